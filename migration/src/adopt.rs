@@ -1,0 +1,152 @@
+//! Records steps that were run by hand, after looking that the database really has them.
+
+use std::fmt;
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ActiveValue, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, Statement};
+use sea_orm_migration::seaql_migrations;
+
+use crate::{Migrator, STEPS, begin_alone, read_applied};
+
+/// Why steps cannot be adopted.
+#[derive(Debug)]
+pub enum AdoptError {
+    /// The database has some of a step's objects and lacks these.
+    Partial {
+        /// The step's name.
+        step: String,
+        /// What its SQL makes and the database lacks, as `index movies_year_idx`.
+        missing: Vec<String>,
+    },
+    /// The first step is not there at all.
+    Empty,
+    /// The database did not answer.
+    Database(DbErr),
+}
+
+impl fmt::Display for AdoptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partial { step, missing } => {
+                write!(f, "step {step} is there in part only: {} missing; nothing was recorded", missing.join(", "))
+            }
+            Self::Empty => write!(f, "nothing to adopt: the database has no tables; run `kinoteka migrate up`"),
+            Self::Database(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AdoptError {}
+
+impl From<DbErr> for AdoptError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Records the steps whose SQL was run by hand and names those it recorded.
+///
+/// # Errors
+/// [`AdoptError::Partial`] when an object of a step is missing while another is there,
+/// [`AdoptError::Empty`] when there is nothing at all; nothing is recorded then.
+pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
+    let txn = begin_alone(db).await?;
+    Migrator::install(&txn).await?;
+    let recorded = read_applied(&txn).await?;
+    let mut adopted = Vec::new();
+    for (position, step) in STEPS.iter().enumerate() {
+        let made = list_objects(step.up_sql(txn.get_database_backend()));
+        let mut missing = Vec::new();
+        for object in &made {
+            if !object.exists(&txn).await? {
+                missing.push(object.to_string());
+            }
+        }
+        if missing.len() == made.len() {
+            if position == 0 {
+                return Err(AdoptError::Empty);
+            }
+            break;
+        }
+        if !missing.is_empty() {
+            return Err(AdoptError::Partial { step: step.name.to_owned(), missing });
+        }
+        if !recorded.iter().any(|name| name == step.name) {
+            let row = seaql_migrations::ActiveModel {
+                version: ActiveValue::Set(step.name.to_owned()),
+                applied_at: ActiveValue::Set(sea_orm_migration::sea_orm::prelude::ChronoUtc::now().timestamp()),
+            };
+            seaql_migrations::Entity::insert(row).exec(&txn).await?;
+            adopted.push(step.name.to_owned());
+        }
+    }
+    txn.commit().await?;
+    Ok(adopted)
+}
+
+/// Something that a step's SQL makes, by kind and name.
+#[derive(Debug, PartialEq, Eq)]
+struct Object<'a> {
+    kind: &'a str,
+    name: &'a str,
+}
+
+impl fmt::Display for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.to_lowercase(), self.name)
+    }
+}
+
+/// Reads what a script makes from its `CREATE` lines, which our SQL starts in column one.
+fn list_objects(sql: &str) -> Vec<Object<'_>> {
+    sql.lines()
+        .filter_map(|line| {
+            let rest = line.strip_prefix("CREATE ")?;
+            let rest = rest.strip_prefix("UNIQUE ").unwrap_or(rest);
+            let (kind, rest) = rest.split_once(' ')?;
+            let name = rest.split([' ', '(']).next()?;
+            Some(Object { kind, name })
+        })
+        .collect()
+}
+
+impl Object<'_> {
+    async fn exists(&self, db: &impl ConnectionTrait) -> Result<bool, DbErr> {
+        match (db.get_database_backend(), self.kind) {
+            (DbBackend::Postgres, "FUNCTION") => {
+                has_row(db, "SELECT 1 FROM pg_proc WHERE proname = $1 AND pg_function_is_visible(oid)", self.name).await
+            }
+            (DbBackend::Postgres, "TRIGGER") => {
+                has_row(db, "SELECT 1 FROM pg_trigger WHERE tgname = $1 AND NOT tgisinternal", self.name).await
+            }
+            _ => has_relation(db, self.name).await,
+        }
+    }
+}
+
+/// Whether the database has a table or index (on SQLite: anything) of this name.
+pub(crate) async fn has_relation(db: &impl ConnectionTrait, name: &str) -> Result<bool, DbErr> {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_schema WHERE name = $1",
+        _ => "SELECT 1 FROM pg_class WHERE oid = to_regclass($1)",
+    };
+    has_row(db, sql, name).await
+}
+
+async fn has_row(db: &impl ConnectionTrait, sql: &str, name: &str) -> Result<bool, DbErr> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [name.into()]);
+    Ok(db.query_one_raw(statement).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn create_lines_name_what_a_script_makes() {
+        let sql = "CREATE TABLE a (\n    id integer\n);\nCREATE UNIQUE INDEX b ON a (id);\n\
+                   CREATE FUNCTION c() RETURNS trigger\n-- CREATE TABLE no\n";
+        let names: Vec<_> = list_objects(sql).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["table a", "index b", "function c"]);
+    }
+}

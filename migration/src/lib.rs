@@ -1,0 +1,146 @@
+//! The database schema as numbered steps of plain SQL, and the code that runs them.
+//!
+//! Each step is a pair of files in `sql/postgres/` and a pair in `sql/sqlite/`. They run
+//! through sea-orm-migration ([`up`], [`down`]) and equally by `psql -f` or `sqlite3`, after
+//! which [`adopt`] records what is there. Nothing here knows the entities: they are
+//! generated from what these files make.
+
+mod adopt;
+mod step;
+
+pub use adopt::{AdoptError, adopt};
+pub use step::{Migrator, STEPS, Step};
+
+use std::fmt;
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryOrder, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::seaql_migrations;
+
+/// Where one step stands in a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepStatus {
+    /// The step's name, such as `0001_tables`.
+    pub name: String,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
+/// How a database's schema compares with the steps that this program knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SchemaState {
+    /// Every known step is applied, and no other.
+    Current,
+    /// These steps are missing; [`up`] applies them.
+    Behind(Vec<String>),
+    /// These steps are unknown here: a newer program made them.
+    Ahead(Vec<String>),
+}
+
+impl fmt::Display for SchemaState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => write!(f, "the database schema is current"),
+            Self::Behind(steps) => write!(
+                f,
+                "the database schema is stale: {} missing; run `kinoteka migrate up`",
+                name_steps(steps)
+            ),
+            Self::Ahead(steps) => write!(
+                f,
+                "the database schema is newer than this program: {} unknown here; use the program that made it",
+                name_steps(steps)
+            ),
+        }
+    }
+}
+
+fn name_steps(steps: &[String]) -> String {
+    match steps {
+        [one] => format!("step {one} is"),
+        many => format!("steps {} are", many.join(", ")),
+    }
+}
+
+/// Applies the pending steps, at most `limit` of them, and names those it applied.
+///
+/// All run in one transaction under a lock, so that several processes may call this at
+/// once: the first does the work, the others find nothing left to do.
+///
+/// # Errors
+/// Whatever the database refuses; nothing is changed then.
+pub async fn up(db: &DatabaseConnection, limit: Option<u32>) -> Result<Vec<String>, DbErr> {
+    let txn = begin_alone(db).await?;
+    let before = read_applied(&txn).await?;
+    Migrator::up(&txn, limit).await?;
+    let after = read_applied(&txn).await?;
+    txn.commit().await?;
+    Ok(after.into_iter().filter(|name| !before.contains(name)).collect())
+}
+
+/// Takes back the last `limit` steps with their data, and names them, last first.
+///
+/// # Errors
+/// Whatever the database refuses; nothing is changed then.
+pub async fn down(db: &DatabaseConnection, limit: u32) -> Result<Vec<String>, DbErr> {
+    let txn = begin_alone(db).await?;
+    let before = read_applied(&txn).await?;
+    Migrator::down(&txn, Some(limit)).await?;
+    let after = read_applied(&txn).await?;
+    txn.commit().await?;
+    Ok(before.into_iter().rev().filter(|name| !after.contains(name)).collect())
+}
+
+/// Lists the known steps in order, with where each stands. Changes nothing.
+///
+/// # Errors
+/// Whatever the database answers when its catalogue is read.
+pub async fn status(db: &impl ConnectionTrait) -> Result<Vec<StepStatus>, DbErr> {
+    let applied = read_applied(db).await?;
+    Ok(STEPS
+        .iter()
+        .map(|step| StepStatus {
+            name: step.name.to_owned(),
+            applied: applied.iter().any(|name| name == step.name),
+        })
+        .collect())
+}
+
+/// Compares the database's recorded steps with those known here. Changes nothing.
+///
+/// # Errors
+/// Whatever the database answers when its catalogue is read.
+pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
+    let applied = read_applied(db).await?;
+    let unknown: Vec<_> = applied.iter().filter(|name| STEPS.iter().all(|s| s.name != *name)).cloned().collect();
+    if !unknown.is_empty() {
+        return Ok(SchemaState::Ahead(unknown));
+    }
+    let missing: Vec<_> =
+        STEPS.iter().map(|s| s.name.to_owned()).filter(|name| !applied.contains(name)).collect();
+    Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
+}
+
+async fn read_applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    if !adopt::has_relation(db, "seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let rows = seaql_migrations::Entity::find().order_by_asc(seaql_migrations::Column::Version).all(db).await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Begins a transaction that no other migration runs beside.
+async fn begin_alone(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options =
+        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let txn = db.begin_with_options(options).await?;
+    if txn.get_database_backend() == DbBackend::Postgres {
+        // Any number will do that no other program uses: "kinoteka" in ASCII.
+        let lock = Statement::from_string(DbBackend::Postgres, "SELECT pg_advisory_xact_lock(7739551076318374753)");
+        txn.execute_raw(lock).await?;
+    }
+    Ok(txn)
+}

@@ -1,0 +1,80 @@
+//! The steps in order, each with its SQL for both databases.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+
+/// One step of the schema: SQL that makes it and SQL that takes it back, per database.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The files' common name, recorded in `seaql_migrations`.
+    pub name: &'static str,
+    postgres: Script,
+    sqlite: Script,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Script {
+    up: &'static str,
+    down: &'static str,
+}
+
+macro_rules! step {
+    ($name:literal) => {
+        Step { name: $name, postgres: script!("postgres", $name), sqlite: script!("sqlite", $name) }
+    };
+}
+
+macro_rules! script {
+    ($folder:literal, $name:literal) => {
+        Script {
+            up: include_str!(concat!("../sql/", $folder, "/", $name, ".up.sql")),
+            down: include_str!(concat!("../sql/", $folder, "/", $name, ".down.sql")),
+        }
+    };
+}
+
+/// Every step, oldest first. A released step never changes: what follows is a new one.
+pub const STEPS: &[Step] = &[step!("0001_tables"), step!("0002_indexes")];
+
+impl Step {
+    /// The SQL that makes this step on `backend`.
+    pub fn up_sql(&self, backend: DbBackend) -> &'static str {
+        self.script(backend).up
+    }
+
+    fn script(&self, backend: DbBackend) -> Script {
+        if backend == DbBackend::Sqlite { self.sqlite } else { self.postgres }
+    }
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, self.script(manager.get_database_backend()).up).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, self.script(manager.get_database_backend()).down).await
+    }
+}
+
+async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    manager.get_connection().execute_unprepared(sql).await?;
+    Ok(())
+}
+
+/// The steps as sea-orm-migration wants them.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        STEPS.iter().map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
+    }
+}

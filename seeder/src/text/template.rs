@@ -1,0 +1,192 @@
+//! Turns a template into a sentence whose words agree.
+//!
+//! A template is plain text with slots in braces:
+//!
+//! | slot | becomes |
+//! |---|---|
+//! | `{hero.acc}` | a noun of the class in the case |
+//! | `{+hero.acc}`, `{good+aspect.nom}` | the same behind an agreeing adjective, of the class's own list or of a named one |
+//! | `{in}`, `{to}`, `{from}` | a place with its preposition: в городе, в город, из города; `{+in}` with an adjective |
+//! | `{=good.ins}` | an adjective that agrees with the last noun |
+//! | `{#ся\|ась\|ось}` | by the gender of the last noun |
+//! | `{^он\|она}` | by the gender of the last hero |
+//! | `{@\|а}` | by the gender of the speaker |
+//! | `{одно\|другое}` | one of the alternatives |
+//! | `{name}`, `{surname}`, `{film}` | a name of the last hero's gender, the film's title in quotes |
+//! | `{when}` | a template out of the named list, see `phrases` |
+
+use super::grammar::{Case, Gender, Noun, agree, preposition};
+use super::{lexicon, phrases};
+use crate::fakes::dice::{Dice, pick, under};
+use crate::locale::{Origin, given_name, surname};
+
+/// What a text is about and who speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// Title of the film in question, without quotes.
+    pub film: &'a str,
+    /// Gender of the one who writes the text.
+    pub speaker: Gender,
+    /// Where the heroes' names come from.
+    pub origin: Origin,
+}
+
+/// Writes one sentence by a template drawn from a list.
+pub fn sentence(templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> String {
+    let template = pick(templates, dice);
+    let mut writer = Writer { scene, hero: Gender::Male, noun: Gender::Male, animate: false };
+    let mut text = String::with_capacity(160);
+    writer.write(template, &mut text, dice);
+    capitalised(&text)
+}
+
+/// Writes sentences by templates of a list, one after another without a
+/// repeat of the template, joined by spaces.
+pub fn sentences(count: u32, templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> String {
+    let mut text = String::new();
+    let mut last = "";
+    for _ in 0..count {
+        let mut template = *pick(templates, dice);
+        if template == last {
+            template = pick(templates, dice);
+        }
+        last = template;
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&sentence(&[template], scene, dice));
+    }
+    text
+}
+
+/// The text with a capital first letter.
+pub fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let opening: String = letters.by_ref().take_while(|letter| *letter == '«').collect();
+    let rest = &text[opening.len()..];
+    let mut letters = rest.chars();
+    match letters.next() {
+        Some(first) => opening + &first.to_uppercase().collect::<String>() + letters.as_str(),
+        None => opening,
+    }
+}
+
+struct Writer<'a> {
+    scene: &'a Scene<'a>,
+    hero: Gender,
+    noun: Gender,
+    animate: bool,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, template: &str, text: &mut String, dice: &mut Dice) {
+        let mut rest = template;
+        while let Some((plain, tail)) = rest.split_once('{') {
+            text.push_str(plain);
+            let Some((slot, tail)) = tail.split_once('}') else { break };
+            self.fill(slot, text, dice);
+            rest = tail;
+        }
+        text.push_str(rest);
+    }
+
+    fn fill(&mut self, slot: &str, text: &mut String, dice: &mut Dice) {
+        if let Some(forms) = slot.strip_prefix('#') {
+            text.push_str(form(forms, self.noun));
+        } else if let Some(forms) = slot.strip_prefix('^') {
+            text.push_str(form(forms, self.hero));
+        } else if let Some(forms) = slot.strip_prefix('@') {
+            text.push_str(form(forms, self.scene.speaker));
+        } else if let Some((list, case)) = slot.strip_prefix('=').and_then(|slot| slot.split_once('.')) {
+            let words = lexicon::adjectives(list).unwrap_or_default();
+            text.push_str(&agree(pick(words, dice), self.noun, case_named(case), self.animate));
+        } else if slot.contains('|') {
+            let choices = slot.split('|').count();
+            let chosen = under(u32::try_from(choices).unwrap_or(1), dice);
+            text.push_str(slot.split('|').nth(chosen as usize).unwrap_or_default());
+        } else if let Some((class, case)) = slot.split_once('.') {
+            self.name_noun(class, case_named(case), text, dice);
+        } else {
+            self.fill_word(slot, text, dice);
+        }
+    }
+
+    fn fill_word(&mut self, word: &str, text: &mut String, dice: &mut Dice) {
+        match word {
+            "film" => {
+                text.push('«');
+                text.push_str(self.scene.film);
+                text.push('»');
+            }
+            "name" => text.push_str(given_name(self.scene.origin, self.hero == Gender::Female, dice)),
+            "surname" => text.push_str(&surname(self.scene.origin, self.hero == Gender::Female, dice)),
+            "in" | "to" | "from" | "+in" | "+to" | "+from" => self.place(word, text, dice),
+            list => {
+                let template = pick(phrases::list(list), dice);
+                self.write(template, text, dice);
+            }
+        }
+    }
+
+    fn name_noun(&mut self, class: &str, case: Case, text: &mut String, dice: &mut Dice) {
+        let (list, class) = class.split_once('+').map_or((None, class), |(list, class)| (Some(list), class));
+        let Some((nouns, own)) = lexicon::nouns(class) else { return };
+        let noun = pick(nouns, dice);
+        self.noun = noun.gender();
+        self.animate = noun.is_animate();
+        if class == "hero" {
+            self.hero = noun.gender();
+        }
+        if let Some(list) = list {
+            let words = lexicon::adjectives(list).unwrap_or(own);
+            text.push_str(&described(pick(words, dice), noun, case));
+        } else {
+            text.push_str(&noun.decline(case));
+        }
+    }
+
+    fn place(&mut self, slot: &str, text: &mut String, dice: &mut Dice) {
+        let place = pick(lexicon::PLACES, dice);
+        let (plain, wants_trait) = slot.strip_prefix('+').map_or((slot, false), |slot| (slot, true));
+        let (short, case) = match plain {
+            "in" => (place.into, Case::Prepositional),
+            "to" => (place.into, Case::Accusative),
+            _ => (place.out, Case::Genitive),
+        };
+        let words = if wants_trait {
+            described(pick(lexicon::PLACE_TRAITS, dice), &place.noun, case)
+        } else {
+            place.noun.decline(case)
+        };
+        text.push_str(preposition(short, &words));
+        text.push(' ');
+        text.push_str(&words);
+    }
+}
+
+fn described(adjective: &str, noun: &Noun, case: Case) -> String {
+    let mut words = agree(adjective, noun.gender(), case, noun.is_animate());
+    words.push(' ');
+    words.push_str(&noun.decline(case));
+    words
+}
+
+fn form(forms: &str, gender: Gender) -> &str {
+    let place = match gender {
+        Gender::Male => 0,
+        Gender::Female => 1,
+        Gender::Neuter => 2,
+    };
+    forms.split('|').nth(place).unwrap_or_default()
+}
+
+fn case_named(name: &str) -> Case {
+    match name {
+        "gen" => Case::Genitive,
+        "dat" => Case::Dative,
+        "acc" => Case::Accusative,
+        "ins" => Case::Instrumental,
+        "loc" => Case::Prepositional,
+        _ => Case::Nominative,
+    }
+}

@@ -1,0 +1,96 @@
+//! A database for each test, on either backend.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use super::postgres;
+
+/// The two databases that everything has to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Postgres,
+    Sqlite,
+}
+
+/// An empty database that lives as long as this value (PostgreSQL: as the server).
+pub struct TestDatabase {
+    pub url: String,
+    _folder: Option<TempDir>,
+}
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+impl TestDatabase {
+    /// Makes a database without tables.
+    pub async fn empty(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::sqlite(None),
+            Backend::Postgres => Self::postgres("template0").await,
+        }
+    }
+
+    /// Makes a database with the current schema and no rows.
+    pub async fn migrated(backend: Backend) -> Self {
+        let database = Self::empty(backend).await;
+        let db = database.connect().await;
+        migration::up(&db, None).await.expect("the migration runs");
+        db.close().await.expect("the connection closes");
+        database
+    }
+
+    /// Makes a copy of a database that was migrated and filled with the demo seed once.
+    pub async fn seeded(backend: Backend) -> Self {
+        static POSTGRES: OnceCell<TestDatabase> = OnceCell::const_new();
+        static SQLITE: OnceCell<TestDatabase> = OnceCell::const_new();
+        let original = match backend {
+            Backend::Postgres => POSTGRES.get_or_init(|| Self::fill(backend)).await,
+            Backend::Sqlite => SQLITE.get_or_init(|| Self::fill(backend)).await,
+        };
+        match backend {
+            Backend::Sqlite => Self::sqlite(Some(original)),
+            Backend::Postgres => {
+                Self::postgres(original.url.rsplit_once('/').expect("a URL names its database").1).await
+            }
+        }
+    }
+
+    async fn fill(backend: Backend) -> Self {
+        let database = Self::migrated(backend).await;
+        let db = database.connect().await;
+        db.close().await.expect("the connection closes");
+        database
+    }
+
+    fn sqlite(copy_of: Option<&Self>) -> Self {
+        let folder = tempfile::Builder::new().prefix("kinoteka-sqlite-").tempdir().expect("a temporary folder");
+        let file = folder.path().join("kinoteka.db");
+        if let Some(original) = copy_of {
+            let source = original.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
+            std::fs::copy(source, &file).expect("the file copies");
+        }
+        Self { url: format!("sqlite://{}?mode=rwc", file.display()), _folder: Some(folder) }
+    }
+
+    async fn postgres(template: &str) -> Self {
+        let name = format!("test_{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        // Two tests may copy one template at once only if nobody is connected to it, so
+        // each uses a connection of its own to another database.
+        let admin = Database::connect(postgres::url("postgres")).await.expect("the server answers");
+        admin
+            .execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
+            .await
+            .expect("the database is made");
+        admin.close().await.expect("the connection closes");
+        Self { url: postgres::url(&name), _folder: None }
+    }
+
+    /// Connects with one plain connection, without the server's settings.
+    pub async fn connect(&self) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(&self.url);
+        options.max_connections(1).sqlx_logging(false);
+        Database::connect(options).await.expect("the database answers")
+    }
+}

@@ -1,0 +1,122 @@
+//! A private PostgreSQL for one test process: made on first use, removed when the process ends.
+//!
+//! The server runs as an ordinary user (PostgreSQL refuses root), in a temporary folder, on
+//! a random port of 127.0.0.1. A small shell process waits for this one to end, however it
+//! ends, then stops the server and removes the folder.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+/// A running server and the process that will clean up after it.
+pub struct Server {
+    port: u16,
+    // Its standard input closes when this process ends; that is its signal.
+    _reaper: Child,
+}
+
+static SERVER: LazyLock<Server> = LazyLock::new(start);
+
+/// The URL of a database on the private server; starts the server on first use.
+pub fn url(database: &str) -> String {
+    format!("postgres://kinoteka@127.0.0.1:{}/{database}", SERVER.port)
+}
+
+fn start() -> Server {
+    let programs = find_programs();
+    let folder = tempfile::Builder::new().prefix("kinoteka-postgres-").tempdir().expect("a temporary folder").keep();
+    let owner = unprivileged_user();
+    if let Some(user) = &owner {
+        run(Command::new("chown").arg(user).arg(&folder));
+    }
+    let data = folder.join("data");
+    run(as_user(&owner, &programs.join("initdb"))
+        .arg("--pgdata")
+        .arg(&data)
+        .args(["--username=kinoteka", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]));
+    let port = free_port();
+    let options = format!(
+        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
+         -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
+    );
+    run(as_user(&owner, &programs.join("pg_ctl"))
+        .args(["start", "--wait", "--silent", "--options", &options])
+        .arg("--pgdata")
+        .arg(&data)
+        .arg("--log")
+        .arg(folder.join("log")));
+    let stop = "cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$FOLDER\"";
+    let mut reaper = Command::new("sh");
+    reaper.args(["-c", stop, "sh"]);
+    if let Some(user) = &owner {
+        reaper.args(change_user(user));
+    }
+    let reaper = reaper
+        .arg(programs.join("pg_ctl"))
+        .args(["stop", "--mode=immediate", "--wait", "--pgdata"])
+        .arg(&data)
+        .env("FOLDER", &folder)
+        .stdin(Stdio::piped())
+        // Ctrl-C in the terminal must not end it before it has cleaned up.
+        .process_group(0)
+        .spawn()
+        .expect("sh starts");
+    Server { port, _reaper: reaper }
+}
+
+/// The folder of PostgreSQL's server programs: `KINOTEKA_PG_BIN`, Debian's, or the `PATH`'s.
+pub fn find_programs() -> PathBuf {
+    let named = std::env::var_os("KINOTEKA_PG_BIN").map(PathBuf::from);
+    let debian = (15..=18).map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let candidates: Vec<_> = named.into_iter().chain(debian).chain(std::env::split_paths(&path)).collect();
+    candidates
+        .into_iter()
+        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+        .expect("PostgreSQL 15's initdb and pg_ctl are missing: run scripts/test, or set KINOTEKA_PG_BIN to their folder")
+}
+
+/// Who runs the server when the tests run as root; nobody else is needed otherwise.
+fn unprivileged_user() -> Option<String> {
+    let id = Command::new("id").arg("-u").output().expect("id runs").stdout;
+    (id.trim_ascii() == b"0").then(|| "postgres".to_owned())
+}
+
+fn change_user(user: &str) -> [String; 4] {
+    ["setpriv".to_owned(), format!("--reuid={user}"), format!("--regid={user}"), "--init-groups".to_owned()]
+}
+
+fn as_user(owner: &Option<String>, program: &Path) -> Command {
+    let mut command = match owner {
+        Some(user) => {
+            let [setpriv, rest @ ..] = change_user(user);
+            let mut command = Command::new(setpriv);
+            command.args(rest).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    // initdb reads the working folder, which another user may not enter.
+    command.current_dir("/").stdin(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) {
+    // A file, not a pipe: the server inherits it and would keep a pipe open.
+    let log = tempfile::NamedTempFile::new().expect("a temporary file");
+    let status = command
+        .stdout(log.reopen().expect("the file opens"))
+        .stderr(log.reopen().expect("the file opens"))
+        .status()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = std::fs::read_to_string(log.path()).unwrap_or_default();
+    assert!(status.success(), "{command:?} failed:\n{output}");
+}
+
+/// A port of 127.0.0.1 that nobody listens on at this moment.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
