@@ -1,1 +1,27 @@
-//! x
+//! Kinoteka: a GraphQL API server for an online film library.
+//!
+//! A request flows one way: [`http`] -> [`schema`] -> a domain's types -> loaders or
+//! services -> `entity` -> PostgreSQL or SQLite. Nothing points back:
+//!
+//! - [`http`] is transport and names no domain;
+//! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
+//! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`]) is everything about
+//!   one thing: its GraphQL types, inputs, root fields and reads;
+//! - [`db`] is connecting and what the two databases spell differently.
+//!
+//! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
+//! clients can see, [`telemetry`] logs and counts.
+
+pub mod app;
+pub mod award;
+pub mod cinema;
+pub mod config;
+pub mod db;
+pub mod error;
+pub mod http;
+pub mod kit;
+pub mod movie;
+pub mod person;
+pub mod schema;
+pub mod staff;
+pub mod telemetry;

@@ -63,6 +63,8 @@ COMMENT ON TABLE publications_category IS 'Справочник категори
 
 -- Catalogue -----------------------------------------------------------------
 
+-- PostgreSQL's numeric has a NaN above every number, which is no amount of money.
+
 CREATE TABLE movies (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     isbn varchar(12),
@@ -78,8 +80,8 @@ CREATE TABLE movies (
     tags jsonb,
     subject text,
     CONSTRAINT movies_year_check CHECK (year BETWEEN 1880 AND 2200),
-    CONSTRAINT movies_budget_check CHECK (budget >= 0),
-    CONSTRAINT movies_boxoffice_check CHECK (boxoffice >= 0),
+    CONSTRAINT movies_budget_check CHECK (budget >= 0 AND budget < 'NaN'),
+    CONSTRAINT movies_boxoffice_check CHECK (boxoffice >= 0 AND boxoffice < 'NaN'),
     CONSTRAINT movies_rating_check CHECK (rating BETWEEN 1 AND 5),
     CONSTRAINT movies_duration_check CHECK (duration >= 0),
     CONSTRAINT movies_rars_check CHECK (rars IN ('0+', '6+', '12+', '16+', '18+')),
@@ -146,7 +148,7 @@ CREATE TABLE cinema_online_movie_presence (
         REFERENCES movies (id) ON DELETE CASCADE,
     CONSTRAINT cinema_online_movie_presence_cinema_id_fkey FOREIGN KEY (cinema_id)
         REFERENCES cinema_online (id) ON DELETE CASCADE,
-    CONSTRAINT cinema_online_movie_presence_price_check CHECK (price >= 0),
+    CONSTRAINT cinema_online_movie_presence_price_check CHECK (price >= 0 AND price < 'NaN'),
     CONSTRAINT cinema_online_movie_presence_rating_check CHECK (rating BETWEEN 1 AND 5),
     CONSTRAINT cinema_online_movie_presence_discount_check CHECK (discount BETWEEN 0 AND 100)
 );
@@ -187,7 +189,7 @@ CREATE TABLE user_movie_orders (
         REFERENCES users (id) ON DELETE RESTRICT,
     CONSTRAINT user_movie_orders_online_cinema_id_fkey FOREIGN KEY (online_cinema_id)
         REFERENCES cinema_online (id) ON DELETE RESTRICT,
-    CONSTRAINT user_movie_orders_price_check CHECK (price >= 0)
+    CONSTRAINT user_movie_orders_price_check CHECK (price >= 0 AND price < 'NaN')
 );
 COMMENT ON TABLE user_movie_orders IS 'Заказы фильмов пользователями в онлайн-кинотеатрах';
 
@@ -253,9 +255,10 @@ COMMENT ON TABLE users_rating IS 'Оценки фильмов и публика�
 
 -- A reply is on its parent's subject, and neither ever changes. A trigger costs
 -- one look-up by primary key for a reply and nothing for the rest; two composite
--- foreign keys would cost two more indexes on the busiest table.
+-- foreign keys would cost two more indexes on the busiest table. It keeps the
+-- search path of this script: pg_restore --data-only, for one, empties its own.
 CREATE FUNCTION comments_check_parent_subject() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM comments AS parent

@@ -5,6 +5,11 @@
 --
 -- STRICT tables hold what their type says: dates and times are text in one form
 -- that sorts (times end in +00:00), decimals are REAL, UUIDs are 16-byte blobs.
+--
+-- A time default drops the milliseconds when they are .000, as sqlx does when it
+-- writes a time: one instant has one text, or equal keys would sort as different.
+-- The form checks add '+0 days' because older SQLite (3.40, say) carries the 30th of
+-- February over into March, where it no longer equals what was written, only then.
 
 -- Reference data ------------------------------------------------------------
 
@@ -69,7 +74,7 @@ CREATE TABLE persons (
     last_name TEXT NOT NULL CONSTRAINT persons_last_name_length CHECK (length(last_name) <= 128),
     first_name TEXT NOT NULL CONSTRAINT persons_first_name_length CHECK (length(first_name) <= 128),
     mid_name TEXT CONSTRAINT persons_mid_name_length CHECK (length(mid_name) <= 128),
-    birthday TEXT CONSTRAINT persons_birthday_form CHECK (birthday IS date(birthday)),
+    birthday TEXT CONSTRAINT persons_birthday_form CHECK (birthday IS date(birthday, '+0 days')),
     bio TEXT
 ) STRICT;
 
@@ -101,7 +106,8 @@ CREATE TABLE cinema_online_movie_presence (
         CONSTRAINT cinema_online_movie_presence_discount_check CHECK (discount BETWEEN 0 AND 100),
     view_count INTEGER,
     last_update TEXT CONSTRAINT cinema_online_movie_presence_last_update_form
-        CHECK (last_update IS NULL OR (last_update GLOB '????-??-??T??:??:??*+00:00' AND datetime(last_update) IS NOT NULL))
+        CHECK (last_update IS NULL OR (last_update GLOB '*[0-9]+00:00' AND datetime(last_update) IS NOT NULL
+            AND substr(last_update, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(last_update, 1, 19), '+0 days')))
 ) STRICT;
 CREATE UNIQUE INDEX cinema_online_movie_presence_unique ON cinema_online_movie_presence (movie_id, cinema_id);
 
@@ -115,10 +121,10 @@ CREATE TABLE users (
     fio TEXT NOT NULL CONSTRAINT users_fio_length CHECK (length(fio) <= 256),
     bio TEXT,
     created_at TEXT NOT NULL DEFAULT (date('now'))
-        CONSTRAINT users_created_at_form CHECK (created_at IS date(created_at)),
-    deleted_at TEXT CONSTRAINT users_deleted_at_form CHECK (deleted_at IS date(deleted_at)),
-    birthday TEXT NOT NULL CONSTRAINT users_birthday_form CHECK (birthday IS date(birthday)),
-    last_logon TEXT CONSTRAINT users_last_logon_form CHECK (last_logon IS date(last_logon)),
+        CONSTRAINT users_created_at_form CHECK (created_at IS date(created_at, '+0 days')),
+    deleted_at TEXT CONSTRAINT users_deleted_at_form CHECK (deleted_at IS date(deleted_at, '+0 days')),
+    birthday TEXT NOT NULL CONSTRAINT users_birthday_form CHECK (birthday IS date(birthday, '+0 days')),
+    last_logon TEXT CONSTRAINT users_last_logon_form CHECK (last_logon IS date(last_logon, '+0 days')),
     CONSTRAINT users_deleted_at_check CHECK (created_at <= deleted_at)
 ) STRICT;
 CREATE UNIQUE INDEX users_username_key ON users (username);
@@ -131,9 +137,10 @@ CREATE TABLE user_movie_orders (
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
     online_cinema_id INTEGER NOT NULL REFERENCES cinema_online (id) ON DELETE RESTRICT,
     price REAL NOT NULL CONSTRAINT user_movie_orders_price_check CHECK (price >= 0 AND price < 1e8),
-    date TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))
+    date TEXT NOT NULL DEFAULT (replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+'))
         CONSTRAINT user_movie_orders_date_form
-        CHECK (date GLOB '????-??-??T??:??:??*+00:00' AND datetime(date) IS NOT NULL)
+        CHECK (date GLOB '*[0-9]+00:00' AND datetime(date) IS NOT NULL
+            AND substr(date, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(date, 1, 19), '+0 days'))
 ) STRICT;
 CREATE UNIQUE INDEX user_movie_orders_m2m_pk2 ON user_movie_orders (user_id, movie_id, online_cinema_id);
 
@@ -143,12 +150,14 @@ CREATE TABLE publications (
     text TEXT NOT NULL,
     author INTEGER NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
     category INTEGER NOT NULL REFERENCES publications_category (id) ON DELETE RESTRICT,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))
+    created_at TEXT NOT NULL DEFAULT (replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+'))
         CONSTRAINT publications_created_at_form
-        CHECK (created_at GLOB '????-??-??T??:??:??*+00:00' AND datetime(created_at) IS NOT NULL),
-    changed_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))
+        CHECK (created_at GLOB '*[0-9]+00:00' AND datetime(created_at) IS NOT NULL
+            AND substr(created_at, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(created_at, 1, 19), '+0 days')),
+    changed_at TEXT NOT NULL DEFAULT (replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+'))
         CONSTRAINT publications_changed_at_form
-        CHECK (changed_at GLOB '????-??-??T??:??:??*+00:00' AND datetime(changed_at) IS NOT NULL),
+        CHECK (changed_at GLOB '*[0-9]+00:00' AND datetime(changed_at) IS NOT NULL
+            AND substr(changed_at, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(changed_at, 1, 19), '+0 days')),
     tags TEXT CONSTRAINT publications_tags_check CHECK (tags IS NULL OR (json_valid(tags) AND json_type(tags) = 'array'))
 ) STRICT;
 
@@ -160,11 +169,13 @@ CREATE TABLE comments (
     parent_id INTEGER REFERENCES comments (id) ON DELETE NO ACTION DEFERRABLE INITIALLY DEFERRED,
     movie_id INTEGER REFERENCES movies (id) ON DELETE CASCADE,
     publication_id INTEGER REFERENCES publications (id) ON DELETE CASCADE,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))
+    created_at TEXT NOT NULL DEFAULT (replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+'))
         CONSTRAINT comments_created_at_form
-        CHECK (created_at GLOB '????-??-??T??:??:??*+00:00' AND datetime(created_at) IS NOT NULL),
+        CHECK (created_at GLOB '*[0-9]+00:00' AND datetime(created_at) IS NOT NULL
+            AND substr(created_at, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(created_at, 1, 19), '+0 days')),
     changed_at TEXT CONSTRAINT comments_changed_at_form
-        CHECK (changed_at IS NULL OR (changed_at GLOB '????-??-??T??:??:??*+00:00' AND datetime(changed_at) IS NOT NULL)),
+        CHECK (changed_at IS NULL OR (changed_at GLOB '*[0-9]+00:00' AND datetime(changed_at) IS NOT NULL
+            AND substr(changed_at, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(changed_at, 1, 19), '+0 days'))),
     CONSTRAINT comments_subject_check CHECK ((movie_id IS NULL) <> (publication_id IS NULL)),
     -- A parent exists before its replies, so a thread can never be a circle.
     CONSTRAINT comments_parent_id_check CHECK (parent_id < id)
@@ -176,9 +187,10 @@ CREATE TABLE users_rating (
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     movie_id INTEGER REFERENCES movies (id) ON DELETE CASCADE,
     publication_id INTEGER REFERENCES publications (id) ON DELETE CASCADE,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))
+    created_at TEXT NOT NULL DEFAULT (replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+'))
         CONSTRAINT users_rating_created_at_form
-        CHECK (created_at GLOB '????-??-??T??:??:??*+00:00' AND datetime(created_at) IS NOT NULL),
+        CHECK (created_at GLOB '*[0-9]+00:00' AND datetime(created_at) IS NOT NULL
+            AND substr(created_at, 1, 19) IS strftime('%Y-%m-%dT%H:%M:%S', substr(created_at, 1, 19), '+0 days')),
     CONSTRAINT users_rating_subject_check CHECK ((movie_id IS NULL) <> (publication_id IS NULL))
 ) STRICT;
 -- NULLs differ in a unique index here, so they are folded to 0.

@@ -89,10 +89,11 @@ impl Noun {
 
     /// The noun in a case.
     pub fn decline(&self, case: Case) -> String {
-        if case == Case::Nominative {
+        let end = last(self.word);
+        let is_lifeless = case == Case::Accusative && !self.animate && (is_consonant(end) || end == 'й');
+        if case == Case::Nominative || is_lifeless {
             return self.word.to_owned();
         }
-        let end = last(self.word);
         let stem = if !self.stem.is_empty() {
             self.stem
         } else if is_consonant(end) {
@@ -169,11 +170,8 @@ fn masculine(stem: &str, end: char, case: Case, animate: bool, stressed: bool) -
     let soft = matches!(end, 'ь' | 'й');
     match case {
         Case::Accusative if animate => masculine(stem, end, Case::Genitive, animate, stressed),
-        Case::Accusative => match end {
-            'ь' => "ь",
-            'й' => "й",
-            _ => "",
-        },
+        // Lifeless words in another letter are the same in both cases.
+        Case::Accusative => "ь",
         Case::Genitive if soft => "я",
         Case::Genitive => "а",
         Case::Dative if soft => "ю",
@@ -264,14 +262,8 @@ fn takes_i(letter: char) -> bool {
 mod tests {
     use super::*;
 
-    const CASES: [Case; 6] = [
-        Case::Nominative,
-        Case::Genitive,
-        Case::Dative,
-        Case::Accusative,
-        Case::Instrumental,
-        Case::Prepositional,
-    ];
+    const CASES: [Case; 6] =
+        [Case::Nominative, Case::Genitive, Case::Dative, Case::Accusative, Case::Instrumental, Case::Prepositional];
 
     fn table(adjective: &str, noun: Noun) -> Vec<String> {
         CASES
@@ -300,6 +292,8 @@ mod tests {
                 "последнем сценарии"
             ]
         );
+        assert_eq!(table("шумный", thing("дворец").stem("дворц").stressed())[3], "шумный дворец");
+        assert_eq!(table("шумный", thing("дворец").stem("дворц").stressed())[5], "шумном дворце");
         assert_eq!(table("чужой", thing("спектакль").male())[4], "чужим спектаклем");
         assert_eq!(table("тихий", man("учитель"))[3], "тихого учителя");
     }

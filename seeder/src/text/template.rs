@@ -15,6 +15,8 @@
 //! | `{name}`, `{surname}`, `{film}` | a name of the last hero's gender, the film's title in quotes |
 //! | `{when}` | a template out of the named list, see `phrases` |
 
+use std::collections::VecDeque;
+
 use super::grammar::{Case, Gender, Noun, agree, preposition};
 use super::{lexicon, phrases};
 use crate::fakes::dice::{Dice, pick, under};
@@ -40,35 +42,58 @@ pub fn sentence(templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> Strin
     capitalised(&text)
 }
 
-/// Writes sentences by templates of a list, one after another without a
-/// repeat of the template, joined by spaces.
+/// Writes sentences by templates of a list, joined by spaces. A template comes
+/// again only when the [`REST`] before it, or half of the list, were others.
 pub fn sentences(count: u32, templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> String {
+    let mut deck = Deck::default();
     let mut text = String::new();
-    let mut last = "";
     for _ in 0..count {
-        let mut template = *pick(templates, dice);
-        if template == last {
-            template = pick(templates, dice);
-        }
-        last = template;
         if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(&sentence(&[template], scene, dice));
+        text.push_str(&deck.sentence(templates, scene, dice));
     }
     text
 }
 
-/// The text with a capital first letter.
-pub fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    let opening: String = letters.by_ref().take_while(|letter| *letter == '«').collect();
-    let rest = &text[opening.len()..];
-    let mut letters = rest.chars();
-    match letters.next() {
-        Some(first) => opening + &first.to_uppercase().collect::<String>() + letters.as_str(),
-        None => opening,
+/// How many other templates come before one is used again.
+const REST: usize = 24;
+
+/// Writes sentences whose templates do not come again soon.
+#[derive(Debug, Default)]
+pub struct Deck<'a> {
+    used: VecDeque<&'a str>,
+}
+
+impl<'a> Deck<'a> {
+    /// Writes one sentence by a template that has rested.
+    pub fn sentence(&mut self, templates: &[&'a str], scene: &Scene<'_>, dice: &mut Dice) -> String {
+        let mut template = pick(templates, dice);
+        let rest = REST.min(templates.len() / 2);
+        while self.used.iter().take(rest).any(|used| *used == template) {
+            template = pick(templates, dice);
+        }
+        self.used.push_front(template);
+        self.used.truncate(REST);
+        sentence(&[template], scene, dice)
     }
+}
+
+/// The text with a capital letter at its start, also behind a quote, and after
+/// each stop.
+pub fn capitalised(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut is_start = true;
+    for letter in text.chars() {
+        if is_start && letter.is_alphabetic() {
+            result.extend(letter.to_uppercase());
+            is_start = false;
+        } else {
+            result.push(letter);
+            is_start = matches!(letter, '.' | '!' | '?') || is_start && matches!(letter, ' ' | '«');
+        }
+    }
+    result
 }
 
 struct Writer<'a> {
@@ -139,7 +164,7 @@ impl Writer<'_> {
         }
         if let Some(list) = list {
             let words = lexicon::adjectives(list).unwrap_or(own);
-            text.push_str(&described(pick(words, dice), noun, case));
+            text.push_str(&described(pick(words, dice), &noun, case));
         } else {
             text.push_str(&noun.decline(case));
         }

@@ -1,0 +1,114 @@
+//! Comments in threads.
+
+use chrono::{DateTime, FixedOffset, TimeDelta};
+use entity::comments::Model;
+
+use super::World;
+use super::calendar::{minutes, moment, now, opening};
+use super::dice::{Dice, Purpose, chance, low_under, row_dice, unit, whole};
+use super::shares::id;
+use super::subject::{Subject, subject};
+use super::{movies, users};
+use crate::text::grammar::Gender;
+use crate::text::talk::{self, Tone};
+use crate::text::template::Scene;
+
+/// How many comments stand in a thread one under the other, at most.
+pub const DEPTH_MAX: u32 = 6;
+
+/// Of a hundred comments, so many answer another.
+const REPLY_PERCENT: u32 = 45;
+
+/// No thread begins in the last days, for its replies to have their time.
+const QUIET_DAYS: i64 = 7;
+
+/// The mean time to a reply.
+const REPLY_MINUTES: f64 = 600.0;
+
+/// A comment as those that answer it see it.
+#[derive(Clone, Copy)]
+struct Node {
+    id: i32,
+    depth: u32,
+    tone: Tone,
+    author: Option<u32>,
+    created_at: DateTime<FixedOffset>,
+}
+
+/// The comments of a subject, parents before their replies.
+pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
+    let rows = world.comments.of(group);
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut dice = row_dice(world.rng_seed, Purpose::Comments, group);
+    let dice = &mut dice;
+    let subject = subject(world, group);
+    let (film, _) = movies::title(world, subject.movie);
+    let origin = movies::traits(world, subject.movie).origin;
+    let warmth = whole((subject.quality - 1.8) / 3.0 * 100.0);
+
+    let mut nodes: Vec<Node> = Vec::with_capacity(rows.len());
+    rows.map(|row| {
+        let parent = draw_parent(&nodes, dice);
+        let created_at = draw_time(&subject, parent.as_ref(), dice);
+        let author = draw_author(world, created_at, parent.and_then(|parent| parent.author), dice);
+        let speaker = author.map_or(Gender::Male, |author| users::traits(world, author).gender());
+        let scene = Scene { film: &film, speaker, origin };
+        let (tone, comment) = match &parent {
+            Some(parent) => talk::reply(parent.tone, &scene, dice),
+            None => talk::comment(subject.topic, warmth, &scene, dice),
+        };
+        let depth = parent.map_or(1, |parent| parent.depth + 1);
+        nodes.push(Node { id: id(row), depth, tone, author, created_at });
+        let is_changed = chance(6, dice);
+        Model {
+            id: id(row),
+            user_id: author.filter(|&author| is_known(world, author, dice)).map(id),
+            comment,
+            parent_id: parent.map(|parent| parent.id),
+            movie_id: subject.movie_id,
+            publication_id: subject.publication_id,
+            created_at,
+            changed_at: is_changed.then(|| moment(created_at, now(), unit(dice).powi(6))),
+        }
+    })
+    .collect()
+}
+
+/// A comment to answer, a late one more likely; `None` to begin a thread.
+fn draw_parent(nodes: &[Node], dice: &mut Dice) -> Option<Node> {
+    if !chance(REPLY_PERCENT, dice) {
+        return None;
+    }
+    let count = u32::try_from(nodes.len()).ok()?;
+    let back = low_under(count, 2.5, dice);
+    let node = nodes.get((count.checked_sub(1)? - back) as usize)?;
+    (node.depth < DEPTH_MAX).then_some(*node)
+}
+
+fn draw_time(subject: &Subject, parent: Option<&Node>, dice: &mut Dice) -> DateTime<FixedOffset> {
+    let Some(parent) = parent else {
+        // Most is said while the subject is new, or, of what is older than
+        // the library, when there are many users to say it.
+        let lean = if subject.since.date_naive() == opening() { 0.6 } else { 1.6 };
+        return moment(subject.since, now() - TimeDelta::days(QUIET_DAYS), unit(dice).powf(lean));
+    };
+    let wait = minutes(1.0 - REPLY_MINUTES * (1.0 - unit(dice)).ln());
+    let room = (now() - parent.created_at) / 2;
+    parent.created_at + wait.min(room)
+}
+
+/// Somebody who was here at the time, and does not answer themself; `None`
+/// when all who come to mind had left.
+fn draw_author(world: &World, at: DateTime<FixedOffset>, parent: Option<u32>, dice: &mut Dice) -> Option<u32> {
+    let day = at.date_naive();
+    (0..12)
+        .map(|_| users::draw_user(world, day, dice))
+        .find(|&user| Some(user) != parent && users::traits(world, user).last_day() >= day)
+}
+
+/// Whether a comment still names its author: half of those who left do not.
+fn is_known(world: &World, author: u32, dice: &mut Dice) -> bool {
+    users::traits(world, author).left.is_none() || chance(50, dice)
+}

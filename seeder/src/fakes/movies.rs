@@ -1,0 +1,177 @@
+//! Films.
+
+use chrono::{Days, NaiveDate};
+use entity::movies::Model;
+use rust_decimal::Decimal;
+use serde_json::json;
+
+use super::World;
+use super::calendar::{day, opening};
+use super::dice::{Dice, Purpose, between, chance, low_under, pick, row_dice, under, unit, whole};
+use super::shares::id;
+use crate::lists::TAGS;
+use crate::locale::Origin;
+use crate::text::grammar::Gender;
+use crate::text::plot::plot;
+use crate::text::template::Scene;
+use crate::text::titles;
+
+/// The year of the oldest films.
+const FIRST_YEAR: i16 = 1920;
+/// The year of the newest ones.
+const LAST_YEAR: i16 = 2025;
+
+/// How often each of [`TAGS`] is given, in the list's order.
+const TAG_WEIGHTS: [u32; 14] = [12, 18, 12, 22, 10, 7, 6, 5, 1, 2, 14, 9, 2, 6];
+
+#[rustfmt::skip]
+const COUNTRIES: [&[&str]; 4] = [
+    &["Россия"],
+    &["США", "США", "США", "Великобритания", "Великобритания", "Канада", "Австралия", "Ирландия", "Новая Зеландия"],
+    &["Испания", "Испания", "Испания", "Мексика", "Мексика", "Аргентина", "Чили", "Колумбия"],
+    &["Франция", "Франция", "Франция", "Франция", "Бельгия", "Швейцария", "Канада"],
+];
+
+/// What other tables need to know of a film.
+#[derive(Clone, Copy, Debug)]
+pub struct Traits {
+    /// Where it was made.
+    pub origin: Origin,
+    /// When it was made, also where the catalogue does not say.
+    pub year: i16,
+    /// How good it is held to be: the mean of its ratings, 2.4 to 4.8.
+    pub quality: f64,
+    /// When the library first showed it.
+    pub shown_from: NaiveDate,
+}
+
+/// The row whose title a film bears: its own, or that of the film of which it
+/// is a remake, so that identical titles exist.
+fn title_row(movie: u32) -> u32 {
+    if movie % 40 == 39 { movie - 20 } else { movie }
+}
+
+fn origin(world: &World, movie: u32) -> Origin {
+    let mut dice = row_dice(world.rng_seed, Purpose::Titles, title_row(movie));
+    draw_origin(&mut dice)
+}
+
+fn draw_origin(dice: &mut Dice) -> Origin {
+    match under(100, dice) {
+        0..42 => Origin::Russian,
+        42..72 => Origin::English,
+        72..84 => Origin::Spanish,
+        _ => Origin::French,
+    }
+}
+
+/// The traits of a film.
+pub fn traits(world: &World, movie: u32) -> Traits {
+    let mut dice = row_dice(world.rng_seed, Purpose::MovieTraits, movie);
+    let age = i16::try_from(low_under(106, 2.1, &mut dice)).unwrap_or_default();
+    let year = (LAST_YEAR - age).max(FIRST_YEAR);
+    let quality = 2.4 + 2.4 * (unit(&mut dice) + unit(&mut dice)).min(1.8) / 1.8;
+    let premiere = day(i32::from(year), 1, 1) + Days::new(u64::from(under(270, &mut dice)));
+    Traits { origin: origin(world, movie), year, quality, shown_from: premiere.max(opening()) }
+}
+
+/// A film's title and its original title, which Russian films lack.
+pub fn title(world: &World, movie: u32) -> (String, Option<String>) {
+    let mut dice = row_dice(world.rng_seed, Purpose::Titles, title_row(movie));
+    let origin = draw_origin(&mut dice);
+    titles::title(origin, &mut dice)
+}
+
+/// A film's row.
+pub fn movie(world: &World, movie: u32) -> Model {
+    let traits = traits(world, movie);
+    let (title, original) = title(world, movie);
+    let mut dice = row_dice(world.rng_seed, Purpose::Movies, movie);
+    let dice = &mut dice;
+    let scene = Scene { film: &title, speaker: Gender::Male, origin: traits.origin };
+
+    // A Russian film's own title stands for the original one now and then.
+    let title_original = original.or_else(|| chance(40, dice).then(|| title.clone()));
+    let tags = draw_tags(dice);
+    let known = 100 - world.rank_percent(movie);
+    let budget = whole(3_000.0 * (unit(dice) * 6.0 + f64::from(known) / 100.0 * 1.6).exp());
+    let income = f64::from(budget) * (0.05 + unit(dice).powi(2) * (0.5 + f64::from(known) / 18.0));
+    Model {
+        id: id(movie),
+        isbn: (!chance(15, dice)).then(|| format!("978{:09}", under(1_000_000_000, dice))),
+        title_original,
+        country: (!chance(3, dice)).then(|| country(&traits, dice)),
+        year: (!chance(4, dice)).then_some(traits.year),
+        budget: (!chance(12, dice)).then(|| roubles(budget, 0)),
+        boxoffice: (!chance(16, dice)).then(|| roubles(whole(income), under(100, dice))),
+        rating: (!chance(8, dice)).then(|| star(traits.quality)),
+        duration: draw_duration(&tags, dice),
+        rars: (!chance(4, dice)).then(|| age_mark(&tags, dice).to_owned()),
+        tags: (!chance(4, dice)).then(|| json!(tags)),
+        subject: (!chance(3, dice)).then(|| plot(&scene, dice)),
+        title,
+    }
+}
+
+/// One to four different tags, the common ones more often.
+pub fn draw_tags(dice: &mut Dice) -> Vec<&'static str> {
+    let count = 1 + low_under(4, 1.4, dice);
+    let mut tags = Vec::new();
+    while tags.len() < count as usize {
+        let mut at = under(TAG_WEIGHTS.iter().sum(), dice);
+        for (tag, weight) in TAGS.into_iter().zip(TAG_WEIGHTS) {
+            if at < weight {
+                if !tags.contains(&tag) {
+                    tags.push(tag);
+                }
+                break;
+            }
+            at -= weight;
+        }
+    }
+    tags
+}
+
+fn country(traits: &Traits, dice: &mut Dice) -> String {
+    if traits.origin == Origin::Russian && traits.year < 1992 {
+        return "СССР".to_owned();
+    }
+    pick(COUNTRIES[traits.origin as usize], dice).to_owned()
+}
+
+/// A country where people of an origin live.
+pub fn home(origin: Origin, dice: &mut Dice) -> &'static str {
+    pick(COUNTRIES[origin as usize], dice)
+}
+
+fn draw_duration(tags: &[&str], dice: &mut Dice) -> i32 {
+    let minutes = if tags.contains(&"Сериал") {
+        between(22, 60, dice)
+    } else if chance(6, dice) {
+        between(7, 45, dice)
+    } else {
+        // Two dice: the middle is the most usual.
+        78 + under(50, dice) + under(50, dice) + if chance(8, dice) { under(60, dice) } else { 0 }
+    };
+    i32::try_from(minutes).unwrap_or_default()
+}
+
+fn age_mark(tags: &[&str], dice: &mut Dice) -> &'static str {
+    if tags.contains(&"Эротика") {
+        return "18+";
+    }
+    if tags.iter().any(|tag| ["Ужасы", "Трэш", "Триллер"].contains(tag)) {
+        return pick(&["16+", "16+", "18+"], dice);
+    }
+    pick(&["0+", "6+", "6+", "12+", "12+", "12+", "16+", "16+", "18+"], dice)
+}
+
+/// Money in thousands of roubles, with kopecks on top.
+fn roubles(thousands: u32, kopecks: u32) -> Decimal {
+    Decimal::new(i64::from(thousands) * 100_000 + i64::from(kopecks), 2)
+}
+
+/// A mean as a whole mark from 1 to 5.
+pub fn star(mean: f64) -> i16 {
+    i16::try_from(whole(mean + 0.5)).unwrap_or(5).clamp(1, 5)
+}

@@ -1,0 +1,132 @@
+//! Users.
+
+use chrono::{Days, NaiveDate};
+use entity::users::Model;
+use fake::Fake;
+use fake::faker::internet::raw::FreeEmailProvider;
+
+use super::World;
+use super::calendar::{day_between, opening, today, years_before};
+use super::dice::{Dice, Purpose, chance, low_under, pick, row_dice, whole};
+use super::shares::id;
+use crate::locale::{Origin, RU_RU, given_name, patronymic, surname, transliterate};
+use crate::text::bio::user_bio;
+use crate::text::grammar::Gender;
+use crate::text::template::Scene;
+
+/// What stands in `password` of seeded users. It is no hash of any password,
+/// so verification always fails: seeded users cannot log in.
+pub const UNUSABLE_PASSWORD: &str = "!";
+
+/// How often a user is drawn: the early ones are the busy ones.
+const BUSY_SKEW: f64 = 1.5;
+
+/// What other tables need to know of a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Traits {
+    /// The day of signing up.
+    pub joined: NaiveDate,
+    /// The day of leaving, for those who left.
+    pub left: Option<NaiveDate>,
+    /// Whether the user is a woman.
+    pub female: bool,
+}
+
+impl Traits {
+    /// The user's gender in grammar.
+    pub fn gender(&self) -> Gender {
+        if self.female { Gender::Female } else { Gender::Male }
+    }
+
+    /// The last day on which the user was here.
+    pub fn last_day(&self) -> NaiveDate {
+        self.left.unwrap_or_else(today)
+    }
+}
+
+/// The day on which a user signed up: never earlier than those before, and
+/// faster and faster as the library grows.
+fn joined(world: &World, user: u32) -> NaiveDate {
+    let days = today().signed_duration_since(opening()).num_days() - 30;
+    let at = f64::from(user) / f64::from(world.sizes.users.max(1));
+    let span = u32::try_from(days).unwrap_or_default();
+    opening() + Days::new(u64::from(whole(f64::from(span) * at.powf(0.6))))
+}
+
+/// How many users had signed up by the end of a day; they are the first ones.
+pub fn count_joined_by(world: &World, date: NaiveDate) -> u32 {
+    let (mut low, mut high) = (0, world.sizes.users);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if joined(world, middle) <= date {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+/// A user who had signed up by the end of a day.
+pub fn draw_user(world: &World, date: NaiveDate, dice: &mut Dice) -> u32 {
+    low_under(count_joined_by(world, date), BUSY_SKEW, dice)
+}
+
+/// The traits of a user.
+pub fn traits(world: &World, user: u32) -> Traits {
+    let mut dice = row_dice(world.rng_seed, Purpose::UserTraits, user);
+    let joined = joined(world, user);
+    // The first user, who may be needed for anything, never leaves.
+    let leaves = chance(6, &mut dice) && user > 0;
+    let left = leaves.then(|| day_between(joined, today(), &mut dice));
+    Traits { joined, left, female: chance(52, &mut dice) }
+}
+
+/// A user's row.
+pub fn user(world: &World, user: u32) -> Model {
+    let traits = traits(world, user);
+    let mut dice = row_dice(world.rng_seed, Purpose::Users, user);
+    let dice = &mut dice;
+    let last = surname(Origin::Russian, traits.female, dice);
+    let first = given_name(Origin::Russian, traits.female, dice);
+    let number = own_number(world, user);
+    let (ascii_first, ascii_last) = (transliterate(first), transliterate(&last));
+    let domain: &str = FreeEmailProvider(RU_RU).fake_with_rng(dice);
+    let scene = Scene { film: "", speaker: traits.gender(), origin: Origin::Russian };
+    // Old enough to sign up on that day, and to study now.
+    let youngest = years_before(today(), 17).min(years_before(traits.joined, 13));
+    Model {
+        id: id(user),
+        username: format!("{}{number}", login(&ascii_first, &ascii_last, dice)),
+        email: format!("{}{number}@{domain}", login(&ascii_first, &ascii_last, dice)),
+        password: UNUSABLE_PASSWORD.to_owned(),
+        fio: format!("{last} {first} {}", patronymic(traits.female, dice)),
+        bio: (!chance(30, dice)).then(|| user_bio(&scene, dice)),
+        created_at: traits.joined,
+        deleted_at: traits.left,
+        birthday: day_between(years_before(today(), 60), youngest, dice),
+        last_logon: (!chance(8, dice)).then(|| day_between(traits.joined, traits.last_day(), dice)),
+    }
+}
+
+/// A number that no other user has. Logins are letters and then this number,
+/// which makes them unique.
+fn own_number(world: &World, user: u32) -> u64 {
+    let mut bound: u64 = 1_000;
+    while bound < u64::from(world.sizes.users) {
+        bound *= 10;
+    }
+    // A prime factor other than 2 and 5 visits every number below the bound.
+    (u64::from(user) * 7_919 + 13) % bound
+}
+
+fn login(first: &str, last: &str, dice: &mut Dice) -> String {
+    let initial = &first[..1];
+    match pick(&[0u8, 1, 2, 3, 4], dice) {
+        0 => format!("{first}.{last}"),
+        1 => last.to_owned(),
+        2 => format!("{initial}_{last}"),
+        3 => format!("{last}.{initial}"),
+        _ => format!("{first}_{last}"),
+    }
+}

@@ -1,0 +1,144 @@
+//! What all fake rows hang together by: the seed, the sizes, each film's
+//! standing with the public, and how many rows each group gets.
+
+use rand::seq::SliceRandom;
+
+use super::dice::{Dice, Purpose, low_under, row_dice, unit};
+use super::shares::Shares;
+use crate::lists::{FILM_AWARDS, ONLINE_CINEMAS};
+use crate::sizes::Sizes;
+
+/// The most staff of a film: four of the crew, up to twelve actors, and a few
+/// of the other trades.
+const STAFF_MAX: u32 = 18;
+
+/// The share of films that nobody writes about or buys.
+const FORGOTTEN_PERCENT: u32 = 12;
+
+/// The frame in which all rows are made. Small: a few numbers for each film.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The seed of everything.
+    pub rng_seed: u64,
+    /// The sizes asked for.
+    pub sizes: Sizes,
+    /// Staff by film.
+    pub staff: Shares,
+    /// Awards by film.
+    pub awards: Shares,
+    /// Presences at cinemas by film.
+    pub presences: Shares,
+    /// Orders by film.
+    pub orders: Shares,
+    /// Comments by subject: films first, then publications.
+    pub comments: Shares,
+    /// Ratings by subject: films first, then publications.
+    pub ratings: Shares,
+    ranks: Vec<u32>,
+    by_rank: Vec<u32>,
+}
+
+impl World {
+    /// Lays out a world: the same seed and sizes give the same one.
+    pub fn new(rng_seed: u64, sizes: Sizes) -> Self {
+        let mut ranks: Vec<u32> = (0..sizes.movies).collect();
+        ranks.shuffle(&mut row_dice(rng_seed, Purpose::Fame, 0));
+        let mut by_rank = vec![0; ranks.len()];
+        for (movie, &rank) in (0u32..).zip(&ranks) {
+            by_rank[rank as usize] = movie;
+        }
+        let dealer = Dealer { rng_seed, sizes, ranks: &ranks };
+
+        let staff = dealer.deal_staff();
+        let awards = dealer.by_movie(sizes.awards, 1, 1.0, |_| whole_list(FILM_AWARDS.len()) * 2);
+        let presences = dealer.by_movie(sizes.presences, 2, 0.25, |_| whole_list(ONLINE_CINEMAS.len()));
+        let users = sizes.users;
+        // A buyer rarely needs a film at two cinemas.
+        let orders = dealer.by_movie(sizes.orders, 3, 0.8, |movie| users.min(users / 3 * presences.count(movie)));
+        let comments = dealer.by_subject(sizes.comments, 60, 4, |_| u32::MAX);
+        let ratings = dealer.by_subject(sizes.ratings, 85, 5, |_| users * 4 / 5);
+        Self { rng_seed, sizes, staff, awards, presences, orders, comments, ratings, ranks, by_rank }
+    }
+
+    /// A film's place in popularity, 0 the best known, in per cent of all.
+    pub fn rank_percent(&self, movie: u32) -> u32 {
+        self.ranks[movie as usize] * 100 / self.sizes.movies.max(1)
+    }
+
+    /// A film drawn by popularity, the well known ones more often.
+    pub fn draw_movie(&self, dice: &mut Dice) -> u32 {
+        let rank = low_under(self.sizes.movies, 2.5, dice);
+        self.by_rank.get(rank as usize).copied().unwrap_or_default()
+    }
+}
+
+fn whole_list(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+struct Dealer<'a> {
+    rng_seed: u64,
+    sizes: Sizes,
+    ranks: &'a [u32],
+}
+
+impl Dealer<'_> {
+    /// Nearly every film has staff; the known ones have more of it.
+    fn deal_staff(&self) -> Shares {
+        let mut dice = row_dice(self.rng_seed, Purpose::Shares, 0);
+        let movies = self.sizes.movies.max(1);
+        let nameless = movies - movies / 50;
+        let floor = (self.sizes.staff / movies).min(7);
+        let weights: Vec<f64> = self
+            .ranks
+            .iter()
+            .map(
+                |&rank| {
+                    if rank >= nameless { 0.0 } else { 1.6 - f64::from(rank) / f64::from(movies) + unit(&mut dice) }
+                },
+            )
+            .collect();
+        let manned = u32::try_from(weights.iter().filter(|weight| **weight > 0.0).count()).unwrap_or_default();
+        let more = Shares::deal(self.sizes.staff.saturating_sub(floor * manned), &weights, |_| STAFF_MAX - floor);
+        let counts: Vec<u32> = (0u32..)
+            .zip(&weights)
+            .map(|(movie, &weight)| if weight > 0.0 { floor + more.count(movie) } else { 0 })
+            .collect();
+        Shares::from_counts(&counts)
+    }
+
+    fn by_movie(&self, total: u32, row: u32, skew: f64, most: impl Fn(u32) -> u32) -> Shares {
+        let weights = self.movie_weights(row, skew);
+        Shares::deal(total, &weights, |movie| u32::try_from(movie).map_or(0, &most))
+    }
+
+    /// Deals to films their share in per cent, and the rest to publications.
+    fn by_subject(&self, total: u32, movies_percent: u32, row: u32, most: impl Fn(usize) -> u32) -> Shares {
+        let to_movies = u64::from(total) * u64::from(movies_percent) / 100;
+        let to_movies = u32::try_from(to_movies).unwrap_or(total);
+        let movies = Shares::deal(to_movies, &self.movie_weights(row, 0.8), &most);
+        let mut dice = row_dice(self.rng_seed, Purpose::Shares, row + 100);
+        // A publication's luck: a tenth goes unnoticed, a few are on everybody's lips.
+        let weights: Vec<f64> = (0..self.sizes.publications)
+            .map(|_| unit(&mut dice))
+            .map(|luck| if luck < 0.1 { 0.0 } else { 1.0 / (1.05 - luck).powf(0.9) })
+            .collect();
+        let publications = Shares::deal(total - movies.total(), &weights, &most);
+        let counts: Vec<u32> = (0..movies.groups())
+            .map(|movie| movies.count(movie))
+            .chain((0..publications.groups()).map(|publication| publications.count(publication)))
+            .collect();
+        Shares::from_counts(&counts)
+    }
+
+    /// Zipf-like weights by rank, each with some luck; the last ranks have none.
+    fn movie_weights(&self, row: u32, skew: f64) -> Vec<f64> {
+        let mut dice = row_dice(self.rng_seed, Purpose::Shares, row);
+        let known = self.sizes.movies - self.sizes.movies * FORGOTTEN_PERCENT / 100;
+        self.ranks
+            .iter()
+            .map(|&rank| (rank, 0.6 + 0.8 * unit(&mut dice)))
+            .map(|(rank, luck)| if rank >= known { 0.0 } else { luck / f64::from(rank + 3).powf(skew) })
+            .collect()
+    }
+}

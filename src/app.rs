@@ -1,0 +1,111 @@
+//! Puts the parts together: opens the database, brings the schema up, serves until told to stop.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use migration::SchemaState;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::config::ServeArgs;
+use crate::db::{self, Db, DatabaseUrl, StatementObserver};
+use crate::http::{self, Shutdown};
+use crate::schema;
+
+/// A server that is ready to run: the database is open, its schema current, the port bound.
+pub struct Application {
+    db: Db,
+    listener: TcpListener,
+    introspection: bool,
+    grace: Duration,
+}
+
+impl Application {
+    /// Opens the database, migrates and fills it as the settings say, and binds the port.
+    ///
+    /// # Errors
+    /// Whatever keeps the server from starting, with the flag to change or the command to run.
+    pub async fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
+        // First, since it costs nothing to fail here.
+        let listener = TcpListener::bind(args.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}: stop what does, or choose another --listen", args.listen))?;
+        let url = &args.database.database_url;
+        let db = db::connect::connect(url, args.database_read_url.as_ref(), args.pool(), observer).await?;
+        prepare_schema(&db, url, args.migrate || args.demo).await?;
+        if args.demo {
+            fill_demo(&db).await?;
+        }
+        let grace = Duration::from_millis(args.shutdown_grace_ms);
+        Ok(Self { db, listener, introspection: args.introspection, grace })
+    }
+
+    /// The address that the server listens on.
+    ///
+    /// # Errors
+    /// Whatever the operating system answers.
+    pub fn address(&self) -> anyhow::Result<std::net::SocketAddr> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Serves until `stop` resolves, then lets running requests finish within the grace period.
+    ///
+    /// # Errors
+    /// Whatever the operating system or the database answers.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let shutdown = Shutdown::default();
+        let router = http::router(schema::build(self.db.clone(), self.introspection), self.db.clone(), shutdown.clone());
+        let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
+        let serve = axum::serve(self.listener, router).with_graceful_shutdown(async move {
+            stop.await;
+            shutdown.begin();
+            tracing::info!("stopping: no new connections, running requests finish");
+            let _ = stopped.send(());
+        });
+        let too_late = async {
+            // An error means that the server ended by itself, and with it this select.
+            let _ = wait_stopped.await;
+            tokio::time::sleep(self.grace).await;
+        };
+        tokio::select! {
+            outcome = serve => outcome.context("the server failed")?,
+            () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
+        }
+        if timeout(Duration::from_secs(1), self.db.close()).await.is_err() {
+            tracing::warn!("database connections were still in use");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn prepare_schema(db: &Db, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
+    let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
+    match migration::compare(&db.write).await.with_context(|| format!("cannot read the schema of the {url}"))? {
+        SchemaState::Current => Ok(()),
+        SchemaState::Behind(_) if migrate || sqlite => {
+            let steps = migration::up(&db.write, None).await.with_context(|| {
+                format!("cannot migrate the {url}: it is read-only, or changed by other means than the migrations")
+            })?;
+            tracing::info!(steps = steps.join(", "), "migrated the {url}");
+            Ok(())
+        }
+        state => bail!("cannot serve the {url}: {state}"),
+    }
+}
+
+async fn fill_demo(db: &Db) -> anyhow::Result<()> {
+    use sea_orm::EntityTrait;
+    if entity::tags::Entity::find().one(&db.write).await?.is_some() {
+        tracing::info!("the database holds a catalogue: the demo seed is left out");
+        return Ok(());
+    }
+    tracing::info!("filling the empty database with the demo catalogue");
+    let summary = seeder::seed(&db.write, &seeder::SeedOptions::default(), |step| {
+        tracing::debug!(rows = step.rows, "{}..OK", step.name);
+    })
+    .await?;
+    tracing::info!(rows = summary.rows, "the demo catalogue is in place");
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! Film awards, their nominations, and who received them for what.
+
+use async_graphql::{ComplexObject, Context, SimpleObject};
+use entity::{awards, film_award_nominations_registry, film_award_registry};
+use sea_orm::DerivePartialModel;
+
+use crate::error::ApiResult;
+use crate::kit::{ByKey, ContextExt, Edge, Id, node};
+use crate::movie::Movie;
+use crate::person::Person;
+
+/// An award that a movie received in one nomination.
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[graphql(complex)]
+#[sea_orm(entity = "awards::Entity")]
+pub struct MovieAward {
+    /// The opaque id, the same in every answer.
+    id: Id<MovieAward>,
+    #[graphql(skip)]
+    film_award_id: Id<FilmAward>,
+    #[graphql(skip)]
+    nomination_id: Id<FilmAwardNomination>,
+    #[graphql(skip)]
+    person_id: Option<Id<Person>>,
+    #[graphql(skip)]
+    movie_id: Id<Movie>,
+}
+
+/// An award that exists, such as "Ника".
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[sea_orm(entity = "film_award_registry::Entity")]
+pub struct FilmAward {
+    /// The opaque id, the same in every answer.
+    id: Id<FilmAward>,
+    /// The award's name.
+    title: String,
+    /// What the award is and who gives it.
+    description: Option<String>,
+}
+
+/// A nomination in which awards are given, such as "Лучший сценарий".
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[sea_orm(entity = "film_award_nominations_registry::Entity")]
+pub struct FilmAwardNomination {
+    /// The opaque id, the same in every answer.
+    id: Id<FilmAwardNomination>,
+    /// The nomination's name.
+    title: String,
+    /// What is judged in it.
+    description: Option<String>,
+}
+
+#[ComplexObject]
+impl MovieAward {
+    /// The award.
+    async fn award(&self, ctx: &Context<'_>) -> ApiResult<FilmAward> {
+        ctx.load(self.film_award_id).await
+    }
+
+    /// The nomination.
+    async fn nomination(&self, ctx: &Context<'_>) -> ApiResult<FilmAwardNomination> {
+        ctx.load(self.nomination_id).await
+    }
+
+    /// Who received it; null when it went to the movie as a whole.
+    async fn person(&self, ctx: &Context<'_>) -> ApiResult<Option<Person>> {
+        match self.person_id {
+            Some(id) => ctx.load(id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The movie.
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
+        ctx.load(self.movie_id).await
+    }
+}
+
+node!(MovieAward, awards);
+node!(FilmAward, film_award_registry);
+
+node!(FilmAwardNomination, film_award_nominations_registry);
+
+/// `Movie.awards`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AwardsOfMovie;
+
+impl Edge for AwardsOfMovie {
+    type Node = MovieAward;
+    type Order = ByKey<MovieAward>;
+
+    const LIST: &'static str = "Movie.awards";
+
+    fn parent_column() -> awards::Column {
+        awards::Column::MovieId
+    }
+}
+
+/// `Person.awards`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AwardsOfPerson;
+
+impl Edge for AwardsOfPerson {
+    type Node = MovieAward;
+    type Order = ByKey<MovieAward>;
+
+    const LIST: &'static str = "Person.awards";
+
+    fn parent_column() -> awards::Column {
+        awards::Column::PersonId
+    }
+}

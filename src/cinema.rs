@@ -1,0 +1,150 @@
+//! Online cinemas, and which movies they show at what price.
+
+use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::{cinema_online, cinema_online_movie_presence as presence};
+use rust_decimal::Decimal;
+use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
+
+use crate::error::ApiResult;
+use crate::kit::scalar::{BigInt, Money};
+use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, node};
+use crate::movie::Movie;
+
+/// An online cinema.
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[graphql(complex)]
+#[sea_orm(entity = "cinema_online::Entity")]
+pub struct Cinema {
+    /// The opaque id, the same in every answer.
+    id: Id<Cinema>,
+    /// The cinema's name.
+    title: String,
+    /// The address of its site.
+    url: String,
+}
+
+/// That a movie can be watched in an online cinema, and on what terms.
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[graphql(complex)]
+#[sea_orm(entity = "presence::Entity")]
+pub struct Availability {
+    /// The opaque id, the same in every answer.
+    id: Id<Availability>,
+    /// The price in roubles, without discounts.
+    price: Money,
+    /// The discount for students, in per cent from 0 to 100.
+    #[sea_orm(from_col = "discount")]
+    discount_percent: i16,
+    /// The rating that the cinema gives the movie, from 1 to 5.
+    rating: i32,
+    /// How often the movie was watched there; null when the cinema does not tell.
+    view_count: Option<BigInt>,
+    /// When these terms were last looked up.
+    #[sea_orm(from_col = "last_update")]
+    updated_at: Option<DateTime<Utc>>,
+    #[graphql(skip)]
+    movie_id: Id<Movie>,
+    #[graphql(skip)]
+    cinema_id: Id<Cinema>,
+}
+
+#[ComplexObject]
+impl Cinema {
+    /// The movies that the cinema shows, in the order of arrival.
+    async fn movies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Page<Availability>> {
+        ctx.children(self.id.key(), AvailabilityInCinema, ByKey::default(), PageArgs { first, after, last, before })
+            .await
+    }
+}
+
+#[ComplexObject]
+impl Availability {
+    /// The price for students in roubles: the price less the discount, rounded to kopecks.
+    async fn student_price(&self) -> Money {
+        let share = Decimal::new(100 - i64::from(self.discount_percent), 2);
+        Money::round(self.price.0 * share)
+    }
+
+    /// The cinema.
+    async fn cinema(&self, ctx: &Context<'_>) -> ApiResult<Cinema> {
+        ctx.load(self.cinema_id).await
+    }
+
+    /// The movie.
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
+        ctx.load(self.movie_id).await
+    }
+}
+
+node!(Cinema, cinema_online);
+node!(Availability, presence);
+
+/// `Movie.availability`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AvailabilityOfMovie {
+    /// Only in this cinema.
+    pub cinema: Option<Id<Cinema>>,
+    /// Only at this price or less.
+    pub price_max: Option<Money>,
+}
+
+impl Edge for AvailabilityOfMovie {
+    type Node = Availability;
+    type Order = ByKey<Availability>;
+
+    const LIST: &'static str = "Movie.availability";
+
+    fn parent_column() -> presence::Column {
+        presence::Column::MovieId
+    }
+
+    fn rows(&self) -> Select<presence::Entity> {
+        let mut rows = presence::Entity::find();
+        if let Some(cinema) = self.cinema {
+            rows = rows.filter(presence::Column::CinemaId.eq(cinema.key()));
+        }
+        if let Some(price) = self.price_max {
+            rows = rows.filter(presence::Column::Price.lte(price.0));
+        }
+        rows
+    }
+}
+
+/// `Cinema.movies`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AvailabilityInCinema;
+
+impl Edge for AvailabilityInCinema {
+    type Node = Availability;
+    type Order = ByKey<Availability>;
+
+    const LIST: &'static str = "Cinema.movies";
+
+    fn parent_column() -> presence::Column {
+        presence::Column::CinemaId
+    }
+}
+
+/// See the crate's `schema`.
+#[derive(Debug, Default)]
+pub struct CinemaQuery;
+
+#[Object]
+impl CinemaQuery {
+    /// The online cinema with this id, or null if there is none.
+    async fn cinema(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of an online cinema.")] id: ID,
+    ) -> ApiResult<Option<Cinema>> {
+        ctx.find(Id::parse("id", &id)?).await
+    }
+}

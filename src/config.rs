@@ -1,0 +1,157 @@
+//! Every setting with its flag, environment variable, default and unit.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::db::{DatabaseUrl, PoolSettings};
+use crate::telemetry::LogFormat;
+
+/// A GraphQL API server for an online film library.
+///
+/// Started without a command it serves: on SQLite in ./kinoteka.db, at
+/// http://127.0.0.1:8000/graphql. Add --demo for a catalogue to look at.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; `serve` if left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The settings of `serve`.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  kinoteka --demo
+      fill an empty ./kinoteka.db with a demo catalogue and serve it
+  kinoteka migrate up --database-url postgres://kinoteka@localhost/kinoteka
+      create or update the schema
+  kinoteka serve --database-url postgres://kinoteka@localhost/kinoteka --log-format json
+      serve from PostgreSQL, logs for a collector";
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "made once")]
+pub enum Command {
+    /// Serve the API (the default).
+    Serve(ServeArgs),
+    /// Create, update or look at the database schema.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+    /// Print the GraphQL schema in SDL.
+    Schema,
+}
+
+/// What can be done with the schema of a database.
+#[derive(Debug, Subcommand)]
+pub enum MigrateCommand {
+    /// Apply the pending steps.
+    Up {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// Apply at most this many steps; all if left out.
+        #[arg(long, value_name = "N")]
+        steps: Option<u32>,
+    },
+    /// Take back the last steps, with the data in their tables.
+    Down {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// How many steps.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        steps: u32,
+    },
+    /// List the steps and whether the database has them.
+    Status {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Record steps whose SQL was run by hand (psql -f), after checking that they are there.
+    Adopt {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// Which database.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// The database: postgres://user:password@host:port/database or sqlite://file?mode=rwc.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "sqlite://kinoteka.db?mode=rwc"
+    )]
+    pub database_url: DatabaseUrl,
+}
+
+/// The settings of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+
+    /// A replica that queries read from; without it they read from the database above.
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true, value_name = "URL")]
+    pub database_read_url: Option<DatabaseUrl>,
+
+    /// Connections to each database at most.
+    #[arg(long, env = "KINOTEKA_DATABASE_CONNECTIONS", value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub database_connections: u32,
+
+    /// How long a request waits for a free connection, in milliseconds.
+    #[arg(long, env = "KINOTEKA_ACQUIRE_TIMEOUT_MS", value_name = "MS", default_value_t = 5_000,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub acquire_timeout_ms: u64,
+
+    /// The address to listen on. Port 0 takes any free one and prints it.
+    #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+
+    /// Update the schema at the start. Always on for SQLite; without it a stale PostgreSQL
+    /// schema is refused.
+    #[arg(long, env = "KINOTEKA_MIGRATE")]
+    pub migrate: bool,
+
+    /// Migrate, fill an empty database with a demo catalogue, and serve. A database that holds
+    /// rows is served as it is.
+    #[arg(long, env = "KINOTEKA_DEMO")]
+    pub demo: bool,
+
+    /// Whether clients may read the schema by introspection.
+    #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    pub introspection: bool,
+
+    /// How long running requests may take to finish after SIGTERM, in milliseconds.
+    #[arg(long, env = "KINOTEKA_SHUTDOWN_GRACE_MS", value_name = "MS", default_value_t = 10_000)]
+    pub shutdown_grace_ms: u64,
+
+    /// How log lines look.
+    #[arg(long, env = "KINOTEKA_LOG_FORMAT", value_name = "FORMAT", default_value = "pretty")]
+    pub log_format: LogFormat,
+
+    /// What is logged: a level (error, warn, info, debug, trace) or tracing's filter
+    /// directives, such as info,kinoteka=debug.
+    #[arg(long, env = "KINOTEKA_LOG", value_name = "FILTER", default_value = "info")]
+    pub log_filter: String,
+}
+
+impl ServeArgs {
+    /// The pools' settings.
+    pub fn pool(&self) -> PoolSettings {
+        PoolSettings {
+            connections_max: self.database_connections,
+            acquire_timeout: Duration::from_millis(self.acquire_timeout_ms),
+        }
+    }
+}

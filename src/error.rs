@@ -1,0 +1,106 @@
+//! The only failures that a client can see, each with a stable `extensions.code`.
+
+use std::sync::Arc;
+
+use async_graphql::ErrorExtensions;
+use sea_orm::{DbErr, RuntimeErr};
+
+use crate::telemetry;
+
+/// What every resolver returns.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// Why a field has no answer.
+///
+/// It has no `Display` on purpose: async-graphql would send the text of any `Display` error
+/// to the client, and with it whatever the database said.
+#[derive(Clone, Debug)]
+pub enum ApiError {
+    /// An argument is unusable: `BAD_USER_INPUT`.
+    BadInput {
+        /// The argument or input field, as a path: `filter.year.from`.
+        field: String,
+        /// What is wrong and what to do, without the field's name.
+        message: String,
+    },
+    /// An object that another one refers to was deleted meanwhile: `NOT_FOUND`.
+    Gone,
+    /// The database failed: `UNAVAILABLE` when it cannot be reached, else `INTERNAL`.
+    Database(Arc<DbErr>),
+    /// A fault of ours: `INTERNAL`. The text is logged, never sent.
+    Internal(String),
+}
+
+impl ApiError {
+    /// An error that names the unusable argument and the remedy.
+    pub fn bad_input(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::BadInput { field: field.into(), message: message.into() }
+    }
+
+    /// The code and text for the client. What the client must not read is logged here, once.
+    fn publish(&self) -> (&'static str, String) {
+        match self {
+            Self::BadInput { field, message } => ("BAD_USER_INPUT", format!("{field}: {message}")),
+            Self::Gone => ("NOT_FOUND", "an object was deleted while the query ran; repeat the query".to_owned()),
+            Self::Database(error) if is_unavailable(error) => {
+                tracing::error!(%error, "the database is unavailable: {error}");
+                ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
+            }
+            Self::Database(error) => publish_internal(&error.to_string()),
+            Self::Internal(text) => publish_internal(text),
+        }
+    }
+}
+
+fn publish_internal(text: &str) -> (&'static str, String) {
+    tracing::error!(error = text, "internal error: {text}");
+    let message = match telemetry::request_id() {
+        Some(id) => format!("internal error; the server's log has the details under request {id}"),
+        None => "internal error; the server's log has the details".to_owned(),
+    };
+    ("INTERNAL", message)
+}
+
+fn is_unavailable(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+            // 57P: shutting down or starting up; 53: out of connections, memory or disk.
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53"))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl From<Arc<DbErr>> for ApiError {
+    fn from(error: Arc<DbErr>) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(error: ApiError) -> Self {
+        let (code, message) = error.publish();
+        Self::new(message).extend_with(|_, extensions| {
+            extensions.set("code", code);
+            if let ApiError::BadInput { field, .. } = &error {
+                extensions.set("field", field.as_str());
+            }
+            if code == "INTERNAL"
+                && let Some(id) = telemetry::request_id()
+            {
+                extensions.set("requestId", id.as_str());
+            }
+        })
+    }
+}

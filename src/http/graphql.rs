@@ -1,0 +1,31 @@
+//! The GraphQL endpoint.
+
+use async_graphql::Executor;
+use async_graphql_axum::{GraphQLRequest, GraphQLResponse};
+use axum::extract::State;
+
+use crate::telemetry;
+
+/// Executes one operation.
+pub(super) async fn execute<E: Executor>(State(executor): State<E>, request: GraphQLRequest) -> GraphQLResponse {
+    let mut request = request.into_inner();
+    if let Some(context) = telemetry::current_request()
+        && let Some(name) = name_operation(&mut request)
+    {
+        // Only this handler sets it, once a request.
+        let _ = context.operation.set(name);
+    }
+    executor.execute(request).await.into()
+}
+
+/// The operation's name: as asked for, else the only one in the document.
+fn name_operation(request: &mut async_graphql::Request) -> Option<String> {
+    if request.operation_name.is_some() {
+        return request.operation_name.clone();
+    }
+    // Parsed once: the executor finds the document in the request.
+    let document = request.parsed_query().ok()?;
+    let mut names = document.operations.iter().filter_map(|(name, _)| name);
+    let only = names.next()?;
+    names.next().is_none().then(|| only.to_string())
+}

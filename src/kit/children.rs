@@ -1,0 +1,159 @@
+//! Nested lists: the pages of many parents, read in one statement.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use sea_orm::sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WindowStatement};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, Value};
+
+use super::cursor::KeyPart;
+use super::load::Node;
+use super::page::{Plan, Window};
+use super::sort::PageOrder;
+use crate::db::dialect;
+
+/// A list that hangs on a parent row: `Movie.staff`, `Person.credits`. The value holds the
+/// list's filter.
+pub trait Edge: Clone + Eq + Hash + Send + Sync + 'static {
+    /// What is listed.
+    type Node: Node;
+
+    /// The orders that the list is offered in.
+    type Order: PageOrder<Entity = <Self::Node as Node>::Entity>;
+
+    /// The list's name in cursors.
+    const LIST: &'static str;
+
+    /// The column that holds the parent's key; an index must begin with it.
+    fn parent_column() -> <<Self::Node as Node>::Entity as EntityTrait>::Column;
+
+    /// What the filter leaves of the listed table, for all parents.
+    fn rows(&self) -> Select<<Self::Node as Node>::Entity> {
+        <Self::Node as Node>::Entity::find()
+    }
+}
+
+/// Asks for one parent's page.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PageOf<E: Edge> {
+    pub(super) parent: i32,
+    pub(super) edge: E,
+    pub(super) order: E::Order,
+    pub(super) window: Window,
+}
+
+/// Asks for the number of rows in one parent's list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CountOf<E> {
+    pub(super) parent: i32,
+    pub(super) edge: E,
+}
+
+/// A page's rows in reading order with their sort keys.
+pub type Rows<N> = Vec<(Vec<KeyPart>, N)>;
+
+const PARENT: &str = "parent_key";
+
+/// Reads the pages of all `keys`: one statement for those alike but for the parent.
+pub(super) async fn load_pages<E: Edge>(
+    db: &impl ConnectionTrait,
+    keys: &[PageOf<E>],
+) -> Result<HashMap<PageOf<E>, Rows<E::Node>>, DbErr> {
+    let mut groups: HashMap<(&E, E::Order, &Window), Vec<i32>> = HashMap::new();
+    for key in keys {
+        groups.entry((&key.edge, key.order, &key.window)).or_default().push(key.parent);
+    }
+    let mut pages = HashMap::with_capacity(keys.len());
+    let backend = db.get_database_backend();
+    for ((edge, order, window), parents) in groups {
+        let plan = Plan::new(order, window, backend);
+        if plan.is_empty() {
+            continue;
+        }
+        let rows = order.join(edge.rows());
+        let statement = match backend {
+            DbBackend::Sqlite => select_numbered::<E>(&plan, rows, &parents),
+            _ => select_lateral::<E>(&plan, rows, &parents),
+        };
+        for row in db.query_all(&statement).await? {
+            let parent = row.try_get("", PARENT)?;
+            let key = PageOf { parent, edge: edge.clone(), order, window: window.clone() };
+            pages.entry(key).or_insert_with(Vec::new).push(plan.read_row(&row)?);
+        }
+    }
+    Ok(pages)
+}
+
+/// PostgreSQL: a page of each parent through the index, however many rows the parent has.
+fn select_lateral<E: Edge>(
+    plan: &Plan,
+    rows: Select<<E::Node as Node>::Entity>,
+    parents: &[i32],
+) -> SelectStatement {
+    let parent = || Expr::col((Alias::new(PARENT), Alias::new(PARENT)));
+    let rows = rows.filter(E::parent_column().into_expr().eq(parent()));
+    let page = plan.select_page::<E::Node>(rows).unwrap_or_default();
+    let mut statement = Query::select();
+    statement
+        .expr(parent())
+        .column((Alias::new("page"), Asterisk))
+        .from_function(Func::cust("unnest").arg(Value::from(parents.to_vec())), PARENT)
+        .join_lateral(JoinType::InnerJoin, page, Alias::new("page"), Condition::all().add(Expr::val(true)))
+        .order_by_expr(parent(), Order::Asc);
+    plan.order_outside(&mut statement);
+    statement
+}
+
+/// SQLite has no LATERAL: all children are numbered within their parent and the first few kept.
+fn select_numbered<E: Edge>(
+    plan: &Plan,
+    rows: Select<<E::Node as Node>::Entity>,
+    parents: &[i32],
+) -> SelectStatement {
+    let column = E::parent_column();
+    let rows = rows.filter(dialect::one_of(DbBackend::Sqlite, column.as_column_ref(), parents)).filter(plan.condition());
+    let mut window = WindowStatement::partition_by(column.as_column_ref());
+    for (term, direction) in plan.order_terms() {
+        window.order_by_expr(term, direction);
+    }
+    let mut numbered = plan.select_columns::<E::Node>(rows);
+    numbered
+        .expr_as(column.into_expr(), Alias::new(PARENT))
+        .expr_window_as(Func::cust("row_number"), window, Alias::new("position"));
+    Query::select()
+        .column(Asterisk)
+        .from_subquery(numbered, Alias::new("page"))
+        .and_where(Expr::col(Alias::new("position")).lte(plan.limit() as i64))
+        .order_by(Alias::new(PARENT), Order::Asc)
+        .order_by(Alias::new("position"), Order::Asc)
+        .take()
+}
+
+/// Counts the lists of all `keys`: one statement for those alike but for the parent.
+pub(super) async fn load_counts<E: Edge>(
+    db: &impl ConnectionTrait,
+    keys: &[CountOf<E>],
+) -> Result<HashMap<CountOf<E>, u64>, DbErr> {
+    let mut groups: HashMap<&E, Vec<i32>> = HashMap::new();
+    for key in keys {
+        groups.entry(&key.edge).or_default().push(key.parent);
+    }
+    let mut counts: HashMap<_, _> = keys.iter().map(|key| (key.clone(), 0)).collect();
+    for (edge, parents) in groups {
+        let column = E::parent_column();
+        let rows = edge.rows().filter(dialect::one_of(db.get_database_backend(), column.as_column_ref(), &parents));
+        let mut statement = rows.select_only().into_query();
+        statement
+            .expr_as(column.into_expr(), Alias::new(PARENT))
+            .expr_as(Expr::cust("count(*)"), Alias::new("count"))
+            .add_group_by([column.into_expr()]);
+        for row in db.query_all(&statement).await? {
+            counts.insert(CountOf { parent: row.try_get("", PARENT)?, edge: edge.clone() }, read_count(&row)?);
+        }
+    }
+    Ok(counts)
+}
+
+fn read_count(row: &QueryResult) -> Result<u64, DbErr> {
+    Ok(row.try_get::<i64>("", "count")?.unsigned_abs())
+}

@@ -1,0 +1,80 @@
+//! What resolvers reach through their context.
+
+use std::sync::Arc;
+
+use async_graphql::Context;
+use async_graphql::dataloader::DataLoader;
+use sea_orm::DatabaseConnection;
+
+use super::children::{CountOf, Edge, PageOf};
+use super::id::Id;
+use super::load::{Node, Reader, TextOf, WideColumn};
+use super::page::{self, Page, PageArgs, TotalCount};
+use crate::db::Db;
+use crate::error::{ApiError, ApiResult};
+
+/// Typed access to what `schema::build` has put into every context.
+#[expect(async_fn_in_trait, reason = "only resolvers call these, and they know the one implementation")]
+pub trait ContextExt {
+    /// The pool for reads.
+    fn db(&self) -> &DatabaseConnection;
+
+    /// The object with this id, if there is one.
+    async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>>;
+
+    /// The object that another one refers to.
+    async fn load<N: Node>(&self, id: Id<N>) -> ApiResult<N>;
+
+    /// A page of the list that hangs on `parent`.
+    async fn children<E: Edge>(
+        &self,
+        parent: i32,
+        edge: E,
+        order: E::Order,
+        args: PageArgs,
+    ) -> ApiResult<Page<E::Node>>;
+
+    /// A wide column of the object with this id.
+    async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>>;
+}
+
+impl ContextExt for Context<'_> {
+    fn db(&self) -> &DatabaseConnection {
+        &self.data_unchecked::<Db>().read
+    }
+
+    async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>> {
+        Ok(loader(self).load_one(id).await?)
+    }
+
+    async fn load<N: Node>(&self, id: Id<N>) -> ApiResult<N> {
+        self.find(id).await?.ok_or(ApiError::Gone)
+    }
+
+    async fn children<E: Edge>(
+        &self,
+        parent: i32,
+        edge: E,
+        order: E::Order,
+        args: PageArgs,
+    ) -> ApiResult<Page<E::Node>> {
+        let window = args.window(E::LIST, order)?;
+        let loader = loader(self);
+        let key = PageOf { parent, edge: edge.clone(), order, window: window.clone() };
+        let rows = loader.load_one(key).await?.unwrap_or_default();
+        let loader = Arc::clone(loader);
+        let total_count = TotalCount::new(move || {
+            let (loader, key) = (Arc::clone(&loader), CountOf { parent, edge: edge.clone() });
+            Box::pin(async move { Ok(loader.load_one(key).await?.unwrap_or_default()) })
+        });
+        Ok(page::assemble(E::LIST, order, &window, rows, total_count))
+    }
+
+    async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>> {
+        Ok(loader(self).load_one(TextOf::<W>::new(id)).await?)
+    }
+}
+
+fn loader<'a>(ctx: &Context<'a>) -> &'a Arc<DataLoader<Reader>> {
+    ctx.data_unchecked::<Arc<DataLoader<Reader>>>()
+}

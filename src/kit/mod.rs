@@ -1,0 +1,18 @@
+//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads.
+
+pub mod children;
+pub mod ctx;
+pub mod cursor;
+pub mod id;
+pub mod load;
+pub mod page;
+pub mod scalar;
+pub mod sort;
+
+pub use children::Edge;
+pub use ctx::ContextExt;
+pub use id::{Id, NodeType};
+pub(crate) use load::node;
+pub use load::{Node, WideColumn};
+pub use page::{Page, PageArgs};
+pub use sort::{ByKey, PageOrder, SortKey};

@@ -1,0 +1,102 @@
+//! Scalars beyond GraphQL's five: `Decimal`, `Date`, `BigInt`. (`DateTime` and `UUID` are
+//! async-graphql's own.)
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable};
+
+/// An amount of money with two decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Money(pub Decimal);
+
+impl Money {
+    /// The amount rounded to kopecks, halves away from zero.
+    pub fn round(amount: Decimal) -> Self {
+        let mut amount = amount.round_dp_with_strategy(2, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+        amount.rescale(2);
+        Self(amount)
+    }
+}
+
+/// A decimal number as a string with two decimals, such as "350.00": money in roubles.
+#[Scalar(name = "Decimal")]
+impl ScalarType for Money {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let text = match &value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return Err(InputValueError::expected_type(value)),
+        };
+        match Decimal::from_str_exact(&text) {
+            Ok(amount) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
+            Ok(_) => Err(InputValueError::custom(format!("{text:?} has more than two decimals"))),
+            Err(_) => Err(InputValueError::custom(format!("{text:?} is no decimal number such as \"350.00\""))),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl TryGetable for Money {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        // SQLite keeps a number, not its decimals.
+        Decimal::try_get_by(row, index).map(Self::round)
+    }
+}
+
+/// A day of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Date(pub NaiveDate);
+
+/// A date in ISO 8601, such as "1932-04-04".
+#[Scalar(name = "Date")]
+impl ScalarType for Date {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        // Only the ten characters of the form: chrono alone takes "1-2-3" too.
+        match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(date) if text.len() == 10 => Ok(Self(date)),
+            _ => Err(InputValueError::custom(format!("{text:?} is no date such as \"1932-04-04\""))),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl TryGetable for Date {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        NaiveDate::try_get_by(row, index).map(Self)
+    }
+}
+
+/// A whole number of up to 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BigInt(pub i64);
+
+/// A whole number that may not fit 32 bits, as a string: "3000000000".
+#[Scalar(name = "BigInt")]
+impl ScalarType for BigInt {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let number = match &value {
+            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => number.as_i64(),
+            _ => None,
+        };
+        number.map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits such as \"3000000000\""))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+}
+
+impl TryGetable for BigInt {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        i64::try_get_by(row, index).map(Self)
+    }
+}

@@ -1,0 +1,117 @@
+//! Orders of lists: which keys, in which direction.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use sea_orm::sea_query::{ColumnType, Expr, IntoColumnRef};
+use sea_orm::{ColumnTrait, EntityTrait, Select};
+
+use super::load::Node;
+
+/// How a sort key is read from a row, kept in a cursor and bound in a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// `smallint`.
+    SmallInt,
+    /// `integer`.
+    Int,
+    /// `bigint`.
+    BigInt,
+    /// `numeric`, read as a plain column: SQLite compares an expression with it wrongly.
+    Decimal,
+    /// Text that sorts by code point on both databases.
+    Text,
+    /// `date`.
+    Date,
+    /// `timestamptz`.
+    Time,
+}
+
+/// One part of an order: an expression over the row.
+#[derive(Clone, Debug)]
+pub struct SortKey {
+    /// The column; an index must begin with the order's keys.
+    pub expr: Expr,
+    /// Its type.
+    pub kind: KeyKind,
+    /// Whether rows without it exist. They come last, in either direction. Only an order's
+    /// first key may be nullable.
+    pub nullable: bool,
+}
+
+impl SortKey {
+    /// A column of an entity, whose definition says the rest.
+    pub fn column<C: ColumnTrait + IntoColumnRef>(column: C) -> Self {
+        let definition = column.def();
+        let kind = match definition.get_column_type() {
+            ColumnType::SmallInteger => KeyKind::SmallInt,
+            ColumnType::Integer => KeyKind::Int,
+            ColumnType::BigInteger => KeyKind::BigInt,
+            ColumnType::Decimal(_) => KeyKind::Decimal,
+            ColumnType::Date => KeyKind::Date,
+            ColumnType::TimestampWithTimeZone => KeyKind::Time,
+            _ => KeyKind::Text,
+        };
+        Self { expr: Expr::col(column.as_column_ref()), kind, nullable: definition.is_null() }
+    }
+}
+
+/// An order that a list is offered in.
+pub trait PageOrder: Copy + Eq + Hash + Send + Sync + 'static {
+    /// The table whose rows are listed.
+    type Entity: EntityTrait;
+
+    /// The order's name in cursors.
+    fn tag(self) -> &'static str;
+
+    /// Whether the greatest comes first.
+    fn descending(self) -> bool;
+
+    /// Most significant first; the last is unique. All run in one direction.
+    fn keys(self) -> Vec<SortKey>;
+
+    /// Joins the side tables that the keys stand in.
+    fn join(self, rows: Select<Self::Entity>) -> Select<Self::Entity> {
+        rows
+    }
+}
+
+/// The one order of a list that offers no choice: by primary key, oldest first.
+pub struct ByKey<N>(PhantomData<fn() -> N>);
+
+impl<N> Default for ByKey<N> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+impl<N> Clone for ByKey<N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<N> Copy for ByKey<N> {}
+impl<N> PartialEq for ByKey<N> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl<N> Eq for ByKey<N> {}
+impl<N> Hash for ByKey<N> {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
+impl<N: Node> PageOrder for ByKey<N> {
+    type Entity = N::Entity;
+
+    fn tag(self) -> &'static str {
+        "KEY"
+    }
+
+    fn descending(self) -> bool {
+        false
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        vec![SortKey::column(N::key_column())]
+    }
+}

@@ -1,0 +1,12 @@
+//! Movies and series: the catalogue's centre.
+//!
+//! What hangs on a movie is a domain of its own: [`staff`](crate::staff),
+//! [`award`](crate::award), [`cinema`](crate::cinema).
+
+mod inputs;
+mod query;
+mod types;
+
+pub use inputs::MovieOrder;
+pub use query::MovieQuery;
+pub use types::{AgeRating, Movie};

@@ -1,0 +1,39 @@
+//! Root fields that read movies.
+
+use async_graphql::{Context, ID, Object};
+use entity::movies;
+use sea_orm::EntityTrait;
+
+use super::{Movie, MovieOrder};
+use crate::error::ApiResult;
+use crate::kit::{ContextExt, Id, Page, PageArgs, page};
+
+/// See the crate's `schema`.
+#[derive(Debug, Default)]
+pub struct MovieQuery;
+
+#[Object]
+impl MovieQuery {
+    /// The movie with this id, or null if there is none.
+    async fn movie(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a movie.")] id: ID,
+    ) -> ApiResult<Option<Movie>> {
+        ctx.find(Id::parse("id", &id)?).await
+    }
+
+    /// The movies of the catalogue.
+    async fn movies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
+        order_by: MovieOrder,
+    ) -> ApiResult<Page<Movie>> {
+        page::load(ctx.db(), "movies", movies::Entity::find(), order_by, PageArgs { first, after, last, before }).await
+    }
+}

@@ -1,0 +1,58 @@
+//! The one GraphQL schema: names every domain and puts into the context what resolvers need.
+
+use std::sync::Arc;
+
+use async_graphql::futures_util::stream::BoxStream;
+use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response};
+
+use crate::cinema::CinemaQuery;
+use crate::db::Db;
+use crate::kit::load::{new_loader, run_batched};
+use crate::movie::MovieQuery;
+use crate::person::PersonQuery;
+
+/// What can be asked of the library.
+#[derive(Debug, Default, MergedObject)]
+pub struct Query(MovieQuery, PersonQuery, CinemaQuery);
+
+type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+
+/// Executes operations, with their reads batched. Cloning is cheap.
+#[derive(Clone)]
+pub struct Engine(Schema);
+
+impl Executor for Engine {
+    async fn execute(&self, request: Request) -> Response {
+        run_batched(self.0.execute(request)).await
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        Executor::execute_stream(&self.0, request, session_data)
+    }
+}
+
+/// Nesting of selections at most. Deeper than any page of the catalogue needs.
+const DEPTH_MAX: usize = 15;
+
+/// The schema over open databases.
+pub fn build(db: Db, introspection: bool) -> Engine {
+    let loader = Arc::new(new_loader(db.read.clone()));
+    let mut builder = describe().data(db).data(loader).limit_depth(DEPTH_MAX);
+    if !introspection {
+        builder = builder.disable_introspection().disable_suggestions();
+    }
+    Engine(builder.finish())
+}
+
+/// The schema definition in SDL, as committed in `schema.graphql`.
+pub fn export() -> String {
+    describe().finish().sdl()
+}
+
+fn describe() -> async_graphql::SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
+    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+}

@@ -1,0 +1,107 @@
+//! Who made a movie: staff entries and the positions that people hold.
+
+use async_graphql::{ComplexObject, Context, SimpleObject};
+use entity::{movie_staff_m2m, person_position};
+use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
+
+use crate::error::ApiResult;
+use crate::kit::{ByKey, ContextExt, Edge, Id, node};
+use crate::movie::Movie;
+use crate::person::Person;
+
+/// One person's part in making one movie.
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[graphql(complex)]
+#[sea_orm(entity = "movie_staff_m2m::Entity")]
+pub struct StaffMember {
+    /// The opaque id, the same in every answer.
+    id: Id<StaffMember>,
+    /// The role played; null for those who do not act.
+    character: Option<String>,
+    /// Whether the role is a leading one.
+    #[sea_orm(from_col = "is_lead_role")]
+    is_lead: bool,
+    #[graphql(skip)]
+    position_id: Id<PersonPosition>,
+    #[graphql(skip)]
+    person_id: Id<Person>,
+    #[graphql(skip)]
+    movie_id: Id<Movie>,
+}
+
+/// What a person does in a production: director, actor, composer.
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[sea_orm(entity = "person_position::Entity")]
+pub struct PersonPosition {
+    /// The opaque id, the same in every answer.
+    id: Id<PersonPosition>,
+    /// The position's name in Russian, such as "Режиссёр".
+    title: String,
+}
+
+#[ComplexObject]
+impl StaffMember {
+    /// The person.
+    async fn person(&self, ctx: &Context<'_>) -> ApiResult<Person> {
+        ctx.load(self.person_id).await
+    }
+
+    /// What the person did.
+    async fn position(&self, ctx: &Context<'_>) -> ApiResult<PersonPosition> {
+        ctx.load(self.position_id).await
+    }
+
+    /// The movie.
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
+        ctx.load(self.movie_id).await
+    }
+}
+
+node!(StaffMember, movie_staff_m2m);
+node!(PersonPosition, person_position);
+
+/// `Movie.staff`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StaffOfMovie {
+    /// Only this position.
+    pub position: Option<Id<PersonPosition>>,
+    /// Only leading roles.
+    pub lead_only: bool,
+}
+
+impl Edge for StaffOfMovie {
+    type Node = StaffMember;
+    type Order = ByKey<StaffMember>;
+
+    const LIST: &'static str = "Movie.staff";
+
+    fn parent_column() -> movie_staff_m2m::Column {
+        movie_staff_m2m::Column::MovieId
+    }
+
+    fn rows(&self) -> Select<movie_staff_m2m::Entity> {
+        let mut rows = movie_staff_m2m::Entity::find();
+        if let Some(position) = self.position {
+            rows = rows.filter(movie_staff_m2m::Column::PositionId.eq(position.key()));
+        }
+        if self.lead_only {
+            rows = rows.filter(movie_staff_m2m::Column::IsLeadRole.eq(true));
+        }
+        rows
+    }
+}
+
+/// `Person.credits`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CreditsOfPerson;
+
+impl Edge for CreditsOfPerson {
+    type Node = StaffMember;
+    type Order = ByKey<StaffMember>;
+
+    const LIST: &'static str = "Person.credits";
+
+    fn parent_column() -> movie_staff_m2m::Column {
+        movie_staff_m2m::Column::PersonId
+    }
+}

@@ -1,0 +1,90 @@
+//! Logs, and what is counted for a request while it runs.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line an event, coloured on a terminal.
+    Pretty,
+    /// One JSON object an event, for log collectors.
+    Json,
+}
+
+/// Starts logging to standard error.
+///
+/// # Errors
+/// A filter that cannot be parsed; the message quotes it.
+pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is no filter ({error}); try \"info\""))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let outcome = match format {
+        LogFormat::Pretty => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+    };
+    outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+}
+
+/// What is known of the request that the current task works for.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The id in the `x-request-id` header, in log lines and in `INTERNAL` errors.
+    pub id: String,
+    /// The GraphQL operation's name, once it is known.
+    pub operation: OnceLock<String>,
+    statements: AtomicU32,
+}
+
+tokio::task_local! {
+    static REQUEST: Arc<RequestContext>;
+}
+
+impl RequestContext {
+    /// Starts counting for a request.
+    pub fn new(id: String) -> Arc<Self> {
+        Arc::new(Self { id, operation: OnceLock::new(), statements: AtomicU32::new(0) })
+    }
+
+    /// How many SQL statements ran for the request. A batch that serves several requests
+    /// counts for the one that opened it.
+    pub fn statements(&self) -> u32 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` as part of this request.
+    pub async fn scope<F: Future>(self: Arc<Self>, work: F) -> F::Output {
+        REQUEST.scope(self, work).await
+    }
+}
+
+/// The request that the current task works for, if any.
+pub fn current_request() -> Option<Arc<RequestContext>> {
+    REQUEST.try_with(Arc::clone).ok()
+}
+
+/// The id of the current request, if any.
+pub fn request_id() -> Option<String> {
+    REQUEST.try_with(|request| request.id.clone()).ok()
+}
+
+/// Counts one SQL statement for the current request.
+pub fn count_statement() {
+    let _ = REQUEST.try_with(|request| request.statements.fetch_add(1, Ordering::Relaxed));
+}
+
+/// Runs `work` in a task of its own that counts for the current request.
+pub fn spawn_in_request<F>(work: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    match current_request() {
+        Some(request) => drop(tokio::spawn(request.scope(work))),
+        None => drop(tokio::spawn(work)),
+    }
+}
