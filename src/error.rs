@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::ErrorExtensions;
+use async_graphql::{ErrorExtensions, Response, ServerError};
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::telemetry;
@@ -50,6 +50,28 @@ impl ApiError {
             Self::Internal(text) => publish_internal(text),
         }
     }
+}
+
+/// Gives a code to the errors that async-graphql itself has made.
+pub fn add_codes(response: &mut Response) {
+    for error in &mut response.errors {
+        if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
+            continue;
+        }
+        // An argument that does not parse has a path, a document that is invalid has none.
+        let code = match error.message.as_str() {
+            "Query is nested too deep." | "Query is too complex." => "TOO_COMPLEX",
+            _ if error.path.is_empty() => "GRAPHQL_VALIDATION_FAILED",
+            _ => "BAD_USER_INPUT",
+        };
+        error.extensions.get_or_insert_default().set("code", code);
+    }
+}
+
+/// The answer to a document that is no GraphQL.
+pub fn answer_syntax_error(mut error: ServerError) -> Response {
+    error.extensions.get_or_insert_default().set("code", "GRAPHQL_PARSE_FAILED");
+    Response::from_errors(vec![error])
 }
 
 fn publish_internal(text: &str) -> (&'static str, String) {

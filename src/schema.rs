@@ -7,7 +7,9 @@ use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObje
 
 use crate::cinema::CinemaQuery;
 use crate::db::Db;
-use crate::kit::load::{new_loader, run_batched};
+use crate::error;
+use crate::kit::batch;
+use crate::kit::load::new_loader;
 use crate::movie::MovieQuery;
 use crate::person::PersonQuery;
 
@@ -22,8 +24,14 @@ type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
 pub struct Engine(Schema);
 
 impl Executor for Engine {
-    async fn execute(&self, request: Request) -> Response {
-        run_batched(self.0.execute(request)).await
+    async fn execute(&self, mut request: Request) -> Response {
+        // The document is kept in the request: it is parsed once.
+        if let Err(syntax) = request.parsed_query() {
+            return error::answer_syntax_error(syntax);
+        }
+        let mut response = batch::run(self.0.execute(request)).await;
+        error::add_codes(&mut response);
+        response
     }
 
     fn execute_stream(

@@ -7,9 +7,11 @@ use async_graphql::dataloader::DataLoader;
 use sea_orm::DatabaseConnection;
 
 use super::children::{CountOf, Edge, PageOf};
+use super::connection::Page;
 use super::id::Id;
 use super::load::{Node, Reader, TextOf, WideColumn};
-use super::page::{self, Page, PageArgs, TotalCount};
+use super::page::PageArgs;
+use super::sort::PageOrder;
 use crate::db::Db;
 use crate::error::{ApiError, ApiResult};
 
@@ -63,11 +65,10 @@ impl ContextExt for Context<'_> {
         let key = PageOf { parent, edge: edge.clone(), order, window: window.clone() };
         let rows = loader.load_one(key).await?.unwrap_or_default();
         let loader = Arc::clone(loader);
-        let total_count = TotalCount::new(move || {
+        Ok(Page::new(E::LIST, order.tag(), &window, rows, move || {
             let (loader, key) = (Arc::clone(&loader), CountOf { parent, edge: edge.clone() });
             Box::pin(async move { Ok(loader.load_one(key).await?.unwrap_or_default()) })
-        });
-        Ok(page::assemble(E::LIST, order, &window, rows, total_count))
+        }))
     }
 
     async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>> {

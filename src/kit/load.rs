@@ -1,30 +1,23 @@
-//! Batched reads. One [`Reader`] serves all requests and caches nothing.
-//!
-//! A batch starts when the request that opened it can go no further ([`run_batched`]), so all
-//! that its resolvers want by then is in it: no timer to tune or to wait for, and the number of
-//! statements does not depend on how fast the machine is.
+//! Batched reads. One [`Reader`] serves all requests and caches nothing; [`batch`](super::batch)
+//! says when a batch starts.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::OutputType;
 use async_graphql::dataloader::{DataLoader, Loader};
-use async_graphql::futures_util::future::BoxFuture;
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter,
     QuerySelect,
 };
 
+use super::batch;
 use super::children::{CountOf, Edge, PageOf, Rows, load_counts, load_pages};
 use super::id::{Id, NodeType};
 use crate::db::dialect;
-use crate::telemetry;
 
 /// A GraphQL object that is a row of one table, read without the table's wide columns.
 pub trait Node: NodeType + PartialModelTrait + FromQueryResult + OutputType + Clone + Send + Sync {
@@ -102,41 +95,13 @@ pub struct Reader(DatabaseConnection);
 
 /// The loader that all requests share.
 pub fn new_loader(db: DatabaseConnection) -> DataLoader<Reader> {
-    // The delay is the wait for `run_batched`. async-graphql's own must be built without its
-    // feature `tokio-timer`, whose timers round zero up to a millisecond.
-    DataLoader::new(Reader(db), start_batch).delay(Duration::ZERO)
+    // The delay is up to `batch`. async-graphql must be built without its feature
+    // `tokio-timer`, whose timers round zero up to a millisecond.
+    DataLoader::new(Reader(db), batch::open).delay(Duration::ZERO).max_batch_size(BATCH_SIZE_MAX)
 }
 
-tokio::task_local! {
-    /// The batches that the operation has opened since it was last polled.
-    static OPENED: RefCell<Vec<BoxFuture<'static, ()>>>;
-}
-
-/// Runs an operation whose resolvers use the loader, starting the batches that it has opened
-/// each time when all of its resolvers wait.
-pub async fn run_batched<T>(operation: impl Future<Output = T>) -> T {
-    let work = async {
-        let mut operation = pin!(operation);
-        poll_fn(|cx| {
-            let poll = operation.as_mut().poll(cx);
-            for batch in OPENED.with(RefCell::take) {
-                telemetry::spawn_in_request(batch);
-            }
-            poll
-        })
-        .await
-    };
-    OPENED.scope(RefCell::default(), work).await
-}
-
-fn start_batch(batch: BoxFuture<'static, ()>) {
-    let mut batch = Some(batch);
-    let _ = OPENED.try_with(|opened| opened.borrow_mut().extend(batch.take()));
-    // Outside of `run_batched` nobody will start it later.
-    if let Some(batch) = batch {
-        telemetry::spawn_in_request(batch);
-    }
-}
+/// Keys in one statement at most; one array parameter holds them.
+const BATCH_SIZE_MAX: usize = 50_000;
 
 impl<N: Node> Loader<Id<N>> for Reader {
     type Value = N;

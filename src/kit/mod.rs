@@ -1,6 +1,8 @@
 //! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads.
 
+pub mod batch;
 pub mod children;
+pub mod connection;
 pub mod ctx;
 pub mod cursor;
 pub mod id;
@@ -10,9 +12,10 @@ pub mod scalar;
 pub mod sort;
 
 pub use children::Edge;
+pub use connection::Page;
 pub use ctx::ContextExt;
 pub use id::{Id, NodeType};
 pub(crate) use load::node;
 pub use load::{Node, WideColumn};
-pub use page::{Page, PageArgs};
+pub use page::PageArgs;
 pub use sort::{ByKey, PageOrder, SortKey};

@@ -5,15 +5,13 @@
 //! can be walked through "greater than this or NULL"; so one index serves both directions.
 //! One row more than asked for says whether there are more.
 
-use async_graphql::Object;
-use async_graphql::connection::{Connection, Edge as ConnectionEdge};
-use async_graphql::futures_util::future::BoxFuture;
 use sea_orm::sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryResult,
     QuerySelect, QueryTrait, Select,
 };
 
+use super::connection::Page;
 use super::cursor::{Cursor, KeyPart};
 use super::load::Node;
 use super::sort::{PageOrder, SortKey};
@@ -23,9 +21,6 @@ use crate::error::{ApiError, ApiResult};
 pub const PAGE_SIZE_DEFAULT: u32 = 20;
 /// Rows on a page at most.
 pub const PAGE_SIZE_MAX: u32 = 100;
-
-/// One page of a list.
-pub type Page<N> = Connection<Cursor, N, TotalCount>;
 
 /// The four Relay arguments as the client gave them.
 #[derive(Clone, Debug, Default)]
@@ -43,10 +38,14 @@ pub struct PageArgs {
 /// A part of a list: the rows between two places, counted from one end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    size: u32,
-    backward: bool,
-    after: Option<Vec<KeyPart>>,
-    before: Option<Vec<KeyPart>>,
+    /// How many rows.
+    pub(super) size: u32,
+    /// Whether they are counted from the end.
+    pub(super) backward: bool,
+    /// They come behind this place.
+    pub(super) after: Option<Vec<KeyPart>>,
+    /// They come before this place.
+    pub(super) before: Option<Vec<KeyPart>>,
 }
 
 impl PageArgs {
@@ -101,36 +100,10 @@ where
         None => Vec::new(),
     };
     let db = db.clone();
-    let total_count = TotalCount::new(move || {
+    Ok(Page::new(list, order.tag(), &window, found, move || {
         let (db, rows) = (db.clone(), rows.clone());
         Box::pin(async move { Ok(rows.count(&db).await?) })
-    });
-    Ok(assemble(list, order, &window, found, total_count))
-}
-
-/// Turns rows in reading order, one more than fits if there are more, into a page.
-pub(super) fn assemble<N: Node, O: PageOrder>(
-    list: &'static str,
-    order: O,
-    window: &Window,
-    mut rows: Vec<(Vec<KeyPart>, N)>,
-    total_count: TotalCount,
-) -> Page<N> {
-    let size = window.size as usize;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    if window.backward {
-        rows.reverse();
-    }
-    // What lies behind a given cursor is not looked at: the row that made it is there.
-    let (has_previous, has_next) =
-        if window.backward { (more, window.before.is_some()) } else { (window.after.is_some(), more) };
-    let mut page = Page::with_additional_fields(has_previous, has_next, total_count);
-    page.edges = rows
-        .into_iter()
-        .map(|(keys, node)| ConnectionEdge::new(Cursor::new(list, order.tag(), keys), node))
-        .collect();
-    page
+    }))
 }
 
 /// Where a row stands with regard to NULL in the first key.
@@ -316,25 +289,3 @@ fn compare(keys: &[SortKey], cursor: &[KeyPart], greater: bool, backend: DbBacke
     if greater { left.gt(right) } else { left.lt(right) }
 }
 
-type CountRows = dyn Fn() -> BoxFuture<'static, ApiResult<u64>> + Send + Sync;
-
-/// Counts a list's rows, but only when the count is asked for.
-pub struct TotalCount(Box<CountRows>);
-
-impl TotalCount {
-    /// Counts with `count`, once for each time that the field is selected.
-    pub fn new(count: impl Fn() -> BoxFuture<'static, ApiResult<u64>> + Send + Sync + 'static) -> Self {
-        Self(Box::new(count))
-    }
-}
-
-/// What a connection has beside its page.
-#[Object]
-impl TotalCount {
-    /// How many there are on all pages together. Counted only when selected: on a long list
-    /// this costs more than a page of it.
-    async fn total_count(&self) -> ApiResult<i32> {
-        let count = (self.0)().await?;
-        i32::try_from(count).map_err(|_| ApiError::Internal(format!("{count} rows are more than an Int holds")))
-    }
-}

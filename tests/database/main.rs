@@ -2,24 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
 
-/// Makes of each claim two tests, so that a failure names the database it fell on.
-macro_rules! on_both {
-    ($($claim:ident),+ $(,)?) => {
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                super::$claim($crate::support::database::Backend::Postgres).await;
-            })+
-        }
-
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                super::$claim($crate::support::database::Backend::Sqlite).await;
-            })+
-        }
-    };
-}
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
 
 mod accepts;
 mod catalogue;
@@ -30,5 +15,3 @@ mod fixture;
 mod forms;
 mod migrate;
 mod schema;
-#[path = "../support/mod.rs"]
-mod support;

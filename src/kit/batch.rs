@@ -1,0 +1,124 @@
+//! When a batch of reads starts: as soon as all resolvers of the operation that opened it wait.
+//!
+//! By then all that they want is in it. There is no timer to tune or to wait for, and the
+//! number of statements does not depend on how fast the machine is. A batch runs within its
+//! operation's task, so that its results reach all of the operation's resolvers before any of
+//! them goes on; keys that other requests have added meanwhile are answered too, even if the
+//! operation is dropped.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use async_graphql::futures_util::StreamExt;
+use async_graphql::futures_util::future::BoxFuture;
+use async_graphql::futures_util::stream::FuturesUnordered;
+use async_graphql::futures_util::task::AtomicWaker;
+
+use crate::telemetry;
+
+type Batch = BoxFuture<'static, ()>;
+
+tokio::task_local! {
+    /// The batches that the current operation has opened and not started.
+    static OPENED: RefCell<Batches>;
+}
+
+/// Batches that somebody waits for: dropped, they go on in tasks of their own.
+#[derive(Default)]
+struct Batches(FuturesUnordered<Batch>);
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        for batch in std::mem::take(&mut self.0) {
+            telemetry::spawn_in_request(batch);
+        }
+    }
+}
+
+/// Takes a batch that was opened by a first key. Outside of [`run`] it starts at once.
+pub(super) fn open(batch: Batch) {
+    let mut batch = Some(batch);
+    let _ = OPENED.try_with(|opened| opened.borrow_mut().0.extend(batch.take()));
+    if let Some(batch) = batch {
+        telemetry::spawn_in_request(batch);
+    }
+}
+
+/// Runs an operation and the batches that its resolvers open.
+pub async fn run<T>(operation: impl Future<Output = T>) -> T {
+    let work = async {
+        let mut operation = pin!(operation);
+        let mut running = Batches::default();
+        let signal = Arc::new(Signal::default());
+        let waker = Waker::from(Arc::clone(&signal));
+        poll_fn(|cx| {
+            signal.begin(cx);
+            loop {
+                if let Poll::Ready(outcome) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    return Poll::Ready(outcome);
+                }
+                // Woken while it was polled: some resolvers have not had their turn.
+                if signal.take() {
+                    continue;
+                }
+                running.0.extend(std::mem::take(&mut OPENED.with(RefCell::take).0));
+                let finished = running.0.poll_next_unpin(&mut Context::from_waker(&waker));
+                if matches!(finished, Poll::Ready(Some(()))) || signal.take() {
+                    continue;
+                }
+                if signal.end() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    };
+    OPENED.scope(RefCell::default(), work).await
+}
+
+/// Notes that something woke the operation; wakes its task only if that does not run.
+#[derive(Default)]
+struct Signal {
+    woken: AtomicBool,
+    running: AtomicBool,
+    task: AtomicWaker,
+}
+
+impl Signal {
+    fn begin(&self, cx: &Context<'_>) {
+        self.task.register(cx.waker());
+        self.running.store(true, Ordering::SeqCst);
+        self.woken.store(false, Ordering::SeqCst);
+    }
+
+    fn take(&self) -> bool {
+        self.woken.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether the task may rest: from here on a wake reaches it, and none came before.
+    fn end(&self) -> bool {
+        self.running.store(false, Ordering::SeqCst);
+        let rest = !self.take();
+        if !rest {
+            self.running.store(true, Ordering::SeqCst);
+        }
+        rest
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        if !self.running.load(Ordering::SeqCst) {
+            self.task.wake();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The API over real HTTP, on SQLite and on PostgreSQL: one file per domain, and the
+//! invariants that hold for all of them.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod app;
+mod errors;
+mod http;
+mod movie;
+mod paging;
+mod schema;
+mod seed;
+mod statements;

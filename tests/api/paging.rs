@@ -1,0 +1,300 @@
+//! The paging invariants, written once, for every connection under every order.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::movie::global_id;
+use crate::support::database::Backend;
+
+on_both!(
+    every_connection_is_covered,
+    walks_lose_and_repeat_nothing,
+    rows_inserted_between_pages_disturb_nothing,
+    sizes_are_bounded,
+    both_cursors_bound_a_page,
+    foreign_and_broken_cursors_are_refused,
+);
+
+/// A list under test.
+struct List {
+    /// `Type.field` in the schema.
+    field: &'static str,
+    /// For a list that hangs on a parent: its type, and SQL for the one with the most rows.
+    parent: Option<(&'static str, &'static str)>,
+    /// The orders offered; empty if there is no choice.
+    orders: &'static [&'static str],
+    /// Rows on a page of the walks, small enough to make many pages.
+    size: usize,
+}
+
+const LISTS: &[List] = &[
+    List {
+        field: "Query.movies",
+        parent: None,
+        orders: &["NEWEST", "OLDEST", "YEAR", "YEAR_DESC", "RATING", "RATING_DESC", "BOX_OFFICE", "BOX_OFFICE_DESC"],
+        size: 37,
+    },
+    List { field: "Movie.staff", parent: Some(("Movie", MOST_STAFF)), orders: &[], size: 3 },
+    List { field: "Movie.awards", parent: Some(("Movie", MOST_AWARDS)), orders: &[], size: 1 },
+    List { field: "Movie.availability", parent: Some(("Movie", MOST_CINEMAS)), orders: &[], size: 2 },
+    List { field: "Person.credits", parent: Some(("Person", MOST_CREDITS)), orders: &[], size: 2 },
+    List { field: "Person.awards", parent: Some(("Person", MOST_HONOURS)), orders: &[], size: 1 },
+    List { field: "Cinema.movies", parent: Some(("Cinema", MOST_MOVIES)), orders: &[], size: 50 },
+];
+
+const MOST_STAFF: &str = "SELECT movie_id FROM movie_staff_m2m GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
+const MOST_AWARDS: &str = "SELECT movie_id FROM awards GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
+const MOST_CINEMAS: &str =
+    "SELECT movie_id FROM cinema_online_movie_presence GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
+const MOST_CREDITS: &str =
+    "SELECT person_id FROM movie_staff_m2m GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1";
+const MOST_HONOURS: &str = "SELECT person_id FROM awards WHERE person_id IS NOT NULL
+     GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1";
+const MOST_MOVIES: &str =
+    "SELECT cinema_id FROM cinema_online_movie_presence GROUP BY cinema_id ORDER BY count(*) DESC, cinema_id LIMIT 1";
+
+/// One page as the walks need it.
+#[derive(Debug)]
+struct Page {
+    ids: Vec<String>,
+    cursors: Vec<String>,
+    has_next: bool,
+    has_previous: bool,
+    total: usize,
+}
+
+impl List {
+    async fn parent_id(&self, app: &TestApp) -> Value {
+        let Some((type_name, sql)) = self.parent else { return Value::Null };
+        let db = app.sql().await;
+        let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap().unwrap();
+        json!(global_id(type_name, row.try_get_by_index(0).unwrap()))
+    }
+
+    fn orders(&self) -> Vec<Option<&'static str>> {
+        if self.orders.is_empty() { vec![None] } else { self.orders.iter().copied().map(Some).collect() }
+    }
+
+    /// Asks for a page; `args` are Relay's, such as `first: 3, after: "..."`.
+    async fn ask(&self, app: &TestApp, parent: &Value, order: Option<&str>, args: &str) -> crate::app::Answer {
+        let field = self.field.split_once('.').unwrap().1;
+        let order = order.map(|order| format!("orderBy: {order}")).unwrap_or_default();
+        let arguments = format!("{args} {order}");
+        let arguments = if arguments.trim().is_empty() { String::new() } else { format!("({arguments})") };
+        let list = format!(
+            "page: {field}{arguments} {{ totalCount edges {{ cursor node {{ id }} }}
+             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
+        );
+        match self.parent {
+            None => app.query(&format!("{{ {list} }}"), json!({})).await,
+            Some((type_name, _)) => {
+                let root = type_name.to_lowercase();
+                let query = format!("query($id: ID!) {{ parent: {root}(id: $id) {{ {list} }} }}");
+                app.query(&query, json!({ "id": parent })).await
+            }
+        }
+    }
+
+    async fn page(&self, app: &TestApp, parent: &Value, order: Option<&str>, args: &str) -> Page {
+        let data = self.ask(app, parent, order, args).await.data();
+        let page = if self.parent.is_some() { &data["parent"]["page"] } else { &data["page"] };
+        let edges = page["edges"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let cursors: Vec<_> = edges.iter().map(|edge| text(&edge["cursor"])).collect();
+        assert_eq!(page["pageInfo"]["startCursor"], json!(cursors.first()), "{}", self.field);
+        assert_eq!(page["pageInfo"]["endCursor"], json!(cursors.last()), "{}", self.field);
+        Page {
+            ids: edges.iter().map(|edge| text(&edge["node"]["id"])).collect(),
+            cursors,
+            has_next: page["pageInfo"]["hasNextPage"].as_bool().unwrap(),
+            has_previous: page["pageInfo"]["hasPreviousPage"].as_bool().unwrap(),
+            total: usize::try_from(page["totalCount"].as_u64().unwrap()).unwrap(),
+        }
+    }
+
+    /// The ids of all pages, walking from the start or from the end; `between` runs after each page.
+    async fn walk(
+        &self,
+        app: &TestApp,
+        order: Option<&str>,
+        backward: bool,
+        mut between: impl AsyncFnMut(),
+    ) -> Vec<Vec<String>> {
+        let parent = self.parent_id(app).await;
+        let (size, cursor) = if backward { ("last", "before") } else { ("first", "after") };
+        let mut pages = Vec::new();
+        let mut place = String::new();
+        for _ in 0..1000 {
+            let page = self.page(app, &parent, order, &format!("{size}: {} {place}", self.size)).await;
+            let (more, behind, edge) = if backward {
+                (page.has_previous, page.has_next, page.cursors.first())
+            } else {
+                (page.has_next, page.has_previous, page.cursors.last())
+            };
+            assert_eq!(behind, !pages.is_empty(), "{}: what lies behind", self.field);
+            assert!(!more || page.ids.len() == self.size, "{}: only the last page may be short", self.field);
+            place = edge.map(|edge| format!("{cursor}: \"{edge}\"")).unwrap_or_default();
+            pages.push(page.ids);
+            between().await;
+            if !more {
+                return pages;
+            }
+        }
+        panic!("{}: the walk does not end", self.field);
+    }
+}
+
+async fn every_connection_is_covered(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let query = "{ __schema { types { name kind fields { name
+        args { name type { kind name ofType { name enumValues { name } } enumValues { name } } }
+        type { name ofType { name } } } } } }";
+    let data = app.data(query, json!({})).await;
+    let mut found = BTreeSet::new();
+    for object in data["__schema"]["types"].as_array().unwrap() {
+        for field in object["fields"].as_array().into_iter().flatten() {
+            let result = field["type"]["name"].as_str().or(field["type"]["ofType"]["name"].as_str()).unwrap_or("");
+            if result.ends_with("Connection") {
+                let orders: Vec<_> = field["args"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .filter(|arg| arg["name"] == "orderBy")
+                    .flat_map(|arg| {
+                        let named = &arg["type"];
+                        let values = named["enumValues"].as_array().or(named["ofType"]["enumValues"].as_array());
+                        values.unwrap().iter().map(|value| value["name"].as_str().unwrap().to_owned())
+                    })
+                    .collect();
+                let name = format!("{}.{}", object["name"].as_str().unwrap(), field["name"].as_str().unwrap());
+                found.insert((name, orders));
+            }
+        }
+    }
+    let covered: BTreeSet<_> = LISTS
+        .iter()
+        .map(|list| (list.field.to_owned(), list.orders.iter().map(|&order| order.to_owned()).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(found, covered, "LISTS in this file must name every connection with all of its orders");
+}
+
+async fn walks_lose_and_repeat_nothing(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    for list in LISTS {
+        let parent = list.parent_id(&app).await;
+        for order in list.orders() {
+            let forward = list.walk(&app, order, false, async || {}).await.concat();
+            let mut backward = list.walk(&app, order, true, async || {}).await;
+            backward.reverse();
+            let total = list.page(&app, &parent, order, "first: 0").await.total;
+            assert_eq!(forward, backward.concat(), "{} {order:?}: forward equals backward reversed", list.field);
+            let distinct: BTreeSet<_> = forward.iter().collect();
+            assert_eq!((forward.len(), distinct.len()), (total, total), "{} {order:?}", list.field);
+            assert!(total > list.size, "{}: one page proves nothing", list.field);
+        }
+    }
+}
+
+async fn rows_inserted_between_pages_disturb_nothing(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let db = app.sql().await;
+    let list = &LISTS[0];
+    let mut year = 1900;
+    for order in list.orders() {
+        for backward in [false, true] {
+            let mut known = list.walk(&app, order, false, async || {}).await.concat();
+            let inserting = list
+                .walk(&app, order, backward, async || {
+                    // Rows before and behind the place of the walk, with and without the keys.
+                    year += 7;
+                    let sql = format!(
+                        "INSERT INTO movies (title, duration, year, rating, boxoffice) VALUES
+                         ('Между страницами', 90, {}, {}, {}), ('Между страницами', 90, NULL, NULL, NULL)",
+                        1900 + year % 120,
+                        1 + year % 5,
+                        year * 1000,
+                    );
+                    db.execute_unprepared(&sql).await.unwrap();
+                })
+                .await
+                .concat();
+            let distinct: BTreeSet<_> = inserting.iter().collect();
+            assert_eq!(distinct.len(), inserting.len(), "{order:?}: no row twice");
+            known.retain(|id| !distinct.contains(id));
+            assert!(known.is_empty(), "{order:?}: lost {known:?}");
+        }
+    }
+}
+
+async fn sizes_are_bounded(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    for list in LISTS {
+        let parent = list.parent_id(&app).await;
+        for size in ["first", "last"] {
+            let none = list.page(&app, &parent, None, &format!("{size}: 0")).await;
+            assert!(none.ids.is_empty() && (none.has_next || none.has_previous), "{}", list.field);
+            let most = list.page(&app, &parent, None, &format!("{size}: 100")).await;
+            assert_eq!(most.ids.len(), most.total.min(100), "{}", list.field);
+            for refused in ["101", "-1", "2147483647", "-2147483648"] {
+                let errors = list.ask(&app, &parent, None, &format!("{size}: {refused}")).await.errors();
+                let expected = format!("BAD_USER_INPUT {size}: {refused} is out of range; ask for 0 to 100");
+                assert_eq!(errors, [expected], "{}", list.field);
+            }
+        }
+        let default = list.page(&app, &parent, None, "").await;
+        assert_eq!(default.ids.len(), default.total.min(20), "{}: the default is 20", list.field);
+        let errors = list.ask(&app, &parent, None, "first: 1, last: 1").await.errors();
+        assert_eq!(errors, ["BAD_USER_INPUT last: cannot go with `first`; name one of the two"], "{}", list.field);
+    }
+}
+
+async fn both_cursors_bound_a_page(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let list = &LISTS[0];
+    for order in list.orders() {
+        let all = list.walk(&app, order, false, async || {}).await.concat();
+        // The first and the last places are of different kinds where NULLs come last.
+        let head = list.page(&app, &Value::Null, order, "first: 2").await;
+        let tail = list.page(&app, &Value::Null, order, "last: 2").await;
+        let between = format!("after: \"{}\", before: \"{}\"", head.cursors[1], tail.cursors[0]);
+        let first = list.page(&app, &Value::Null, order, &format!("first: 5, {between}")).await;
+        assert_eq!(first.ids, all[2..7], "{order:?}");
+        assert!(first.has_next && first.has_previous);
+        let last = list.page(&app, &Value::Null, order, &format!("last: 5, {between}")).await;
+        assert_eq!(last.ids, all[all.len() - 7..all.len() - 2], "{order:?}");
+        let crossed = format!("first: 5, after: \"{}\", before: \"{}\"", tail.cursors[0], head.cursors[1]);
+        assert!(list.page(&app, &Value::Null, order, &crossed).await.ids.is_empty(), "{order:?}: nothing between");
+    }
+}
+
+async fn foreign_and_broken_cursors_are_refused(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let movies = &LISTS[0];
+    let cursor = movies.page(&app, &Value::Null, Some("YEAR"), "first: 1").await.cursors.remove(0);
+    for list in LISTS {
+        let parent = list.parent_id(&app).await;
+        for argument in ["after", "before"] {
+            for broken in ["", "?", "AAAA", "W10", "null", &cursor[1..], &cursor.repeat(2)] {
+                let errors = list.ask(&app, &parent, None, &format!("{argument}: {}", json!(broken))).await.errors();
+                assert_eq!(errors.len(), 1);
+                let expected = format!("BAD_USER_INPUT {argument}: not a cursor");
+                assert!(errors[0].starts_with(&expected), "{} {broken}: {errors:?}", list.field);
+            }
+            let errors = list.ask(&app, &parent, None, &format!("{argument}: \"{cursor}\"")).await.errors();
+            let reason = if list.parent.is_none() { "was made under the order YEAR" } else { "is of the list movies" };
+            let expected = format!("BAD_USER_INPUT {argument}: this cursor {reason}");
+            assert!(errors[0].starts_with(&expected), "{}: {errors:?}", list.field);
+        }
+    }
+    // A cursor outlives its row.
+    let db = app.sql().await;
+    let page = movies.page(&app, &Value::Null, Some("OLDEST"), "first: 3").await;
+    let first = "DELETE FROM awards WHERE movie_id = 2; DELETE FROM user_movie_orders WHERE movie_id = 2;
+                 DELETE FROM movies WHERE id = 2";
+    db.execute_unprepared(first).await.unwrap();
+    let after = format!("first: 1, after: \"{}\"", page.cursors[1]);
+    assert_eq!(movies.page(&app, &Value::Null, Some("OLDEST"), &after).await.ids, page.ids[2..]);
+}
