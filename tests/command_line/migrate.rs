@@ -1,0 +1,57 @@
+//! `kinoteka migrate`.
+
+use crate::process::{Run, command, run};
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(up_status_down_say_what_they_did, processes_migrating_at_once_do_it_once, adopt_wants_something_to_adopt);
+
+async fn up_status_down_say_what_they_did(backend: Backend) {
+    let database = TestDatabase::empty(backend).await;
+    let migrate = |command: &str| run(&["migrate", command, "--database-url", &database.url]).ok();
+    let status = migrate("status");
+    assert!(status.starts_with("pending 0001_tables\npending 0002_indexes\n"), "{status}");
+    assert!(status.contains("run `kinoteka migrate up`"), "{status}");
+    let up = migrate("up");
+    assert!(up.starts_with("applied 0001_tables\napplied 0002_indexes\n"), "{up}");
+    assert_eq!(migrate("up"), "nothing to apply: the schema is current\n");
+    let status = migrate("status");
+    assert!(status.starts_with("applied 0001_tables\n") && status.ends_with("the database schema is current\n"));
+    let last = status.lines().rfind(|line| line.starts_with("applied ")).unwrap().to_owned();
+    assert_eq!(migrate("down"), format!("{}\n", last.replace("applied", "took back")));
+    assert!(migrate("status").contains(&last.replace("applied", "pending")));
+    assert_eq!(migrate("up"), format!("{last}\n"));
+}
+
+async fn processes_migrating_at_once_do_it_once(backend: Backend) {
+    let database = TestDatabase::empty(backend).await;
+    let processes: Vec<_> = (0..4)
+        .map(|_| {
+            command(&["migrate", "up", "--database-url", &database.url])
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut applied = Vec::new();
+    for process in processes {
+        let output = process.wait_with_output().unwrap();
+        let run = Run {
+            status: output.status,
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        applied.extend(run.ok().lines().filter(|line| line.starts_with("applied ")).map(str::to_owned));
+    }
+    let steps: Vec<_> = migration::STEPS.iter().map(|step| format!("applied {}", step.name)).collect();
+    assert_eq!(applied, steps, "one process did all of it");
+}
+
+async fn adopt_wants_something_to_adopt(backend: Backend) {
+    let database = TestDatabase::empty(backend).await;
+    let refused = run(&["migrate", "adopt", "--database-url", &database.url]);
+    assert!(refused.failure().contains("nothing to adopt"), "{refused:?}");
+    run(&["migrate", "up", "--database-url", &database.url]).ok();
+    let known = run(&["migrate", "adopt", "--database-url", &database.url]).ok();
+    assert_eq!(known, "nothing to record: all steps were known\n");
+}

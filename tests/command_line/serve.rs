@@ -1,0 +1,76 @@
+//! A running server: demo, signals, logs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::process::Server;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(demo_fills_an_empty_database_once, terminate_stops_cleanly, log_has_one_line_a_request);
+
+async fn ask(url: &str, query: &str) -> Value {
+    let response = reqwest::Client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
+    response.json().await.unwrap()
+}
+
+async fn demo_fills_an_empty_database_once(backend: Backend) {
+    let database = TestDatabase::empty(backend).await;
+    let query = "{ movies(last: 1, orderBy: OLDEST) { totalCount nodes { id title } } }";
+    let first = {
+        let server = Server::start(&["--database-url", &database.url, "--demo"]);
+        ask(&server.url, query).await
+    };
+    assert_eq!(first["data"]["movies"]["totalCount"], json!(500));
+    let server = Server::start(&["--database-url", &database.url, "--demo"]);
+    assert_eq!(ask(&server.url, query).await, first, "the second start seeds nothing");
+}
+
+async fn terminate_stops_cleanly(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    for signal in ["TERM", "INT"] {
+        let server = Server::start(&["--database-url", &database.url]);
+        assert!(ask(&server.url, "{ __typename }").await["data"].is_object());
+        server.signal(signal);
+        let (status, log) = server.wait(Duration::from_secs(5));
+        assert!(status.success(), "{log}");
+        assert!(log.lines().last().unwrap().contains("stopped"), "{log}");
+    }
+}
+
+/// A client that keeps its connection open cannot hold the server for ever.
+#[tokio::test]
+async fn grace_period_ends_open_connections() {
+    use tokio::io::AsyncWriteExt;
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let server = Server::start(&["--database-url", &database.url, "--shutdown-grace-ms", "300"]);
+    let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+    let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+    // Half a request: the server waits for the rest.
+    socket.write_all(b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let started = Instant::now();
+    server.signal("TERM");
+    let (status, log) = server.wait(Duration::from_secs(5));
+    assert!(status.success(), "{log}");
+    assert!(log.contains("the grace period is over"), "{log}");
+    assert!(started.elapsed() >= Duration::from_millis(300));
+}
+
+async fn log_has_one_line_a_request(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let body = json!({ "query": "query Titles { movies(first: 2) { nodes { title staff { totalCount } } } }" });
+    let client = reqwest::Client::new();
+    client.post(&server.url).header("x-request-id", "log-probe").json(&body).send().await.unwrap();
+    server.signal("TERM");
+    let (_, log) = server.wait(Duration::from_secs(5));
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let about: Vec<_> = lines.iter().filter(|line| line["request_id"] == json!("log-probe")).collect();
+    assert_eq!(about.len(), 1, "{log}");
+    let line = about[0];
+    assert_eq!(line["operation"], json!("Titles"));
+    assert_eq!(line["status"], json!(200));
+    assert_eq!(line["statements"], json!(3), "movies, staff pages, staff counts");
+    assert!(line["duration_ms"].as_f64().unwrap() > 0.0);
+}

@@ -1,0 +1,122 @@
+//! What keeps the server from starting: each a message that names the flag and the remedy.
+
+use std::os::unix::fs::PermissionsExt;
+
+use sea_orm::ConnectionTrait;
+
+use crate::process::{Server, command, run};
+use crate::support::database::{Backend, TestDatabase};
+use crate::support::postgres;
+
+/// Runs `kinoteka serve` with these arguments and wants it to fail with these words.
+fn refuses(args: &[&str], words: &[&str]) {
+    let run = run(&[&["serve", "--listen", "127.0.0.1:0"], args].concat());
+    let message = run.failure();
+    assert!(words.iter().all(|word| message.contains(word)), "{args:?}: {message}");
+}
+
+#[test]
+fn unusable_database_urls_are_refused() {
+    for url in ["mysql://localhost/kinoteka", "kinoteka", "", "http://localhost/"] {
+        refuses(&["--database-url", url], &["--database-url", "unknown scheme", "postgres://", "sqlite://"]);
+    }
+    refuses(&["--database-url", "sqlite::memory:"], &["in-memory", "sqlite://kinoteka.db?mode=rwc"]);
+    refuses(&["--database-url", "postgres://localhost:port/x"], &["--database-url", "not a PostgreSQL URL"]);
+    refuses(&["--database-url", "sqlite://x.db?mode=banana"], &["--database-url", "not a SQLite URL"]);
+}
+
+#[test]
+fn missing_postgres_databases_are_named() {
+    refuses(&["--database-url", &postgres::url("nowhere")], &["\"nowhere\"", "does not exist", "createdb"]);
+    let port = postgres::free_port();
+    let url = format!("postgres://somebody:secret@127.0.0.1:{port}/kinoteka");
+    let run = run(&["serve", "--listen", "127.0.0.1:0", "--acquire-timeout-ms", "500", "--database-url", &url]);
+    let message = run.failure();
+    assert!(message.contains("cannot be reached") && message.contains("--database-url"), "{message}");
+    assert!(!message.contains("secret"), "{message}");
+}
+
+#[test]
+fn unusable_sqlite_files_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let missing = format!("sqlite://{}", path("missing.db"));
+    refuses(&["--database-url", &missing], &["missing.db", "cannot be opened", "?mode=rwc"]);
+    let nowhere = format!("sqlite://{}?mode=rwc", path("no/folder.db"));
+    refuses(&["--database-url", &nowhere], &["folder.db", "cannot be opened", "its folder exists"]);
+    std::fs::write(path("text.db"), "not a database, but long enough to be read as one".repeat(40)).unwrap();
+    let text = format!("sqlite://{}?mode=rwc", path("text.db"));
+    refuses(&["--database-url", &text], &["text.db", "is no SQLite database"]);
+}
+
+#[tokio::test]
+async fn locked_sqlite_file_is_named() {
+    let database = TestDatabase::empty(Backend::Sqlite).await;
+    let holder = database.connect().await;
+    holder.execute_unprepared("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE held (x)").await.unwrap();
+    refuses(&["--database-url", &database.url], &["kinoteka.db", "locked by another process"]);
+}
+
+#[tokio::test]
+async fn read_only_sqlite_file_is_named() {
+    let database = TestDatabase::empty(Backend::Sqlite).await;
+    let db = database.connect().await;
+    db.execute_unprepared("CREATE TABLE other (x)").await.unwrap();
+    db.close().await.unwrap();
+    let file = database.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc").to_owned();
+    // Root may write anything, so the file is opened read-only as well.
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o444)).unwrap();
+    refuses(&["--database-url", &format!("sqlite://{file}?mode=ro")], &["kinoteka.db", "read-only"]);
+}
+
+#[tokio::test]
+async fn port_in_use_is_named() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let first = Server::start(&["--database-url", &database.url]);
+    let address = first.url.trim_start_matches("http://").trim_end_matches("/graphql");
+    let second = run(&["serve", "--database-url", &database.url, "--listen", address]);
+    let message = second.failure();
+    assert!(message.contains(address) && message.contains("--listen"), "{message}");
+}
+
+#[tokio::test]
+async fn stale_postgres_schema_is_refused_and_migrated_on_request() {
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    refuses(&["--database-url", &database.url], &["0001_tables", "stale", "kinoteka migrate up"]);
+    drop(Server::start(&["--database-url", &database.url, "--migrate"]));
+    drop(Server::start(&["--database-url", &database.url]));
+}
+
+#[tokio::test]
+async fn newer_schema_is_refused_on_both() {
+    for backend in [Backend::Postgres, Backend::Sqlite] {
+        let database = TestDatabase::migrated(backend).await;
+        let db = database.connect().await;
+        let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('9999_future', 0)";
+        db.execute_unprepared(newer).await.unwrap();
+        db.close().await.unwrap();
+        refuses(&["--database-url", &database.url], &["9999_future", "newer than this program"]);
+        refuses(&["--database-url", &database.url, "--demo"], &["9999_future", "newer than this program"]);
+    }
+}
+
+#[test]
+fn unusable_settings_are_refused() {
+    refuses(&["--database-connections", "0"], &["--database-connections"]);
+    refuses(&["--log-filter", "=?="], &["--log-filter"]);
+    refuses(&["--log-format", "xml"], &["--log-format", "pretty", "json"]);
+    refuses(&["--shoe-size", "44"], &["--shoe-size"]);
+    let run = run(&["serve", "--listen", "nowhere"]);
+    assert!(run.failure().contains("--listen"), "{run:?}");
+    let output = command(&["serve"]).env("KINOTEKA_DEMO", "banana").output().unwrap();
+    assert!(!output.status.success());
+}
+
+#[test]
+fn help_teaches_flags_and_variables() {
+    let help = run(&["serve", "--help"]).ok();
+    for word in ["--database-url", "DATABASE_URL", "KINOTEKA_LISTEN", "127.0.0.1:8000", "--demo", "KINOTEKA_LOG"] {
+        assert!(help.contains(word), "{word} is missing in {help}");
+    }
+    assert!(run(&["--help"]).ok().contains("migrate"));
+}
