@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use migration::SchemaState;
+use seeder::SeedError;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::config::ServeArgs;
-use crate::db::{self, Db, DatabaseUrl, StatementObserver};
+use crate::db::{self, DatabaseUrl, Db, StatementObserver};
 use crate::http::{self, Shutdown};
 use crate::schema;
 
@@ -34,6 +35,9 @@ impl Application {
         let url = &args.database.database_url;
         let db = db::connect::connect(url, args.database_read_url.as_ref(), args.pool(), observer).await?;
         prepare_schema(&db, url, args.migrate || args.demo).await?;
+        if let Some(read_url) = &args.database_read_url {
+            check_replica(&db, url, read_url).await?;
+        }
         if args.demo {
             fill_demo(&db).await?;
         }
@@ -55,7 +59,8 @@ impl Application {
     /// Whatever the operating system or the database answers.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let shutdown = Shutdown::default();
-        let router = http::router(schema::build(self.db.clone(), self.introspection), self.db.clone(), shutdown.clone());
+        let router =
+            http::router(schema::build(self.db.clone(), self.introspection), self.db.clone(), shutdown.clone());
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(self.listener, router).with_graceful_shutdown(async move {
             stop.await;
@@ -95,17 +100,27 @@ async fn prepare_schema(db: &Db, url: &DatabaseUrl, migrate: bool) -> anyhow::Re
     }
 }
 
-async fn fill_demo(db: &Db) -> anyhow::Result<()> {
-    use sea_orm::EntityTrait;
-    if entity::tags::Entity::find().one(&db.write).await?.is_some() {
-        tracing::info!("the database holds a catalogue: the demo seed is left out");
-        return Ok(());
+async fn check_replica(db: &Db, url: &DatabaseUrl, read_url: &DatabaseUrl) -> anyhow::Result<()> {
+    if db.write.get_database_backend() != db.read.get_database_backend() {
+        bail!("--database-read-url is the {read_url}, which cannot be a replica of the {url}");
     }
-    tracing::info!("filling the empty database with the demo catalogue");
-    let summary = seeder::seed(&db.write, &seeder::SeedOptions::default(), |step| {
+    match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
+        SchemaState::Current => Ok(()),
+        state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
+    }
+}
+
+async fn fill_demo(db: &Db) -> anyhow::Result<()> {
+    let outcome = seeder::seed(&db.write, &seeder::SeedOptions::default(), |step| {
         tracing::debug!(rows = step.rows, "{}..OK", step.name);
     })
-    .await?;
-    tracing::info!(rows = summary.rows, "the demo catalogue is in place");
+    .await;
+    match outcome {
+        Ok(summary) => tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue"),
+        Err(SeedError::NotEmpty { table }) => {
+            tracing::info!(table, "the database holds rows: the demo catalogue is left out");
+        }
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::db::{DatabaseUrl, PoolSettings};
@@ -114,22 +115,23 @@ pub struct ServeArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub acquire_timeout_ms: u64,
 
-    /// The address to listen on. Port 0 takes any free one and prints it.
+    /// The address to listen on. Port 0 takes any free one; the log names it.
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
 
     /// Update the schema at the start. Always on for SQLite; without it a stale PostgreSQL
     /// schema is refused.
-    #[arg(long, env = "KINOTEKA_MIGRATE")]
+    #[arg(long, env = "KINOTEKA_MIGRATE", value_parser = BoolishValueParser::new())]
     pub migrate: bool,
 
     /// Migrate, fill an empty database with a demo catalogue, and serve. A database that holds
     /// rows is served as it is.
-    #[arg(long, env = "KINOTEKA_DEMO")]
+    #[arg(long, env = "KINOTEKA_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
     /// Whether clients may read the schema by introspection.
-    #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
+          value_parser = BoolishValueParser::new())]
     pub introspection: bool,
 
     /// How long running requests may take to finish after SIGTERM, in milliseconds.
@@ -142,7 +144,7 @@ pub struct ServeArgs {
 
     /// What is logged: a level (error, warn, info, debug, trace) or tracing's filter
     /// directives, such as info,kinoteka=debug.
-    #[arg(long, env = "KINOTEKA_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "KINOTEKA_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,sea_orm_migration=warn")]
     pub log_filter: String,
 }
 

@@ -10,11 +10,13 @@
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
-//! clients can see, [`telemetry`] logs and counts.
+//! clients can see, [`complete`] makes results what the GraphQL specification says,
+//! [`telemetry`] logs and counts.
 
 pub mod app;
 pub mod award;
 pub mod cinema;
+pub mod complete;
 pub mod config;
 pub mod db;
 pub mod error;

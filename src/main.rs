@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, MigrateCommand, ServeArgs};
-use kinoteka::db::{self, Db, PoolSettings};
+use kinoteka::db::{self, DatabaseUrl, Db, PoolSettings};
 use kinoteka::{schema, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -62,7 +62,7 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             report("recorded", &migration::adopt(&db.write).await?, "nothing to record: all steps were known");
         }
         MigrateCommand::Status { database } => {
-            let db = open(&database).await?;
+            let db = open_existing(database).await?;
             for step in migration::status(&db.write).await? {
                 println!("{} {}", if step.applied { "applied" } else { "pending" }, step.name);
             }
@@ -70,6 +70,14 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Opens a database that is only looked at: no file is made.
+async fn open_existing(mut database: DatabaseArgs) -> anyhow::Result<Db> {
+    if let DatabaseUrl::Sqlite(options) = database.database_url {
+        database.database_url = DatabaseUrl::Sqlite(Box::new(options.create_if_missing(false)));
+    }
+    open(&database).await
 }
 
 async fn open(database: &DatabaseArgs) -> anyhow::Result<Db> {

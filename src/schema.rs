@@ -6,6 +6,7 @@ use async_graphql::futures_util::stream::BoxStream;
 use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response};
 
 use crate::cinema::CinemaQuery;
+use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
 use crate::kit::batch;
@@ -21,25 +22,26 @@ type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
 
 /// Executes operations, with their reads batched. Cloning is cheap.
 #[derive(Clone)]
-pub struct Engine(Schema);
+pub struct Engine {
+    schema: Schema,
+    completer: Arc<Completer>,
+}
 
 impl Executor for Engine {
     async fn execute(&self, mut request: Request) -> Response {
         // The document is kept in the request: it is parsed once.
-        if let Err(syntax) = request.parsed_query() {
-            return error::answer_syntax_error(syntax);
-        }
-        let mut response = batch::run(self.0.execute(request)).await;
+        let asked = match Asked::of(&mut request) {
+            Ok(asked) => asked,
+            Err(syntax) => return error::answer_syntax_error(syntax),
+        };
+        let mut response = batch::run(self.schema.execute(request)).await;
+        self.completer.complete(&asked, &mut response);
         error::add_codes(&mut response);
         response
     }
 
-    fn execute_stream(
-        &self,
-        request: Request,
-        session_data: Option<Arc<Data>>,
-    ) -> BoxStream<'static, Response> {
-        Executor::execute_stream(&self.0, request, session_data)
+    fn execute_stream(&self, request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        Executor::execute_stream(&self.schema, request, session_data)
     }
 }
 
@@ -47,13 +49,16 @@ impl Executor for Engine {
 const DEPTH_MAX: usize = 15;
 
 /// The schema over open databases.
+#[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
 pub fn build(db: Db, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
     let mut builder = describe().data(db).data(loader).limit_depth(DEPTH_MAX);
     if !introspection {
         builder = builder.disable_introspection().disable_suggestions();
     }
-    Engine(builder.finish())
+    let schema = builder.finish();
+    let completer = Completer::new(&schema.sdl()).expect("the schema's own SDL is valid");
+    Engine { schema, completer: Arc::new(completer) }
 }
 
 /// The schema definition in SDL, as committed in `schema.graphql`.

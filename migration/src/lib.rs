@@ -15,8 +15,8 @@ use std::fmt;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryOrder, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryOrder,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::seaql_migrations;
 
@@ -44,11 +44,9 @@ impl fmt::Display for SchemaState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Current => write!(f, "the database schema is current"),
-            Self::Behind(steps) => write!(
-                f,
-                "the database schema is stale: {} missing; run `kinoteka migrate up`",
-                name_steps(steps)
-            ),
+            Self::Behind(steps) => {
+                write!(f, "the database schema is stale: {} missing; run `kinoteka migrate up`", name_steps(steps))
+            }
             Self::Ahead(steps) => write!(
                 f,
                 "the database schema is newer than this program: {} unknown here; use the program that made it",
@@ -102,10 +100,7 @@ pub async fn status(db: &impl ConnectionTrait) -> Result<Vec<StepStatus>, DbErr>
     let applied = read_applied(db).await?;
     Ok(STEPS
         .iter()
-        .map(|step| StepStatus {
-            name: step.name.to_owned(),
-            applied: applied.iter().any(|name| name == step.name),
-        })
+        .map(|step| StepStatus { name: step.name.to_owned(), applied: applied.iter().any(|name| name == step.name) })
         .collect())
 }
 
@@ -119,8 +114,7 @@ pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
     if !unknown.is_empty() {
         return Ok(SchemaState::Ahead(unknown));
     }
-    let missing: Vec<_> =
-        STEPS.iter().map(|s| s.name.to_owned()).filter(|name| !applied.contains(name)).collect();
+    let missing: Vec<_> = STEPS.iter().map(|s| s.name.to_owned()).filter(|name| !applied.contains(name)).collect();
     Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
 }
 

@@ -11,7 +11,7 @@ pub enum SeedError {
     /// The database has data already.
     #[error(
         "the database is not empty: table {table} has rows; seed an empty database, \
-         or empty this one with `kinoteka migrate down` and `kinoteka migrate up`"
+         or empty this one: kinoteka migrate down --steps 99, then kinoteka migrate up"
     )]
     NotEmpty {
         /// The first table with a row.

@@ -53,10 +53,10 @@ impl FromStr for DatabaseUrl {
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
                 .map(|options| Self::Postgres(Box::new(options)))
                 .map_err(|error| format!("not a PostgreSQL URL: {error}")),
-            "sqlite" if url.contains(":memory:") => {
-                Err("an in-memory SQLite database is gone with its connection; name a file: sqlite://kinoteka.db?mode=rwc"
-                    .to_owned())
-            }
+            "sqlite" if url.contains(":memory:") => Err(
+                "an in-memory SQLite database is gone with its connection; name a file: sqlite://kinoteka.db?mode=rwc"
+                    .to_owned(),
+            ),
             "sqlite" => SqliteConnectOptions::from_str(url)
                 .map(|options| Self::Sqlite(Box::new(options)))
                 .map_err(|error| format!("not a SQLite URL: {error}")),
@@ -131,6 +131,9 @@ async fn connect_postgres(
     pool: PoolSettings,
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = options.clone().application_name("kinoteka").disable_statement_logging();
+    // The pool retries until its timeout and then does not say what was wrong.
+    let probe = options.connect().await.map_err(|error| explain_postgres(url, &error))?;
+    drop(probe);
     let pool = PgPoolOptions::new()
         .max_connections(pool.connections_max)
         .acquire_timeout(pool.acquire_timeout)
@@ -161,6 +164,9 @@ async fn connect_sqlite(
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5))
         .disable_statement_logging();
+    // As above.
+    let probe = options.connect().await.map_err(|error| explain_sqlite(url, &error))?;
+    drop(probe);
     let pool = SqlitePoolOptions::new()
         .max_connections(pool.connections_max)
         .acquire_timeout(pool.acquire_timeout)

@@ -1,6 +1,6 @@
 //! SQL that the two databases spell differently.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Func, IntoColumnRef, Query, extension::postgres::PgFunc};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, FunctionCall, IntoColumnRef, Query, extension::postgres::PgFunc};
 use sea_orm::{DbBackend, Value};
 
 /// `column` is one of `ids`. The statement's text does not depend on how many there are, so
@@ -8,14 +8,15 @@ use sea_orm::{DbBackend, Value};
 pub fn one_of(backend: DbBackend, column: impl IntoColumnRef, ids: &[i32]) -> Expr {
     let column = Expr::col(column);
     match backend {
-        DbBackend::Sqlite => column.in_subquery(
-            Query::select().column("value").from_function(Func::cust("json_each").arg(json_array(ids)), "ids").take(),
-        ),
+        DbBackend::Sqlite => {
+            column.in_subquery(Query::select().column("value").from_function(each_of(ids), "ids").take())
+        }
         _ => column.eq(PgFunc::any(Value::from(ids.to_vec()))),
     }
 }
 
-fn json_array(ids: &[i32]) -> String {
+/// A table function of SQLite with a row for each of `ids`, in its column `value`.
+pub fn each_of(ids: &[i32]) -> FunctionCall {
     let list: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    format!("[{}]", list.join(","))
+    Func::cust("json_each").arg(format!("[{}]", list.join(",")))
 }

@@ -27,12 +27,15 @@ pub(super) async fn ready(State(ready): State<Ready>) -> (StatusCode, String) {
         tracing::warn!(%error, "not ready: the database does not answer");
         return refuse("the database does not answer");
     }
-    match migration::compare(&ready.db.write).await {
-        Ok(migration::SchemaState::Current) => (StatusCode::OK, "ok\n".to_owned()),
-        Ok(state) => refuse(&state.to_string()),
-        Err(error) => {
-            tracing::warn!(%error, "not ready: the schema cannot be read");
-            refuse("the schema cannot be read")
+    for connection in [&ready.db.write, &ready.db.read] {
+        match migration::compare(connection).await {
+            Ok(migration::SchemaState::Current) => {}
+            Ok(state) => return refuse(&state.to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "not ready: the schema cannot be read");
+                return refuse("the schema cannot be read");
+            }
         }
     }
+    (StatusCode::OK, "ok\n".to_owned())
 }

@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use sea_orm::sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Func, JoinType, Order, Query, SelectStatement, WindowStatement};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, Value};
+use sea_orm::sea_query::{
+    Alias, Asterisk, Condition, Expr, ExprTrait, Func, IntoIden, JoinType, Order, Query, SelectStatement, TableRef,
+};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryResult, QuerySelect, QueryTrait,
+    Select, Value,
+};
 
 use super::cursor::KeyPart;
 use super::load::Node;
@@ -72,7 +77,7 @@ pub(super) async fn load_pages<E: Edge>(
         }
         let rows = order.join(edge.rows());
         let statement = match backend {
-            DbBackend::Sqlite => select_numbered::<E>(&plan, rows, &parents),
+            DbBackend::Sqlite => select_correlated::<E>(&plan, rows, &parents),
             _ => select_lateral::<E>(&plan, rows, &parents),
         };
         for row in db.query_all(&statement).await? {
@@ -85,11 +90,7 @@ pub(super) async fn load_pages<E: Edge>(
 }
 
 /// PostgreSQL: a page of each parent through the index, however many rows the parent has.
-fn select_lateral<E: Edge>(
-    plan: &Plan,
-    rows: Select<<E::Node as Node>::Entity>,
-    parents: &[i32],
-) -> SelectStatement {
+fn select_lateral<E: Edge>(plan: &Plan, rows: Select<<E::Node as Node>::Entity>, parents: &[i32]) -> SelectStatement {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new(PARENT)));
     let rows = rows.filter(E::parent_column().into_expr().eq(parent()));
     let page = plan.select_page::<E::Node>(rows).unwrap_or_default();
@@ -104,29 +105,31 @@ fn select_lateral<E: Edge>(
     statement
 }
 
-/// SQLite has no LATERAL: all children are numbered within their parent and the first few kept.
-fn select_numbered<E: Edge>(
+/// SQLite has no LATERAL, but a correlated subquery may have a LIMIT: the page's keys of each
+/// parent, then the rows by primary key.
+fn select_correlated<E: Edge>(
     plan: &Plan,
     rows: Select<<E::Node as Node>::Entity>,
     parents: &[i32],
 ) -> SelectStatement {
-    let column = E::parent_column();
-    let rows = rows.filter(dialect::one_of(DbBackend::Sqlite, column.as_column_ref(), parents)).filter(plan.condition());
-    let mut window = WindowStatement::partition_by(column.as_column_ref());
+    let parent = || Expr::col((Alias::new(PARENT), Alias::new("value")));
+    let in_page = plan
+        .select_page::<E::Node>(rows.clone().filter(E::parent_column().into_expr().eq(parent())))
+        .unwrap_or_default();
+    let keys = Query::select().column(Alias::new("id")).from_subquery(in_page, Alias::new("page")).take();
+    let mut statement = plan.select_columns::<E::Node>(rows);
+    statement
+        .expr_as(parent(), Alias::new(PARENT))
+        .join(
+            JoinType::InnerJoin,
+            TableRef::FunctionCall(dialect::each_of(parents), PARENT.into_iden()),
+            Condition::all().add(<E::Node as Node>::key_column().into_expr().in_subquery(keys)),
+        )
+        .order_by_expr(parent(), Order::Asc);
     for (term, direction) in plan.order_terms() {
-        window.order_by_expr(term, direction);
+        statement.order_by_expr(term, direction);
     }
-    let mut numbered = plan.select_columns::<E::Node>(rows);
-    numbered
-        .expr_as(column.into_expr(), Alias::new(PARENT))
-        .expr_window_as(Func::cust("row_number"), window, Alias::new("position"));
-    Query::select()
-        .column(Asterisk)
-        .from_subquery(numbered, Alias::new("page"))
-        .and_where(Expr::col(Alias::new("position")).lte(plan.limit() as i64))
-        .order_by(Alias::new(PARENT), Order::Asc)
-        .order_by(Alias::new("position"), Order::Asc)
-        .take()
+    statement
 }
 
 /// Counts the lists of all `keys`: one statement for those alike but for the parent.

@@ -53,9 +53,8 @@ impl Cursor {
     /// # Errors
     /// `BadInput` when it is no cursor, or was made by another list or under another order.
     pub fn parse(field: &str, text: &str, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Vec<KeyPart>> {
-        let Self(made_list, made_order, parts) = Self::decode_cursor(text).map_err(|Malformed| {
-            ApiError::bad_input(field, "not a cursor; pass one that this list has returned")
-        })?;
+        let Self(made_list, made_order, parts) = Self::decode_cursor(text)
+            .map_err(|Malformed| ApiError::bad_input(field, "not a cursor; pass one that this list has returned"))?;
         if made_list != list {
             return Err(ApiError::bad_input(
                 field,
@@ -140,9 +139,7 @@ impl KeyPart {
             KeyKind::Decimal => row.try_get::<Option<Decimal>>("", column)?.map(Self::Decimal),
             KeyKind::Text => row.try_get::<Option<String>>("", column)?.map(Self::Text),
             KeyKind::Date => row.try_get::<Option<NaiveDate>>("", column)?.map(Self::Date),
-            KeyKind::Time if backend == DbBackend::Sqlite => {
-                row.try_get::<Option<String>>("", column)?.map(Self::Time)
-            }
+            KeyKind::Time if backend == DbBackend::Sqlite => row.try_get::<Option<String>>("", column)?.map(Self::Time),
             KeyKind::Time => row
                 .try_get::<Option<DateTime<Utc>>>("", column)?
                 .map(|time| Self::Time(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
@@ -165,7 +162,8 @@ mod tests {
     fn any_part() -> impl Strategy<Value = (KeyPart, KeyKind)> {
         let date = (1..=9999_i32, 1..=366_u32)
             .prop_filter_map("a day of that year", |(year, day)| NaiveDate::from_yo_opt(year, day));
-        let time = (0..=4_000_000_000_000_000_i64).prop_filter_map("an instant", DateTime::<Utc>::from_timestamp_micros);
+        let time =
+            (0..=4_000_000_000_000_000_i64).prop_filter_map("an instant", DateTime::<Utc>::from_timestamp_micros);
         prop_oneof![
             Just((KeyPart::Null, KeyKind::Int)),
             any::<i16>().prop_map(|n| (KeyPart::Int(n.into()), KeyKind::SmallInt)),
@@ -174,10 +172,7 @@ mod tests {
             (any::<i64>(), 0..10_u32).prop_map(|(n, s)| (KeyPart::Decimal(Decimal::new(n, s)), KeyKind::Decimal)),
             "[^\0]{0,60}".prop_map(|text| (KeyPart::Text(text), KeyKind::Text)),
             date.prop_map(|date| (KeyPart::Date(date), KeyKind::Date)),
-            time.prop_map(|time| (
-                KeyPart::Time(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
-                KeyKind::Time
-            )),
+            time.prop_map(|time| (KeyPart::Time(time.to_rfc3339_opts(SecondsFormat::AutoSi, true)), KeyKind::Time)),
         ]
     }
 

@@ -10,8 +10,7 @@ use std::time::Duration;
 use async_graphql::OutputType;
 use async_graphql::dataloader::{DataLoader, Loader};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter,
-    QuerySelect,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
 };
 
 use super::batch;
@@ -110,9 +109,8 @@ impl<N: Node> Loader<Id<N>> for Reader {
     async fn load(&self, ids: &[Id<N>]) -> Result<HashMap<Id<N>, N>, Arc<DbErr>> {
         let keys: Vec<_> = ids.iter().map(|id| id.key()).collect();
         let backend = self.0.get_database_backend();
-        let rows = N::Entity::find()
-            .select_only()
-            .filter(dialect::one_of(backend, N::key_column().as_column_ref(), &keys));
+        let rows =
+            N::Entity::find().select_only().filter(dialect::one_of(backend, N::key_column().as_column_ref(), &keys));
         let found = N::select_cols(rows).into_model::<N>().all(&self.0).await?;
         Ok(found.into_iter().map(|node| (node.id(), node)).collect())
     }

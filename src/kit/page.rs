@@ -5,10 +5,10 @@
 //! can be walked through "greater than this or NULL"; so one index serves both directions.
 //! One row more than asked for says whether there are more.
 
-use sea_orm::sea_query::{Alias, Asterisk, Condition, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
+use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryResult,
-    QuerySelect, QueryTrait, Select,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryResult, QuerySelect,
+    QueryTrait, Select,
 };
 
 use super::connection::Page;
@@ -200,13 +200,6 @@ impl Plan {
         statement
     }
 
-    /// The bounds of all zones as one condition.
-    pub(super) fn condition(&self) -> Condition {
-        self.zones.iter().fold(Condition::any(), |any, (_, conditions)| {
-            any.add(conditions.iter().cloned().fold(Condition::all(), Condition::add))
-        })
-    }
-
     /// Whether no row can be in the window.
     pub(super) fn is_empty(&self) -> bool {
         self.zones.is_empty()
@@ -224,14 +217,16 @@ impl Plan {
 
     /// The order's keys with their direction, NULLs last seen from the list's start.
     pub(super) fn order_terms(&self) -> Vec<(Expr, Order)> {
-        let nulls = self.keys.first().filter(|key| key.nullable).map(|key| {
-            (key.expr.clone().is_null(), if self.backward { Order::Desc } else { Order::Asc })
-        });
+        let nulls = self
+            .keys
+            .first()
+            .filter(|key| key.nullable)
+            .map(|key| (key.expr.clone().is_null(), if self.backward { Order::Desc } else { Order::Asc }));
         nulls.into_iter().chain(self.keys.iter().map(|key| (key.expr.clone(), self.direction.clone()))).collect()
     }
 
     /// One row more than asked for.
-    pub(super) fn limit(&self) -> u64 {
+    fn limit(&self) -> u64 {
         u64::from(self.size) + 1
     }
 
@@ -240,9 +235,8 @@ impl Plan {
     }
 
     pub(super) fn read_row<N: Node>(&self, row: &QueryResult) -> Result<(Vec<KeyPart>, N), DbErr> {
-        let read = |(position, key): (usize, &SortKey)| {
-            KeyPart::read(row, &format!("key_{position}"), key.kind, self.backend)
-        };
+        let read =
+            |(position, key): (usize, &SortKey)| KeyPart::read(row, &format!("key_{position}"), key.kind, self.backend);
         let keys = self.keys.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok((keys, N::from_query_result(row, "")?))
     }
@@ -273,8 +267,20 @@ fn bound(
         (Zone::Values, Zone::Values) => Bound::Rows(compare(keys, cursor, greater, backend)),
         // Equal in the first key, which is NULL.
         (Zone::Nulls, Zone::Nulls) => Bound::Rows(compare(&keys[1..], &cursor[1..], greater, backend)),
-        (Zone::Nulls, Zone::Values) => if from_start { Bound::All } else { Bound::None },
-        (Zone::Values, Zone::Nulls) => if from_start { Bound::None } else { Bound::All },
+        (Zone::Nulls, Zone::Values) => {
+            if from_start {
+                Bound::All
+            } else {
+                Bound::None
+            }
+        }
+        (Zone::Values, Zone::Nulls) => {
+            if from_start {
+                Bound::None
+            } else {
+                Bound::All
+            }
+        }
     }
 }
 
@@ -288,4 +294,3 @@ fn compare(keys: &[SortKey], cursor: &[KeyPart], greater: bool, backend: DbBacke
     };
     if greater { left.gt(right) } else { left.lt(right) }
 }
-

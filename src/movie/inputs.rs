@@ -5,8 +5,8 @@ use entity::movies;
 
 use crate::kit::{PageOrder, SortKey};
 
-/// The order of a list of movies. Movies without the value come last in either direction;
-/// equal ones follow the order of their registration.
+/// The order of a list of movies. Movies without the value come last in either direction.
+/// Equal ones come in the order of their registration, reversed in descending orders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum MovieOrder {
     /// The latest registered first.

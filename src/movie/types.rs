@@ -106,10 +106,8 @@ impl Movie {
         #[graphql(desc = "Only those who held this position.")] position_id: Option<ID>,
         #[graphql(desc = "Only leading roles.", default = false)] lead_only: bool,
     ) -> ApiResult<Page<StaffMember>> {
-        let edge = StaffOfMovie {
-            position: position_id.map(|id| Id::parse("positionId", &id)).transpose()?,
-            lead_only,
-        };
+        let edge =
+            StaffOfMovie { position: position_id.map(|id| Id::parse("positionId", &id)).transpose()?, lead_only };
         ctx.children(self.id.key(), edge, ByKey::default(), PageArgs { first, after, last, before }).await
     }
 
@@ -135,7 +133,9 @@ impl Movie {
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only in this cinema.")] cinema_id: Option<ID>,
-        #[graphql(desc = "Only where the price without discounts is at most this, in roubles.")] max_price: Option<Money>,
+        #[graphql(desc = "Only where the price without discounts is at most this, in roubles.")] max_price: Option<
+            Money,
+        >,
     ) -> ApiResult<Page<Availability>> {
         let edge = AvailabilityOfMovie {
             cinema: cinema_id.map(|id| Id::parse("cinemaId", &id)).transpose()?,

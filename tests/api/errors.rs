@@ -131,7 +131,11 @@ async fn introspection_can_be_switched_off(backend: Backend) {
 async fn deep_queries_are_refused(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let nest = |levels: usize| {
-        format!("{{ movies {{ nodes {{ {}title{} }} }} }}", "staff { nodes { movie { ".repeat(levels), " } } }".repeat(levels))
+        format!(
+            "{{ movies {{ nodes {{ {}title{} }} }} }}",
+            "staff { nodes { movie { ".repeat(levels),
+            " } } }".repeat(levels)
+        )
     };
     app.data(&nest(3), json!({})).await;
     let answer = app.query(&nest(5), json!({})).await;

@@ -12,6 +12,7 @@ mod errors;
 mod http;
 mod movie;
 mod paging;
+mod results;
 mod schema;
 mod seed;
 mod statements;

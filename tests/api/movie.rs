@@ -185,8 +185,10 @@ async fn orders_sort_with_nulls_last(backend: Backend) {
         ("BOX_OFFICE", "boxOffice", false),
         ("BOX_OFFICE_DESC", "boxOffice", true),
     ] {
-        let query = format!("query($after: String) {{ movies(first: 100, after: $after, orderBy: {order}) {{
-            pageInfo {{ hasNextPage endCursor }} nodes {{ {field} }} }} }}");
+        let query = format!(
+            "query($after: String) {{ movies(first: 100, after: $after, orderBy: {order}) {{
+            pageInfo {{ hasNextPage endCursor }} nodes {{ {field} }} }} }}"
+        );
         let mut values = Vec::new();
         let mut after = Value::Null;
         loop {
@@ -199,7 +201,8 @@ async fn orders_sort_with_nulls_last(backend: Backend) {
         }
         let nulls = values.iter().position(Option::is_none).expect("the seed has movies without the value");
         assert!(values[nulls..].iter().all(Option::is_none), "{order}: NULLs come last");
-        let sorted = values[..nulls].windows(2).all(|pair| if descending { pair[0] >= pair[1] } else { pair[0] <= pair[1] });
+        let sorted =
+            values[..nulls].windows(2).all(|pair| if descending { pair[0] >= pair[1] } else { pair[0] <= pair[1] });
         assert!(sorted, "{order}: {values:?}");
     }
 }
@@ -223,7 +226,10 @@ async fn student_price_is_rounded_to_kopecks(backend: Backend) {
     db.close().await.unwrap();
     let app = TestApp::start(database, &[]).await;
     let data = app
-        .data("{ movies { nodes { year availability { nodes { price studentPrice viewCount updatedAt } } } } }", json!({}))
+        .data(
+            "{ movies { nodes { year availability { nodes { price studentPrice viewCount updatedAt } } } } }",
+            json!({}),
+        )
         .await;
     // 66.9933 rounds down, 5.005 is a half and rounds away from zero.
     let expected = json!([
@@ -237,7 +243,8 @@ async fn wide_columns_come_only_when_selected(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let narrow = "{ movies { nodes { title staff { nodes { person { lastName } } } } } }";
     let wide = "{ movies { nodes { title plot staff { nodes { person { lastName bio } } } } } }";
-    let reads = |statements: &[String], column: &str| statements.iter().any(|sql| sql.contains(&format!("\"{column}\"")));
+    let reads =
+        |statements: &[String], column: &str| statements.iter().any(|sql| sql.contains(&format!("\"{column}\"")));
     let statements = app.statements_of(narrow, json!({})).await;
     assert!(!reads(&statements, "subject") && !reads(&statements, "bio"), "{statements:#?}");
     let statements = app.statements_of(wide, json!({})).await;

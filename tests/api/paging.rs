@@ -45,7 +45,8 @@ const LISTS: &[List] = &[
     List { field: "Cinema.movies", parent: Some(("Cinema", MOST_MOVIES)), orders: &[], size: 50 },
 ];
 
-const MOST_STAFF: &str = "SELECT movie_id FROM movie_staff_m2m GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
+const MOST_STAFF: &str =
+    "SELECT movie_id FROM movie_staff_m2m GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
 const MOST_AWARDS: &str = "SELECT movie_id FROM awards GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
 const MOST_CINEMAS: &str =
     "SELECT movie_id FROM cinema_online_movie_presence GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";

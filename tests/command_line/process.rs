@@ -15,7 +15,8 @@ pub struct Run {
 /// The program with these arguments, without the settings of whoever runs the tests.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kinoteka"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINOTEKA_") || name.starts_with("DATABASE_")) {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINOTEKA_") || name.starts_with("DATABASE_"))
+    {
         command.env_remove(name);
     }
     command.args(args).env("RUST_BACKTRACE", "0");

@@ -32,10 +32,13 @@ fn start() -> Server {
         run(Command::new("chown").arg(user).arg(&folder));
     }
     let data = folder.join("data");
-    run(as_user(&owner, &programs.join("initdb"))
-        .arg("--pgdata")
-        .arg(&data)
-        .args(["--username=kinoteka", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]));
+    run(as_user(&owner, &programs.join("initdb")).arg("--pgdata").arg(&data).args([
+        "--username=kinoteka",
+        "--auth=trust",
+        "--no-sync",
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+    ]));
     let port = free_port();
     let options = format!(
         "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
@@ -72,10 +75,9 @@ pub fn find_programs() -> PathBuf {
     let debian = (15..=18).map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let candidates: Vec<_> = named.into_iter().chain(debian).chain(std::env::split_paths(&path)).collect();
-    candidates
-        .into_iter()
-        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
-        .expect("PostgreSQL 15's initdb and pg_ctl are missing: run scripts/test, or set KINOTEKA_PG_BIN to their folder")
+    candidates.into_iter().find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists()).expect(
+        "PostgreSQL 15's initdb and pg_ctl are missing: run scripts/test, or set KINOTEKA_PG_BIN to their folder",
+    )
 }
 
 /// Who runs the server when the tests run as root; nobody else is needed otherwise.

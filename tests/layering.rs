@@ -1,0 +1,53 @@
+//! The arrows of docs/ARCHITECTURE.md, checked in the `use` lines of the source.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::path::{Path, PathBuf};
+
+const DOMAINS: &[&str] = &["crate::movie", "crate::person", "crate::staff", "crate::award", "crate::cinema"];
+
+/// Paths, what must not stand in them, and why.
+const RULES: &[(&[&str], &[&str], &str)] = &[
+    (&["src/http"], &["entity::", "crate::kit", "crate::schema"], "transport names no table"),
+    (&["src/kit"], &["entity::", "crate::http", "crate::schema", "crate::app"], "machinery names no table"),
+    (&["src/http", "src/kit"], DOMAINS, "transport and machinery name no domain"),
+    (&["src/db"], &["entity::", "crate::http", "crate::kit", "async_graphql"], "connecting knows no API"),
+    (
+        &["src/movie", "src/person.rs", "src/staff.rs", "src/award.rs", "src/cinema.rs"],
+        &["crate::http", "crate::schema", "crate::app", "sqlx", "DbBackend"],
+        "a domain knows no transport and no database in particular",
+    ),
+    (&["entity/src"], &["async_graphql", "kinoteka"], "entities are only tables"),
+    (&["migration/src"], &["entity::", "async_graphql"], "the schema does not need what is generated from it"),
+    (&["seeder/src"], &["kinoteka::", "async_graphql"], "the seeder does not need the server"),
+];
+
+#[test]
+fn source_keeps_to_its_layers() {
+    let mut broken = Vec::new();
+    for (paths, words, why) in RULES {
+        for path in *paths {
+            let files = list_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
+            assert!(!files.is_empty(), "nothing at {path}");
+            for file in files {
+                for (number, line) in std::fs::read_to_string(&file).unwrap().lines().enumerate() {
+                    let code = line.split("//").next().unwrap();
+                    if let Some(word) = words.iter().find(|word| code.contains(*word)) {
+                        broken.push(format!("{}:{}: {word} ({why})", file.display(), number + 1));
+                    }
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+fn list_files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.flat_map(|path| list_files(&path)).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    files
+}
