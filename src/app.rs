@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use migration::SchemaState;
+use migration::connect::DatabaseUrl;
 use seeder::SeedError;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::config::ServeArgs;
-use crate::db::{self, DatabaseUrl, Db, StatementObserver};
-use crate::http::{self, Shutdown};
+use crate::db::{self, Db, StatementObserver};
+use crate::http;
 use crate::schema;
 
 /// A server that is ready to run: the database is open, its schema current, the port bound.
@@ -29,15 +30,18 @@ impl Application {
     /// Whatever keeps the server from starting, with the flag to change or the command to run.
     pub async fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
         // First, since it costs nothing to fail here.
-        let listener = TcpListener::bind(args.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}: stop what does, or choose another --listen", args.listen))?;
-        let url = &args.database.database_url;
-        let db = db::connect::connect(url, args.database_read_url.as_ref(), args.pool(), observer).await?;
-        prepare_schema(&db, url, args.migrate || args.demo).await?;
-        if let Some(read_url) = &args.database_read_url {
-            check_replica(&db, url, read_url).await?;
+        let listener = TcpListener::bind(args.listen).await.with_context(|| {
+            format!("cannot listen on {}: choose another --listen, or stop who listens there", args.listen)
+        })?;
+        let url = db::parse_url("--database-url", &args.database.database_url)?;
+        let read_url =
+            args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
+        let db = Db::open(&url, read_url.as_ref(), args.pool(), observer).await?;
+        prepare_schema(&db, &url, args.migrate || args.demo).await?;
+        if let Some(read_url) = &read_url {
+            check_replica(&db, read_url).await?;
         }
+        tracing::info!("using the {url}");
         if args.demo {
             fill_demo(&db).await?;
         }
@@ -58,13 +62,10 @@ impl Application {
     /// # Errors
     /// Whatever the operating system or the database answers.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let shutdown = Shutdown::default();
-        let router =
-            http::router(schema::build(self.db.clone(), self.introspection), self.db.clone(), shutdown.clone());
+        let router = http::router(schema::build(self.db.clone(), self.introspection), self.db.clone());
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(self.listener, router).with_graceful_shutdown(async move {
             stop.await;
-            shutdown.begin();
             tracing::info!("stopping: no new connections, running requests finish");
             let _ = stopped.send(());
         });
@@ -91,7 +92,7 @@ async fn prepare_schema(db: &Db, url: &DatabaseUrl, migrate: bool) -> anyhow::Re
         SchemaState::Current => Ok(()),
         SchemaState::Behind(_) if migrate || sqlite => {
             let steps = migration::up(&db.write, None).await.with_context(|| {
-                format!("cannot migrate the {url}: it is read-only, or changed by other means than the migrations")
+                format!("cannot migrate the {url}: it is locked, read-only, or changed by other means than the steps")
             })?;
             tracing::info!(steps = steps.join(", "), "migrated the {url}");
             Ok(())
@@ -100,10 +101,7 @@ async fn prepare_schema(db: &Db, url: &DatabaseUrl, migrate: bool) -> anyhow::Re
     }
 }
 
-async fn check_replica(db: &Db, url: &DatabaseUrl, read_url: &DatabaseUrl) -> anyhow::Result<()> {
-    if db.write.get_database_backend() != db.read.get_database_backend() {
-        bail!("--database-read-url is the {read_url}, which cannot be a replica of the {url}");
-    }
+async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
         SchemaState::Current => Ok(()),
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),

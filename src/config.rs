@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
+use migration::connect::PoolSettings;
 
-use crate::db::{DatabaseUrl, PoolSettings};
 use crate::telemetry::LogFormat;
 
 /// A GraphQL API server for an online film library.
@@ -34,7 +34,6 @@ const EXAMPLES: &str = "Examples:
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "made once")]
 pub enum Command {
     /// Serve the API (the default).
     Serve(ServeArgs),
@@ -91,7 +90,7 @@ pub struct DatabaseArgs {
         value_name = "URL",
         default_value = "sqlite://kinoteka.db?mode=rwc"
     )]
-    pub database_url: DatabaseUrl,
+    pub database_url: String,
 }
 
 /// The settings of `serve`.
@@ -103,7 +102,7 @@ pub struct ServeArgs {
 
     /// A replica that queries read from; without it they read from the database above.
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true, value_name = "URL")]
-    pub database_read_url: Option<DatabaseUrl>,
+    pub database_read_url: Option<String>,
 
     /// Connections to each database at most.
     #[arg(long, env = "KINOTEKA_DATABASE_CONNECTIONS", value_name = "N", default_value_t = 16,

@@ -25,7 +25,8 @@ pub enum ApiError {
     },
     /// An object that another one refers to was deleted meanwhile: `NOT_FOUND`.
     Gone,
-    /// The database failed: `UNAVAILABLE` when it cannot be reached, else `INTERNAL`.
+    /// The database failed, which [`log_database`] has logged: `UNAVAILABLE` when it cannot be
+    /// reached, else `INTERNAL`.
     Database(Arc<DbErr>),
     /// A fault of ours: `INTERNAL`. The text is logged, never sent.
     Internal(String),
@@ -37,17 +38,19 @@ impl ApiError {
         Self::BadInput { field: field.into(), message: message.into() }
     }
 
-    /// The code and text for the client. What the client must not read is logged here, once.
+    /// The code and text for the client.
     fn publish(&self) -> (&'static str, String) {
         match self {
             Self::BadInput { field, message } => ("BAD_USER_INPUT", format!("{field}: {message}")),
             Self::Gone => ("NOT_FOUND", "an object was deleted while the query ran; repeat the query".to_owned()),
             Self::Database(error) if is_unavailable(error) => {
-                tracing::error!(%error, "the database is unavailable: {error}");
                 ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
             }
-            Self::Database(error) => publish_internal(&error.to_string()),
-            Self::Internal(text) => publish_internal(text),
+            Self::Database(_) => publish_internal(),
+            Self::Internal(text) => {
+                tracing::error!(request_id = telemetry::request_id(), "internal error: {text}");
+                publish_internal()
+            }
         }
     }
 }
@@ -61,6 +64,7 @@ pub fn add_codes(response: &mut Response) {
         // An argument that does not parse has a path, a document that is invalid has none.
         let code = match error.message.as_str() {
             "Query is nested too deep." | "Query is too complex." => "TOO_COMPLEX",
+            text if text.starts_with("The recursion depth of the query") => "TOO_COMPLEX",
             _ if error.path.is_empty() => "GRAPHQL_VALIDATION_FAILED",
             _ => "BAD_USER_INPUT",
         };
@@ -74,8 +78,13 @@ pub fn answer_syntax_error(mut error: ServerError) -> Response {
     Response::from_errors(vec![error])
 }
 
-fn publish_internal(text: &str) -> (&'static str, String) {
-    tracing::error!(error = text, "internal error: {text}");
+/// Logs a failure of the database where it is first seen, however many fields it fails.
+pub fn log_database(error: DbErr) -> Arc<DbErr> {
+    tracing::error!(request_id = telemetry::request_id(), "the database failed: {error}");
+    Arc::new(error)
+}
+
+fn publish_internal() -> (&'static str, String) {
     let message = match telemetry::request_id() {
         Some(id) => format!("internal error; the server's log has the details under request {id}"),
         None => "internal error; the server's log has the details".to_owned(),
@@ -88,10 +97,11 @@ fn is_unavailable(error: &DbErr) -> bool {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-            // 57P: shutting down or starting up; 53: out of connections, memory or disk.
-            sqlx::Error::Database(error) => {
-                error.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("53"))
-            }
+            // PostgreSQL 57P: shutting down or starting up; 53: out of connections, memory or
+            // disk. SQLite 5 and 6: locked.
+            sqlx::Error::Database(error) => error
+                .code()
+                .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || matches!(&*code, "5" | "6")),
             _ => false,
         },
         _ => false,
@@ -100,7 +110,7 @@ fn is_unavailable(error: &DbErr) -> bool {
 
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
-        Self::Database(Arc::new(error))
+        Self::Database(log_database(error))
     }
 }
 

@@ -3,12 +3,16 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, MigrateCommand, ServeArgs};
-use kinoteka::db::{self, DatabaseUrl, Db, PoolSettings};
+use kinoteka::db;
 use kinoteka::{schema, telemetry};
-use tokio::signal::unix::{SignalKind, signal};
+use migration::SchemaState;
+use migration::connect::{Access, PoolSettings, open};
+use sea_orm::DatabaseConnection;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -33,56 +37,88 @@ async fn main() -> ExitCode {
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start_logging(args.log_format, &args.log_filter)?;
-    // Before the start, so that a signal during it is not lost.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    let mut signals = Signals::listen()?;
+    let application = tokio::select! {
+        application = Application::build(&args, None) => application?,
+        () = signals.next() => return Ok(()),
     };
-    let application = Application::build(&args, None).await?;
-    tracing::info!("serving the {} at http://{}/graphql", args.database.database_url, application.address()?);
-    application.run(stop).await
+    tracing::info!("serving at http://{}/graphql", application.address()?);
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        signals.next().await;
+        // An error means that the server ended by itself.
+        let _ = stop.send(());
+        signals.next().await;
+        tracing::warn!("a second signal: stopping at once");
+        std::process::exit(1);
+    });
+    application
+        .run(async {
+            let _ = stopped.await;
+        })
+        .await
+}
+
+/// SIGTERM and SIGINT, from the moment of listening on.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
     match command {
         MigrateCommand::Up { database, steps } => {
-            let db = open(&database).await?;
-            report("applied", &migration::up(&db.write, steps).await?, "nothing to apply: the schema is current");
+            let db = open_database(&database).await?;
+            refuse_unknown_steps(&db).await?;
+            report("applied", &migration::up(&db, steps).await?, "nothing to apply: the schema is current");
         }
         MigrateCommand::Down { database, steps } => {
-            let db = open(&database).await?;
-            report("took back", &migration::down(&db.write, steps).await?, "nothing to take back");
+            let db = open_database(&database).await?;
+            refuse_unknown_steps(&db).await?;
+            report("took back", &migration::down(&db, steps).await?, "nothing to take back");
         }
         MigrateCommand::Adopt { database } => {
-            let db = open(&database).await?;
-            report("recorded", &migration::adopt(&db.write).await?, "nothing to record: all steps were known");
+            let db = open_database(&database).await?;
+            report("recorded", &migration::adopt(&db).await?, "nothing to record: all steps were known");
         }
         MigrateCommand::Status { database } => {
-            let db = open_existing(database).await?;
-            for step in migration::status(&db.write).await? {
+            let url = db::parse_url("--database-url", &database.database_url)?;
+            let db = open(&url, Access::Read, POOL).await.context("--database-url")?;
+            for step in migration::status(&db).await? {
                 println!("{} {}", if step.applied { "applied" } else { "pending" }, step.name);
             }
-            println!("{}", migration::compare(&db.write).await?);
+            println!("{}", migration::compare(&db).await?);
         }
     }
     Ok(())
 }
 
-/// Opens a database that is only looked at: no file is made.
-async fn open_existing(mut database: DatabaseArgs) -> anyhow::Result<Db> {
-    if let DatabaseUrl::Sqlite(options) = database.database_url {
-        database.database_url = DatabaseUrl::Sqlite(Box::new(options.create_if_missing(false)));
-    }
-    open(&database).await
+const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };
+
+async fn open_database(database: &DatabaseArgs) -> anyhow::Result<DatabaseConnection> {
+    let url = db::parse_url("--database-url", &database.database_url)?;
+    open(&url, Access::Write, POOL).await.context("--database-url")
 }
 
-async fn open(database: &DatabaseArgs) -> anyhow::Result<Db> {
-    let pool = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };
-    Ok(db::connect::connect(&database.database_url, None, pool, None).await?)
+/// sea-orm-migration would stop with a text about files.
+async fn refuse_unknown_steps(db: &DatabaseConnection) -> anyhow::Result<()> {
+    match migration::compare(db).await? {
+        state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
+        SchemaState::Current | SchemaState::Behind(_) => Ok(()),
+    }
 }
 
 fn report(done: &str, steps: &[String], nothing: &str) {

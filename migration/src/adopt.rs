@@ -1,6 +1,7 @@
 //! Records steps that were run by hand, after looking that the database really has them.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ActiveValue, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, Statement};
@@ -74,7 +75,7 @@ pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
         if !recorded.iter().any(|name| name == step.name) {
             let row = seaql_migrations::ActiveModel {
                 version: ActiveValue::Set(step.name.to_owned()),
-                applied_at: ActiveValue::Set(sea_orm_migration::sea_orm::prelude::ChronoUtc::now().timestamp()),
+                applied_at: ActiveValue::Set(unix_time()),
             };
             seaql_migrations::Entity::insert(row).exec(&txn).await?;
             adopted.push(step.name.to_owned());
@@ -82,6 +83,11 @@ pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
     }
     txn.commit().await?;
     Ok(adopted)
+}
+
+/// Seconds since 1970, as sea-orm-migration records them.
+fn unix_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|age| age.as_secs().try_into().ok()).unwrap_or_default()
 }
 
 /// Something that a step's SQL makes, by kind and name.

@@ -6,6 +6,7 @@
 //! generated from what these files make.
 
 mod adopt;
+pub mod connect;
 mod step;
 
 pub use adopt::{AdoptError, adopt};
@@ -38,6 +39,8 @@ pub enum SchemaState {
     Behind(Vec<String>),
     /// These steps are unknown here: a newer program made them.
     Ahead(Vec<String>),
+    /// The tables are there, but nothing says by which steps; [`adopt`] records them.
+    Unrecorded,
 }
 
 impl fmt::Display for SchemaState {
@@ -47,6 +50,11 @@ impl fmt::Display for SchemaState {
             Self::Behind(steps) => {
                 write!(f, "the database schema is stale: {} missing; run `kinoteka migrate up`", name_steps(steps))
             }
+            Self::Unrecorded => write!(
+                f,
+                "the database has tables that no migration has recorded; \
+                 if psql made them, run `kinoteka migrate adopt`"
+            ),
             Self::Ahead(steps) => write!(
                 f,
                 "the database schema is newer than this program: {} unknown here; use the program that made it",
@@ -110,6 +118,9 @@ pub async fn status(db: &impl ConnectionTrait) -> Result<Vec<StepStatus>, DbErr>
 /// Whatever the database answers when its catalogue is read.
 pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
     let applied = read_applied(db).await?;
+    if applied.is_empty() && adopt::has_relation(db, "movies").await? {
+        return Ok(SchemaState::Unrecorded);
+    }
     let unknown: Vec<_> = applied.iter().filter(|name| STEPS.iter().all(|s| s.name != *name)).cloned().collect();
     if !unknown.is_empty() {
         return Ok(SchemaState::Ahead(unknown));

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand, ValueEnum};
-use sea_orm::{ConnectOptions, Database};
+use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use seeder::{SeedOptions, Sizes, StepReport};
 
 /// How long a database server may take to let us in.
@@ -71,23 +71,18 @@ async fn main() -> ExitCode {
     match run_seed(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Our errors tell their causes themselves.
-            eprintln!("seeder: {error}");
+            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn run_seed(arguments: SeedArguments) -> anyhow::Result<()> {
-    let mut options = ConnectOptions::new(arguments.database_url);
-    options.max_connections(1).acquire_timeout(ANSWER_TIMEOUT).sqlx_logging(false);
-    // The error's own text holds its cause: as a context both would be printed.
-    let db = Database::connect(options).await.map_err(|error| {
-        anyhow!(
-            "cannot open the database given by --database-url or DATABASE_URL: {error}\n\
-             It looks like postgres://user@host/name, with the server running, or sqlite://path, in an existing folder."
-        )
-    })?;
+    let url: DatabaseUrl =
+        arguments.database_url.parse().map_err(|reason: String| anyhow!("--database-url: {reason}"))?;
+    let db = open(&url, Access::Write, PoolSettings { connections_max: 1, acquire_timeout: ANSWER_TIMEOUT })
+        .await
+        .context("--database-url")?;
     let options = SeedOptions { sizes: arguments.size.sizes(), rng_seed: arguments.rng_seed };
     let outcome = seeder::seed(&db, &options, print_step).await;
     db.close().await?;

@@ -1,17 +1,18 @@
-//! The database connections: one place for writes, one for reads, and what differs between
-//! PostgreSQL and SQLite when connecting ([`connect`]) and when building SQL ([`dialect`]).
+//! The database connections of the server, and what the two databases spell differently
+//! ([`dialect`]). How a connection is opened stands in `migration::connect`.
 
-pub mod connect;
 pub mod dialect;
 
 use std::fmt;
 use std::sync::Arc;
 
+use anyhow::{Context, bail};
+use migration::connect::{self, Access, DatabaseUrl, PoolSettings};
 use sea_orm::{DatabaseConnection, DbErr};
 
-pub use connect::{ConnectError, DatabaseUrl, PoolSettings};
+use crate::telemetry;
 
-/// Called with the text of every SQL statement before it is counted.
+/// Called with the text of every SQL statement that was run.
 pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The pools that requests share. Cloning is cheap.
@@ -23,7 +24,46 @@ pub struct Db {
     pub read: DatabaseConnection,
 }
 
+/// Reads a URL without ever repeating it: it may hold a password.
+///
+/// # Errors
+/// The flag and what is wrong.
+pub fn parse_url(flag: &str, url: &str) -> anyhow::Result<DatabaseUrl> {
+    url.parse().map_err(|reason: String| anyhow::anyhow!("{flag}: {reason}"))
+}
+
 impl Db {
+    /// Opens a database for writes, and for reads its replica or, on SQLite, the file again.
+    ///
+    /// # Errors
+    /// When a database cannot be reached: the flag, the database and the remedy.
+    pub async fn open(
+        url: &DatabaseUrl,
+        read_url: Option<&DatabaseUrl>,
+        pool: PoolSettings,
+        observer: Option<StatementObserver>,
+    ) -> anyhow::Result<Self> {
+        let mut write = connect::open(url, Access::Write, pool).await.context("--database-url")?;
+        let mut read = match (url, read_url) {
+            (_, Some(read_url)) => connect::open(read_url, Access::Read, pool).await.context("--database-read-url")?,
+            (DatabaseUrl::Sqlite(_), None) => connect::open(url, Access::Read, pool).await.context("--database-url")?,
+            (DatabaseUrl::Postgres(_), None) => write.clone(),
+        };
+        if write.get_database_backend() != read.get_database_backend() {
+            bail!("--database-read-url: another kind of database cannot be a replica of the {url}");
+        }
+        for connection in [&mut write, &mut read] {
+            let observer = observer.clone();
+            connection.set_metric_callback(move |info| {
+                telemetry::count_statement();
+                if let Some(observer) = &observer {
+                    observer(&info.statement.sql);
+                }
+            });
+        }
+        Ok(Self { write, read })
+    }
+
     /// Closes both pools, waiting for connections that are in use.
     ///
     /// # Errors
@@ -31,15 +71,6 @@ impl Db {
     pub async fn close(self) -> Result<(), DbErr> {
         self.read.close().await?;
         self.write.close().await
-    }
-
-    /// Whether the database answers a trivial query.
-    ///
-    /// # Errors
-    /// Whatever the driver answers.
-    pub async fn ping(&self) -> Result<(), DbErr> {
-        self.write.ping().await?;
-        self.read.ping().await
     }
 }
 

@@ -18,14 +18,19 @@ pub(super) async fn execute<E: Executor>(State(executor): State<E>, request: Gra
     executor.execute(request).await.into()
 }
 
-/// The operation's name: as asked for, else the only one in the document.
+/// The operation's name: the one asked for if the document has it, else the only one.
 fn name_operation(request: &mut async_graphql::Request) -> Option<String> {
-    if request.operation_name.is_some() {
-        return request.operation_name.clone();
-    }
+    let asked = request.operation_name.clone();
     // Parsed once: the executor finds the document in the request.
     let document = request.parsed_query().ok()?;
     let mut names = document.operations.iter().filter_map(|(name, _)| name);
-    let only = names.next()?;
-    names.next().is_none().then(|| only.to_string())
+    let name = match asked {
+        Some(asked) => names.find(|name| name.as_str() == asked)?,
+        None => names.next().filter(|_| names.next().is_none())?,
+    };
+    // Clients choose names; log lines stay short.
+    Some(name.chars().take(NAME_LENGTH_MAX).collect())
 }
+
+/// Characters of an operation's name that are logged.
+const NAME_LENGTH_MAX: usize = 100;

@@ -1,11 +1,12 @@
 //! What every request gets: an id, one log line, an answer even after a panic.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -28,20 +29,41 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let context = RequestContext::new(id);
-    let mut response = context.clone().scope(next.run(request)).await;
+    let mut line = LogLine { started, method, path, context: Arc::clone(&context), status: CLIENT_GONE };
+    let mut response = Arc::clone(&context).scope(next.run(request)).await;
+    line.status = response.status().as_u16();
     if let Ok(value) = HeaderValue::from_str(&context.id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    let duration_ms = started.elapsed().as_secs_f64() * 1e3;
-    tracing::info!(
-        request_id = context.id,
-        operation = context.operation.get().map_or("-", String::as_str),
-        status = response.status().as_u16(),
-        duration_ms = (duration_ms * 1e3).round() / 1e3,
-        statements = context.statements(),
-        "{method} {path}"
-    );
     response
+}
+
+/// The status logged for a client that left before it was answered, as nginx does.
+const CLIENT_GONE: u16 = 499;
+
+/// Logs the request when it is dropped: answered or abandoned.
+struct LogLine {
+    started: Instant,
+    method: Method,
+    path: String,
+    context: Arc<RequestContext>,
+    status: u16,
+}
+
+impl Drop for LogLine {
+    fn drop(&mut self) {
+        let duration_us = self.started.elapsed().as_micros();
+        tracing::info!(
+            request_id = self.context.id,
+            operation = self.context.operation.get().map_or("-", String::as_str),
+            status = self.status,
+            duration_ms = duration_us as f64 / 1e3,
+            statements = self.context.statements(),
+            "{} {}",
+            self.method,
+            self.path
+        );
+    }
 }
 
 /// Short and plain, so that it can be copied into logs and headers.
@@ -56,7 +78,7 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no text");
-    tracing::error!(panic = text, "a handler panicked: {text}");
+    tracing::error!(request_id = telemetry::request_id(), "a handler panicked: {text}");
     let error = json!({
         "message": "internal error; the server's log has the details",
         "extensions": { "code": "INTERNAL", "requestId": telemetry::request_id() },

@@ -1,8 +1,9 @@
 //! When a batch of reads starts: as soon as all resolvers of the operation that opened it wait.
 //!
-//! By then all that they want is in it. There is no timer to tune or to wait for, and the
-//! number of statements does not depend on how fast the machine is. A batch runs within its
-//! operation's task, so that its results reach all of the operation's resolvers before any of
+//! By then all that they want is in it. There is no timer to tune or to wait for, and how many
+//! statements a level costs does not depend on how fast the machine is: only branches that
+//! come to one type by ways of different length may or may not share one. A batch runs within
+//! its operation's task, so that its results reach all of the operation's resolvers before any of
 //! them goes on; keys that other requests have added meanwhile are answered too, even if the
 //! operation is dropped.
 
@@ -21,6 +22,9 @@ use async_graphql::futures_util::task::AtomicWaker;
 use crate::telemetry;
 
 type Batch = BoxFuture<'static, ()>;
+
+/// How often an operation is polled before other tasks have their turn.
+const ROUNDS_MAX: u32 = 64;
 
 tokio::task_local! {
     /// The batches that the current operation has opened and not started.
@@ -57,7 +61,7 @@ pub async fn run<T>(operation: impl Future<Output = T>) -> T {
         let waker = Waker::from(Arc::clone(&signal));
         poll_fn(|cx| {
             signal.begin(cx);
-            loop {
+            for _ in 0..ROUNDS_MAX {
                 if let Poll::Ready(outcome) = operation.as_mut().poll(&mut Context::from_waker(&waker)) {
                     return Poll::Ready(outcome);
                 }
@@ -74,6 +78,10 @@ pub async fn run<T>(operation: impl Future<Output = T>) -> T {
                     return Poll::Pending;
                 }
             }
+            // Others want the thread too; this task is polled again at once.
+            signal.end();
+            cx.waker().wake_by_ref();
+            Poll::Pending
         })
         .await
     };

@@ -126,9 +126,7 @@ fn select_correlated<E: Edge>(
             Condition::all().add(<E::Node as Node>::key_column().into_expr().in_subquery(keys)),
         )
         .order_by_expr(parent(), Order::Asc);
-    for (term, direction) in plan.order_terms() {
-        statement.order_by_expr(term, direction);
-    }
+    plan.order_inside(&mut statement);
     statement
 }
 

@@ -17,6 +17,7 @@ use super::batch;
 use super::children::{CountOf, Edge, PageOf, Rows, load_counts, load_pages};
 use super::id::{Id, NodeType};
 use crate::db::dialect;
+use crate::error::log_database;
 
 /// A GraphQL object that is a row of one table, read without the table's wide columns.
 pub trait Node: NodeType + PartialModelTrait + FromQueryResult + OutputType + Clone + Send + Sync {
@@ -96,6 +97,7 @@ pub struct Reader(DatabaseConnection);
 pub fn new_loader(db: DatabaseConnection) -> DataLoader<Reader> {
     // The delay is up to `batch`. async-graphql must be built without its feature
     // `tokio-timer`, whose timers round zero up to a millisecond.
+    #[expect(clippy::disallowed_methods, reason = "the one place that may")]
     DataLoader::new(Reader(db), batch::open).delay(Duration::ZERO).max_batch_size(BATCH_SIZE_MAX)
 }
 
@@ -111,7 +113,7 @@ impl<N: Node> Loader<Id<N>> for Reader {
         let backend = self.0.get_database_backend();
         let rows =
             N::Entity::find().select_only().filter(dialect::one_of(backend, N::key_column().as_column_ref(), &keys));
-        let found = N::select_cols(rows).into_model::<N>().all(&self.0).await?;
+        let found = N::select_cols(rows).into_model::<N>().all(&self.0).await.map_err(log_database)?;
         Ok(found.into_iter().map(|node| (node.id(), node)).collect())
     }
 }
@@ -121,7 +123,7 @@ impl<E: Edge> Loader<PageOf<E>> for Reader {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[PageOf<E>]) -> Result<HashMap<PageOf<E>, Rows<E::Node>>, Arc<DbErr>> {
-        Ok(load_pages(&self.0, keys).await?)
+        load_pages(&self.0, keys).await.map_err(log_database)
     }
 }
 
@@ -130,7 +132,7 @@ impl<E: Edge> Loader<CountOf<E>> for Reader {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[CountOf<E>]) -> Result<HashMap<CountOf<E>, u64>, Arc<DbErr>> {
-        Ok(load_counts(&self.0, keys).await?)
+        load_counts(&self.0, keys).await.map_err(log_database)
     }
 }
 
@@ -148,7 +150,8 @@ impl<W: WideColumn> Loader<TextOf<W>> for Reader {
             .filter(dialect::one_of(self.0.get_database_backend(), id.as_column_ref(), &ids))
             .into_tuple()
             .all(&self.0)
-            .await?;
+            .await
+            .map_err(log_database)?;
         Ok(rows.into_iter().filter_map(|(id, text)| Some((TextOf(id, PhantomData), text?))).collect())
     }
 }

@@ -7,8 +7,7 @@
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryResult, QuerySelect,
-    QueryTrait, Select,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select,
 };
 
 use super::connection::Page;
@@ -102,7 +101,11 @@ where
     let db = db.clone();
     Ok(Page::new(list, order.tag(), &window, found, move || {
         let (db, rows) = (db.clone(), rows.clone());
-        Box::pin(async move { Ok(rows.count(&db).await?) })
+        Box::pin(async move {
+            let count = rows.select_only().column_as(Expr::cust("count(*)"), "count");
+            let row: Option<(i64,)> = count.into_tuple().one(&db).await?;
+            Ok(row.map_or(0, |(count,)| count.unsigned_abs()))
+        })
     }))
 }
 
@@ -113,6 +116,15 @@ enum Zone {
     Nulls,
 }
 
+impl Zone {
+    fn of(cursor: &[KeyPart]) -> Self {
+        if cursor.first() == Some(&KeyPart::Null) { Self::Nulls } else { Self::Values }
+    }
+}
+
+/// The column that numbers a union's branches.
+const BRANCH: &str = "branch";
+
 /// How a window of a list under an order is read.
 pub(super) struct Plan {
     keys: Vec<SortKey>,
@@ -120,52 +132,95 @@ pub(super) struct Plan {
     backward: bool,
     size: u32,
     backend: DbBackend,
-    /// The zones that the window reaches, in reading order, with the bounds in each.
-    zones: Vec<(Zone, Vec<Expr>)>,
+    /// The conditions of each part of the window that an index reads at a stretch, in reading
+    /// order; the window is their union.
+    branches: Vec<Vec<Expr>>,
 }
 
 impl Plan {
     pub(super) fn new(order: impl PageOrder, window: &Window, backend: DbBackend) -> Self {
         let keys = order.keys();
         let descending = order.descending() != window.backward;
+        let direction = if descending { Order::Desc } else { Order::Asc };
+        let mut plan =
+            Self { keys, direction, backward: window.backward, size: window.size, backend, branches: Vec::new() };
         let mut zones = vec![Zone::Values];
-        if keys.first().is_some_and(|key| key.nullable) {
+        if plan.keys.first().is_some_and(|key| key.nullable) {
             zones.push(Zone::Nulls);
         }
-        if window.backward {
+        // Read from the near bound on, towards the far one.
+        let (near, far) = if window.backward {
             zones.reverse();
+            (&window.before, &window.after)
+        } else {
+            (&window.after, &window.before)
+        };
+        for zone in zones {
+            plan.add_zone(zone, near.as_deref(), far.as_deref());
         }
-        let bounds = [(&window.after, !order.descending()), (&window.before, order.descending())];
-        let zones = zones
-            .into_iter()
-            .filter_map(|zone| {
-                let mut conditions = Vec::new();
-                for (position, (key, greater)) in bounds.iter().enumerate() {
-                    if let Some(key) = key {
-                        match bound(&keys, key, zone, *greater, position == 0, backend) {
-                            Bound::Rows(condition) => conditions.push(condition),
-                            Bound::All => {}
-                            Bound::None => return None,
-                        }
-                    }
-                }
-                let first = keys.first()?;
-                match zone {
-                    Zone::Nulls => conditions.push(first.expr.clone().is_null()),
-                    Zone::Values if first.nullable => conditions.push(first.expr.clone().is_not_null()),
-                    Zone::Values => {}
-                }
-                Some((zone, conditions))
-            })
-            .collect();
-        let direction = if descending { Order::Desc } else { Order::Asc };
-        Self { keys, direction, backward: window.backward, size: window.size, backend, zones }
+        plan
+    }
+
+    /// Adds what the window has of `zone`.
+    fn add_zone(&mut self, zone: Zone, near: Option<&[KeyPart]>, far: Option<&[KeyPart]>) {
+        // False for the zone that is read first.
+        let rank = |zone: Zone| (zone == Zone::Nulls) != self.backward;
+        if near.is_some_and(|near| rank(zone) < rank(Zone::of(near)))
+            || far.is_some_and(|far| rank(zone) > rank(Zone::of(far)))
+        {
+            return;
+        }
+        let greater = self.direction == Order::Asc;
+        let mut conditions: Vec<Expr> = match self.keys.first() {
+            Some(first) if zone == Zone::Nulls => vec![first.expr.clone().is_null()],
+            Some(first) if first.nullable => vec![first.expr.clone().is_not_null()],
+            _ => Vec::new(),
+        };
+        if let Some(far) = far.filter(|far| Zone::of(far) == zone) {
+            conditions.push(self.compare(zone, far, !greater));
+        }
+        let Some(near) = near.filter(|near| Zone::of(near) == zone) else {
+            self.branches.push(conditions);
+            return;
+        };
+        if self.backend == DbBackend::Sqlite && zone == Zone::Values && self.keys.len() > 1 {
+            // SQLite looks up only the first key of a row value where a rowid ends the index, and
+            // would walk all rows that are equal in it.
+            let (first, value) = (self.keys[0].expr.clone(), near[0].bind(self.keys[0].kind, self.backend));
+            let mut ties = conditions.clone();
+            ties.push(first.clone().eq(value.clone()));
+            ties.push(self.compare(Zone::Nulls, near, greater));
+            self.branches.push(ties);
+            conditions.push(if greater { first.gt(value) } else { first.lt(value) });
+        } else {
+            conditions.push(self.compare(zone, near, greater));
+        }
+        self.branches.push(conditions);
+    }
+
+    /// Rows beyond `cursor`; of the keys all that differ in this zone.
+    fn compare(&self, zone: Zone, cursor: &[KeyPart], greater: bool) -> Expr {
+        let from = usize::from(zone == Zone::Nulls);
+        let (keys, parts) = (&self.keys[from..], &cursor[from..]);
+        let mut columns: Vec<_> = keys.iter().map(|key| key.expr.clone()).collect();
+        let mut values: Vec<_> =
+            parts.iter().zip(keys).map(|(part, key)| Expr::val(part.bind(key.kind, self.backend))).collect();
+        // A row of one is no row to SQL.
+        let (left, right) = match (columns.len(), columns.pop(), values.pop()) {
+            (1, Some(column), Some(value)) => (column, value),
+            (_, column, value) => {
+                columns.extend(column);
+                values.extend(value);
+                (Expr::tuple(columns), Expr::tuple(values))
+            }
+        };
+        if greater { left.gt(right) } else { left.lt(right) }
     }
 
     /// The statement that reads the page, or `None` if no row can be in the window.
     pub(super) fn select_page<N: Node>(&self, rows: Select<N::Entity>) -> Option<SelectStatement> {
         let base = self.select_columns::<N>(rows);
-        let mut branches = self.zones.iter().map(|(zone, conditions)| {
+        let mut branches = self.branches.iter().enumerate().map(|(position, conditions)| {
             let mut branch = base.clone();
             for condition in conditions {
                 branch.and_where(condition.clone());
@@ -174,21 +229,22 @@ impl Plan {
                 branch.order_by_expr(key.expr.clone(), self.direction.clone());
             }
             branch.limit(self.limit());
-            if self.zones.len() > 1 {
-                branch.expr_as(Expr::val(*zone as i32), Alias::new("zone"));
+            if self.branches.len() > 1 {
+                branch.expr_as(Expr::val(position as i32), Alias::new(BRANCH));
             }
             branch
         });
         let first = branches.next()?;
-        let Some(second) = branches.next() else { return Some(first) };
-        let mut both = Query::select();
-        both.column(Asterisk).from_subquery(first, Alias::new("values_zone")).union(
-            UnionType::All,
-            Query::select().column(Asterisk).from_subquery(second, Alias::new("nulls_zone")).take(),
-        );
-        self.order_outside(&mut both);
-        both.limit(self.limit());
-        Some(both)
+        if self.branches.len() == 1 {
+            return Some(first);
+        }
+        // Only as a subquery may a part of a union have an order and a limit on both databases.
+        let wrap = |branch| Query::select().column(Asterisk).from_subquery(branch, Alias::new(BRANCH)).take();
+        let mut all = wrap(first);
+        all.unions(branches.map(|branch| (UnionType::All, wrap(branch))));
+        self.order_outside(&mut all);
+        all.limit(self.limit());
+        Some(all)
     }
 
     /// The columns of `N` and of the sort keys, for rows that are still to be bounded.
@@ -202,27 +258,28 @@ impl Plan {
 
     /// Whether no row can be in the window.
     pub(super) fn is_empty(&self) -> bool {
-        self.zones.is_empty()
+        self.branches.is_empty()
     }
 
     /// Orders by what `select_page` has named.
     pub(super) fn order_outside(&self, statement: &mut SelectStatement) {
-        if self.zones.len() > 1 {
-            statement.order_by(Alias::new("zone"), if self.backward { Order::Desc } else { Order::Asc });
+        if self.branches.len() > 1 {
+            statement.order_by(Alias::new(BRANCH), Order::Asc);
         }
         for position in 0..self.keys.len() {
             statement.order_by(key_alias(position), self.direction.clone());
         }
     }
 
-    /// The order's keys with their direction, NULLs last seen from the list's start.
-    pub(super) fn order_terms(&self) -> Vec<(Expr, Order)> {
-        let nulls = self
-            .keys
-            .first()
-            .filter(|key| key.nullable)
-            .map(|key| (key.expr.clone().is_null(), if self.backward { Order::Desc } else { Order::Asc }));
-        nulls.into_iter().chain(self.keys.iter().map(|key| (key.expr.clone(), self.direction.clone()))).collect()
+    /// The order in the keys themselves, for rows that are found already.
+    pub(super) fn order_inside(&self, statement: &mut SelectStatement) {
+        if let Some(first) = self.keys.first().filter(|key| key.nullable) {
+            let direction = if self.backward { Order::Desc } else { Order::Asc };
+            statement.order_by_expr(first.expr.clone().is_null(), direction);
+        }
+        for key in &self.keys {
+            statement.order_by_expr(key.expr.clone(), self.direction.clone());
+        }
     }
 
     /// One row more than asked for.
@@ -244,53 +301,4 @@ impl Plan {
 
 fn key_alias(position: usize) -> Alias {
     Alias::new(format!("key_{position}"))
-}
-
-/// What a cursor means in a zone.
-enum Bound {
-    Rows(Expr),
-    All,
-    None,
-}
-
-/// `greater`: the wanted rows have greater keys. `from_start`: they come later in the list.
-fn bound(
-    keys: &[SortKey],
-    cursor: &[KeyPart],
-    zone: Zone,
-    greater: bool,
-    from_start: bool,
-    backend: DbBackend,
-) -> Bound {
-    let cursor_zone = if cursor.first() == Some(&KeyPart::Null) { Zone::Nulls } else { Zone::Values };
-    match (zone, cursor_zone) {
-        (Zone::Values, Zone::Values) => Bound::Rows(compare(keys, cursor, greater, backend)),
-        // Equal in the first key, which is NULL.
-        (Zone::Nulls, Zone::Nulls) => Bound::Rows(compare(&keys[1..], &cursor[1..], greater, backend)),
-        (Zone::Nulls, Zone::Values) => {
-            if from_start {
-                Bound::All
-            } else {
-                Bound::None
-            }
-        }
-        (Zone::Values, Zone::Nulls) => {
-            if from_start {
-                Bound::None
-            } else {
-                Bound::All
-            }
-        }
-    }
-}
-
-fn compare(keys: &[SortKey], cursor: &[KeyPart], greater: bool, backend: DbBackend) -> Expr {
-    let columns = keys.iter().map(|key| key.expr.clone());
-    let values = cursor.iter().zip(keys).map(|(part, key)| Expr::val(part.bind(key.kind, backend)));
-    let (left, right) = match keys {
-        // A row of one is no row to SQL.
-        [only] => (only.expr.clone(), Expr::val(cursor[0].bind(only.kind, backend))),
-        _ => (Expr::tuple(columns), Expr::tuple(values)),
-    };
-    if greater { left.gt(right) } else { left.lt(right) }
 }

@@ -1,6 +1,6 @@
 //! The program as people start it: real processes, their output and exit status.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::process::Server;
+use crate::process::{Server, command};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(demo_fills_an_empty_database_once, terminate_stops_cleanly, log_has_one_line_a_request);
@@ -35,6 +36,28 @@ async fn terminate_stops_cleanly(backend: Backend) {
         let (status, log) = server.wait(Duration::from_secs(5));
         assert!(status.success(), "{log}");
         assert!(log.lines().last().unwrap().contains("stopped"), "{log}");
+    }
+}
+
+/// Half-way through its start, too.
+#[tokio::test]
+async fn terminate_stops_a_server_that_waits_for_the_migration_lock() {
+    use std::process::Stdio;
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let holder = database.connect().await;
+    let lock = "SELECT pg_advisory_lock(7739551076318374753)";
+    holder.execute_unprepared(lock).await.unwrap();
+    let mut child = command(&["serve", "--migrate", "--listen", "127.0.0.1:0", "--database-url", &database.url])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(child.try_wait().unwrap().is_none(), "it waits for the lock");
+    std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(started.elapsed() < Duration::from_secs(5), "it does not stop");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -26,6 +26,59 @@ fn unusable_database_urls_are_refused() {
 }
 
 #[test]
+fn passwords_are_never_repeated() {
+    for url in ["postgress://somebody:secret@localhost/x", "postgres://somebody:secret@localhost:port/x"] {
+        for command in [&["serve"][..], &["migrate", "status"]] {
+            let run = run(&[command, &["--database-url", url]].concat());
+            assert!(!run.failure().contains("secret") && run.failure().contains("--database-url"), "{run:?}");
+        }
+    }
+}
+
+#[test]
+fn sqlite_urls_without_a_file_are_refused() {
+    refuses(&["--database-url", "sqlite://"], &["--database-url", "no file"]);
+    refuses(&["--database-url", "sqlite://x?mode=memory"], &["--database-url", "in-memory"]);
+}
+
+/// A listener that accepts and never answers.
+#[test]
+fn silent_database_server_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://x@{}/x", listener.local_addr().unwrap());
+    refuses(&["--database-url", &url], &["--database-url", "does not answer within"]);
+}
+
+#[tokio::test]
+async fn replica_of_another_kind_is_refused() {
+    let sqlite = TestDatabase::migrated(Backend::Sqlite).await;
+    let postgres = TestDatabase::migrated(Backend::Postgres).await;
+    let stale = TestDatabase::empty(Backend::Postgres).await;
+    refuses(
+        &["--database-url", &postgres.url, "--database-read-url", &sqlite.url],
+        &["--database-read-url", "replica"],
+    );
+    refuses(&["--database-url", &postgres.url, "--database-read-url", &stale.url], &["--database-read-url", "stale"]);
+    drop(Server::start(&["--database-url", &postgres.url, "--database-read-url", &postgres.url]));
+}
+
+/// What psql made is adopted, not made again.
+#[tokio::test]
+async fn unrecorded_tables_are_to_be_adopted() {
+    for backend in [Backend::Postgres, Backend::Sqlite] {
+        let database = TestDatabase::migrated(backend).await;
+        let db = database.connect().await;
+        db.execute_unprepared("DROP TABLE seaql_migrations").await.unwrap();
+        db.close().await.unwrap();
+        refuses(&["--database-url", &database.url], &["kinoteka migrate adopt"]);
+        let up = run(&["migrate", "up", "--database-url", &database.url]);
+        assert!(up.failure().contains("kinoteka migrate adopt"), "{up:?}");
+        run(&["migrate", "adopt", "--database-url", &database.url]).ok();
+        drop(Server::start(&["--database-url", &database.url]));
+    }
+}
+
+#[test]
 fn missing_postgres_databases_are_named() {
     refuses(&["--database-url", &postgres::url("nowhere")], &["\"nowhere\"", "does not exist", "createdb"]);
     let port = postgres::free_port();
@@ -97,6 +150,8 @@ async fn newer_schema_is_refused_on_both() {
         db.close().await.unwrap();
         refuses(&["--database-url", &database.url], &["9999_future", "newer than this program"]);
         refuses(&["--database-url", &database.url, "--demo"], &["9999_future", "newer than this program"]);
+        let up = run(&["migrate", "up", "--database-url", &database.url]);
+        assert!(up.failure().contains("newer than this program"), "{up:?}");
     }
 }
 

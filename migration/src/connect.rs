@@ -1,16 +1,13 @@
-//! Connecting: URLs, pools and the settings of every connection.
+//! Opening a database: URLs, pools and the settings of every connection.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sqlx::ConnectOptions as _;
+use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-
-use super::{Db, StatementObserver};
-use crate::telemetry;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 /// A database URL of a kind that we serve, parsed.
 #[derive(Clone)]
@@ -44,6 +41,8 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
+const SQLITE_EXAMPLE: &str = "sqlite://kinoteka.db?mode=rwc";
+
 impl FromStr for DatabaseUrl {
     type Err = String;
 
@@ -53,13 +52,16 @@ impl FromStr for DatabaseUrl {
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
                 .map(|options| Self::Postgres(Box::new(options)))
                 .map_err(|error| format!("not a PostgreSQL URL: {error}")),
-            "sqlite" if url.contains(":memory:") => Err(
-                "an in-memory SQLite database is gone with its connection; name a file: sqlite://kinoteka.db?mode=rwc"
-                    .to_owned(),
-            ),
-            "sqlite" => SqliteConnectOptions::from_str(url)
-                .map(|options| Self::Sqlite(Box::new(options)))
-                .map_err(|error| format!("not a SQLite URL: {error}")),
+            "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
+                Err(format!("an in-memory SQLite database is gone with its connection; name a file: {SQLITE_EXAMPLE}"))
+            }
+            "sqlite" => match SqliteConnectOptions::from_str(url) {
+                Ok(options) if options.get_filename().as_os_str().is_empty() => {
+                    Err(format!("no file in the URL; write it as {SQLITE_EXAMPLE}"))
+                }
+                Ok(options) => Ok(Self::Sqlite(Box::new(options))),
+                Err(error) => Err(format!("not a SQLite URL: {error}")),
+            },
             _ => Err(format!(
                 "unknown scheme {scheme:?}; use postgres://user:password@host/database or sqlite://file?mode=rwc"
             )),
@@ -88,55 +90,69 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// Connects for writes and for reads, and checks that both answer.
-///
-/// # Errors
-/// When a database cannot be reached or opened: the message names it and the remedy.
-pub async fn connect(
-    url: &DatabaseUrl,
-    read_url: Option<&DatabaseUrl>,
-    pool: PoolSettings,
-    observer: Option<StatementObserver>,
-) -> Result<Db, ConnectError> {
-    let mut write = match url {
-        // SQLite has one writer at a time: a queue for it beats "database is locked".
-        DatabaseUrl::Sqlite(options) => {
-            connect_sqlite(url, options, PoolSettings { connections_max: 1, ..pool }).await?
-        }
-        DatabaseUrl::Postgres(options) => connect_postgres(url, options, pool).await?,
-    };
-    let mut read = match (read_url.unwrap_or(url), read_url) {
-        (url @ DatabaseUrl::Sqlite(options), _) => {
-            let options = options.clone().create_if_missing(false).pragma("query_only", "on");
-            connect_sqlite(url, &options, pool).await?
-        }
-        (url @ DatabaseUrl::Postgres(options), Some(_)) => connect_postgres(url, options, pool).await?,
-        (DatabaseUrl::Postgres(_), None) => write.clone(),
-    };
-    for connection in [&mut write, &mut read] {
-        let observer = observer.clone();
-        connection.set_metric_callback(move |info| {
-            telemetry::count_statement();
-            if let Some(observer) = &observer {
-                observer(&info.statement.sql);
-            }
-        });
-    }
-    Ok(Db { write, read })
+/// What a pool is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything. SQLite has one writer at a time: a queue for its one connection beats
+    /// "database is locked".
+    Write,
+    /// Queries only; SQLite refuses the rest and makes no file.
+    Read,
 }
 
-async fn connect_postgres(
+/// Opens a pool, after one connection has shown that the database answers.
+///
+/// # Errors
+/// When the database cannot be reached or opened: the message names it and the remedy.
+pub async fn open(url: &DatabaseUrl, access: Access, pool: PoolSettings) -> Result<DatabaseConnection, ConnectError> {
+    match url {
+        DatabaseUrl::Postgres(options) => open_postgres(url, options, pool).await,
+        DatabaseUrl::Sqlite(options) => open_sqlite(url, options, access, pool).await,
+    }
+}
+
+/// How long SQLite waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a pooled connection may rest before it is tested.
+const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
+
+/// Connects once: a pool would retry until its timeout and then not say what was wrong.
+async fn probe<O>(options: &O, pool: PoolSettings) -> Result<Result<(), sqlx::Error>, ConnectError>
+where
+    O: sqlx::ConnectOptions<Connection: Sized>,
+{
+    // Locked SQLite files answer after their busy timeout.
+    let patience = pool.acquire_timeout.max(BUSY_TIMEOUT + Duration::from_secs(1));
+    match tokio::time::timeout(patience, options.connect()).await {
+        Ok(Ok(connection)) => Ok(connection.close().await),
+        Ok(Err(error)) => Ok(Err(error)),
+        Err(_) => {
+            Err(ConnectError(format!("the database accepts the connection but does not answer within {patience:?}")))
+        }
+    }
+}
+
+async fn open_postgres(
     url: &DatabaseUrl,
     options: &PgConnectOptions,
     pool: PoolSettings,
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = options.clone().application_name("kinoteka").disable_statement_logging();
-    // The pool retries until its timeout and then does not say what was wrong.
-    let probe = options.connect().await.map_err(|error| explain_postgres(url, &error))?;
-    drop(probe);
+    probe(&options, pool).await?.map_err(|error| explain_postgres(url, &error))?;
     let pool = PgPoolOptions::new()
         .max_connections(pool.connections_max)
         .acquire_timeout(pool.acquire_timeout)
+        // A round trip before each statement is dear; after a rest it finds dead connections.
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for > IDLE_UNTESTED_MAX {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
         .map_err(|error| explain_postgres(url, &error))?;
@@ -146,29 +162,31 @@ async fn connect_postgres(
 fn explain_postgres(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     ConnectError(match &*code {
-        "3D000" => format!("the {url} does not exist: create it (createdb), or correct --database-url"),
-        "28P01" | "28000" => format!("the {url} refuses this user or password: correct --database-url"),
-        _ => format!("the {url} cannot be reached ({error}): start it, or correct --database-url"),
+        "3D000" => format!("the {url} does not exist: create it (createdb), or correct the URL"),
+        "28P01" | "28000" => format!("the {url} refuses this user or password: correct the URL"),
+        _ => format!("the {url} cannot be reached ({error}): start it, or correct the URL"),
     })
 }
 
-async fn connect_sqlite(
+async fn open_sqlite(
     url: &DatabaseUrl,
     options: &SqliteConnectOptions,
+    access: Access,
     pool: PoolSettings,
 ) -> Result<DatabaseConnection, ConnectError> {
+    let (options, connections_max) = match access {
+        Access::Write => (options.clone(), 1),
+        Access::Read => (options.clone().create_if_missing(false).pragma("query_only", "on"), pool.connections_max),
+    };
     let options = options
-        .clone()
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(5))
+        .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging();
-    // As above.
-    let probe = options.connect().await.map_err(|error| explain_sqlite(url, &error))?;
-    drop(probe);
+    probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
     let pool = SqlitePoolOptions::new()
-        .max_connections(pool.connections_max)
+        .max_connections(connections_max)
         .acquire_timeout(pool.acquire_timeout)
         .connect_with(options)
         .await
@@ -180,13 +198,13 @@ fn explain_sqlite(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     // The primary result code is the low byte: https://sqlite.org/rescode.html
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).unwrap_or_default();
     ConnectError(match code & 0xff {
-        5 | 6 => format!("the {url} is locked by another process: stop it, or name another file in --database-url"),
-        8 => format!("the {url} is read-only: make it and its folder writable, or name another in --database-url"),
+        5 | 6 => format!("the {url} is locked by another process: stop it, or name another file"),
+        8 => format!("the {url} is read-only: make it and its folder writable, or name another file"),
         14 => format!(
             "the {url} cannot be opened: check that its folder exists and is writable; \
-             ?mode=rwc in --database-url creates the file"
+             ?mode=rwc in the URL creates the file"
         ),
-        26 => format!("the {url} is no SQLite database: name another file in --database-url"),
+        26 => format!("the {url} is no SQLite database: name another file"),
         _ => format!("the {url} cannot be opened: {error}"),
     })
 }
