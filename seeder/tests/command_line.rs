@@ -1,6 +1,6 @@
 //! `seeder seed` as people start it, on both databases.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::process::{Command, Output};
 

@@ -163,8 +163,8 @@ impl Plan {
 
     /// Adds what the window has of `zone`.
     fn add_zone(&mut self, zone: Zone, near: Option<&[KeyPart]>, far: Option<&[KeyPart]>) {
-        // False for the zone that is read first.
-        let rank = |zone: Zone| (zone == Zone::Nulls) != self.backward;
+        // 0 for the zone that is read first.
+        let rank = |zone: Zone| u8::from((zone == Zone::Nulls) != self.backward);
         if near.is_some_and(|near| rank(zone) < rank(Zone::of(near)))
             || far.is_some_and(|far| rank(zone) > rank(Zone::of(far)))
         {
