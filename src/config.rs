@@ -105,7 +105,7 @@ pub struct ServeArgs {
     pub database_read_url: Option<String>,
 
     /// Connections to each database at most.
-    #[arg(long, env = "KINOTEKA_DATABASE_CONNECTIONS", value_name = "N", default_value_t = 16,
+    #[arg(long, env = "KINOTEKA_DATABASE_CONNECTIONS", value_name = "N", default_value_t = 8,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub database_connections: u32,
 
