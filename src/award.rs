@@ -1,11 +1,11 @@
 //! Film awards, their nominations, and who received them for what.
 
-use async_graphql::{ComplexObject, Context, SimpleObject};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use entity::{awards, film_award_nominations_registry, film_award_registry};
 use sea_orm::DerivePartialModel;
 
 use crate::error::ApiResult;
-use crate::kit::{ByKey, ContextExt, Edge, Id, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, node, page};
 use crate::movie::Movie;
 use crate::person::Person;
 
@@ -15,7 +15,7 @@ use crate::person::Person;
 #[sea_orm(entity = "awards::Entity")]
 pub struct MovieAward {
     /// The opaque id, the same in every answer.
-    id: Id<MovieAward>,
+    pub id: Id<MovieAward>,
     #[graphql(skip)]
     film_award_id: Id<FilmAward>,
     #[graphql(skip)]
@@ -31,7 +31,7 @@ pub struct MovieAward {
 #[sea_orm(entity = "film_award_registry::Entity")]
 pub struct FilmAward {
     /// The opaque id, the same in every answer.
-    id: Id<FilmAward>,
+    pub id: Id<FilmAward>,
     /// The award's name.
     title: String,
     /// What the award is and who gives it.
@@ -43,7 +43,7 @@ pub struct FilmAward {
 #[sea_orm(entity = "film_award_nominations_registry::Entity")]
 pub struct FilmAwardNomination {
     /// The opaque id, the same in every answer.
-    id: Id<FilmAwardNomination>,
+    pub id: Id<FilmAwardNomination>,
     /// The nomination's name.
     title: String,
     /// What is judged in it.
@@ -108,5 +108,36 @@ impl Edge for AwardsOfPerson {
 
     fn parent_column() -> awards::Column {
         awards::Column::PersonId
+    }
+}
+
+/// See the crate's `schema`.
+#[derive(Debug, Default)]
+pub struct AwardQuery;
+
+#[Object]
+impl AwardQuery {
+    /// The awards that exist.
+    async fn film_awards(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Page<FilmAward>> {
+        page::load_all(ctx.db(), "filmAwards", PageArgs { first, after, last, before }).await
+    }
+
+    /// The nominations in which awards are given.
+    async fn film_award_nominations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Page<FilmAwardNomination>> {
+        page::load_all(ctx.db(), "filmAwardNominations", PageArgs { first, after, last, before }).await
     }
 }

@@ -1,6 +1,6 @@
 //! Online cinemas, and which movies they show at what price.
 
-use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{cinema_online, cinema_online_movie_presence as presence};
 use rust_decimal::Decimal;
@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select}
 
 use crate::error::ApiResult;
 use crate::kit::scalar::{BigInt, Money};
-use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, node, page};
 use crate::movie::Movie;
 
 /// An online cinema.
@@ -17,7 +17,7 @@ use crate::movie::Movie;
 #[sea_orm(entity = "cinema_online::Entity")]
 pub struct Cinema {
     /// The opaque id, the same in every answer.
-    id: Id<Cinema>,
+    pub id: Id<Cinema>,
     /// The cinema's name.
     title: String,
     /// The address of its site.
@@ -30,7 +30,7 @@ pub struct Cinema {
 #[sea_orm(entity = "presence::Entity")]
 pub struct Availability {
     /// The opaque id, the same in every answer.
-    id: Id<Availability>,
+    pub id: Id<Availability>,
     /// The price in roubles, without discounts.
     price: Money,
     /// The discount for students, in per cent from 0 to 100.
@@ -146,5 +146,61 @@ impl CinemaQuery {
         #[graphql(desc = "The id of an online cinema.")] id: ID,
     ) -> ApiResult<Option<Cinema>> {
         ctx.find(Id::parse("id", &id)?).await
+    }
+
+    /// The online cinemas.
+    async fn cinemas(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Page<Cinema>> {
+        page::load_all(ctx.db(), "cinemas", PageArgs { first, after, last, before }).await
+    }
+
+    /// Which movies can be watched where, over all movies and cinemas.
+    async fn availabilities(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
+        order_by: AvailabilityOrder,
+    ) -> ApiResult<Page<Availability>> {
+        let args = PageArgs { first, after, last, before };
+        page::load(ctx.db(), "availabilities", presence::Entity::find(), order_by, args).await
+    }
+}
+
+/// The order of a list of availabilities. Those whose terms were never looked up come last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+pub enum AvailabilityOrder {
+    /// By when the terms were last looked up, the longest ago first.
+    #[default]
+    UpdatedAt,
+    /// By when the terms were last looked up, the latest first.
+    UpdatedAtDesc,
+}
+
+impl PageOrder for AvailabilityOrder {
+    type Entity = presence::Entity;
+
+    fn tag(self) -> &'static str {
+        match self {
+            Self::UpdatedAt => "UPDATED_AT",
+            Self::UpdatedAtDesc => "UPDATED_AT_DESC",
+        }
+    }
+
+    fn descending(self) -> bool {
+        self == Self::UpdatedAtDesc
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        vec![SortKey::column(presence::Column::LastUpdate), SortKey::column(presence::Column::Id)]
     }
 }

@@ -5,17 +5,20 @@
 //!
 //! - [`http`] is transport and names no domain;
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
-//! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`]) is everything about
-//!   one thing: its GraphQL types, inputs, root fields and reads;
+//! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
+//!   [`comment`], [`rating`], [`account`]) is everything about one thing: its GraphQL types,
+//!   inputs, root fields and reads; [`subject`] and [`node`] join several;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`complete`] makes results what the GraphQL specification says,
 //! [`telemetry`] logs and counts.
 
+pub mod account;
 pub mod app;
 pub mod award;
 pub mod cinema;
+pub mod comment;
 pub mod complete;
 pub mod config;
 pub mod db;
@@ -23,7 +26,11 @@ pub mod error;
 pub mod http;
 pub mod kit;
 pub mod movie;
+pub mod node;
 pub mod person;
+pub mod publication;
+pub mod rating;
 pub mod schema;
 pub mod staff;
+pub mod subject;
 pub mod telemetry;

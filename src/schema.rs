@@ -5,18 +5,34 @@ use std::sync::Arc;
 use async_graphql::futures_util::stream::BoxStream;
 use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response};
 
+use crate::account::AccountQuery;
+use crate::award::AwardQuery;
 use crate::cinema::CinemaQuery;
+use crate::comment::CommentQuery;
 use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
 use crate::kit::batch;
 use crate::kit::load::new_loader;
 use crate::movie::MovieQuery;
+use crate::node::NodeQuery;
 use crate::person::PersonQuery;
+use crate::publication::PublicationQuery;
+use crate::staff::StaffQuery;
 
 /// What can be asked of the library.
 #[derive(Debug, Default, MergedObject)]
-pub struct Query(MovieQuery, PersonQuery, CinemaQuery);
+pub struct Query(
+    NodeQuery,
+    MovieQuery,
+    PersonQuery,
+    StaffQuery,
+    AwardQuery,
+    CinemaQuery,
+    PublicationQuery,
+    CommentQuery,
+    AccountQuery,
+);
 
 type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
 

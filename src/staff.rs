@@ -1,11 +1,11 @@
 //! Who made a movie: staff entries and the positions that people hold.
 
-use async_graphql::{ComplexObject, Context, SimpleObject};
+use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use entity::{movie_staff_m2m, person_position};
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
 
 use crate::error::ApiResult;
-use crate::kit::{ByKey, ContextExt, Edge, Id, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, node, page};
 use crate::movie::Movie;
 use crate::person::Person;
 
@@ -15,7 +15,7 @@ use crate::person::Person;
 #[sea_orm(entity = "movie_staff_m2m::Entity")]
 pub struct StaffMember {
     /// The opaque id, the same in every answer.
-    id: Id<StaffMember>,
+    pub id: Id<StaffMember>,
     /// The role played; null for those who do not act.
     character: Option<String>,
     /// Whether the role is a leading one.
@@ -34,7 +34,7 @@ pub struct StaffMember {
 #[sea_orm(entity = "person_position::Entity")]
 pub struct PersonPosition {
     /// The opaque id, the same in every answer.
-    id: Id<PersonPosition>,
+    pub id: Id<PersonPosition>,
     /// The position's name in Russian, such as "Режиссёр".
     title: String,
 }
@@ -103,5 +103,24 @@ impl Edge for CreditsOfPerson {
 
     fn parent_column() -> movie_staff_m2m::Column {
         movie_staff_m2m::Column::PersonId
+    }
+}
+
+/// See the crate's `schema`.
+#[derive(Debug, Default)]
+pub struct StaffQuery;
+
+#[Object]
+impl StaffQuery {
+    /// What people do in productions.
+    async fn person_positions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Page<PersonPosition>> {
+        page::load_all(ctx.db(), "personPositions", PageArgs { first, after, last, before }).await
     }
 }

@@ -34,7 +34,7 @@ macro_rules! script {
 }
 
 /// Every step, oldest first. A released step never changes: what follows is a new one.
-pub const STEPS: &[Step] = &[step!("0001_tables"), step!("0002_indexes")];
+pub const STEPS: &[Step] = &[step!("0001_tables"), step!("0002_indexes"), step!("0003_reading")];
 
 impl Step {
     /// The SQL that makes this step on `backend`.

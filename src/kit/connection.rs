@@ -80,9 +80,13 @@ impl<N: OutputType> Page<N> {
     /// How many there are on all pages together. Counted only when selected: on a long list
     /// this costs more than a page of it.
     async fn total_count(&self) -> ApiResult<i32> {
-        let count = (self.count)().await?;
-        i32::try_from(count).map_err(|_| ApiError::Internal(format!("{count} rows are more than an Int holds")))
+        as_int((self.count)().await?)
     }
+}
+
+/// A number of rows as GraphQL's `Int`.
+pub(super) fn as_int(count: u64) -> ApiResult<i32> {
+    i32::try_from(count).map_err(|_| ApiError::Internal(format!("{count} rows are more than an Int holds")))
 }
 
 impl<N: OutputType> TypeName for Page<N> {

@@ -1,13 +1,14 @@
 //! What resolvers reach through their context.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use async_graphql::Context;
-use async_graphql::dataloader::DataLoader;
-use sea_orm::DatabaseConnection;
+use async_graphql::dataloader::{DataLoader, Loader};
+use sea_orm::{DatabaseConnection, DbErr};
 
 use super::children::{CountOf, Edge, PageOf};
-use super::connection::Page;
+use super::connection::{Page, as_int};
 use super::id::Id;
 use super::load::{Node, Reader, TextOf, WideColumn};
 use super::page::PageArgs;
@@ -35,6 +36,15 @@ pub trait ContextExt {
         order: E::Order,
         args: PageArgs,
     ) -> ApiResult<Page<E::Node>>;
+
+    /// How many rows the list that hangs on `parent` has.
+    async fn count<E: Edge>(&self, parent: i32, edge: E) -> ApiResult<i32>;
+
+    /// What a loader of a domain's own reads.
+    async fn read<K>(&self, key: K) -> ApiResult<Option<<Reader as Loader<K>>::Value>>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Reader: Loader<K, Error = Arc<DbErr>>;
 
     /// A wide column of the object with this id.
     async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>>;
@@ -69,6 +79,18 @@ impl ContextExt for Context<'_> {
             let (loader, key) = (Arc::clone(&loader), CountOf { parent, edge: edge.clone() });
             Box::pin(async move { Ok(loader.load_one(key).await?.unwrap_or_default()) })
         }))
+    }
+
+    async fn count<E: Edge>(&self, parent: i32, edge: E) -> ApiResult<i32> {
+        as_int(loader(self).load_one(CountOf { parent, edge }).await?.unwrap_or_default())
+    }
+
+    async fn read<K>(&self, key: K) -> ApiResult<Option<<Reader as Loader<K>>::Value>>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Reader: Loader<K, Error = Arc<DbErr>>,
+    {
+        Ok(loader(self).load_one(key).await?)
     }
 
     async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>> {

@@ -99,6 +99,13 @@ impl<N> TryGetable for Id<N> {
     }
 }
 
+/// The opaque form, by which `ID` can be made of it.
+impl<N: NodeType> fmt::Display for Id<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.encode())
+    }
+}
+
 /// Shown as the standard `ID` scalar.
 impl<N: NodeType> OutputType for Id<N> {
     fn type_name() -> std::borrow::Cow<'static, str> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_graphql::OutputType;
 use async_graphql::dataloader::{DataLoader, Loader};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
 };
@@ -29,11 +30,16 @@ pub trait Node: NodeType + PartialModelTrait + FromQueryResult + OutputType + Cl
 
     /// The row's primary key.
     fn id(&self) -> Id<Self>;
+
+    /// Which rows nobody may see, if there are such.
+    fn hidden() -> Option<Expr> {
+        None
+    }
 }
 
 /// Makes a type a [`Node`]: it has a field `id: Id<Self>`, and its table a column `id`.
 macro_rules! node {
-    ($node:ident, $table:ident) => {
+    ($node:ident, $table:ident $(, hidden: $hidden:expr)?) => {
         impl $crate::kit::NodeType for $node {
             const TYPE: &'static str = stringify!($node);
         }
@@ -48,6 +54,10 @@ macro_rules! node {
             fn id(&self) -> $crate::kit::Id<Self> {
                 self.id
             }
+
+            $(fn hidden() -> Option<sea_orm::sea_query::Expr> {
+                Some($hidden)
+            })?
         }
     };
 }
@@ -58,8 +68,13 @@ pub trait WideColumn: 'static {
     /// The object that shows it.
     type Node: Node;
 
-    /// The column; nullable text.
+    /// The column: text.
     fn column() -> <<Self::Node as Node>::Entity as EntityTrait>::Column;
+
+    /// What is read of it.
+    fn expr() -> Expr {
+        Self::column().into_expr()
+    }
 }
 
 /// Asks for the wide column `W` of one row.
@@ -93,6 +108,13 @@ impl<W: WideColumn> Hash for TextOf<W> {
 /// Reads rows for [`DataLoader`]: by id, a parent's page, a parent's count, a wide column.
 pub struct Reader(DatabaseConnection);
 
+impl Reader {
+    /// The pool for reads, for loaders that a domain adds.
+    pub fn db(&self) -> &DatabaseConnection {
+        &self.0
+    }
+}
+
 /// The loader that all requests share.
 pub fn new_loader(db: DatabaseConnection) -> DataLoader<Reader> {
     // The delay is up to `batch`. async-graphql must be built without its feature
@@ -113,6 +135,10 @@ impl<N: Node> Loader<Id<N>> for Reader {
         let backend = self.0.get_database_backend();
         let rows =
             N::Entity::find().select_only().filter(dialect::one_of(backend, N::key_column().as_column_ref(), &keys));
+        let rows = match N::hidden() {
+            Some(hidden) => rows.filter(hidden.not()),
+            None => rows,
+        };
         let found = N::select_cols(rows).into_model::<N>().all(&self.0).await.map_err(log_database)?;
         Ok(found.into_iter().map(|node| (node.id(), node)).collect())
     }
@@ -146,7 +172,7 @@ impl<W: WideColumn> Loader<TextOf<W>> for Reader {
         let rows: Vec<(i32, Option<String>)> = <W::Node as Node>::Entity::find()
             .select_only()
             .column(id)
-            .column(W::column())
+            .expr_as(W::expr(), "text")
             .filter(dialect::one_of(self.0.get_database_backend(), id.as_column_ref(), &ids))
             .into_tuple()
             .all(&self.0)

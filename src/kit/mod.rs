@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod id;
 pub mod load;
 pub mod page;
+pub mod range;
 pub mod scalar;
 pub mod sort;
 
@@ -18,4 +19,6 @@ pub use id::{Id, NodeType};
 pub(crate) use load::node;
 pub use load::{Node, WideColumn};
 pub use page::PageArgs;
+pub use range::{IntRange, check_text};
+pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey};

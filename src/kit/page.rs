@@ -13,7 +13,7 @@ use sea_orm::{
 use super::connection::Page;
 use super::cursor::{Cursor, KeyPart};
 use super::load::Node;
-use super::sort::{PageOrder, SortKey};
+use super::sort::{ByKey, PageOrder, SortKey};
 use crate::error::{ApiError, ApiResult};
 
 /// Rows on a page when the client names no number.
@@ -107,6 +107,14 @@ where
             Ok(row.map_or(0, |(count,)| count.unsigned_abs()))
         })
     }))
+}
+
+/// Reads one page of a whole table, oldest rows first.
+///
+/// # Errors
+/// As for [`load`].
+pub async fn load_all<N: Node>(db: &DatabaseConnection, list: &'static str, args: PageArgs) -> ApiResult<Page<N>> {
+    load(db, list, N::Entity::find(), ByKey::<N>::default(), args).await
 }
 
 /// Where a row stands with regard to NULL in the first key.

@@ -4,7 +4,13 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use sea_orm::prelude::Json;
 use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable};
+
+/// The strings of a JSON array, as tags are stored.
+pub fn json_strings(array: Option<&Json>) -> Vec<&str> {
+    array.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
+}
 
 /// An amount of money with two decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

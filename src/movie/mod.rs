@@ -7,6 +7,6 @@ mod inputs;
 mod query;
 mod types;
 
-pub use inputs::MovieOrder;
+pub use inputs::{MovieFilter, MovieOrder};
 pub use query::MovieQuery;
 pub use types::{AgeRating, Movie};

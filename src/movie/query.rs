@@ -1,12 +1,9 @@
 //! Root fields that read movies.
 
-use async_graphql::{Context, ID, Object};
-use entity::movies;
-use sea_orm::EntityTrait;
-
-use super::{Movie, MovieOrder};
+use super::{Movie, MovieFilter, MovieOrder};
 use crate::error::ApiResult;
 use crate::kit::{ContextExt, Id, Page, PageArgs, page};
+use async_graphql::{Context, ID, Object};
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]
@@ -24,6 +21,7 @@ impl MovieQuery {
     }
 
     /// The movies of the catalogue.
+    #[expect(clippy::too_many_arguments, reason = "the four Relay arguments, a filter and an order")]
     async fn movies(
         &self,
         ctx: &Context<'_>,
@@ -31,9 +29,10 @@ impl MovieQuery {
         #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which movies to list; all if left out.", default)] filter: MovieFilter,
         #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
         order_by: MovieOrder,
     ) -> ApiResult<Page<Movie>> {
-        page::load(ctx.db(), "movies", movies::Entity::find(), order_by, PageArgs { first, after, last, before }).await
+        page::load(ctx.db(), "movies", filter.rows()?, order_by, PageArgs { first, after, last, before }).await
     }
 }

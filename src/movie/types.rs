@@ -8,9 +8,10 @@ use sea_orm::{DeriveActiveEnum, DerivePartialModel, EnumIter};
 
 use crate::award::{AwardsOfMovie, MovieAward};
 use crate::cinema::{Availability, AvailabilityOfMovie};
+use crate::comment::{Comment, CommentOrder, CommentsOfMovie};
 use crate::error::ApiResult;
 use crate::kit::scalar::Money;
-use crate::kit::{ByKey, ContextExt, Id, Page, PageArgs, WideColumn, node};
+use crate::kit::{ByKey, ContextExt, Id, Page, PageArgs, WideColumn, json_strings, node};
 use crate::staff::{StaffMember, StaffOfMovie};
 
 /// A movie or a series of the catalogue.
@@ -19,7 +20,7 @@ use crate::staff::{StaffMember, StaffOfMovie};
 #[sea_orm(entity = "movies::Entity")]
 pub struct Movie {
     /// The opaque id, the same in every answer.
-    id: Id<Movie>,
+    pub id: Id<Movie>,
     /// The number under which the movie is registered, at most 12 characters.
     isbn: Option<String>,
     /// The title in Russian.
@@ -86,7 +87,7 @@ impl WideColumn for Plot {
 impl Movie {
     /// The titles of the movie's tags, such as "Драма".
     async fn tags(&self) -> Vec<&str> {
-        self.tags.as_ref().and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
+        json_strings(self.tags.as_ref())
     }
 
     /// What the movie is about.
@@ -142,5 +143,19 @@ impl Movie {
             price_max: max_price,
         };
         ctx.children(self.id.key(), edge, ByKey::default(), PageArgs { first, after, last, before }).await
+    }
+
+    /// The comments that are no replies. What was replied stands under each.
+    async fn comments(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
+        order_by: CommentOrder,
+    ) -> ApiResult<Page<Comment>> {
+        ctx.children(self.id.key(), CommentsOfMovie, order_by, PageArgs { first, after, last, before }).await
     }
 }

@@ -1,7 +1,9 @@
 //! What every answer carries, and what orchestrators ask.
 
 use sea_orm::ConnectionTrait;
-use serde_json::{Value, json};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::app::TestApp;
 use crate::support::database::{Backend, TestDatabase};
@@ -50,23 +52,26 @@ async fn health_tells_alive_from_ready(backend: Backend) {
 
 async fn stopping_lets_running_requests_finish(backend: Backend) {
     let app = TestApp::seeded(backend).await;
-    let query = "{ movies(first: 100) { nodes { title staff { nodes { person { lastName bio } } } } } }";
-    let request = app.client.post(format!("{}/graphql", app.origin)).json(&json!({ "query": query }));
-    let running = tokio::spawn(async move {
-        let response = request.send().await.unwrap();
-        response.json::<Value>().await.unwrap()
-    });
-    tokio::task::yield_now().await;
-    let origin = app.origin.clone();
-    let client = app.client.clone();
-    // The request is in flight or answered; either way it gets its whole answer.
-    tokio::time::timeout(std::time::Duration::from_secs(1), async {
-        while client.get(format!("{origin}/livez")).send().await.is_err() {}
-    })
-    .await
-    .unwrap();
-    app.stop().await;
-    let answer = running.await.unwrap();
-    assert_eq!(answer["data"]["movies"]["nodes"].as_array().unwrap().len(), 100);
-    assert!(client.get(format!("{origin}/livez")).send().await.is_err(), "nobody listens any more");
+    let address = app.origin.trim_start_matches("http://").to_owned();
+    let body = json!({ "query": "{ movies(first: 100) { nodes { title } } }" }).to_string();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: kinoteka\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut socket = TcpStream::connect(&address).await.unwrap();
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut buffer = [0; 1024];
+    let length = socket.read(&mut buffer).await.unwrap();
+    assert!(buffer[..length].starts_with(b"HTTP/1.1 100"), "the request runs: the server waits for its body");
+    let stopping = tokio::spawn(app.stop());
+    while TcpStream::connect(&address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    socket.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(answer.matches("\"title\"").count(), 100, "the whole answer");
+    stopping.await.unwrap();
 }

@@ -8,9 +8,12 @@
 mod support;
 
 mod app;
+mod community;
 mod errors;
+mod filters;
 mod http;
 mod movie;
+mod node;
 mod paging;
 mod results;
 mod schema;

@@ -37,25 +37,123 @@ const LISTS: &[List] = &[
         orders: &["NEWEST", "OLDEST", "YEAR", "YEAR_DESC", "RATING", "RATING_DESC", "BOX_OFFICE", "BOX_OFFICE_DESC"],
         size: 37,
     },
-    List { field: "Movie.staff", parent: Some(("Movie", MOST_STAFF)), orders: &[], size: 3 },
-    List { field: "Movie.awards", parent: Some(("Movie", MOST_AWARDS)), orders: &[], size: 1 },
-    List { field: "Movie.availability", parent: Some(("Movie", MOST_CINEMAS)), orders: &[], size: 2 },
-    List { field: "Person.credits", parent: Some(("Person", MOST_CREDITS)), orders: &[], size: 2 },
-    List { field: "Person.awards", parent: Some(("Person", MOST_HONOURS)), orders: &[], size: 1 },
-    List { field: "Cinema.movies", parent: Some(("Cinema", MOST_MOVIES)), orders: &[], size: 50 },
+    List { field: "Query.persons", parent: None, orders: &["NEWEST", "OLDEST", "BIRTHDAY", "BIRTHDAY_DESC"], size: 97 },
+    List { field: "Query.personPositions", parent: None, orders: &[], size: 5 },
+    List { field: "Query.filmAwards", parent: None, orders: &[], size: 4 },
+    List { field: "Query.filmAwardNominations", parent: None, orders: &[], size: 7 },
+    List { field: "Query.cinemas", parent: None, orders: &[], size: 3 },
+    List { field: "Query.availabilities", parent: None, orders: &["UPDATED_AT", "UPDATED_AT_DESC"], size: 99 },
+    List { field: "Query.publications", parent: None, orders: &["NEWEST", "OLDEST"], size: 31 },
+    List { field: "Query.publicationCategories", parent: None, orders: &[], size: 2 },
+    List {
+        field: "Movie.staff",
+        parent: Some((
+            "Movie",
+            "SELECT movie_id FROM movie_staff_m2m GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 3,
+    },
+    List {
+        field: "Movie.awards",
+        parent: Some((
+            "Movie",
+            "SELECT movie_id FROM awards GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 1,
+    },
+    List {
+        field: "Movie.availability",
+        parent: Some((
+            "Movie",
+            "SELECT movie_id FROM cinema_online_movie_presence GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 2,
+    },
+    List {
+        field: "Movie.comments",
+        parent: Some((
+            "Movie",
+            "SELECT movie_id FROM comments WHERE movie_id IS NOT NULL AND parent_id IS NULL GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1",
+        )),
+        orders: &["NEWEST", "OLDEST"],
+        size: 7,
+    },
+    List {
+        field: "Person.credits",
+        parent: Some((
+            "Person",
+            "SELECT person_id FROM movie_staff_m2m GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 2,
+    },
+    List {
+        field: "Person.awards",
+        parent: Some((
+            "Person",
+            "SELECT person_id FROM awards WHERE person_id IS NOT NULL GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 1,
+    },
+    List {
+        field: "Cinema.movies",
+        parent: Some((
+            "Cinema",
+            "SELECT cinema_id FROM cinema_online_movie_presence GROUP BY cinema_id ORDER BY count(*) DESC, cinema_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 50,
+    },
+    List {
+        field: "Publication.comments",
+        parent: Some((
+            "Publication",
+            "SELECT publication_id FROM comments WHERE publication_id IS NOT NULL AND parent_id IS NULL GROUP BY publication_id ORDER BY count(*) DESC, publication_id LIMIT 1",
+        )),
+        orders: &["NEWEST", "OLDEST"],
+        size: 7,
+    },
+    List {
+        field: "Comment.replies",
+        parent: Some((
+            "Comment",
+            "SELECT parent_id FROM comments WHERE parent_id IS NOT NULL GROUP BY parent_id ORDER BY count(*) DESC, parent_id LIMIT 1",
+        )),
+        orders: &["NEWEST", "OLDEST"],
+        size: 2,
+    },
+    List {
+        field: "User.publications",
+        parent: Some((
+            "User",
+            "SELECT author FROM publications WHERE author IN (SELECT id FROM users WHERE deleted_at IS NULL) GROUP BY author ORDER BY count(*) DESC, author LIMIT 1",
+        )),
+        orders: &[],
+        size: 2,
+    },
+    List {
+        field: "User.comments",
+        parent: Some((
+            "User",
+            "SELECT user_id FROM comments WHERE user_id IN (SELECT id FROM users WHERE deleted_at IS NULL) GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1",
+        )),
+        orders: &["NEWEST", "OLDEST"],
+        size: 9,
+    },
+    List {
+        field: "User.ratings",
+        parent: Some((
+            "User",
+            "SELECT user_id FROM users_rating WHERE user_id IN (SELECT id FROM users WHERE deleted_at IS NULL) GROUP BY user_id ORDER BY count(*) DESC, user_id LIMIT 1",
+        )),
+        orders: &[],
+        size: 9,
+    },
 ];
-
-const MOST_STAFF: &str =
-    "SELECT movie_id FROM movie_staff_m2m GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
-const MOST_AWARDS: &str = "SELECT movie_id FROM awards GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
-const MOST_CINEMAS: &str =
-    "SELECT movie_id FROM cinema_online_movie_presence GROUP BY movie_id ORDER BY count(*) DESC, movie_id LIMIT 1";
-const MOST_CREDITS: &str =
-    "SELECT person_id FROM movie_staff_m2m GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1";
-const MOST_HONOURS: &str = "SELECT person_id FROM awards WHERE person_id IS NOT NULL
-     GROUP BY person_id ORDER BY count(*) DESC, person_id LIMIT 1";
-const MOST_MOVIES: &str =
-    "SELECT cinema_id FROM cinema_online_movie_presence GROUP BY cinema_id ORDER BY count(*) DESC, cinema_id LIMIT 1";
 
 /// One page as the walks need it.
 #[derive(Debug)]
@@ -92,8 +190,8 @@ impl List {
         match self.parent {
             None => app.query(&format!("{{ {list} }}"), json!({})).await,
             Some((type_name, _)) => {
-                let root = type_name.to_lowercase();
-                let query = format!("query($id: ID!) {{ parent: {root}(id: $id) {{ {list} }} }}");
+                let query =
+                    format!("query($id: ID!) {{ parent: node(id: $id) {{ ... on {type_name} {{ {list} }} }} }}");
                 app.query(&query, json!({ "id": parent })).await
             }
         }
@@ -285,7 +383,8 @@ async fn foreign_and_broken_cursors_are_refused(backend: Backend) {
                 assert!(errors[0].starts_with(&expected), "{} {broken}: {errors:?}", list.field);
             }
             let errors = list.ask(&app, &parent, None, &format!("{argument}: \"{cursor}\"")).await.errors();
-            let reason = if list.parent.is_none() { "was made under the order YEAR" } else { "is of the list movies" };
+            let reason =
+                if list.field == "Query.movies" { "was made under the order YEAR" } else { "is of the list movies" };
             let expected = format!("BAD_USER_INPUT {argument}: this cursor {reason}");
             assert!(errors[0].starts_with(&expected), "{}: {errors:?}", list.field);
         }

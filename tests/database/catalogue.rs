@@ -105,7 +105,8 @@ pub async fn read_indexes(db: &DatabaseConnection, backend: Backend) -> BTreeMap
             "SELECT i.name,
                     CASE WHEN i.\"unique\" THEN 'unique ' ELSE '' END || t.name || ' btree ('
                     || (SELECT group_concat(coalesce(name, '?'), ', ') FROM pragma_index_info(i.name))
-                    || ')' || CASE WHEN i.partial THEN ' partial' ELSE '' END
+                    || ')' || CASE WHEN i.partial THEN (SELECT ' WHERE (' || substr(sql, instr(sql, 'WHERE ') + 6) || ')'
+                           FROM sqlite_schema WHERE name = i.name) ELSE '' END
              FROM sqlite_schema AS t, pragma_index_list(t.name) AS i
              WHERE t.type = 'table' AND t.name <> '{MIGRATIONS}'"
         ),

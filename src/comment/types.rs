@@ -1,0 +1,204 @@
+//! The comment as API clients see it, and the lists of comments.
+
+use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use entity::comments;
+use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
+
+use super::loaders::{DepthOf, ThreadOf};
+use crate::account::User;
+use crate::error::{ApiError, ApiResult};
+use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, node};
+use crate::movie::Movie;
+use crate::publication::Publication;
+use crate::subject::Subject;
+
+/// A comment on a movie or a publication, or a reply to one.
+#[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
+#[graphql(complex)]
+#[sea_orm(entity = "comments::Entity")]
+pub struct Comment {
+    /// The opaque id, the same in every answer.
+    pub id: Id<Comment>,
+    /// What was said.
+    #[sea_orm(from_col = "comment")]
+    text: String,
+    /// When it was said.
+    created_at: DateTime<Utc>,
+    /// When it was last edited; null if never.
+    changed_at: Option<DateTime<Utc>>,
+    #[graphql(skip)]
+    user_id: Option<Id<User>>,
+    #[graphql(skip)]
+    parent_id: Option<Id<Comment>>,
+    #[graphql(skip)]
+    movie_id: Option<Id<Movie>>,
+    #[graphql(skip)]
+    publication_id: Option<Id<Publication>>,
+}
+
+node!(Comment, comments);
+
+/// A comment and what was replied to it, in reading order: each reply follows what it
+/// answers, earlier ones first.
+#[derive(Clone, Debug, SimpleObject)]
+pub struct CommentThread {
+    /// The comments, the thread's root first.
+    pub nodes: Vec<Comment>,
+    /// Whether the thread goes on behind the last of `nodes`.
+    pub has_more: bool,
+}
+
+/// Comments of a thread at most.
+const THREAD_SIZE_MAX: i32 = 500;
+/// Levels of a thread below its root at most.
+const THREAD_DEPTH_MAX: i32 = 32;
+
+#[ComplexObject]
+impl Comment {
+    /// Who said it; null when the account is gone.
+    async fn author(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
+        match self.user_id {
+            Some(id) => ctx.find(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What the comment is about.
+    async fn subject(&self, ctx: &Context<'_>) -> ApiResult<Subject> {
+        Subject::load(ctx, self.movie_id, self.publication_id).await
+    }
+
+    /// What it replies to; null for a comment that begins a thread.
+    async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<Comment>> {
+        match self.parent_id {
+            Some(id) => ctx.find(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// How many replies there are between the comment and the one that began the thread,
+    /// itself included: 0 for the latter.
+    async fn depth(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        if self.parent_id.is_none() {
+            return Ok(0);
+        }
+        ctx.read(DepthOf(self.id)).await?.ok_or(ApiError::Gone)
+    }
+
+    /// The direct replies.
+    async fn replies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(
+            desc = "The order of the list. Its cursors are good for this order only.",
+            default_with = "CommentOrder::Oldest"
+        )]
+        order_by: CommentOrder,
+    ) -> ApiResult<Page<Comment>> {
+        ctx.children(self.id.key(), RepliesOfComment, order_by, PageArgs { first, after, last, before }).await
+    }
+
+    /// How many direct replies there are.
+    async fn reply_count(&self, ctx: &Context<'_>) -> ApiResult<i32> {
+        ctx.count(self.id.key(), RepliesOfComment).await
+    }
+
+    /// The comment with all that was replied to it, in reading order.
+    async fn thread(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many levels of replies, 0 to 32.", default = 32)] max_depth: i32,
+        #[graphql(desc = "How many comments, 1 to 500.", default = 100)] first: i32,
+    ) -> ApiResult<CommentThread> {
+        if !(0..=THREAD_DEPTH_MAX).contains(&max_depth) {
+            let text = format!("{max_depth} is out of range; ask for 0 to {THREAD_DEPTH_MAX}");
+            return Err(ApiError::bad_input("maxDepth", text));
+        }
+        if !(1..=THREAD_SIZE_MAX).contains(&first) {
+            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
+            return Err(ApiError::bad_input("first", text));
+        }
+        ctx.read(ThreadOf { root: self.id, depth: max_depth, size: first }).await?.ok_or(ApiError::Gone)
+    }
+}
+
+/// The order of a list of comments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+pub enum CommentOrder {
+    /// The latest first.
+    #[default]
+    Newest,
+    /// The earliest first.
+    Oldest,
+}
+
+impl PageOrder for CommentOrder {
+    type Entity = comments::Entity;
+
+    fn tag(self) -> &'static str {
+        match self {
+            Self::Newest => "NEWEST",
+            Self::Oldest => "OLDEST",
+        }
+    }
+
+    fn descending(self) -> bool {
+        self == Self::Newest
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        vec![SortKey::column(comments::Column::Id)]
+    }
+}
+
+/// A list of comments: its name, its parent's column, and whether it has only those that
+/// begin a thread.
+macro_rules! comment_list {
+    ($edge:ident, $list:literal, $column:ident, top_level: $top_level:literal) => {
+        #[doc = concat!("`", $list, "`.")]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $edge;
+
+        impl Edge for $edge {
+            type Node = Comment;
+            type Order = CommentOrder;
+
+            const LIST: &'static str = $list;
+
+            fn parent_column() -> comments::Column {
+                comments::Column::$column
+            }
+
+            fn rows(&self) -> Select<comments::Entity> {
+                let rows = comments::Entity::find();
+                if $top_level { rows.filter(comments::Column::ParentId.is_null()) } else { rows }
+            }
+        }
+    };
+}
+
+comment_list!(CommentsOfMovie, "Movie.comments", MovieId, top_level: true);
+comment_list!(CommentsOfPublication, "Publication.comments", PublicationId, top_level: true);
+comment_list!(CommentsOfUser, "User.comments", UserId, top_level: false);
+comment_list!(RepliesOfComment, "Comment.replies", ParentId, top_level: false);
+
+/// See the crate's `schema`.
+#[derive(Debug, Default)]
+pub struct CommentQuery;
+
+#[Object]
+impl CommentQuery {
+    /// The comment with this id, or null if there is none.
+    async fn comment(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id of a comment.")] id: ID,
+    ) -> ApiResult<Option<Comment>> {
+        ctx.find(Id::parse("id", &id)?).await
+    }
+}

@@ -1,0 +1,71 @@
+//! Ranges and texts in filters.
+
+use async_graphql::InputObject;
+use chrono::NaiveDate;
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition};
+
+use crate::error::{ApiError, ApiResult};
+
+/// A range of whole numbers; both ends belong to it. One that ends before it begins is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, InputObject)]
+pub struct IntRange {
+    /// This much or more.
+    from: Option<i32>,
+    /// This much or less.
+    to: Option<i32>,
+}
+
+impl IntRange {
+    /// The first and the last day of a range of years, which is the input `field`.
+    ///
+    /// # Errors
+    /// `BadInput` when the range is reversed or no calendar has these years.
+    pub fn days(self, field: &str) -> ApiResult<(Option<NaiveDate>, Option<NaiveDate>)> {
+        self.check(field)?;
+        let day = |year: i32, month, day| {
+            let date = NaiveDate::from_ymd_opt(year, month, day).filter(|_| (1..=9999).contains(&year));
+            date.ok_or_else(|| ApiError::bad_input(field, format!("{year} is out of range; name years 1 to 9999")))
+        };
+        let from = self.from.map(|year| day(year, 1, 1)).transpose()?;
+        Ok((from, self.to.map(|year| day(year, 12, 31)).transpose()?))
+    }
+
+    fn check(self, field: &str) -> ApiResult<()> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if from > to => {
+                Err(ApiError::bad_input(field, format!("begins at {from} and ends at {to}; swap the two")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `column` lies in the range, which is the input `field`.
+    ///
+    /// # Errors
+    /// `BadInput` when the range is reversed.
+    pub fn condition(self, field: &str, column: impl ColumnTrait) -> ApiResult<Condition> {
+        self.check(field)?;
+        let column = || Expr::col(column.as_column_ref());
+        Ok(Condition::all()
+            .add_option(self.from.map(|from| column().gte(from)))
+            .add_option(self.to.map(|to| column().lte(to))))
+    }
+}
+
+/// Characters of a text in a filter at most.
+const TEXT_LENGTH_MAX: usize = 1_000;
+
+/// The text in the input `field`, which a database can take.
+///
+/// # Errors
+/// `BadInput` when it is too long or holds a NUL.
+pub fn check_text(field: &str, text: String) -> ApiResult<String> {
+    if text.chars().nth(TEXT_LENGTH_MAX).is_some() {
+        return Err(ApiError::bad_input(field, format!("is too long; {TEXT_LENGTH_MAX} characters are allowed")));
+    }
+    if text.contains('\0') {
+        return Err(ApiError::bad_input(field, "holds a NUL character; remove it"));
+    }
+    Ok(text)
+}

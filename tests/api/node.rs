@@ -1,0 +1,85 @@
+//! `node` and `nodes`: any object by its id.
+
+use serde_json::json;
+
+use crate::app::TestApp;
+use crate::movie::global_id;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(
+    every_type_with_an_id_is_found_by_it,
+    nodes_keep_the_order_of_their_ids,
+    deleted_users_are_nowhere,
+    bad_ids_are_named,
+);
+
+async fn every_type_with_an_id_is_found_by_it(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let query = "{ __type(name: \"Node\") { possibleTypes { name fields { name } } } __schema { types { name kind
+        fields { name } } } }";
+    let data = app.data(query, json!({})).await;
+    let possible: Vec<_> =
+        data["__type"]["possibleTypes"].as_array().unwrap().iter().map(|kind| &kind["name"]).collect();
+    for object in data["__schema"]["types"].as_array().unwrap() {
+        let has_id = object["fields"].as_array().into_iter().flatten().any(|field| field["name"] == "id");
+        if object["kind"] == "OBJECT" && has_id {
+            assert!(possible.contains(&&object["name"]), "{} is no Node", object["name"]);
+            let name = object["name"].as_str().unwrap();
+            let id = global_id(name, if name == "User" { living_user(&app).await } else { 1 });
+            let found = app.data("query($id: ID!) { node(id: $id) { __typename id } }", json!({ "id": id })).await;
+            assert_eq!(found["node"], json!({ "__typename": name, "id": id }));
+        }
+    }
+    assert_eq!(possible.len(), 14);
+}
+
+async fn living_user(app: &TestApp) -> i32 {
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+    let living = entity::users::Entity::find().filter(entity::users::Column::DeletedAt.is_null());
+    living.one(&app.sql().await).await.unwrap().unwrap().id
+}
+
+async fn nodes_keep_the_order_of_their_ids(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let ids = [
+        global_id("Person", 3),
+        global_id("Movie", 2),
+        global_id("Movie", 1_000_000),
+        global_id("Person", 1),
+        global_id("Movie", 2),
+    ];
+    let query = "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Movie { title } } }";
+    let data = app.data(query, json!({ "ids": ids })).await;
+    let found: Vec<_> = data["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect();
+    assert_eq!(found, [json!(ids[0]), json!(ids[1]), json!(null), json!(ids[3]), json!(ids[4])]);
+    assert!(data["nodes"][2].is_null());
+    // One statement a type, however many ids.
+    assert_eq!(app.statements_of(query, json!({ "ids": ids })).await.len(), 2);
+}
+
+async fn deleted_users_are_nowhere(backend: Backend) {
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+    let app = TestApp::seeded(backend).await;
+    let gone = entity::users::Entity::find().filter(entity::users::Column::DeletedAt.is_not_null());
+    let gone = gone.one(&app.sql().await).await.unwrap().unwrap();
+    let query = "query($id: ID!, $name: String!) { node(id: $id) { id } user(username: $name) { id } }";
+    let data = app.data(query, json!({ "id": global_id("User", gone.id), "name": gone.username })).await;
+    assert_eq!(data, json!({ "node": null, "user": null }));
+}
+
+async fn bad_ids_are_named(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let wrong = "not an id of this API; pass an id that a query has returned";
+    for id in ["", "x", &global_id("Query", 1), &global_id("Tag", 1)] {
+        let errors = app.query("query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await.errors();
+        assert_eq!(errors, [format!("BAD_USER_INPUT id: {wrong}")]);
+        let ids = json!({ "ids": [global_id("Movie", 1), id] });
+        let errors = app.query("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids).await.errors();
+        assert_eq!(errors, [format!("BAD_USER_INPUT ids.1: {wrong}")]);
+    }
+    let many = json!({ "ids": vec![global_id("Movie", 1); 101] });
+    let errors = app.query("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", many).await.errors();
+    assert_eq!(errors, ["BAD_USER_INPUT ids: 101 are too many; ask for 100 at most"]);
+    let data = app.data("{ nodes(ids: []) { id } }", json!({})).await;
+    assert_eq!(data, json!({ "nodes": [] }));
+}
