@@ -19,18 +19,18 @@ on_both!(
 );
 
 /// A list under test.
-struct List {
+pub struct List {
     /// `Type.field` in the schema.
-    field: &'static str,
+    pub field: &'static str,
     /// For a list that hangs on a parent: its type, and SQL for the one with the most rows.
-    parent: Option<(&'static str, &'static str)>,
+    pub parent: Option<(&'static str, &'static str)>,
     /// The orders offered; empty if there is no choice.
     orders: &'static [&'static str],
     /// Rows on a page of the walks, small enough to make many pages.
     size: usize,
 }
 
-const LISTS: &[List] = &[
+pub const LISTS: &[List] = &[
     List {
         field: "Query.movies",
         parent: None,

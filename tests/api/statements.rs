@@ -4,10 +4,14 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
+use crate::movie::global_id;
+use crate::paging::LISTS;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     statements_do_not_grow_with_parents,
+    no_edge_costs_more_for_more_parents,
+    thread_page_costs_three_statements,
     list_page_costs_one_statement_a_level,
     one_read_needs_one_statement,
     pages_among_equal_keys_are_read_through_the_index,
@@ -30,6 +34,61 @@ async fn statements_do_not_grow_with_parents(backend: Backend) {
     let few = app.statements_of(LIST_PAGE, json!({ "first": 2 })).await;
     let many = app.statements_of(LIST_PAGE, json!({ "first": 50 })).await;
     assert_eq!(few.len(), many.len(), "{few:#?}\n{many:#?}");
+}
+
+/// What each type leads to, one level on.
+const EDGES: &[(&str, &str)] = &[
+    ("StaffMember", "person { bio } position { title } movie { plot }"),
+    ("MovieAward", "award { title } nomination { title } person { bio } movie { plot }"),
+    ("Availability", "cinema { title } movie { plot }"),
+    ("Comment", "author { bio } subject { __typename } parent { text } replyCount depth replies { nodes { text } }"),
+    ("Publication", "author { bio } category { title } excerpt comments { totalCount nodes { text } }"),
+    ("Rating", "user { bio } subject { __typename }"),
+];
+
+/// Every nested list and every field of what it lists, for three parents and for sixty.
+async fn no_edge_costs_more_for_more_parents(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let db = app.sql().await;
+    let introspection = "query($name: String!) { __type(name: $name) { fields { name type { ofType { name } } } } }";
+    for list in LISTS {
+        let Some((parent, sql)) = list.parent else { continue };
+        let field = list.field.split_once('.').unwrap().1;
+        let data = app.data(introspection, json!({ "name": parent })).await;
+        let fields = data["__type"]["fields"].as_array().unwrap();
+        let connection = fields.iter().find(|found| found["name"] == field).unwrap();
+        let node = connection["type"]["ofType"]["name"].as_str().unwrap().trim_end_matches("Connection");
+        let edges = EDGES.iter().find(|(name, _)| *name == node).unwrap_or_else(|| panic!("EDGES lacks {node}")).1;
+        let query = format!(
+            "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {parent} {{
+             {field}(first: 5) {{ totalCount nodes {{ {edges} }} }} }} }} }}"
+        );
+        let mut costs = Vec::new();
+        for parents in [3, 60] {
+            let sql = sql.replace("LIMIT 1", &format!("LIMIT {parents}"));
+            let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+            let ids: Vec<_> = rows.iter().map(|row| global_id(parent, row.try_get_by_index(0).unwrap())).collect();
+            let statements = app.statements_of(&query, json!({ "ids": ids })).await;
+            let mut tables: Vec<_> = statements.iter().map(|sql| main_table(sql).to_owned()).collect();
+            tables.sort_unstable();
+            costs.push(tables);
+        }
+        assert_eq!(costs[0], costs[1], "{}", list.field);
+    }
+}
+
+/// Query (c) of the benchmarks: a movie's first comments with their authors.
+async fn thread_page_costs_three_statements(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let busiest = LISTS.iter().find(|list| list.field == "Movie.comments").and_then(|list| list.parent).unwrap().1;
+    let db = app.sql().await;
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), busiest)).await.unwrap().unwrap();
+    let id = global_id("Movie", row.try_get_by_index(0).unwrap());
+    let query =
+        "query($id: ID!) { movie(id: $id) { comments(first: 20) { nodes { text createdAt author { username } } } } }";
+    let statements = app.statements_of(query, json!({ "id": id })).await;
+    let tables: Vec<_> = statements.iter().map(|sql| main_table(sql)).collect();
+    assert_eq!(tables, ["movies", "comments", "users"]);
 }
 
 async fn list_page_costs_one_statement_a_level(backend: Backend) {
