@@ -101,11 +101,18 @@ impl PersonQuery {
         #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which people to list; all if left out.", default)] filter: PersonFilter,
+        #[graphql(desc = "Which people to list; all if left out.")] filter: Option<PersonFilter>,
         #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
         order_by: PersonOrder,
     ) -> ApiResult<Page<Person>> {
-        page::load(ctx.db(), "persons", filter.rows()?, order_by, PageArgs { first, after, last, before }).await
+        page::load(
+            ctx.db(),
+            "persons",
+            filter.unwrap_or_default().rows()?,
+            order_by,
+            PageArgs { first, after, last, before },
+        )
+        .await
     }
 }
 

@@ -2,16 +2,16 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::{publications, publications_category};
+use entity::{publications, publications_category, users};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, Condition, DerivePartialModel, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use crate::account::User;
 use crate::comment::{Comment, CommentOrder, CommentsOfPublication};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{
-    ByKey, ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, WideColumn, json_strings, node, page,
+    ByKey, ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, WideColumn, check_time, json_strings, node, page,
 };
 
 /// A text about film, written by a user of the library.
@@ -171,7 +171,7 @@ impl Edge for PublicationsOfUser {
 pub struct PublicationFilter {
     /// Only of this kind.
     category_id: Option<ID>,
-    /// Only by this user.
+    /// Only by this user; none if the account is gone.
     author_id: Option<ID>,
     /// Only published at this time or later.
     created_from: Option<DateTime<Utc>>,
@@ -184,14 +184,25 @@ impl PublicationFilter {
         let category =
             self.category_id.map(|id| Id::<PublicationCategory>::parse("filter.categoryId", &id)).transpose()?;
         let author = self.author_id.map(|id| Id::<User>::parse("filter.authorId", &id)).transpose()?;
-        if self.created_from.zip(self.created_before).is_some_and(|(from, before)| from > before) {
+        let from = self.created_from.map(|time| check_time("filter.createdFrom", time)).transpose()?;
+        let before = self.created_before.map(|time| check_time("filter.createdBefore", time)).transpose()?;
+        if from.zip(before).is_some_and(|(from, before)| from > before) {
             return Err(ApiError::bad_input("filter.createdBefore", "lies before `createdFrom`; swap the two"));
         }
+        // What a removed user wrote stays, but nobody learns which it was.
+        let by_author = author.map(|id| {
+            let living = users::Entity::find()
+                .select_only()
+                .column(users::Column::Id)
+                .filter(users::Column::Id.eq(id.key()))
+                .filter(users::Column::DeletedAt.is_null());
+            publications::Column::Author.in_subquery(living.into_query())
+        });
         Ok(Condition::all()
             .add_option(category.map(|id| publications::Column::Category.eq(id.key())))
-            .add_option(author.map(|id| publications::Column::Author.eq(id.key())))
-            .add_option(self.created_from.map(|time| publications::Column::CreatedAt.gte(time.fixed_offset())))
-            .add_option(self.created_before.map(|time| publications::Column::CreatedAt.lt(time.fixed_offset()))))
+            .add_option(by_author)
+            .add_option(from.map(|time| publications::Column::CreatedAt.gte(time)))
+            .add_option(before.map(|time| publications::Column::CreatedAt.lt(time))))
     }
 }
 
@@ -248,11 +259,11 @@ impl PublicationQuery {
         #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which publications to list; all if left out.", default)] filter: PublicationFilter,
+        #[graphql(desc = "Which publications to list; all if left out.")] filter: Option<PublicationFilter>,
         #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
         order_by: PublicationOrder,
     ) -> ApiResult<Page<Publication>> {
-        let rows = publications::Entity::find().filter(filter.condition()?);
+        let rows = publications::Entity::find().filter(filter.unwrap_or_default().condition()?);
         page::load(ctx.db(), "publications", rows, order_by, PageArgs { first, after, last, before }).await
     }
 

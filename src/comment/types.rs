@@ -77,8 +77,7 @@ impl Comment {
         }
     }
 
-    /// How many replies there are between the comment and the one that began the thread,
-    /// itself included: 0 for the latter.
+    /// How many levels below the comment that began the thread this one stands; 0 for the former.
     async fn depth(&self, ctx: &Context<'_>) -> ApiResult<i32> {
         if self.parent_id.is_none() {
             return Ok(0);

@@ -19,6 +19,6 @@ pub use id::{Id, NodeType};
 pub(crate) use load::node;
 pub use load::{Node, WideColumn};
 pub use page::PageArgs;
-pub use range::{IntRange, check_text};
+pub use range::{IntRange, check_text, check_time};
 pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey};

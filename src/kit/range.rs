@@ -1,7 +1,7 @@
 //! Ranges and texts in filters.
 
 use async_graphql::InputObject;
-use chrono::NaiveDate;
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition};
 
@@ -51,6 +51,17 @@ impl IntRange {
             .add_option(self.from.map(|from| column().gte(from)))
             .add_option(self.to.map(|to| column().lte(to))))
     }
+}
+
+/// The time in the input `field`, which both databases can compare.
+///
+/// # Errors
+/// `BadInput` when its year does not have four digits.
+pub fn check_time(field: &str, time: DateTime<Utc>) -> ApiResult<DateTime<FixedOffset>> {
+    if !(1..=9999).contains(&time.year()) {
+        return Err(ApiError::bad_input(field, "is out of range; name a time in the years 1 to 9999"));
+    }
+    Ok(time.fixed_offset())
 }
 
 /// Characters of a text in a filter at most.

@@ -29,10 +29,17 @@ impl MovieQuery {
         #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Which movies to list; all if left out.", default)] filter: MovieFilter,
+        #[graphql(desc = "Which movies to list; all if left out.")] filter: Option<MovieFilter>,
         #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
         order_by: MovieOrder,
     ) -> ApiResult<Page<Movie>> {
-        page::load(ctx.db(), "movies", filter.rows()?, order_by, PageArgs { first, after, last, before }).await
+        page::load(
+            ctx.db(),
+            "movies",
+            filter.unwrap_or_default().rows()?,
+            order_by,
+            PageArgs { first, after, last, before },
+        )
+        .await
     }
 }

@@ -100,9 +100,15 @@ async fn filters_of_publications_hold(backend: Backend) {
     let [category, author] = [global_id("PublicationCategory", 2), global_id("User", 7)];
     let category_filter = format!("{{ categoryId: \"{category}\" }}");
     let author_filter = format!("{{ authorId: \"{author}\" }}");
+    let db = app.sql().await;
+    let removed = "SELECT author FROM publications JOIN users ON users.id = author WHERE deleted_at IS NOT NULL";
+    let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), removed)).await.unwrap().unwrap();
+    let removed_filter = format!("{{ authorId: \"{}\" }}", global_id("User", row.try_get_by_index(0).unwrap()));
     for (filter, sql) in [
         (category_filter.as_str(), "SELECT id FROM publications WHERE category = 2"),
         (&author_filter, "SELECT id FROM publications WHERE author = 7"),
+        // Nobody learns what a removed user wrote.
+        (&removed_filter, "SELECT id FROM publications WHERE false"),
         (
             "{ createdFrom: \"2024-01-01T00:00:00Z\", createdBefore: \"2025-01-01T03:00:00+03:00\" }",
             "SELECT id FROM publications WHERE created_at >= '2024-01-01T00:00:00+00:00'
@@ -131,6 +137,8 @@ async fn bad_filters_are_named(backend: Backend) {
             json!({ "createdFrom": "2025-01-01T00:00:00Z", "createdBefore": "2024-01-01T00:00:00Z" }),
             "filter.createdBefore: lies before",
         ),
+        ("publications", json!({ "createdFrom": "-262143-01-01T00:00:00Z" }), "filter.createdFrom: is out of range"),
+        ("publications", json!({ "createdBefore": "+10000-01-01T00:00:00Z" }), "filter.createdBefore: is out of range"),
     ] {
         let kind = match list {
             "movies" => "MovieFilter",
