@@ -44,14 +44,18 @@ impl TestDatabase {
     /// Makes a copy of a database that was migrated and filled with the demo seed once.
     pub async fn seeded(backend: Backend) -> Self {
         static POSTGRES: OnceCell<TestDatabase> = OnceCell::const_new();
-        static SQLITE: OnceCell<TestDatabase> = OnceCell::const_new();
-        let original = match backend {
-            Backend::Postgres => POSTGRES.get_or_init(|| Self::fill(backend)).await,
-            Backend::Sqlite => SQLITE.get_or_init(|| Self::fill(backend)).await,
-        };
+        // The file's bytes, since nobody would remove a file that a static names.
+        static SQLITE: OnceCell<Vec<u8>> = OnceCell::const_new();
         match backend {
-            Backend::Sqlite => Self::sqlite(Some(original)),
+            Backend::Sqlite => {
+                let original = SQLITE.get_or_init(async || {
+                    let filled = Self::fill(backend).await;
+                    std::fs::read(filled.sqlite_file()).expect("the file is there")
+                });
+                Self::sqlite(Some(original.await))
+            }
             Backend::Postgres => {
+                let original = POSTGRES.get_or_init(|| Self::fill(backend)).await;
                 Self::postgres(original.url.rsplit_once('/').expect("a URL names its database").1).await
             }
         }
@@ -65,14 +69,18 @@ impl TestDatabase {
         database
     }
 
-    fn sqlite(copy_of: Option<&Self>) -> Self {
+    fn sqlite(content: Option<&Vec<u8>>) -> Self {
         let folder = tempfile::Builder::new().prefix("kinoteka-sqlite-").tempdir().expect("a temporary folder");
         let file = folder.path().join("kinoteka.db");
-        if let Some(original) = copy_of {
-            let source = original.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
-            std::fs::copy(source, &file).expect("the file copies");
+        if let Some(content) = content {
+            std::fs::write(&file, content).expect("the file is written");
         }
         Self { url: format!("sqlite://{}?mode=rwc", file.display()), _folder: Some(folder) }
+    }
+
+    /// The path of a SQLite database.
+    fn sqlite_file(&self) -> &str {
+        self.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc")
     }
 
     async fn postgres(template: &str) -> Self {
