@@ -72,14 +72,13 @@ pub(super) async fn load_pages<E: Edge>(
     let backend = db.get_database_backend();
     for ((edge, order, window), parents) in groups {
         let plan = Plan::new(order, window, backend);
-        if plan.is_empty() {
-            continue;
-        }
         let rows = order.join(edge.rows());
         let statement = match backend {
             DbBackend::Sqlite => select_correlated::<E>(&plan, rows, &parents),
             _ => select_lateral::<E>(&plan, rows, &parents),
         };
+        // No row can be between these cursors.
+        let Some(statement) = statement else { continue };
         for row in db.query_all(&statement).await? {
             let parent = row.try_get("", PARENT)?;
             let key = PageOf { parent, edge: edge.clone(), order, window: window.clone() };
@@ -90,10 +89,14 @@ pub(super) async fn load_pages<E: Edge>(
 }
 
 /// PostgreSQL: a page of each parent through the index, however many rows the parent has.
-fn select_lateral<E: Edge>(plan: &Plan, rows: Select<<E::Node as Node>::Entity>, parents: &[i32]) -> SelectStatement {
+fn select_lateral<E: Edge>(
+    plan: &Plan,
+    rows: Select<<E::Node as Node>::Entity>,
+    parents: &[i32],
+) -> Option<SelectStatement> {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new(PARENT)));
     let rows = rows.filter(E::parent_column().into_expr().eq(parent()));
-    let page = plan.select_page::<E::Node>(rows).unwrap_or_default();
+    let page = plan.select_page::<E::Node>(rows)?;
     let mut statement = Query::select();
     statement
         .expr(parent())
@@ -102,7 +105,7 @@ fn select_lateral<E: Edge>(plan: &Plan, rows: Select<<E::Node as Node>::Entity>,
         .join_lateral(JoinType::InnerJoin, page, Alias::new("page"), Condition::all().add(Expr::val(true)))
         .order_by_expr(parent(), Order::Asc);
     plan.order_outside(&mut statement);
-    statement
+    Some(statement)
 }
 
 /// SQLite has no LATERAL, but a correlated subquery may have a LIMIT: the page's keys of each
@@ -111,11 +114,9 @@ fn select_correlated<E: Edge>(
     plan: &Plan,
     rows: Select<<E::Node as Node>::Entity>,
     parents: &[i32],
-) -> SelectStatement {
+) -> Option<SelectStatement> {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new("value")));
-    let in_page = plan
-        .select_page::<E::Node>(rows.clone().filter(E::parent_column().into_expr().eq(parent())))
-        .unwrap_or_default();
+    let in_page = plan.select_page::<E::Node>(rows.clone().filter(E::parent_column().into_expr().eq(parent())))?;
     let keys = Query::select().column(Alias::new("id")).from_subquery(in_page, Alias::new("page")).take();
     let mut statement = plan.select_columns::<E::Node>(rows);
     statement
@@ -127,7 +128,7 @@ fn select_correlated<E: Edge>(
         )
         .order_by_expr(parent(), Order::Asc);
     plan.order_inside(&mut statement);
-    statement
+    Some(statement)
 }
 
 /// Counts the lists of all `keys`: one statement for those alike but for the parent.

@@ -179,13 +179,15 @@ impl Plan {
             return;
         }
         let greater = self.direction == Order::Asc;
+        // All NULLs are equal in the first key.
+        let from = usize::from(zone == Zone::Nulls);
         let mut conditions: Vec<Expr> = match self.keys.first() {
             Some(first) if zone == Zone::Nulls => vec![first.expr.clone().is_null()],
             Some(first) if first.nullable => vec![first.expr.clone().is_not_null()],
             _ => Vec::new(),
         };
         if let Some(far) = far.filter(|far| Zone::of(far) == zone) {
-            conditions.push(self.compare(zone, far, !greater));
+            conditions.push(self.compare(from, far, !greater));
         }
         let Some(near) = near.filter(|near| Zone::of(near) == zone) else {
             self.branches.push(conditions);
@@ -197,18 +199,17 @@ impl Plan {
             let (first, value) = (self.keys[0].expr.clone(), near[0].bind(self.keys[0].kind, self.backend));
             let mut ties = conditions.clone();
             ties.push(first.clone().eq(value.clone()));
-            ties.push(self.compare(Zone::Nulls, near, greater));
+            ties.push(self.compare(1, near, greater));
             self.branches.push(ties);
             conditions.push(if greater { first.gt(value) } else { first.lt(value) });
         } else {
-            conditions.push(self.compare(zone, near, greater));
+            conditions.push(self.compare(from, near, greater));
         }
         self.branches.push(conditions);
     }
 
-    /// Rows beyond `cursor`; of the keys all that differ in this zone.
-    fn compare(&self, zone: Zone, cursor: &[KeyPart], greater: bool) -> Expr {
-        let from = usize::from(zone == Zone::Nulls);
+    /// Rows beyond `cursor` in the keys from position `from` on.
+    fn compare(&self, from: usize, cursor: &[KeyPart], greater: bool) -> Expr {
         let (keys, parts) = (&self.keys[from..], &cursor[from..]);
         let mut columns: Vec<_> = keys.iter().map(|key| key.expr.clone()).collect();
         let mut values: Vec<_> =
@@ -262,11 +263,6 @@ impl Plan {
             statement.expr_as(key.expr.clone(), key_alias(position));
         }
         statement
-    }
-
-    /// Whether no row can be in the window.
-    pub(super) fn is_empty(&self) -> bool {
-        self.branches.is_empty()
     }
 
     /// Orders by what `select_page` has named.
