@@ -6,7 +6,7 @@
 //! - [`http`] is transport and names no domain;
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
-//!   [`comment`], [`rating`], [`account`]) is everything about one thing: its GraphQL types,
+//!   [`comment`], [`rating`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
 //!   inputs, root fields and reads; [`subject`] and [`node`] join several;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
@@ -33,4 +33,5 @@ pub mod rating;
 pub mod schema;
 pub mod staff;
 pub mod subject;
+pub mod tag;
 pub mod telemetry;

@@ -19,6 +19,7 @@ use crate::node::NodeQuery;
 use crate::person::PersonQuery;
 use crate::publication::PublicationQuery;
 use crate::staff::StaffQuery;
+use crate::tag::TagQuery;
 
 /// What can be asked of the library.
 #[derive(Debug, Default, MergedObject)]
@@ -31,6 +32,7 @@ pub struct Query(
     CinemaQuery,
     PublicationQuery,
     CommentQuery,
+    TagQuery,
     AccountQuery,
 );
 
