@@ -20,6 +20,7 @@ pub struct Application {
     db: Db,
     listener: TcpListener,
     introspection: bool,
+    ide: bool,
     grace: Duration,
 }
 
@@ -46,7 +47,7 @@ impl Application {
             fill_demo(&db).await?;
         }
         let grace = Duration::from_millis(args.shutdown_grace_ms);
-        Ok(Self { db, listener, introspection: args.introspection, grace })
+        Ok(Self { db, listener, introspection: args.introspection, ide: args.ide, grace })
     }
 
     /// The address that the server listens on.
@@ -62,7 +63,7 @@ impl Application {
     /// # Errors
     /// Whatever the operating system or the database answers.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let router = http::router(schema::build(self.db.clone(), self.introspection), self.db.clone());
+        let router = http::router(schema::build(self.db.clone(), self.introspection), self.db.clone(), self.ide);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(self.listener, router).with_graceful_shutdown(async move {
             stop.await;

@@ -43,6 +43,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         () = signals.next() => return Ok(()),
     };
     tracing::info!("serving at http://{}/graphql", application.address()?);
+    if args.ide {
+        tracing::info!("the IDE is at http://{}/", application.address()?);
+    }
     let (stop, stopped) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         signals.next().await;

@@ -1,7 +1,8 @@
-//! Transport: the GraphQL endpoint, health, and what every request gets. Names no domain.
+//! Transport: the GraphQL endpoint, the IDE, health, and what every request gets. Names no domain.
 
 mod graphql;
 mod health;
+mod ide;
 mod request;
 
 use async_graphql::Executor;
@@ -13,9 +14,10 @@ use tower_http::compression::CompressionLayer;
 
 use crate::db::Db;
 
-/// The routes of the server: `/graphql`, `/livez`, `/readyz`.
-pub fn router<E: Executor>(executor: E, db: Db) -> Router {
-    Router::new()
+/// The routes of the server: `/graphql`, `/livez`, `/readyz`, and with `ide` the pages at `/`.
+pub fn router<E: Executor>(executor: E, db: Db, ide: bool) -> Router {
+    let pages = if ide { ide::routes() } else { Router::new() };
+    pages
         .route("/graphql", get(graphql::execute::<E>).post(graphql::execute::<E>).with_state(executor))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready).with_state(db))
