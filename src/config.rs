@@ -118,6 +118,10 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
 
+    /// A further address, for operators: /metrics moves there, /livez and /readyz are on both.
+    #[arg(long, env = "KINOTEKA_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Update the schema at the start. Always on for SQLite; without it a stale PostgreSQL
     /// schema is refused.
     #[arg(long, env = "KINOTEKA_MIGRATE", value_parser = BoolishValueParser::new())]
