@@ -36,8 +36,8 @@ after(async () => {
   await rm(profile, { recursive: true, force: true });
 });
 
-/** Opens a page and gathers what must not happen on it: errors, violations, foreign requests. */
-async function open(path) {
+/** Opens a page as if for the first time and gathers what must not happen on it: errors, violations, foreign requests. */
+async function open(path, waitUntil = 'load') {
   const page = await browser.newPage();
   const troubles = [];
   page.on('console', (message) => {
@@ -60,11 +60,12 @@ async function open(path) {
     }
   });
   await page.addInitScript(() => {
+    localStorage.clear();
     document.addEventListener('securitypolicyviolation', (event) =>
       console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`),
     );
   });
-  const response = await page.goto(`${origin}${path}`);
+  const response = await page.goto(`${origin}${path}`, { waitUntil });
   assert.equal(response.status(), 200);
   assert.match(response.headers()['content-security-policy'], /script-src 'self';/);
   return { page, troubles };
@@ -87,6 +88,16 @@ async function shows(page, selector, text) {
     { timeout: 20_000 },
   );
 }
+
+// First, while the browser has nothing cached: the files are slowest then.
+test('a tab that is clicked at once shows its own query', async () => {
+  const { page, troubles } = await open('/', 'commit');
+  await page.getByRole('tab', { name: 'Film' }).click();
+  await shows(page, '.graphiql-query-editor', 'query Film');
+  await shows(page, '.graphiql-editor-tool', '"director"');
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
 
 test('GraphiQL runs the examples, shows the docs and remembers', async () => {
   const { page, troubles } = await open('/');

@@ -10,6 +10,10 @@ import { createRoot } from 'react-dom/client';
 
 import { examples } from './examples.js';
 
+// GraphiQL 5.4 loads its editor by these when it is on the screen already, and then shows the
+// first tab's query under whichever tab was clicked meanwhile. Here they come first.
+await Promise.all([import('monaco-graphql/esm/monaco-editor.js'), import('monaco-graphql/esm/lite.js')]);
+
 const fetcher = createGraphiQLFetcher({ url: new URL('graphql', document.baseURI).href });
 
 createRoot(document.getElementById('ide')).render(
