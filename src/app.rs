@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::Router;
 use migration::SchemaState;
 use migration::connect::DatabaseUrl;
 use seeder::SeedError;
@@ -12,14 +13,16 @@ use tokio::time::timeout;
 
 use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
-use crate::http;
-use crate::schema;
+use crate::http::{self, Health, Offer};
+use crate::{metrics, schema};
 
 /// A server that is ready to run: the database is open, its schema current, the port bound.
 pub struct Application {
     db: Db,
     listener: TcpListener,
+    operations: Option<TcpListener>,
     introspection: bool,
+    ide: bool,
     grace: Duration,
 }
 
@@ -29,10 +32,13 @@ impl Application {
     /// # Errors
     /// Whatever keeps the server from starting, with the flag to change or the command to run.
     pub async fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
+        metrics::start();
         // First, since it costs nothing to fail here.
-        let listener = TcpListener::bind(args.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another --listen, or stop who listens there", args.listen)
-        })?;
+        let listener = listen("--listen", args.listen).await?;
+        let operations = match args.metrics_listen {
+            Some(address) => Some(listen("--metrics-listen", address).await?),
+            None => None,
+        };
         let url = db::parse_url("--database-url", &args.database.database_url)?;
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
@@ -46,7 +52,7 @@ impl Application {
             fill_demo(&db).await?;
         }
         let grace = Duration::from_millis(args.shutdown_grace_ms);
-        Ok(Self { db, listener, introspection: args.introspection, grace })
+        Ok(Self { db, listener, operations, introspection: args.introspection, ide: args.ide, grace })
     }
 
     /// The address that the server listens on.
@@ -57,15 +63,27 @@ impl Application {
         Ok(self.listener.local_addr()?)
     }
 
+    /// The operators' address, if there is one.
+    ///
+    /// # Errors
+    /// Whatever the operating system answers.
+    pub fn metrics_address(&self) -> anyhow::Result<Option<std::net::SocketAddr>> {
+        Ok(self.operations.as_ref().map(TcpListener::local_addr).transpose()?)
+    }
+
     /// Serves until `stop` resolves, then lets running requests finish within the grace period.
     ///
     /// # Errors
     /// Whatever the operating system or the database answers.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
-        let router = http::router(schema::build(self.db.clone(), self.introspection), self.db.clone());
+        let health = Health::new(self.db.clone());
+        let offer = Offer { ide: self.ide, metrics: self.operations.is_none() };
+        let router = http::router(schema::build(self.db.clone(), self.introspection), &health, offer);
+        let operations = serve_operations(self.operations, http::operations_router(&health));
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(self.listener, router).with_graceful_shutdown(async move {
             stop.await;
+            health.stop();
             tracing::info!("stopping: no new connections, running requests finish");
             let _ = stopped.send(());
         });
@@ -76,6 +94,8 @@ impl Application {
         };
         tokio::select! {
             outcome = serve => outcome.context("the server failed")?,
+            // To the very end, so that whoever asks there sees it coming.
+            outcome = operations => outcome.context("the server of --metrics-listen failed")?,
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
         if timeout(Duration::from_secs(1), self.db.close()).await.is_err() {
@@ -83,6 +103,20 @@ impl Application {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another {flag}, or stop who listens there"))
+}
+
+/// Serves operators, if they have an address; never ends by itself.
+async fn serve_operations(listener: Option<TcpListener>, router: Router) -> std::io::Result<()> {
+    match listener {
+        Some(listener) => axum::serve(listener, router).await,
+        None => std::future::pending().await,
     }
 }
 

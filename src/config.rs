@@ -12,7 +12,7 @@ use crate::telemetry::LogFormat;
 /// A GraphQL API server for an online film library.
 ///
 /// Started without a command it serves: on SQLite in ./kinoteka.db, at
-/// http://127.0.0.1:8000/graphql. Add --demo for a catalogue to look at.
+/// http://127.0.0.1:8000/graphql, with an IDE at http://127.0.0.1:8000/. Add --demo for a catalogue to look at.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -118,6 +118,10 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
 
+    /// A further address, for operators: /metrics moves there, /livez and /readyz are on both.
+    #[arg(long, env = "KINOTEKA_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Update the schema at the start. Always on for SQLite; without it a stale PostgreSQL
     /// schema is refused.
     #[arg(long, env = "KINOTEKA_MIGRATE", value_parser = BoolishValueParser::new())]
@@ -132,6 +136,11 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
           value_parser = BoolishValueParser::new())]
     pub introspection: bool,
+
+    /// Whether / serves the IDE.
+    #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
+          value_parser = BoolishValueParser::new())]
+    pub ide: bool,
 
     /// How long running requests may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "KINOTEKA_SHUTDOWN_GRACE_MS", value_name = "MS", default_value_t = 10_000)]

@@ -12,7 +12,7 @@
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`complete`] makes results what the GraphQL specification says,
-//! [`telemetry`] logs and counts.
+//! [`telemetry`] logs, [`metrics`] counts.
 
 pub mod account;
 pub mod app;
@@ -25,6 +25,7 @@ pub mod db;
 pub mod error;
 pub mod http;
 pub mod kit;
+pub mod metrics;
 pub mod movie;
 pub mod node;
 pub mod person;

@@ -19,7 +19,7 @@ pub(super) async fn execute<E: Executor>(State(executor): State<E>, request: Gra
 }
 
 /// The operation's name: the one asked for if the document has it, else the only one.
-fn name_operation(request: &mut async_graphql::Request) -> Option<String> {
+pub(super) fn name_operation(request: &mut async_graphql::Request) -> Option<String> {
     let asked = request.operation_name.clone();
     // Parsed once: the executor finds the document in the request.
     let document = request.parsed_query().ok()?;

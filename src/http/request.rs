@@ -39,7 +39,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 }
 
 /// The status logged for a client that left before it was answered, as nginx does.
-const CLIENT_GONE: u16 = 499;
+pub(super) const CLIENT_GONE: u16 = 499;
 
 /// Logs the request when it is dropped: answered or abandoned.
 struct LogLine {

@@ -12,6 +12,7 @@ mod community;
 mod errors;
 mod filters;
 mod http;
+mod ide;
 mod movie;
 mod node;
 mod paging;
