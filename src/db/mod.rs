@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use migration::connect::{self, Access, DatabaseUrl, PoolSettings};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 
 use crate::{metrics, telemetry};
 
-/// Called with the text of every SQL statement that was run.
-pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;
+/// Called with every SQL statement that was run.
+pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 
 /// The pools that requests share. Cloning is cheap.
 #[derive(Clone)]
@@ -70,7 +70,7 @@ impl Db {
                 telemetry::count_statement();
                 metrics::count_statement(info.elapsed, info.failed);
                 if let Some(observer) = &observer {
-                    observer(&info.statement.sql);
+                    observer(info.statement);
                 }
             });
         }

@@ -84,9 +84,10 @@ pub fn check_text(field: &str, text: String) -> ApiResult<String> {
 }
 
 /// A row of `E` whose column `link` refers to `own` fulfils `terms`.
+///
+/// Not EXISTS: SQLite would look for such a row for each of the list, however few there are.
 pub fn has_row<E: EntityTrait>(link: E::Column, own: impl ColumnTrait, terms: impl IntoCondition) -> Expr {
-    let rows = E::find().select_only().expr(Expr::cust("1")).filter(link.into_expr().eq(own.into_expr())).filter(terms);
-    Expr::exists(rows.into_query())
+    own.in_subquery(E::find().select_only().column(link).filter(terms).into_query())
 }
 
 /// Where folded texts of a list's rows stand.

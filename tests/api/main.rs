@@ -16,6 +16,7 @@ mod ide;
 mod movie;
 mod node;
 mod paging;
+mod plans;
 mod results;
 mod schema;
 mod seed;
