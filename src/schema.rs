@@ -18,6 +18,7 @@ use crate::movie::MovieQuery;
 use crate::node::NodeQuery;
 use crate::person::PersonQuery;
 use crate::publication::PublicationQuery;
+use crate::search::SearchQuery;
 use crate::staff::StaffQuery;
 use crate::tag::TagQuery;
 
@@ -33,6 +34,7 @@ pub struct Query(
     PublicationQuery,
     CommentQuery,
     TagQuery,
+    SearchQuery,
     AccountQuery,
 );
 

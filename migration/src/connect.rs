@@ -138,7 +138,14 @@ async fn open_postgres(
     options: &PgConnectOptions,
     pool: PoolSettings,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = options.clone().application_name("kinoteka").disable_statement_logging();
+    let options = options
+        .clone()
+        .application_name("kinoteka")
+        // How alike words must be for the search to take one for a typo of the other.
+        .options([("pg_trgm.word_similarity_threshold", "0.5")])
+        // Compiling a statement takes longer than a page.
+        .options([("jit", "off")])
+        .disable_statement_logging();
     probe(&options, pool).await?.map_err(|error| explain_postgres(url, &error))?;
     let pool = PgPoolOptions::new()
         .max_connections(pool.connections_max)

@@ -19,5 +19,6 @@ mod paging;
 mod plans;
 mod results;
 mod schema;
+mod search;
 mod seed;
 mod statements;

@@ -14,17 +14,23 @@ on_both!(every_filter_of_movies_reads_an_index_under_every_order);
 async fn every_filter_of_movies_reads_an_index_under_every_order(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let db = app.sql().await;
-    rows::fill(&db, if backend == Backend::Postgres { 20_000 } else { 5_000 }).await;
+    rows::fill(&db, 5_000).await;
+    if backend == Backend::Postgres {
+        // Tables as small as these are scanned for good reasons. What is scanned now has no index.
+        db.execute_unprepared("SET enable_seqscan = off").await.unwrap();
+    }
     let mut scans = Vec::new();
     for (name, filter) in MOVIE_FILTERS {
         for order in MOVIE_ORDERS {
             let query = format!("{{ movies(filter: {filter}, orderBy: {order}) {{ nodes {{ title }} }} }}");
             let statements = app.statements_with_values(&query, json!({})).await;
-            let plan = explain(&db, &statements[0]).await;
-            // The newest first is the order of SQLite's table itself.
-            let in_order = backend == Backend::Sqlite && *order == "NEWEST";
-            if plan.iter().any(|step| is_scan(step) && !in_order) {
-                scans.push(format!("{name} {order}: {plan:#?}"));
+            for statement in statements {
+                let plan = explain(&db, &statement).await;
+                // The newest first is the order of SQLite's table itself.
+                let in_order = backend == Backend::Sqlite && *order == "NEWEST";
+                if plan.iter().any(|step| is_scan(step) && !in_order) {
+                    scans.push(format!("{name} {order}: {statement} {plan:#?}"));
+                }
             }
         }
     }
