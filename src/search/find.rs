@@ -189,10 +189,10 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
         // What a publication's title says, its text may still rule out.
         let allowed = if *kind == Kind::Publication { sql.rules_out(terms) } else { None };
         let head = format!(
-            "SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table} WHERE {}",
+            "SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table} WHERE{}",
             *kind as i32,
             texts[0],
-            allowed.map(|allowed| format!("{allowed} AND")).unwrap_or_default()
+            allowed.map(|allowed| format!(" {allowed} AND")).unwrap_or_default()
         );
         for text in texts {
             let (from, to) = if terms.is_stop_words() {
@@ -224,7 +224,7 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
         parts.push(format!("{head} {holds} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX}"));
     }
     // SQLite orders and limits the parts of a union only as subqueries.
-    let parts: Vec<_> = parts.iter().enumerate().map(|(at, part)| format!("SELECT * FROM ({part}) AS p{at}")).collect();
+    let parts: Vec<_> = parts.iter().map(|part| format!("SELECT * FROM ({part}) AS part")).collect();
     sql.finish(&parts.join(" UNION "))
 }
 
