@@ -21,3 +21,4 @@ mod results;
 mod schema;
 mod seed;
 mod statements;
+mod worked_queries;
