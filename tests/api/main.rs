@@ -22,3 +22,4 @@ mod schema;
 mod search;
 mod seed;
 mod statements;
+mod worked_queries;
