@@ -196,7 +196,7 @@ pub struct CinemaFilter {
 
 /// Where folded titles stand.
 const TITLES: FoldedTexts<cinema_titles::Entity> =
-    FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title] };
+    FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
 
 impl CinemaFilter {
     async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<cinema_online::Entity>> {

@@ -123,9 +123,9 @@ impl PersonQuery {
 /// one do not fulfil it.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PersonFilter {
-    /// Only those whose name, as last, first and middle name, holds this text, whatever the case,
-    /// ё or е; a text of one or two letters must stand at its beginning. A blank one asks for
-    /// nothing.
+    /// Only those whose last, first and middle name together hold each word of this text, in any
+    /// order, whatever the case, ё or е. One or two letters alone must stand at the beginning of the
+    /// last name. A blank text asks for nothing.
     name: Option<String>,
     /// Only from this country, in Russian and just as written.
     country: Option<String>,
@@ -137,7 +137,7 @@ pub struct PersonFilter {
 
 /// Where folded names stand.
 const NAMES: FoldedTexts<person_names::Entity> =
-    FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name] };
+    FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name], by_words: true };
 
 impl PersonFilter {
     async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<persons::Entity>> {

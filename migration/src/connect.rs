@@ -187,6 +187,8 @@ async fn open_sqlite(
     };
     let options = options
         .foreign_keys(true)
+        // Or REPLACE would leave behind in side tables what it removes.
+        .pragma("recursive_triggers", "on")
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)

@@ -23,33 +23,35 @@ pub fn each_of(ids: &[i32]) -> FunctionCall {
     Func::cust("json_each").arg(format!("[{}]", list.join(",")))
 }
 
-/// The keys, in column `owner`, of rows with a text that holds `needle`, of three letters or more,
-/// looked up by trigrams. On SQLite these are in a table of their own, named after that of the texts.
-pub fn find_text<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], needle: &str) -> SelectStatement {
+/// The keys, in column `owner`, of rows with texts that hold each of `needles`, of three letters or
+/// more, looked up by trigrams. On SQLite these are in a table of their own, named after that of
+/// the texts.
+pub fn find_texts<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], needles: &[&str]) -> SelectStatement {
     let table = owner.entity_name();
     match backend {
         DbBackend::Sqlite => {
             let trigrams = Alias::new(format!("{table}_trigram"));
-            let phrase = format!("\"{}\"", needle.replace('"', "\"\""));
+            let phrases: Vec<_> = needles.iter().map(|needle| format!("\"{}\"", needle.replace('"', "\"\""))).collect();
             Query::select()
                 .column(Alias::new("rowid"))
                 .from(trigrams.clone())
-                .and_where(Expr::col(trigrams).binary(SqliteBinOper::Match, phrase))
+                .and_where(Expr::col(trigrams).binary(SqliteBinOper::Match, phrases.join(" AND ")))
                 .take()
         }
         _ => {
-            let mut pattern = String::from("%");
-            for letter in needle.chars() {
-                if matches!(letter, '%' | '_' | '\\') {
-                    pattern.push('\\');
-                }
-                pattern.push(letter);
-            }
-            pattern.push('%');
-            let holds = texts.iter().map(|text| text.like(pattern.as_str())).fold(Condition::any(), Condition::add);
-            Query::select().column(owner).from(table).cond_where(holds).take()
+            let holds = |needle: &&str| {
+                let pattern = format!("%{}%", escape_like(needle));
+                texts.iter().map(|text| text.like(pattern.as_str())).fold(Condition::any(), Condition::add)
+            };
+            let all = needles.iter().map(holds).fold(Condition::all(), Condition::add);
+            Query::select().column(owner).from(table).cond_where(all).take()
         }
     }
+}
+
+/// A pattern of LIKE that matches just `text`.
+pub fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 /// Where in `text` the `needle` begins, counted from 1; 0 if nowhere.

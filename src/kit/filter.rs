@@ -99,6 +99,8 @@ pub struct FoldedTexts<E: EntityTrait> {
     pub owner: E::Column,
     /// The columns with the texts.
     pub texts: &'static [E::Column],
+    /// Whether the words of a needle may stand anywhere, as in names, or only as they were typed.
+    pub by_words: bool,
 }
 
 /// Letters that a trigram index needs; fewer are looked for at the start only.
@@ -108,7 +110,8 @@ const NEEDLE_LENGTH_MIN: usize = 3;
 const FOUND_MAX: u64 = 1_000;
 
 /// A folded text of the row whose key is `own` holds the text in the input `field`, or begins
-/// with it when that has one or two letters; `None` if it is blank.
+/// with it when that has one or two letters; `None` if it is blank. By words, it holds each word,
+/// and begins with all of them when none has three letters.
 ///
 /// Looks first how many there are. Few are named to the list by their ids; of many it meets
 /// enough on its way along any order. A list left to itself would have to guess, and a plan made
@@ -124,21 +127,27 @@ pub async fn has_text<E: EntityTrait>(
     text: Option<String>,
 ) -> ApiResult<Option<Expr>> {
     let needle = fold(&check_text(field, text.unwrap_or_default())?);
-    let (FoldedTexts { owner, texts }, backend) = (folded, db.get_database_backend());
+    let (FoldedTexts { owner, texts, by_words }, backend) = (folded, db.get_database_backend());
+    if needle.is_empty() {
+        return Ok(None);
+    }
     let any = |test: &dyn Fn(&E::Column) -> Expr| texts.iter().map(test).fold(Condition::any(), Condition::add);
+    let parts: Vec<_> = if by_words { needle.split(' ').collect() } else { vec![needle.as_str()] };
+    let is_long = |part: &&str| part.chars().nth(NEEDLE_LENGTH_MIN - 1).is_some();
+    let long: Vec<_> = parts.iter().copied().filter(is_long).collect();
+    let holds = |part: &&str| any(&|column| dialect::position(backend, *column, part).gt(0));
+    let all = parts.iter().map(holds).fold(Condition::all(), Condition::add);
     // No character comes behind the last one.
     let end = format!("{needle}\u{10ffff}");
     let begins = |column: &E::Column| column.gte(needle.as_str()).and(column.lt(end.as_str()));
-    let (mut look_up, test) = match needle.chars().count() {
-        0 => return Ok(None),
-        length if length < NEEDLE_LENGTH_MIN => {
-            let rows = E::find().select_only().column(owner).filter(any(&begins));
-            (rows.into_query(), any(&begins))
-        }
-        _ => {
-            let holds = |column: &E::Column| dialect::position(backend, *column, &needle).gt(0);
-            (dialect::find_text(backend, owner, texts, &needle), any(&holds))
-        }
+    let rows = E::find().select_only().column(owner);
+    let (mut look_up, test) = if long.is_empty() {
+        (rows.filter(any(&begins)).into_query(), any(&begins))
+    } else if long.len() == parts.len() {
+        (dialect::find_texts(backend, owner, texts, &long), all)
+    } else {
+        let found = dialect::find_texts(backend, owner, texts, &long);
+        (rows.filter(owner.in_subquery(found)).filter(all.clone()).into_query(), all)
     };
     let rows = db.query_all(look_up.limit(FOUND_MAX + 1)).await?;
     if rows.len() as u64 <= FOUND_MAX {

@@ -52,6 +52,7 @@ pub struct MovieFilter {
 const TITLES: FoldedTexts<movie_titles::Entity> = FoldedTexts {
     owner: movie_titles::Column::MovieId,
     texts: &[movie_titles::Column::Title, movie_titles::Column::Original],
+    by_words: false,
 };
 
 impl MovieFilter {

@@ -2,7 +2,8 @@
 //!
 //! One statement over the titles and names of all kinds, one over texts. Where both find nothing,
 //! PostgreSQL looks again with typos. Each reads a bounded number of candidates, the newest
-//! where there are more, through an index. Scores are made here, so that both databases rank alike.
+//! where there are more, through an index. Titles and names are scored here, so that both databases
+//! rank them alike.
 
 use std::collections::HashMap;
 
@@ -10,6 +11,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult
 
 use super::score::{edits_allowed, rate_title};
 use super::terms::{PREFIX_LENGTH_MIN, Terms, is_stop_word, root, stem};
+use crate::db::dialect::escape_like;
 use crate::error::ApiResult;
 
 /// What can be searched for, in the order of equally good hits.
@@ -162,10 +164,9 @@ impl Sql {
     }
 
     /// Some text of the row holds each of `parts`, which LIKE takes as they are.
-    fn holds(&mut self, texts: &[&str], parts: &[String]) -> String {
-        let one = |sql: &mut Self, part: &String| {
-            let escaped = part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-            let pattern = sql.bind(format!("%{escaped}%"));
+    fn holds(&mut self, texts: &[&str], parts: &[&str]) -> String {
+        let one = |sql: &mut Self, part: &&str| {
+            let pattern = sql.bind(format!("%{}%", escape_like(part)));
             let tests: Vec<_> = texts.iter().map(|text| format!("{text} LIKE {pattern}")).collect();
             format!("({})", tests.join(" OR "))
         };
@@ -173,16 +174,16 @@ impl Sql {
     }
 }
 
-/// Behind every text that begins with `start`; no character comes after the last one.
-fn end_of(start: &str) -> String {
-    format!("{start}\u{10ffff}")
-}
-
 /// Titles and names that begin with all that is wanted, or hold its parts.
 fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement {
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
-    let needles = terms.needles();
+    let (long, short) = terms.needles();
+    // Without a longer word there are only beginnings to go by, of the whole or of a word.
+    let mut starts = vec![terms.plain.as_str()];
+    if long.is_empty() && !terms.is_stop_words() {
+        starts.extend(terms.plain.split(' '));
+    }
     for kind in kinds {
         let (table, key, texts) = kind.table();
         let second = texts.get(1).copied().unwrap_or("CAST(NULL AS text)");
@@ -195,32 +196,26 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
             allowed.map(|allowed| format!(" {allowed} AND")).unwrap_or_default()
         );
         for text in texts {
-            let (from, to) = if terms.is_stop_words() {
-                // The text itself, or it and a blank: not every text that begins with "и".
-                let whole = sql.bind(terms.plain.as_str());
-                parts.push(format!("{head} {text} = {whole} ORDER BY {key} DESC LIMIT {HITS_MAX}"));
-                let start = format!("{} ", terms.plain);
-                (start.clone(), end_of(&start))
-            } else {
-                (terms.plain.clone(), end_of(&terms.plain))
-            };
-            let (from, to) = (sql.bind(from), sql.bind(to));
-            parts.push(format!("{head} {text} >= {from} AND {text} < {to} ORDER BY {text}, {key} LIMIT {HITS_MAX}"));
+            for start in starts.iter().copied() {
+                let (from, to) = (sql.bind(start), sql.bind(format!("{start}\u{10ffff}")));
+                parts
+                    .push(format!("{head} {text} >= {from} AND {text} < {to} ORDER BY {text}, {key} LIMIT {HITS_MAX}"));
+            }
         }
-        if terms.is_stop_words() || needles.is_empty() {
+        if long.is_empty() {
             continue;
         }
-        let holds = match backend {
+        let mut holds = match backend {
             DbBackend::Sqlite => {
-                let phrases: Vec<_> = needles.iter().map(|needle| format!("\"{needle}\"")).collect();
+                let phrases: Vec<_> = long.iter().map(|needle| format!("\"{needle}\"")).collect();
                 let phrases = sql.bind(phrases.join(" AND "));
-                format!(
-                    "{key} IN (SELECT rowid FROM {table}_trigram WHERE {table}_trigram MATCH {phrases}
-                     ORDER BY rowid DESC LIMIT {CANDIDATES_MAX})"
-                )
+                format!("{key} IN (SELECT rowid FROM {table}_trigram WHERE {table}_trigram MATCH {phrases})")
             }
-            _ => sql.holds(texts, &needles),
+            _ => sql.holds(texts, &long),
         };
+        if !short.is_empty() {
+            holds += &format!(" AND {}", sql.holds(texts, &short));
+        }
         parts.push(format!("{head} {holds} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX}"));
     }
     // SQLite orders and limits the parts of a union only as subqueries.
@@ -298,8 +293,7 @@ fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
     if backend == DbBackend::Sqlite || long.is_empty() {
         return None;
     }
-    let short: Vec<_> =
-        short.iter().map(|word| root(word).to_owned()).filter(|root| root.chars().nth(2).is_some()).collect();
+    let short: Vec<_> = short.iter().map(|word| root(word)).collect();
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
     for kind in kinds {
@@ -316,7 +310,7 @@ fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
         }
         parts.push(format!(
             "(SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table}
-              WHERE {} LIMIT {CANDIDATES_MAX})",
+              WHERE {} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX})",
             *kind as i32,
             texts[0],
             tests.join(" AND ")

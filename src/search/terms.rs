@@ -94,12 +94,12 @@ impl Terms {
         !self.is_empty() && self.words.is_empty() && self.phrases.is_empty()
     }
 
-    /// What a title or name must hold, three letters long or more as trigrams need it: the part
-    /// that a word has in common with its stem, and phrases as they are.
-    pub fn needles(&self) -> Vec<String> {
-        let words = self.words.iter().map(|word| root(word).to_owned());
-        let phrases = self.phrases.iter().map(|phrase| phrase.join(" "));
-        words.chain(phrases).filter(|needle| needle.chars().nth(2).is_some()).collect()
+    /// What a title or name must hold: the part that each word has in common with its stem, and the
+    /// words of phrases. First what trigrams find, three letters and more, then what is shorter.
+    pub fn needles(&self) -> (Vec<&str>, Vec<&str>) {
+        let in_phrases = self.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(String::as_str);
+        let all = self.words.iter().map(|word| root(word)).chain(in_phrases);
+        all.partition(|needle| needle.chars().nth(2).is_some())
     }
 }
 

@@ -43,14 +43,14 @@ impl SearchHit {
         self.hit.score as f64 / 1e4
     }
 
-    /// What was found.
-    async fn node(&self, ctx: &Context<'_>) -> ApiResult<SearchResult> {
+    /// What was found; null if it was deleted since.
+    async fn node(&self, ctx: &Context<'_>) -> ApiResult<Option<SearchResult>> {
         let key = self.hit.key;
         Ok(match self.hit.kind {
-            Kind::Movie => SearchResult::Movie(ctx.load(Id::new(key)).await?),
-            Kind::Person => SearchResult::Person(ctx.load(Id::new(key)).await?),
-            Kind::Publication => SearchResult::Publication(ctx.load(Id::new(key)).await?),
-            Kind::Cinema => SearchResult::Cinema(ctx.load(Id::new(key)).await?),
+            Kind::Movie => ctx.find(Id::new(key)).await?.map(SearchResult::Movie),
+            Kind::Person => ctx.find(Id::new(key)).await?.map(SearchResult::Person),
+            Kind::Publication => ctx.find(Id::new(key)).await?.map(SearchResult::Publication),
+            Kind::Cinema => ctx.find(Id::new(key)).await?.map(SearchResult::Cinema),
         })
     }
 

@@ -125,6 +125,17 @@ async fn filters_of_persons_hold(backend: Backend) {
             "SELECT id FROM persons WHERE last_name || ' ' || first_name || ' ' || coalesce(mid_name, '') LIKE '%Иван%'
              OR last_name || ' ' || first_name || ' ' || coalesce(mid_name, '') LIKE '%иван%'",
         ),
+        (
+            "{ name: \"иван Ро\" }",
+            "SELECT id FROM (
+                 SELECT id, last_name || ' ' || first_name || ' ' || coalesce(mid_name, '') AS name FROM persons
+             ) AS named WHERE (name LIKE '%Иван%' OR name LIKE '%иван%') AND (name LIKE '%ро%' OR name LIKE '%Ро%')",
+        ),
+        (
+            "{ name: \"сергей иванов\" }",
+            "SELECT id FROM persons WHERE (last_name LIKE '%Иванов%' OR mid_name LIKE 'Иванов%')
+             AND (first_name LIKE '%Сергей%' OR last_name LIKE '%Сергей%')",
+        ),
         ("{ country: \"Франция\" }", "SELECT id FROM persons WHERE country = 'Франция'"),
         (
             "{ birthYear: { from: 1970, to: 1979 } }",

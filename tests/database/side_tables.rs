@@ -1,8 +1,10 @@
 //! The side tables follow the rows that they are kept from, whoever writes them.
 
 use std::process::Command;
+use std::time::Duration;
 
 use kinoteka::kit::fold::fold;
+use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use crate::catalogue::read_texts;
@@ -74,6 +76,70 @@ async fn totals_equal_the_ratings(backend: Backend) {
     }
     let left = "SELECT 'average' FROM rating_totals WHERE average IS NOT NULL";
     expect_none(&db, "no ratings", left).await;
+}
+
+#[tokio::test]
+async fn totals_survive_truncate() {
+    let database = TestDatabase::seeded(Backend::Postgres).await;
+    let db = database.connect().await;
+    for change in [
+        "TRUNCATE publications CASCADE",
+        "INSERT INTO users_rating (rating, user_id, movie_id) VALUES (5, 1, 1), (4, 2, 1)",
+        "TRUNCATE users_rating",
+        "INSERT INTO users_rating (rating, user_id, movie_id) VALUES (5, 1, 1)",
+        "TRUNCATE movies CASCADE",
+    ] {
+        db.execute_unprepared(change).await.unwrap();
+        expect_none(&db, change, DRIFT).await;
+    }
+}
+
+/// REPLACE tells triggers of what it removes only under a pragma, which the program sets.
+#[tokio::test]
+async fn side_tables_follow_a_replace_of_the_program() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let url: DatabaseUrl = database.url.parse().unwrap();
+    let db = open(&url, Access::Write, PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) })
+        .await
+        .unwrap();
+    for change in [
+        "REPLACE INTO users_rating (rating, user_id, movie_id)
+            SELECT 6 - rating, user_id, movie_id FROM users_rating WHERE movie_id < 9",
+        "REPLACE INTO publications (id, title, text, author, category)
+            SELECT id, 'Новое', 'абракадабра', author, category FROM publications WHERE id = 5",
+        "UPDATE publications SET text = 'другое' WHERE id = 5",
+        "DELETE FROM publications WHERE id = 5",
+        "INSERT INTO publication_words (publication_words) VALUES ('integrity-check')",
+    ] {
+        db.execute_unprepared(change).await.unwrap();
+        expect_none(&db, change, DRIFT).await;
+    }
+}
+
+/// A role that may write a table needs no rights on what follows it, whatever its search path.
+#[tokio::test]
+async fn writers_need_no_rights_on_side_tables() {
+    let database = TestDatabase::seeded(Backend::Postgres).await;
+    let db = database.connect().await;
+    for statement in [
+        "CREATE ROLE writer",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON movies, publications, persons, cinema_online, users_rating TO writer",
+        "SET ROLE writer",
+        "SET search_path = pg_catalog",
+        "INSERT INTO public.movies (title, duration, tags) VALUES ('Чужой', 90, '[\"Драма\"]')",
+        "UPDATE public.publications SET text = 'Новый текст', tags = '[]' WHERE id = 1",
+        "INSERT INTO public.persons (last_name, first_name, country) VALUES ('Ли', 'Ян', 'Китай')",
+        "INSERT INTO public.users_rating (rating, user_id, movie_id) SELECT 5, 1, max(id) FROM public.movies",
+        "DELETE FROM public.users_rating WHERE user_id = 2",
+        "RESET search_path",
+        "RESET ROLE",
+        "DROP OWNED BY writer",
+        "DROP ROLE writer",
+    ] {
+        db.execute_unprepared(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+    expect_none(&db, "a writer without rights", DRIFT).await;
+    assert_eq!(read_texts(&db, "SELECT title FROM movie_titles WHERE title = 'чужой'").await, ["чужой"]);
 }
 
 /// Writers that take the same subjects in opposite orders neither wait for each other for ever

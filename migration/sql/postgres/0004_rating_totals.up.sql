@@ -128,26 +128,45 @@ CREATE TRIGGER users_rating_count_updated_to
 AFTER UPDATE ON users_rating REFERENCING NEW TABLE AS changed
 FOR EACH STATEMENT EXECUTE FUNCTION rating_totals_count('1');
 
--- The subjects and the ratings that are there already.
-INSERT INTO rating_totals (movie_id, given_1, given_2, given_3, given_4, given_5)
-SELECT movies.id,
-    count(*) FILTER (WHERE users_rating.rating = 1),
-    count(*) FILTER (WHERE users_rating.rating = 2),
-    count(*) FILTER (WHERE users_rating.rating = 3),
-    count(*) FILTER (WHERE users_rating.rating = 4),
-    count(*) FILTER (WHERE users_rating.rating = 5)
-FROM movies LEFT JOIN users_rating ON users_rating.movie_id = movies.id
-GROUP BY movies.id ORDER BY movies.id;
+-- Counts everything anew: at first, and after TRUNCATE, which may empty the totals of movies
+-- together with publications.
+CREATE FUNCTION rating_totals_refill() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    DELETE FROM rating_totals;
+    INSERT INTO rating_totals (movie_id, given_1, given_2, given_3, given_4, given_5)
+    SELECT movies.id,
+        count(*) FILTER (WHERE users_rating.rating = 1),
+        count(*) FILTER (WHERE users_rating.rating = 2),
+        count(*) FILTER (WHERE users_rating.rating = 3),
+        count(*) FILTER (WHERE users_rating.rating = 4),
+        count(*) FILTER (WHERE users_rating.rating = 5)
+    FROM movies LEFT JOIN users_rating ON users_rating.movie_id = movies.id
+    GROUP BY movies.id ORDER BY movies.id;
 
-INSERT INTO rating_totals (publication_id, given_1, given_2, given_3, given_4, given_5)
-SELECT publications.id,
-    count(*) FILTER (WHERE users_rating.rating = 1),
-    count(*) FILTER (WHERE users_rating.rating = 2),
-    count(*) FILTER (WHERE users_rating.rating = 3),
-    count(*) FILTER (WHERE users_rating.rating = 4),
-    count(*) FILTER (WHERE users_rating.rating = 5)
-FROM publications LEFT JOIN users_rating ON users_rating.publication_id = publications.id
-GROUP BY publications.id ORDER BY publications.id;
+    INSERT INTO rating_totals (publication_id, given_1, given_2, given_3, given_4, given_5)
+    SELECT publications.id,
+        count(*) FILTER (WHERE users_rating.rating = 1),
+        count(*) FILTER (WHERE users_rating.rating = 2),
+        count(*) FILTER (WHERE users_rating.rating = 3),
+        count(*) FILTER (WHERE users_rating.rating = 4),
+        count(*) FILTER (WHERE users_rating.rating = 5)
+    FROM publications LEFT JOIN users_rating ON users_rating.publication_id = publications.id
+    GROUP BY publications.id ORDER BY publications.id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER users_rating_refill_truncated
+AFTER TRUNCATE ON users_rating
+FOR EACH STATEMENT EXECUTE FUNCTION rating_totals_refill();
+
+CREATE TRIGGER rating_totals_refill_truncated
+AFTER TRUNCATE ON rating_totals
+FOR EACH STATEMENT EXECUTE FUNCTION rating_totals_refill();
+
+-- The subjects and the ratings that are there already.
+TRUNCATE rating_totals;
 
 -- A side table is written by its triggers alone. A dump of the data alone holds its rows too;
 -- they are passed over, since the triggers make the same ones.

@@ -19,6 +19,10 @@ $$;
 
 DO $$
 BEGIN
+    IF to_regproc('show_trgm') IS NULL THEN
+        RAISE EXCEPTION 'pg_trgm is installed in the schema %, which is not on the search path: add it, or move the extension',
+            (SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'pg_trgm');
+    END IF;
     IF show_trgm('ф') = '{}' THEN
         RAISE WARNING 'under this database''s locale Cyrillic letters have no trigrams: filters by a part of a title '
             'read whole tables and no typo is forgiven; create the database with LOCALE ''C.UTF-8'' or ''ru_RU.UTF-8''';
@@ -104,16 +108,17 @@ CREATE INDEX person_names_name_idx ON person_names (name, person_id);
 CREATE INDEX publication_titles_title_idx ON publication_titles (title, publication_id);
 CREATE INDEX cinema_titles_title_idx ON cinema_titles (title, cinema_id);
 
--- Filters by three letters or more, wherever they stand, and the search. A bulk load does
--- well to drop these four and make them again afterwards.
+-- Filters by three letters or more, wherever they stand, and the search. What waits to be
+-- sorted in is kept short: a long list makes the planner read whole tables until a vacuum. A
+-- bulk load does well to drop these four and make them again afterwards.
 CREATE INDEX movie_titles_trigram_idx ON movie_titles
-    USING gin (title gin_trgm_ops, original gin_trgm_ops);
+    USING gin (title gin_trgm_ops, original gin_trgm_ops) WITH (gin_pending_list_limit = 256);
 CREATE INDEX person_names_trigram_idx ON person_names
-    USING gin (name gin_trgm_ops);
+    USING gin (name gin_trgm_ops) WITH (gin_pending_list_limit = 256);
 CREATE INDEX publication_titles_trigram_idx ON publication_titles
-    USING gin (title gin_trgm_ops);
+    USING gin (title gin_trgm_ops) WITH (gin_pending_list_limit = 256);
 CREATE INDEX cinema_titles_trigram_idx ON cinema_titles
-    USING gin (title gin_trgm_ops);
+    USING gin (title gin_trgm_ops) WITH (gin_pending_list_limit = 256);
 
 -- Triggers ------------------------------------------------------------------
 

@@ -52,12 +52,12 @@ UNION ALL SELECT 'name of a person', id, last_name || ' ' || first_name || coale
 UNION ALL SELECT 'title of a publication', id, title FROM publications
 UNION ALL SELECT 'title of a cinema', id, title FROM cinema_online;
 
--- Letter by letter; й and ё may be two characters each.
+-- Letter by letter, a thousand at most; й and ё may be two characters each.
 CREATE VIEW folded_texts (kind, id, text) AS
 SELECT kind, id, (
     WITH RECURSIVE step (place, written, folded) AS (
-        SELECT 1, replace(replace(replace(replace(
-            text, 'и' || char(774), 'й'), 'И' || char(774), 'й'), 'е' || char(776), 'е'), 'Е' || char(776), 'е'), ''
+        SELECT 1, substr(replace(replace(replace(replace(
+            text, 'и' || char(774), 'й'), 'И' || char(774), 'й'), 'е' || char(776), 'е'), 'Е' || char(776), 'е'), 1, 1000), ''
         UNION ALL
         SELECT place + 1, written, folded || coalesce(
             (SELECT fold_letters.folded FROM fold_letters WHERE letter = substr(written, place, 1)),

@@ -1,6 +1,9 @@
 -- The search over texts: an index of the words of every publication. Titles and names are found
 -- in the tables of step 0007.
 --
+-- A REPLACE keeps them only under PRAGMA recursive_triggers, which the program sets: without it
+-- SQLite tells no trigger of the row that goes.
+--
 -- SQLite knows no stems, so the words stand as they are written, in lower case and with ё as е:
 -- what is looked for is stemmed, and found as the beginning of words.
 
