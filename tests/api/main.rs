@@ -9,13 +9,18 @@ mod support;
 
 mod app;
 mod community;
+mod conformance;
 mod errors;
 mod filters;
 mod http;
+mod limits;
 mod movie;
 mod node;
 mod paging;
+mod requests;
 mod results;
 mod schema;
 mod seed;
+mod slow;
 mod statements;
+mod transport;
