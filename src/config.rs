@@ -37,7 +37,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the API (the default).
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Create, update or look at the database schema.
     #[command(subcommand)]
     Migrate(MigrateCommand),

@@ -74,8 +74,7 @@ pub fn add_codes(asked: &Asked, response: &mut Response) {
             _ if error.path.is_empty() => "GRAPHQL_VALIDATION_FAILED",
             Some(_) => "BAD_USER_INPUT",
             None => {
-                let (code, message) =
-                    ApiError::Internal(std::mem::replace(&mut error.message, String::new())).publish();
+                let (code, message) = ApiError::Internal(std::mem::take(&mut error.message)).publish();
                 error.message = message;
                 code
             }

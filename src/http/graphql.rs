@@ -26,12 +26,15 @@ pub(super) struct Endpoint<E> {
     limits: Limits,
     /// A permit for each request that may run.
     running: Semaphore,
+    /// A permit for each byte of bodies that are being read.
+    bodies: Semaphore,
 }
 
 impl<E: Executor> Endpoint<E> {
     pub(super) fn new(executor: E, documents: Documents, limits: Limits) -> Self {
-        let permits = usize::try_from(limits.limit_requests).unwrap_or(Semaphore::MAX_PERMITS);
-        Self { executor, documents, running: Semaphore::new(permits), limits }
+        let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
+        let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
+        Self { executor, documents, limits, running, bodies }
     }
 
     async fn handle(&self, request: Request, answer: Option<Answer>) -> Result<Response, Refusal> {
@@ -47,7 +50,7 @@ impl<E: Executor> Endpoint<E> {
             match asked {
                 Asked::One(operation) => {
                     let mut budget = self.limits.limit_complexity;
-                    Ok(respond::respond(self.execute(operation, method != Method::POST, &mut budget).await?, answer))
+                    Ok(respond::respond(self.execute(*operation, method != Method::POST, &mut budget).await?, answer))
                 }
                 Asked::Batch(operations) => Ok(self.execute_batch(operations, answer).await),
             }
@@ -62,11 +65,11 @@ impl<E: Executor> Endpoint<E> {
             if query.len() as u64 > self.limits.limit_body_bytes {
                 return Err(Refusal::body_too_large(self.limits.limit_body_bytes));
             }
-            return params::read_url(query).map(Asked::One);
+            return params::read_url(query).map(Box::new).map(Asked::One);
         }
         accept::check_body_type(request.headers())?;
-        let bytes = body::read(request.into_body(), &self.limits).await?;
-        params::read_body(&bytes, self.limits.limit_batch)
+        let body = body::read(request.into_body(), &self.limits, &self.bodies).await?;
+        params::read_body(&body.bytes, self.limits.limit_batch)
     }
 
     /// # Errors
@@ -92,7 +95,7 @@ impl<E: Executor> Endpoint<E> {
         let mut outcomes = Vec::with_capacity(operations.len());
         for operation in operations {
             let outcome = self.execute(operation, false, &mut budget).await;
-            outcomes.push(outcome.unwrap_or_else(|refusal| Outcome::from_errors(vec![refusal.error])));
+            outcomes.push(outcome.unwrap_or_else(|refusal| Outcome::from_errors(vec![*refusal.error])));
         }
         respond::respond_batch(&outcomes, answer)
     }

@@ -13,6 +13,11 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub limit_body_bytes: u64,
 
+    /// Bytes at most, of all bodies together that are being read.
+    #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_bodies_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_bodies_bytes: u64,
+
     /// Tokens of a document at most: names, values and punctuation, counted before it is parsed.
     #[arg(long, env = "KINOTEKA_LIMIT_TOKENS", value_name = "N", default_value_t = Self::DEFAULT.limit_tokens,
           value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -99,6 +104,7 @@ impl Limits {
     /// What holds when nothing is said.
     pub const DEFAULT: Self = Self {
         limit_body_bytes: 1 << 20,
+        limit_bodies_bytes: 64 << 20,
         limit_tokens: 2_000,
         limit_nesting: 32,
         limit_depth: 15,

@@ -21,7 +21,7 @@ struct Params {
 #[derive(Debug)]
 pub(super) enum Asked {
     /// One operation.
-    One(Request),
+    One(Box<Request>),
     /// Several, in an array.
     Batch(Vec<Request>),
 }
@@ -47,7 +47,7 @@ pub(super) fn read_body(body: &[u8], batch_max: u64) -> Result<Asked, Refusal> {
         Some(b'[') => read_batch(body, batch_max).map(Asked::Batch),
         Some(b'{') => {
             let params: Params = serde_json::from_slice(body).map_err(|error| diagnose(body, &error))?;
-            params.into_request().map(Asked::One)
+            params.into_request().map(Box::new).map(Asked::One)
         }
         Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
     }

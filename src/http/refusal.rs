@@ -11,7 +11,7 @@ pub(super) struct Refusal {
     /// in the GraphQL document or with its variables.
     pub(super) status: Option<StatusCode>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) error: ServerError,
+    pub(super) error: Box<ServerError>,
 }
 
 const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
@@ -20,7 +20,7 @@ impl Refusal {
     fn new(status: Option<StatusCode>, code: &str, message: impl Into<String>) -> Self {
         let mut error = ServerError::new(message, None);
         error.extensions.get_or_insert_default().set("code", code);
-        Self { status, headers: Vec::new(), error }
+        Self { status, headers: Vec::new(), error: Box::new(error) }
     }
 
     fn header(mut self, name: HeaderName, value: &'static str) -> Self {
@@ -90,6 +90,13 @@ impl Refusal {
             .limit("limit-requests", requests)
     }
 
+    pub(super) fn no_room(bytes: u64) -> Self {
+        let message = format!("bodies of {bytes} bytes are being read, which is the limit; try again in a second");
+        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
+            .header(RETRY_AFTER, "1")
+            .limit("limit-bodies-bytes", bytes)
+    }
+
     pub(super) fn body_too_large(bytes: u64) -> Self {
         let message = format!("the request is larger than {bytes} bytes, which is the limit");
         Self::new(Some(StatusCode::PAYLOAD_TOO_LARGE), BAD_USER_INPUT, message).limit("limit-body-bytes", bytes)
@@ -118,7 +125,7 @@ impl Refusal {
     /// The document does not parse.
     pub(super) fn syntax(mut error: ServerError) -> Self {
         error.extensions.get_or_insert_default().set("code", "GRAPHQL_PARSE_FAILED");
-        Self { status: None, headers: Vec::new(), error }
+        Self { status: None, headers: Vec::new(), error: Box::new(error) }
     }
 
     /// The document is no document for this schema.

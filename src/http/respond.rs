@@ -53,7 +53,7 @@ pub(super) fn respond_batch(outcomes: &[Outcome], answer: Answer) -> Response {
 /// The answer to a request that was not executed.
 pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
     let Refusal { status, headers, error } = refusal;
-    let mut response = respond(Outcome::from_errors(vec![error]), answer);
+    let mut response = respond(Outcome::from_errors(vec![*error]), answer);
     if let Some(status) = status {
         *response.status_mut() = status;
     }

@@ -24,7 +24,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `stop` resolves, then until the running requests are answered.
 pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop: impl Future<Output = ()>) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout()).max_header_size(HEAD_BYTES_MAX);
+    server
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout())
+        .max_header_size(HEAD_BYTES_MAX)
+        // What a connection reads ahead at most: otherwise 400 KiB of what nobody has asked for.
+        .max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);
     let connections_max = u32::try_from(limits.limit_connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(connections_max as usize));

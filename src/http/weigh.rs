@@ -75,7 +75,7 @@ const TYPE_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleT
 const TYPE_LISTS_MAX: u64 = 2;
 
 impl<'a> Scales<'a> {
-    /// Weighs an operation; a variable without a value makes a page of one.
+    /// Weighs an operation with the values of its variables.
     ///
     /// # Errors
     /// Fragments that spread themselves, or that nest too deeply.
@@ -99,7 +99,7 @@ impl<'a> Scales<'a> {
     /// As for an operation.
     pub(super) fn weigh_fragment(&mut self, fragment: &'a FragmentDefinition) -> Result<Weight, Refusal> {
         let condition = &fragment.type_condition.node.on.node;
-        self.set(&fragment.selection_set.node, Some(condition), 1, &|_| None)
+        self.set(&fragment.selection_set.node, Some(condition), 1, &any_value)
     }
 
     fn set(
@@ -198,7 +198,7 @@ impl<'a> Scales<'a> {
     ) -> Option<u64> {
         let given = |name: &str| {
             field.get_argument(name).and_then(|value| match &value.node {
-                Literal::Variable(name) => Some(variables(name).unwrap_or(Value::from(1))),
+                Literal::Variable(name) => variables(name),
                 literal => literal.clone().into_const(),
             })
         };
@@ -214,6 +214,11 @@ impl<'a> Scales<'a> {
         let listed = definition.arguments.iter().filter(|(_, argument)| is_list(&argument.ty));
         listed.filter_map(|(name, _)| given(name)).map(|value| value.count()).max()
     }
+}
+
+/// Stands in for the values of variables while they are not known: pages of one.
+pub(super) fn any_value(_: &Name) -> Option<Value> {
+    Some(Value::from(1))
 }
 
 fn is_list(ty: &Type) -> bool {

@@ -78,6 +78,12 @@ async fn costs_follow_page_sizes() {
         plain(format!("{{ movies {{ nodes {{ id }} }} {} }}", "__typename ".repeat(n - 42)))
     })
     .await;
+    // Without a value, as without an argument.
+    check("limit-complexity", 42, wanted, |n| {
+        let more = "__typename ".repeat(n - 42);
+        (format!("query($n: Int) {{ movies(first: $n) {{ nodes {{ id }} }} {more} }}"), json!({ "n": null }))
+    })
+    .await;
     check("limit-complexity", 11, wanted, |n| {
         let ids: Vec<_> =
             (1..=n - 6).map(|key| crate::movie::global_id("Movie", i32::try_from(key).unwrap())).collect();

@@ -116,6 +116,33 @@ async fn slow_clients_are_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_together_are_bounded() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-bodies-bytes", "100"]).await;
+    let body = json!({ "query": "{ __typename }" }).to_string() + &" ".repeat(24);
+    let ask = || async { send(post(&app, body.clone())).await };
+    let mut held = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+    assert_eq!(ask().await.0, 200, "{} bytes fit", body.len());
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n";
+    held.write_all(format!("{head}{}", " ".repeat(60)).as_bytes()).await.unwrap();
+    let started = Instant::now();
+    let (status, headers, answer) = loop {
+        let outcome = ask().await;
+        if outcome.0 != 200 || started.elapsed() > Duration::from_secs(5) {
+            break outcome;
+        }
+    };
+    assert_eq!((status, code(&answer)), (503, "UNAVAILABLE"), "{answer}");
+    assert_eq!(
+        (&headers["retry-after"], &answer["errors"][0]["extensions"]["max"]),
+        (&"1".parse().unwrap(), &json!(100))
+    );
+    drop(held);
+    while ask().await.0 != 200 {
+        assert!(started.elapsed() < Duration::from_secs(8), "the room is given back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_are_bounded() {
     let args = ["--limit-connections", "1", "--header-timeout-ms", "1000"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;

@@ -110,3 +110,22 @@ async fn log_has_one_line_a_request(backend: Backend) {
     assert_eq!(line["statements"], json!(3), "movies, staff pages, staff counts");
     assert!(line["duration_ms"].as_f64().unwrap() > 0.0);
 }
+
+/// Its batches run to their end: the line comes when they are done, and counts their statements.
+#[tokio::test(flavor = "multi_thread")]
+async fn abandoned_request_is_logged_with_its_statements() {
+    let database = TestDatabase::seeded(Backend::Postgres).await;
+    let db = database.connect().await;
+    db.execute_unprepared("ALTER TABLE cinema_online RENAME TO hidden").await.unwrap();
+    let slow =
+        "CREATE VIEW cinema_online AS SELECT hidden.* FROM hidden CROSS JOIN (SELECT pg_sleep(1)) AS sleep(nothing)";
+    db.execute_unprepared(slow).await.unwrap();
+    let mut server = Server::start(&["--database-url", &database.url]);
+    let query = "{ movies(first: 3) { nodes { availability { nodes { cinema { title } } } } } }";
+    let request = reqwest::Client::new().post(&server.url).json(&json!({ "query": query }));
+    request.timeout(Duration::from_millis(500)).send().await.unwrap_err();
+    let line = server.read_line();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["status"], &line["statements"]), (&json!(499), &json!(3)), "{line}");
+    assert!(line["duration_ms"].as_f64().unwrap() >= 1_000.0, "{line}");
+}
