@@ -91,6 +91,11 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub body_timeout_ms: u64,
 
+    /// How long a client may take nothing of its answer, in milliseconds.
+    #[arg(long, env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub write_timeout_ms: u64,
+
     /// Memory for parsed documents, in bytes; 0 keeps none.
     #[arg(long, env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes)]
     pub document_cache_bytes: u64,
@@ -120,6 +125,7 @@ impl Limits {
         request_timeout_ms: 10_000,
         header_timeout_ms: 30_000,
         body_timeout_ms: 10_000,
+        write_timeout_ms: 30_000,
         document_cache_bytes: 16 << 20,
         compress_from_bytes: 1_024,
     };
@@ -130,6 +136,10 @@ impl Limits {
 
     pub(super) fn header_timeout(&self) -> Duration {
         Duration::from_millis(self.header_timeout_ms)
+    }
+
+    pub(super) fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.write_timeout_ms)
     }
 
     pub(super) fn body_timeout(&self) -> Duration {

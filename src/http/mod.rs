@@ -20,6 +20,7 @@ mod respond;
 mod scan;
 mod serve;
 mod shape;
+mod stall;
 mod variables;
 mod weigh;
 

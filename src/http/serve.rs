@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::limits::Limits;
+use super::stall::Impatient;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -45,7 +46,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
-        let connection = server.serve_connection(TokioIo::new(stream), service.clone()).with_upgrades();
+        let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout()));
+        let connection = server.serve_connection(stream, service.clone()).with_upgrades();
         let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
             let mut connection = pin!(connection);

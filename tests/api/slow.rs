@@ -115,6 +115,18 @@ async fn slow_clients_are_left() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+/// It asks again and again, and takes no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_read_nothing_are_left() {
+    let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--write-timeout-ms", "300"]).await;
+    let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+    let body = json!({ "query": "{ movies(first: 100) { nodes { title plot } } }" }).to_string();
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let ask = async { while socket.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), ask).await.expect("the server ends the connection");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_together_are_bounded() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-bodies-bytes", "100"]).await;
