@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use axum::Router;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl};
 use sea_orm::DatabaseConnection;
@@ -13,9 +14,9 @@ use tokio::time::timeout;
 
 use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
-use crate::http;
+use crate::http::{self, Health};
 use crate::kit::page::PAGE_SIZE_DEFAULT;
-use crate::schema;
+use crate::{metrics, schema};
 
 /// Rows of the longest page that any field gives, which is one of `Comment.thread`.
 const PAGE_SIZE_GREATEST: u64 = 500;
@@ -27,6 +28,7 @@ const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
 pub struct Application {
     db: Db,
     listener: TcpListener,
+    operations: Option<TcpListener>,
     introspection: bool,
     transport: http::Settings,
     grace: Duration,
@@ -38,10 +40,13 @@ impl Application {
     /// # Errors
     /// Whatever keeps the server from starting, with the flag to change or the command to run.
     pub async fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
+        metrics::start();
         // First, since it costs nothing to fail here.
-        let listener = TcpListener::bind(args.listen).await.with_context(|| {
-            format!("cannot listen on {}: choose another --listen, or stop who listens there", args.listen)
-        })?;
+        let listener = listen("--listen", args.listen).await?;
+        let operations = match args.metrics_listen {
+            Some(address) => Some(listen("--metrics-listen", address).await?),
+            None => None,
+        };
         let url = db::parse_url("--database-url", &args.database.database_url)?;
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
@@ -63,8 +68,10 @@ impl Application {
             limits: args.limits.clone(),
             cors_origins: args.cors_origins.clone(),
             pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: PAGE_SIZE_GREATEST },
+            ide: args.ide(),
+            metrics: operations.is_none(),
         };
-        Ok(Self { db, listener, introspection: args.introspection(), transport, grace })
+        Ok(Self { db, listener, operations, introspection: args.introspection(), transport, grace })
     }
 
     /// The address that the server listens on.
@@ -75,17 +82,28 @@ impl Application {
         Ok(self.listener.local_addr()?)
     }
 
+    /// The operators' address, if there is one.
+    ///
+    /// # Errors
+    /// Whatever the operating system answers.
+    pub fn metrics_address(&self) -> anyhow::Result<Option<std::net::SocketAddr>> {
+        Ok(self.operations.as_ref().map(TcpListener::local_addr).transpose()?)
+    }
+
     /// Serves until `stop` resolves, then lets running requests finish within the grace period.
     ///
     /// # Errors
     /// The schema cannot be served.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let health = Health::new(self.db.clone());
         let engine = schema::build(self.db.clone(), self.introspection);
-        let router = http::router(engine, &schema::export(), self.db.clone(), &self.transport)
+        let router = http::router(engine, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
+        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = http::serve(self.listener, router, &self.transport.limits, async move {
             stop.await;
+            health.stop();
             tracing::info!("stopping: no new connections, running requests finish");
             let _ = stopped.send(());
         });
@@ -96,6 +114,8 @@ impl Application {
         };
         tokio::select! {
             () = serve => {}
+            // To the very end, so that whoever asks there sees it coming.
+            () = operations => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
         if timeout(Duration::from_secs(1), self.db.close()).await.is_err() {
@@ -103,6 +123,20 @@ impl Application {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}: choose another {flag}, or stop who listens there"))
+}
+
+/// Serves operators, if they have an address; never ends by itself.
+async fn serve_operations(listener: Option<TcpListener>, router: Router, limits: &http::Limits) {
+    match listener {
+        Some(listener) => http::serve(listener, router, limits, std::future::pending()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,14 +1,19 @@
 //! Online cinemas, and which movies they show at what price.
 
-use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::{cinema_online, cinema_online_movie_presence as presence};
+use entity::{cinema_online, cinema_online_movie_presence as presence, cinema_titles};
 use rust_decimal::Decimal;
-use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    RelationTrait, Select,
+};
 
 use crate::error::ApiResult;
 use crate::kit::scalar::{BigInt, Money};
-use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, node, page};
+use crate::kit::{
+    ByKey, ContextExt, Edge, FoldedTexts, Id, Page, PageArgs, PageOrder, SortKey, choice_name, has_text, node, page,
+};
 use crate::movie::Movie;
 
 /// An online cinema.
@@ -149,6 +154,7 @@ impl CinemaQuery {
     }
 
     /// The online cinemas.
+    #[expect(clippy::too_many_arguments, reason = "the four Relay arguments, a filter and an order")]
     async fn cinemas(
         &self,
         ctx: &Context<'_>,
@@ -156,8 +162,12 @@ impl CinemaQuery {
         #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which cinemas to list; all if left out.")] filter: Option<CinemaFilter>,
+        #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
+        order_by: CinemaOrder,
     ) -> ApiResult<Page<Cinema>> {
-        page::load_all(ctx.db(), "cinemas", PageArgs { first, after, last, before }).await
+        let rows = filter.unwrap_or_default().rows(ctx.db())?;
+        page::load(ctx.db(), "cinemas", rows, order_by, PageArgs { first, after, last, before }).await
     }
 
     /// Which movies can be watched where, over all movies and cinemas.
@@ -176,6 +186,51 @@ impl CinemaQuery {
     }
 }
 
+/// Which online cinemas to list.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct CinemaFilter {
+    /// Only those whose title holds this text, whatever the case, ё or е; a text of one or two
+    /// letters must stand at its beginning. A blank one asks for nothing.
+    title: Option<String>,
+}
+
+/// Where folded titles stand.
+const TITLES: FoldedTexts<cinema_titles::Entity> =
+    FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title] };
+
+impl CinemaFilter {
+    fn rows(self, db: &impl ConnectionTrait) -> ApiResult<Select<cinema_online::Entity>> {
+        let title = self.title.map(|text| has_text(db, cinema_online::Column::Id, TITLES, "filter.title", text));
+        Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title.transpose()?.flatten())))
+    }
+}
+
+/// The order of a list of online cinemas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+pub enum CinemaOrder {
+    /// By title, alphabetically: case makes no difference, and ё is е.
+    #[default]
+    Title,
+    /// By title, in reverse alphabetical order.
+    TitleDesc,
+}
+
+impl PageOrder for CinemaOrder {
+    type Entity = cinema_online::Entity;
+
+    fn tag(self) -> &'static str {
+        choice_name(self)
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        [cinema_titles::Column::Title, cinema_titles::Column::CinemaId].map(SortKey::column).into()
+    }
+
+    fn join(self, rows: Select<cinema_online::Entity>) -> Select<cinema_online::Entity> {
+        rows.join_rev(JoinType::InnerJoin, cinema_titles::Relation::CinemaOnline.def())
+    }
+}
+
 /// The order of a list of availabilities. Those whose terms were never looked up come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum AvailabilityOrder {
@@ -190,14 +245,7 @@ impl PageOrder for AvailabilityOrder {
     type Entity = presence::Entity;
 
     fn tag(self) -> &'static str {
-        match self {
-            Self::UpdatedAt => "UPDATED_AT",
-            Self::UpdatedAtDesc => "UPDATED_AT_DESC",
-        }
-    }
-
-    fn descending(self) -> bool {
-        self == Self::UpdatedAtDesc
+        choice_name(self)
     }
 
     fn keys(self) -> Vec<SortKey> {

@@ -13,7 +13,7 @@ use crate::telemetry::LogFormat;
 /// A GraphQL API server for an online film library.
 ///
 /// Started without a command it serves: on SQLite in ./kinoteka.db, at
-/// http://127.0.0.1:8000/graphql. Add --demo for a catalogue to look at.
+/// http://127.0.0.1:8000/graphql, with an IDE at http://127.0.0.1:8000/. Add --demo for a catalogue to look at.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -119,6 +119,10 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
 
+    /// A further address, for operators: /metrics moves there, /livez and /readyz are on both.
+    #[arg(long, env = "KINOTEKA_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Update the schema at the start. Always on for SQLite; without it a stale PostgreSQL
     /// schema is refused.
     #[arg(long, env = "KINOTEKA_MIGRATE", value_parser = BoolishValueParser::new())]
@@ -129,7 +133,7 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
-    /// Switch off what is for development: introspection, and suggestions in error messages.
+    /// Switch off what is for development: introspection, suggestions in error messages, the IDE.
     #[arg(long, env = "KINOTEKA_PRODUCTION", value_parser = BoolishValueParser::new())]
     pub production: bool,
 
@@ -141,6 +145,10 @@ pub struct ServeArgs {
     /// Sites whose pages may ask from a browser, by commas: https://films.example.
     #[arg(long, env = "KINOTEKA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
+
+    /// Whether / serves the IDE; if left out, it does unless --production is set.
+    #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub ide: Option<bool>,
 
     /// How long running requests may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "KINOTEKA_SHUTDOWN_GRACE_MS", value_name = "MS", default_value_t = 10_000)]
@@ -164,6 +172,11 @@ impl ServeArgs {
     /// Whether the schema may be read.
     pub fn introspection(&self) -> bool {
         self.introspection.unwrap_or(!self.production)
+    }
+
+    /// Whether there are pages for people.
+    pub fn ide(&self) -> bool {
+        self.ide.unwrap_or(!self.production)
     }
 
     /// The pools' settings.

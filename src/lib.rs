@@ -6,13 +6,13 @@
 //! - [`http`] is transport and names no domain;
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
-//!   [`comment`], [`rating`], [`account`]) is everything about one thing: its GraphQL types,
+//!   [`comment`], [`rating`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
 //!   inputs, root fields and reads; [`subject`] and [`node`] join several;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`complete`] makes results what the GraphQL specification says,
-//! [`telemetry`] logs and counts.
+//! [`telemetry`] logs, [`metrics`] counts.
 
 pub mod account;
 pub mod app;
@@ -25,6 +25,7 @@ pub mod db;
 pub mod error;
 pub mod http;
 pub mod kit;
+pub mod metrics;
 pub mod movie;
 pub mod node;
 pub mod person;
@@ -33,4 +34,5 @@ pub mod rating;
 pub mod schema;
 pub mod staff;
 pub mod subject;
+pub mod tag;
 pub mod telemetry;

@@ -43,6 +43,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         () = signals.next() => return Ok(()),
     };
     tracing::info!("serving at http://{}/graphql", application.address()?);
+    if args.ide() {
+        tracing::info!("the IDE is at http://{}/", application.address()?);
+    }
+    if let Some(address) = application.metrics_address()? {
+        tracing::info!("metrics are at http://{address}/metrics");
+    }
     let (stop, stopped) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         signals.next().await;

@@ -1,15 +1,18 @@
 //! The people who make movies.
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
-use entity::{movie_staff_m2m, persons};
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
+use entity::{movie_staff_m2m, person_names, persons};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    RelationTrait, Select,
+};
 
 use crate::award::{AwardsOfPerson, MovieAward};
 use crate::error::ApiResult;
 use crate::kit::scalar::Date;
 use crate::kit::{
-    ByKey, ContextExt, Id, IntRange, Page, PageArgs, PageOrder, SortKey, WideColumn, check_text, node, page,
+    ByKey, ContextExt, FoldedTexts, Id, IntRange, Page, PageArgs, PageOrder, SortKey, WideColumn, check_text,
+    choice_name, has_row, has_text, node, page,
 };
 use crate::staff::{CreditsOfPerson, PersonPosition, StaffMember};
 
@@ -108,7 +111,7 @@ impl PersonQuery {
         page::load(
             ctx.db(),
             "persons",
-            filter.unwrap_or_default().rows()?,
+            filter.unwrap_or_default().rows(ctx.db())?,
             order_by,
             PageArgs { first, after, last, before },
         )
@@ -120,6 +123,10 @@ impl PersonQuery {
 /// one do not fulfil it.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PersonFilter {
+    /// Only those whose name, as last, first and middle name, holds this text, whatever the case,
+    /// ё or е; a text of one or two letters must stand at its beginning. A blank one asks for
+    /// nothing.
+    name: Option<String>,
     /// Only from this country, in Russian and just as written.
     country: Option<String>,
     /// Only born in these years.
@@ -128,8 +135,13 @@ pub struct PersonFilter {
     position_id: Option<ID>,
 }
 
+/// Where folded names stand.
+const NAMES: FoldedTexts<person_names::Entity> =
+    FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name] };
+
 impl PersonFilter {
-    fn rows(self) -> ApiResult<Select<persons::Entity>> {
+    fn rows(self, db: &impl ConnectionTrait) -> ApiResult<Select<persons::Entity>> {
+        let name = self.name.map(|text| has_text(db, persons::Column::Id, NAMES, "filter.name", text));
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
         let (from, to) = match self.birth_year {
             Some(years) => years.days("filter.birthYear")?,
@@ -137,15 +149,15 @@ impl PersonFilter {
         };
         let position = self.position_id.map(|id| Id::<PersonPosition>::parse("filter.positionId", &id)).transpose()?;
         let held = position.map(|position| {
-            let entries = movie_staff_m2m::Entity::find()
-                .select_only()
-                .expr(Expr::cust("1"))
-                .filter(movie_staff_m2m::Column::PositionId.eq(position.key()))
-                .filter(movie_staff_m2m::Column::PersonId.into_expr().eq(persons::Column::Id.into_expr()));
-            Expr::exists(entries.into_query())
+            has_row::<movie_staff_m2m::Entity>(
+                movie_staff_m2m::Column::PersonId,
+                persons::Column::Id,
+                movie_staff_m2m::Column::PositionId.eq(position.key()),
+            )
         });
         Ok(persons::Entity::find().filter(
             Condition::all()
+                .add_option(name.transpose()?.flatten())
                 .add_option(country.map(|country| persons::Column::Country.eq(country)))
                 .add_option(from.map(|day| persons::Column::Birthday.gte(day)))
                 .add_option(to.map(|day| persons::Column::Birthday.lte(day)))
@@ -163,6 +175,10 @@ pub enum PersonOrder {
     Newest,
     /// The earliest registered first.
     Oldest,
+    /// By last, first and middle name, alphabetically: case makes no difference, and ё is е.
+    Name,
+    /// By last, first and middle name, in reverse alphabetical order.
+    NameDesc,
     /// By birthday, the eldest first.
     Birthday,
     /// By birthday, the youngest first.
@@ -173,20 +189,25 @@ impl PageOrder for PersonOrder {
     type Entity = persons::Entity;
 
     fn tag(self) -> &'static str {
-        match self {
-            Self::Newest => "NEWEST",
-            Self::Oldest => "OLDEST",
-            Self::Birthday => "BIRTHDAY",
-            Self::BirthdayDesc => "BIRTHDAY_DESC",
-        }
-    }
-
-    fn descending(self) -> bool {
-        matches!(self, Self::Newest | Self::BirthdayDesc)
+        choice_name(self)
     }
 
     fn keys(self) -> Vec<SortKey> {
-        let first = matches!(self, Self::Birthday | Self::BirthdayDesc).then_some(persons::Column::Birthday);
-        first.into_iter().chain([persons::Column::Id]).map(SortKey::column).collect()
+        match self {
+            Self::Newest | Self::Oldest => vec![SortKey::column(persons::Column::Id)],
+            Self::Name | Self::NameDesc => {
+                [person_names::Column::Name, person_names::Column::PersonId].map(SortKey::column).into()
+            }
+            Self::Birthday | Self::BirthdayDesc => {
+                [persons::Column::Birthday, persons::Column::Id].map(SortKey::column).into()
+            }
+        }
+    }
+
+    fn join(self, rows: Select<persons::Entity>) -> Select<persons::Entity> {
+        match self {
+            Self::Name | Self::NameDesc => rows.join_rev(JoinType::InnerJoin, person_names::Relation::Persons.def()),
+            _ => rows,
+        }
     }
 }

@@ -2,17 +2,23 @@
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
-use entity::{publications, publications_category, users};
+use entity::{publication_tags, publication_titles, publications, publications_category, rating_totals, users};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, Condition, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait,
+    RelationTrait, Select,
+};
 
 use crate::account::User;
 use crate::comment::{Comment, CommentOrder, CommentsOfPublication};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{
-    ByKey, ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, WideColumn, check_time, json_strings, node, page,
+    ByKey, ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, WideColumn, check_time, choice_name, json_strings,
+    node, page,
 };
+use crate::rating::{self, Rated, UserRating};
+use crate::tag::TagFilter;
 
 /// A text about film, written by a user of the library.
 #[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
@@ -121,6 +127,11 @@ impl Publication {
         ctx.find(self.author_id).await
     }
 
+    /// What users gave the publication.
+    async fn user_rating(&self, ctx: &Context<'_>) -> ApiResult<UserRating> {
+        UserRating::load(ctx, Rated::Publication(self.id)).await
+    }
+
     /// The comments that are no replies. What was replied stands under each.
     async fn comments(
         &self,
@@ -171,6 +182,8 @@ impl Edge for PublicationsOfUser {
 pub struct PublicationFilter {
     /// Only of this kind.
     category_id: Option<ID>,
+    /// Only with these tags.
+    tags: Option<TagFilter>,
     /// Only by this user; none if the account is gone.
     author_id: Option<ID>,
     /// Only published at this time or later.
@@ -198,7 +211,16 @@ impl PublicationFilter {
                 .filter(users::Column::DeletedAt.is_null());
             publications::Column::Author.in_subquery(living.into_query())
         });
+        let tags = self.tags.map(|tags| {
+            tags.condition::<publication_tags::Entity>(
+                "filter.tags",
+                publication_tags::Column::PublicationId,
+                publication_tags::Column::Tag,
+                publications::Column::Id,
+            )
+        });
         Ok(Condition::all()
+            .add_option(tags.transpose()?)
             .add_option(category.map(|id| publications::Column::Category.eq(id.key())))
             .add_option(by_author)
             .add_option(from.map(|time| publications::Column::CreatedAt.gte(time)))
@@ -214,24 +236,48 @@ pub enum PublicationOrder {
     Newest,
     /// The earliest published first.
     Oldest,
+    /// By title, alphabetically: case makes no difference, and ё is е.
+    Title,
+    /// By title, in reverse alphabetical order.
+    TitleDesc,
+    /// By the average of users' ratings, the lowest first. Those without ratings come last.
+    UserRating,
+    /// By the average of users' ratings, the highest first. Those without ratings come last.
+    UserRatingDesc,
 }
 
 impl PageOrder for PublicationOrder {
     type Entity = publications::Entity;
 
     fn tag(self) -> &'static str {
-        match self {
-            Self::Newest => "NEWEST",
-            Self::Oldest => "OLDEST",
-        }
-    }
-
-    fn descending(self) -> bool {
-        self == Self::Newest
+        choice_name(self)
     }
 
     fn keys(self) -> Vec<SortKey> {
-        vec![SortKey::column(publications::Column::CreatedAt), SortKey::column(publications::Column::Id)]
+        match self {
+            Self::Newest | Self::Oldest => {
+                [publications::Column::CreatedAt, publications::Column::Id].map(SortKey::column).into()
+            }
+            Self::Title | Self::TitleDesc => {
+                [publication_titles::Column::Title, publication_titles::Column::PublicationId]
+                    .map(SortKey::column)
+                    .into()
+            }
+            Self::UserRating | Self::UserRatingDesc => rating::order_keys(rating_totals::Column::PublicationId),
+        }
+    }
+
+    fn join(self, rows: Select<publications::Entity>) -> Select<publications::Entity> {
+        match self {
+            Self::Newest | Self::Oldest => rows,
+            Self::Title | Self::TitleDesc => {
+                rows.join_rev(JoinType::InnerJoin, publication_titles::Relation::Publications.def())
+            }
+            Self::UserRating | Self::UserRatingDesc => {
+                let publication = rating_totals::Relation::Publications.def();
+                rating::join_totals(rows, publication, rating_totals::Column::PublicationId)
+            }
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::node::NodeQuery;
 use crate::person::PersonQuery;
 use crate::publication::PublicationQuery;
 use crate::staff::StaffQuery;
+use crate::tag::TagQuery;
 
 /// What can be asked of the library.
 #[derive(Debug, Default, MergedObject)]
@@ -32,6 +33,7 @@ pub struct Query(
     CinemaQuery,
     PublicationQuery,
     CommentQuery,
+    TagQuery,
     AccountQuery,
 );
 

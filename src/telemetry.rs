@@ -55,7 +55,7 @@ pub struct RequestContext {
 }
 
 /// The status logged for a client that left before it was answered, as nginx does.
-const CLIENT_GONE: u16 = 499;
+pub const CLIENT_GONE: u16 = 499;
 
 impl Drop for RequestContext {
     fn drop(&mut self) {

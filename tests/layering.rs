@@ -14,6 +14,7 @@ const DOMAINS: &[&str] = &[
     "crate::publication",
     "crate::rating",
     "crate::staff",
+    "crate::tag",
 ];
 
 /// Paths, what must not stand in them, and why.
@@ -33,6 +34,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
             "src/publication.rs",
             "src/rating.rs",
             "src/staff.rs",
+            "src/tag.rs",
         ],
         &["crate::http", "crate::schema", "crate::app", "sqlx", "DbBackend"],
         "a domain knows no transport and no database in particular",

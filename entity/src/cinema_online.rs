@@ -17,6 +17,8 @@ pub struct Model {
 pub enum Relation {
     #[sea_orm(has_many = "super::cinema_online_movie_presence::Entity")]
     CinemaOnlineMoviePresence,
+    #[sea_orm(has_one = "super::cinema_titles::Entity")]
+    CinemaTitles,
     #[sea_orm(has_many = "super::user_movie_orders::Entity")]
     UserMovieOrders,
 }
@@ -24,6 +26,12 @@ pub enum Relation {
 impl Related<super::cinema_online_movie_presence::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::CinemaOnlineMoviePresence.def()
+    }
+}
+
+impl Related<super::cinema_titles::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::CinemaTitles.def()
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Model {
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
+    #[sea_orm(has_one = "super::comment_tombstones::Entity")]
+    CommentTombstones,
     #[sea_orm(
         belongs_to = "Entity",
         from = "Column::ParentId",
@@ -51,6 +53,12 @@ pub enum Relation {
         on_delete = "SetNull"
     )]
     Users,
+}
+
+impl Related<super::comment_tombstones::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::CommentTombstones.def()
+    }
 }
 
 impl Related<super::movies::Entity> for Entity {

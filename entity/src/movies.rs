@@ -35,6 +35,12 @@ pub enum Relation {
     Comments,
     #[sea_orm(has_many = "super::movie_staff_m2m::Entity")]
     MovieStaffM2m,
+    #[sea_orm(has_many = "super::movie_tags::Entity")]
+    MovieTags,
+    #[sea_orm(has_one = "super::movie_titles::Entity")]
+    MovieTitles,
+    #[sea_orm(has_one = "super::rating_totals::Entity")]
+    RatingTotals,
     #[sea_orm(has_many = "super::user_movie_orders::Entity")]
     UserMovieOrders,
     #[sea_orm(has_many = "super::users_rating::Entity")]
@@ -62,6 +68,24 @@ impl Related<super::comments::Entity> for Entity {
 impl Related<super::movie_staff_m2m::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::MovieStaffM2m.def()
+    }
+}
+
+impl Related<super::movie_tags::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::MovieTags.def()
+    }
+}
+
+impl Related<super::movie_titles::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::MovieTitles.def()
+    }
+}
+
+impl Related<super::rating_totals::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::RatingTotals.def()
     }
 }
 

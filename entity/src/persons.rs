@@ -22,6 +22,8 @@ pub enum Relation {
     Awards,
     #[sea_orm(has_many = "super::movie_staff_m2m::Entity")]
     MovieStaffM2m,
+    #[sea_orm(has_one = "super::person_names::Entity")]
+    PersonNames,
 }
 
 impl Related<super::awards::Entity> for Entity {
@@ -33,6 +35,12 @@ impl Related<super::awards::Entity> for Entity {
 impl Related<super::movie_staff_m2m::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::MovieStaffM2m.def()
+    }
+}
+
+impl Related<super::person_names::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::PersonNames.def()
     }
 }
 

@@ -22,6 +22,10 @@ pub struct Model {
 pub enum Relation {
     #[sea_orm(has_many = "super::comments::Entity")]
     Comments,
+    #[sea_orm(has_many = "super::publication_tags::Entity")]
+    PublicationTags,
+    #[sea_orm(has_one = "super::publication_titles::Entity")]
+    PublicationTitles,
     #[sea_orm(
         belongs_to = "super::publications_category::Entity",
         from = "Column::Category",
@@ -30,6 +34,8 @@ pub enum Relation {
         on_delete = "Restrict"
     )]
     PublicationsCategory,
+    #[sea_orm(has_one = "super::rating_totals::Entity")]
+    RatingTotals,
     #[sea_orm(
         belongs_to = "super::users::Entity",
         from = "Column::Author",
@@ -48,9 +54,27 @@ impl Related<super::comments::Entity> for Entity {
     }
 }
 
+impl Related<super::publication_tags::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::PublicationTags.def()
+    }
+}
+
+impl Related<super::publication_titles::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::PublicationTitles.def()
+    }
+}
+
 impl Related<super::publications_category::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::PublicationsCategory.def()
+    }
+}
+
+impl Related<super::rating_totals::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::RatingTotals.def()
     }
 }
 

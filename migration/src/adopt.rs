@@ -108,7 +108,7 @@ fn list_objects(sql: &str) -> Vec<Object<'_>> {
     sql.lines()
         .filter_map(|line| {
             let rest = line.strip_prefix("CREATE ")?;
-            let rest = rest.strip_prefix("UNIQUE ").unwrap_or(rest);
+            let rest = rest.strip_prefix("UNIQUE ").or(rest.strip_prefix("VIRTUAL ")).unwrap_or(rest);
             let (kind, rest) = rest.split_once(' ')?;
             let name = rest.split([' ', '(']).next()?;
             Some(Object { kind, name })

@@ -34,7 +34,15 @@ macro_rules! script {
 }
 
 /// Every step, oldest first. A released step never changes: what follows is a new one.
-pub const STEPS: &[Step] = &[step!("0001_tables"), step!("0002_indexes"), step!("0003_reading")];
+pub const STEPS: &[Step] = &[
+    step!("0001_tables"),
+    step!("0002_indexes"),
+    step!("0003_reading"),
+    step!("0004_rating_totals"),
+    step!("0005_filters"),
+    step!("0006_tombstones"),
+    step!("0007_folded_texts"),
+];
 
 impl Step {
     /// The SQL that makes this step on `backend`.

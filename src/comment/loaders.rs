@@ -1,19 +1,21 @@
-//! Batch reads along a thread: upwards for the depth, downwards for the whole of it.
+//! Batch reads of comments: which are deleted, and along a thread, upwards for the depth and
+//! downwards for the whole of it.
 //!
-//! Each is one recursive statement for all comments asked about. A comment's parent has a
-//! smaller id, as the database checks, so recursion ends.
+//! Along a thread it is one recursive statement for all comments asked about. A comment's parent
+//! has a smaller id, as the database checks, so recursion ends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
-use entity::comments;
+use entity::{comment_tombstones, comments};
 use sea_orm::sea_query::{
     Alias, Asterisk, BinOper, CommonTableExpression, Expr, ExprTrait, Func, JoinType, Order, Query, UnionType,
     WindowStatement, WithClause,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QuerySelect, QueryTrait,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
+    QueryTrait,
 };
 
 use super::Comment;
@@ -22,6 +24,10 @@ use crate::db::dialect;
 use crate::error::log_database;
 use crate::kit::Id;
 use crate::kit::load::Reader;
+
+/// Asks whether a comment is deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TombstoneOf(pub Id<Comment>);
 
 /// Asks how deep in its thread a comment stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +39,25 @@ pub struct ThreadOf {
     pub root: Id<Comment>,
     pub depth: i32,
     pub size: i32,
+}
+
+impl Loader<TombstoneOf> for Reader {
+    type Value = ();
+    type Error = Arc<DbErr>;
+
+    async fn load(&self, keys: &[TombstoneOf]) -> Result<HashMap<TombstoneOf, ()>, Arc<DbErr>> {
+        let ids: Vec<_> = keys.iter().map(|key| key.0.key()).collect();
+        let column = comment_tombstones::Column::CommentId;
+        let found: Vec<i32> = comment_tombstones::Entity::find()
+            .select_only()
+            .column(column)
+            .filter(dialect::one_of(self.db().get_database_backend(), column.as_column_ref(), &ids))
+            .into_tuple()
+            .all(self.db())
+            .await
+            .map_err(log_database)?;
+        Ok(found.into_iter().map(|id| (TombstoneOf(Id::new(id)), ())).collect())
+    }
 }
 
 impl Loader<DepthOf> for Reader {

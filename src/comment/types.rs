@@ -5,22 +5,23 @@ use chrono::{DateTime, Utc};
 use entity::comments;
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
 
-use super::loaders::{DepthOf, ThreadOf};
+use super::loaders::{DepthOf, ThreadOf, TombstoneOf};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
-use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, node};
+use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
 use crate::publication::Publication;
 use crate::subject::Subject;
 
-/// A comment on a movie or a publication, or a reply to one.
+/// A comment on a movie or a publication, or a reply to one. One that was deleted stays while it
+/// has replies, without text and author.
 #[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
 #[graphql(complex)]
 #[sea_orm(entity = "comments::Entity")]
 pub struct Comment {
     /// The opaque id, the same in every answer.
     pub id: Id<Comment>,
-    /// What was said.
+    /// What was said; empty when the comment is deleted.
     #[sea_orm(from_col = "comment")]
     text: String,
     /// When it was said.
@@ -56,12 +57,17 @@ const THREAD_DEPTH_MAX: i32 = 32;
 
 #[ComplexObject]
 impl Comment {
-    /// Who said it; null when the account is gone.
+    /// Who said it; null when the account is gone or the comment is deleted.
     async fn author(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
         match self.user_id {
             Some(id) => ctx.find(id).await,
             None => Ok(None),
         }
+    }
+
+    /// Whether it was deleted and stays only because of its replies.
+    async fn is_deleted(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        Ok(ctx.read(TombstoneOf(self.id)).await?.is_some())
     }
 
     /// What the comment is about.
@@ -140,14 +146,7 @@ impl PageOrder for CommentOrder {
     type Entity = comments::Entity;
 
     fn tag(self) -> &'static str {
-        match self {
-            Self::Newest => "NEWEST",
-            Self::Oldest => "OLDEST",
-        }
-    }
-
-    fn descending(self) -> bool {
-        self == Self::Newest
+        choice_name(self)
     }
 
     fn keys(self) -> Vec<SortKey> {

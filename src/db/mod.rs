@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use migration::connect::{self, Access, DatabaseUrl, PoolSettings};
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 
-use crate::telemetry;
+use crate::{metrics, telemetry};
 
-/// Called with the text of every SQL statement that was run.
-pub type StatementObserver = Arc<dyn Fn(&str) + Send + Sync>;
+/// Called with every SQL statement that was run.
+pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 
 /// The pools that requests share. Cloning is cheap.
 #[derive(Clone)]
@@ -23,6 +23,18 @@ pub struct Db {
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: DatabaseConnection,
+    shared: bool,
+}
+
+/// How much of a pool is used at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    /// Connections at most.
+    pub max: u32,
+    /// Open connections.
+    pub open: u32,
+    /// Open connections that somebody holds.
+    pub in_use: u32,
 }
 
 /// Reads a URL without ever repeating it: it may hold a password.
@@ -60,12 +72,23 @@ impl Db {
             let observer = observer.clone();
             connection.set_metric_callback(move |info| {
                 telemetry::count_statement();
+                metrics::count_statement(info.elapsed, info.failed);
                 if let Some(observer) = &observer {
-                    observer(&info.statement.sql);
+                    observer(info.statement);
                 }
             });
         }
-        Ok(Self { write, read })
+        let shared = read_url.is_none() && matches!(url, DatabaseUrl::Postgres(_));
+        Ok(Self { write, read, shared })
+    }
+
+    /// The pools by name: one if reads and writes share it.
+    pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
+        let mut pools = vec![("write", measure(&self.write))];
+        if !self.shared {
+            pools.push(("read", measure(&self.read)));
+        }
+        pools
     }
 
     /// Closes both pools, waiting for connections that are in use.
@@ -76,6 +99,21 @@ impl Db {
         self.read.close().await?;
         self.write.close().await
     }
+}
+
+fn measure(pool: &DatabaseConnection) -> PoolUse {
+    let (max, open, idle) = match pool.get_database_backend() {
+        DbBackend::Postgres => {
+            let pool = pool.get_postgres_connection_pool();
+            (pool.options().get_max_connections(), pool.size(), pool.num_idle())
+        }
+        _ => {
+            let pool = pool.get_sqlite_connection_pool();
+            (pool.options().get_max_connections(), pool.size(), pool.num_idle())
+        }
+    };
+    // The two numbers are read one after the other.
+    PoolUse { max, open, in_use: open.saturating_sub(u32::try_from(idle).unwrap_or(u32::MAX)) }
 }
 
 impl fmt::Debug for Db {

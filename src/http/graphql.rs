@@ -95,7 +95,11 @@ impl<E: Executor> Endpoint<E> {
         let mut outcomes = Vec::with_capacity(operations.len());
         for operation in operations {
             let outcome = self.execute(operation, false, &mut budget).await;
-            outcomes.push(outcome.unwrap_or_else(|refusal| Outcome::from_errors(vec![*refusal.error])));
+            let refuse = |refusal: Refusal| {
+                refusal.count();
+                Outcome::from_errors(vec![*refusal.error])
+            };
+            outcomes.push(outcome.unwrap_or_else(refuse));
         }
         respond::respond_batch(&outcomes, answer)
     }
@@ -105,5 +109,8 @@ impl<E: Executor> Endpoint<E> {
 pub(super) async fn answer<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request<Body>) -> Response {
     let answer = accept::negotiate(request.headers());
     let outcome = endpoint.handle(request, answer).await;
-    outcome.unwrap_or_else(|refusal| respond::refuse(refusal, answer.unwrap_or(Answer::Json)))
+    outcome.unwrap_or_else(|refusal| {
+        refusal.count();
+        respond::refuse(refusal, answer.unwrap_or(Answer::Json))
+    })
 }

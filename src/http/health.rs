@@ -1,25 +1,51 @@
 //! What orchestrators ask: is the process alive, can it serve.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use migration::SchemaState;
 
 use crate::db::Db;
 
+/// What the answers depend on. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Health {
+    pub(super) db: Db,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Health {
+    /// The health of a server that uses this database.
+    pub fn new(db: Db) -> Self {
+        Self { db, stopping: Arc::default() }
+    }
+
+    /// From now on the server is not ready.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The process answers.
 pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Both pools answer, and the schema has all that this program needs. A newer schema is no
-/// reason to refuse: while a new version is rolled out, the old one goes on serving.
-pub(super) async fn ready(State(db): State<Db>) -> (StatusCode, String) {
+/// The server is to go on, both pools answer, and the schema has all that this program needs.
+/// A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
+/// on serving.
+pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) {
     let refuse = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"));
-    if let Err(error) = db.write.ping().await {
+    if health.stopping.load(Ordering::Relaxed) {
+        return refuse("the server is shutting down");
+    }
+    if let Err(error) = health.db.write.ping().await {
         tracing::warn!("not ready: the database does not answer: {error}");
         return refuse("the database does not answer");
     }
-    match migration::compare(&db.read).await {
+    match migration::compare(&health.db.read).await {
         Ok(SchemaState::Current | SchemaState::Ahead(_)) => (StatusCode::OK, "ok\n".to_owned()),
         Ok(state) => refuse(&state.to_string()),
         Err(error) => {

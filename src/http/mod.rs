@@ -1,9 +1,11 @@
-//! Transport: GraphQL over HTTP, health, and what every request gets. Names no domain.
+//! Transport: GraphQL over HTTP, the IDE, health and metrics, and what every request gets. Names no
+//! domain.
 //!
-//! A request passes [`serve`] (connections), [`request`] (id, log line), compression, and at
-//! `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`body`] and [`params`] read
-//! the request, [`document`] parses and weighs it, the executor answers, [`respond`] writes. What goes
-//! wrong before the executor is a [`refusal`]. `docs/transport.md` describes it for clients.
+//! A request passes [`serve`] (connections), [`metrics`] (counts), [`request`] (id, log line),
+//! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`body`]
+//! and [`params`] read the request, [`document`] parses and weighs it, the executor answers, [`respond`]
+//! writes. What goes wrong before the executor is a [`refusal`]. `docs/transport.md` describes it for
+//! clients, `docs/operations.md` for those who run it.
 
 mod accept;
 mod body;
@@ -11,8 +13,10 @@ mod cors;
 mod document;
 mod graphql;
 mod health;
+mod ide;
 mod inputs;
 mod limits;
+mod metrics;
 mod params;
 mod refusal;
 mod request;
@@ -39,11 +43,11 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use cors::Origin;
+pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
 pub use weigh::Pages;
 
-use crate::db::Db;
 use document::Documents;
 use graphql::Endpoint;
 
@@ -56,32 +60,60 @@ pub struct Settings {
     pub cors_origins: Vec<Origin>,
     /// How long pages are.
     pub pages: Pages,
+    /// Whether there are pages for people at `/`.
+    pub ide: bool,
+    /// Whether `/metrics` is on the main address.
+    pub metrics: bool,
 }
 
-/// The routes of the server: `/graphql`, `/livez`, `/readyz`. `sdl` defines the executor's schema.
+/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
+/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
 ///
 /// # Errors
 /// The schema's definition is no SDL.
-pub fn router<E: Executor>(executor: E, sdl: &str, db: Db, settings: &Settings) -> Result<Router, parser::Error> {
-    let Settings { limits, cors_origins, pages } = settings;
+pub fn router<E: Executor>(
+    executor: E,
+    sdl: &str,
+    health: &Health,
+    settings: &Settings,
+) -> Result<Router, parser::Error> {
+    let Settings { limits, cors_origins, pages, .. } = settings;
     let documents = Documents::new(sdl, *pages, limits.clone())?;
-    let endpoint = Arc::new(Endpoint::new(executor, documents, limits.clone()));
-    let mut router = Router::new()
-        .route("/graphql", any(graphql::answer::<E>).with_state(endpoint))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready).with_state(db))
-        .layer(CatchPanicLayer::custom(request::answer_panic))
-        .layer(compression(limits.compress_from_bytes));
+    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, limits.clone()));
+    let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
+    let mut router = health_routes(health).route("/graphql", graphql);
+    if settings.ide {
+        router = router.merge(ide::routes());
+    }
+    if settings.metrics {
+        router = router.merge(metrics_route(health));
+    }
+    router =
+        router.layer(CatchPanicLayer::custom(request::answer_panic)).layer(compression(limits.compress_from_bytes));
     if !cors_origins.is_empty() {
         router = router.layer(cors::layer(cors_origins));
     }
     for (name, value) in SAFE_HEADERS {
         router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
     }
-    Ok(router.layer(from_fn(request::observe)))
+    Ok(router.layer(from_fn(request::observe)).layer(from_fn(metrics::observe)))
 }
 
-/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame.
+/// The routes of the operators' address: health and metrics. Asking them is not logged.
+pub fn operations_router(health: &Health) -> Router {
+    health_routes(health).merge(metrics_route(health))
+}
+
+fn health_routes(health: &Health) -> Router {
+    Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready).with_state(health.clone()))
+}
+
+fn metrics_route(health: &Health) -> Router {
+    Router::new().route("/metrics", get(metrics::show).with_state(health.db.clone()))
+}
+
+/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
+/// IDE's pages come with a policy of their own.
 const SAFE_HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),

@@ -4,6 +4,8 @@ use async_graphql::{Pos, ServerError, Value};
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::metrics;
+
 /// A request that is answered with one error and without being executed.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -11,16 +13,22 @@ pub(super) struct Refusal {
     /// in the GraphQL document or with its variables.
     pub(super) status: Option<StatusCode>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    code: &'static str,
     pub(super) error: Box<ServerError>,
 }
 
 const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 
 impl Refusal {
-    fn new(status: Option<StatusCode>, code: &str, message: impl Into<String>) -> Self {
+    fn new(status: Option<StatusCode>, code: &'static str, message: impl Into<String>) -> Self {
         let mut error = ServerError::new(message, None);
         error.extensions.get_or_insert_default().set("code", code);
-        Self { status, headers: Vec::new(), error: Box::new(error) }
+        Self { status, headers: Vec::new(), code, error: Box::new(error) }
+    }
+
+    /// Counts what the executor, which counts its own errors, never sees.
+    pub(super) fn count(&self) {
+        metrics::count_error(self.code);
     }
 
     fn header(mut self, name: HeaderName, value: &'static str) -> Self {
@@ -124,8 +132,9 @@ impl Refusal {
 
     /// The document does not parse.
     pub(super) fn syntax(mut error: ServerError) -> Self {
-        error.extensions.get_or_insert_default().set("code", "GRAPHQL_PARSE_FAILED");
-        Self { status: None, headers: Vec::new(), error: Box::new(error) }
+        let code = "GRAPHQL_PARSE_FAILED";
+        error.extensions.get_or_insert_default().set("code", code);
+        Self { status: None, headers: Vec::new(), code, error: Box::new(error) }
     }
 
     /// The document is no document for this schema.

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::metrics;
 use crate::telemetry::{self, RequestContext};
 
 /// The request's id, in requests and answers.
@@ -71,6 +72,7 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no text");
     tracing::error!(request_id = telemetry::request_id(), "a handler panicked: {text}");
+    metrics::count_error("INTERNAL");
     let error = json!({
         "message": "internal error; the server's log has the details",
         "extensions": { "code": "INTERNAL", "requestId": telemetry::request_id() },

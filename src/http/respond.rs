@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::accept::Answer;
 use super::refusal::Refusal;
+use crate::metrics;
 
 /// One outcome as it goes out: without `data` unless something was executed.
 #[derive(Serialize)]
@@ -52,7 +53,7 @@ pub(super) fn respond_batch(outcomes: &[Outcome], answer: Answer) -> Response {
 
 /// The answer to a request that was not executed.
 pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
-    let Refusal { status, headers, error } = refusal;
+    let Refusal { status, headers, error, .. } = refusal;
     let mut response = respond(Outcome::from_errors(vec![*error]), answer);
     if let Some(status) = status {
         *response.status_mut() = status;
@@ -65,6 +66,7 @@ fn write(body: &impl Serialize, status: StatusCode, answer: Answer) -> Response 
     let (status, body) = match serde_json::to_vec(body) {
         Ok(body) => (status, body),
         Err(error) => {
+            metrics::count_error("INTERNAL");
             // A scalar of ours that is no JSON, such as an infinite number.
             tracing::error!(request_id = crate::telemetry::request_id(), "the answer is no JSON: {error}");
             let body = br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#;

@@ -12,7 +12,7 @@ use sea_orm::{
 };
 
 use super::cursor::KeyPart;
-use super::load::Node;
+use super::load::{Node, Row};
 use super::page::{Plan, Window};
 use super::sort::PageOrder;
 use crate::db::dialect;
@@ -24,17 +24,17 @@ pub trait Edge: Clone + Eq + Hash + Send + Sync + 'static {
     type Node: Node;
 
     /// The orders that the list is offered in.
-    type Order: PageOrder<Entity = <Self::Node as Node>::Entity>;
+    type Order: PageOrder<Entity = <Self::Node as Row>::Entity>;
 
     /// The list's name in cursors.
     const LIST: &'static str;
 
     /// The column that holds the parent's key; an index must begin with it.
-    fn parent_column() -> <<Self::Node as Node>::Entity as EntityTrait>::Column;
+    fn parent_column() -> <<Self::Node as Row>::Entity as EntityTrait>::Column;
 
     /// What the filter leaves of the listed table, for all parents.
-    fn rows(&self) -> Select<<Self::Node as Node>::Entity> {
-        <Self::Node as Node>::Entity::find()
+    fn rows(&self) -> Select<<Self::Node as Row>::Entity> {
+        <Self::Node as Row>::Entity::find()
     }
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn load_pages<E: Edge>(
 /// PostgreSQL: a page of each parent through the index, however many rows the parent has.
 fn select_lateral<E: Edge>(
     plan: &Plan,
-    rows: Select<<E::Node as Node>::Entity>,
+    rows: Select<<E::Node as Row>::Entity>,
     parents: &[i32],
 ) -> Option<SelectStatement> {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new(PARENT)));
@@ -112,7 +112,7 @@ fn select_lateral<E: Edge>(
 /// parent, then the rows by primary key.
 fn select_correlated<E: Edge>(
     plan: &Plan,
-    rows: Select<<E::Node as Node>::Entity>,
+    rows: Select<<E::Node as Row>::Entity>,
     parents: &[i32],
 ) -> Option<SelectStatement> {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new("value")));

@@ -21,10 +21,13 @@ use crate::db::dialect;
 use crate::error::log_database;
 
 /// A GraphQL object that is a row of one table, read without the table's wide columns.
-pub trait Node: NodeType + PartialModelTrait + FromQueryResult + OutputType + Clone + Send + Sync {
+pub trait Row: PartialModelTrait + FromQueryResult + OutputType + Clone + Send + Sync + 'static {
     /// The table.
     type Entity: EntityTrait<Model: Sync>;
+}
 
+/// A row with an id of its own.
+pub trait Node: NodeType + Row {
     /// The table's integer primary key.
     fn key_column() -> <Self::Entity as EntityTrait>::Column;
 
@@ -44,9 +47,11 @@ macro_rules! node {
             const TYPE: &'static str = stringify!($node);
         }
 
-        impl $crate::kit::Node for $node {
+        impl $crate::kit::Row for $node {
             type Entity = $table::Entity;
+        }
 
+        impl $crate::kit::Node for $node {
             fn key_column() -> $table::Column {
                 $table::Column::Id
             }
@@ -69,7 +74,7 @@ pub trait WideColumn: 'static {
     type Node: Node;
 
     /// The column: text.
-    fn column() -> <<Self::Node as Node>::Entity as EntityTrait>::Column;
+    fn column() -> <<Self::Node as Row>::Entity as EntityTrait>::Column;
 
     /// What is read of it.
     fn expr() -> Expr {
@@ -169,7 +174,7 @@ impl<W: WideColumn> Loader<TextOf<W>> for Reader {
     async fn load(&self, keys: &[TextOf<W>]) -> Result<HashMap<TextOf<W>, String>, Arc<DbErr>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let id = W::Node::key_column();
-        let rows: Vec<(i32, Option<String>)> = <W::Node as Node>::Entity::find()
+        let rows: Vec<(i32, Option<String>)> = <W::Node as Row>::Entity::find()
             .select_only()
             .column(id)
             .expr_as(W::expr(), "text")

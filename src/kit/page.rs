@@ -12,7 +12,7 @@ use sea_orm::{
 
 use super::connection::Page;
 use super::cursor::{Cursor, KeyPart};
-use super::load::Node;
+use super::load::{Node, Row};
 use super::sort::{ByKey, PageOrder, SortKey};
 use crate::error::{ApiError, ApiResult};
 
@@ -87,8 +87,7 @@ pub async fn load<N, O>(
     args: PageArgs,
 ) -> ApiResult<Page<N>>
 where
-    N: Node,
-    N::Entity: EntityTrait<Model: Sync>,
+    N: Row,
     O: PageOrder<Entity = N::Entity>,
 {
     let window = args.window(list, order)?;
@@ -147,7 +146,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(order: impl PageOrder, window: &Window, backend: DbBackend) -> Self {
-        let keys = order.keys();
+        let keys = order.keys().into_iter().map(|key| key.by_code_point(backend)).collect();
         let descending = order.descending() != window.backward;
         let direction = if descending { Order::Desc } else { Order::Asc };
         let mut plan =
@@ -227,7 +226,7 @@ impl Plan {
     }
 
     /// The statement that reads the page, or `None` if no row can be in the window.
-    pub(super) fn select_page<N: Node>(&self, rows: Select<N::Entity>) -> Option<SelectStatement> {
+    pub(super) fn select_page<N: Row>(&self, rows: Select<N::Entity>) -> Option<SelectStatement> {
         let base = self.select_columns::<N>(rows);
         let mut branches = self.branches.iter().enumerate().map(|(position, conditions)| {
             let mut branch = base.clone();
@@ -257,7 +256,7 @@ impl Plan {
     }
 
     /// The columns of `N` and of the sort keys, for rows that are still to be bounded.
-    pub(super) fn select_columns<N: Node>(&self, rows: Select<N::Entity>) -> SelectStatement {
+    pub(super) fn select_columns<N: Row>(&self, rows: Select<N::Entity>) -> SelectStatement {
         let mut statement = N::select_cols(rows.select_only()).into_query();
         for (position, key) in self.keys.iter().enumerate() {
             statement.expr_as(key.expr.clone(), key_alias(position));
@@ -291,11 +290,11 @@ impl Plan {
         u64::from(self.size) + 1
     }
 
-    pub(super) fn read<N: Node>(&self, rows: Vec<QueryResult>) -> Result<Vec<(Vec<KeyPart>, N)>, DbErr> {
+    pub(super) fn read<N: Row>(&self, rows: Vec<QueryResult>) -> Result<Vec<(Vec<KeyPart>, N)>, DbErr> {
         rows.iter().map(|row| self.read_row(row)).collect()
     }
 
-    pub(super) fn read_row<N: Node>(&self, row: &QueryResult) -> Result<(Vec<KeyPart>, N), DbErr> {
+    pub(super) fn read_row<N: Row>(&self, row: &QueryResult) -> Result<(Vec<KeyPart>, N), DbErr> {
         let read =
             |(position, key): (usize, &SortKey)| KeyPart::read(row, &format!("key_{position}"), key.kind, self.backend);
         let keys = self.keys.iter().enumerate().map(read).collect::<Result<_, _>>()?;

@@ -3,8 +3,9 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 
+use async_graphql::resolver_utils::EnumType;
 use sea_orm::sea_query::{ColumnType, Expr, IntoColumnRef};
-use sea_orm::{ColumnTrait, EntityTrait, Select};
+use sea_orm::{ColumnTrait, DbBackend, EntityTrait, Select};
 
 use super::load::Node;
 
@@ -54,6 +55,21 @@ impl SortKey {
         };
         Self { expr: Expr::col(column.as_column_ref()), kind, nullable: definition.is_null() }
     }
+
+    /// A column that may be NULL in general, but in no row that the order lists.
+    pub fn present<C: ColumnTrait + IntoColumnRef>(column: C) -> Self {
+        Self { nullable: false, ..Self::column(column) }
+    }
+
+    /// The same, with text compared by code point whatever the column's collation.
+    pub(super) fn by_code_point(self, backend: DbBackend) -> Self {
+        match (self.kind, backend) {
+            (KeyKind::Text, DbBackend::Postgres) => {
+                Self { expr: Expr::cust_with_expr("$1 COLLATE \"C\"", self.expr), ..self }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// An order that a list is offered in.
@@ -61,11 +77,13 @@ pub trait PageOrder: Copy + Eq + Hash + Send + Sync + 'static {
     /// The table whose rows are listed.
     type Entity: EntityTrait;
 
-    /// The order's name in cursors.
+    /// The order's name in cursors; that of a choice is its name in the schema.
     fn tag(self) -> &'static str;
 
-    /// Whether the greatest comes first.
-    fn descending(self) -> bool;
+    /// Whether the greatest comes first, as the name tells.
+    fn descending(self) -> bool {
+        self.tag() == "NEWEST" || self.tag().ends_with("_DESC")
+    }
 
     /// Most significant first; the last is unique. All run in one direction.
     fn keys(self) -> Vec<SortKey>;
@@ -74,6 +92,11 @@ pub trait PageOrder: Copy + Eq + Hash + Send + Sync + 'static {
     fn join(self, rows: Select<Self::Entity>) -> Select<Self::Entity> {
         rows
     }
+}
+
+/// The name of a choice of orders in the schema.
+pub fn choice_name<O: EnumType>(order: O) -> &'static str {
+    O::items().iter().find(|item| item.value == order).map_or("", |item| item.name)
 }
 
 /// The one order of a list that offers no choice: by primary key, oldest first.
@@ -105,10 +128,6 @@ impl<N: Node> PageOrder for ByKey<N> {
 
     fn tag(self) -> &'static str {
         "KEY"
-    }
-
-    fn descending(self) -> bool {
-        false
     }
 
     fn keys(self) -> Vec<SortKey> {

@@ -12,6 +12,7 @@ use crate::comment::{Comment, CommentOrder, CommentsOfMovie};
 use crate::error::ApiResult;
 use crate::kit::scalar::Money;
 use crate::kit::{ByKey, ContextExt, Id, Page, PageArgs, WideColumn, json_strings, node};
+use crate::rating::{Rated, UserRating};
 use crate::staff::{StaffMember, StaffOfMovie};
 
 /// A movie or a series of the catalogue.
@@ -93,6 +94,11 @@ impl Movie {
     /// What the movie is about.
     async fn plot(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
         ctx.text::<Plot>(self.id).await
+    }
+
+    /// What users gave the movie.
+    async fn user_rating(&self, ctx: &Context<'_>) -> ApiResult<UserRating> {
+        UserRating::load(ctx, Rated::Movie(self.id)).await
     }
 
     /// Who made the movie, in the order of the credits.

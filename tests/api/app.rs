@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, Statement};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ pub struct TestApp {
     /// Where the server listens: `http://127.0.0.1:PORT`.
     pub origin: String,
     pub client: reqwest::Client,
-    statements: Arc<Mutex<Vec<String>>>,
+    statements: Arc<Mutex<Vec<Statement>>>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<anyhow::Result<()>>,
 }
@@ -39,7 +39,7 @@ impl TestApp {
         let cli = Cli::try_parse_from(line.iter().chain(args)).unwrap();
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&statements);
-        let observer = Arc::new(move |sql: &str| log.lock().unwrap().push(sql.to_owned()));
+        let observer = Arc::new(move |statement: &Statement| log.lock().unwrap().push(statement.clone()));
         let application = Application::build(&cli.serve, Some(observer)).await.unwrap();
         let origin = format!("http://{}", application.address().unwrap());
         let (stop, stopped) = oneshot::channel();
@@ -63,6 +63,15 @@ impl TestApp {
 
     /// The SQL statements that `query` costs.
     pub async fn statements_of(&self, query: &str, variables: Value) -> Vec<String> {
+        self.run(query, variables).await.into_iter().map(|statement| statement.sql).collect()
+    }
+
+    /// The same with the values that were bound, as text.
+    pub async fn statements_with_values(&self, query: &str, variables: Value) -> Vec<String> {
+        self.run(query, variables).await.iter().map(ToString::to_string).collect()
+    }
+
+    async fn run(&self, query: &str, variables: Value) -> Vec<Statement> {
         self.statements.lock().unwrap().clear();
         self.data(query, variables).await;
         std::mem::take(&mut *self.statements.lock().unwrap())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{comments, publications, users, users_rating};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -18,6 +18,9 @@ on_both!(
     thread_is_bounded,
     user_page_shows_what_they_did,
     long_texts_come_only_when_selected,
+    user_rating_sums_up_the_ratings,
+    orders_by_user_rating_are_by_the_average,
+    deleted_comment_keeps_its_replies,
 );
 
 async fn publication_page_shows_what_the_rows_say(backend: Backend) {
@@ -224,4 +227,75 @@ async fn long_texts_come_only_when_selected(backend: Backend) {
     let excerpt = app.statements_of("{ publications { nodes { excerpt } } }", json!({})).await;
     assert!(excerpt.iter().any(|sql| sql.contains("substr(")), "{excerpt:#?}");
     assert_eq!(excerpt.len(), 2);
+}
+
+async fn user_rating_sums_up_the_ratings(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let db = app.sql().await;
+    let query = "query($movie: ID!, $publication: ID!) {
+        movie(id: $movie) { userRating { average count histogram } }
+        publication(id: $publication) { userRating { average count histogram } } }";
+    for id in [1, 2, 3] {
+        let ids = json!({ "movie": global_id("Movie", id), "publication": global_id("Publication", id) });
+        let data = app.data(query, ids).await;
+        for (kind, column) in
+            [("movie", users_rating::Column::MovieId), ("publication", users_rating::Column::PublicationId)]
+        {
+            let rows = users_rating::Entity::find().filter(column.eq(id)).all(&db).await.unwrap();
+            let given: Vec<_> = (1..=5).map(|mark| rows.iter().filter(|row| row.rating == mark).count()).collect();
+            let total: i32 = rows.iter().map(|row| i32::from(row.rating)).sum();
+            let average = f64::from(total) / rows.len() as f64;
+            let shown = &data[kind]["userRating"];
+            assert_eq!((&shown["count"], &shown["histogram"]), (&json!(rows.len()), &json!(given)), "{kind} {id}");
+            assert!((shown["average"].as_f64().unwrap() - average).abs() < 0.000_6, "{kind} {id}: {average}");
+        }
+    }
+    db.execute_unprepared("DELETE FROM users_rating WHERE movie_id = 1").await.unwrap();
+    let data = app.data(query, json!({ "movie": global_id("Movie", 1), "publication": global_id("Publication", 1) }));
+    let none = json!({ "average": null, "count": 0, "histogram": [0, 0, 0, 0, 0] });
+    assert_eq!(data.await["movie"]["userRating"], none);
+}
+
+async fn orders_by_user_rating_are_by_the_average(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    for list in ["movies", "publications"] {
+        for (order, descending) in [("USER_RATING", false), ("USER_RATING_DESC", true)] {
+            let query = format!(
+                "query($after: String) {{ list: {list}(orderBy: {order}, first: 100, after: $after) {{
+                 nodes {{ userRating {{ average }} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+            );
+            let (mut averages, mut after) = (Vec::new(), Value::Null);
+            loop {
+                let data = app.data(&query, json!({ "after": after })).await;
+                let nodes = data["list"]["nodes"].as_array().unwrap();
+                averages.extend(nodes.iter().map(|node| node["userRating"]["average"].as_f64()));
+                after = data["list"]["pageInfo"]["endCursor"].clone();
+                if data["list"]["pageInfo"]["hasNextPage"] == json!(false) {
+                    break;
+                }
+            }
+            let mut expected = averages.clone();
+            let key = |average: &Option<f64>| average.map_or(f64::INFINITY, |a| if descending { -a } else { a });
+            expected.sort_by(|a, b| key(a).total_cmp(&key(b)));
+            assert_eq!(averages, expected, "{list} {order}");
+        }
+    }
+}
+
+async fn deleted_comment_keeps_its_replies(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let db = app.sql().await;
+    let reply = comments::Entity::find().filter(comments::Column::ParentId.is_not_null()).one(&db).await.unwrap();
+    let parent = reply.unwrap().parent_id.unwrap();
+    let query = "query($id: ID!) { comment(id: $id) { isDeleted text author { username }
+        replies { nodes { isDeleted } } thread { nodes { isDeleted } } } }";
+    let ask = async || app.data(query, json!({ "id": global_id("Comment", parent) })).await["comment"].clone();
+    let before = ask().await;
+    assert_eq!(before["isDeleted"], json!(false));
+    db.execute_unprepared(&format!("INSERT INTO comment_tombstones (comment_id) VALUES ({parent})")).await.unwrap();
+    let after = ask().await;
+    let head = [&after["isDeleted"], &after["text"], &after["author"]];
+    assert_eq!(head, [&json!(true), &json!(""), &Value::Null]);
+    assert_eq!(after["replies"], before["replies"]);
+    assert_eq!(after["thread"]["nodes"][0]["isDeleted"], json!(true));
 }

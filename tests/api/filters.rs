@@ -9,7 +9,13 @@ use crate::app::TestApp;
 use crate::movie::global_id;
 use crate::support::database::Backend;
 
-on_both!(filters_of_movies_hold, filters_of_persons_hold, filters_of_publications_hold, bad_filters_are_named);
+on_both!(
+    filters_of_movies_hold,
+    filters_of_persons_hold,
+    filters_of_publications_hold,
+    filters_of_cinemas_hold,
+    bad_filters_are_named,
+);
 
 /// Walks a list with a filter and compares the ids with those that SQL finds.
 async fn compare(app: &TestApp, list: &str, type_name: &str, filter: &str, orders: &[&str], sql: &str) {
@@ -43,7 +49,7 @@ async fn compare(app: &TestApp, list: &str, type_name: &str, filter: &str, order
 
 async fn filters_of_movies_hold(backend: Backend) {
     let app = TestApp::seeded(backend).await;
-    let orders = ["NEWEST", "YEAR", "RATING_DESC", "BOX_OFFICE"];
+    let orders = ["NEWEST", "TITLE", "YEAR", "RATING_DESC", "USER_RATING_DESC", "BOX_OFFICE"];
     let [person, award, cinema] = [global_id("Person", 5), global_id("FilmAward", 3), global_id("Cinema", 2)];
     let person_filter = format!("{{ personId: \"{person}\" }}");
     let award_filter = format!("{{ awardId: \"{award}\" }}");
@@ -62,6 +68,40 @@ async fn filters_of_movies_hold(backend: Backend) {
         ("{ ageRating: [FROM_0, FROM_18] }", "SELECT id FROM movies WHERE rars IN ('0+', '18+')"),
         ("{ ageRating: [] }", "SELECT id FROM movies WHERE false"),
         ("{ maxPrice: \"150.00\" }", "SELECT DISTINCT movie_id FROM cinema_online_movie_presence WHERE price <= 150"),
+        ("{ title: \"зИМ\" }", "SELECT id FROM movies WHERE title LIKE '%зим%' OR title LIKE '%Зим%'"),
+        ("{ title: \" Зелёный  КОСТЁР \" }", "SELECT id FROM movies WHERE title LIKE '%елёный костёр%'"),
+        ("{ title: \"Зе\" }", "SELECT id FROM movies WHERE title LIKE 'Зе%'"),
+        (
+            "{ title: \"the \" }",
+            "SELECT id FROM movies WHERE title_original LIKE '%The%' OR title_original LIKE '%the%'",
+        ),
+        ("{ title: \"%\" }", "SELECT id FROM movies WHERE false"),
+        ("{ title: \"%%%\" }", "SELECT id FROM movies WHERE false"),
+        ("{ title: \"___\" }", "SELECT id FROM movies WHERE false"),
+        ("{ title: \"\\\"зима\\\" OR\" }", "SELECT id FROM movies WHERE false"),
+        ("{ title: \" \" }", "SELECT id FROM movies"),
+        (
+            "{ title: \"зим\", year: { from: 1990 } }",
+            "SELECT id FROM movies WHERE year >= 1990 AND (title LIKE '%зим%' OR title LIKE '%Зим%')",
+        ),
+        ("{ tags: { all: [\"Драма\"] } }", "SELECT movie_id FROM movie_tags WHERE tag = 'Драма'"),
+        (
+            "{ tags: { all: [\"Драма\", \"Сериал\", \"Драма\"] } }",
+            "SELECT movie_id FROM movie_tags WHERE tag IN ('Драма', 'Сериал') GROUP BY movie_id HAVING count(*) = 2",
+        ),
+        (
+            "{ tags: { any: [\"Шоу\", \"Трэш\", \"Нет такого\"] }, year: { from: 1980 } }",
+            "SELECT id FROM movies WHERE year >= 1980
+             AND id IN (SELECT movie_id FROM movie_tags WHERE tag IN ('Шоу', 'Трэш'))",
+        ),
+        (
+            "{ tags: { all: [\"Драма\"], any: [\"Шоу\", \"Комедия\"] } }",
+            "SELECT movie_id FROM movie_tags AS drama WHERE tag = 'Драма'
+             AND movie_id IN (SELECT movie_id FROM movie_tags WHERE tag IN ('Шоу', 'Комедия'))",
+        ),
+        ("{ tags: { all: [], any: null } }", "SELECT id FROM movies"),
+        ("{ tags: { any: [] } }", "SELECT id FROM movies WHERE false"),
+        ("{ tags: { all: [\"драма\"] } }", "SELECT id FROM movies WHERE false"),
         (&person_filter, "SELECT DISTINCT movie_id FROM movie_staff_m2m WHERE person_id = 5"),
         (&award_filter, "SELECT DISTINCT movie_id FROM awards WHERE film_award_id = 3"),
         (&cinema_filter, "SELECT movie_id FROM cinema_online_movie_presence WHERE cinema_id = 2 AND price <= 200"),
@@ -80,6 +120,11 @@ async fn filters_of_persons_hold(backend: Backend) {
     let position = global_id("PersonPosition", 1);
     let position_filter = format!("{{ positionId: \"{position}\", country: \"Россия\" }}");
     for (filter, sql) in [
+        (
+            "{ name: \"ИВАН\" }",
+            "SELECT id FROM persons WHERE last_name || ' ' || first_name || ' ' || coalesce(mid_name, '') LIKE '%Иван%'
+             OR last_name || ' ' || first_name || ' ' || coalesce(mid_name, '') LIKE '%иван%'",
+        ),
         ("{ country: \"Франция\" }", "SELECT id FROM persons WHERE country = 'Франция'"),
         (
             "{ birthYear: { from: 1970, to: 1979 } }",
@@ -91,7 +136,7 @@ async fn filters_of_persons_hold(backend: Backend) {
              AND id IN (SELECT person_id FROM movie_staff_m2m WHERE position_id = 1)",
         ),
     ] {
-        compare(&app, "persons", "Person", filter, &["OLDEST", "BIRTHDAY", "BIRTHDAY_DESC"], sql).await;
+        compare(&app, "persons", "Person", filter, &["OLDEST", "NAME", "BIRTHDAY", "BIRTHDAY_DESC"], sql).await;
     }
 }
 
@@ -107,6 +152,10 @@ async fn filters_of_publications_hold(backend: Backend) {
     for (filter, sql) in [
         (category_filter.as_str(), "SELECT id FROM publications WHERE category = 2"),
         (&author_filter, "SELECT id FROM publications WHERE author = 7"),
+        (
+            "{ tags: { any: [\"Драма\", \"Комедия\"] } }",
+            "SELECT DISTINCT publication_id FROM publication_tags WHERE tag IN ('Драма', 'Комедия')",
+        ),
         // Nobody learns what a removed user wrote.
         (&removed_filter, "SELECT id FROM publications WHERE false"),
         (
@@ -115,7 +164,19 @@ async fn filters_of_publications_hold(backend: Backend) {
              AND created_at < '2025-01-01T00:00:00+00:00'",
         ),
     ] {
-        compare(&app, "publications", "Publication", filter, &["NEWEST", "OLDEST"], sql).await;
+        compare(&app, "publications", "Publication", filter, &["NEWEST", "OLDEST", "TITLE_DESC", "USER_RATING"], sql)
+            .await;
+    }
+}
+
+async fn filters_of_cinemas_hold(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    for (filter, sql) in [
+        ("{ title: null }", "SELECT id FROM cinema_online"),
+        ("{ title: \"КИНО\" }", "SELECT id FROM cinema_online WHERE title LIKE '%кино%' OR title LIKE '%Кино%'"),
+        ("{ title: \"нет такого\" }", "SELECT id FROM cinema_online WHERE false"),
+    ] {
+        compare(&app, "cinemas", "Cinema", filter, &["TITLE", "TITLE_DESC"], sql).await;
     }
 }
 
@@ -127,7 +188,15 @@ async fn bad_filters_are_named(backend: Backend) {
         ("movies", json!({ "year": { "from": 2000, "to": 1990 } }), "filter.year: begins at 2000 and ends at 1990"),
         ("movies", json!({ "rating": { "from": 5, "to": 1 } }), "filter.rating: begins at 5"),
         ("movies", json!({ "country": "a\u{0}b" }), "filter.country: holds a NUL"),
+        ("movies", json!({ "title": long }), "filter.title: is too long; 1000"),
+        ("movies", json!({ "title": "я".repeat(500_000) }), "filter.title: is too long; 1000"),
+        ("persons", json!({ "name": "а\u{0}" }), "filter.name: holds a NUL"),
+        ("cinemas", json!({ "title": long }), "filter.title: is too long; 1000"),
         ("movies", json!({ "country": long }), "filter.country: is too long; 1000"),
+        ("movies", json!({ "tags": { "any": vec!["Драма"; 21] } }), "filter.tags.any: 21 titles are too many; name 20"),
+        ("movies", json!({ "tags": { "all": vec!["Драма"; 1_000] } }), "filter.tags.all: 1000 titles are too many"),
+        ("movies", json!({ "tags": { "all": ["Д\u{0}"] } }), "filter.tags.all: holds a NUL"),
+        ("publications", json!({ "tags": { "any": [long] } }), "filter.tags.any: is too long; 1000"),
         ("movies", json!({ "cinemaId": person }), "filter.cinemaId: this is the id of a Person"),
         ("movies", json!({ "personId": "?" }), "filter.personId: not an id"),
         ("persons", json!({ "birthYear": { "from": 3, "to": 2 } }), "filter.birthYear: begins at 3"),
@@ -143,6 +212,7 @@ async fn bad_filters_are_named(backend: Backend) {
         let kind = match list {
             "movies" => "MovieFilter",
             "persons" => "PersonFilter",
+            "cinemas" => "CinemaFilter",
             _ => "PublicationFilter",
         };
         let query = format!("query($filter: {kind}!) {{ {list}(filter: $filter) {{ totalCount }} }}");

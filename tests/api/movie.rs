@@ -4,7 +4,7 @@ use entity::{
     awards, cinema_online, cinema_online_movie_presence as presence, film_award_registry, movie_staff_m2m as staff,
     movies, person_position, persons,
 };
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -18,6 +18,7 @@ on_both!(
     orders_sort_with_nulls_last,
     student_price_is_rounded_to_kopecks,
     wide_columns_come_only_when_selected,
+    alphabetical_orders_are_as_a_reader_expects,
 );
 
 async fn film_page_shows_what_the_rows_say(backend: Backend) {
@@ -255,4 +256,33 @@ async fn wide_columns_come_only_when_selected(backend: Backend) {
 pub fn global_id(type_name: &str, key: i32) -> String {
     use base64::Engine;
     base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
+}
+
+async fn alphabetical_orders_are_as_a_reader_expects(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let db = app.sql().await;
+    let sorted = ["2001", "Zorba", "Écran noir", "ёж", "Ежи", "Ёлка", "елки", "Жар", "жара", "Яма"];
+    for title in sorted.iter().rev() {
+        db.execute_unprepared(&format!("INSERT INTO movies (title, duration) VALUES ('{title}', 90)")).await.unwrap();
+    }
+    for title in sorted {
+        let person = format!("INSERT INTO persons (last_name, first_name, country) VALUES ('{title}', 'А', 'Россия')");
+        db.execute_unprepared(&person).await.unwrap();
+    }
+    let data = app
+        .data(
+            "{ movies(orderBy: TITLE) { nodes { title } } back: movies(orderBy: TITLE_DESC) { nodes { title } }
+             persons(orderBy: NAME) { nodes { lastName } } }",
+            json!({}),
+        )
+        .await;
+    let expected: Vec<_> = sorted.iter().map(|title| json!({ "title": title })).collect();
+    assert_eq!(data["movies"]["nodes"], json!(expected));
+    assert_eq!(data["back"]["nodes"], json!(expected.iter().rev().collect::<Vec<_>>()));
+    let names: Vec<_> = sorted.iter().map(|title| json!({ "lastName": title })).collect();
+    assert_eq!(data["persons"]["nodes"], json!(names));
+    // A title that changes moves.
+    db.execute_unprepared("UPDATE movies SET title = 'Ящик' WHERE title = '2001'").await.unwrap();
+    let data = app.data("{ movies(orderBy: TITLE_DESC, first: 1) { nodes { title } } }", json!({})).await;
+    assert_eq!(data["movies"]["nodes"][0]["title"], json!("Ящик"));
 }

@@ -34,16 +34,40 @@ pub const LISTS: &[List] = &[
     List {
         field: "Query.movies",
         parent: None,
-        orders: &["NEWEST", "OLDEST", "YEAR", "YEAR_DESC", "RATING", "RATING_DESC", "BOX_OFFICE", "BOX_OFFICE_DESC"],
+        orders: &[
+            "NEWEST",
+            "OLDEST",
+            "TITLE",
+            "TITLE_DESC",
+            "YEAR",
+            "YEAR_DESC",
+            "RATING",
+            "RATING_DESC",
+            "USER_RATING",
+            "USER_RATING_DESC",
+            "BOX_OFFICE",
+            "BOX_OFFICE_DESC",
+        ],
         size: 37,
     },
-    List { field: "Query.persons", parent: None, orders: &["NEWEST", "OLDEST", "BIRTHDAY", "BIRTHDAY_DESC"], size: 97 },
+    List {
+        field: "Query.persons",
+        parent: None,
+        orders: &["NEWEST", "OLDEST", "NAME", "NAME_DESC", "BIRTHDAY", "BIRTHDAY_DESC"],
+        size: 97,
+    },
     List { field: "Query.personPositions", parent: None, orders: &[], size: 5 },
     List { field: "Query.filmAwards", parent: None, orders: &[], size: 4 },
     List { field: "Query.filmAwardNominations", parent: None, orders: &[], size: 7 },
-    List { field: "Query.cinemas", parent: None, orders: &[], size: 3 },
+    List { field: "Query.cinemas", parent: None, orders: &["TITLE", "TITLE_DESC"], size: 3 },
     List { field: "Query.availabilities", parent: None, orders: &["UPDATED_AT", "UPDATED_AT_DESC"], size: 99 },
-    List { field: "Query.publications", parent: None, orders: &["NEWEST", "OLDEST"], size: 31 },
+    List {
+        field: "Query.publications",
+        parent: None,
+        orders: &["NEWEST", "OLDEST", "TITLE", "TITLE_DESC", "USER_RATING", "USER_RATING_DESC"],
+        size: 31,
+    },
+    List { field: "Query.tags", parent: None, orders: &[], size: 4 },
     List { field: "Query.publicationCategories", parent: None, orders: &[], size: 2 },
     List {
         field: "Movie.staff",
@@ -184,8 +208,9 @@ impl List {
         let arguments = format!("{args} {order}");
         let arguments = if arguments.trim().is_empty() { String::new() } else { format!("({arguments})") };
         let list = format!(
-            "page: {field}{arguments} {{ totalCount edges {{ cursor node {{ id }} }}
-             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
+            "page: {field}{arguments} {{ totalCount edges {{ cursor node {{ {} }} }}
+             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}",
+            if self.field == "Query.tags" { "id: title" } else { "id" }
         );
         match self.parent {
             None => app.query(&format!("{{ {list} }}"), json!({})).await,

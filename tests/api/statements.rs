@@ -38,11 +38,17 @@ async fn statements_do_not_grow_with_parents(backend: Backend) {
 
 /// What each type leads to, one level on.
 const EDGES: &[(&str, &str)] = &[
-    ("StaffMember", "person { bio } position { title } movie { plot }"),
+    ("StaffMember", "person { bio } position { title } movie { plot userRating { count } }"),
     ("MovieAward", "award { title } nomination { title } person { bio } movie { plot }"),
     ("Availability", "cinema { title } movie { plot }"),
-    ("Comment", "author { bio } subject { __typename } parent { text } replyCount depth replies { nodes { text } }"),
-    ("Publication", "author { bio } category { title } excerpt comments { totalCount nodes { text } }"),
+    (
+        "Comment",
+        "author { bio } subject { __typename } parent { text } replyCount depth isDeleted replies { nodes { text } }",
+    ),
+    (
+        "Publication",
+        "author { bio } category { title } excerpt userRating { count } comments { totalCount nodes { text } }",
+    ),
     ("Rating", "user { bio } subject { __typename }"),
 ];
 

@@ -63,16 +63,25 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut server = Self { child, url: String::new(), log };
+        server.url = server.next_url("/graphql");
+        server
+    }
+
+    /// Waits until the log names a URL that ends like this, and gives it back.
+    pub fn next_url(&mut self, end: &str) -> String {
         let mut line = String::new();
-        let url = loop {
+        loop {
             line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0, "the server ended: {:?}", child.wait());
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "the server ended: {:?}", self.child.wait());
             if let Some(at) = line.find("http://127.0.0.1:") {
-                break line[at..].split('"').next().unwrap().to_owned();
+                let url = line[at..].split('"').next().unwrap();
+                if url.ends_with(end) {
+                    return url.to_owned();
+                }
             }
-        };
-        Self { child, url, log }
+        }
     }
 
     /// Sends a signal, such as `TERM`.

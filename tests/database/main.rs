@@ -15,3 +15,4 @@ mod fixture;
 mod forms;
 mod migrate;
 mod schema;
+mod side_tables;

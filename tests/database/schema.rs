@@ -12,6 +12,9 @@ use crate::support::database::{Backend, TestDatabase};
 /// Where SQLite has an index of its own: its unique key over expressions serves no look-up.
 const SQLITE_ONLY: &str = "users_rating_movie_id_idx";
 
+/// How SQLite folds, which PostgreSQL does by a function.
+const SQLITE_FOLDING: [&str; 3] = ["fold_letters", "folded_texts", "texts_as_written"];
+
 on_both![
     the_tables_are_the_sixteen_and_the_side_tables,
     columns_equal_the_facts,
@@ -22,7 +25,12 @@ on_both![
 
 async fn the_tables_are_the_sixteen_and_the_side_tables(backend: Backend) {
     let (_database, db) = migrated(backend).await;
-    let found: BTreeSet<_> = read_columns(&db, backend).await.into_keys().collect();
+    let mut found: BTreeSet<_> = read_columns(&db, backend).await.into_keys().collect();
+    if backend == Backend::Sqlite {
+        assert!(SQLITE_FOLDING.iter().all(|name| found.remove(*name)));
+        // What full-text search keeps is one table and several of its own behind it.
+        found.retain(|table| !table.contains("_trigram"));
+    }
     assert_eq!(TABLES.len(), 16);
     let known = TABLES.iter().map(|(name, _)| *name).chain(SIDE_TABLES.iter().copied());
     assert_eq!(found, known.map(str::to_owned).collect());
@@ -84,6 +92,11 @@ async fn every_foreign_key_has_an_index_that_begins_with_it(backend: Backend) {
     let indexes = read_indexes(&db, backend).await;
     for key in read_foreign_keys(&db, backend).await {
         let (table, column) = key.split(' ').next().unwrap().split_once('.').unwrap();
+        // On SQLite a key of one integer is the table itself.
+        let is_key = format!("SELECT '' FROM pragma_table_info('{table}') WHERE name = '{column}' AND pk = 1");
+        if backend == Backend::Sqlite && !read_texts(&db, &is_key).await.is_empty() {
+            continue;
+        }
         let begins = |definition: &String| {
             let definition = definition.trim_start_matches("unique ");
             definition.starts_with(&format!("{table} btree ({column},"))
@@ -175,7 +188,8 @@ async fn the_schema_page_names_everything_beyond_the_facts() {
         &db,
         "SELECT conname::text FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
          UNION SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal
-         UNION SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+         UNION SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+             AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')",
     )
     .await;
     names.extend(read_indexes(&db, Backend::Postgres).await.into_keys().filter(|name| !name.ends_with("_pkey")));
@@ -184,6 +198,7 @@ async fn the_schema_page_names_everything_beyond_the_facts() {
     names.extend(read_indexes(&db, Backend::Sqlite).await.into_keys());
     names.retain(|name| !name.starts_with("sqlite_"));
     names.extend(TABLES.iter().map(|(table, _)| (*table).to_owned()));
+    names.extend(SIDE_TABLES.iter().map(|table| (*table).to_owned()));
     let missing: BTreeSet<_> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "docs/schema.md does not name {missing:?}");
 }

@@ -24,3 +24,4 @@ macro_rules! on_both {
 
 pub mod database;
 pub mod postgres;
+pub mod rows;

@@ -1,10 +1,12 @@
-//! Ranges and texts in filters.
+//! What filters are made of: ranges, texts, rows of other tables, folded texts.
 
 use async_graphql::InputObject;
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Utc};
-use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
+use super::fold::fold;
+use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
 
 /// A range of whole numbers; both ends belong to it. One that ends before it begins is refused.
@@ -79,4 +81,50 @@ pub fn check_text(field: &str, text: String) -> ApiResult<String> {
         return Err(ApiError::bad_input(field, "holds a NUL character; remove it"));
     }
     Ok(text)
+}
+
+/// A row of `E` whose column `link` refers to `own` fulfils `terms`.
+///
+/// Not EXISTS: SQLite would look for such a row for each of the list, however few there are.
+pub fn has_row<E: EntityTrait>(link: E::Column, own: impl ColumnTrait, terms: impl IntoCondition) -> Expr {
+    own.in_subquery(E::find().select_only().column(link).filter(terms).into_query())
+}
+
+/// Where folded texts of a list's rows stand.
+#[derive(Clone, Copy, Debug)]
+pub struct FoldedTexts<E: EntityTrait> {
+    /// The column that refers to the listed row.
+    pub owner: E::Column,
+    /// The columns with the texts.
+    pub texts: &'static [E::Column],
+}
+
+/// Letters that a trigram index needs; fewer are looked for at the start only.
+const NEEDLE_LENGTH_MIN: usize = 3;
+
+/// A folded text of the row whose key is `own` holds the text in the input `field`, or begins
+/// with it when that has one or two letters; `None` if it is blank.
+///
+/// # Errors
+/// `BadInput` for a text that is too long or that no database takes.
+pub fn has_text<E: EntityTrait>(
+    db: &impl ConnectionTrait,
+    own: impl ColumnTrait,
+    folded: FoldedTexts<E>,
+    field: &str,
+    text: String,
+) -> ApiResult<Option<Expr>> {
+    let needle = fold(&check_text(field, text)?);
+    let rows = E::find().select_only().column(folded.owner);
+    let rows = match needle.chars().count() {
+        0 => return Ok(None),
+        length if length < NEEDLE_LENGTH_MIN => {
+            // No character comes behind the last one.
+            let end = format!("{needle}\u{10ffff}");
+            let begins = |column: &E::Column| column.gte(needle.as_str()).and(column.lt(end.as_str()));
+            rows.filter(folded.texts.iter().map(begins).fold(Condition::any(), Condition::add))
+        }
+        _ => rows.filter(dialect::holds(db.get_database_backend(), folded.owner, folded.texts, &needle)),
+    };
+    Ok(Some(own.in_subquery(rows.into_query())))
 }

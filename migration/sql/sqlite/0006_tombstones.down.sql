@@ -1,0 +1,3 @@
+-- Takes back 0006_tombstones.up.sql. What was emptied stays empty.
+
+DROP TABLE comment_tombstones;

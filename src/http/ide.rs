@@ -1,0 +1,179 @@
+//! The pages for people: GraphiQL at `/`, built from `web/` and embedded, and the plain page
+//! at `/plain`, which stands in at `/` when `web/` was not built.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::Router;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+/// A file's path and content.
+type Source = (&'static str, &'static [u8]);
+
+/// The files of `web/dist`, as `build.rs` lists them; none if it was not built.
+const BUILT: &[Source] = include!(concat!(env!("OUT_DIR"), "/web.rs"));
+
+/// The page of our own, which needs no build.
+const PLAIN: &[Source] = &[
+    ("plain.html", include_bytes!("ide/plain.html")),
+    ("plain.js", include_bytes!("ide/plain.js")),
+    ("plain.css", include_bytes!("ide/plain.css")),
+];
+
+/// What the built pages may do.
+///
+/// - Monaco, GraphiQL's editor, lays out every line of text by `style` attributes and adds its
+///   themes as `<style>` elements: hence `'unsafe-inline'` for styles, and for nothing else.
+/// - GraphiQL's style sheet holds its fonts, and Monaco's its squiggles, as `data:` URLs.
+/// - The editor checks documents in workers, which are files of ours.
+const BUILT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     font-src 'self' data:; img-src 'self' data:; connect-src 'self'; worker-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What the plain page may do: `data:` is its empty icon.
+const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file as it is served.
+#[derive(Clone, Debug)]
+struct Page {
+    route: String,
+    content: &'static [u8],
+    content_type: &'static str,
+    policy: &'static str,
+    cache: &'static str,
+    /// Weak, since one tag serves all encodings of the content.
+    etag: String,
+}
+
+/// The routes of all pages.
+pub(super) fn routes() -> Router {
+    pages(BUILT).into_iter().fold(Router::new(), |router, page| {
+        let route = page.route.clone();
+        router.route(&route, get(async move |headers: HeaderMap| answer(&page, &headers)))
+    })
+}
+
+fn pages(built: &[Source]) -> Vec<Page> {
+    let mut pages: Vec<_> = built.iter().map(|source| Page::new(*source, BUILT_POLICY)).collect();
+    pages.extend(PLAIN.iter().map(|source| Page::new(*source, PLAIN_POLICY)));
+    if !pages.iter().any(|page| page.route == "/") {
+        let plain = pages.iter().find(|page| page.route == "/plain").cloned();
+        pages.extend(plain.map(|plain| Page { route: "/".to_owned(), ..plain }));
+    }
+    pages
+}
+
+impl Page {
+    fn new((path, content): Source, policy: &'static str) -> Self {
+        let route = match path.strip_suffix(".html") {
+            Some("index") => "/".to_owned(),
+            Some(page) => format!("/{page}"),
+            None => format!("/{path}"),
+        };
+        // Vite puts a hash of the content into the names of what is in this folder.
+        let hashed = path.starts_with("assets/");
+        let tag = if hashed { path.to_owned() } else { format!("{:016x}", hash(content)) };
+        Self {
+            route,
+            content,
+            content_type: content_type(path),
+            policy,
+            cache: if hashed { "public, max-age=31536000, immutable" } else { "no-cache" },
+            etag: format!("W/\"{tag}\""),
+        }
+    }
+}
+
+fn answer(page: &Page, request: &HeaderMap) -> Response {
+    let headers = [
+        (CONTENT_TYPE, page.content_type),
+        (CACHE_CONTROL, page.cache),
+        (ETAG, &page.etag),
+        // Workers obey the policy that comes with their own file, so every file has one.
+        (CONTENT_SECURITY_POLICY, page.policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+    if known.flat_map(|tags| tags.split(',')).any(|tag| matches!(tag.trim(), tag if tag == page.etag || tag == "*")) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, page.content).into_response()
+}
+
+fn hash(content: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json") => "application/json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ttf") => "font/ttf",
+        Some("woff2") => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT, pages};
+
+    const DIST: &[super::Source] = &[
+        ("index.html", b"<html>"),
+        ("other.html", b"<html>"),
+        ("assets/index-a1b2.js", b"1"),
+        ("assets/font-c3d4.ttf", b"2"),
+    ];
+
+    fn table(built: &[super::Source]) -> Vec<String> {
+        let line = |page: &super::Page| format!("{} {} {}", page.route, page.content_type, page.cache);
+        let mut lines: Vec<_> = pages(built).iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn built_files_are_served_by_their_names() {
+        let immutable = "public, max-age=31536000, immutable";
+        assert_eq!(
+            table(DIST),
+            [
+                "/ text/html; charset=utf-8 no-cache".to_owned(),
+                format!("/assets/font-c3d4.ttf font/ttf {immutable}"),
+                format!("/assets/index-a1b2.js text/javascript; charset=utf-8 {immutable}"),
+                "/other text/html; charset=utf-8 no-cache".to_owned(),
+                "/plain text/html; charset=utf-8 no-cache".to_owned(),
+                "/plain.css text/css; charset=utf-8 no-cache".to_owned(),
+                "/plain.js text/javascript; charset=utf-8 no-cache".to_owned(),
+            ]
+        );
+        assert!(table(BUILT).iter().any(|line| line.starts_with("/ text/html")));
+    }
+
+    #[test]
+    fn plain_page_stands_in_for_what_was_not_built() {
+        let pages = pages(&[]);
+        let at = |route| pages.iter().find(|page| page.route == route).map(|page| (page.content, page.policy));
+        assert!(at("/").is_some());
+        assert_eq!(at("/"), at("/plain"));
+    }
+
+    #[test]
+    fn tags_change_with_the_content() {
+        let tag = |built| pages(built)[0].etag.clone();
+        assert_ne!(tag(&[("index.html", b"1")]), tag(&[("index.html", b"2")]));
+        assert_eq!(tag(&[("assets/a-1.js", b"1")]), "W/\"assets/a-1.js\"");
+    }
+}

@@ -1,0 +1,26 @@
+//! Folding of texts that are looked for: the same as `fold_text` in the database, so that what
+//! a client types is compared with titles and names as they are stored folded.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// `text` in lower case, with ё as е, white space as single blanks and none at the ends, without
+/// stress marks and characters of no width.
+pub fn fold(text: &str) -> String {
+    let composed: String = text.nfc().collect();
+    let mut folded = String::with_capacity(composed.len());
+    for letter in composed.to_lowercase().chars() {
+        match letter {
+            'ё' => folded.push('е'),
+            'ς' => folded.push('σ'),
+            '\u{ad}' | '\u{301}' | '\u{307}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {}
+            blank if blank.is_whitespace() => {
+                if !folded.is_empty() && !folded.ends_with(' ') {
+                    folded.push(' ');
+                }
+            }
+            letter => folded.push(letter),
+        }
+    }
+    folded.truncate(folded.trim_end_matches(' ').len());
+    folded
+}

@@ -1,0 +1,237 @@
+//! What the process counts, for Prometheus. Whoever does a thing counts it here; what is only
+//! looked up (pools, memory) is read when somebody asks. `http::metrics` serves the text.
+//!
+//! The counters belong to the process, so that counting needs no handle.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{LazyLock, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::db::Db;
+
+/// The media type of [`render`]'s text, which Prometheus asks for first.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Operation names that have series of their own. Clients choose names, and every name costs
+/// Prometheus memory: later ones are counted together, as `other`.
+pub const OPERATIONS_MAX: usize = 64;
+
+type Label<V> = [(&'static str, V); 1];
+type Histograms = Family<Label<String>, Histogram, fn() -> Histogram>;
+
+struct Metrics {
+    registry: Registry,
+    started: SystemTime,
+    operations: Histograms,
+    operation_names: RwLock<HashSet<String>>,
+    errors: Family<Label<String>, Counter>,
+    requests: Family<[(&'static str, String); 2], Counter>,
+    in_flight: Gauge,
+    statements: Histogram,
+    statements_failed: Counter,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// From a cached answer to one that nobody waits for, in seconds.
+const OPERATION_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// From a look-up by key to a scan of everything, in seconds.
+const STATEMENT_BUCKETS: [f64; 11] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0];
+
+impl Metrics {
+    fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("kinoteka"),
+            started: SystemTime::now(),
+            operations: Histograms::new_with_constructor(|| Histogram::new(OPERATION_BUCKETS)),
+            operation_names: RwLock::default(),
+            errors: Family::default(),
+            requests: Family::default(),
+            in_flight: Gauge::default(),
+            statements: Histogram::new(STATEMENT_BUCKETS),
+            statements_failed: Counter::default(),
+        };
+        metrics.register()
+    }
+
+    fn register(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register_with_unit(
+            "operation_duration",
+            "Time to execute a GraphQL operation, by its name",
+            Unit::Seconds,
+            self.operations.clone(),
+        );
+        registry.register("errors", "Errors in GraphQL answers, by extensions.code", self.errors.clone());
+        registry.register("http_requests", "Answered HTTP requests, by path and status", self.requests.clone());
+        registry.register("http_requests_in_flight", "HTTP requests being answered", self.in_flight.clone());
+        registry.register_with_unit(
+            "statement_duration",
+            "Time of an SQL statement, without the wait for a connection",
+            Unit::Seconds,
+            self.statements.clone(),
+        );
+        registry.register("statements_failed", "SQL statements that failed", self.statements_failed.clone());
+        let build = [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("KINOTEKA_COMMIT"))];
+        registry.register("build", "The program", Info::new(build));
+        self
+    }
+
+    /// Whether the operation is one of the first [`OPERATIONS_MAX`].
+    fn admits(&self, name: &str) -> bool {
+        let names = self.operation_names.read().unwrap_or_else(PoisonError::into_inner);
+        if names.contains(name) || names.len() >= OPERATIONS_MAX {
+            return names.contains(name);
+        }
+        drop(names);
+        let mut names = self.operation_names.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request may have taken the last place meanwhile.
+        names.contains(name) || (names.len() < OPERATIONS_MAX && names.insert(name.to_owned()))
+    }
+}
+
+/// Notes the time of the start; a later call does nothing.
+pub fn start() {
+    LazyLock::force(&METRICS);
+}
+
+/// Counts an executed operation.
+pub fn count_operation(name: Option<&str>, duration: Duration) {
+    let name = match name {
+        Some(name) if METRICS.admits(name) => name,
+        Some(_) => "other",
+        None => "anonymous",
+    };
+    METRICS.operations.get_or_create(&[("operation", name.to_owned())]).observe(duration.as_secs_f64());
+}
+
+/// Counts an error in a GraphQL answer. Codes are the server's own, so they need no bound.
+pub fn count_error(code: &str) {
+    METRICS.errors.get_or_create(&[("code", code.to_owned())]).inc();
+}
+
+/// Counts an SQL statement that had a connection.
+pub fn count_statement(duration: Duration, failed: bool) {
+    METRICS.statements.observe(duration.as_secs_f64());
+    if failed {
+        METRICS.statements_failed.inc();
+    }
+}
+
+/// A request is in flight as long as this lives, and counted when it is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    path: &'static str,
+    /// The status of the answer, once it is known.
+    pub status: u16,
+}
+
+impl InFlight {
+    /// Begins to answer a request. `status` holds if nothing else is said: the client has left.
+    pub fn begin(path: &'static str, status: u16) -> Self {
+        METRICS.in_flight.inc();
+        Self { path, status }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        METRICS.in_flight.dec();
+        let labels = [("path", self.path.to_owned()), ("status", self.status.to_string())];
+        METRICS.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// All counts, with the state of the pools and of the process, as OpenMetrics text.
+///
+/// # Errors
+/// None in practice: a `String` takes any text.
+pub fn render(db: &Db) -> Result<String, fmt::Error> {
+    let mut looked_up = Registry::default();
+    register_pools(looked_up.sub_registry_with_prefix("kinoteka"), db);
+    register_process(&mut looked_up);
+    let mut text = String::new();
+    encode_registry(&mut text, &METRICS.registry)?;
+    encode_registry(&mut text, &looked_up)?;
+    encode_eof(&mut text)?;
+    Ok(text)
+}
+
+fn register_pools(registry: &mut Registry, db: &Db) {
+    let [max, open, in_use] = [(); 3].map(|()| Family::<Label<&'static str>, Gauge>::default());
+    for (name, pool) in db.pools() {
+        let label = [("pool", name)];
+        max.get_or_create(&label).set(pool.max.into());
+        open.get_or_create(&label).set(pool.open.into());
+        in_use.get_or_create(&label).set(pool.in_use.into());
+    }
+    registry.register("pool_connections_max", "Database connections at most, by pool", max);
+    registry.register("pool_connections_open", "Open database connections, by pool", open);
+    registry.register("pool_connections_in_use", "Database connections that somebody holds, by pool", in_use);
+}
+
+/// Under the names that all Prometheus clients give to these.
+fn register_process(registry: &mut Registry) {
+    let started = METRICS.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let started = ConstGauge::<f64>::new(started);
+    registry.register_with_unit("process_start_time", "When the process started, in Unix time", Unit::Seconds, started);
+    if let Some(seconds) = process::cpu_seconds() {
+        let cpu = Counter::<f64, AtomicU64>::default();
+        cpu.inc_by(seconds);
+        registry.register_with_unit("process_cpu", "CPU time of the process", Unit::Seconds, cpu);
+    }
+    if let Some(bytes) = process::resident_bytes() {
+        registry.register_with_unit("process_resident_memory", "Memory in RAM", Unit::Bytes, ConstGauge::new(bytes));
+    }
+    if let Some(open) = process::open_files() {
+        registry.register("process_open_fds", "Open file descriptors", ConstGauge::new(open));
+    }
+    if let Some(max) = process::open_files_max() {
+        registry.register("process_max_fds", "Open file descriptors at most", ConstGauge::new(max));
+    }
+}
+
+/// What Linux says about this process; nothing elsewhere.
+mod process {
+    use std::fs;
+
+    /// Ticks a second in `/proc`, the same on every architecture that Rust's standard library
+    /// runs on.
+    const TICKS_PER_SECOND: f64 = 100.0;
+
+    pub(super) fn cpu_seconds() -> Option<f64> {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // The program's name, in parentheses, may hold anything. After it, user and system
+        // time are fields 12 and 13.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+        let mut ticks = || fields.next()?.parse::<f64>().ok();
+        Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+    }
+
+    pub(super) fn resident_bytes() -> Option<i64> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?;
+        Some(kibibytes.trim().parse::<i64>().ok()? * 1024)
+    }
+
+    pub(super) fn open_files() -> Option<i64> {
+        i64::try_from(fs::read_dir("/proc/self/fd").ok()?.count()).ok()
+    }
+
+    pub(super) fn open_files_max() -> Option<i64> {
+        let limits = fs::read_to_string("/proc/self/limits").ok()?;
+        let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        soft.split_ascii_whitespace().next()?.parse().ok()
+    }
+}

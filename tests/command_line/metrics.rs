@@ -1,0 +1,251 @@
+//! What operators ask a running server. Each test has a process of its own: counts belong to it.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use kinoteka::metrics::OPERATIONS_MAX;
+use serde_json::{Value, json};
+
+use crate::process::Server;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(queries_and_errors_move_their_counts, readiness_ends_when_the_server_is_told_to_stop);
+
+/// Samples by name and labels, as written.
+struct Counts(HashMap<String, f64>);
+
+impl Counts {
+    async fn read(url: &str) -> Self {
+        let response = reqwest::get(url).await.unwrap();
+        assert_eq!(response.status(), 200, "{url}");
+        let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+        Self(parse(&response.text().await.unwrap()))
+    }
+
+    fn get(&self, series: &str) -> f64 {
+        self.0.get(series).copied().unwrap_or_default()
+    }
+
+    fn sum(&self, name: &str) -> f64 {
+        self.0.iter().filter(|(series, _)| series.split('{').next() == Some(name)).map(|(_, value)| value).sum()
+    }
+}
+
+/// Reads OpenMetrics text and refuses what Prometheus would, or would misunderstand.
+fn parse(text: &str) -> HashMap<String, f64> {
+    let body = text.strip_suffix("# EOF\n").unwrap();
+    let mut families = HashSet::new();
+    let (mut family, mut kind) = ("", "");
+    let mut samples = HashMap::new();
+    let mut buckets: Vec<f64> = Vec::new();
+    for line in body.lines() {
+        if let Some(comment) = line.strip_prefix("# ") {
+            let mut words = comment.splitn(3, ' ');
+            let (keyword, name, rest) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+            match keyword {
+                "HELP" => {
+                    assert!(families.insert(name), "{name} comes twice");
+                    assert!(name.starts_with("kinoteka_") || name.starts_with("process_"), "{line}");
+                    assert!(rest.len() > 5, "{line}");
+                    (family, kind) = (name, "");
+                }
+                "TYPE" => {
+                    assert!(name == family && matches!(rest, "counter" | "gauge" | "histogram" | "info"), "{line}");
+                    kind = rest;
+                }
+                "UNIT" => assert!(name == family && family.ends_with(&format!("_{rest}")), "{line}"),
+                _ => panic!("{line}"),
+            }
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        let value: f64 = value.parse().unwrap();
+        let name = series.split('{').next().unwrap();
+        let suffix = name.strip_prefix(family).unwrap_or_else(|| panic!("{line} is not of {family}"));
+        let suffixes: &[&str] = match kind {
+            "counter" => &["_total"],
+            "gauge" => &[""],
+            "info" => &["_info"],
+            "histogram" => &["_sum", "_count", "_bucket"],
+            _ => panic!("{line} has no type"),
+        };
+        assert!(suffixes.contains(&suffix), "{line} is no {kind}");
+        assert!(value >= 0.0, "{line}");
+        match suffix {
+            // Sum and count come first.
+            "_count" => buckets = vec![value],
+            "_bucket" => {
+                assert!(buckets.len() == 1 || buckets.last().unwrap() <= &value, "{line} is less than the one before");
+                buckets.push(value);
+                if series.contains("le=\"+Inf\"") {
+                    assert!((buckets[0] - value).abs() < f64::EPSILON, "{line} is not the count");
+                }
+            }
+            _ => {}
+        }
+        assert!(samples.insert(series.to_owned(), value).is_none(), "{series} comes twice");
+    }
+    samples
+}
+
+async fn ask(url: &str, query: &str) -> Value {
+    let response = reqwest::Client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
+    response.json().await.unwrap()
+}
+
+async fn queries_and_errors_move_their_counts(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let metrics = server.url.replace("/graphql", "/metrics");
+    let before = Counts::read(&metrics).await;
+    for _ in 0..2 {
+        ask(&server.url, "query Titles { movies(first: 2) { nodes { title staff(first: 1) { nodes { id } } } } }")
+            .await;
+    }
+    ask(&server.url, "{ __typename }").await;
+    ask(&server.url, "query Wrong { movie(id: \"67\") { title } }").await;
+    ask(&server.url, "query Wrong { noSuchField }").await;
+    ask(&server.url, "{").await;
+    let after = Counts::read(&metrics).await;
+
+    let moved = |series: &str| after.get(series) - before.get(series);
+    assert_eq!(moved("kinoteka_operation_duration_seconds_count{operation=\"Titles\"}"), 2.0);
+    assert_eq!(moved("kinoteka_operation_duration_seconds_bucket{le=\"+Inf\",operation=\"Titles\"}"), 2.0);
+    assert!(moved("kinoteka_operation_duration_seconds_sum{operation=\"Titles\"}") > 0.0);
+    assert_eq!(moved("kinoteka_operation_duration_seconds_count{operation=\"Wrong\"}"), 2.0);
+    let anonymous = "kinoteka_operation_duration_seconds_count{operation=\"anonymous\"}";
+    assert_eq!(moved(anonymous), 1.0, "what does not parse is no operation");
+    for code in ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"] {
+        assert_eq!(moved(&format!("kinoteka_errors_total{{code=\"{code}\"}}")), 1.0, "{code}");
+    }
+    assert_eq!(moved("kinoteka_statement_duration_seconds_count"), 4.0, "two levels, twice");
+    assert_eq!(moved("kinoteka_statements_failed_total"), 0.0);
+    assert_eq!(moved("kinoteka_http_requests_total{path=\"/graphql\",status=\"200\"}"), 6.0);
+    assert_eq!(after.get("kinoteka_http_requests_in_flight"), 1.0, "the one that asks");
+    assert_eq!(moved("kinoteka_http_requests_total{path=\"/metrics\",status=\"200\"}"), 1.0);
+
+    // A connection goes back to its pool a little after the answer.
+    let settled = loop {
+        let counts = Counts::read(&metrics).await;
+        if counts.sum("kinoteka_pool_connections_in_use") == 0.0 {
+            break counts;
+        }
+    };
+    let pools: &[&str] = if backend == Backend::Postgres { &["write"] } else { &["read", "write"] };
+    for name in pools {
+        let pool = |what| settled.0[&format!("kinoteka_pool_connections_{what}{{pool=\"{name}\"}}")];
+        assert!(1.0 <= pool("open") && pool("open") <= pool("max"), "{name}");
+    }
+    let max = "kinoteka_pool_connections_max";
+    assert_eq!(settled.0.keys().filter(|series| series.starts_with(max)).count(), pools.len());
+    assert!(after.0["process_resident_memory_bytes"] > 1e6);
+    assert!(after.0["process_cpu_seconds_total"] > 0.0);
+    assert!((4.0..after.0["process_max_fds"]).contains(&after.0["process_open_fds"]));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!((now - 600.0..=now).contains(&after.0["process_start_time_seconds"]));
+    let build = after.0.keys().find(|series| series.starts_with("kinoteka_build_info{")).unwrap();
+    assert!(build.contains(concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"")) && build.contains("commit=\""));
+}
+
+#[tokio::test]
+async fn failures_of_the_database_are_counted() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let db = database.connect().await;
+    sea_orm::ConnectionTrait::execute_unprepared(&db, "ALTER TABLE cinema_online RENAME TO lost").await.unwrap();
+    ask(&server.url, "{ cinemas { nodes { title } } }").await;
+    let counts = Counts::read(&server.url.replace("/graphql", "/metrics")).await;
+    assert_eq!(counts.get("kinoteka_statements_failed_total"), 1.0);
+    assert_eq!(counts.get("kinoteka_errors_total{code=\"INTERNAL\"}"), 1.0);
+}
+
+#[tokio::test]
+async fn operation_names_are_bounded() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let metrics = server.url.replace("/graphql", "/metrics");
+    let names = |counts: &Counts| {
+        let name = "kinoteka_operation_duration_seconds_count";
+        assert_eq!(counts.sum(name), counts.sum("kinoteka_http_requests_total") - counts.scrapes(), "none is lost");
+        counts.0.keys().filter(|series| series.starts_with(name)).count()
+    };
+    for number in 0..OPERATIONS_MAX {
+        ask(&server.url, &format!("query Name{number} {{ __typename }}")).await;
+    }
+    assert_eq!(names(&Counts::read(&metrics).await), OPERATIONS_MAX);
+    for number in 0..10 {
+        ask(&server.url, &format!("query Late{number} {{ __typename }}")).await;
+    }
+    ask(&server.url, "query Name0 { __typename }").await;
+    ask(&server.url, "{ __typename }").await;
+    let counts = Counts::read(&metrics).await;
+    assert_eq!(names(&counts), OPERATIONS_MAX + 2);
+    let count = |name| counts.get(&format!("kinoteka_operation_duration_seconds_count{{operation=\"{name}\"}}"));
+    assert_eq!((count("Name0"), count("other"), count("anonymous")), (2.0, 10.0, 1.0));
+}
+
+impl Counts {
+    fn scrapes(&self) -> f64 {
+        self.get("kinoteka_http_requests_total{path=\"/metrics\",status=\"200\"}")
+    }
+}
+
+#[tokio::test]
+async fn metrics_move_to_an_address_of_their_own() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let mut server = Server::start(&["--database-url", &database.url, "--metrics-listen", "127.0.0.1:0"]);
+    let metrics = server.next_url("/metrics");
+    ask(&server.url, "query Here { __typename }").await;
+    let counts = Counts::read(&metrics).await;
+    assert_eq!(counts.get("kinoteka_operation_duration_seconds_count{operation=\"Here\"}"), 1.0);
+    assert_eq!(counts.get("kinoteka_http_requests_in_flight"), 0.0);
+    let status = async |url: String| reqwest::get(url).await.unwrap().status().as_u16();
+    assert_eq!(status(server.url.replace("/graphql", "/metrics")).await, 404);
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(status(server.url.replace("/graphql", path)).await, 200, "{path}");
+        assert_eq!(status(metrics.replace("/metrics", path)).await, 200, "{path}");
+    }
+    for path in ["/graphql", "/", "/plain"] {
+        assert_eq!(status(metrics.replace("/metrics", path)).await, 404, "{path}");
+    }
+}
+
+async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let mut server = Server::start(&["--database-url", &database.url, "--metrics-listen", "127.0.0.1:0"]);
+    let metrics = server.next_url("/metrics");
+    let get = async |path: &str| {
+        let response = reqwest::get(metrics.replace("/metrics", path)).await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    assert_eq!(get("/readyz").await, (200, "ok\n".to_owned()));
+    // A request keeps the server from ending: it waits for the body.
+    let body = json!({ "query": "{ __typename }" }).to_string();
+    let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql");
+    let mut socket = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: kinoteka\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut buffer = [0; 1024];
+    let length = socket.read(&mut buffer).unwrap();
+    assert!(buffer[..length].starts_with(b"HTTP/1.1 100"));
+    assert_eq!(Counts::read(&metrics).await.get("kinoteka_http_requests_in_flight"), 1.0);
+    server.signal("TERM");
+    while get("/readyz").await.0 == 200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(get("/readyz").await, (503, "the server is shutting down\n".to_owned()));
+    assert_eq!(get("/livez").await, (200, "ok\n".to_owned()));
+    socket.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (status, log) = server.wait(Duration::from_secs(5));
+    assert!(status.success(), "{log}");
+}

@@ -1,0 +1,26 @@
+import { defineConfig } from 'vite';
+
+// One entry a page: the server answers dist/index.html at /, and dist/NAME.html at /NAME.
+const pages = ['index.html'];
+
+export default defineConfig({
+  // Relative, so that a proxy may serve the pages under a prefix.
+  base: './',
+  esbuild: { jsx: 'automatic' },
+  build: {
+    target: 'es2022',
+    modulePreload: { polyfill: false },
+    // The Content-Security-Policy has no `data:` for scripts, and files are cached for good.
+    assetsInlineLimit: 0,
+    // Monaco, the editor, is one chunk of this size. It is loaded once per release.
+    chunkSizeWarningLimit: 4000,
+    rollupOptions: {
+      input: pages,
+      // "use client" means something to frameworks that render on servers, and nothing here.
+      onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning),
+    },
+  },
+  worker: { format: 'es' },
+  // `npx vite` serves the pages while they are worked on; the API is a server beside it.
+  server: { proxy: { '/graphql': 'http://127.0.0.1:8000' } },
+});
