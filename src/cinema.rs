@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use entity::{cinema_online, cinema_online_movie_presence as presence, cinema_titles};
 use rust_decimal::Decimal;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    ColumnTrait, Condition, DatabaseConnection, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
     RelationTrait, Select,
 };
 
@@ -166,7 +166,7 @@ impl CinemaQuery {
         #[graphql(desc = "The order of the list. Its cursors are good for this order only.", default)]
         order_by: CinemaOrder,
     ) -> ApiResult<Page<Cinema>> {
-        let rows = filter.unwrap_or_default().rows(ctx.db())?;
+        let rows = filter.unwrap_or_default().rows(ctx.db()).await?;
         page::load(ctx.db(), "cinemas", rows, order_by, PageArgs { first, after, last, before }).await
     }
 
@@ -199,9 +199,9 @@ const TITLES: FoldedTexts<cinema_titles::Entity> =
     FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title] };
 
 impl CinemaFilter {
-    fn rows(self, db: &impl ConnectionTrait) -> ApiResult<Select<cinema_online::Entity>> {
-        let title = self.title.map(|text| has_text(db, cinema_online::Column::Id, TITLES, "filter.title", text));
-        Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title.transpose()?.flatten())))
+    async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<cinema_online::Entity>> {
+        let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
+        Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
     }
 }
 

@@ -7,7 +7,7 @@
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
 //!   [`comment`], [`rating`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
-//!   inputs, root fields and reads; [`subject`] and [`node`] join several;
+//!   inputs, root fields and reads; [`subject`], [`node`] and [`search`] join several;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
@@ -32,6 +32,7 @@ pub mod person;
 pub mod publication;
 pub mod rating;
 pub mod schema;
+pub mod search;
 pub mod staff;
 pub mod subject;
 pub mod tag;

@@ -3,7 +3,7 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::{movie_staff_m2m, person_names, persons};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    ColumnTrait, Condition, DatabaseConnection, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
     RelationTrait, Select,
 };
 
@@ -111,7 +111,7 @@ impl PersonQuery {
         page::load(
             ctx.db(),
             "persons",
-            filter.unwrap_or_default().rows(ctx.db())?,
+            filter.unwrap_or_default().rows(ctx.db()).await?,
             order_by,
             PageArgs { first, after, last, before },
         )
@@ -140,8 +140,8 @@ const NAMES: FoldedTexts<person_names::Entity> =
     FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name] };
 
 impl PersonFilter {
-    fn rows(self, db: &impl ConnectionTrait) -> ApiResult<Select<persons::Entity>> {
-        let name = self.name.map(|text| has_text(db, persons::Column::Id, NAMES, "filter.name", text));
+    async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<persons::Entity>> {
+        let name = has_text(db, persons::Column::Id, NAMES, "filter.name", self.name).await?;
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
         let (from, to) = match self.birth_year {
             Some(years) => years.days("filter.birthYear")?,
@@ -157,7 +157,7 @@ impl PersonFilter {
         });
         Ok(persons::Entity::find().filter(
             Condition::all()
-                .add_option(name.transpose()?.flatten())
+                .add_option(name)
                 .add_option(country.map(|country| persons::Column::Country.eq(country)))
                 .add_option(from.map(|day| persons::Column::Birthday.gte(day)))
                 .add_option(to.map(|day| persons::Column::Birthday.lte(day)))

@@ -56,8 +56,8 @@ pub struct PublicationCategory {
 node!(Publication, publications);
 node!(PublicationCategory, publications_category);
 
-/// Full texts run to hundreds of sentences: read only for those who select them.
-struct Text;
+/// The text. It runs to hundreds of sentences: read only for those who select it.
+pub struct Text;
 
 impl WideColumn for Text {
     type Node = Publication;

@@ -19,6 +19,7 @@ use crate::movie::MovieQuery;
 use crate::node::NodeQuery;
 use crate::person::PersonQuery;
 use crate::publication::PublicationQuery;
+use crate::search::SearchQuery;
 use crate::staff::StaffQuery;
 use crate::tag::TagQuery;
 
@@ -34,6 +35,7 @@ pub struct Query(
     PublicationQuery,
     CommentQuery,
     TagQuery,
+    SearchQuery,
     AccountQuery,
 );
 

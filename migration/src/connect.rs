@@ -148,6 +148,13 @@ where
     }
 }
 
+/// Each connection's settings, and not start-up options, which poolers between us and the server
+/// refuse. Compiling a statement (`jit`) takes longer than a page; the threshold is how alike words
+/// must be for the search to take one for a typo of the other.
+const POSTGRES_SETTINGS: &str = "SELECT set_config('jit', 'off', false),
+    set_config('pg_trgm.word_similarity_threshold', '0.5', false),
+    set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false)";
+
 async fn open_postgres(
     url: &DatabaseUrl,
     options: &PgConnectOptions,
@@ -163,11 +170,8 @@ async fn open_postgres(
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                // A setting, not a start-up option: poolers between us and the server refuse options.
-                if let Some(timeout) = statement_timeout {
-                    let set = "SELECT set_config('statement_timeout', $1, false)";
-                    sqlx::query(set).bind(timeout.as_millis().to_string()).execute(connection).await?;
-                }
+                let timeout = statement_timeout.map(|timeout| timeout.as_millis().to_string());
+                sqlx::query(POSTGRES_SETTINGS).bind(timeout).execute(connection).await?;
                 Ok(())
             })
         })

@@ -42,6 +42,7 @@ pub const STEPS: &[Step] = &[
     step!("0005_filters"),
     step!("0006_tombstones"),
     step!("0007_folded_texts"),
+    step!("0008_search"),
 ];
 
 impl Step {

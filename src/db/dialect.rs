@@ -2,7 +2,7 @@
 
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::extension::sqlite::SqliteBinOper;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, FunctionCall, IntoColumnRef, Query};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, Func, FunctionCall, IntoColumnRef, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, DbBackend, Value};
 
 /// `column` is one of `ids`. The statement's text does not depend on how many there are, so
@@ -23,19 +23,19 @@ pub fn each_of(ids: &[i32]) -> FunctionCall {
     Func::cust("json_each").arg(format!("[{}]", list.join(",")))
 }
 
-/// One of the `texts` of a row holds `needle`, of three letters or more, looked up by trigrams.
-/// On SQLite these are in a table of their own, named after that of the texts.
-pub fn holds<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], needle: &str) -> Condition {
+/// The keys, in column `owner`, of rows with a text that holds `needle`, of three letters or more,
+/// looked up by trigrams. On SQLite these are in a table of their own, named after that of the texts.
+pub fn find_text<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], needle: &str) -> SelectStatement {
+    let table = owner.entity_name();
     match backend {
         DbBackend::Sqlite => {
-            let table = Alias::new(format!("{}_trigram", owner.entity_name()));
+            let trigrams = Alias::new(format!("{table}_trigram"));
             let phrase = format!("\"{}\"", needle.replace('"', "\"\""));
-            let found = Query::select()
+            Query::select()
                 .column(Alias::new("rowid"))
-                .from(table.clone())
-                .and_where(Expr::col(table).binary(SqliteBinOper::Match, phrase))
-                .take();
-            Condition::all().add(owner.in_subquery(found))
+                .from(trigrams.clone())
+                .and_where(Expr::col(trigrams).binary(SqliteBinOper::Match, phrase))
+                .take()
         }
         _ => {
             let mut pattern = String::from("%");
@@ -46,7 +46,14 @@ pub fn holds<C: ColumnTrait>(backend: DbBackend, owner: C, texts: &[C], needle: 
                 pattern.push(letter);
             }
             pattern.push('%');
-            texts.iter().map(|text| text.like(pattern.as_str())).fold(Condition::any(), Condition::add)
+            let holds = texts.iter().map(|text| text.like(pattern.as_str())).fold(Condition::any(), Condition::add);
+            Query::select().column(owner).from(table).cond_where(holds).take()
         }
     }
+}
+
+/// Where in `text` the `needle` begins, counted from 1; 0 if nowhere.
+pub fn position(backend: DbBackend, text: impl ColumnTrait, needle: &str) -> Expr {
+    let name = if backend == DbBackend::Sqlite { "instr" } else { "strpos" };
+    Func::cust(name).arg(text.into_expr()).arg(needle).into()
 }

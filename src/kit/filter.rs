@@ -3,7 +3,9 @@
 use async_graphql::InputObject;
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+};
 
 use super::fold::fold;
 use crate::db::dialect;
@@ -102,29 +104,47 @@ pub struct FoldedTexts<E: EntityTrait> {
 /// Letters that a trigram index needs; fewer are looked for at the start only.
 const NEEDLE_LENGTH_MIN: usize = 3;
 
+/// Rows with a text that are told apart from all others by their ids.
+const FOUND_MAX: u64 = 1_000;
+
 /// A folded text of the row whose key is `own` holds the text in the input `field`, or begins
 /// with it when that has one or two letters; `None` if it is blank.
 ///
+/// Looks first how many there are. Few are named to the list by their ids; of many it meets
+/// enough on its way along any order. A list left to itself would have to guess, and a plan made
+/// for every text walks the whole order where there is none.
+///
 /// # Errors
 /// `BadInput` for a text that is too long or that no database takes.
-pub fn has_text<E: EntityTrait>(
-    db: &impl ConnectionTrait,
+pub async fn has_text<E: EntityTrait>(
+    db: &DatabaseConnection,
     own: impl ColumnTrait,
     folded: FoldedTexts<E>,
     field: &str,
-    text: String,
+    text: Option<String>,
 ) -> ApiResult<Option<Expr>> {
-    let needle = fold(&check_text(field, text)?);
-    let rows = E::find().select_only().column(folded.owner);
-    let rows = match needle.chars().count() {
+    let needle = fold(&check_text(field, text.unwrap_or_default())?);
+    let (FoldedTexts { owner, texts }, backend) = (folded, db.get_database_backend());
+    let any = |test: &dyn Fn(&E::Column) -> Expr| texts.iter().map(test).fold(Condition::any(), Condition::add);
+    // No character comes behind the last one.
+    let end = format!("{needle}\u{10ffff}");
+    let begins = |column: &E::Column| column.gte(needle.as_str()).and(column.lt(end.as_str()));
+    let (mut look_up, test) = match needle.chars().count() {
         0 => return Ok(None),
         length if length < NEEDLE_LENGTH_MIN => {
-            // No character comes behind the last one.
-            let end = format!("{needle}\u{10ffff}");
-            let begins = |column: &E::Column| column.gte(needle.as_str()).and(column.lt(end.as_str()));
-            rows.filter(folded.texts.iter().map(begins).fold(Condition::any(), Condition::add))
+            let rows = E::find().select_only().column(owner).filter(any(&begins));
+            (rows.into_query(), any(&begins))
         }
-        _ => rows.filter(dialect::holds(db.get_database_backend(), folded.owner, folded.texts, &needle)),
+        _ => {
+            let holds = |column: &E::Column| dialect::position(backend, *column, &needle).gt(0);
+            (dialect::find_text(backend, owner, texts, &needle), any(&holds))
+        }
     };
-    Ok(Some(own.in_subquery(rows.into_query())))
+    let rows = db.query_all(look_up.limit(FOUND_MAX + 1)).await?;
+    if rows.len() as u64 <= FOUND_MAX {
+        let ids: Vec<i32> = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+        return Ok(Some(dialect::one_of(backend, own.as_column_ref(), &ids)));
+    }
+    let mut row = E::find().select_only().filter(owner.into_expr().eq(own.into_expr())).into_query();
+    Ok(Some(Expr::SubQuery(None, Box::new(row.expr(test).take().into()))))
 }

@@ -13,7 +13,7 @@ use sea_orm::{
 use super::connection::Page;
 use super::cursor::{Cursor, KeyPart};
 use super::load::{Node, Row};
-use super::sort::{ByKey, PageOrder, SortKey};
+use super::sort::{ByKey, KeyKind, PageOrder, SortKey};
 use crate::error::{ApiError, ApiResult};
 
 /// Rows on a page when the client names no number.
@@ -54,6 +54,10 @@ impl PageArgs {
     /// `BadInput` naming the argument: a size that is negative or over [`PAGE_SIZE_MAX`], both
     /// sizes at once, a cursor that this list under this order has not made.
     pub fn window(&self, list: &str, order: impl PageOrder) -> ApiResult<Window> {
+        self.window_by(list, order.tag(), &order.keys())
+    }
+
+    fn window_by(&self, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Window> {
         let (field, size, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
                 return Err(ApiError::bad_input("last", "cannot go with `first`; name one of the two"));
@@ -67,9 +71,8 @@ impl PageArgs {
                 ApiError::bad_input(field, format!("{size} is out of range; ask for 0 to {PAGE_SIZE_MAX}"))
             })?,
         };
-        let keys = order.keys();
         let parse = |field: &str, cursor: &Option<String>| {
-            cursor.as_deref().map(|text| Cursor::parse(field, text, list, order.tag(), &keys)).transpose()
+            cursor.as_deref().map(|text| Cursor::parse(field, text, list, order, keys)).transpose()
         };
         Ok(Window { size, backward, after: parse("after", &self.after)?, before: parse("before", &self.before)? })
     }
@@ -114,6 +117,36 @@ where
 /// As for [`load`].
 pub async fn load_all<N: Node>(db: &DatabaseConnection, list: &'static str, args: PageArgs) -> ApiResult<Page<N>> {
     load(db, list, N::Entity::find(), ByKey::<N>::default(), args).await
+}
+
+/// One page of a list that is in memory as a whole, in ascending order of its keys.
+///
+/// # Errors
+/// `BadInput` for unusable arguments.
+pub fn cut<const KEYS: usize, N>(
+    list: &'static str,
+    rows: Vec<([i64; KEYS], N)>,
+    args: &PageArgs,
+) -> ApiResult<Page<N>> {
+    let order = "RANK";
+    let key = SortKey { expr: Expr::cust("rank"), kind: KeyKind::BigInt, nullable: false };
+    let window = args.window_by(list, order, &vec![key; KEYS])?;
+    let count = rows.len() as u64;
+    let is = |row: &[i64; KEYS], than: &[KeyPart]| {
+        let cursor = than.iter().map(|part| if let KeyPart::Int(key) = part { *key } else { i64::MAX });
+        row.iter().copied().cmp(cursor)
+    };
+    let mut found: Vec<_> = rows
+        .into_iter()
+        .filter(|(keys, _)| window.after.as_ref().is_none_or(|after| is(keys, after).is_gt()))
+        .filter(|(keys, _)| window.before.as_ref().is_none_or(|before| is(keys, before).is_lt()))
+        .collect();
+    if window.backward {
+        found.reverse();
+    }
+    found.truncate(window.size as usize + 1);
+    let found = found.into_iter().map(|(keys, node)| (keys.map(KeyPart::Int).to_vec(), node)).collect();
+    Ok(Page::new(list, order, &window, found, move || Box::pin(async move { Ok(count) })))
 }
 
 /// Where a row stands with regard to NULL in the first key.

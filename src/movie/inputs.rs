@@ -5,7 +5,7 @@ use entity::{
     awards, cinema_online_movie_presence as presence, movie_staff_m2m, movie_tags, movie_titles, movies, rating_totals,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
+    ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
 };
 
 use super::AgeRating;
@@ -56,7 +56,7 @@ const TITLES: FoldedTexts<movie_titles::Entity> = FoldedTexts {
 
 impl MovieFilter {
     /// The rows that the filter leaves.
-    pub(super) fn rows(self, db: &impl ConnectionTrait) -> ApiResult<Select<movies::Entity>> {
+    pub(super) async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<movies::Entity>> {
         let ranges = [
             (self.year, "filter.year", movies::Column::Year),
             (self.rating, "filter.rating", movies::Column::Rating),
@@ -66,7 +66,7 @@ impl MovieFilter {
         for (range, field, column) in ranges {
             condition = condition.add_option(range.map(|range| range.condition(field, column)).transpose()?);
         }
-        let title = self.title.map(|text| has_text(db, movies::Column::Id, TITLES, "filter.title", text));
+        let title = has_text(db, movies::Column::Id, TITLES, "filter.title", self.title).await?;
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
         let person = self.person_id.map(|id| Id::<Person>::parse("filter.personId", &id)).transpose()?;
         let award = self.award_id.map(|id| Id::<FilmAward>::parse("filter.awardId", &id)).transpose()?;
@@ -86,7 +86,7 @@ impl MovieFilter {
         });
         Ok(movies::Entity::find().filter(
             condition
-                .add_option(title.transpose()?.flatten())
+                .add_option(title)
                 .add_option(country.map(|country| movies::Column::Country.eq(country)))
                 .add_option(self.age_rating.map(|marks| movies::Column::Rars.is_in(marks)))
                 .add_option(person.map(|id| {

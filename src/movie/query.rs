@@ -36,7 +36,7 @@ impl MovieQuery {
         page::load(
             ctx.db(),
             "movies",
-            filter.unwrap_or_default().rows(ctx.db())?,
+            filter.unwrap_or_default().rows(ctx.db()).await?,
             order_by,
             PageArgs { first, after, last, before },
         )

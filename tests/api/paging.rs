@@ -281,7 +281,8 @@ async fn every_connection_is_covered(backend: Backend) {
     for object in data["__schema"]["types"].as_array().unwrap() {
         for field in object["fields"].as_array().into_iter().flatten() {
             let result = field["type"]["name"].as_str().or(field["type"]["ofType"]["name"].as_str()).unwrap_or("");
-            if result.ends_with("Connection") {
+            // A search is ranked in memory; its pages have tests of their own.
+            if result.ends_with("Connection") && result != "SearchHitConnection" {
                 let orders: Vec<_> = field["args"]
                     .as_array()
                     .unwrap()

@@ -11,6 +11,7 @@ pub const SIDE_TABLES: &[&str] = &[
     "person_names",
     "publication_tags",
     "publication_titles",
+    "publication_words",
     "rating_totals",
 ];
 

@@ -1,0 +1,15 @@
+//! Search over movies, persons, publications and cinemas, ranked together.
+//!
+//! - `terms`: what the client typed, parsed into words, phrases and exclusions;
+//! - `find`: the statements that look for them, per database, and their hits ranked;
+//! - `score`: how well a title, a name or a text meets what was typed;
+//! - `snippet`: where a text meets it;
+//! - `types`: the hits as API clients see them, and the root field.
+
+mod find;
+mod score;
+mod snippet;
+mod terms;
+mod types;
+
+pub use types::SearchQuery;

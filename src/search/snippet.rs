@@ -1,0 +1,167 @@
+//! Where a text meets what was typed: a stretch of it with the words marked.
+
+use super::terms::{PREFIX_LENGTH_MIN, Terms, stem};
+use crate::kit::fold::fold;
+
+/// Characters of a snippet at most, without marks and ellipses.
+const LENGTH_MAX: usize = 240;
+/// Characters before the first word that is marked.
+const LEAD: usize = 60;
+
+/// The stretch of `text` with the most of the wanted words, as HTML: the words in `<mark>`, all
+/// else escaped. `None` if none of them is in it.
+pub fn cut(terms: &Terms, text: &str) -> Option<String> {
+    let wanted: Vec<Wanted> =
+        terms.words.iter().chain(terms.phrases.iter().flatten()).map(|word| Wanted::of(word)).collect();
+    let found = find(&wanted, text);
+    let start = best_start(&found, wanted.len())?;
+    let begin = step_back(text, found[start].start);
+    let end = step_on(text, begin);
+    let mut html = String::from(if begin > 0 { "…" } else { "" });
+    let mut at = begin;
+    for word in found.iter().filter(|word| word.start >= begin && word.end <= end) {
+        escape(&text[at..word.start], &mut html);
+        html.push_str("<mark>");
+        escape(&text[word.start..word.end], &mut html);
+        html.push_str("</mark>");
+        at = word.end;
+    }
+    escape(text[at..end].trim_end(), &mut html);
+    if end < text.trim_end().len() {
+        html.push('…');
+    }
+    Some(html)
+}
+
+/// A word that is wanted, in any form.
+struct Wanted {
+    stem: String,
+    first: char,
+    by_prefix: bool,
+}
+
+impl Wanted {
+    fn of(word: &str) -> Self {
+        let stem = stem(word);
+        let by_prefix = stem.chars().count() >= PREFIX_LENGTH_MIN;
+        Self { first: word.chars().next().unwrap_or_default(), stem, by_prefix }
+    }
+
+    fn is(&self, folded: &str) -> bool {
+        (self.by_prefix && folded.starts_with(&self.stem)) || stem(folded) == self.stem
+    }
+}
+
+/// A word of the text that is wanted, by bytes.
+struct Found {
+    start: usize,
+    end: usize,
+    wanted: usize,
+}
+
+fn find(wanted: &[Wanted], text: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(skipped) = text[at..].find(char::is_alphanumeric) {
+        let start = at + skipped;
+        // A stress mark is no letter, but part of its word.
+        let is_part = |letter: char| letter.is_alphanumeric() || letter == '\u{301}';
+        let end = text[start..].find(|letter| !is_part(letter)).map_or(text.len(), |length| start + length);
+        at = end;
+        // Folding and stemming each word of a long text would take most of the time.
+        let first =
+            text[start..end].chars().flat_map(char::to_lowercase).next().map(|c| if c == 'ё' { 'е' } else { c });
+        if !wanted.iter().any(|word| Some(word.first) == first) {
+            continue;
+        }
+        let folded = fold(&text[start..end]);
+        if let Some(place) = wanted.iter().position(|word| word.is(&folded)) {
+            found.push(Found { start, end, wanted: place });
+        }
+    }
+    found
+}
+
+/// The place in `found` from which on the most different words stand close together.
+fn best_start(found: &[Found], wanted: usize) -> Option<usize> {
+    let mut best = None;
+    for (place, first) in found.iter().enumerate() {
+        // Two bytes a letter are usual; this only weighs.
+        let near = found[place..].iter().take_while(|word| word.end - first.start < 2 * (LENGTH_MAX - LEAD));
+        let mut seen = vec![false; wanted];
+        near.for_each(|word| seen[word.wanted] = true);
+        let count = seen.into_iter().filter(|seen| *seen).count();
+        if best.is_none_or(|(most, _)| count > most) {
+            best = Some((count, place));
+        }
+        if count == wanted {
+            break;
+        }
+    }
+    best.map(|(_, place)| place)
+}
+
+/// The beginning of a word some way before `at`.
+fn step_back(text: &str, at: usize) -> usize {
+    let Some((begin, _)) = text[..at].char_indices().rev().nth(LEAD) else { return 0 };
+    let blank = text[begin..at].find(char::is_whitespace).map_or(0, |length| begin + length);
+    let begin = if blank == 0 { begin } else { blank };
+    begin + (text[begin..].len() - text[begin..].trim_start().len())
+}
+
+/// The end of a word before the snippet is too long.
+fn step_on(text: &str, begin: usize) -> usize {
+    let Some((far, _)) = text[begin..].char_indices().nth(LENGTH_MAX) else { return text.len() };
+    let stretch = &text[begin..begin + far];
+    begin + stretch.rfind(char::is_whitespace).unwrap_or(far)
+}
+
+fn escape(text: &str, html: &mut String) {
+    for letter in text.chars() {
+        match letter {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            letter => html.push(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snippet(query: &str, text: &str) -> Option<String> {
+        cut(&Terms::parse("query", query).unwrap_or_else(|_| panic!("{query} is refused")), text)
+    }
+
+    #[test]
+    fn wanted_words_are_marked_in_any_form() {
+        let text = "О Фильмах и «ёлках»: за\u{301}мок.";
+        assert_eq!(snippet("фильмом", text).as_deref(), Some("О <mark>Фильмах</mark> и «ёлках»: за\u{301}мок."));
+        assert_eq!(
+            snippet("елки замок", text).as_deref(),
+            Some("О Фильмах и «<mark>ёлках</mark>»: <mark>за\u{301}мок</mark>.")
+        );
+        assert_eq!(snippet("театр", text), None);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_words_where_most_is_found() {
+        let text = format!("{0} кино {0} кино и театр {0}", "слово дело ".repeat(60));
+        let html = snippet("театр кино", &text).unwrap_or_default();
+        assert!(html.contains("<mark>кино</mark> и <mark>театр</mark>"), "{html}");
+        assert!(html.starts_with("…дело ") || html.starts_with("…слово "), "{html}");
+        assert!(html.ends_with("слово…") || html.ends_with("дело…"), "{html}");
+        assert!(html.chars().count() < LENGTH_MAX + 40, "{html}");
+    }
+
+    #[test]
+    fn html_in_texts_stays_text() {
+        let html = snippet("кино", "<script>alert('кино & \"кот\"')</script>");
+        let expected = "&lt;script&gt;alert(&#39;<mark>кино</mark> &amp; &quot;кот&quot;&#39;)&lt;/script&gt;";
+        assert_eq!(html.as_deref(), Some(expected));
+    }
+}

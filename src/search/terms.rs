@@ -1,0 +1,178 @@
+//! What the client typed, parsed into words, phrases and exclusions.
+
+use rust_stemmers::{Algorithm, Stemmer};
+
+use crate::error::{ApiError, ApiResult};
+use crate::kit::fold::fold;
+
+/// Characters of a query at most.
+const QUERY_LENGTH_MAX: usize = 200;
+/// Words of a query at most, those of phrases and exclusions too.
+const WORDS_MAX: usize = 16;
+
+/// Words too common to be looked for by themselves: they narrow nothing down. PostgreSQL leaves
+/// out some more by its own list.
+const STOP_WORDS: &str = "а без бы был была были было быть в вам вас весь во вот все всего всех вы да для до его ее \
+    если есть еще же за и из или им их к как ко когда кто ли либо мне мы на над не него нее нет ни них но о об однако \
+    он она они оно от очень по под при с со так также такой там те тем то того тоже той только том ты у уже хотя чего \
+    чей чем что чтобы эта эти это этот я a an and are as at be but by for from had has have he her his i in is it its \
+    no not of on or our she that the their they this to was we were which with you";
+
+/// A parsed query. All texts are folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Words that must be found, without stop words.
+    pub words: Vec<String>,
+    /// Phrases that must be found, not of stop words alone.
+    pub phrases: Vec<Vec<String>>,
+    /// Words that must not be found.
+    pub excluded_words: Vec<String>,
+    /// Phrases that must not be found.
+    pub excluded_phrases: Vec<Vec<String>>,
+    /// All that is wanted, stop words too, joined by blanks: what a whole title may be.
+    pub plain: String,
+}
+
+impl Terms {
+    /// Parses the input `field`. Anything can be typed: quotes may stay open, signs are ignored.
+    ///
+    /// # Errors
+    /// `BadInput` when it is too long, or only says what to leave out.
+    pub fn parse(field: &str, text: &str) -> ApiResult<Self> {
+        if text.chars().nth(QUERY_LENGTH_MAX).is_some() {
+            let text = format!("is too long; {QUERY_LENGTH_MAX} characters are allowed");
+            return Err(ApiError::bad_input(field, text));
+        }
+        let text = fold(&text.replace(char::is_control, " ")).replace(['«', '»', '“', '”', '„'], "\"");
+        let mut terms = Self::default();
+        let mut wanted = Vec::new();
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let excluded = rest.starts_with('-');
+            let unsigned = rest.strip_prefix('-').unwrap_or(rest);
+            let quoted = unsigned.starts_with('"');
+            let (piece, behind) = match unsigned.strip_prefix('"') {
+                Some(open) => open.split_once('"').unwrap_or((open, "")),
+                None => unsigned.split_once(' ').unwrap_or((unsigned, "")),
+            };
+            rest = behind.trim_start_matches(' ');
+            let words: Vec<_> = split_words(piece).map(str::to_owned).collect();
+            match (excluded, words.len() > 1 && (quoted || excluded)) {
+                (true, true) => terms.excluded_phrases.push(words),
+                (true, false) => terms.excluded_words.extend(words),
+                (false, true) => {
+                    wanted.extend(words.clone());
+                    terms.phrases.push(words);
+                }
+                (false, false) => {
+                    wanted.extend(words.clone());
+                    terms.words.extend(words);
+                }
+            }
+        }
+        let excluded = terms.excluded_words.len() + terms.excluded_phrases.iter().map(Vec::len).sum::<usize>();
+        if wanted.len() + excluded > WORDS_MAX {
+            return Err(ApiError::bad_input(field, format!("has too many words; {WORDS_MAX} are allowed")));
+        }
+        if wanted.is_empty() && excluded > 0 {
+            return Err(ApiError::bad_input(field, "says only what to leave out; add a word to look for"));
+        }
+        terms.plain = wanted.join(" ");
+        terms.words.retain(|word| !is_stop_word(word));
+        terms.phrases.retain(|phrase| phrase.iter().any(|word| !is_stop_word(word)));
+        terms.excluded_words.retain(|word| !is_stop_word(word));
+        Ok(terms)
+    }
+
+    /// Nothing is wanted: blank, or signs alone.
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty()
+    }
+
+    /// Only stop words are wanted. They can be a whole title, such as "Оно".
+    pub fn is_stop_words(&self) -> bool {
+        !self.is_empty() && self.words.is_empty() && self.phrases.is_empty()
+    }
+
+    /// What a title or name must hold, three letters long or more as trigrams need it: the part
+    /// that a word has in common with its stem, and phrases as they are.
+    pub fn needles(&self) -> Vec<String> {
+        let words = self.words.iter().map(|word| root(word).to_owned());
+        let phrases = self.phrases.iter().map(|phrase| phrase.join(" "));
+        words.chain(phrases).filter(|needle| needle.chars().nth(2).is_some()).collect()
+    }
+}
+
+/// The words of a folded text: runs of letters and digits.
+pub fn split_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty())
+}
+
+/// Whether a word narrows nothing down.
+pub fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.split_ascii_whitespace().any(|stop| stop == word)
+}
+
+/// The stem of a folded word by Snowball's rules, as PostgreSQL finds it.
+pub fn stem(word: &str) -> String {
+    let algorithm = match word {
+        word if word.contains(char::is_numeric) => return word.to_owned(),
+        word if word.is_ascii() => Algorithm::English,
+        _ => Algorithm::Russian,
+    };
+    Stemmer::create(algorithm).stem(word).into_owned()
+}
+
+/// The beginning that a word has in common with its stem; the word itself if that is too short.
+pub fn root(word: &str) -> &str {
+    let stem = stem(word);
+    let common = word.char_indices().zip(stem.chars()).take_while(|((_, a), b)| a == b).count();
+    let end = word.char_indices().nth(common).map_or(word.len(), |(at, _)| at);
+    if common < 3 { word } else { &word[..end] }
+}
+
+/// Letters of a stem from which on words that begin with it are taken for its forms.
+pub const PREFIX_LENGTH_MIN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Terms {
+        Terms::parse("query", text).unwrap_or_else(|_| panic!("{text} is refused"))
+    }
+
+    fn texts(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn words_phrases_and_exclusions_are_told_apart() {
+        let terms = parse("Ёлки «Война и мир» -матрица -\"войне машин\" человек-паук -спайдер-мен и");
+        assert_eq!(terms.words, texts(&["елки", "человек", "паук"]));
+        assert_eq!(terms.phrases, [texts(&["война", "и", "мир"])]);
+        assert_eq!(terms.excluded_words, texts(&["матрица"]));
+        assert_eq!(terms.excluded_phrases, [texts(&["войне", "машин"]), texts(&["спайдер", "мен"])]);
+        assert_eq!(terms.plain, "елки война и мир человек паук и");
+    }
+
+    #[test]
+    fn anything_can_be_typed() {
+        assert_eq!(parse("\"матрица перезагрузка").phrases, [texts(&["матрица", "перезагрузка"])]);
+        for nothing in ["", " \t", "?! …", "\"", "\"\"", "-", "--", "- -", "😀", "*", "\u{1}\u{7f}", "%_\\", "'"] {
+            assert!(parse(nothing).is_empty(), "{nothing:?}");
+        }
+        assert!(parse("и на в").is_stop_words());
+        assert!(!parse("и на дом").is_stop_words());
+        assert!(Terms::parse("query", "-матрица").is_err());
+        assert!(Terms::parse("query", &"я".repeat(200)).is_ok());
+        assert!(Terms::parse("query", &"я".repeat(201)).is_err());
+        assert!(Terms::parse("query", &"да ".repeat(16)).is_ok());
+        assert!(Terms::parse("query", &"да ".repeat(17)).is_err());
+    }
+
+    #[test]
+    fn roots_are_beginnings_of_words() {
+        assert_eq!((root("фильмами"), root("дом"), root("go"), root("movies")), ("фильм", "дом", "go", "movi"));
+    }
+}

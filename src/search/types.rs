@@ -1,0 +1,103 @@
+//! The hits as API clients see them, and the root field.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object, Union};
+
+use super::find::{Hit, Kind, find};
+use super::snippet;
+use super::terms::Terms;
+use crate::cinema::Cinema;
+use crate::error::ApiResult;
+use crate::kit::{ContextExt, Id, Page, PageArgs, page};
+use crate::movie::Movie;
+use crate::person::Person;
+use crate::publication::{Publication, Text};
+
+/// What a search can find.
+#[derive(Clone, Debug, Union)]
+pub enum SearchResult {
+    /// A movie or a series.
+    Movie(Movie),
+    /// Someone who takes part in productions.
+    Person(Person),
+    /// A publication.
+    Publication(Publication),
+    /// An online cinema.
+    Cinema(Cinema),
+}
+
+/// Something that a search has found.
+#[derive(Clone, Debug)]
+pub struct SearchHit {
+    hit: Hit,
+    terms: Arc<Terms>,
+}
+
+/// Something that a search has found.
+#[Object]
+impl SearchHit {
+    /// How well it meets the query, from 0 to 1. A title or a name with all that was asked for
+    /// scores 0.5 or more; a text that only mentions it, or a name with typos, less.
+    async fn score(&self) -> f64 {
+        self.hit.score as f64 / 1e4
+    }
+
+    /// What was found.
+    async fn node(&self, ctx: &Context<'_>) -> ApiResult<SearchResult> {
+        let key = self.hit.key;
+        Ok(match self.hit.kind {
+            Kind::Movie => SearchResult::Movie(ctx.load(Id::new(key)).await?),
+            Kind::Person => SearchResult::Person(ctx.load(Id::new(key)).await?),
+            Kind::Publication => SearchResult::Publication(ctx.load(Id::new(key)).await?),
+            Kind::Cinema => SearchResult::Cinema(ctx.load(Id::new(key)).await?),
+        })
+    }
+
+    /// For a publication, a stretch of its text with the words that were found, as HTML: these
+    /// words stand in `<mark>`, everything else is escaped. Null if the words are in the title
+    /// alone, and for other types.
+    async fn snippet(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+        if self.hit.kind != Kind::Publication {
+            return Ok(None);
+        }
+        let text = ctx.text::<Text>(Id::new(self.hit.key)).await?;
+        Ok(text.and_then(|text| snippet::cut(&self.terms, &text)))
+    }
+}
+
+/// See the crate's `schema`.
+#[derive(Debug, Default)]
+pub struct SearchQuery;
+
+#[Object]
+impl SearchQuery {
+    /// What titles, names and texts say about some words, the best first: at most 200 hits.
+    ///
+    /// Every word must be found, in any case and with ё or е. In titles and names it may be a
+    /// part of a word, in texts it may stand in any of its forms. "Words in quotes" are looked
+    /// for together, -word leaves out what has it. A query without any word finds nothing.
+    #[expect(clippy::too_many_arguments, reason = "the four Relay arguments, a query and types")]
+    async fn search(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to look for: at most 200 characters and 16 words.")] query: String,
+        #[graphql(desc = "Only what is of one of these types; all if left out, nothing if empty.")] types: Option<
+            Vec<Kind>,
+        >,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Page<SearchHit>> {
+        let terms = Arc::new(Terms::parse("query", &query)?);
+        let mut kinds = types.unwrap_or_else(|| Kind::ALL.to_vec());
+        kinds.sort_unstable();
+        kinds.dedup();
+        let hits = find(ctx.db(), &terms, &kinds).await?;
+        let rank = |hit: Hit| {
+            ([-hit.score, hit.kind as i64, -i64::from(hit.key)], SearchHit { hit, terms: Arc::clone(&terms) })
+        };
+        page::cut("search", hits.into_iter().map(rank).collect(), &PageArgs { first, after, last, before })
+    }
+}

@@ -1,0 +1,279 @@
+//! Search: what twenty kinds of queries find, on both databases.
+
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(
+    queries_find_what_a_reader_means,
+    hits_say_their_type_score_and_place,
+    snippets_mark_the_words,
+    pages_of_hits_are_walked_both_ways,
+    types_narrow_the_search,
+    hits_follow_the_rows,
+    nothing_that_is_typed_breaks_the_search,
+);
+
+const SEARCH: &str = "query($query: String!, $types: [SearchType!]) { search(query: $query, types: $types, first: 100) {
+    totalCount nodes { score snippet node { __typename
+        ... on Movie { title } ... on Person { title: lastName } ... on Publication { title } ... on Cinema { title } } } } }";
+
+/// A small catalogue with all that queries stumble over.
+async fn app(backend: Backend) -> TestApp {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let rows = "
+        INSERT INTO users (username, email, password, fio, birthday) VALUES ('u', 'u@example.org', '!', 'У', '1990-01-01');
+        INSERT INTO publications_category (title) VALUES ('Эссе');
+        INSERT INTO movies (title, title_original, duration) VALUES
+            ('Ёлки', 'Trees', 90), ('Зеркало', 'The Mirror', 90), ('Матрица', 'The Matrix', 90),
+            ('Матрица: Перезагрузка', 'The Matrix Reloaded', 90), ('Ночной дозор', 'Night Watch', 90),
+            ('Дневной дозор', 'Day Watch', 90), ('Терминатор 2', 'Terminator 2: Judgment Day', 90), ('Оно', 'It', 90),
+            ('Человек-паук', 'Spider-Man', 90), ('Война и мир', NULL, 90), ('Кумир', NULL, 90),
+            ('Фильм о фильме', NULL, 90), ('Москва слезам не верит', NULL, 90), ('100% волк', '100% Wolf', 90);
+        INSERT INTO persons (country, last_name, first_name, mid_name) VALUES
+            ('Россия', 'Пушкин', 'Александр', 'Сергеевич'), ('Россия', 'Тарковский', 'Андрей', 'Арсеньевич'),
+            ('Россия', 'Фёдоров', 'Пётр', NULL), ('США', 'Lynch', 'David', NULL), ('США', 'Ли', 'Брюс', NULL);
+        INSERT INTO publications (title, text, author, category) VALUES
+            ('О режиссёрах', 'Всякий фильм начинается с замысла. Тарковский снял Зеркало.', 1, 1),
+            ('Заметки', 'Мы говорили о фильмах и о музыке. Война и мир экранизированы в 1941-1945 годах.', 1, 1),
+            ('Рецензия на Матрицу', 'Мир, где война машин и людей идёт, а кино молчит.', 1, 1),
+            ('Пустяки', 'Котики и ёжики. За\u{301}мок на холме, The Matrix там не снимали.', 1, 1);
+        INSERT INTO cinema_online (title, url) VALUES ('Иви', 'https://ivi.example'), ('Кинопоиск', 'https://kp.example')";
+    app.sql().await.execute_unprepared(rows).await.unwrap();
+    app
+}
+
+/// The titles of the hits, in their order.
+async fn titles(app: &TestApp, query: &str) -> Vec<String> {
+    let data = app.data(SEARCH, json!({ "query": query })).await;
+    let nodes = data["search"]["nodes"].as_array().unwrap();
+    assert_eq!(data["search"]["totalCount"], json!(nodes.len()));
+    nodes.iter().map(|hit| hit["node"]["title"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn queries_find_what_a_reader_means(backend: Backend) {
+    let app = app(backend).await;
+    let mut wrong = Vec::new();
+    for (query, expected) in [
+        // Forms of words, in texts and titles.
+        ("фильмами", "Фильм о фильме|Заметки|О режиссёрах"),
+        ("режисс", "О режиссёрах"),
+        ("тарковский", "Тарковский|О режиссёрах"),
+        // Case and ё.
+        ("елки", "Ёлки"),
+        ("ЁЛКИ", "Ёлки"),
+        ("петр федоров", "Фёдоров"),
+        ("замок", "Пустяки"),
+        // Parts of words in titles.
+        ("дозор", "Ночной дозор|Дневной дозор"),
+        ("перезагр", "Матрица: Перезагрузка"),
+        ("мир", "Война и мир|Кумир|Рецензия на Матрицу|Заметки"),
+        // Several words are all wanted, in any order.
+        ("война мир", "Война и мир|Рецензия на Матрицу|Заметки"),
+        ("александр пушкин", "Пушкин"),
+        ("Пушкин Александр", "Пушкин"),
+        ("человек паук", "Человек-паук"),
+        // Two scripts, digits, signs.
+        ("матрица reloaded", "Матрица: Перезагрузка"),
+        ("matrix", "Матрица|Матрица: Перезагрузка|Пустяки"),
+        ("spider-man", "Человек-паук"),
+        ("1945", "Заметки"),
+        ("100%", "100% волк"),
+        ("100_", "100% волк"),
+        // Phrases and exclusions.
+        ("\"война и мир\"", "Война и мир|Заметки"),
+        ("«война и мир»", "Война и мир|Заметки"),
+        ("\"мир война\"", ""),
+        ("\"матрица", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
+        ("матрица -перезагрузка", "Матрица|Рецензия на Матрицу"),
+        ("матрица -мир", "Матрица|Матрица: Перезагрузка"),
+        ("матрица -\"война машин\"", "Матрица|Матрица: Перезагрузка"),
+        ("фильм -музыка", "Фильм о фильме|О режиссёрах"),
+        ("кинопоиск -иви", "Кинопоиск"),
+        // Stop words can be a title, but nothing else.
+        ("оно", "Оно"),
+        ("и на в", ""),
+        ("ли", "Ли"),
+        // Signs alone.
+        ("", ""),
+        ("   ", ""),
+        ("э", ""),
+        ("?! … —", ""),
+        ("\"", ""),
+        ("\"\"", ""),
+        ("-", ""),
+        ("😀", ""),
+        ("\u{1}\u{2}", ""),
+        ("'; drop table --", ""),
+        ("a & | ! b:*", ""),
+        ("OR AND NOT NEAR(", ""),
+    ] {
+        let found = titles(&app, query).await.join("|");
+        if found != expected {
+            wrong.push(format!("{query:?} finds {found:?}, not {expected:?}"));
+        }
+    }
+    // PostgreSQL forgives typos; SQLite finds nothing.
+    for (query, expected) in [
+        ("Матрца", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
+        ("Пушкын", "Пушкин"),
+        ("Тарквский", "Тарковский"),
+        ("режисер", "О режиссёрах"),
+        ("дозро ночной", "Ночной дозор"),
+    ] {
+        let expected = if backend == Backend::Postgres { expected } else { "" };
+        let found = titles(&app, query).await.join("|");
+        if found != expected {
+            wrong.push(format!("{query:?} finds {found:?}, not {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+async fn hits_say_their_type_score_and_place(backend: Backend) {
+    let app = app(backend).await;
+    let data = app.data(SEARCH, json!({ "query": "Матрица" })).await;
+    let hits = data["search"]["nodes"].as_array().unwrap();
+    assert_eq!((&hits[0]["node"]["__typename"], &hits[0]["score"]), (&json!("Movie"), &json!(1.0)));
+    assert_eq!(hits[2]["node"]["__typename"], json!("Publication"));
+    let scores: Vec<_> = hits.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b) && scores.iter().all(|score| (0.5..=1.0).contains(score)), "{scores:?}");
+    let data = app.data(SEARCH, json!({ "query": "фильм тарковский" })).await;
+    let score = data["search"]["nodes"][0]["score"].as_f64().unwrap();
+    assert!((0.0..=0.5).contains(&score), "a text scores less than a title: {score}");
+}
+
+async fn snippets_mark_the_words(backend: Backend) {
+    let app = app(backend).await;
+    let snippets = async |query| {
+        let data = app.data(SEARCH, json!({ "query": query })).await;
+        let nodes = data["search"]["nodes"].as_array().unwrap().clone();
+        nodes.iter().map(|hit| hit["snippet"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        snippets("музыкой").await,
+        [json!("Мы говорили о фильмах и о <mark>музыке</mark>. Война и мир экранизированы в 1941-1945 годах.")]
+    );
+    assert_eq!(snippets("пустяки").await, [Value::Null], "the word is in the title alone");
+    assert_eq!(snippets("пушкин").await, [Value::Null]);
+    let script = "UPDATE publications SET text = '<script>alert(1)</script> & музыка' WHERE id = 2";
+    app.sql().await.execute_unprepared(script).await.unwrap();
+    assert_eq!(snippets("музыка").await, [json!("&lt;script&gt;alert(1)&lt;/script&gt; &amp; <mark>музыка</mark>")]);
+}
+
+async fn pages_of_hits_are_walked_both_ways(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let ask = async |args: String| {
+        let query = format!(
+            "{{ search(query: \"зима\", {args}) {{ totalCount edges {{ cursor node {{ score node {{ __typename
+             ... on Movie {{ id }} ... on Person {{ id }} ... on Publication {{ id }} ... on Cinema {{ id }} }} }} }}
+             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }} }}"
+        );
+        app.data(&query, json!({})).await["search"].clone()
+    };
+    let ids = |page: &Value| -> Vec<String> {
+        let edges = page["edges"].as_array().unwrap();
+        edges.iter().map(|edge| edge["node"]["node"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (mut forward, mut place) = (Vec::new(), String::new());
+    loop {
+        let page = ask(format!("first: 7 {place}")).await;
+        forward.extend(ids(&page));
+        place = format!("after: {}", page["pageInfo"]["endCursor"]);
+        if page["pageInfo"]["hasNextPage"] == json!(false) {
+            break;
+        }
+    }
+    let (mut backward, mut place) = (Vec::new(), String::new());
+    loop {
+        let page = ask(format!("last: 9 {place}")).await;
+        backward.splice(0..0, ids(&page));
+        place = format!("before: {}", page["pageInfo"]["startCursor"]);
+        if page["pageInfo"]["hasPreviousPage"] == json!(false) {
+            break;
+        }
+    }
+    assert_eq!(forward, backward);
+    let total = ask("first: 0".to_owned()).await["totalCount"].as_u64().unwrap();
+    assert!(total > 20 && forward.len() as u64 == total, "{total}");
+    let errors = app.query("{ search(query: \"зима\", first: 101) { totalCount } }", json!({})).await.errors();
+    assert_eq!(errors, ["BAD_USER_INPUT first: 101 is out of range; ask for 0 to 100"]);
+    for cursor in ["?", "WyJtb3ZpZXMiLCJZRUFSIixbeyJpIjoxOTIwfSx7ImkiOjE4OX1dXQ"] {
+        let query = format!("{{ search(query: \"зима\", after: \"{cursor}\") {{ totalCount }} }}");
+        assert!(app.query(&query, json!({})).await.errors()[0].starts_with("BAD_USER_INPUT after: "));
+    }
+}
+
+async fn types_narrow_the_search(backend: Backend) {
+    let app = app(backend).await;
+    for (types, expected) in [
+        (json!(null), 3),
+        (json!(["MOVIE"]), 2),
+        (json!(["PUBLICATION", "PUBLICATION"]), 1),
+        (json!(["PERSON", "CINEMA"]), 0),
+        (json!([]), 0),
+    ] {
+        let data = app.data(SEARCH, json!({ "query": "матрица", "types": types })).await;
+        assert_eq!(data["search"]["totalCount"], json!(expected), "{types}");
+    }
+}
+
+/// Plain SQL is found too, and what is gone is not.
+async fn hits_follow_the_rows(backend: Backend) {
+    let app = app(backend).await;
+    let db = app.sql().await;
+    db.execute_unprepared("UPDATE publications SET text = 'О балете' WHERE id = 2").await.unwrap();
+    assert_eq!(titles(&app, "балеты").await, ["Заметки"]);
+    assert_eq!(titles(&app, "музыка").await, [""; 0]);
+    db.execute_unprepared("DELETE FROM publications WHERE id = 2").await.unwrap();
+    assert_eq!(titles(&app, "балеты").await, [""; 0]);
+    db.execute_unprepared("UPDATE movies SET title = 'Балет' WHERE id = 1").await.unwrap();
+    assert_eq!(titles(&app, "балет").await, ["Балет"]);
+    assert_eq!(titles(&app, "елки").await, [""; 0]);
+}
+
+async fn nothing_that_is_typed_breaks_the_search(backend: Backend) {
+    let app = app(backend).await;
+    for (query, error) in [
+        ("я".repeat(201), "query: is too long; 200 characters are allowed"),
+        ("я".repeat(10_000), "query: is too long; 200 characters are allowed"),
+        ("да ".repeat(17), "query: has too many words; 16 are allowed"),
+        ("-матрица".to_owned(), "query: says only what to leave out; add a word to look for"),
+    ] {
+        let errors = app.query(SEARCH, json!({ "query": query })).await.errors();
+        assert_eq!(errors, [format!("BAD_USER_INPUT {error}")]);
+    }
+    let signs = [
+        "\"",
+        "'",
+        "*",
+        "(",
+        ")",
+        ":",
+        "^",
+        "-",
+        "+",
+        "\\",
+        "%",
+        "_",
+        "\0",
+        "\u{200b}",
+        "{",
+        "<->",
+        "\u{10ffff}",
+        "NEAR",
+    ];
+    for left in signs {
+        for right in signs {
+            for query in [format!("{left}{right}"), format!("{left}мир{right}"), format!("мир {left} {right} война")]
+            {
+                let answer = app.query(SEARCH, json!({ "query": query })).await;
+                let only_left_out = answer.0["errors"][0]["message"]
+                    == json!("query: says only what to leave out; add a word to look for");
+                assert!(answer.0["errors"].is_null() || only_left_out, "{query:?}: {answer}");
+            }
+        }
+    }
+}
