@@ -16,6 +16,7 @@ use super::refusal::Refusal;
 use super::shape::Shape;
 use super::weigh::{Pages, Scales, any_value};
 use super::{inputs, scan, variables};
+use crate::metrics;
 
 /// The documents of a schema, and what they may ask for.
 pub(super) struct Documents {
@@ -69,7 +70,9 @@ impl Documents {
     /// # Errors
     /// Whatever is wrong with it, or beyond a limit.
     pub(super) fn prepare(&self, request: &mut Request, budget: &mut u64) -> Result<Operation, Refusal> {
-        let document = match self.cache.get(request.query.as_str()) {
+        let kept = self.cache.get(request.query.as_str());
+        metrics::count_document(kept.is_some());
+        let document = match kept {
             Some(kept) => kept,
             None => self.read(&request.query)?,
         };
@@ -106,6 +109,7 @@ impl Documents {
         let document = Arc::new(Document { parsed: Arc::new(parsed), open, tokens });
         if self.limits.document_cache_bytes > 0 {
             self.cache.insert(text.to_owned(), Arc::clone(&document));
+            metrics::note_documents(self.cache.weight());
         }
         Ok(document)
     }

@@ -14,6 +14,7 @@ pub(super) struct Refusal {
     pub(super) status: Option<StatusCode>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     code: &'static str,
+    limit: Option<&'static str>,
     pub(super) error: Box<ServerError>,
 }
 
@@ -23,12 +24,18 @@ impl Refusal {
     fn new(status: Option<StatusCode>, code: &'static str, message: impl Into<String>) -> Self {
         let mut error = ServerError::new(message, None);
         error.extensions.get_or_insert_default().set("code", code);
-        Self { status, headers: Vec::new(), code, error: Box::new(error) }
+        Self { status, headers: Vec::new(), code, limit: None, error: Box::new(error) }
     }
 
     /// Counts what the executor, which counts its own errors, never sees.
     pub(super) fn count(&self) {
         metrics::count_error(self.code);
+        if let Some(limit) = self.limit {
+            metrics::count_limit(limit);
+        }
+        if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
+            metrics::count_refused();
+        }
     }
 
     fn header(mut self, name: HeaderName, value: &'static str) -> Self {
@@ -134,7 +141,7 @@ impl Refusal {
     pub(super) fn syntax(mut error: ServerError) -> Self {
         let code = "GRAPHQL_PARSE_FAILED";
         error.extensions.get_or_insert_default().set("code", code);
-        Self { status: None, headers: Vec::new(), code, error: Box::new(error) }
+        Self { status: None, headers: Vec::new(), code, limit: None, error: Box::new(error) }
     }
 
     /// The document is no document for this schema.
@@ -143,7 +150,8 @@ impl Refusal {
     }
 
     /// Names the limit, as its flag is called, and its value.
-    pub(super) fn limit(self, name: &'static str, max: u64) -> Self {
+    pub(super) fn limit(mut self, name: &'static str, max: u64) -> Self {
+        self.limit = Some(name);
         self.extension("limit", name).extension("max", max)
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::limits::Limits;
 use super::stall::Impatient;
+use crate::metrics;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -38,8 +39,14 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
     let mut stop = pin!(stop);
     loop {
         let accepted = async {
-            // An error would mean that the semaphore is closed, which nobody does.
-            let permit = Arc::clone(&room).acquire_owned().await.ok();
+            let permit = match Arc::clone(&room).try_acquire_owned() {
+                Ok(permit) => Some(permit),
+                Err(_) => {
+                    metrics::count_limit("limit-connections");
+                    // An error would mean that the semaphore is closed, which nobody does.
+                    Arc::clone(&room).acquire_owned().await.ok()
+                }
+            };
             (accept(&listener).await, permit)
         };
         let (stream, permit) = tokio::select! {

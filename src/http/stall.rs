@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::metrics;
+
 /// Fails when nothing can be written for too long. What reading may take is the business of who
 /// reads.
 pub(super) struct Impatient<S> {
@@ -30,7 +32,10 @@ impl<S: AsyncWrite + Unpin> Impatient<S> {
         }
         let patience = self.patience;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
-        waiting.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        waiting.as_mut().poll(cx).map(|()| {
+            metrics::count_limit("write-timeout-ms");
+            Err(io::ErrorKind::TimedOut.into())
+        })
     }
 }
 
