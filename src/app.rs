@@ -6,15 +6,23 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use migration::SchemaState;
-use migration::connect::DatabaseUrl;
+use migration::connect::{self, Access, DatabaseUrl};
+use sea_orm::DatabaseConnection;
 use seeder::SeedError;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
-use crate::http::{self, Health, Offer};
+use crate::http::{self, Health};
+use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::{metrics, schema};
+
+/// Rows of the longest page that any field gives, which is one of `Comment.thread`.
+const PAGE_SIZE_GREATEST: u64 = 500;
+
+/// A request that takes too long is answered before its statement is stopped, and always the same.
+const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
 
 /// A server that is ready to run: the database is open, its schema current, the port bound.
 pub struct Application {
@@ -22,7 +30,7 @@ pub struct Application {
     listener: TcpListener,
     operations: Option<TcpListener>,
     introspection: bool,
-    ide: bool,
+    transport: http::Settings,
     grace: Duration,
 }
 
@@ -42,17 +50,28 @@ impl Application {
         let url = db::parse_url("--database-url", &args.database.database_url)?;
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
-        let db = Db::open(&url, read_url.as_ref(), args.pool(), observer).await?;
-        prepare_schema(&db, &url, args.migrate || args.demo).await?;
+        // Migrating and filling take as long as they take: the pools for requests come later.
+        let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
+        prepare_schema(&owner, &url, args.migrate || args.demo).await?;
+        if args.demo {
+            fill_demo(&owner).await?;
+        }
+        owner.close().await?;
+        let statement_timeout = Duration::from_millis(args.limits.request_timeout_ms) + STATEMENT_RESPITE;
+        let db = Db::open(&url, read_url.as_ref(), args.pool(), statement_timeout, observer).await?;
         if let Some(read_url) = &read_url {
             check_replica(&db, read_url).await?;
         }
         tracing::info!("using the {url}");
-        if args.demo {
-            fill_demo(&db).await?;
-        }
         let grace = Duration::from_millis(args.shutdown_grace_ms);
-        Ok(Self { db, listener, operations, introspection: args.introspection, ide: args.ide, grace })
+        let transport = http::Settings {
+            limits: args.limits.clone(),
+            cors_origins: args.cors_origins.clone(),
+            pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: PAGE_SIZE_GREATEST },
+            ide: args.ide(),
+            metrics: operations.is_none(),
+        };
+        Ok(Self { db, listener, operations, introspection: args.introspection(), transport, grace })
     }
 
     /// The address that the server listens on.
@@ -74,14 +93,15 @@ impl Application {
     /// Serves until `stop` resolves, then lets running requests finish within the grace period.
     ///
     /// # Errors
-    /// Whatever the operating system or the database answers.
+    /// The schema cannot be served.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
-        let offer = Offer { ide: self.ide, metrics: self.operations.is_none() };
-        let router = http::router(schema::build(self.db.clone(), self.introspection), &health, offer);
-        let operations = serve_operations(self.operations, http::operations_router(&health));
+        let engine = schema::build(self.db.clone(), self.introspection);
+        let router = http::router(engine, &schema::export(), &health, &self.transport)
+            .context("the schema's definition cannot be read")?;
+        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
-        let serve = axum::serve(self.listener, router).with_graceful_shutdown(async move {
+        let serve = http::serve(self.listener, router, &self.transport.limits, async move {
             stop.await;
             health.stop();
             tracing::info!("stopping: no new connections, running requests finish");
@@ -93,9 +113,9 @@ impl Application {
             tokio::time::sleep(self.grace).await;
         };
         tokio::select! {
-            outcome = serve => outcome.context("the server failed")?,
+            () = serve => {}
             // To the very end, so that whoever asks there sees it coming.
-            outcome = operations => outcome.context("the server of --metrics-listen failed")?,
+            () = operations => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
         if timeout(Duration::from_secs(1), self.db.close()).await.is_err() {
@@ -113,19 +133,19 @@ async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<Tcp
 }
 
 /// Serves operators, if they have an address; never ends by itself.
-async fn serve_operations(listener: Option<TcpListener>, router: Router) -> std::io::Result<()> {
+async fn serve_operations(listener: Option<TcpListener>, router: Router, limits: &http::Limits) {
     match listener {
-        Some(listener) => axum::serve(listener, router).await,
+        Some(listener) => http::serve(listener, router, limits, std::future::pending()).await,
         None => std::future::pending().await,
     }
 }
 
-async fn prepare_schema(db: &Db, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
+async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
     let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
-    match migration::compare(&db.write).await.with_context(|| format!("cannot read the schema of the {url}"))? {
+    match migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"))? {
         SchemaState::Current => Ok(()),
         SchemaState::Behind(_) if migrate || sqlite => {
-            let steps = migration::up(&db.write, None).await.with_context(|| {
+            let steps = migration::up(db, None).await.with_context(|| {
                 format!("cannot migrate the {url}: it is locked, read-only, or changed by other means than the steps")
             })?;
             tracing::info!(steps = steps.join(", "), "migrated the {url}");
@@ -142,8 +162,8 @@ async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     }
 }
 
-async fn fill_demo(db: &Db) -> anyhow::Result<()> {
-    let outcome = seeder::seed(&db.write, &seeder::SeedOptions::default(), |step| {
+async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let outcome = seeder::seed(db, &seeder::SeedOptions::default(), |step| {
         tracing::debug!(rows = step.rows, "{}..OK", step.name);
     })
     .await;

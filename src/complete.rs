@@ -9,8 +9,10 @@
 //! different members of a union select in different orders come in the order of the first;
 //! and a nullable object none of whose fragments applies stays null.
 
+use std::any::TypeId;
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{
@@ -18,7 +20,7 @@ use async_graphql::parser::types::{
     TypeSystemDefinition,
 };
 use async_graphql::parser::{self, parse_schema};
-use async_graphql::{Name, PathSegment, Positioned, Request, Response, ServerError, Value};
+use async_graphql::{Name, PathSegment, Pos, Positioned, Request, Response, ServerError, Value};
 
 /// Completes responses; knows which fields of the schema may be null.
 #[derive(Debug)]
@@ -32,23 +34,47 @@ pub struct Completer {
 /// What a request selects, kept for when it has been executed.
 #[derive(Debug)]
 pub struct Asked {
-    document: ExecutableDocument,
+    document: Arc<ExecutableDocument>,
     operation_name: Option<String>,
     /// The variables that are true: `@skip` and `@include` depend on them.
     truths: HashSet<Name>,
 }
 
 impl Asked {
-    /// Clones the request's document, which its execution consumes: small against parsing it.
+    /// Keeps the request's document, whose execution consumes it: the shared one that the
+    /// transport may have put into the request's data, else a copy.
     ///
     /// # Errors
     /// The query does not parse.
     pub fn of(request: &mut Request) -> Result<Self, ServerError> {
-        let document = request.parsed_query()?.clone();
+        let shared = request.data.get(&TypeId::of::<Arc<ExecutableDocument>>());
+        let document = match shared.and_then(|shared| shared.downcast_ref()) {
+            Some(shared) => Arc::clone(shared),
+            None => Arc::new(request.parsed_query()?.clone()),
+        };
         let is_true = |(name, value): (&Name, &Value)| (*value == Value::Boolean(true)).then(|| name.clone());
         let truths = request.variables.iter().filter_map(is_true).collect();
         Ok(Self { document, operation_name: request.operation_name.clone(), truths })
     }
+
+    /// The name of the argument that stands, or whose value stands, at a position of the document.
+    pub fn argument_at(&self, position: Pos) -> Option<&Name> {
+        let operations = self.document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+        let fragments = self.document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+        operations.chain(fragments).find_map(|set| find_argument(set, position))
+    }
+}
+
+fn find_argument(set: &SelectionSet, position: Pos) -> Option<&Name> {
+    set.items.iter().find_map(|item| {
+        let (arguments, set) = match &item.node {
+            Selection::Field(field) => (field.node.arguments.as_slice(), Some(&field.node.selection_set.node)),
+            Selection::InlineFragment(fragment) => (&[][..], Some(&fragment.node.selection_set.node)),
+            Selection::FragmentSpread(_) => (&[][..], None),
+        };
+        let here = arguments.iter().find(|(name, value)| name.pos == position || value.pos == position);
+        here.map(|(name, _)| &name.node).or_else(|| find_argument(set?, position))
+    })
 }
 
 impl Completer {

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use migration::connect::PoolSettings;
 
+use crate::http::{Limits, Origin};
 use crate::telemetry::LogFormat;
 
 /// A GraphQL API server for an online film library.
@@ -36,7 +37,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve the API (the default).
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Create, update or look at the database schema.
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -132,15 +133,22 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
-    /// Whether clients may read the schema by introspection.
-    #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
-          value_parser = BoolishValueParser::new())]
-    pub introspection: bool,
+    /// Switch off what is for development: introspection, suggestions in error messages, the IDE.
+    #[arg(long, env = "KINOTEKA_PRODUCTION", value_parser = BoolishValueParser::new())]
+    pub production: bool,
 
-    /// Whether / serves the IDE.
-    #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
-          value_parser = BoolishValueParser::new())]
-    pub ide: bool,
+    /// Whether clients may read the schema by introspection, and whether errors suggest names from
+    /// it; if left out, they do unless --production is set.
+    #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub introspection: Option<bool>,
+
+    /// Sites whose pages may ask from a browser, by commas: https://films.example.
+    #[arg(long, env = "KINOTEKA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
+
+    /// Whether / serves the IDE; if left out, it does unless --production is set.
+    #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", value_parser = BoolishValueParser::new())]
+    pub ide: Option<bool>,
 
     /// How long running requests may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "KINOTEKA_SHUTDOWN_GRACE_MS", value_name = "MS", default_value_t = 10_000)]
@@ -154,9 +162,23 @@ pub struct ServeArgs {
     /// directives, such as info,kinoteka=debug.
     #[arg(long, env = "KINOTEKA_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,sea_orm_migration=warn")]
     pub log_filter: String,
+
+    /// Limits of requests.
+    #[command(flatten)]
+    pub limits: Limits,
 }
 
 impl ServeArgs {
+    /// Whether the schema may be read.
+    pub fn introspection(&self) -> bool {
+        self.introspection.unwrap_or(!self.production)
+    }
+
+    /// Whether there are pages for people.
+    pub fn ide(&self) -> bool {
+        self.ide.unwrap_or(!self.production)
+    }
+
     /// The pools' settings.
     pub fn pool(&self) -> PoolSettings {
         PoolSettings {

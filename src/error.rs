@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensions, Response, ServerError};
 use sea_orm::{DbErr, RuntimeErr};
 
+use crate::complete::Asked;
 use crate::telemetry;
 
 /// What every resolver returns.
@@ -43,6 +44,9 @@ impl ApiError {
         match self {
             Self::BadInput { field, message } => ("BAD_USER_INPUT", format!("{field}: {message}")),
             Self::Gone => ("NOT_FOUND", "an object was deleted while the query ran; repeat the query".to_owned()),
+            Self::Database(error) if is_stopped(error) => {
+                ("TIMEOUT", "the database took too long; ask for less at once".to_owned())
+            }
             Self::Database(error) if is_unavailable(error) => {
                 ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
             }
@@ -56,19 +60,35 @@ impl ApiError {
 }
 
 /// Gives a code to the errors that async-graphql itself has made.
-pub fn add_codes(response: &mut Response) {
+///
+/// An error without a path is of validation: nothing was executed. Of those with a path, resolvers
+/// have given theirs a code, and what remains is an argument that its type refuses. Anything else is
+/// an error that has become a message by its `Display`: it is logged, and hidden.
+pub fn add_codes(asked: &Asked, response: &mut Response) {
     for error in &mut response.errors {
         if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
             continue;
         }
-        // An argument that does not parse has a path, a document that is invalid has none.
-        let code = match error.message.as_str() {
-            "Query is nested too deep." | "Query is too complex." => "TOO_COMPLEX",
-            text if text.starts_with("The recursion depth of the query") => "TOO_COMPLEX",
+        let argument = error.locations.iter().find_map(|position| asked.argument_at(*position));
+        let code = match argument {
             _ if error.path.is_empty() => "GRAPHQL_VALIDATION_FAILED",
-            _ => "BAD_USER_INPUT",
+            Some(_) => "BAD_USER_INPUT",
+            None => {
+                let (code, message) = ApiError::Internal(std::mem::take(&mut error.message)).publish();
+                error.message = message;
+                code
+            }
         };
-        error.extensions.get_or_insert_default().set("code", code);
+        let extensions = error.extensions.get_or_insert_default();
+        extensions.set("code", code);
+        if let Some(argument) = argument {
+            extensions.set("field", argument.as_str());
+        }
+        if code == "INTERNAL"
+            && let Some(id) = telemetry::request_id()
+        {
+            extensions.set("requestId", id.as_str());
+        }
     }
 }
 
@@ -92,19 +112,31 @@ fn publish_internal() -> (&'static str, String) {
     ("INTERNAL", message)
 }
 
+/// Whether a statement was stopped for the time it took. PostgreSQL 57014: cancelled, which its
+/// `statement_timeout` does; SQLite 9: interrupted.
+fn is_stopped(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| matches!(&*code, "57014" | "9"))
+}
+
 fn is_unavailable(error: &DbErr) -> bool {
+    match (error, driver_error(error)) {
+        (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => true,
+        (_, Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)) => true,
+        // PostgreSQL 57P: shutting down or starting up; 53: out of connections, memory or
+        // disk. SQLite 5 and 6: locked.
+        _ => database_code(error)
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || matches!(&*code, "5" | "6")),
+    }
+}
+
+fn database_code(error: &DbErr) -> Option<std::borrow::Cow<'_, str>> {
+    driver_error(error)?.as_database_error()?.code()
+}
+
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
-            // PostgreSQL 57P: shutting down or starting up; 53: out of connections, memory or
-            // disk. SQLite 5 and 6: locked.
-            sqlx::Error::Database(error) => error
-                .code()
-                .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || matches!(&*code, "5" | "6")),
-            _ => false,
-        },
-        _ => false,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
     }
 }
 

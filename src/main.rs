@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         None => serve(cli.serve).await,
-        Some(Command::Serve(args)) => serve(args).await,
+        Some(Command::Serve(args)) => serve(*args).await,
         Some(Command::Migrate(command)) => migrate(command).await,
         Some(Command::Schema) => {
             print!("{}", schema::export());
@@ -43,7 +43,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         () = signals.next() => return Ok(()),
     };
     tracing::info!("serving at http://{}/graphql", application.address()?);
-    if args.ide {
+    if args.ide() {
         tracing::info!("the IDE is at http://{}/", application.address()?);
     }
     if let Some(address) = application.metrics_address()? {

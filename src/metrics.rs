@@ -37,6 +37,11 @@ struct Metrics {
     errors: Family<Label<String>, Counter>,
     requests: Family<[(&'static str, String); 2], Counter>,
     in_flight: Gauge,
+    limits_hit: Family<Label<&'static str>, Counter>,
+    refused: Counter,
+    documents_found: Counter,
+    documents_missed: Counter,
+    documents_bytes: Gauge,
     statements: Histogram,
     statements_failed: Counter,
 }
@@ -59,6 +64,11 @@ impl Metrics {
             errors: Family::default(),
             requests: Family::default(),
             in_flight: Gauge::default(),
+            limits_hit: Family::default(),
+            refused: Counter::default(),
+            documents_found: Counter::default(),
+            documents_missed: Counter::default(),
+            documents_bytes: Gauge::default(),
             statements: Histogram::new(STATEMENT_BUCKETS),
             statements_failed: Counter::default(),
         };
@@ -66,6 +76,7 @@ impl Metrics {
     }
 
     fn register(mut self) -> Self {
+        self.register_transport();
         let registry = &mut self.registry;
         registry.register_with_unit(
             "operation_duration",
@@ -74,8 +85,6 @@ impl Metrics {
             self.operations.clone(),
         );
         registry.register("errors", "Errors in GraphQL answers, by extensions.code", self.errors.clone());
-        registry.register("http_requests", "Answered HTTP requests, by path and status", self.requests.clone());
-        registry.register("http_requests_in_flight", "HTTP requests being answered", self.in_flight.clone());
         registry.register_with_unit(
             "statement_duration",
             "Time of an SQL statement, without the wait for a connection",
@@ -86,6 +95,19 @@ impl Metrics {
         let build = [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("KINOTEKA_COMMIT"))];
         registry.register("build", "The program", Info::new(build));
         self
+    }
+
+    fn register_transport(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Answered HTTP requests, by path and status", self.requests.clone());
+        registry.register("http_requests_in_flight", "HTTP requests being answered", self.in_flight.clone());
+        registry.register("limits_hit", "What was refused or ended by a limit, by its flag", self.limits_hit.clone());
+        registry.register("requests_refused", "Requests refused for lack of room, status 503", self.refused.clone());
+        let (found, missed) = (self.documents_found.clone(), self.documents_missed.clone());
+        registry.register("document_cache_hits", "Documents that were found parsed", found);
+        registry.register("document_cache_misses", "Documents that were not, so that they were read", missed);
+        let bytes = self.documents_bytes.clone();
+        registry.register_with_unit("document_cache", "Memory of kept documents, by estimate", Unit::Bytes, bytes);
     }
 
     /// Whether the operation is one of the first [`OPERATIONS_MAX`].
@@ -119,6 +141,30 @@ pub fn count_operation(name: Option<&str>, duration: Duration) {
 /// Counts an error in a GraphQL answer. Codes are the server's own, so they need no bound.
 pub fn count_error(code: &str) {
     METRICS.errors.get_or_create(&[("code", code.to_owned())]).inc();
+}
+
+/// Counts what a limit has refused or ended. Its name is the flag's.
+pub fn count_limit(name: &'static str) {
+    METRICS.limits_hit.get_or_create(&[("limit", name)]).inc();
+}
+
+/// Counts a request that is refused since there is no room for it.
+pub fn count_refused() {
+    METRICS.refused.inc();
+}
+
+/// Counts a look-up of a parsed document.
+pub fn count_document(found: bool) {
+    if found {
+        METRICS.documents_found.inc()
+    } else {
+        METRICS.documents_missed.inc()
+    };
+}
+
+/// Notes what the kept documents cost in memory.
+pub fn note_documents(bytes: u64) {
+    METRICS.documents_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
 }
 
 /// Counts an SQL statement that had a connection.

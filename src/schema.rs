@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use async_graphql::futures_util::stream::BoxStream;
+use async_graphql::futures_util::stream::{self, BoxStream};
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response};
 
 use crate::account::AccountQuery;
@@ -56,23 +57,37 @@ impl Executor for Engine {
         };
         let mut response = batch::run(self.schema.execute(request)).await;
         self.completer.complete(&asked, &mut response);
-        error::add_codes(&mut response);
+        error::add_codes(&asked, &mut response);
         response
     }
 
-    fn execute_stream(&self, request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        Executor::execute_stream(&self.schema, request, session_data)
+    /// A query or a mutation is a stream of one answer. Subscriptions, of which the schema has none
+    /// yet, go straight to async-graphql.
+    fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        let name = request.operation_name.clone();
+        let is_subscription = request.parsed_query().is_ok_and(|document| {
+            let mut operations = document.operations.iter();
+            let asked =
+                operations.find(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name.as_deref());
+            asked.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription)
+        });
+        if is_subscription {
+            return Executor::execute_stream(&self.schema, request, session_data);
+        }
+        let engine = self.clone();
+        Box::pin(stream::once(async move { Executor::execute(&engine, request).await }))
     }
 }
 
-/// Nesting of selections at most. Deeper than any page of the catalogue needs.
-const DEPTH_MAX: usize = 15;
+/// Nesting of selection sets that async-graphql refuses by itself: above what the transport lets
+/// pass, which says it better.
+const RECURSION_MAX: usize = 64;
 
 /// The schema over open databases.
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
 pub fn build(db: Db, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
-    let mut builder = describe().data(db).data(loader).limit_depth(DEPTH_MAX);
+    let mut builder = describe().data(db).data(loader).limit_recursive_depth(RECURSION_MAX);
     if !introspection {
         builder = builder.disable_introspection().disable_suggestions();
     }

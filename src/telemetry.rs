@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -35,14 +36,42 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
 }
 
-/// What is known of the request that the current task works for.
+/// What is known of the request that the current task works for. When the last who works for it is
+/// done, it is logged in one line: batches that an abandoned request has begun belong to it.
 #[derive(Debug)]
 pub struct RequestContext {
     /// The id in the `x-request-id` header, in log lines and in `INTERNAL` errors.
     pub id: String,
     /// The GraphQL operation's name, once it is known.
     pub operation: OnceLock<String>,
+    /// The trace that the client has the request belong to.
+    trace: Option<String>,
+    /// Method and path.
+    target: String,
+    started: Instant,
+    /// The status, and after how many microseconds it was there.
+    answer: OnceLock<(u16, u128)>,
     statements: AtomicU32,
+}
+
+/// The status logged for a client that left before it was answered, as nginx does.
+pub const CLIENT_GONE: u16 = 499;
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        let (status, duration_us) =
+            self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
+        tracing::info!(
+            request_id = self.id,
+            trace_id = self.trace,
+            operation = self.operation.get().map_or("-", String::as_str),
+            status,
+            duration_ms = duration_us as f64 / 1e3,
+            statements = self.statements(),
+            "{}",
+            self.target
+        );
+    }
 }
 
 tokio::task_local! {
@@ -51,8 +80,22 @@ tokio::task_local! {
 
 impl RequestContext {
     /// Starts counting for a request.
-    pub fn new(id: String) -> Arc<Self> {
-        Arc::new(Self { id, operation: OnceLock::new(), statements: AtomicU32::new(0) })
+    pub fn new(id: String, trace: Option<String>, target: String) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            operation: OnceLock::new(),
+            trace,
+            target,
+            started: Instant::now(),
+            answer: OnceLock::new(),
+            statements: AtomicU32::new(0),
+        })
+    }
+
+    /// Notes the answer's status, and that it is there.
+    pub fn answered(&self, status: u16) {
+        // Only the first answer is one.
+        let _ = self.answer.set((status, self.started.elapsed().as_micros()));
     }
 
     /// How many SQL statements ran for the request. A batch that serves several requests

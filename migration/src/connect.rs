@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 /// A database URL of a kind that we serve, parsed.
@@ -105,9 +105,24 @@ pub enum Access {
 /// # Errors
 /// When the database cannot be reached or opened: the message names it and the remedy.
 pub async fn open(url: &DatabaseUrl, access: Access, pool: PoolSettings) -> Result<DatabaseConnection, ConnectError> {
+    open_timed(url, access, pool, None).await
+}
+
+/// Opens a pool whose connections stop a statement that takes longer than `statement_timeout`. On
+/// SQLite the time counts from when a connection is taken from the pool: a transaction is stopped as
+/// a whole.
+///
+/// # Errors
+/// When the database cannot be reached or opened: the message names it and the remedy.
+pub async fn open_timed(
+    url: &DatabaseUrl,
+    access: Access,
+    pool: PoolSettings,
+    statement_timeout: Option<Duration>,
+) -> Result<DatabaseConnection, ConnectError> {
     match url {
-        DatabaseUrl::Postgres(options) => open_postgres(url, options, pool).await,
-        DatabaseUrl::Sqlite(options) => open_sqlite(url, options, access, pool).await,
+        DatabaseUrl::Postgres(options) => open_postgres(url, options, pool, statement_timeout).await,
+        DatabaseUrl::Sqlite(options) => open_sqlite(url, options, access, pool, statement_timeout).await,
     }
 }
 
@@ -133,25 +148,33 @@ where
     }
 }
 
+/// Each connection's settings, and not start-up options, which poolers between us and the server
+/// refuse. Compiling a statement (`jit`) takes longer than a page; the threshold is how alike words
+/// must be for the search to take one for a typo of the other.
+const POSTGRES_SETTINGS: &str = "SELECT set_config('jit', 'off', false),
+    set_config('pg_trgm.word_similarity_threshold', '0.5', false),
+    set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false)";
+
 async fn open_postgres(
     url: &DatabaseUrl,
     options: &PgConnectOptions,
     pool: PoolSettings,
+    statement_timeout: Option<Duration>,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = options
-        .clone()
-        .application_name("kinoteka")
-        // How alike words must be for the search to take one for a typo of the other.
-        .options([("pg_trgm.word_similarity_threshold", "0.5")])
-        // Compiling a statement takes longer than a page.
-        .options([("jit", "off")])
-        .disable_statement_logging();
+    let options = options.clone().application_name("kinoteka").disable_statement_logging();
     probe(&options, pool).await?.map_err(|error| explain_postgres(url, &error))?;
     let pool = PgPoolOptions::new()
         .max_connections(pool.connections_max)
         .acquire_timeout(pool.acquire_timeout)
         // A round trip before each statement is dear; after a rest it finds dead connections.
         .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let timeout = statement_timeout.map(|timeout| timeout.as_millis().to_string());
+                sqlx::query(POSTGRES_SETTINGS).bind(timeout).execute(connection).await?;
+                Ok(())
+            })
+        })
         .before_acquire(|connection, state| {
             Box::pin(async move {
                 if state.idle_for > IDLE_UNTESTED_MAX {
@@ -180,6 +203,7 @@ async fn open_sqlite(
     options: &SqliteConnectOptions,
     access: Access,
     pool: PoolSettings,
+    statement_timeout: Option<Duration>,
 ) -> Result<DatabaseConnection, ConnectError> {
     let (options, connections_max) = match access {
         Access::Write => (options.clone(), 1),
@@ -197,10 +221,28 @@ async fn open_sqlite(
     let pool = SqlitePoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(pool.acquire_timeout)
+        // Setting the deadline shows as well whether the connection lives.
+        .test_before_acquire(statement_timeout.is_none())
+        .after_connect(move |connection, _| Box::pin(set_deadline(connection, statement_timeout)))
+        .before_acquire(move |connection, _| {
+            Box::pin(async move { set_deadline(connection, statement_timeout).await.map(|()| true) })
+        })
         .connect_with(options)
         .await
         .map_err(|error| explain_sqlite(url, &error))?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+/// Steps of SQLite's machine between two looks at the clock: well under a millisecond.
+const STEPS_UNWATCHED: i32 = 10_000;
+
+async fn set_deadline(connection: &mut SqliteConnection, timeout: Option<Duration>) -> Result<(), sqlx::Error> {
+    if let Some(timeout) = timeout {
+        let deadline = Instant::now() + timeout;
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(STEPS_UNWATCHED, move || Instant::now() < deadline);
+    }
+    Ok(())
 }
 
 fn explain_sqlite(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {

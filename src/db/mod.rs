@@ -5,6 +5,7 @@ pub mod dialect;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use migration::connect::{self, Access, DatabaseUrl, PoolSettings};
@@ -45,7 +46,8 @@ pub fn parse_url(flag: &str, url: &str) -> anyhow::Result<DatabaseUrl> {
 }
 
 impl Db {
-    /// Opens a database for writes, and for reads its replica or, on SQLite, the file again.
+    /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
+    /// statement that takes longer than `statement_timeout` is stopped.
     ///
     /// # Errors
     /// When a database cannot be reached: the flag, the database and the remedy.
@@ -53,12 +55,14 @@ impl Db {
         url: &DatabaseUrl,
         read_url: Option<&DatabaseUrl>,
         pool: PoolSettings,
+        statement_timeout: Duration,
         observer: Option<StatementObserver>,
     ) -> anyhow::Result<Self> {
-        let mut write = connect::open(url, Access::Write, pool).await.context("--database-url")?;
+        let open = |url, access| connect::open_timed(url, access, pool, Some(statement_timeout));
+        let mut write = open(url, Access::Write).await.context("--database-url")?;
         let mut read = match (url, read_url) {
-            (_, Some(read_url)) => connect::open(read_url, Access::Read, pool).await.context("--database-read-url")?,
-            (DatabaseUrl::Sqlite(_), None) => connect::open(url, Access::Read, pool).await.context("--database-url")?,
+            (_, Some(read_url)) => open(read_url, Access::Read).await.context("--database-read-url")?,
+            (DatabaseUrl::Sqlite(_), None) => open(url, Access::Read).await.context("--database-url")?,
             (DatabaseUrl::Postgres(_), None) => write.clone(),
         };
         if write.get_database_backend() != read.get_database_backend() {

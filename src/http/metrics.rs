@@ -11,10 +11,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::graphql::name_operation;
-use super::request::CLIENT_GONE;
+use super::document::NAME_LENGTH_MAX;
 use crate::db::Db;
 use crate::metrics::{self, InFlight};
+use crate::telemetry::CLIENT_GONE;
 
 /// An executor whose operations are counted, however they arrive.
 #[derive(Clone)]
@@ -22,10 +22,9 @@ pub(super) struct Counted<E>(pub(super) E);
 
 impl<E: Executor> Executor for Counted<E> {
     async fn execute(&self, mut request: async_graphql::Request) -> Answer {
-        let started = Instant::now();
-        let name = name_operation(&mut request);
+        let running = Running { name: name_operation(&mut request), started: Instant::now() };
         let answer = self.0.execute(request).await;
-        metrics::count_operation(name.as_deref(), started.elapsed());
+        drop(running);
         count_errors(&answer);
         answer
     }
@@ -37,6 +36,32 @@ impl<E: Executor> Executor for Counted<E> {
     ) -> BoxStream<'static, Answer> {
         self.0.execute_stream(request, session).inspect(count_errors).boxed()
     }
+}
+
+/// Counts an operation when it ends, be it that its time is over or that its client has left.
+struct Running {
+    name: Option<String>,
+    started: Instant,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        metrics::count_operation(self.name.as_deref(), self.started.elapsed());
+    }
+}
+
+/// The operation's name: the one asked for if the document has it, else the only one.
+fn name_operation(request: &mut async_graphql::Request) -> Option<String> {
+    let asked = request.operation_name.clone();
+    // Parsed before: the document is in the request.
+    let document = request.parsed_query().ok()?;
+    let mut names = document.operations.iter().filter_map(|(name, _)| name);
+    let name = match asked {
+        Some(asked) => names.find(|name| name.as_str() == asked)?,
+        None => names.next().filter(|_| names.next().is_none())?,
+    };
+    // Clients choose names; labels stay short.
+    Some(name.chars().take(NAME_LENGTH_MAX).collect())
 }
 
 fn count_errors(answer: &Answer) {

@@ -1,46 +1,102 @@
-//! Transport: the GraphQL endpoint, the IDE, health and metrics, and what every request gets.
-//! Names no domain.
+//! Transport: GraphQL over HTTP, the IDE, health and metrics, and what every request gets. Names no
+//! domain.
+//!
+//! A request passes [`serve`] (connections), [`metrics`] (counts), [`request`] (id, log line),
+//! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`body`]
+//! and [`params`] read the request, [`document`] parses and weighs it, the executor answers, [`respond`]
+//! writes. What goes wrong before the executor is a [`refusal`]. `docs/transport.md` describes it for
+//! clients, `docs/operations.md` for those who run it.
 
+mod accept;
+mod body;
+mod cors;
+mod document;
 mod graphql;
 mod health;
 mod ide;
+mod inputs;
+mod limits;
 mod metrics;
+mod params;
+mod refusal;
 mod request;
+mod respond;
+mod scan;
+mod serve;
+mod shape;
+mod stall;
+mod variables;
+mod weigh;
+
+use std::sync::Arc;
 
 use async_graphql::Executor;
+use async_graphql::parser;
 use axum::Router;
+use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::set_header::SetResponseHeaderLayer;
 
-pub use self::health::Health;
+pub use cors::Origin;
+pub use health::Health;
+pub use limits::Limits;
+pub use serve::serve;
+pub use weigh::Pages;
 
-/// What the main address offers beside `/graphql`, `/livez` and `/readyz`.
-#[derive(Clone, Copy, Debug)]
-pub struct Offer {
-    /// The pages at `/`.
+use document::Documents;
+use graphql::Endpoint;
+
+/// What the transport does, and what it lets pass.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of requests.
+    pub limits: Limits,
+    /// Sites whose pages may ask.
+    pub cors_origins: Vec<Origin>,
+    /// How long pages are.
+    pub pages: Pages,
+    /// Whether there are pages for people at `/`.
     pub ide: bool,
-    /// `/metrics`.
+    /// Whether `/metrics` is on the main address.
     pub metrics: bool,
 }
 
-/// The routes of the main address.
-pub fn router<E: Executor>(executor: E, health: &Health, offer: Offer) -> Router {
-    let executor = metrics::Counted(executor);
-    let graphql = graphql::execute::<metrics::Counted<E>>;
-    let mut routes = health_routes(health).route("/graphql", get(graphql).post(graphql).with_state(executor));
-    if offer.ide {
-        routes = routes.merge(ide::routes());
+/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
+/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
+///
+/// # Errors
+/// The schema's definition is no SDL.
+pub fn router<E: Executor>(
+    executor: E,
+    sdl: &str,
+    health: &Health,
+    settings: &Settings,
+) -> Result<Router, parser::Error> {
+    let Settings { limits, cors_origins, pages, .. } = settings;
+    let documents = Documents::new(sdl, *pages, limits.clone())?;
+    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, limits.clone()));
+    let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
+    let mut router = health_routes(health).route("/graphql", graphql);
+    if settings.ide {
+        router = router.merge(ide::routes());
     }
-    if offer.metrics {
-        routes = routes.merge(metrics_route(health));
+    if settings.metrics {
+        router = router.merge(metrics_route(health));
     }
-    routes
-        .layer(CompressionLayer::new())
-        .layer(CatchPanicLayer::custom(request::answer_panic))
-        .layer(from_fn(request::observe))
-        .layer(from_fn(metrics::observe))
+    router =
+        router.layer(CatchPanicLayer::custom(request::answer_panic)).layer(compression(limits.compress_from_bytes));
+    if !cors_origins.is_empty() {
+        router = router.layer(cors::layer(cors_origins));
+    }
+    for (name, value) in SAFE_HEADERS {
+        router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
+    }
+    Ok(router.layer(from_fn(request::observe)).layer(from_fn(metrics::observe)))
 }
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
@@ -54,4 +110,19 @@ fn health_routes(health: &Health) -> Router {
 
 fn metrics_route(health: &Health) -> Router {
     Router::new().route("/metrics", get(metrics::show).with_state(health.db.clone()))
+}
+
+/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
+/// IDE's pages come with a policy of their own.
+const SAFE_HEADERS: [(HeaderName, &str); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("x-frame-options"), "DENY"),
+    (HeaderName::from_static("content-security-policy"), "default-src 'none'; frame-ancestors 'none'"),
+];
+
+/// A stream of events must reach the client one by one, which a compressor would hold up.
+fn compression(from_bytes: u64) -> CompressionLayer<impl Predicate> {
+    let worthwhile = SizeAbove::new(from_bytes).and(NotForContentType::SSE);
+    CompressionLayer::new().quality(CompressionLevel::Precise(4)).compress_when(worthwhile)
 }

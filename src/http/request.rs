@@ -2,68 +2,61 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::metrics;
 use crate::telemetry::{self, RequestContext};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The request's id, in requests and answers.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, or keeps a sane one that a proxy gave it, and logs one line when
-/// it is answered.
+/// The trace that the request belongs to, by the W3C's recommendation "Trace Context".
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Gives the request an id, or keeps a sane one that a proxy gave it, and has one line logged when
+/// all its work is done.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(|id| is_sane(id))
-        .map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned);
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let context = RequestContext::new(id);
-    let mut line = LogLine { started, method, path, context: Arc::clone(&context), status: CLIENT_GONE };
+    let context = identify(&request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
-    line.status = response.status().as_u16();
+    context.answered(response.status().as_u16());
     if let Ok(value) = HeaderValue::from_str(&context.id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
 }
 
-/// The status logged for a client that left before it was answered, as nginx does.
-pub(super) const CLIENT_GONE: u16 = 499;
-
-/// Logs the request when it is dropped: answered or abandoned.
-struct LogLine {
-    started: Instant,
-    method: Method,
-    path: String,
-    context: Arc<RequestContext>,
-    status: u16,
+fn identify(request: &Request) -> Arc<RequestContext> {
+    let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let id =
+        header(&REQUEST_ID).filter(|id| is_sane(id)).map_or_else(|| Uuid::new_v4().simple().to_string(), str::to_owned);
+    let trace = header(&TRACEPARENT).and_then(read_trace_id).map(str::to_owned);
+    RequestContext::new(id, trace, format!("{} {}", request.method(), request.uri().path()))
 }
 
-impl Drop for LogLine {
-    fn drop(&mut self) {
-        let duration_us = self.started.elapsed().as_micros();
-        tracing::info!(
-            request_id = self.context.id,
-            operation = self.context.operation.get().map_or("-", String::as_str),
-            status = self.status,
-            duration_ms = duration_us as f64 / 1e3,
-            statements = self.context.statements(),
-            "{} {}",
-            self.method,
-            self.path
-        );
-    }
+/// The trace id of `00-<trace id>-<parent id>-<flags>`; of later versions too, which may append
+/// fields.
+fn read_trace_id(traceparent: &str) -> Option<&str> {
+    let mut fields = traceparent.split('-');
+    let mut field = |length: usize| {
+        fields.next().filter(|field| {
+            field.len() == length && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    };
+    let (version, trace, parent, _flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+    let is_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
+    let complete = match version {
+        "00" => fields.next().is_none(),
+        "ff" => false,
+        _ => true,
+    };
+    (complete && !is_zero(trace) && !is_zero(parent)).then_some(trace)
 }
 
 /// Short and plain, so that it can be copied into logs and headers.
@@ -79,9 +72,40 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("no text");
     tracing::error!(request_id = telemetry::request_id(), "a handler panicked: {text}");
+    metrics::count_error("INTERNAL");
     let error = json!({
         "message": "internal error; the server's log has the details",
         "extensions": { "code": "INTERNAL", "requestId": telemetry::request_id() },
     });
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_trace_id;
+
+    #[test]
+    fn traces_are_read() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        for read in [
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        ] {
+            assert_eq!(read_trace_id(read), Some(trace));
+        }
+        for wrong in [
+            "",
+            "00",
+            trace,
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473\u{e9}-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(read_trace_id(wrong), None, "{wrong}");
+        }
+    }
 }

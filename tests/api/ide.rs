@@ -43,6 +43,10 @@ async fn pages_go_with_their_flag() {
         assert_eq!(shown.headers()["content-type"], "text/html; charset=utf-8");
         let policy = shown.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        assert_eq!(shown.headers()["cache-control"], "no-cache");
+        assert_eq!(shown.headers()["x-frame-options"], "DENY");
         assert_eq!(page(&["--ide", "false"], path).await.status(), 404, "{path}");
+        assert_eq!(page(&["--production"], path).await.status(), 404, "{path}");
+        assert_eq!(page(&["--production", "--ide", "true"], path).await.status(), 200, "{path}");
     }
 }

@@ -90,6 +90,13 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Waits for the next line of the log.
+    pub fn read_line(&mut self) -> String {
+        let mut line = String::new();
+        self.log.read_line(&mut line).unwrap();
+        line
+    }
+
     /// Waits for the end and gives back the rest of the log.
     pub fn wait(mut self, patience: Duration) -> (ExitStatus, String) {
         let started = Instant::now();

@@ -61,6 +61,9 @@ async fn terminate_stops_a_server_that_waits_for_the_migration_lock() {
     }
 }
 
+const HALF: &[u8] =
+    b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+
 /// A client that keeps its connection open cannot hold the server for ever.
 #[tokio::test]
 async fn grace_period_ends_open_connections() {
@@ -70,7 +73,7 @@ async fn grace_period_ends_open_connections() {
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
     // Half a request: the server waits for the rest.
-    socket.write_all(b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{").await.unwrap();
+    socket.write_all(HALF).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let started = Instant::now();
     server.signal("TERM");
@@ -80,12 +83,21 @@ async fn grace_period_ends_open_connections() {
     assert!(started.elapsed() >= Duration::from_millis(300));
 }
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 async fn log_has_one_line_a_request(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let server = Server::start(&["--database-url", &database.url]);
     let body = json!({ "query": "query Titles { movies(first: 2) { nodes { title staff { totalCount } } } }" });
     let client = reqwest::Client::new();
-    client.post(&server.url).header("x-request-id", "log-probe").json(&body).send().await.unwrap();
+    client
+        .post(&server.url)
+        .header("x-request-id", "log-probe")
+        .header("traceparent", TRACE)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     server.signal("TERM");
     let (_, log) = server.wait(Duration::from_secs(5));
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -94,6 +106,30 @@ async fn log_has_one_line_a_request(backend: Backend) {
     let line = about[0];
     assert_eq!(line["operation"], json!("Titles"));
     assert_eq!(line["status"], json!(200));
+    assert_eq!(line["trace_id"], json!("4bf92f3577b34da6a3ce929d0e0e4736"));
     assert_eq!(line["statements"], json!(3), "movies, staff pages, staff counts");
     assert!(line["duration_ms"].as_f64().unwrap() > 0.0);
+}
+
+/// Its batches run to their end: the line comes when they are done, and counts their statements.
+#[tokio::test(flavor = "multi_thread")]
+async fn abandoned_request_is_logged_with_its_statements() {
+    let database = TestDatabase::seeded(Backend::Postgres).await;
+    let db = database.connect().await;
+    db.execute_unprepared("ALTER TABLE cinema_online RENAME TO hidden").await.unwrap();
+    let slow =
+        "CREATE VIEW cinema_online AS SELECT hidden.* FROM hidden CROSS JOIN (SELECT pg_sleep(1)) AS sleep(nothing)";
+    db.execute_unprepared(slow).await.unwrap();
+    let mut server = Server::start(&["--database-url", &database.url]);
+    let query = "{ movies(first: 3) { nodes { availability { nodes { cinema { title } } } } } }";
+    let request = reqwest::Client::new().post(&server.url).json(&json!({ "query": query }));
+    request.timeout(Duration::from_millis(500)).send().await.unwrap_err();
+    let line = loop {
+        let line: Value = serde_json::from_str(&server.read_line()).unwrap();
+        if line["request_id"].is_string() {
+            break line;
+        }
+    };
+    assert_eq!((&line["status"], &line["statements"]), (&json!(499), &json!(3)), "{line}");
+    assert!(line["duration_ms"].as_f64().unwrap() >= 1_000.0, "{line}");
 }

@@ -1,0 +1,244 @@
+//! Documents: scanned, parsed, kept, and weighed before they are executed.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use async_graphql::parser::parse_query;
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned, Request};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::limits::Limits;
+use super::refusal::Refusal;
+use super::shape::Shape;
+use super::weigh::{Pages, Scales, any_value};
+use super::{inputs, scan, variables};
+use crate::metrics;
+
+/// The documents of a schema, and what they may ask for.
+pub(super) struct Documents {
+    shape: Shape,
+    limits: Limits,
+    pages: Pages,
+    cache: Cache<String, Arc<Document>, Bytes>,
+}
+
+/// A document within the limits that need no variables to be checked.
+struct Document {
+    parsed: Arc<ExecutableDocument>,
+    /// Variables that an argument's default may stand in for.
+    open: HashSet<Name>,
+    tokens: u64,
+}
+
+/// What a kept document costs in memory.
+#[derive(Clone)]
+struct Bytes;
+
+/// Bytes of the parsed form for each token, measured generously.
+const BYTES_PER_TOKEN: u64 = 160;
+
+impl Weighter<String, Arc<Document>> for Bytes {
+    fn weight(&self, text: &String, document: &Arc<Document>) -> u64 {
+        text.len() as u64 + 512 + document.tokens * BYTES_PER_TOKEN
+    }
+}
+
+/// What is known of an operation that may be executed.
+pub(super) struct Operation {
+    pub(super) kind: OperationType,
+    pub(super) name: Option<String>,
+}
+
+impl Documents {
+    /// Documents for the schema that `sdl` defines.
+    ///
+    /// # Errors
+    /// The text is no SDL.
+    pub(super) fn new(sdl: &str, pages: Pages, limits: Limits) -> Result<Self, async_graphql::parser::Error> {
+        let items = usize::try_from(limits.document_cache_bytes / 4_096).unwrap_or(usize::MAX);
+        let cache = Cache::with_weighter(items, limits.document_cache_bytes, Bytes);
+        Ok(Self { shape: Shape::new(sdl)?, limits, pages, cache })
+    }
+
+    /// Makes a request ready to be executed: its document parsed, its variables checked, its cost
+    /// taken from `budget`.
+    ///
+    /// # Errors
+    /// Whatever is wrong with it, or beyond a limit.
+    pub(super) fn prepare(&self, request: &mut Request, budget: &mut u64) -> Result<Operation, Refusal> {
+        let kept = self.cache.get(request.query.as_str());
+        metrics::count_document(kept.is_some());
+        let document = match kept {
+            Some(kept) => kept,
+            None => self.read(&request.query)?,
+        };
+        let parsed = &document.parsed;
+        let (name, operation) = select(parsed, request.operation_name.as_deref())?;
+        inputs::check_variables(operation, &request.variables, &self.shape, &self.limits)?;
+        self.check_cost(parsed, operation, request, budget)?;
+        let prepared = Operation { kind: operation.ty, name: name.map(ToString::to_string) };
+        // The executor consumes a document, so that it gets a copy; what completes its results reads
+        // the shared one.
+        let mut copy = ExecutableDocument::clone(parsed);
+        if !document.open.is_empty() {
+            let name = prepared.name.as_deref();
+            variables::apply(&mut copy, name, &document.open, &request.variables, &self.shape)?;
+        }
+        request.set_parsed_query(copy);
+        request.data.insert(Arc::clone(parsed));
+        Ok(prepared)
+    }
+
+    fn read(&self, text: &str) -> Result<Arc<Document>, Refusal> {
+        let tokens = scan::check(text, &self.limits)?;
+        let parsed = parse_query(text).map_err(|error| Refusal::syntax(error.into()))?;
+        self.check_counts(&parsed)?;
+        // Operations that this request does not select are validated too.
+        let mut scales = self.scales(&parsed);
+        for (_, operation) in parsed.operations.iter() {
+            self.check_values(scales.weigh(&operation.node, &any_value)?.values(), self.limits.limit_complexity)?;
+        }
+        for fragment in parsed.fragments.values() {
+            scales.weigh_fragment(&fragment.node)?;
+        }
+        let open = variables::find(&parsed, &self.shape)?;
+        let document = Arc::new(Document { parsed: Arc::new(parsed), open, tokens });
+        if self.limits.document_cache_bytes > 0 {
+            self.cache.insert(text.to_owned(), Arc::clone(&document));
+            metrics::note_documents(self.cache.weight());
+        }
+        Ok(document)
+    }
+
+    fn scales<'a>(&'a self, document: &'a ExecutableDocument) -> Scales<'a> {
+        let Self { shape, limits, pages, .. } = self;
+        Scales { shape, limits, document, pages: *pages, fragments: HashMap::new() }
+    }
+
+    fn check_cost(
+        &self,
+        parsed: &ExecutableDocument,
+        operation: &OperationDefinition,
+        request: &Request,
+        budget: &mut u64,
+    ) -> Result<(), Refusal> {
+        let variables = |name: &Name| {
+            let definition = || operation.variable_definitions.iter().find(|other| other.node.name.node == *name);
+            let given = request.variables.get(name);
+            given.or_else(|| definition()?.node.default_value.as_ref().map(|value| &value.node)).cloned()
+        };
+        let weight = self.scales(parsed).weigh(operation, &variables)?;
+        let max = self.limits.limit_depth;
+        if weight.depth > max {
+            return Err(Refusal::too_complex("limit-depth", "levels of fields", weight.depth, max));
+        }
+        let max = self.limits.limit_root_fields;
+        if weight.fields > max {
+            return Err(Refusal::too_complex("limit-root-fields", "root fields", weight.fields, max));
+        }
+        self.check_values(weight.values(), *budget)?;
+        *budget -= weight.values();
+        Ok(())
+    }
+
+    fn check_values(&self, values: u64, budget: u64) -> Result<(), Refusal> {
+        if values > budget {
+            let max = self.limits.limit_complexity;
+            let what = "values in its answer if every page is full (name smaller pages, or ask in steps)";
+            return Err(Refusal::too_complex("limit-complexity", what, values, max));
+        }
+        Ok(())
+    }
+
+    /// Counts what stands in a document, wherever it stands.
+    fn check_counts(&self, document: &ExecutableDocument) -> Result<(), Refusal> {
+        let mut counts = Counts { limits: &self.limits, aliases: 0, directives: 0 };
+        for (_, operation) in document.operations.iter() {
+            counts.directives(&operation.node.directives)?;
+            for definition in &operation.node.variable_definitions {
+                counts.directives(&definition.node.directives)?;
+                if let Some(default) = &definition.node.default_value {
+                    let literal = default.node.clone().into_value();
+                    inputs::check_literal(&definition.node.name.node, &literal, &self.limits)?;
+                }
+            }
+            counts.set(&operation.node.selection_set.node)?;
+        }
+        for fragment in document.fragments.values() {
+            counts.directives(&fragment.node.directives)?;
+            counts.set(&fragment.node.selection_set.node)?;
+        }
+        let Counts { aliases, directives, .. } = counts;
+        let Limits { limit_aliases, limit_directives, .. } = self.limits;
+        if aliases > limit_aliases {
+            return Err(Refusal::too_complex("limit-aliases", "aliases", aliases, limit_aliases));
+        }
+        if directives > limit_directives {
+            return Err(Refusal::too_complex("limit-directives", "directives", directives, limit_directives));
+        }
+        Ok(())
+    }
+}
+
+struct Counts<'a> {
+    limits: &'a Limits,
+    aliases: u64,
+    directives: u64,
+}
+
+impl Counts<'_> {
+    fn set(&mut self, set: &SelectionSet) -> Result<(), Refusal> {
+        for item in &set.items {
+            self.directives(item.node.directives())?;
+            match &item.node {
+                Selection::Field(field) => {
+                    self.aliases += u64::from(field.node.alias.is_some());
+                    for (name, value) in &field.node.arguments {
+                        inputs::check_literal(&name.node, &value.node, self.limits)
+                            .map_err(|refusal| refusal.at(value.pos))?;
+                    }
+                    self.set(&field.node.selection_set.node)?;
+                }
+                Selection::InlineFragment(fragment) => self.set(&fragment.node.selection_set.node)?,
+                Selection::FragmentSpread(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), Refusal> {
+        self.directives += directives.len() as u64;
+        for (name, value) in directives.iter().flat_map(|directive| &directive.node.arguments) {
+            inputs::check_literal(&name.node, &value.node, self.limits)?;
+        }
+        Ok(())
+    }
+}
+
+/// The operation that is asked for: by its name, or the only one.
+fn select<'a>(
+    document: &'a ExecutableDocument,
+    asked: Option<&str>,
+) -> Result<(Option<&'a Name>, &'a OperationDefinition), Refusal> {
+    let mut operations = document.operations.iter();
+    let found = match asked {
+        Some(asked) => operations.find(|(name, _)| name.is_some_and(|name| name == asked)),
+        None => operations.next().filter(|_| operations.next().is_none()),
+    };
+    let message = match asked {
+        Some(asked) => {
+            let asked: String = asked.chars().take(NAME_LENGTH_MAX).collect();
+            format!("operationName: the document has no operation {asked:?}")
+        }
+        None => "operationName: the document has several operations; name one of them".to_owned(),
+    };
+    let (name, operation) = found.ok_or_else(|| Refusal::invalid(message))?;
+    Ok((name, &operation.node))
+}
+
+/// Characters of an operation's name that are repeated in texts: clients choose it.
+pub(super) const NAME_LENGTH_MAX: usize = 100;

@@ -1,0 +1,154 @@
+//! Every limit of the transport: its flag, its variable, its default and its unit.
+
+use std::time::Duration;
+
+use clap::Args;
+
+/// What a request may ask for, and how long it may take.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct Limits {
+    /// Bytes of a request's body, or of its URL's query, at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_BODY_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_body_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub limit_body_bytes: u64,
+
+    /// Bytes at most, of all bodies together that are being read.
+    #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_bodies_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_bodies_bytes: u64,
+
+    /// Tokens of a document at most: names, values and punctuation, counted before it is parsed.
+    #[arg(long, env = "KINOTEKA_LIMIT_TOKENS", value_name = "N", default_value_t = Self::DEFAULT.limit_tokens,
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub limit_tokens: u64,
+
+    /// Nesting at most, of a document's brackets, of its fragments and of its inputs.
+    #[arg(long, env = "KINOTEKA_LIMIT_NESTING", value_name = "N", default_value_t = Self::DEFAULT.limit_nesting,
+          value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub limit_nesting: u64,
+
+    /// Nesting of fields at most, with the fragments' fields in their place.
+    #[arg(long, env = "KINOTEKA_LIMIT_DEPTH", value_name = "N", default_value_t = Self::DEFAULT.limit_depth,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit_depth: u64,
+
+    /// Values in the answer at most, if every page is full. For all operations of a batch
+    /// together.
+    #[arg(long, env = "KINOTEKA_LIMIT_COMPLEXITY", value_name = "N", default_value_t = Self::DEFAULT.limit_complexity,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit_complexity: u64,
+
+    /// Aliases in a document at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_ALIASES", value_name = "N", default_value_t = Self::DEFAULT.limit_aliases)]
+    pub limit_aliases: u64,
+
+    /// Fields that an operation selects of the root at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_ROOT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_root_fields,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit_root_fields: u64,
+
+    /// Directives in a document at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_DIRECTIVES", value_name = "N", default_value_t = Self::DEFAULT.limit_directives)]
+    pub limit_directives: u64,
+
+    /// Operations in one request at most; 0 refuses batches.
+    #[arg(long, env = "KINOTEKA_LIMIT_BATCH", value_name = "N", default_value_t = Self::DEFAULT.limit_batch,
+          value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    pub limit_batch: u64,
+
+    /// Items at most, of each list in arguments and variables.
+    #[arg(long, env = "KINOTEKA_LIMIT_LIST_ITEMS", value_name = "N", default_value_t = Self::DEFAULT.limit_list_items)]
+    pub limit_list_items: u64,
+
+    /// Fields at most, of each object in arguments and variables, and variables of a request.
+    #[arg(long, env = "KINOTEKA_LIMIT_INPUT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_input_fields)]
+    pub limit_input_fields: u64,
+
+    /// Requests that run at the same time at most; one more is told to come back.
+    #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS", value_name = "N", default_value_t = Self::DEFAULT.limit_requests,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limit_requests: u64,
+
+    /// Open connections at most; one more waits in the operating system's queue.
+    #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_connections,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limit_connections: u64,
+
+    /// How long a request may run, in milliseconds. The database stops a statement then, too.
+    #[arg(long, env = "KINOTEKA_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.request_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub request_timeout_ms: u64,
+
+    /// How long a request's head may take to arrive, in milliseconds. A connection that rests as
+    /// long between requests is closed.
+    #[arg(long, env = "KINOTEKA_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.header_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub header_timeout_ms: u64,
+
+    /// How long a request's body may take to arrive, in milliseconds.
+    #[arg(long, env = "KINOTEKA_BODY_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.body_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub body_timeout_ms: u64,
+
+    /// How long a client may take nothing of its answer, in milliseconds.
+    #[arg(long, env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub write_timeout_ms: u64,
+
+    /// Memory for parsed documents, in bytes; 0 keeps none.
+    #[arg(long, env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes)]
+    pub document_cache_bytes: u64,
+
+    /// The size from which answers are compressed, in bytes.
+    #[arg(long, env = "KINOTEKA_COMPRESS_FROM_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.compress_from_bytes)]
+    pub compress_from_bytes: u64,
+}
+
+impl Limits {
+    /// What holds when nothing is said.
+    pub const DEFAULT: Self = Self {
+        limit_body_bytes: 1 << 20,
+        limit_bodies_bytes: 64 << 20,
+        limit_tokens: 2_000,
+        limit_nesting: 32,
+        limit_depth: 15,
+        limit_complexity: 50_000,
+        limit_aliases: 100,
+        limit_root_fields: 20,
+        limit_directives: 50,
+        limit_batch: 0,
+        limit_list_items: 1_000,
+        limit_input_fields: 100,
+        limit_requests: 512,
+        limit_connections: 20_000,
+        request_timeout_ms: 10_000,
+        header_timeout_ms: 30_000,
+        body_timeout_ms: 10_000,
+        write_timeout_ms: 30_000,
+        document_cache_bytes: 16 << 20,
+        compress_from_bytes: 1_024,
+    };
+
+    pub(super) fn request_timeout(&self) -> Duration {
+        Duration::from_millis(self.request_timeout_ms)
+    }
+
+    pub(super) fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    pub(super) fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.write_timeout_ms)
+    }
+
+    pub(super) fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_timeout_ms)
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,157 @@
+//! Why a request is not executed: a status, a code, a text, and where the client has to look.
+
+use async_graphql::{Pos, ServerError, Value};
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::metrics;
+
+/// A request that is answered with one error and without being executed.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// The status; none when it depends on the media type, as it does for all that is wrong
+    /// in the GraphQL document or with its variables.
+    pub(super) status: Option<StatusCode>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    code: &'static str,
+    limit: Option<&'static str>,
+    pub(super) error: Box<ServerError>,
+}
+
+const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+
+impl Refusal {
+    fn new(status: Option<StatusCode>, code: &'static str, message: impl Into<String>) -> Self {
+        let mut error = ServerError::new(message, None);
+        error.extensions.get_or_insert_default().set("code", code);
+        Self { status, headers: Vec::new(), code, limit: None, error: Box::new(error) }
+    }
+
+    /// Counts what the executor, which counts its own errors, never sees.
+    pub(super) fn count(&self) {
+        metrics::count_error(self.code);
+        if let Some(limit) = self.limit {
+            metrics::count_limit(limit);
+        }
+        if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
+            metrics::count_refused();
+        }
+    }
+
+    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    fn extension(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.error.extensions.get_or_insert_default().set(name, value);
+        self
+    }
+
+    /// Where in the document it is.
+    pub(super) fn at(mut self, position: Pos) -> Self {
+        self.error.locations.push(position);
+        self
+    }
+
+    /// The request is no GraphQL request.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Some(StatusCode::BAD_REQUEST), BAD_USER_INPUT, message)
+    }
+
+    /// A request parameter is unusable.
+    pub(super) fn parameter(name: &str, message: &str) -> Self {
+        Self::malformed(format!("{name}: {message}")).extension("field", name)
+    }
+
+    pub(super) fn media_type(reason: &str) -> Self {
+        let message = format!("{reason}; send Content-Type: application/json");
+        Self::new(Some(StatusCode::UNSUPPORTED_MEDIA_TYPE), BAD_USER_INPUT, message)
+    }
+
+    pub(super) fn not_acceptable() -> Self {
+        let message = "Accept lists nothing that is offered here; \
+            name application/json or application/graphql-response+json";
+        Self::new(Some(StatusCode::NOT_ACCEPTABLE), BAD_USER_INPUT, message)
+    }
+
+    pub(super) fn method() -> Self {
+        let message = "only GET and POST are answered here";
+        Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "GET, HEAD, POST")
+    }
+
+    /// Another site may make a browser send a GET with its user's rights.
+    pub(super) fn unsafe_by_get(kind: &str) -> Self {
+        let message = format!("a {kind} is not executed by GET; send it by POST");
+        Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "POST")
+    }
+
+    pub(super) fn slow_body(milliseconds: u64) -> Self {
+        let message = format!("the body did not arrive within {milliseconds} ms");
+        Self::new(Some(StatusCode::REQUEST_TIMEOUT), "TIMEOUT", message)
+            .header(CONNECTION, "close")
+            .limit("body-timeout-ms", milliseconds)
+    }
+
+    pub(super) fn timeout(milliseconds: u64) -> Self {
+        let message = format!("the request was stopped after {milliseconds} ms; ask for less at once");
+        Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message).limit("request-timeout-ms", milliseconds)
+    }
+
+    pub(super) fn busy(requests: u64) -> Self {
+        let message = format!("{requests} requests are running, which is the limit; try again in a second");
+        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
+            .header(RETRY_AFTER, "1")
+            .limit("limit-requests", requests)
+    }
+
+    pub(super) fn no_room(bytes: u64) -> Self {
+        let message = format!("bodies of {bytes} bytes are being read, which is the limit; try again in a second");
+        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
+            .header(RETRY_AFTER, "1")
+            .limit("limit-bodies-bytes", bytes)
+    }
+
+    pub(super) fn body_too_large(bytes: u64) -> Self {
+        let message = format!("the request is larger than {bytes} bytes, which is the limit");
+        Self::new(Some(StatusCode::PAYLOAD_TOO_LARGE), BAD_USER_INPUT, message).limit("limit-body-bytes", bytes)
+    }
+
+    pub(super) fn batch(message: impl Into<String>, operations: u64) -> Self {
+        Self::malformed(message).limit("limit-batch", operations)
+    }
+
+    /// The document asks for more than a limit allows: `found` of `what`.
+    pub(super) fn too_complex(limit: &'static str, what: &str, found: impl std::fmt::Display, max: u64) -> Self {
+        let message = format!("the document has {found} {what}; {max} are allowed");
+        Self::new(None, "TOO_COMPLEX", message).limit(limit, max)
+    }
+
+    /// An input is larger than a limit allows.
+    pub(super) fn large_input(limit: &'static str, field: &str, found: usize, what: &str, max: u64) -> Self {
+        Self::input(field, &format!("{found} {what}; {max} are allowed")).limit(limit, max)
+    }
+
+    /// A value for a variable or an argument does not fit.
+    pub(super) fn input(field: &str, message: &str) -> Self {
+        Self::new(None, BAD_USER_INPUT, format!("{field}: {message}")).extension("field", field)
+    }
+
+    /// The document does not parse.
+    pub(super) fn syntax(mut error: ServerError) -> Self {
+        let code = "GRAPHQL_PARSE_FAILED";
+        error.extensions.get_or_insert_default().set("code", code);
+        Self { status: None, headers: Vec::new(), code, limit: None, error: Box::new(error) }
+    }
+
+    /// The document is no document for this schema.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(None, "GRAPHQL_VALIDATION_FAILED", message)
+    }
+
+    /// Names the limit, as its flag is called, and its value.
+    pub(super) fn limit(mut self, name: &'static str, max: u64) -> Self {
+        self.limit = Some(name);
+        self.extension("limit", name).extension("max", max)
+    }
+}

@@ -1,0 +1,112 @@
+//! What the transport needs to know of a schema, read from its definition in SDL.
+
+use std::collections::{HashMap, HashSet};
+
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, InputValueDefinition, OperationType, Type, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::parser::{self, parse_schema};
+use async_graphql::{Name, Positioned, Value};
+
+/// Types by name.
+#[derive(Debug)]
+pub(super) struct Shape {
+    roots: [Name; 3],
+    objects: HashMap<Name, HashMap<Name, Field>>,
+    pub(super) inputs: HashMap<Name, HashMap<Name, Input>>,
+    pub(super) enums: HashMap<Name, HashSet<Name>>,
+}
+
+/// A field of an object or an interface.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) ty: Type,
+    pub(super) arguments: HashMap<Name, Input>,
+}
+
+/// An argument, or a field of an input object.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) ty: Type,
+    pub(super) default: Option<Value>,
+}
+
+impl Shape {
+    /// Reads a schema definition.
+    ///
+    /// # Errors
+    /// The text is no SDL.
+    pub(super) fn new(sdl: &str) -> Result<Self, parser::Error> {
+        let mut shape = Self {
+            roots: ["Query", "Mutation", "Subscription"].map(Name::new),
+            objects: HashMap::new(),
+            inputs: HashMap::new(),
+            enums: HashMap::new(),
+        };
+        for definition in parse_schema(sdl)?.definitions {
+            match definition {
+                TypeSystemDefinition::Schema(schema) => {
+                    let named = [schema.node.query, schema.node.mutation, schema.node.subscription];
+                    for (root, named) in shape.roots.iter_mut().zip(named) {
+                        if let Some(named) = named {
+                            *root = named.node;
+                        }
+                    }
+                }
+                TypeSystemDefinition::Type(definition) => shape.add(definition.node.name.node, definition.node.kind),
+                TypeSystemDefinition::Directive(_) => {}
+            }
+        }
+        Ok(shape)
+    }
+
+    fn add(&mut self, name: Name, kind: TypeKind) {
+        match kind {
+            TypeKind::Object(object) => self.add_fields(name, object.fields),
+            TypeKind::Interface(interface) => self.add_fields(name, interface.fields),
+            TypeKind::Enum(values) => {
+                self.enums.insert(name, values.values.into_iter().map(|value| value.node.value.node).collect());
+            }
+            TypeKind::InputObject(object) => {
+                self.inputs.insert(name, object.fields.into_iter().map(input).collect());
+            }
+            TypeKind::Scalar | TypeKind::Union(_) => {}
+        }
+    }
+
+    fn add_fields(&mut self, name: Name, fields: Vec<Positioned<FieldDefinition>>) {
+        let field = |field: Positioned<FieldDefinition>| {
+            let FieldDefinition { name, ty, arguments, .. } = field.node;
+            (name.node, Field { ty: ty.node, arguments: arguments.into_iter().map(input).collect() })
+        };
+        self.objects.entry(name).or_default().extend(fields.into_iter().map(field));
+    }
+
+    /// The type that an operation selects from.
+    pub(super) fn root(&self, operation: OperationType) -> &Name {
+        let [query, mutation, subscription] = &self.roots;
+        match operation {
+            OperationType::Query => query,
+            OperationType::Mutation => mutation,
+            OperationType::Subscription => subscription,
+        }
+    }
+
+    /// A field of a type, if both are known: those of introspection are not.
+    pub(super) fn field(&self, parent: Option<&Name>, name: &Name) -> Option<&Field> {
+        self.objects.get(parent?)?.get(name)
+    }
+}
+
+/// The name in a type, whatever lists it is in.
+pub(super) fn innermost(ty: &Type) -> &Name {
+    match &ty.base {
+        BaseType::List(item) => innermost(item),
+        BaseType::Named(name) => name,
+    }
+}
+
+fn input(definition: Positioned<InputValueDefinition>) -> (Name, Input) {
+    let InputValueDefinition { name, ty, default_value, .. } = definition.node;
+    (name.node, Input { ty: ty.node, default: default_value.map(|value| value.node) })
+}

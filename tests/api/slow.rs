@@ -1,0 +1,167 @@
+//! What takes too long: statements, clients, and more requests than there is room for.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::app::TestApp;
+use crate::support::database::{Backend, TestDatabase};
+use crate::transport::{code, post, send};
+
+on_both!(slow_requests_are_stopped_and_their_statements_too, busy_server_says_so);
+
+/// Makes whatever reads cinemas take for ever.
+async fn hang_cinemas(app: &TestApp, backend: Backend) {
+    let db = app.sql().await;
+    db.execute_unprepared("ALTER TABLE cinema_online RENAME TO hidden").await.unwrap();
+    let view = match backend {
+        Backend::Postgres => "SELECT hidden.* FROM hidden CROSS JOIN (SELECT pg_sleep(600)) AS sleep(nothing)",
+        Backend::Sqlite => {
+            "WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever)
+            SELECT hidden.* FROM hidden WHERE id < (SELECT max(n) FROM forever)"
+        }
+    };
+    db.execute_unprepared(&format!("CREATE VIEW cinema_online AS {view}")).await.unwrap();
+}
+
+const HANGING: &str = r#"{"query":"{ cinemas { nodes { title } } }"}"#;
+
+async fn slow_requests_are_stopped_and_their_statements_too(backend: Backend) {
+    let args = ["--request-timeout-ms", "300", "--database-connections", "1"];
+    let app = TestApp::start(TestDatabase::seeded(backend).await, &args).await;
+    hang_cinemas(&app, backend).await;
+    let started = Instant::now();
+    let (status, _, answer) = send(post(&app, HANGING)).await;
+    assert_eq!((status, code(&answer)), (504, "TIMEOUT"), "{answer}");
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("300 ms"), "{answer}");
+    assert!(started.elapsed() < Duration::from_secs(3), "at once: {:?}", started.elapsed());
+    // The only connection is free again: the database has stopped.
+    loop {
+        let (_, _, answer) = send(post(&app, r#"{"query":"{ movies(first: 1) { totalCount } }"}"#)).await;
+        if answer["data"].is_object() {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(8), "{answer}");
+    }
+    if backend == Backend::Postgres {
+        let active = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() \
+            AND state = 'active' AND pid <> pg_backend_pid()";
+        let row = app.sql().await.query_one_raw(Statement::from_string(DbBackend::Postgres, active)).await.unwrap();
+        assert_eq!(row.unwrap().try_get::<i64>("", "n").unwrap(), 0);
+    }
+}
+
+async fn busy_server_says_so(backend: Backend) {
+    let args = ["--limit-requests", "1", "--request-timeout-ms", "6000"];
+    let app = TestApp::start(TestDatabase::seeded(backend).await, &args).await;
+    hang_cinemas(&app, backend).await;
+    let ask = || async { send(post(&app, json!({ "query": "{ __typename }" }).to_string())).await };
+    assert_eq!(ask().await.0, 200, "one has room");
+    let hanging = tokio::spawn(post(&app, HANGING).send());
+    let started = Instant::now();
+    let (status, headers, answer) = loop {
+        let outcome = ask().await;
+        if outcome.0 != 200 || started.elapsed() > Duration::from_secs(5) {
+            break outcome;
+        }
+    };
+    assert_eq!(status, 503, "{answer}");
+    assert_eq!((code(&answer), &headers["retry-after"]), ("UNAVAILABLE", &"1".parse().unwrap()));
+    assert_eq!(answer["errors"][0]["extensions"]["max"], json!(1));
+    let alive = app.client.get(format!("{}/livez", app.origin)).send().await.unwrap();
+    assert_eq!(alive.status().as_u16(), 200);
+    // The client goes away, and makes room.
+    hanging.abort();
+    while ask().await.0 != 200 {
+        assert!(started.elapsed() < Duration::from_secs(20), "there is room again");
+    }
+}
+
+/// What the server says to a client that sends `part` of a request and then nothing.
+async fn stall(app: &TestApp, part: &str) -> String {
+    let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+    socket.write_all(part.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), socket.read_to_string(&mut answer)).await;
+    read.expect("the server ends the connection").unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_are_left() {
+    let args = ["--header-timeout-ms", "300", "--body-timeout-ms", "300"];
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
+    for part in ["", "POST /graphql HTTP/1.1\r\n", "POST /graphql HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        assert_eq!(stall(&app, part).await, "", "{part}");
+    }
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    for part in [
+        "content-length: 26\r\n\r\n",
+        "content-length: 26\r\n\r\n{\"query\":",
+        "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ] {
+        let answer = stall(&app, &format!("{head}{part}")).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 408") && answer.contains("TIMEOUT") && answer.contains("300 ms"),
+            "{answer}"
+        );
+    }
+    // Between requests, too.
+    let answer = stall(&app, "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// It asks again and again, and takes no answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_read_nothing_are_left() {
+    let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--write-timeout-ms", "300"]).await;
+    let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+    let body = json!({ "query": "{ movies(first: 100) { nodes { title plot } } }" }).to_string();
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let ask = async { while socket.write_all(request.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(20), ask).await.expect("the server ends the connection");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_together_are_bounded() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-bodies-bytes", "100"]).await;
+    let body = json!({ "query": "{ __typename }" }).to_string() + &" ".repeat(24);
+    let ask = || async { send(post(&app, body.clone())).await };
+    let mut held = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+    assert_eq!(ask().await.0, 200, "{} bytes fit", body.len());
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n";
+    held.write_all(format!("{head}{}", " ".repeat(60)).as_bytes()).await.unwrap();
+    let started = Instant::now();
+    let (status, headers, answer) = loop {
+        let outcome = ask().await;
+        if outcome.0 != 200 || started.elapsed() > Duration::from_secs(5) {
+            break outcome;
+        }
+    };
+    assert_eq!((status, code(&answer)), (503, "UNAVAILABLE"), "{answer}");
+    assert_eq!(
+        (&headers["retry-after"], &answer["errors"][0]["extensions"]["max"]),
+        (&"1".parse().unwrap(), &json!(100))
+    );
+    drop(held);
+    while ask().await.0 != 200 {
+        assert!(started.elapsed() < Duration::from_secs(8), "the room is given back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_bounded() {
+    let args = ["--limit-connections", "1", "--header-timeout-ms", "1000"];
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
+    let held = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+    let ask = || app.client.get(format!("{}/livez", app.origin)).timeout(Duration::from_millis(300)).send();
+    // The one that is held may be accepted after one of these.
+    while ask().await.is_ok() {}
+    drop(held);
+    let answer = app.client.get(format!("{}/livez", app.origin)).timeout(Duration::from_secs(10)).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+}
