@@ -32,6 +32,16 @@ async fn examples_of_the_ide_run_on_the_demo_catalogue(backend: Backend) {
 }
 
 #[tokio::test]
+async fn files_of_pages_are_compressed() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
+    let request = app.client.get(format!("{}/plain.js", app.origin)).header("accept-encoding", "gzip");
+    let shown = request.send().await.unwrap();
+    assert_eq!(shown.headers()["content-encoding"], "gzip");
+    assert_eq!(shown.headers()["cache-control"], "no-cache");
+    assert!(shown.headers()["content-security-policy"].to_str().unwrap().contains("script-src 'self'"));
+}
+
+#[tokio::test]
 async fn pages_go_with_their_flag() {
     let page = async |args: &[&str], path: &str| {
         let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, args).await;
