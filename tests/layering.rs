@@ -13,6 +13,7 @@ const DOMAINS: &[&str] = &[
     "crate::person",
     "crate::publication",
     "crate::rating",
+    "crate::search",
     "crate::staff",
     "crate::tag",
 ];
