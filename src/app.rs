@@ -56,6 +56,9 @@ impl Application {
         if args.demo {
             fill_demo(&owner).await?;
         }
+        if seeder::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
+            bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
+        }
         owner.close().await?;
         let statement_timeout = Duration::from_millis(args.limits.request_timeout_ms) + STATEMENT_RESPITE;
         let db = Db::open(&url, read_url.as_ref(), args.pool(), statement_timeout, observer).await?;
@@ -163,8 +166,10 @@ async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
 }
 
 async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let outcome = seeder::seed(db, &seeder::SeedOptions::default(), |step| {
-        tracing::debug!(rows = step.rows, "{}..OK", step.name);
+    let outcome = seeder::seed(db, &seeder::SeedOptions::default(), |event: seeder::Event| {
+        if let seeder::Event::Done(step) = event {
+            tracing::debug!(rows = step.rows, "{}..OK", step.name);
+        }
     })
     .await;
     match outcome {
