@@ -16,19 +16,23 @@
 
 pub mod account;
 pub mod app;
+pub mod audit;
 pub mod award;
 pub mod cinema;
+pub mod clock;
 pub mod comment;
 pub mod complete;
 pub mod config;
 pub mod db;
 pub mod error;
 pub mod http;
+pub mod idempotency;
 pub mod kit;
 pub mod metrics;
 pub mod movie;
 pub mod node;
 pub mod person;
+pub mod policy;
 pub mod publication;
 pub mod rating;
 pub mod schema;
@@ -37,3 +41,4 @@ pub mod staff;
 pub mod subject;
 pub mod tag;
 pub mod telemetry;
+pub mod viewer;

@@ -12,6 +12,7 @@ use async_graphql::{ContextSelectionSet, ID, OutputType, Positioned, ServerResul
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{ApiError, ApiResult};
 
@@ -56,8 +57,13 @@ impl<N: NodeType> Id<N> {
 
     /// The opaque form that clients see.
     pub fn encode(self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{}", N::TYPE, self.0))
+        encode(N::TYPE, self.0)
     }
+}
+
+/// The opaque id of the row with this key, shown as this type.
+pub fn encode(type_name: &str, key: i32) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
 }
 
 /// The type's name and the key in an opaque id; `None` unless `id` is just what `encode` makes.
@@ -96,6 +102,18 @@ impl<N> fmt::Debug for Id<N> {
 impl<N> TryGetable for Id<N> {
     fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
         i32::try_get_by(row, index).map(Self::new)
+    }
+}
+
+/// Its key alone: for outcomes that are kept.
+impl<N> Serialize for Id<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+impl<'de, N> Deserialize<'de> for Id<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        i32::deserialize(deserializer).map(Self::new)
     }
 }
 
