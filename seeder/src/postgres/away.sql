@@ -7,8 +7,8 @@
 WITH indexes AS (
     SELECT i.oid, x.indrelid, k.oid AS key, k.conname, k.condeferrable, k.condeferred,
         pg_get_indexdef(i.oid)
-        || coalesce(format('; ALTER INDEX %s SET TABLESPACE %I', i.oid::regclass, s.spcname), '')
-        || coalesce(format('; COMMENT ON INDEX %s IS %L', i.oid::regclass, obj_description(i.oid, 'pg_class')), '')
+        || CASE WHEN s.spcname IS NULL THEN '' ELSE format('; ALTER INDEX %s SET TABLESPACE %I', i.oid::regclass, s.spcname) END
+        || format('; COMMENT ON INDEX %s IS %L', i.oid::regclass, obj_description(i.oid, 'pg_class'))
         || CASE WHEN x.indisclustered THEN format('; ALTER TABLE %s CLUSTER ON %I', x.indrelid::regclass, i.relname) ELSE '' END
         || coalesce((
             SELECT string_agg(format('; ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', i.oid::regclass, attnum, attstattarget), '')
@@ -33,14 +33,14 @@ SELECT 2::smallint, indrelid::regclass::text,
     format('ALTER TABLE %s ADD CONSTRAINT %I UNIQUE USING INDEX %I%s%s', indrelid::regclass, conname, conname,
         CASE WHEN condeferrable THEN ' DEFERRABLE' ELSE '' END,
         CASE WHEN condeferred THEN ' INITIALLY DEFERRED' ELSE '' END)
-    || coalesce(format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, indrelid::regclass, obj_description(key, 'pg_constraint')), ''),
+    || format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, indrelid::regclass, obj_description(key, 'pg_constraint')),
     NULL
 FROM indexes WHERE key IS NOT NULL
 UNION ALL
 SELECT 2::smallint, conrelid::regclass::text,
     format('ALTER TABLE %s ADD CONSTRAINT %I %s%s', conrelid::regclass, conname, definition,
         CASE WHEN convalidated THEN ' NOT VALID' ELSE '' END)
-    || coalesce(format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, conrelid::regclass, obj_description(oid, 'pg_constraint')), ''),
+    || format('; COMMENT ON CONSTRAINT %I ON %s IS %L', conname, conrelid::regclass, obj_description(oid, 'pg_constraint')),
     format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
 FROM keys
 UNION ALL
