@@ -1,6 +1,7 @@
 //! Puts the parts together: opens the database, brings the schema up, serves until told to stop.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -97,7 +98,8 @@ impl Application {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
         let engine = schema::build(self.db.clone(), self.introspection);
-        let router = http::router(engine, &schema::export(), &health, &self.transport)
+        let subscribe = Arc::new(http::Direct(engine.clone()));
+        let router = http::router(engine, subscribe, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();

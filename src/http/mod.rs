@@ -25,6 +25,7 @@ mod scan;
 mod serve;
 mod shape;
 mod stall;
+mod subscribe;
 mod variables;
 mod weigh;
 
@@ -46,6 +47,7 @@ pub use cors::Origin;
 pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
+pub use subscribe::{Direct, End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
 pub use weigh::Pages;
 
 use document::Documents;
@@ -67,19 +69,20 @@ pub struct Settings {
 }
 
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
-/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
+/// `/metrics` if they are wanted. `sdl` defines the executor's schema; subscriptions go to `subscribe`.
 ///
 /// # Errors
 /// The schema's definition is no SDL.
 pub fn router<E: Executor>(
     executor: E,
+    subscribe: Arc<dyn Subscribe>,
     sdl: &str,
     health: &Health,
     settings: &Settings,
 ) -> Result<Router, parser::Error> {
     let Settings { limits, cors_origins, pages, .. } = settings;
     let documents = Documents::new(sdl, *pages, limits.clone())?;
-    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, limits.clone()));
+    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), subscribe, documents, limits.clone()));
     let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
     let mut router = health_routes(health).route("/graphql", graphql);
     if settings.ide {
