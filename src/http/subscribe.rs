@@ -31,8 +31,9 @@ pub struct Subscription {
     /// The document, parsed, with its text, its variables and the operation's name. Its data holds
     /// what the transport knows of the caller, and [`ResumeFrom`] if that is given.
     pub request: Request,
-    /// The last event that the client has seen, if it says so outside of the document, as
-    /// `EventSource` does. It counts only where the document names none itself.
+    /// The last event that the client has seen, if it says so outside of the document: `EventSource`
+    /// does, in `Last-Event-ID`, when it reconnects. It repeats its URL then, so this is newer than
+    /// what the document or its variables name, and counts before them.
     pub resume_from: Option<ResumeFrom>,
 }
 
