@@ -5,6 +5,8 @@
 /// The sixteen stay exactly as they are; a step that adds a table names it here.
 pub const SIDE_TABLES: &[&str] = &[
     "cinema_titles",
+    "comment_events",
+    "comment_feed",
     "comment_tombstones",
     "movie_tags",
     "movie_titles",
