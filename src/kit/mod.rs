@@ -15,6 +15,7 @@ pub mod page;
 pub mod problem;
 pub mod scalar;
 pub mod sort;
+pub mod wake;
 
 pub use children::Edge;
 pub use connection::Page;
@@ -30,3 +31,4 @@ pub use page::PageArgs;
 pub use problem::{Problems, Rejection, UserError, UserErrorCode};
 pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey, choice_name};
+pub use wake::Wake;
