@@ -40,6 +40,8 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
         &["crate::http", "crate::schema", "crate::app", "sqlx", "DbBackend"],
         "a domain knows no transport and no database in particular",
     ),
+    (&["src/feed"], &["entity::", "crate::schema", "crate::app"], "the feed has a table of its own, and no schema"),
+    (&["src/feed"], DOMAINS, "the feed names no domain"),
     (&["entity/src"], &["async_graphql", "kinoteka"], "entities are only tables"),
     (&["migration/src"], &["entity::", "async_graphql"], "the schema does not need what is generated from it"),
     (&["seeder/src"], &["kinoteka::", "async_graphql"], "the seeder does not need the server"),

@@ -101,7 +101,7 @@ async fn changes_are_told(backend: Backend) {
     assert!(told[0].starts_with("EDITED "), "{told:?}");
     assert_eq!(
         told[1..],
-        [r#"DELETED {"text":"","isDeleted":true}"#, r#"HIDDEN {"text":"","isDeleted":true}"#, "DELETED null",]
+        [r#"DELETED {"isDeleted":true,"text":""}"#, r#"HIDDEN {"isDeleted":true,"text":""}"#, "DELETED null",]
     );
 }
 

@@ -10,4 +10,5 @@ mod endings;
 mod instance;
 mod listening;
 mod plans;
+mod promise;
 mod sharing;

@@ -39,20 +39,17 @@ async fn alike_listeners_share_one_execution(backend: Backend) {
         assert_eq!(listener.texts(1).await, ["раз"]);
     }
     assert_eq!(instance.reads() - before, 1);
-    // In its first bytes a result is the same memory for all.
     let other = ADDED.replace("text", "text createdAt");
-    let personal = ADDED.replace("text", "text author { email }");
-    let listeners = [(other.as_str(), 1), (&other, 2), (&personal, 1), (&personal, 2), (&personal, 2)];
-    let listeners = listeners.map(|(document, user)| instance.listen_as(document, json!({}), None, Some(user)));
+    let listeners = [1, 2].map(|user| instance.listen_as(&other, json!({}), None, Some(user)));
     let mut different = settle(listeners.into()).await;
     let before = instance.reads();
     say(&db, 1, "два").await;
     for listener in alike.iter_mut().chain(&mut different) {
         assert_eq!(listener.texts(1).await, ["два"]);
     }
-    // Different documents, and the two users' own; batches of several may be one.
+    // Two documents; their batches may have been one.
     let reads = instance.reads() - before;
-    assert!((1..=4).contains(&reads), "{reads}");
+    assert!((1..=2).contains(&reads), "{reads}");
 }
 
 async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {
@@ -65,8 +62,8 @@ async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {
         let insert = format!("INSERT INTO comments (comment, movie_id) VALUES {}", values.join(", "));
         db.execute_unprepared(&insert).await.unwrap();
         let expected: Vec<_> = (0..100).map(|i| format!("c{}", part * 100 + i)).collect();
-        assert_eq!(one.texts(100).await, expected);
-        assert_eq!(other.texts(100).await, expected);
+        let (one, other) = tokio::join!(one.texts(100), other.texts(100));
+        assert_eq!((&one, &other), (&expected, &expected));
     }
     let mut taken = 0;
     let end = loop {
