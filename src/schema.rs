@@ -8,6 +8,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Executor, MergedObject, Request, Response};
 
 use crate::account::{AccountMutation, AccountQuery};
+use crate::audit::AuditQuery;
 use crate::award::AwardQuery;
 use crate::cinema::CinemaQuery;
 use crate::comment::{CommentQuery, CommentSubscription};
@@ -40,6 +41,7 @@ pub struct Query(
     TagQuery,
     SearchQuery,
     AccountQuery,
+    AuditQuery,
 );
 
 /// What can be changed. Each takes one `input`, and gives what it has changed beside `errors`: what
