@@ -11,11 +11,12 @@ use crate::kit::{ContextExt, Id, NodeType};
 use crate::movie::Movie;
 use crate::publication::Publication;
 
-/// What can be listened to. Each event comes once, in an order that is the same for everyone; with the
-/// last `cursor` that was seen, a listener goes on where it left off.
+/// See the crate's `schema`.
 #[derive(Debug, Default)]
 pub struct CommentSubscription;
 
+/// What can be listened to. Each event comes once, in an order that is the same for everyone; with the
+/// last `cursor` that was seen, a listener goes on where it left off.
 #[Subscription]
 impl CommentSubscription {
     /// Every new comment.
@@ -69,9 +70,10 @@ fn subject_id(sent: &Sent) -> ID {
     })
 }
 
-/// A comment that was added.
+/// An event of [`Kinds::Added`].
 pub struct NewComment(Sent);
 
+/// A comment that was added.
 #[Object]
 impl NewComment {
     /// Where the feed stands behind this, as opaque text: for `after`.
@@ -95,9 +97,10 @@ impl NewComment {
     }
 }
 
-/// Something that happened to a comment.
+/// An event of [`Kinds::Changes`].
 pub struct CommentChange(Sent);
 
+/// Something that happened to a comment.
 #[Object]
 impl CommentChange {
     /// Where the feed stands behind this, as opaque text: for `after`.
