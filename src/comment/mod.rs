@@ -1,8 +1,14 @@
 //! Threaded comments on movies and publications.
 
 mod loaders;
+mod mutation;
+mod service;
 mod types;
 
+pub use mutation::CommentMutation;
 pub use types::{
     Comment, CommentOrder, CommentQuery, CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment,
 };
+
+/// Levels of replies below a comment that begins a thread, at most.
+const DEPTH_MAX: i32 = 32;

@@ -1,0 +1,5 @@
+//! The people who make movies.
+
+mod types;
+
+pub use types::{Person, PersonFilter, PersonOrder, PersonQuery};
