@@ -1,6 +1,7 @@
 //! Puts the parts together: opens the database, brings the schema up, serves until told to stop.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,6 +13,7 @@ use seeder::SeedError;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
+use crate::account::Sessions;
 use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
 use crate::http::{self, Health};
@@ -30,6 +32,7 @@ pub struct Application {
     listener: TcpListener,
     operations: Option<TcpListener>,
     introspection: bool,
+    sessions: Sessions,
     transport: http::Settings,
     grace: Duration,
 }
@@ -67,11 +70,13 @@ impl Application {
         let transport = http::Settings {
             limits: args.limits.clone(),
             cors_origins: args.cors_origins.clone(),
+            trusted_proxies: args.trusted_proxies.clone(),
             pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: PAGE_SIZE_GREATEST },
             ide: args.ide(),
             metrics: operations.is_none(),
         };
-        Ok(Self { db, listener, operations, introspection: args.introspection(), transport, grace })
+        let sessions = Sessions::new(db.fresh().read, db.write.clone(), args.accounts.session_lifetime());
+        Ok(Self { db, listener, operations, introspection: args.introspection(), sessions, transport, grace })
     }
 
     /// The address that the server listens on.
@@ -97,7 +102,7 @@ impl Application {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
         let engine = schema::build(self.db.clone(), self.introspection);
-        let router = http::router(engine, &schema::export(), &health, &self.transport)
+        let router = http::router(engine, Arc::new(self.sessions), &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();

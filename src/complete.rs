@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{
-    BaseType, Directive, ExecutableDocument, FieldDefinition, OperationType, Selection, SelectionSet, Type, TypeKind,
-    TypeSystemDefinition,
+    BaseType, Directive, ExecutableDocument, FieldDefinition, OperationDefinition, OperationType, Selection,
+    SelectionSet, Type, TypeKind, TypeSystemDefinition,
 };
 use async_graphql::parser::{self, parse_schema};
 use async_graphql::{Name, PathSegment, Pos, Positioned, Request, Response, ServerError, Value};
@@ -55,6 +55,18 @@ impl Asked {
         let is_true = |(name, value): (&Name, &Value)| (*value == Value::Boolean(true)).then(|| name.clone());
         let truths = request.variables.iter().filter_map(is_true).collect();
         Ok(Self { document, operation_name: request.operation_name.clone(), truths })
+    }
+
+    /// What kind of operation is asked for; `None` when the document has no such operation.
+    pub fn kind(&self) -> Option<OperationType> {
+        self.operation().map(|operation| operation.ty)
+    }
+
+    fn operation(&self) -> Option<&OperationDefinition> {
+        let name = self.operation_name.as_deref();
+        let mut operations = self.document.operations.iter();
+        let found = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name);
+        found.map(|(_, operation)| &operation.node)
     }
 
     /// The name of the argument that stands, or whose value stands, at a position of the document.
@@ -118,19 +130,14 @@ impl Completer {
             }
             return;
         }
-        let mut operations = asked.document.operations.iter();
-        let name = asked.operation_name.as_deref();
-        let Some((_, operation)) = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name)
-        else {
-            return;
-        };
-        let root = match operation.node.ty {
+        let Some(operation) = asked.operation() else { return };
+        let root = match operation.ty {
             OperationType::Query => &self.query,
             OperationType::Mutation => &self.mutation,
             OperationType::Subscription => &self.subscription,
         };
         let plan = Plan { completer: self, asked };
-        let selected = plan.collect(&[(&operation.node.selection_set.node, Some(root))]);
+        let selected = plan.collect(&[(&operation.selection_set.node, Some(root))]);
         // First all objects that came as null, so that further nulls are those put here.
         paths().for_each(|path| restore_objects(data, path));
         for path in paths() {

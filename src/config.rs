@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 use migration::connect::PoolSettings;
 
 use crate::http::{Limits, Origin};
@@ -146,6 +148,11 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 
+    /// Proxies whose X-Forwarded-For is believed, as networks, by commas: 10.0.0.0/8. Others' is
+    /// ignored.
+    #[arg(long, env = "KINOTEKA_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+
     /// Whether / serves the IDE; if left out, it does unless --production is set.
     #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub ide: Option<bool>,
@@ -163,9 +170,30 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,sea_orm_migration=warn")]
     pub log_filter: String,
 
+    /// Accounts and sessions.
+    #[command(flatten)]
+    pub accounts: AccountArgs,
+
     /// Limits of requests.
     #[command(flatten)]
     pub limits: Limits,
+}
+
+/// The settings of accounts and sessions.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Accounts")]
+pub struct AccountArgs {
+    /// How long a session lives after it was last seen, in hours.
+    #[arg(long, env = "KINOTEKA_SESSION_HOURS", value_name = "HOURS", default_value_t = 720,
+          value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub session_hours: u32,
+}
+
+impl AccountArgs {
+    /// How long a session lives after it was last seen.
+    pub fn session_lifetime(&self) -> TimeDelta {
+        TimeDelta::hours(i64::from(self.session_hours))
+    }
 }
 
 impl ServeArgs {

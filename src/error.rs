@@ -7,6 +7,7 @@ use sea_orm::{DbErr, RuntimeErr};
 
 use crate::complete::Asked;
 use crate::telemetry;
+use crate::viewer::Role;
 
 /// What every resolver returns.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -26,6 +27,21 @@ pub enum ApiError {
     },
     /// An object that another one refers to was deleted meanwhile: `NOT_FOUND`.
     Gone,
+    /// Nobody is signed in, and somebody has to be: `UNAUTHENTICATED`.
+    Unauthenticated,
+    /// A token was given that is unknown, expired or revoked: `UNAUTHENTICATED`.
+    UnknownToken,
+    /// The viewer may not do this, whatever the input: `FORBIDDEN`. The text says who may.
+    Forbidden(&'static str),
+    /// Too often, or too many at once: `RATE_LIMITED`.
+    RateLimited {
+        /// What is limited, as a sentence's beginning: "too many failed log-ins".
+        what: &'static str,
+        /// After how many seconds it is worth trying again.
+        retry_after_s: u64,
+    },
+    /// What the field stands on does not go with the state it is in: `CONFLICT`.
+    Conflict(String),
     /// The database failed, which [`log_database`] has logged: `UNAVAILABLE` when it cannot be
     /// reached, else `INTERNAL`.
     Database(Arc<DbErr>),
@@ -39,11 +55,31 @@ impl ApiError {
         Self::BadInput { field: field.into(), message: message.into() }
     }
 
+    /// The error of a viewer whose role is too low.
+    pub fn needs_role(role: Role) -> Self {
+        Self::Forbidden(match role {
+            Role::Member => "this is for members",
+            Role::Editor => "this is for editors",
+            Role::Admin => "this is for admins",
+        })
+    }
+
     /// The code and text for the client.
-    fn publish(&self) -> (&'static str, String) {
+    pub(crate) fn publish(&self) -> (&'static str, String) {
         match self {
             Self::BadInput { field, message } => ("BAD_USER_INPUT", format!("{field}: {message}")),
             Self::Gone => ("NOT_FOUND", "an object was deleted while the query ran; repeat the query".to_owned()),
+            Self::Unauthenticated => {
+                ("UNAUTHENTICATED", "sign in first: send the header Authorization: Bearer TOKEN".to_owned())
+            }
+            Self::UnknownToken => {
+                ("UNAUTHENTICATED", "the token is unknown, expired or revoked; log in again".to_owned())
+            }
+            Self::Forbidden(message) => ("FORBIDDEN", (*message).to_owned()),
+            Self::RateLimited { what, retry_after_s } => {
+                ("RATE_LIMITED", format!("{what}; try again in {retry_after_s} seconds"))
+            }
+            Self::Conflict(message) => ("CONFLICT", message.clone()),
             Self::Database(error) if is_stopped(error) => {
                 ("TIMEOUT", "the database took too long; ask for less at once".to_owned())
             }
@@ -129,8 +165,24 @@ fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
+/// Whether a transaction failed only because of others at the same moment, and may be run again.
+/// PostgreSQL 40001 and 40P01: not serializable, deadlock; SQLite 5 and 6, with or without a further
+/// byte: another process holds the lock.
+pub fn is_transient(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| {
+        // PostgreSQL's have five characters, SQLite's fewer digits.
+        let locked = |code: u32| matches!(code & 0xff, 5 | 6);
+        matches!(&*code, "40001" | "40P01") || (code.len() < 5 && code.parse().is_ok_and(locked))
+    })
+}
+
 fn database_code(error: &DbErr) -> Option<std::borrow::Cow<'_, str>> {
-    driver_error(error)?.as_database_error()?.code()
+    database_error(error)?.code()
+}
+
+/// What the database itself has answered, if it has.
+pub fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
+    Some(driver_error(error)?.as_database_error()?)
 }
 
 fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
@@ -157,8 +209,10 @@ impl From<ApiError> for async_graphql::Error {
         let (code, message) = error.publish();
         Self::new(message).extend_with(|_, extensions| {
             extensions.set("code", code);
-            if let ApiError::BadInput { field, .. } = &error {
-                extensions.set("field", field.as_str());
+            match &error {
+                ApiError::BadInput { field, .. } => extensions.set("field", field.as_str()),
+                ApiError::RateLimited { retry_after_s, .. } => extensions.set("retryAfterSeconds", *retry_after_s),
+                _ => {}
             }
             if code == "INTERNAL"
                 && let Some(id) = telemetry::request_id()

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::futures_util::stream::{self, BoxStream};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response};
+use async_graphql::{Data, EmptySubscription, Executor, MergedObject, Request, Response};
 
-use crate::account::AccountQuery;
+use crate::account::{AccountMutation, AccountQuery};
 use crate::award::AwardQuery;
 use crate::cinema::CinemaQuery;
 use crate::comment::CommentQuery;
@@ -14,10 +15,11 @@ use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
 use crate::kit::batch;
-use crate::kit::load::new_loader;
+use crate::kit::load::{Reader, new_loader};
 use crate::movie::MovieQuery;
 use crate::node::NodeQuery;
 use crate::person::PersonQuery;
+use crate::policy::Guarded;
 use crate::publication::PublicationQuery;
 use crate::search::SearchQuery;
 use crate::staff::StaffQuery;
@@ -39,13 +41,27 @@ pub struct Query(
     AccountQuery,
 );
 
-type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+/// What can be changed. Each takes one `input`, and gives what it has changed beside `errors`: what
+/// is wrong with the input. What is no fault of the input, such as a missing right, is a top-level
+/// error.
+#[derive(Debug, Default, MergedObject)]
+pub struct Mutation(AccountMutation);
+
+type Schema = async_graphql::Schema<Query, Guarded<Mutation>, EmptySubscription>;
 
 /// Executes operations, with their reads batched. Cloning is cheap.
 #[derive(Clone)]
 pub struct Engine {
     schema: Schema,
     completer: Arc<Completer>,
+    fresh: Fresh,
+}
+
+/// What mutations read from: a replica would not show yet what they have changed.
+#[derive(Clone)]
+struct Fresh {
+    db: Db,
+    loader: Arc<DataLoader<Reader>>,
 }
 
 impl Executor for Engine {
@@ -55,6 +71,9 @@ impl Executor for Engine {
             Ok(asked) => asked,
             Err(syntax) => return error::answer_syntax_error(syntax),
         };
+        if asked.kind() == Some(OperationType::Mutation) {
+            request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
+        }
         let mut response = batch::run(self.schema.execute(request)).await;
         self.completer.complete(&asked, &mut response);
         error::add_codes(&asked, &mut response);
@@ -87,13 +106,15 @@ const RECURSION_MAX: usize = 64;
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
 pub fn build(db: Db, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
+    let fresh = db.fresh();
+    let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone())), db: fresh };
     let mut builder = describe().data(db).data(loader).limit_recursive_depth(RECURSION_MAX);
     if !introspection {
         builder = builder.disable_introspection().disable_suggestions();
     }
     let schema = builder.finish();
     let completer = Completer::new(&schema.sdl()).expect("the schema's own SDL is valid");
-    Engine { schema, completer: Arc::new(completer) }
+    Engine { schema, completer: Arc::new(completer), fresh }
 }
 
 /// The schema definition in SDL, as committed in `schema.graphql`.
@@ -101,6 +122,6 @@ pub fn export() -> String {
     describe().finish().sdl()
 }
 
-fn describe() -> async_graphql::SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+fn describe() -> async_graphql::SchemaBuilder<Query, Guarded<Mutation>, EmptySubscription> {
+    Schema::build(Query::default(), Guarded::default(), EmptySubscription)
 }

@@ -25,10 +25,16 @@ pub struct Model {
 pub enum Relation {
     #[sea_orm(has_many = "super::comments::Entity")]
     Comments,
+    #[sea_orm(has_many = "super::audit_log::Entity")]
+    AuditLog,
     #[sea_orm(has_many = "super::publications::Entity")]
     Publications,
+    #[sea_orm(has_many = "super::sessions::Entity")]
+    Sessions,
     #[sea_orm(has_many = "super::user_movie_orders::Entity")]
     UserMovieOrders,
+    #[sea_orm(has_many = "super::user_roles::Entity")]
+    UserRoles,
     #[sea_orm(has_many = "super::users_rating::Entity")]
     UsersRating,
 }
@@ -54,6 +60,24 @@ impl Related<super::user_movie_orders::Entity> for Entity {
 impl Related<super::users_rating::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::UsersRating.def()
+    }
+}
+
+impl Related<super::audit_log::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::AuditLog.def()
+    }
+}
+
+impl Related<super::sessions::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Sessions.def()
+    }
+}
+
+impl Related<super::user_roles::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::UserRoles.def()
     }
 }
 

@@ -43,6 +43,7 @@ pub const STEPS: &[Step] = &[
     step!("0006_tombstones"),
     step!("0007_folded_texts"),
     step!("0008_search"),
+    step!("0009_accounts"),
 ];
 
 impl Step {

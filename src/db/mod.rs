@@ -82,6 +82,16 @@ impl Db {
         Ok(Self { write, read, shared })
     }
 
+    /// The same with reads that see every change at once: from the database that is written to. On
+    /// SQLite all connections do.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        match self.write.get_database_backend() {
+            DbBackend::Sqlite => self.clone(),
+            _ => Self { read: self.write.clone(), ..self.clone() },
+        }
+    }
+
     /// The pools by name: one if reads and writes share it.
     pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
         let mut pools = vec![("write", measure(&self.write))];

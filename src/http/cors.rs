@@ -7,6 +7,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method, Uri};
 use tower_http::cors::CorsLayer;
 
+use super::caller::IDEMPOTENCY_KEY;
 use super::request::{REQUEST_ID, TRACEPARENT};
 
 /// A site, as browsers name it: `https://films.example`.
@@ -40,7 +41,7 @@ pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, REQUEST_ID, TRACEPARENT])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, REQUEST_ID, TRACEPARENT])
         .expose_headers(exposed)
         .max_age(PREFLIGHT_AGE)
 }

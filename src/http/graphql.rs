@@ -12,17 +12,20 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::accept::{self, Answer};
+use super::caller::Callers;
 use super::document::{Documents, NAME_LENGTH_MAX};
 use super::limits::Limits;
 use super::params::{self, Asked};
 use super::refusal::Refusal;
 use super::{body, respond};
 use crate::telemetry;
+use crate::viewer::Caller;
 
 /// What answers `/graphql`.
 pub(super) struct Endpoint<E> {
     executor: E,
     documents: Documents,
+    callers: Callers,
     limits: Limits,
     /// A permit for each request that may run.
     running: Semaphore,
@@ -31,10 +34,10 @@ pub(super) struct Endpoint<E> {
 }
 
 impl<E: Executor> Endpoint<E> {
-    pub(super) fn new(executor: E, documents: Documents, limits: Limits) -> Self {
+    pub(super) fn new(executor: E, documents: Documents, callers: Callers, limits: Limits) -> Self {
         let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
         let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
-        Self { executor, documents, limits, running, bodies }
+        Self { executor, documents, callers, limits, running, bodies }
     }
 
     async fn handle(&self, request: Request, answer: Option<Answer>) -> Result<Response, Refusal> {
@@ -43,16 +46,21 @@ impl<E: Executor> Endpoint<E> {
             return Err(Refusal::method());
         }
         let answer = answer.ok_or_else(Refusal::not_acceptable)?;
+        let (mut caller, token) = self.callers.meet(request.headers(), request.extensions())?;
         let asked = self.read(request).await?;
         // One that waits for its body does not hold up others.
         let _permit = self.running.try_acquire().map_err(|_| Refusal::busy(self.limits.limit_requests))?;
         let work = async {
+            if let Some(token) = token {
+                caller.viewer = Some(self.callers.sign_in(&token).await?);
+            }
             match asked {
                 Asked::One(operation) => {
                     let mut budget = self.limits.limit_complexity;
-                    Ok(respond::respond(self.execute(*operation, method != Method::POST, &mut budget).await?, answer))
+                    let operation = operation.data(caller);
+                    Ok(respond::respond(self.execute(operation, method != Method::POST, &mut budget).await?, answer))
                 }
-                Asked::Batch(operations) => Ok(self.execute_batch(operations, answer).await),
+                Asked::Batch(operations) => Ok(self.execute_batch(operations, &caller, answer).await),
             }
         };
         let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms));
@@ -90,11 +98,14 @@ impl<E: Executor> Endpoint<E> {
     }
 
     /// One after the other: a later one sees what an earlier one has changed.
-    async fn execute_batch(&self, operations: Vec<Operation>, answer: Answer) -> Response {
+    async fn execute_batch(&self, operations: Vec<Operation>, caller: &Caller, answer: Answer) -> Response {
         let mut budget = self.limits.limit_complexity;
         let mut outcomes = Vec::with_capacity(operations.len());
-        for operation in operations {
-            let outcome = self.execute(operation, false, &mut budget).await;
+        for (position, operation) in operations.into_iter().enumerate() {
+            let mut caller = caller.clone();
+            // Each operation has a key of its own: no client's holds a blank.
+            caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
+            let outcome = self.execute(operation.data(caller), false, &mut budget).await;
             let refuse = |refusal: Refusal| {
                 refusal.count();
                 Outcome::from_errors(vec![*refusal.error])

@@ -2,13 +2,15 @@
 //! domain.
 //!
 //! A request passes [`serve`] (connections), [`metrics`] (counts), [`request`] (id, log line),
-//! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`body`]
+//! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`caller`]
+//! tells who asks, [`body`]
 //! and [`params`] read the request, [`document`] parses and weighs it, the executor answers, [`respond`]
 //! writes. What goes wrong before the executor is a [`refusal`]. `docs/transport.md` describes it for
 //! clients, `docs/operations.md` for those who run it.
 
 mod accept;
 mod body;
+mod caller;
 mod cors;
 mod document;
 mod graphql;
@@ -37,6 +39,7 @@ use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
+use ipnet::IpNet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -48,8 +51,11 @@ pub use limits::Limits;
 pub use serve::serve;
 pub use weigh::Pages;
 
+use caller::Callers;
 use document::Documents;
 use graphql::Endpoint;
+
+use crate::viewer::Authenticate;
 
 /// What the transport does, and what it lets pass.
 #[derive(Clone, Debug)]
@@ -58,6 +64,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Sites whose pages may ask.
     pub cors_origins: Vec<Origin>,
+    /// Proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long pages are.
     pub pages: Pages,
     /// Whether there are pages for people at `/`.
@@ -67,19 +75,22 @@ pub struct Settings {
 }
 
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
-/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
+/// `/metrics` if they are wanted. `sdl` defines the executor's schema; `authenticate` knows whose a
+/// token is.
 ///
 /// # Errors
 /// The schema's definition is no SDL.
 pub fn router<E: Executor>(
     executor: E,
+    authenticate: Arc<dyn Authenticate>,
     sdl: &str,
     health: &Health,
     settings: &Settings,
 ) -> Result<Router, parser::Error> {
-    let Settings { limits, cors_origins, pages, .. } = settings;
+    let Settings { limits, cors_origins, trusted_proxies, pages, .. } = settings;
     let documents = Documents::new(sdl, *pages, limits.clone())?;
-    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, limits.clone()));
+    let callers = Callers::new(authenticate, trusted_proxies.clone());
+    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, callers, limits.clone()));
     let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
     let mut router = health_routes(health).route("/graphql", graphql);
     if settings.ide {

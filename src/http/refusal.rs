@@ -1,9 +1,10 @@
 //! Why a request is not executed: a status, a code, a text, and where the client has to look.
 
 use async_graphql::{Pos, ServerError, Value};
-use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 
+use crate::error::ApiError;
 use crate::metrics;
 
 /// A request that is answered with one error and without being executed.
@@ -35,6 +36,24 @@ impl Refusal {
         }
         if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
             metrics::count_refused();
+        }
+    }
+
+    /// What the executor would have answered, before it is asked.
+    pub(super) fn api(error: &ApiError) -> Self {
+        let (code, message) = error.publish();
+        let status = match code {
+            "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let refusal = Self::new(Some(status), code, message);
+        match code {
+            "UNAUTHENTICATED" => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            "UNAVAILABLE" => refusal.header(RETRY_AFTER, "1"),
+            _ => refusal,
         }
     }
 

@@ -2,17 +2,22 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use super::caller::Peer;
 use super::limits::Limits;
 use super::stall::Impatient;
 use crate::metrics;
@@ -49,12 +54,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             };
             (accept(&listener).await, permit)
         };
-        let (stream, permit) = tokio::select! {
+        let ((stream, peer), permit) = tokio::select! {
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
         let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout()));
-        let connection = server.serve_connection(stream, service.clone()).with_upgrades();
+        let service = FromPeer { service: service.clone(), peer: Peer(peer) };
+        let connection = server.serve_connection(stream, service).with_upgrades();
         let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
             let mut connection = pin!(connection);
@@ -79,13 +85,30 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
     let _ = room.acquire_many(connections_max).await;
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// Tells each request of a connection who is at its other end.
+struct FromPeer {
+    service: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for FromPeer {
+    type Response = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Response;
+    type Error = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Error;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.service.call(request)
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // Answers are written whole: waiting for more to send gains nothing.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, peer);
             }
             // The client was gone before it was accepted.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {

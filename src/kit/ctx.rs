@@ -15,12 +15,23 @@ use super::page::PageArgs;
 use super::sort::PageOrder;
 use crate::db::Db;
 use crate::error::{ApiError, ApiResult};
+use crate::policy;
+use crate::viewer::{Caller, Role, Viewer};
 
 /// Typed access to what `schema::build` has put into every context.
 #[expect(async_fn_in_trait, reason = "only resolvers call these, and they know the one implementation")]
 pub trait ContextExt {
-    /// The pool for reads.
+    /// The pool for reads. For what a mutation answers it is one that sees the change.
     fn db(&self) -> &DatabaseConnection;
+
+    /// Who sends the request, if a transport has said so.
+    fn caller(&self) -> Option<&Caller>;
+
+    /// Who asks, if they are signed in.
+    fn viewer(&self) -> Option<Viewer>;
+
+    /// The viewer, who has this role or a higher one.
+    fn viewer_with(&self, role: Role) -> ApiResult<Viewer>;
 
     /// The object with this id, if there is one.
     async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>>;
@@ -53,6 +64,19 @@ pub trait ContextExt {
 impl ContextExt for Context<'_> {
     fn db(&self) -> &DatabaseConnection {
         &self.data_unchecked::<Db>().read
+    }
+
+    fn caller(&self) -> Option<&Caller> {
+        self.data_opt::<Caller>()
+    }
+
+    fn viewer(&self) -> Option<Viewer> {
+        self.caller()?.viewer
+    }
+
+    fn viewer_with(&self, role: Role) -> ApiResult<Viewer> {
+        let viewer = self.viewer().ok_or(ApiError::Unauthenticated)?;
+        policy::require(viewer, role).map(|()| viewer)
     }
 
     async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>> {

@@ -1,0 +1,145 @@
+//! Sessions: a random token for the client, its hash in the database.
+//!
+//! A session slides: it lives for `lifetime` from when it was last seen. That is written down at
+//! most once each hundredth of the lifetime, so that a request costs one look-up and no write.
+
+use async_graphql::futures_util::future::BoxFuture;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{sessions, user_roles, users};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    RelationTrait,
+};
+use sha2::{Digest, Sha256};
+
+use super::role;
+use crate::clock;
+use crate::error::{ApiError, ApiResult};
+use crate::kit::mutate::Work;
+use crate::viewer::{Authenticate, Caller, Role, Viewer};
+
+/// What a client shows for itself: 256 random bits. Never logged, never stored.
+pub struct Token(String);
+
+impl Token {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
+    }
+
+    /// For the client, once.
+    pub fn reveal(self) -> String {
+        self.0
+    }
+
+    fn hash(&self) -> Vec<u8> {
+        hash(&self.0)
+    }
+}
+
+/// What is stored of a token. No salt is needed: there is nothing to try out.
+fn hash(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn begin(
+    work: &Work,
+    user: i32,
+    token: &Token,
+    caller: Option<&Caller>,
+    lifetime: TimeDelta,
+) -> Result<i32, DbErr> {
+    let now = work.now().fixed_offset();
+    let row = sessions::ActiveModel {
+        user_id: Set(user),
+        token_hash: Set(token.hash()),
+        created_at: Set(now),
+        seen_at: Set(now),
+        expires_at: Set(now + lifetime),
+        address: Set(caller.map(|caller| caller.address.to_string())),
+        agent: Set(caller.and_then(|caller| caller.agent.clone())),
+        ..Default::default()
+    };
+    Ok(sessions::Entity::insert(row).exec(work.txn()).await?.last_insert_id)
+}
+
+/// Ends all sessions of a user but `kept`.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) -> Result<u64, DbErr> {
+    let mut rows = sessions::Entity::delete_many().filter(sessions::Column::UserId.eq(user));
+    if let Some(kept) = kept {
+        rows = rows.filter(sessions::Column::Id.ne(kept));
+    }
+    Ok(rows.exec(db).await?.rows_affected)
+}
+
+/// Knows whose token is whose. It asks the database each time: a session that was ended is ended
+/// everywhere, at once.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    db: DatabaseConnection,
+    write: DatabaseConnection,
+    lifetime: TimeDelta,
+}
+
+impl Sessions {
+    /// Sessions that live for `lifetime` from when they were last seen. `db` must show at once what
+    /// is written to `write`.
+    pub fn new(db: DatabaseConnection, write: DatabaseConnection, lifetime: TimeDelta) -> Self {
+        Self { db, write, lifetime }
+    }
+
+    async fn find(&self, token: &str, now: DateTime<Utc>) -> ApiResult<Viewer> {
+        // A user has two roles at most beyond the common one: a row for each.
+        let rows: Vec<(i32, i32, DateTime<Utc>, Option<String>)> = sessions::Entity::find()
+            .select_only()
+            .column(sessions::Column::Id)
+            .column(sessions::Column::UserId)
+            .column(sessions::Column::SeenAt)
+            .column(user_roles::Column::Role)
+            .join(JoinType::InnerJoin, sessions::Relation::Users.def())
+            .join(JoinType::LeftJoin, users::Relation::UserRoles.def())
+            .filter(sessions::Column::TokenHash.eq(hash(token)))
+            .filter(sessions::Column::ExpiresAt.gt(now))
+            .filter(users::Column::DeletedAt.is_null())
+            .into_tuple()
+            .all(&self.db)
+            .await?;
+        let Some((session, user, seen_at, _)) = rows.first() else { return Err(ApiError::UnknownToken) };
+        let (session, user, seen_at) = (*session, *user, *seen_at);
+        if now - seen_at > self.lifetime / 100 {
+            self.prolong(session, now).await;
+        }
+        let role = rows.iter().filter_map(|(.., role)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
+        Ok(Viewer { user, session, role })
+    }
+
+    /// A failure is no reason to turn the viewer away: the next request tries again.
+    async fn prolong(&self, session: i32, now: DateTime<Utc>) {
+        let outcome = sessions::Entity::update_many()
+            .col_expr(sessions::Column::SeenAt, Expr::value(now.fixed_offset()))
+            .col_expr(sessions::Column::ExpiresAt, Expr::value((now + self.lifetime).fixed_offset()))
+            .filter(sessions::Column::Id.eq(session))
+            .exec(&self.write)
+            .await;
+        if let Err(error) = outcome {
+            tracing::warn!("session {session} could not be prolonged: {error}");
+        }
+    }
+}
+
+impl Authenticate for Sessions {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        Box::pin(self.find(token, clock::now()))
+    }
+}

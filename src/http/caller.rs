@@ -1,0 +1,168 @@
+//! Who sends a request: its address, its token, its idempotency key.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::http::header::{AUTHORIZATION, AsHeaderName, USER_AGENT};
+use axum::http::{Extensions, HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+use super::refusal::Refusal;
+use crate::error::ApiError;
+use crate::viewer::{Authenticate, Caller, Viewer};
+
+/// Who is at the other end of a connection: in the extensions of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Characters of an idempotency key at most.
+const KEY_LENGTH_MAX: usize = 255;
+/// Characters that are kept of what a program calls itself.
+const AGENT_LENGTH_MAX: usize = 256;
+/// Characters of a token at most: longer ones are none of ours.
+const TOKEN_LENGTH_MAX: usize = 512;
+
+/// Recognises callers.
+#[derive(Clone)]
+pub(super) struct Callers {
+    authenticate: Arc<dyn Authenticate>,
+    proxies: Vec<IpNet>,
+}
+
+impl Callers {
+    pub(super) fn new(authenticate: Arc<dyn Authenticate>, proxies: Vec<IpNet>) -> Self {
+        Self { authenticate, proxies }
+    }
+
+    /// What a request's head says of who sends it, and the token that it brings. Nothing is asked of
+    /// the database yet.
+    ///
+    /// # Errors
+    /// A header that is unusable.
+    pub(super) fn meet(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<(Caller, Option<String>), Refusal> {
+        let mut caller = Caller::anonymous(self.address(headers, extensions));
+        caller.agent = text(headers, USER_AGENT).map(|agent| agent.chars().take(AGENT_LENGTH_MAX).collect());
+        caller.idempotency_key = headers.get(IDEMPOTENCY_KEY).map(|key| check_key(key.as_bytes())).transpose()?;
+        Ok((caller, headers.get(AUTHORIZATION).map(|value| read_bearer(value.as_bytes())).transpose()?))
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// The token is unknown or expired, or nobody can tell at the moment.
+    pub(super) async fn sign_in(&self, token: &str) -> Result<Viewer, Refusal> {
+        if token.len() > TOKEN_LENGTH_MAX {
+            return Err(Refusal::api(&ApiError::UnknownToken));
+        }
+        self.authenticate.authenticate(token).await.map_err(|error| Refusal::api(&error))
+    }
+
+    /// The peer's address, or behind proxies of ours the last one that none of them has.
+    fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+        let peer =
+            extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
+        let trusted = |address: &IpAddr| self.proxies.iter().any(|network| network.contains(address));
+        if !trusted(&peer) {
+            return peer;
+        }
+        let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        let mut last = peer;
+        for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
+            // What cannot be read was not written by a proxy of ours.
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            last = address.to_canonical();
+            if !trusted(&last) {
+                break;
+            }
+        }
+        last
+    }
+}
+
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn check_key(key: &[u8]) -> Result<String, Refusal> {
+    let key = std::str::from_utf8(key).ok().filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
+    key.filter(|key| (1..=KEY_LENGTH_MAX).contains(&key.len())).map(str::to_owned).ok_or_else(|| {
+        let message = format!("write 1 to {KEY_LENGTH_MAX} ASCII letters, digits or signs; a fresh UUID is best");
+        Refusal::parameter("Idempotency-Key", &message)
+    })
+}
+
+fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
+    let token = std::str::from_utf8(value).ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    token.filter(|token| !token.is_empty()).ok_or_else(|| Refusal::api(&ApiError::UnknownToken))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ApiResult;
+    use async_graphql::futures_util::future::BoxFuture;
+
+    struct Nobody;
+
+    impl Authenticate for Nobody {
+        fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+            Box::pin(async { Err(ApiError::UnknownToken) })
+        }
+    }
+
+    fn address(proxies: &[&str], peer: &str, forwarded: &[&'static str]) -> String {
+        let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 1)));
+        Callers::new(Arc::new(Nobody), proxies).address(&headers, &extensions).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        for (proxies, peer, forwarded, found) in [
+            (&[][..], "192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
+            (&["10.0.0.0/8"], "192.0.2.1", &["203.0.113.9"], "192.0.2.1"),
+            (&["10.0.0.0/8"], "10.0.0.1", &[], "10.0.0.1"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7, 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7", "203.0.113.9"], "203.0.113.9"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["nonsense, 10.0.0.2"], "10.0.0.2"),
+            (&["10.0.0.0/8"], "::ffff:10.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
+            (&["fd00::/8"], "fd00::1", &["2001:db8::7"], "2001:db8::7"),
+        ] {
+            assert_eq!(address(proxies, peer, forwarded), found, "{proxies:?} {peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn only_bearer_tokens_are_read() {
+        for (value, token) in [("Bearer abc", "abc"), ("bearer  abc ", "abc")] {
+            assert_eq!(read_bearer(value.as_bytes()).unwrap(), token);
+        }
+        for value in ["", "abc", "Bearer", "Bearer ", "Basic YTpi", "Bearer\u{e9}"] {
+            assert!(read_bearer(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_are_short_and_plain() {
+        assert!(check_key(&[b'k'; 255]).is_ok());
+        for key in [&b""[..], b"a b", "ключ".as_bytes(), &[b'k'; 256]] {
+            assert!(check_key(key).is_err());
+        }
+    }
+}

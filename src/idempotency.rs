@@ -1,0 +1,147 @@
+//! Idempotency keys: a mutation that is sent again with the same key is not done again.
+//!
+//! A key's row is written in the mutation's own transaction, before anything else. So it is there
+//! exactly when the change is, and a second request with the same key waits for the first.
+
+use async_graphql::{Context, Value};
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::idempotency_keys as keys;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sha2::{Digest, Sha256};
+
+use crate::error::{ApiError, ApiResult};
+use crate::kit::ContextExt;
+use crate::kit::mutate::Ending;
+
+/// What makes a mutation's input the same.
+#[derive(Clone, Debug)]
+pub enum Repeat {
+    /// Its arguments.
+    SameArguments,
+    /// This: for arguments with secrets, which must not get into a hash that can be tried out.
+    Same(Vec<u8>),
+    /// Nothing: its outcome is not kept.
+    Never,
+}
+
+/// How long a key is remembered.
+pub const KEPT: TimeDelta = TimeDelta::days(1);
+
+/// A key that the client has sent, for one root field of one viewer.
+#[derive(Clone, Debug)]
+pub struct Key {
+    key_hash: [u8; 32],
+    input_hash: [u8; 32],
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub enum Claim {
+    /// Nothing: it is this request's.
+    New,
+    /// How the earlier request ended.
+    Known(Ending),
+}
+
+impl Key {
+    /// The key of the mutation that `ctx` is the field of, if the client has sent one. Several root
+    /// fields of one document have their own, by their names in the answer.
+    ///
+    /// # Errors
+    /// The arguments cannot be read.
+    pub fn of(ctx: &Context<'_>, repeat: &Repeat) -> ApiResult<Option<Self>> {
+        let Some(key) = ctx.caller().and_then(|caller| caller.idempotency_key.as_deref()) else { return Ok(None) };
+        let mut input = Sha256::new();
+        // Keyed by what only the client knows, so that nobody can try out inputs.
+        part(&mut input, key.as_bytes());
+        part(&mut input, ctx.item.node.name.node.as_bytes());
+        match repeat {
+            Repeat::Never => return Ok(None),
+            Repeat::Same(print) => part(&mut input, print),
+            Repeat::SameArguments => {
+                let arguments = ctx.field().arguments();
+                let arguments =
+                    arguments.map_err(|error| ApiError::Internal(format!("arguments: {}", error.message)))?;
+                for (name, value) in arguments {
+                    part(&mut input, name.as_bytes());
+                    part(&mut input, canonical(&value).as_bytes());
+                }
+            }
+        }
+        let mut whole = Sha256::new();
+        part(&mut whole, key.as_bytes());
+        part(&mut whole, &ctx.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
+        part(&mut whole, ctx.item.node.response_key().node.as_bytes());
+        Ok(Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into() }))
+    }
+
+    /// Takes the key for this transaction, or tells how the earlier request with it ended: it waits
+    /// for one that is still running.
+    ///
+    /// # Errors
+    /// `Conflict` when the earlier request had another input.
+    pub async fn claim(&self, txn: &impl ConnectionTrait, now: DateTime<Utc>) -> ApiResult<Claim> {
+        let row = keys::ActiveModel {
+            key_hash: Set(self.key_hash.to_vec()),
+            input_hash: Set(self.input_hash.to_vec()),
+            created_at: Set(now.fixed_offset()),
+            ..Default::default()
+        };
+        let nothing = OnConflict::column(keys::Column::KeyHash).do_nothing().to_owned();
+        let inserted = keys::Entity::insert(row).on_conflict(nothing).exec_without_returning(txn).await;
+        match inserted {
+            Ok(rows) if rows > 0 => return Ok(Claim::New),
+            Ok(_) | Err(DbErr::RecordNotInserted) => {}
+            Err(error) => return Err(ApiError::Database(error.into())),
+        }
+        let found = keys::Entity::find_by_id(self.key_hash.to_vec()).one(txn).await;
+        let Some(row) = found.map_err(|error| ApiError::Database(error.into()))? else {
+            return Err(ApiError::Conflict("the idempotency key has just expired; send a new one".to_owned()));
+        };
+        if row.input_hash != self.input_hash {
+            let text = "the idempotency key was sent before with another input; send a new key with each new input";
+            return Err(ApiError::Conflict(text.to_owned()));
+        }
+        let ending = row.outcome.and_then(|outcome| serde_json::from_value(outcome).ok());
+        ending
+            .map(Claim::Known)
+            .ok_or_else(|| ApiError::Internal("an idempotency key has no outcome that can be read".to_owned()))
+    }
+
+    /// Keeps how the mutation ended.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn keep(&self, txn: &impl ConnectionTrait, ending: &Ending) -> ApiResult<()> {
+        let ending = serde_json::to_value(ending).map_err(|error| ApiError::Internal(error.to_string()))?;
+        keys::Entity::update_many()
+            .col_expr(keys::Column::Outcome, Expr::value(ending))
+            .filter(keys::Column::KeyHash.eq(self.key_hash.to_vec()))
+            .exec(txn)
+            .await
+            .map_err(|error| ApiError::Database(error.into()))?;
+        Ok(())
+    }
+}
+
+/// Lengths keep the parts apart.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}
+
+/// The same text for the same value, in whatever order its fields came.
+fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name}:{}", canonical(value))).collect();
+            fields.sort_unstable();
+            format!("{{{}}}", fields.join(","))
+        }
+        Value::List(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}

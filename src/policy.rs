@@ -1,0 +1,132 @@
+//! Who may do what: one line a mutation, and nowhere else.
+//!
+//! [`Guarded`] asks before a mutation's arguments are even read. What depends on whose object it is
+//! can only be asked once the object is known: `Work::may_change` does, by the same line.
+
+use std::borrow::Cow;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::resolver_utils::resolve_container_serial;
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, Positioned, ServerResult, Value,
+};
+
+use crate::error::{ApiError, ApiResult};
+use crate::kit::ContextExt;
+use crate::viewer::{Role, Viewer};
+
+/// Who may call a mutation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Whoever asks, signed in or not.
+    Anyone,
+    /// Whoever is signed in, on what is theirs by itself.
+    SignedIn,
+    /// Whoever owns the object.
+    Owner,
+    /// Whoever owns the object or has this role.
+    OwnerOr(Role),
+    /// Whoever has this role.
+    Has(Role),
+}
+
+/// Every mutation with its rule. A test compares it with the schema.
+pub const MUTATIONS: &[(&str, Rule)] = &[
+    // Accounts.
+    ("signUp", Rule::Anyone),
+    ("logIn", Rule::Anyone),
+    ("logOut", Rule::SignedIn),
+    ("logOutEverywhere", Rule::SignedIn),
+    ("revokeSession", Rule::Owner),
+    ("updateProfile", Rule::SignedIn),
+    ("changePassword", Rule::SignedIn),
+    ("deleteAccount", Rule::SignedIn),
+    // Roles.
+    ("grantRole", Rule::Has(Role::Admin)),
+    ("revokeRole", Rule::Has(Role::Admin)),
+    ("deleteUser", Rule::Has(Role::Admin)),
+];
+
+/// The rule of a mutation.
+///
+/// # Errors
+/// `Internal` when it has none: nobody may then.
+pub fn rule_of(mutation: &str) -> ApiResult<Rule> {
+    let found = MUTATIONS.iter().find(|(name, _)| *name == mutation);
+    found.map(|(_, rule)| *rule).ok_or_else(|| ApiError::Internal(format!("{mutation} has no policy")))
+}
+
+impl Rule {
+    /// Passes whoever may call the mutation at all: on an object of their own, if it matters.
+    ///
+    /// # Errors
+    /// `Unauthenticated` when nobody is signed in, `Forbidden` when the role is missing.
+    pub fn admit(self, viewer: Option<Viewer>) -> ApiResult<()> {
+        match (self, viewer) {
+            (Self::Anyone, _) | (Self::SignedIn | Self::Owner | Self::OwnerOr(_), Some(_)) => Ok(()),
+            (_, None) => Err(ApiError::Unauthenticated),
+            (Self::Has(role), Some(viewer)) => require(viewer, role),
+        }
+    }
+
+    /// Whether `viewer` may do it to an object of `owner`, who may be gone.
+    pub fn permits(self, viewer: Option<Viewer>, owner: Option<i32>) -> bool {
+        let owns = viewer.is_some_and(|viewer| owner == Some(viewer.user));
+        let has = |role| viewer.is_some_and(|viewer| viewer.role >= role);
+        match self {
+            Self::Anyone => true,
+            Self::SignedIn => viewer.is_some(),
+            Self::Owner => owns,
+            Self::OwnerOr(role) => owns || has(role),
+            Self::Has(role) => has(role),
+        }
+    }
+}
+
+/// Whether `viewer` may do `mutation` to an object of `owner`: for fields such as `canEdit`.
+///
+/// # Errors
+/// `Internal` when the mutation has no rule.
+pub fn may(mutation: &str, viewer: Option<Viewer>, owner: Option<i32>) -> ApiResult<bool> {
+    Ok(rule_of(mutation)?.permits(viewer, owner))
+}
+
+/// Passes a viewer with this role or a higher one.
+///
+/// # Errors
+/// `Forbidden`, naming the role.
+pub fn require(viewer: Viewer, role: Role) -> ApiResult<()> {
+    if viewer.role >= role { Ok(()) } else { Err(ApiError::needs_role(role)) }
+}
+
+/// The root of mutations, with the policy before each.
+#[derive(Debug, Default)]
+pub struct Guarded<M>(M);
+
+impl<M: ContainerType> ContainerType for Guarded<M> {
+    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
+        let admitted = rule_of(&ctx.item.node.name.node).and_then(|rule| rule.admit(ctx.viewer()));
+        if let Err(error) = admitted {
+            let error = async_graphql::Error::from(error).into_server_error(ctx.item.pos);
+            return Err(ctx.set_error_path(error));
+        }
+        self.0.resolve_field(ctx).await
+    }
+}
+
+impl<M: ContainerType> OutputType for Guarded<M> {
+    fn type_name() -> Cow<'static, str> {
+        M::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        M::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        resolve_container_serial(ctx, self).await
+    }
+}
+
+impl<M: ContainerType> ObjectType for Guarded<M> {}

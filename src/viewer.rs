@@ -1,0 +1,71 @@
+//! Who asks: what the transport puts into every request, and how it learns who a token stands for.
+//!
+//! Names no domain. What a viewer may do stands in [`policy`](crate::policy).
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use async_graphql::Enum;
+use async_graphql::futures_util::future::BoxFuture;
+
+use crate::error::ApiResult;
+
+/// What a user may do: each role may do all that those before it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
+pub enum Role {
+    /// Whoever has an account.
+    #[default]
+    Member,
+    /// Changes the catalogue, and what others have written.
+    Editor,
+    /// Changes roles too, and removes accounts.
+    Admin,
+}
+
+/// A user who is signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Viewer {
+    /// The user's key.
+    pub user: i32,
+    /// The key of the session that was signed in.
+    pub session: i32,
+    /// What the user may do.
+    pub role: Role,
+}
+
+/// Who sends a request, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who asks, if they are signed in.
+    pub viewer: Option<Viewer>,
+    /// Where the request comes from.
+    pub address: IpAddr,
+    /// What program asks, as it says itself.
+    pub agent: Option<String>,
+    /// By which the client recognises its request when it repeats it.
+    pub idempotency_key: Option<String>,
+}
+
+impl Caller {
+    /// Somebody of whom nothing is known but the address.
+    pub fn anonymous(address: IpAddr) -> Self {
+        Self { viewer: None, address, agent: None, idempotency_key: None }
+    }
+}
+
+/// What limits an address are counted by: of IPv6 the first 64 bits, since whoever has one such
+/// address has all of its network.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    }
+}
+
+/// Tells whom a token stands for. `http` has no other way to know.
+pub trait Authenticate: Send + Sync {
+    /// The user whose token this is.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for one that is unknown or expired.
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
+}
