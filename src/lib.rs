@@ -6,7 +6,7 @@
 //! - [`http`] is transport and names no domain;
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
-//!   [`comment`], [`rating`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
+//!   [`comment`], [`rating`], [`order`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
 //!   inputs, root fields and reads; [`subject`], [`node`] and [`search`] join several;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
@@ -30,6 +30,7 @@ pub mod kit;
 pub mod metrics;
 pub mod movie;
 pub mod node;
+pub mod order;
 pub mod person;
 pub mod policy;
 pub mod publication;

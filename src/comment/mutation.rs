@@ -63,7 +63,7 @@ impl CommentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to say, and about what.")] input: AddCommentInput,
     ) -> Answer<AddCommentPayload> {
-        mutate(ctx, async |work| service::add(work, &input).await).await
+        mutate(ctx, async move |work| service::add(work, &input).await).await
     }
 
     /// Changes what a comment says. For its author.
@@ -72,7 +72,7 @@ impl CommentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: EditCommentInput,
     ) -> Answer<EditCommentPayload> {
-        mutate(ctx, async |work| service::edit(work, &input).await).await
+        mutate(ctx, async move |work| service::edit(work, &input).await).await
     }
 
     /// Deletes a comment. While it has replies, it stays without text and author, and goes with the
@@ -82,7 +82,7 @@ impl CommentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to delete.")] input: DeleteCommentInput,
     ) -> Answer<DeleteCommentPayload> {
-        mutate(ctx, async |work| service::delete(work, &input).await).await
+        mutate(ctx, async move |work| service::delete(work, &input).await).await
     }
 
     /// Takes text and author from a comment for good. It stays, marked as hidden, also without
@@ -92,6 +92,6 @@ impl CommentMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to hide.")] input: HideCommentInput,
     ) -> Answer<HideCommentPayload> {
-        mutate(ctx, async |work| service::hide(work, &input).await).await
+        mutate(ctx, async move |work| service::hide(work, &input).await).await
     }
 }

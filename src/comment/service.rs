@@ -5,10 +5,9 @@
 //! comment that goes. Of several rows a reply is locked before its parent, so that two deletions
 //! never wait for each other.
 
-use chrono::TimeDelta;
 use entity::{comment_tombstones, comments};
 use sea_orm::sea_query::{
-    Alias, CommonTableExpression, Expr, ExprTrait, JoinType, LockType, Query, ReturningClause, UnionType, WithClause,
+    Alias, CommonTableExpression, Expr, ExprTrait, JoinType, LockType, Query, UnionType, WithClause,
 };
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
@@ -37,7 +36,8 @@ pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Re
     let subject = match parent {
         Some(parent) => problems.take(answer(work, parent, subject).await)?,
         None if input.subject_id.is_none() && input.parent_id.is_none() => {
-            problems.bad_input(path("subjectId"), "is missing; name a movie or a publication, or a comment in `parentId`");
+            problems
+                .bad_input(path("subjectId"), "is missing; name a movie or a publication, or a comment in `parentId`");
             None
         }
         None => subject,
@@ -112,11 +112,8 @@ async fn is_deepest(work: &Work, comment: Id<Comment>) -> Result<bool, DbErr> {
                 .and_where(of(&level).lt(DEPTH_MAX))
                 .take(),
         );
-    let table = CommonTableExpression::new()
-        .table_name(above.clone())
-        .columns([parent, level.clone()])
-        .query(steps)
-        .to_owned();
+    let table =
+        CommonTableExpression::new().table_name(above.clone()).columns([parent, level.clone()]).query(steps).to_owned();
     let deepest = Query::select().expr(Expr::col(level).max()).from(above).take();
     let row = work.txn().query_one(&deepest.with(WithClause::new().recursive(true).cte(table).to_owned())).await?;
     let depth: Option<i32> = row.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
@@ -136,8 +133,7 @@ pub async fn edit(work: &Work, input: &EditCommentInput) -> Result<Id<Comment>, 
     let changed = comments::ActiveModel {
         id: ActiveValue::Unchanged(row.id),
         comment: Set(text),
-        // Always later than before, whatever the clocks say.
-        changed_at: Set(Some(work.now().fixed_offset().max(before + TimeDelta::microseconds(1)))),
+        changed_at: Set(Some(work.later_than(before))),
         ..Default::default()
     };
     comments::Entity::update(changed).exec_without_returning(work.txn()).await?;

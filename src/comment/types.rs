@@ -11,6 +11,7 @@ use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
+use crate::policy;
 use crate::publication::Publication;
 use crate::subject::Subject;
 

@@ -66,7 +66,12 @@ pub struct References {
 
 impl References {
     /// Rows whose `column` is `value`; one of them, and many, in words.
-    pub fn new(column: impl ColumnTrait, value: impl Into<sea_orm::Value>, one: &'static str, many: &'static str) -> Self {
+    pub fn new(
+        column: impl ColumnTrait,
+        value: impl Into<sea_orm::Value>,
+        one: &'static str,
+        many: &'static str,
+    ) -> Self {
         let rows = Query::select()
             .expr(Expr::cust("1"))
             .from(column.entity_name())
@@ -84,10 +89,7 @@ const COUNTED_MAX: u64 = 1_000;
 ///
 /// # Errors
 /// `Invalid` with all that is wrong with the fields.
-pub async fn create<N: Editable>(
-    work: &Work,
-    fields: N::Fields,
-) -> Result<Id<N>, Rejection> {
+pub async fn create<N: Editable>(work: &Work, fields: N::Fields) -> Result<Id<N>, Rejection> {
     let mut form = Form::new(work);
     let mut row = <Draft<N> as ActiveModelTrait>::default();
     N::fill(&mut form, fields, &mut row).await?;
@@ -101,11 +103,7 @@ pub async fn create<N: Editable>(
 ///
 /// # Errors
 /// `Invalid` with all that is wrong with the id and the fields.
-pub async fn update<N: Editable>(
-    work: &Work,
-    id: &ID,
-    fields: N::Fields,
-) -> Result<Id<N>, Rejection> {
+pub async fn update<N: Editable>(work: &Work, id: &ID, fields: N::Fields) -> Result<Id<N>, Rejection> {
     let mut form = Form::new(work);
     let id = form.problems.id::<N>(&path("id"), id);
     let found = match id {
@@ -288,7 +286,7 @@ macro_rules! editable {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "What it is like.")] input: $create_input,
             ) -> $crate::kit::mutate::Answer<$create_payload> {
-                $crate::kit::mutate::mutate(ctx, async |work| {
+                $crate::kit::mutate::mutate(ctx, async move |work| {
                     $crate::kit::edit::create::<$object>(work, $fields::from(&input)).await
                 })
                 .await
@@ -300,7 +298,7 @@ macro_rules! editable {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "What to change.")] input: $update_input,
             ) -> $crate::kit::mutate::Answer<$update_payload> {
-                $crate::kit::mutate::mutate(ctx, async |work| {
+                $crate::kit::mutate::mutate(ctx, async move |work| {
                     $crate::kit::edit::update::<$object>(work, &input.id, $fields::from(&input)).await
                 })
                 .await
@@ -312,7 +310,7 @@ macro_rules! editable {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "What to delete.")] input: $delete_input,
             ) -> $crate::kit::mutate::Answer<$delete_payload> {
-                $crate::kit::mutate::mutate(ctx, async |work| {
+                $crate::kit::mutate::mutate(ctx, async move |work| {
                     $crate::kit::edit::delete::<$object>(work, &input.id).await
                 })
                 .await

@@ -76,7 +76,12 @@ impl<'a> Form<'a> {
         }
     }
 
-    fn check_value<T, V>(&mut self, field: &str, value: T, check: impl FnOnce(&mut Problems, &str, T) -> V) -> Option<V> {
+    fn check_value<T, V>(
+        &mut self,
+        field: &str,
+        value: T,
+        check: impl FnOnce(&mut Problems, &str, T) -> V,
+    ) -> Option<V> {
         let before = self.problems.count();
         let value = check(&mut self.problems, &path(field), value);
         (self.problems.count() == before).then_some(value)
@@ -153,6 +158,9 @@ impl<'a> Form<'a> {
     }
 }
 
+/// Characters of a biography, a plot and the like at most.
+pub const LONG_TEXT_LENGTH_MAX: usize = 20_000;
+
 const NOT_NULL: &str = "cannot be null; leave it out to keep what is there";
 
 /// The path of a field of the input.
@@ -215,6 +223,11 @@ pub fn past_day(now: DateTime<Utc>) -> impl FnOnce(&mut Problems, &str, Date) ->
         problems.require(day <= now.date_naive(), field, format!("{day} is in the future"));
         day
     }
+}
+
+/// A value of which every one is fine.
+pub fn as_given<T>(_: &mut Problems, _: &str, value: T) -> T {
+    value
 }
 
 /// Strings as a column keeps them.

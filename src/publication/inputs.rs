@@ -30,7 +30,7 @@ pub struct PublicationFilter {
 }
 
 impl PublicationFilter {
-    fn condition(self) -> ApiResult<Condition> {
+    pub(super) fn condition(self) -> ApiResult<Condition> {
         let category =
             self.category_id.map(|id| Id::<PublicationCategory>::parse("filter.categoryId", &id)).transpose()?;
         let author = self.author_id.map(|id| Id::<User>::parse("filter.authorId", &id)).transpose()?;

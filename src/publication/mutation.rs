@@ -81,7 +81,7 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to publish.")] input: CreatePublicationInput,
     ) -> Answer<CreatePublicationPayload> {
-        mutate(ctx, async |work| service::create(work, &input).await).await
+        mutate(ctx, async move |work| service::create(work, &input).await).await
     }
 
     /// Changes a publication. For its author and editors.
@@ -90,7 +90,7 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdatePublicationInput,
     ) -> Answer<UpdatePublicationPayload> {
-        mutate(ctx, async |work| service::update(work, &input).await).await
+        mutate(ctx, async move |work| service::update(work, &input).await).await
     }
 
     /// Deletes a publication, with its comments and ratings. For its author and editors.
@@ -99,7 +99,7 @@ impl PublicationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to delete.")] input: DeletePublicationInput,
     ) -> Answer<DeletePublicationPayload> {
-        mutate(ctx, async |work| service::delete(work, &input).await).await
+        mutate(ctx, async move |work| service::delete(work, &input).await).await
     }
 }
 

@@ -1,6 +1,5 @@
 //! Rules of publications: what makes one, and who may change it.
 
-use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use entity::publications;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ActiveModelTrait, ActiveValue, EntityTrait, QuerySelect, Set};
@@ -68,7 +67,7 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
     fields.fill(&mut form, &mut changed).await?;
     form.check()?;
     if changed.is_changed() {
-        changed.changed_at = Set(later(work.now(), row.changed_at));
+        changed.changed_at = Set(work.later_than(row.changed_at));
         publications::Entity::update(changed).exec_without_returning(work.txn()).await?;
     }
     Ok(id)
@@ -94,11 +93,6 @@ async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<publications:
     Ok(row)
 }
 
-/// The time of a change after one at `before`: always later, whatever the clocks say.
-fn later(now: DateTime<Utc>, before: DateTime<FixedOffset>) -> DateTime<FixedOffset> {
-    now.fixed_offset().max(before + TimeDelta::microseconds(1))
-}
-
 /// What an author gives.
 struct Fields {
     title: Given<String>,
@@ -111,8 +105,13 @@ impl Fields {
     async fn fill(self, form: &mut Form<'_>, row: &mut publications::ActiveModel) -> Result<(), Rejection> {
         form.must(&mut row.title, "title", self.title, line(TITLE_LENGTH_MAX));
         form.must(&mut row.text, "text", self.text, text(TEXT_LENGTH_MAX));
-        form.must_refer::<PublicationCategory>(&mut row.category, "categoryId", self.category_id, "publication category")
-            .await?;
+        form.must_refer::<PublicationCategory>(
+            &mut row.category,
+            "categoryId",
+            self.category_id,
+            "publication category",
+        )
+        .await?;
         tag::service::fill(form, &mut row.tags, self.tags).await?;
         Ok(())
     }

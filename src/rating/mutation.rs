@@ -43,7 +43,7 @@ impl RatingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to give, and to what.")] input: RateInput,
     ) -> Answer<RatePayload> {
-        mutate(ctx, async |work| service::rate(work, &input).await).await
+        mutate(ctx, async move |work| service::rate(work, &input).await).await
     }
 
     /// Takes back what the viewer gave a movie or a publication. For whoever is signed in.
@@ -52,6 +52,6 @@ impl RatingMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Of what to take back the rating.")] input: RemoveRatingInput,
     ) -> Answer<RemoveRatingPayload> {
-        mutate(ctx, async |work| service::remove(work, &input).await).await
+        mutate(ctx, async move |work| service::remove(work, &input).await).await
     }
 }

@@ -37,7 +37,7 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
     let mut again = OnConflict::new();
     again
         .exprs(dialect::nullable_keys(work.txn().get_database_backend(), &SUBJECT))
-        .exprs([user.into_expr()])
+        .exprs([Expr::col(user)])
         .update_columns([users_rating::Column::Rating, users_rating::Column::CreatedAt]);
     let upsert = subject
         .insert::<users_rating::Entity>(own, values)

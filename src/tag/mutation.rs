@@ -56,7 +56,7 @@ impl TagMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What it is like.")] input: CreateTagInput,
     ) -> Answer<CreateTagPayload> {
-        mutate(ctx, async |work| service::create(work, &input).await).await
+        mutate(ctx, async move |work| service::create(work, &input).await).await
     }
 
     /// Renames a tag. One that a movie or a publication carries is a `CONFLICT`. For editors.
@@ -65,7 +65,7 @@ impl TagMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateTagInput,
     ) -> Answer<UpdateTagPayload> {
-        mutate(ctx, async |work| service::rename(work, &input).await).await
+        mutate(ctx, async move |work| service::rename(work, &input).await).await
     }
 
     /// Deletes a tag. One that a movie or a publication carries is a `CONFLICT`. For editors.
@@ -74,7 +74,7 @@ impl TagMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What to delete.")] input: DeleteTagInput,
     ) -> Answer<DeleteTagPayload> {
-        mutate(ctx, async |work| service::delete(work, &input).await).await
+        mutate(ctx, async move |work| service::delete(work, &input).await).await
     }
 }
 

@@ -17,8 +17,12 @@ const TITLE_LENGTH_MAX: usize = 56;
 /// Tags of one object at most.
 const TAGS_MAX: usize = 20;
 
-const TITLE: Constraint =
-    Constraint::unique("tags_title_key", "tags.title", "input.title", "there is such a tag already; choose another title");
+const TITLE: Constraint = Constraint::unique(
+    "tags_title_key",
+    "tags.title",
+    "input.title",
+    "there is such a tag already; choose another title",
+);
 const NEW_TITLE: Constraint = Constraint { field: "input.newTitle", ..TITLE };
 
 /// Fills a column of tags from the input's field `tags`: titles of tags that exist, which then stay
