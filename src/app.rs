@@ -102,7 +102,12 @@ impl Application {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
         let engine = schema::build(self.db.clone(), self.introspection);
-        let router = http::router(engine, Arc::new(self.sessions), &schema::export(), &health, &self.transport)
+        let services = http::Services {
+            subscribe: Arc::new(http::Direct(engine.clone())),
+            authenticate: Arc::new(self.sessions),
+            executor: engine,
+        };
+        let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();

@@ -17,6 +17,7 @@ use super::document::{Documents, NAME_LENGTH_MAX};
 use super::limits::Limits;
 use super::params::{self, Asked};
 use super::refusal::Refusal;
+use super::subscribe::Subscribe;
 use super::{body, respond};
 use crate::telemetry;
 use crate::viewer::Caller;
@@ -24,6 +25,8 @@ use crate::viewer::Caller;
 /// What answers `/graphql`.
 pub(super) struct Endpoint<E> {
     executor: E,
+    #[expect(dead_code, reason = "sockets and event streams come next")]
+    subscribe: Arc<dyn Subscribe>,
     documents: Documents,
     callers: Callers,
     limits: Limits,
@@ -34,10 +37,16 @@ pub(super) struct Endpoint<E> {
 }
 
 impl<E: Executor> Endpoint<E> {
-    pub(super) fn new(executor: E, documents: Documents, callers: Callers, limits: Limits) -> Self {
+    pub(super) fn new(
+        executor: E,
+        subscribe: Arc<dyn Subscribe>,
+        callers: Callers,
+        documents: Documents,
+        limits: Limits,
+    ) -> Self {
         let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
         let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
-        Self { executor, documents, callers, limits, running, bodies }
+        Self { executor, subscribe, callers, documents, limits, running, bodies }
     }
 
     async fn handle(&self, request: Request, answer: Option<Answer>) -> Result<Response, Refusal> {

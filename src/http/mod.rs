@@ -27,6 +27,7 @@ mod scan;
 mod serve;
 mod shape;
 mod stall;
+mod subscribe;
 mod variables;
 mod weigh;
 
@@ -49,6 +50,7 @@ pub use cors::Origin;
 pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
+pub use subscribe::{Direct, End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
 pub use weigh::Pages;
 
 use caller::Callers;
@@ -74,23 +76,33 @@ pub struct Settings {
     pub metrics: bool,
 }
 
+/// What answers, behind the transport.
+pub struct Services<E> {
+    /// Executes queries and mutations.
+    pub executor: E,
+    /// Executes subscriptions.
+    pub subscribe: Arc<dyn Subscribe>,
+    /// Knows whose a token is.
+    pub authenticate: Arc<dyn Authenticate>,
+}
+
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
-/// `/metrics` if they are wanted. `sdl` defines the executor's schema; `authenticate` knows whose a
-/// token is.
+/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
 ///
 /// # Errors
 /// The schema's definition is no SDL.
 pub fn router<E: Executor>(
-    executor: E,
-    authenticate: Arc<dyn Authenticate>,
+    services: Services<E>,
     sdl: &str,
     health: &Health,
     settings: &Settings,
 ) -> Result<Router, parser::Error> {
     let Settings { limits, cors_origins, trusted_proxies, pages, .. } = settings;
     let documents = Documents::new(sdl, *pages, limits.clone())?;
+    let Services { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
-    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, callers, limits.clone()));
+    let endpoint = Endpoint::new(metrics::Counted(executor), subscribe, callers, documents, limits.clone());
+    let endpoint = Arc::new(endpoint);
     let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
     let mut router = health_routes(health).route("/graphql", graphql);
     if settings.ide {
