@@ -6,7 +6,7 @@
 //! - [`http`] is transport and names no domain;
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
-//!   [`comment`], [`rating`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
+//!   [`comment`], [`rating`], [`order`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
 //!   inputs, root fields and reads; [`subject`], [`node`] and [`search`] join several;
 //! - [`feed`] tells listeners what happens to comments;
 //! - [`db`] is connecting and what the two databases spell differently.
@@ -33,6 +33,7 @@ pub mod kit;
 pub mod metrics;
 pub mod movie;
 pub mod node;
+pub mod order;
 pub mod person;
 pub mod policy;
 pub mod publication;

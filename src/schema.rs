@@ -9,23 +9,25 @@ use async_graphql::{Data, Executor, MergedObject, Request, Response};
 
 use crate::account::{AccountMutation, AccountQuery};
 use crate::audit::AuditQuery;
-use crate::award::AwardQuery;
-use crate::cinema::CinemaQuery;
-use crate::comment::{CommentQuery, CommentSubscription};
+use crate::award::{AwardQuery, FilmAwardMutation, MovieAwardMutation, NominationMutation};
+use crate::cinema::{AvailabilityMutation, CinemaMutation, CinemaQuery};
+use crate::comment::{CommentMutation, CommentQuery, CommentSubscription};
 use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
 use crate::feed::Feed;
 use crate::kit::batch;
 use crate::kit::load::{Reader, new_loader};
-use crate::movie::MovieQuery;
+use crate::movie::{MovieMutation, MovieQuery};
 use crate::node::NodeQuery;
-use crate::person::PersonQuery;
+use crate::order::OrderMutation;
+use crate::person::{PersonMutation, PersonQuery};
 use crate::policy::Guarded;
-use crate::publication::PublicationQuery;
+use crate::publication::{CategoryMutation, PublicationMutation, PublicationQuery};
+use crate::rating::RatingMutation;
 use crate::search::SearchQuery;
-use crate::staff::StaffQuery;
-use crate::tag::TagQuery;
+use crate::staff::{PositionMutation, StaffMutation, StaffQuery};
+use crate::tag::{TagMutation, TagQuery};
 
 /// What can be asked of the library.
 #[derive(Debug, Default, MergedObject)]
@@ -48,7 +50,24 @@ pub struct Query(
 /// is wrong with the input. What is no fault of the input, such as a missing right, is a top-level
 /// error.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(AccountMutation);
+pub struct Mutation(
+    AccountMutation,
+    PublicationMutation,
+    CommentMutation,
+    RatingMutation,
+    OrderMutation,
+    MovieMutation,
+    PersonMutation,
+    StaffMutation,
+    PositionMutation,
+    MovieAwardMutation,
+    FilmAwardMutation,
+    NominationMutation,
+    CinemaMutation,
+    AvailabilityMutation,
+    TagMutation,
+    CategoryMutation,
+);
 
 /// What can be listened to.
 pub type Subscription = CommentSubscription;

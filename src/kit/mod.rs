@@ -1,4 +1,4 @@
-//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads.
+//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
 pub mod batch;
 pub mod children;
@@ -6,8 +6,10 @@ pub mod connection;
 pub mod constraint;
 pub mod ctx;
 pub mod cursor;
+pub mod edit;
 pub mod filter;
 pub mod fold;
+pub mod form;
 pub mod id;
 pub mod load;
 pub mod mutate;

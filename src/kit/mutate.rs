@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! async fn add_comment(&self, ctx: &Context<'_>, input: AddCommentInput) -> Answer<AddCommentPayload> {
-//!     mutate(ctx, async |work| service::add(work, &input).await).await
+//!     mutate(ctx, async move |work| service::add(work, &input).await).await
 //! }
 //! ```
 //!
@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use async_graphql::{Context, ID, OutputType};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
@@ -56,6 +56,12 @@ impl Work {
     /// The time of the change, the same in all its rows.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// The time of the change of an object that was changed at `before`: always later, whatever the clocks
+    /// say.
+    pub fn later_than(&self, before: DateTime<FixedOffset>) -> DateTime<FixedOffset> {
+        self.now.fixed_offset().max(before + TimeDelta::microseconds(1))
     }
 
     /// The mutation's name in the schema, such as `addComment`.
