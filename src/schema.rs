@@ -72,9 +72,10 @@ pub struct Mutation(
 /// What can be listened to.
 pub type Subscription = CommentSubscription;
 
-/// Fields whose values depend on who asks: subscriptions with one of them are not shared between
-/// users.
-pub const PERSONAL: &[&str] = &["viewer", "viewerRating", "email", "birthday", "orders", "sessions", "role"];
+/// Fields whose values depend on who asks: a subscription with one of them is not shared with others
+/// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
+/// is what anybody may see.
+pub const PERSONAL: &[&str] = &["birthday", "canEdit", "email", "orders", "viewer", "viewerRating"];
 
 type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 

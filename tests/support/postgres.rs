@@ -29,8 +29,8 @@ pub fn url(database: &str) -> String {
 }
 
 impl Server {
-    /// Starts another server, for a test that stops it. A durable one keeps what was committed when
-    /// it is stopped at once.
+    /// Starts a server. A durable one keeps what was committed when it is stopped at once, and takes as
+    /// long to commit as in production.
     pub fn start(durable: bool) -> Self {
         let programs = find_programs();
         let folder =
@@ -75,11 +75,10 @@ impl Server {
 
     /// Starts it after it was stopped, and waits until it answers.
     pub fn start_again(&self) {
-        // What is written survives the server's end, but not the machine's.
-        let commit = if self.durable { "on" } else { "off" };
+        let durable = if self.durable { "on" } else { "off" };
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-             -c synchronous_commit={commit} -c full_page_writes=off -c max_connections=200",
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync={durable} \
+             -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200",
             self.port
         );
         run(as_user(&self.owner, &self.programs.join("pg_ctl"))
