@@ -38,11 +38,16 @@ pub trait Node: NodeType + Row {
     fn hidden() -> Option<Expr> {
         None
     }
+
+    /// The key of the one user who may see the row, if not everybody may.
+    fn owner(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// Makes a type a [`Node`]: it has a field `id: Id<Self>`, and its table a column `id`.
 macro_rules! node {
-    ($node:ident, $table:ident $(, hidden: $hidden:expr)?) => {
+    ($node:ident, $table:ident $(, hidden: $hidden:expr)? $(, owner: $owner:expr)?) => {
         impl $crate::kit::NodeType for $node {
             const TYPE: &'static str = stringify!($node);
         }
@@ -62,6 +67,10 @@ macro_rules! node {
 
             $(fn hidden() -> Option<sea_orm::sea_query::Expr> {
                 Some($hidden)
+            })?
+
+            $(fn owner(&self) -> Option<i32> {
+                Some($owner(self))
             })?
         }
     };

@@ -1,4 +1,4 @@
-//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads.
+//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
 pub mod batch;
 pub mod children;
@@ -6,8 +6,10 @@ pub mod connection;
 pub mod constraint;
 pub mod ctx;
 pub mod cursor;
+pub mod edit;
 pub mod filter;
 pub mod fold;
+pub mod form;
 pub mod id;
 pub mod load;
 pub mod mutate;
@@ -15,6 +17,7 @@ pub mod page;
 pub mod problem;
 pub mod scalar;
 pub mod sort;
+pub mod wake;
 
 pub use children::Edge;
 pub use connection::Page;
@@ -30,3 +33,4 @@ pub use page::PageArgs;
 pub use problem::{Problems, Rejection, UserError, UserErrorCode};
 pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey, choice_name};
+pub use wake::Wake;
