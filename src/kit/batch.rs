@@ -1,4 +1,5 @@
-//! When a batch of reads starts: as soon as all resolvers of the operation that opened it wait.
+//! When a batch of reads starts: as soon as all resolvers of the operation that opened it wait, and
+//! no two others read.
 //!
 //! By then all that they want is in it. There is no timer to tune or to wait for, and how many
 //! statements a level costs does not depend on how fast the machine is: only branches that
