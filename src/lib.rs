@@ -6,13 +6,14 @@
 //! - [`http`] is transport and names no domain;
 //! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
-//!   [`comment`], [`rating`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
+//!   [`comment`], [`rating`], [`order`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
 //!   inputs, root fields and reads; [`subject`], [`node`] and [`search`] join several;
+//! - [`feed`] tells listeners what happens to comments;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
-//! clients can see, [`complete`] makes results what the GraphQL specification says,
-//! [`telemetry`] logs, [`metrics`] counts.
+//! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
+//! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts.
 
 pub mod account;
 pub mod app;
@@ -24,13 +25,16 @@ pub mod comment;
 pub mod complete;
 pub mod config;
 pub mod db;
+pub mod document;
 pub mod error;
+pub mod feed;
 pub mod http;
 pub mod idempotency;
 pub mod kit;
 pub mod metrics;
 pub mod movie;
 pub mod node;
+pub mod order;
 pub mod person;
 pub mod policy;
 pub mod publication;

@@ -10,6 +10,7 @@ use crate::comment::Comment;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Id, NodeType, id};
 use crate::movie::Movie;
+use crate::order::Order;
 use crate::person::Person;
 use crate::publication::{Publication, PublicationCategory};
 use crate::rating::Rating;
@@ -56,6 +57,7 @@ any_node!(
     FilmAwardNomination,
     Movie,
     MovieAward,
+    Order,
     Person,
     PersonPosition,
     Publication,

@@ -3,28 +3,31 @@
 use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
-use async_graphql::futures_util::stream::{self, BoxStream};
+use async_graphql::futures_util::stream::{self, BoxStream, StreamExt};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, EmptySubscription, Executor, MergedObject, Request, Response};
+use async_graphql::{Data, Executor, MergedObject, Request, Response, ValidationMode};
 
 use crate::account::{AccountMutation, AccountQuery};
 use crate::audit::AuditQuery;
-use crate::award::AwardQuery;
-use crate::cinema::CinemaQuery;
-use crate::comment::CommentQuery;
+use crate::award::{AwardQuery, FilmAwardMutation, MovieAwardMutation, NominationMutation};
+use crate::cinema::{AvailabilityMutation, CinemaMutation, CinemaQuery};
+use crate::comment::{CommentMutation, CommentQuery, CommentSubscription};
 use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
+use crate::feed::Feed;
 use crate::kit::batch;
 use crate::kit::load::{Reader, new_loader};
-use crate::movie::MovieQuery;
+use crate::movie::{MovieMutation, MovieQuery};
 use crate::node::NodeQuery;
-use crate::person::PersonQuery;
+use crate::order::OrderMutation;
+use crate::person::{PersonMutation, PersonQuery};
 use crate::policy::Guarded;
-use crate::publication::PublicationQuery;
+use crate::publication::{CategoryMutation, PublicationMutation, PublicationQuery};
+use crate::rating::RatingMutation;
 use crate::search::SearchQuery;
-use crate::staff::StaffQuery;
-use crate::tag::TagQuery;
+use crate::staff::{PositionMutation, StaffMutation, StaffQuery};
+use crate::tag::{TagMutation, TagQuery};
 
 /// What can be asked of the library.
 #[derive(Debug, Default, MergedObject)]
@@ -47,19 +50,46 @@ pub struct Query(
 /// is wrong with the input. What is no fault of the input, such as a missing right, is a top-level
 /// error.
 #[derive(Debug, Default, MergedObject)]
-pub struct Mutation(AccountMutation);
+pub struct Mutation(
+    AccountMutation,
+    PublicationMutation,
+    CommentMutation,
+    RatingMutation,
+    OrderMutation,
+    MovieMutation,
+    PersonMutation,
+    StaffMutation,
+    PositionMutation,
+    MovieAwardMutation,
+    FilmAwardMutation,
+    NominationMutation,
+    CinemaMutation,
+    AvailabilityMutation,
+    TagMutation,
+    CategoryMutation,
+);
 
-type Schema = async_graphql::Schema<Query, Guarded<Mutation>, EmptySubscription>;
+/// What can be listened to.
+pub type Subscription = CommentSubscription;
+
+/// Fields whose values depend on who asks: a subscription with one of them is not shared with others
+/// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
+/// is what anybody may see.
+pub const PERSONAL: &[&str] = &["birthday", "canEdit", "email", "orders", "viewer", "viewerRating"];
+
+type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
 /// Executes operations, with their reads batched. Cloning is cheap.
 #[derive(Clone)]
 pub struct Engine {
     schema: Schema,
+    /// The same for documents that are known to be valid.
+    validated: Schema,
     completer: Arc<Completer>,
     fresh: Fresh,
 }
 
-/// What mutations read from: a replica would not show yet what they have changed.
+/// What mutations and subscriptions read from: a replica would not show yet what was changed.
 #[derive(Clone)]
 struct Fresh {
     db: Db,
@@ -76,27 +106,33 @@ impl Executor for Engine {
         if asked.kind() == Some(OperationType::Mutation) {
             request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
         }
-        let mut response = batch::run(self.schema.execute(request)).await;
+        let schema = if asked.is_valid() { &self.validated } else { &self.schema };
+        let mut response = batch::run(schema.execute(request)).await;
+        asked.note_validity(&response);
         self.completer.complete(&asked, &mut response);
         error::add_codes(&asked, &mut response);
         response
     }
 
-    /// A query or a mutation is a stream of one answer. Subscriptions, of which the schema has none
-    /// yet, go straight to async-graphql.
+    /// A query or a mutation is a stream of one answer.
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let name = request.operation_name.clone();
-        let is_subscription = request.parsed_query().is_ok_and(|document| {
-            let mut operations = document.operations.iter();
-            let asked =
-                operations.find(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name.as_deref());
-            asked.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription)
-        });
-        if is_subscription {
-            return Executor::execute_stream(&self.schema, request, session_data);
-        }
         let engine = self.clone();
-        Box::pin(stream::once(async move { Executor::execute(&engine, request).await }))
+        let asked = match Asked::of(&mut request) {
+            Ok(asked) => asked,
+            Err(syntax) => return Box::pin(stream::iter([error::answer_syntax_error(syntax)])),
+        };
+        if asked.kind() != Some(OperationType::Subscription) {
+            return Box::pin(stream::once(async move { Executor::execute(&engine, request).await }));
+        }
+        let request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
+        let outcomes = Executor::execute_stream(&self.schema, request, session_data);
+        let state = (outcomes, asked, Arc::clone(&self.completer));
+        Box::pin(stream::unfold(state, |(mut outcomes, asked, completer)| async {
+            let mut response = batch::run(outcomes.next()).await?;
+            completer.complete(&asked, &mut response);
+            error::add_codes(&asked, &mut response);
+            Some((response, (outcomes, asked, completer)))
+        }))
     }
 }
 
@@ -106,17 +142,22 @@ const RECURSION_MAX: usize = 64;
 
 /// The schema over open databases.
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
-pub fn build(db: Db, introspection: bool) -> Engine {
+pub fn build(db: Db, feed: &Feed, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
     let fresh = db.fresh();
     let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone())), db: fresh };
-    let mut builder = describe().data(db).data(loader).limit_recursive_depth(RECURSION_MAX);
-    if !introspection {
-        builder = builder.disable_introspection().disable_suggestions();
-    }
-    let schema = builder.finish();
+    let open = || {
+        let builder = describe()
+            .data(db.clone())
+            .data(Arc::clone(&loader))
+            .data(Arc::clone(&feed.hub))
+            .data(feed.wake.clone())
+            .limit_recursive_depth(RECURSION_MAX);
+        if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
+    };
+    let (schema, validated) = (open().finish(), open().validation_mode(ValidationMode::Fast).finish());
     let completer = Completer::new(&schema.sdl()).expect("the schema's own SDL is valid");
-    Engine { schema, completer: Arc::new(completer), fresh }
+    Engine { schema, validated, completer: Arc::new(completer), fresh }
 }
 
 /// The schema definition in SDL, as committed in `schema.graphql`.
@@ -124,6 +165,6 @@ pub fn export() -> String {
     describe().finish().sdl()
 }
 
-fn describe() -> async_graphql::SchemaBuilder<Query, Guarded<Mutation>, EmptySubscription> {
-    Schema::build(Query::default(), Guarded::default(), EmptySubscription)
+fn describe() -> async_graphql::SchemaBuilder<Query, Guarded<Mutation>, Subscription> {
+    Schema::build(Query::default(), Guarded::default(), Subscription::default())
 }

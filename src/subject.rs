@@ -1,11 +1,96 @@
 //! What comments and ratings are about.
 
-use async_graphql::{Context, Union};
+use std::iter;
 
+use async_graphql::{Context, ID, Union};
+use entity::{movies, publications};
+use sea_orm::sea_query::{Expr, InsertStatement, LockType, Query};
+use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait};
+use serde::{Deserialize, Serialize};
+
+use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
-use crate::kit::{ContextExt, Id};
+use crate::kit::mutate::Produced;
+use crate::kit::{ContextExt, Id, NodeType, id};
 use crate::movie::Movie;
 use crate::publication::Publication;
+
+/// Which movie or publication a comment or a rating is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SubjectId {
+    /// A movie.
+    Movie(Id<Movie>),
+    /// A publication.
+    Publication(Id<Publication>),
+}
+
+impl SubjectId {
+    /// Reads the id that a client gave as `field`.
+    ///
+    /// # Errors
+    /// `BadInput` when it is malformed or the id of another type.
+    pub fn parse(field: &str, given: &ID) -> ApiResult<Self> {
+        match id::split(given) {
+            Some((name, key)) if name == Movie::TYPE => Ok(Self::Movie(Id::new(key))),
+            Some((name, key)) if name == Publication::TYPE => Ok(Self::Publication(Id::new(key))),
+            Some((name, _)) => {
+                let text = format!("this is the id of a {name}; the id of a Movie or a Publication is wanted");
+                Err(ApiError::bad_input(field, text))
+            }
+            None => Err(ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned")),
+        }
+    }
+
+    /// The one of the two columns that is set.
+    pub fn of(movie: Option<i32>, publication: Option<i32>) -> Option<Self> {
+        let movie = movie.map(|key| Self::Movie(Id::new(key)));
+        movie.or(publication.map(|key| Self::Publication(Id::new(key))))
+    }
+
+    /// Of two columns that refer to movies and publications, this one's, and its key.
+    pub fn column<C>(self, movie: C, publication: C) -> (C, i32) {
+        match self {
+            Self::Movie(id) => (movie, id.key()),
+            Self::Publication(id) => (publication, id.key()),
+        }
+    }
+
+    /// One of `subjects`, in a table with two columns that refer to movies and publications.
+    pub fn one_of<C: ColumnTrait>(backend: DbBackend, subjects: &[Self], movie: C, publication: C) -> Condition {
+        let (mut movies, mut publications) = (Vec::new(), Vec::new());
+        for subject in subjects {
+            match subject {
+                Self::Movie(id) => movies.push(id.key()),
+                Self::Publication(id) => publications.push(id.key()),
+            }
+        }
+        let one_of = |column: C, keys: &[i32]| {
+            (!keys.is_empty()).then(|| dialect::one_of(backend, column.as_column_ref(), keys))
+        };
+        Condition::any().add_option(one_of(movie, &movies)).add_option(one_of(publication, &publications))
+    }
+
+    /// Inserts a row of `E` about the subject, which then stays until the transaction ends; inserts
+    /// nothing if it is not there. `own` is the column that refers to it.
+    #[expect(clippy::expect_used, reason = "there is a value for each column")]
+    pub fn insert<E: EntityTrait>(self, own: E::Column, values: Vec<(E::Column, Expr)>) -> InsertStatement {
+        let (columns, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        let mut row = Query::select();
+        match self {
+            Self::Movie(id) => {
+                row.column(movies::Column::Id).from(movies::Entity).and_where(movies::Column::Id.eq(id.key()))
+            }
+            Self::Publication(id) => row
+                .column(publications::Column::Id)
+                .from(publications::Entity)
+                .and_where(publications::Column::Id.eq(id.key())),
+        };
+        row.exprs(values).lock(LockType::KeyShare);
+        let mut insert = Query::insert();
+        insert.into_table(E::default()).columns(iter::once(own).chain(columns));
+        insert.select_from(row).expect("as many values as columns").take()
+    }
+}
 
 /// What a comment or a rating is about.
 #[derive(Clone, Debug, Union)]
@@ -31,5 +116,16 @@ impl Subject {
             (None, Some(id)) => ctx.load(id).await.map(Self::Publication),
             (None, None) => Err(ApiError::Gone),
         }
+    }
+}
+
+impl Produced for Subject {
+    type Outcome = SubjectId;
+
+    async fn find(ctx: &Context<'_>, id: SubjectId) -> ApiResult<Option<Self>> {
+        Ok(match id {
+            SubjectId::Movie(id) => ctx.find(id).await?.map(Self::Movie),
+            SubjectId::Publication(id) => ctx.find(id).await?.map(Self::Publication),
+        })
     }
 }

@@ -44,6 +44,7 @@ pub const STEPS: &[Step] = &[
     step!("0007_folded_texts"),
     step!("0008_search"),
     step!("0009_accounts"),
+    step!("0010_comment_feed"),
     step!("0011_seeding"),
 ];
 

@@ -36,11 +36,11 @@ impl Payload for LogOutPayload {
 impl AccountMutation {
     /// Ends the session whose token came with the request.
     async fn log_out(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
-        mutate(ctx, async |work| service::log_out(work).await).await
+        mutate(ctx, async move |work| service::log_out(work).await).await
     }
 
     /// Ends all of the viewer's sessions, this one too.
     async fn log_out_everywhere(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
-        mutate(ctx, async |work| service::log_out_everywhere(work).await).await
+        mutate(ctx, async move |work| service::log_out_everywhere(work).await).await
     }
 }

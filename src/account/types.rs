@@ -8,6 +8,7 @@ use crate::comment::{Comment, CommentOrder, CommentsOfUser};
 use crate::error::ApiResult;
 use crate::kit::scalar::Date;
 use crate::kit::{ByKey, ContextExt, Id, Page, PageArgs, WideColumn, node};
+use crate::order::{Order, OrdersOfUser};
 use crate::publication::{Publication, PublicationsOfUser};
 use crate::rating::{Rating, RatingsOfUser};
 
@@ -84,6 +85,22 @@ impl User {
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> ApiResult<Page<Rating>> {
         ctx.children(self.id.key(), RatingsOfUser, ByKey::default(), PageArgs { first, after, last, before }).await
+    }
+
+    /// What the user ordered, the earliest first; null for everybody else.
+    async fn orders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many from the start, 0 to 100; 20 if neither size is named.")] first: Option<i32>,
+        #[graphql(desc = "Start behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
+        #[graphql(desc = "End before this cursor.")] before: Option<String>,
+    ) -> ApiResult<Option<Page<Order>>> {
+        if ctx.viewer().is_none_or(|viewer| viewer.user != self.id.key()) {
+            return Ok(None);
+        }
+        let args = PageArgs { first, after, last, before };
+        ctx.children(self.id.key(), OrdersOfUser, ByKey::default(), args).await.map(Some)
     }
 }
 

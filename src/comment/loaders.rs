@@ -41,22 +41,29 @@ pub struct ThreadOf {
     pub size: i32,
 }
 
+/// What is known of a comment that is deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Tombstone {
+    /// Whether an editor removed it.
+    pub hidden: bool,
+}
+
 impl Loader<TombstoneOf> for Reader {
-    type Value = ();
+    type Value = Tombstone;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, keys: &[TombstoneOf]) -> Result<HashMap<TombstoneOf, ()>, Arc<DbErr>> {
+    async fn load(&self, keys: &[TombstoneOf]) -> Result<HashMap<TombstoneOf, Tombstone>, Arc<DbErr>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.key()).collect();
         let column = comment_tombstones::Column::CommentId;
-        let found: Vec<i32> = comment_tombstones::Entity::find()
+        let found: Vec<(i32, bool)> = comment_tombstones::Entity::find()
             .select_only()
-            .column(column)
+            .columns([column, comment_tombstones::Column::Hidden])
             .filter(dialect::one_of(self.db().get_database_backend(), column.as_column_ref(), &ids))
             .into_tuple()
             .all(self.db())
             .await
             .map_err(log_database)?;
-        Ok(found.into_iter().map(|id| (TombstoneOf(Id::new(id)), ())).collect())
+        Ok(found.into_iter().map(|(id, hidden)| (TombstoneOf(Id::new(id)), Tombstone { hidden })).collect())
     }
 }
 

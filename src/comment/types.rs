@@ -1,15 +1,21 @@
 //! The comment as API clients see it, and the lists of comments.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::comments;
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
 
+use super::DEPTH_MAX;
 use super::loaders::{DepthOf, ThreadOf, TombstoneOf};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
+use crate::feed::Hub;
 use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
+use crate::policy;
 use crate::publication::Publication;
 use crate::subject::Subject;
 
@@ -52,8 +58,6 @@ pub struct CommentThread {
 
 /// Comments of a thread at most.
 const THREAD_SIZE_MAX: i32 = 500;
-/// Levels of a thread below its root at most.
-const THREAD_DEPTH_MAX: i32 = 32;
 
 #[ComplexObject]
 impl Comment {
@@ -68,6 +72,16 @@ impl Comment {
     /// Whether it was deleted and stays only because of its replies.
     async fn is_deleted(&self, ctx: &Context<'_>) -> ApiResult<bool> {
         Ok(ctx.read(TombstoneOf(self.id)).await?.is_some())
+    }
+
+    /// Whether it was removed by an editor. It then has neither text nor author, and stays.
+    async fn is_hidden(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        Ok(ctx.read(TombstoneOf(self.id)).await?.is_some_and(|tombstone| tombstone.hidden))
+    }
+
+    /// Whether the viewer may change what it says.
+    async fn can_edit(&self, ctx: &Context<'_>) -> ApiResult<bool> {
+        Ok(self.user_id.is_some() && policy::may("editComment", ctx.viewer(), self.user_id.map(Id::key))?)
     }
 
     /// What the comment is about.
@@ -120,8 +134,8 @@ impl Comment {
         #[graphql(desc = "How many levels of replies, 0 to 32.", default = 32)] max_depth: i32,
         #[graphql(desc = "How many comments, 1 to 500.", default = 100)] first: i32,
     ) -> ApiResult<CommentThread> {
-        if !(0..=THREAD_DEPTH_MAX).contains(&max_depth) {
-            let text = format!("{max_depth} is out of range; ask for 0 to {THREAD_DEPTH_MAX}");
+        if !(0..=DEPTH_MAX).contains(&max_depth) {
+            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
             return Err(ApiError::bad_input("maxDepth", text));
         }
         if !(1..=THREAD_SIZE_MAX).contains(&first) {
@@ -199,4 +213,15 @@ impl CommentQuery {
     ) -> ApiResult<Option<Comment>> {
         ctx.find(Id::parse("id", &id)?).await
     }
+
+    /// Where the feed of comments stood a moment before this request, for `after` of a subscription. A
+    /// page that first asks for this, then for the list, and then subscribes behind it misses nothing;
+    /// what it gets twice it knows by the comment's id.
+    async fn comment_cursor(&self, ctx: &Context<'_>) -> String {
+        let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
+        ctx.data_unchecked::<Arc<Hub>>().cursor_at(before)
+    }
 }
+
+/// Lists that are read with the cursor, or from a replica that follows this closely, are newer than it.
+const CURSOR_MARGIN: Duration = Duration::from_secs(1);

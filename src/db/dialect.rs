@@ -59,3 +59,16 @@ pub fn position(backend: DbBackend, text: impl ColumnTrait, needle: &str) -> Exp
     let name = if backend == DbBackend::Sqlite { "instr" } else { "strpos" };
     Func::cust(name).arg(text.into_expr()).arg(needle).into()
 }
+
+/// The keys of a unique index over columns that may be NULL, for ON CONFLICT: SQLite's index has 0 in
+/// place of NULL, since there NULLs differ.
+pub fn nullable_keys(backend: DbBackend, columns: &[impl ColumnTrait]) -> Vec<Expr> {
+    let key = |column: &_| Expr::col(sea_orm::IdenStatic::as_str(column).to_owned());
+    columns
+        .iter()
+        .map(|column| match backend {
+            DbBackend::Sqlite => Func::coalesce([key(column), Expr::cust("0")]).into(),
+            _ => key(column),
+        })
+        .collect()
+}

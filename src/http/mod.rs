@@ -13,20 +13,25 @@ mod body;
 mod caller;
 mod cors;
 mod document;
+mod events;
 mod graphql;
 mod health;
 mod ide;
 mod inputs;
 mod limits;
 mod metrics;
+mod operation;
 mod params;
+mod places;
 mod refusal;
 mod request;
 mod respond;
 mod scan;
 mod serve;
 mod shape;
+mod socket;
 mod stall;
+mod subscribe;
 mod variables;
 mod weigh;
 
@@ -35,20 +40,19 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use async_graphql::parser;
 use axum::Router;
-use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use ipnet::IpNet;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
-use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use cors::Origin;
 pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
+pub use subscribe::{Direct, End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
 pub use weigh::Pages;
 
 use caller::Callers;
@@ -74,23 +78,33 @@ pub struct Settings {
     pub metrics: bool,
 }
 
+/// What answers, behind the transport.
+pub struct Services<E> {
+    /// Executes queries and mutations.
+    pub executor: E,
+    /// Executes subscriptions.
+    pub subscribe: Arc<dyn Subscribe>,
+    /// Knows whose a token is.
+    pub authenticate: Arc<dyn Authenticate>,
+}
+
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
-/// `/metrics` if they are wanted. `sdl` defines the executor's schema; `authenticate` knows whose a
-/// token is.
+/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
 ///
 /// # Errors
 /// The schema's definition is no SDL.
 pub fn router<E: Executor>(
-    executor: E,
-    authenticate: Arc<dyn Authenticate>,
+    services: Services<E>,
     sdl: &str,
     health: &Health,
     settings: &Settings,
 ) -> Result<Router, parser::Error> {
     let Settings { limits, cors_origins, trusted_proxies, pages, .. } = settings;
     let documents = Documents::new(sdl, *pages, limits.clone())?;
+    let Services { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
-    let endpoint = Arc::new(Endpoint::new(metrics::Counted(executor), documents, callers, limits.clone()));
+    let endpoint = Endpoint::new(metrics::Counted(executor), subscribe, callers, documents, settings);
+    let endpoint = Arc::new(endpoint);
     let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
     let mut router = health_routes(health).route("/graphql", graphql);
     if settings.ide {
@@ -99,15 +113,15 @@ pub fn router<E: Executor>(
     if settings.metrics {
         router = router.merge(metrics_route(health));
     }
-    router =
-        router.layer(CatchPanicLayer::custom(request::answer_panic)).layer(compression(limits.compress_from_bytes));
-    if !cors_origins.is_empty() {
-        router = router.layer(cors::layer(cors_origins));
-    }
-    for (name, value) in SAFE_HEADERS {
-        router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
-    }
-    Ok(router.layer(from_fn(request::observe)).layer(from_fn(metrics::observe)))
+    // As one layer, the outermost first: the router boxes the routes, and each request, for every
+    // layer that it is given.
+    Ok(router.layer((
+        from_fn(metrics::observe),
+        from_fn(request::observe),
+        option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
+        compression(limits.compress_from_bytes),
+        CatchPanicLayer::custom(request::answer_panic),
+    )))
 }
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
@@ -122,15 +136,6 @@ fn health_routes(health: &Health) -> Router {
 fn metrics_route(health: &Health) -> Router {
     Router::new().route("/metrics", get(metrics::show).with_state(health.db.clone()))
 }
-
-/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
-/// IDE's pages come with a policy of their own.
-const SAFE_HEADERS: [(HeaderName, &str); 4] = [
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("x-frame-options"), "DENY"),
-    (HeaderName::from_static("content-security-policy"), "default-src 'none'; frame-ancestors 'none'"),
-];
 
 /// A stream of events must reach the client one by one, which a compressor would hold up.
 fn compression(from_bytes: u64) -> CompressionLayer<impl Predicate> {

@@ -3,8 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use async_graphql::ServerError;
 use axum::Json;
 use axum::extract::Request;
+use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -26,11 +28,27 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     context.answered(response.status().as_u16());
+    let headers = response.headers_mut();
+    for (name, value) in SAFE_HEADERS {
+        headers.entry(name).or_insert(value);
+    }
     if let Ok(value) = HeaderValue::from_str(&context.id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        headers.insert(REQUEST_ID, value);
     }
     response
 }
+
+/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
+/// IDE's pages come with a policy of their own.
+const SAFE_HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
+    (
+        HeaderName::from_static("content-security-policy"),
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
 
 fn identify(request: &Request) -> Arc<RequestContext> {
     let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -64,8 +82,14 @@ fn is_sane(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// The answer after a panic in a handler: the text of the panic is logged, never sent.
+/// The answer after a panic in a handler.
 pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
+    let error = report_panic(&*panic);
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
+}
+
+/// An error for the client after a panic: the text of the panic is logged, never sent.
+pub(super) fn report_panic(panic: &(dyn Any + Send)) -> ServerError {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -73,11 +97,13 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
         .unwrap_or("no text");
     tracing::error!(request_id = telemetry::request_id(), "a handler panicked: {text}");
     metrics::count_error("INTERNAL");
-    let error = json!({
-        "message": "internal error; the server's log has the details",
-        "extensions": { "code": "INTERNAL", "requestId": telemetry::request_id() },
-    });
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
+    let mut error = ServerError::new("internal error; the server's log has the details", None);
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", "INTERNAL");
+    if let Some(id) = telemetry::request_id() {
+        extensions.set("requestId", id);
+    }
+    error
 }
 
 #[cfg(test)]

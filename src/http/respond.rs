@@ -1,7 +1,7 @@
 //! Answers in the form that the GraphQL-over-HTTP specification gives them.
 
 use async_graphql::{Response as Outcome, ServerError, Value};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -51,6 +51,11 @@ pub(super) fn respond_batch(outcomes: &[Outcome], answer: Answer) -> Response {
     write(&entries, StatusCode::OK, answer)
 }
 
+/// An outcome as an object on one line; none if nothing was executed.
+pub(super) fn payload(outcome: &Outcome) -> Option<Bytes> {
+    was_executed(outcome).then(|| serialise(&Entry::of(outcome)).unwrap_or(Bytes::from_static(UNWRITABLE)))
+}
+
 /// The answer to a request that was not executed.
 pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
     let Refusal { status, headers, error, .. } = refusal;
@@ -62,16 +67,28 @@ pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
     response
 }
 
+/// Errors as an outcome on one line, without data.
+pub(super) fn errors(errors: &[ServerError]) -> Bytes {
+    let entry = Entry { data: None, errors, extensions: &std::collections::BTreeMap::new() };
+    serialise(&entry).unwrap_or(Bytes::from_static(UNWRITABLE))
+}
+
+/// What stands for an outcome that is no JSON.
+const UNWRITABLE: &[u8] = br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#;
+
+fn serialise(body: &impl Serialize) -> Option<Bytes> {
+    let written = serde_json::to_vec(body).map(Bytes::from).inspect_err(|error| {
+        metrics::count_error("INTERNAL");
+        // A scalar of ours that is no JSON, such as an infinite number.
+        tracing::error!(request_id = crate::telemetry::request_id(), "the answer is no JSON: {error}");
+    });
+    written.ok()
+}
+
 fn write(body: &impl Serialize, status: StatusCode, answer: Answer) -> Response {
-    let (status, body) = match serde_json::to_vec(body) {
-        Ok(body) => (status, body),
-        Err(error) => {
-            metrics::count_error("INTERNAL");
-            // A scalar of ours that is no JSON, such as an infinite number.
-            tracing::error!(request_id = crate::telemetry::request_id(), "the answer is no JSON: {error}");
-            let body = br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#;
-            (StatusCode::INTERNAL_SERVER_ERROR, body.to_vec())
-        }
+    let (status, body) = match serialise(body) {
+        Some(body) => (status, body),
+        None => (StatusCode::INTERNAL_SERVER_ERROR, Bytes::from_static(UNWRITABLE)),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -48,7 +48,8 @@ impl Constraint {
         }
     }
 
-    fn problem(&self) -> UserError {
+    /// What to tell the client.
+    pub fn problem(&self) -> UserError {
         UserError::new(self.code, self.field, self.message)
     }
 }

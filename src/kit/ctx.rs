@@ -33,7 +33,7 @@ pub trait ContextExt {
     /// The viewer, who has this role or a higher one.
     fn viewer_with(&self, role: Role) -> ApiResult<Viewer>;
 
-    /// The object with this id, if there is one.
+    /// The object with this id, if there is one that the viewer may see.
     async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>>;
 
     /// The object that another one refers to.
@@ -80,7 +80,10 @@ impl ContextExt for Context<'_> {
     }
 
     async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>> {
-        Ok(loader(self).load_one(id).await?)
+        let found = loader(self).load_one(id).await?;
+        // A batch is shared by requests: who may see a row is asked for each.
+        let sees = |owner| self.viewer().is_some_and(|viewer| viewer.user == owner);
+        Ok(found.filter(|node| node.owner().is_none_or(sees)))
     }
 
     async fn load<N: Node>(&self, id: Id<N>) -> ApiResult<N> {

@@ -14,7 +14,7 @@ use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
 };
 
-use super::batch;
+use super::batch::{self, Gate};
 use super::children::{CountOf, Edge, PageOf, Rows, load_counts, load_pages};
 use super::id::{Id, NodeType};
 use crate::db::dialect;
@@ -38,11 +38,16 @@ pub trait Node: NodeType + Row {
     fn hidden() -> Option<Expr> {
         None
     }
+
+    /// The key of the one user who may see the row, if not everybody may.
+    fn owner(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// Makes a type a [`Node`]: it has a field `id: Id<Self>`, and its table a column `id`.
 macro_rules! node {
-    ($node:ident, $table:ident $(, hidden: $hidden:expr)?) => {
+    ($node:ident, $table:ident $(, hidden: $hidden:expr)? $(, owner: $owner:expr)?) => {
         impl $crate::kit::NodeType for $node {
             const TYPE: &'static str = stringify!($node);
         }
@@ -62,6 +67,10 @@ macro_rules! node {
 
             $(fn hidden() -> Option<sea_orm::sea_query::Expr> {
                 Some($hidden)
+            })?
+
+            $(fn owner(&self) -> Option<i32> {
+                Some($owner(self))
             })?
         }
     };
@@ -124,8 +133,11 @@ impl Reader {
 pub fn new_loader(db: DatabaseConnection) -> DataLoader<Reader> {
     // The delay is up to `batch`. async-graphql must be built without its feature
     // `tokio-timer`, whose timers round zero up to a millisecond.
+    let gate = Gate::new();
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-    DataLoader::new(Reader(db), batch::open).delay(Duration::ZERO).max_batch_size(BATCH_SIZE_MAX)
+    DataLoader::new(Reader(db), move |batch| batch::open(gate.admit(batch)))
+        .delay(Duration::ZERO)
+        .max_batch_size(BATCH_SIZE_MAX)
 }
 
 /// Keys in one statement at most; one array parameter holds them.

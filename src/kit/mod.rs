@@ -1,4 +1,4 @@
-//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads.
+//! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
 pub mod batch;
 pub mod children;
@@ -6,15 +6,19 @@ pub mod connection;
 pub mod constraint;
 pub mod ctx;
 pub mod cursor;
+pub mod edit;
 pub mod filter;
 pub mod fold;
+pub mod form;
 pub mod id;
 pub mod load;
 pub mod mutate;
+pub mod object;
 pub mod page;
 pub mod problem;
 pub mod scalar;
 pub mod sort;
+pub mod wake;
 
 pub use children::Edge;
 pub use connection::Page;
@@ -26,7 +30,9 @@ pub(crate) use load::node;
 pub use load::{Node, Row, WideColumn};
 pub(crate) use mutate::payload;
 pub use mutate::{Answer, Deleted, Produced, Work, mutate};
+pub use object::Object;
 pub use page::PageArgs;
 pub use problem::{Problems, Rejection, UserError, UserErrorCode};
 pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey, choice_name};
+pub use wake::Wake;

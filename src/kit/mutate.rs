@@ -5,7 +5,7 @@
 //!
 //! ```ignore
 //! async fn add_comment(&self, ctx: &Context<'_>, input: AddCommentInput) -> Answer<AddCommentPayload> {
-//!     mutate(ctx, async |work| service::add(work, &input).await).await
+//!     mutate(ctx, async move |work| service::add(work, &input).await).await
 //! }
 //! ```
 //!
@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use async_graphql::{Context, ID, OutputType};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
@@ -25,6 +25,7 @@ use super::ctx::ContextExt;
 use super::id::{Id, NodeType};
 use super::load::Node;
 use super::problem::{Rejection, UserError};
+use super::wake::Wake;
 use crate::clock;
 use crate::db::Db;
 use crate::error::{ApiError, ApiResult, is_transient, log_database};
@@ -55,6 +56,12 @@ impl Work {
     /// The time of the change, the same in all its rows.
     pub fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// The time of the change of an object that was changed at `before`: always later, whatever the clocks
+    /// say.
+    pub fn later_than(&self, before: DateTime<FixedOffset>) -> DateTime<FixedOffset> {
+        self.now.fixed_offset().max(before + TimeDelta::microseconds(1))
     }
 
     /// The mutation's name in the schema, such as `addComment`.
@@ -226,7 +233,11 @@ pub async fn mutate_keyed<T: Serialize>(
 ) -> ApiResult<Outcome> {
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
-    run(&ctx.data_unchecked::<Db>().write, name, ctx.viewer(), key, work).await
+    let outcome = run(&ctx.data_unchecked::<Db>().write, name, ctx.viewer(), key, work).await;
+    if let Some(wake) = ctx.data_opt::<Wake>() {
+        wake.call();
+    }
+    outcome
 }
 
 /// Runs a change without GraphQL: for the command line.

@@ -109,6 +109,11 @@ impl Problems {
         Self::default()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Notes a problem.
     pub fn add(&mut self, error: UserError) {
         self.0.push(error);

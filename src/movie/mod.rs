@@ -4,9 +4,11 @@
 //! [`award`](crate::award), [`cinema`](crate::cinema).
 
 mod inputs;
+mod mutation;
 mod query;
 mod types;
 
 pub use inputs::{MovieFilter, MovieOrder};
+pub use mutation::MovieMutation;
 pub use query::MovieQuery;
 pub use types::{AgeRating, Movie};

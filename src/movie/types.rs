@@ -12,8 +12,9 @@ use crate::comment::{Comment, CommentOrder, CommentsOfMovie};
 use crate::error::ApiResult;
 use crate::kit::scalar::Money;
 use crate::kit::{ByKey, ContextExt, Id, Page, PageArgs, WideColumn, json_strings, node};
-use crate::rating::{Rated, UserRating};
+use crate::rating::{self, UserRating};
 use crate::staff::{StaffMember, StaffOfMovie};
+use crate::subject::SubjectId;
 
 /// A movie or a series of the catalogue.
 #[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
@@ -98,7 +99,12 @@ impl Movie {
 
     /// What users gave the movie.
     async fn user_rating(&self, ctx: &Context<'_>) -> ApiResult<UserRating> {
-        UserRating::load(ctx, Rated::Movie(self.id)).await
+        UserRating::load(ctx, SubjectId::Movie(self.id)).await
+    }
+
+    /// What the viewer gave the movie, from 1 to 5; null if nothing, and for whoever is not signed in.
+    async fn viewer_rating(&self, ctx: &Context<'_>) -> ApiResult<Option<i16>> {
+        rating::of_viewer(ctx, SubjectId::Movie(self.id)).await
     }
 
     /// Who made the movie, in the order of the credits.

@@ -6,6 +6,8 @@
 pub const SIDE_TABLES: &[&str] = &[
     "audit_log",
     "cinema_titles",
+    "comment_events",
+    "comment_feed",
     "comment_tombstones",
     "idempotency_keys",
     "movie_tags",

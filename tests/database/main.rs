@@ -9,6 +9,7 @@ mod support;
 mod accepts;
 mod catalogue;
 mod checks;
+mod comment_feed;
 mod entities;
 mod facts;
 mod fixture;

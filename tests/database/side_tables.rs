@@ -311,7 +311,8 @@ async fn a_dump_of_the_data_alone_can_be_restored() {
     assert!(restore.status.success(), "{}", String::from_utf8_lossy(&restore.stderr));
     let (full, restored) = (full.connect().await, restored.connect().await);
     expect_none(&restored, "a restore", DRIFT).await;
-    for table in SIDE_TABLES {
+    // The feed tells of the restore itself, under an epoch of its own.
+    for table in SIDE_TABLES.iter().filter(|table| !["comment_events", "comment_feed"].contains(table)) {
         // Their own ids are given anew.
         let rows = format!(
             "SELECT (to_jsonb(t) - CASE WHEN '{table}' = 'rating_totals' THEN 'id' ELSE '' END)::text FROM {table} AS t

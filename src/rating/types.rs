@@ -1,25 +1,17 @@
-//! What users gave movies and publications.
+//! What users gave, as API clients see it: one rating, and all together.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::{rating_totals, users_rating};
-use sea_orm::{
-    ColumnTrait, Condition, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef,
-    Select,
-};
+use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef, Select};
 
+use super::loaders::{GivenBy, TotalsOf};
 use crate::account::User;
-use crate::db::dialect;
-use crate::error::{ApiResult, log_database};
-use crate::kit::load::Reader;
+use crate::error::ApiResult;
 use crate::kit::{ByKey, ContextExt, Edge, Id, SortKey, node};
 use crate::movie::Movie;
 use crate::publication::Publication;
-use crate::subject::Subject;
+use crate::subject::{Subject, SubjectId};
 
 /// What one user gave one movie or publication.
 #[derive(Clone, Debug, SimpleObject, DerivePartialModel)]
@@ -81,25 +73,16 @@ pub struct UserRating {
     histogram: Vec<i32>,
 }
 
-/// What users can rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Rated {
-    /// A movie.
-    Movie(Id<Movie>),
-    /// A publication.
-    Publication(Id<Publication>),
-}
-
 impl UserRating {
-    /// What was given to `rated`.
+    /// What was given to `subject`.
     ///
     /// # Errors
     /// What the database answers.
-    pub async fn load(ctx: &Context<'_>, rated: Rated) -> ApiResult<Self> {
-        Ok(ctx.read(rated).await?.unwrap_or_else(|| Self::of([0; 5], None)))
+    pub async fn load(ctx: &Context<'_>, subject: SubjectId) -> ApiResult<Self> {
+        Ok(ctx.read(TotalsOf(subject)).await?.unwrap_or_else(|| Self::of([0; 5], None)))
     }
 
-    fn of(given: [i32; 5], average: Option<i32>) -> Self {
+    pub(super) fn of(given: [i32; 5], average: Option<i32>) -> Self {
         Self {
             average: average.map(|thousandths| f64::from(thousandths) / 1e3),
             count: given.iter().sum(),
@@ -108,36 +91,14 @@ impl UserRating {
     }
 }
 
-impl Loader<Rated> for Reader {
-    type Value = UserRating;
-    type Error = Arc<DbErr>;
-
-    async fn load(&self, keys: &[Rated]) -> Result<HashMap<Rated, UserRating>, Arc<DbErr>> {
-        let (mut movies, mut publications) = (Vec::new(), Vec::new());
-        for key in keys {
-            match key {
-                Rated::Movie(id) => movies.push(id.key()),
-                Rated::Publication(id) => publications.push(id.key()),
-            }
-        }
-        let one_of = |column: rating_totals::Column, ids: &[i32]| {
-            (!ids.is_empty()).then(|| dialect::one_of(self.db().get_database_backend(), column.as_column_ref(), ids))
-        };
-        let subjects = Condition::any()
-            .add_option(one_of(rating_totals::Column::MovieId, &movies))
-            .add_option(one_of(rating_totals::Column::PublicationId, &publications));
-        let rows = rating_totals::Entity::find().filter(subjects).all(self.db()).await.map_err(log_database)?;
-        let rated = |row: &rating_totals::Model| match (row.movie_id, row.publication_id) {
-            (Some(id), _) => Some(Rated::Movie(Id::new(id))),
-            (None, id) => id.map(|id| Rated::Publication(Id::new(id))),
-        };
-        Ok(rows
-            .iter()
-            .filter_map(|row| {
-                let given = [row.given_1, row.given_2, row.given_3, row.given_4, row.given_5];
-                Some((rated(row)?, UserRating::of(given, row.average)))
-            })
-            .collect())
+/// What the viewer gave `subject`; `None` for whoever is not signed in.
+///
+/// # Errors
+/// What the database answers.
+pub async fn of_viewer(ctx: &Context<'_>, subject: SubjectId) -> ApiResult<Option<i16>> {
+    match ctx.viewer() {
+        Some(viewer) => ctx.read(GivenBy { user: viewer.user, subject }).await,
+        None => Ok(None),
     }
 }
 

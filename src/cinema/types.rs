@@ -74,8 +74,7 @@ impl Cinema {
 impl Availability {
     /// The price for students in roubles: the price less the discount, rounded to kopecks.
     async fn student_price(&self) -> Money {
-        let share = Decimal::new(100 - i64::from(self.discount_percent), 2);
-        Money::round(self.price.0 * share)
+        student_price(self.price, self.discount_percent)
     }
 
     /// The cinema.
@@ -87,6 +86,12 @@ impl Availability {
     async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
         ctx.load(self.movie_id).await
     }
+}
+
+/// What students pay: the price less so many per cent.
+pub fn student_price(price: Money, discount_percent: i16) -> Money {
+    let share = Decimal::new(100 - i64::from(discount_percent), 2);
+    Money::round(price.0 * share)
 }
 
 node!(Cinema, cinema_online);

@@ -1,0 +1,7 @@
+//! Film awards, their nominations, and who received them for what.
+
+mod mutation;
+mod types;
+
+pub use mutation::{FilmAwardMutation, MovieAwardMutation, NominationMutation};
+pub use types::{AwardQuery, AwardsOfMovie, AwardsOfPerson, FilmAward, FilmAwardNomination, MovieAward};

@@ -1,0 +1,227 @@
+//! Rules of comments: where one may stand, who may change it, and what is left of one that others
+//! have answered.
+//!
+//! Whoever deletes a comment locks its row, and so does whoever answers it, so that no answer is added to a
+//! comment that goes. Of several rows a reply is locked before its parent, so that two deletions
+//! never wait for each other.
+
+use entity::{comment_tombstones, comments};
+use sea_orm::sea_query::{
+    Alias, CommonTableExpression, Expr, ExprTrait, JoinType, LockType, Query, UnionType, WithClause,
+};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
+
+use super::mutation::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
+use super::{Comment, DEPTH_MAX};
+use crate::kit::Id;
+use crate::kit::form::{GivenId, path};
+use crate::kit::mutate::Work;
+use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::subject::SubjectId;
+
+/// Characters of a comment at most.
+const TEXT_LENGTH_MAX: usize = 10_000;
+
+/// Says something about a movie or a publication, or answers a comment.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the input.
+pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Rejection> {
+    let mut problems = Problems::new();
+    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    let subject = input.subject_id.as_ref().map(|id| SubjectId::parse(&path("subjectId"), id));
+    let subject = problems.take(subject.transpose())?.flatten();
+    let parent = input.parent_id.as_ref().map(|id| Id::<Comment>::parse(&path("parentId"), id));
+    let parent = problems.take(parent.transpose())?.flatten();
+    let subject = match parent {
+        Some(parent) => problems.take(answer(work, parent, subject).await)?,
+        None if input.subject_id.is_none() && input.parent_id.is_none() => {
+            problems
+                .bad_input(path("subjectId"), "is missing; name a movie or a publication, or a comment in `parentId`");
+            None
+        }
+        None => subject,
+    };
+    problems.check()?;
+    let gone = || UserError::not_found(path("subjectId"), "movie or publication");
+    let Some(subject) = subject else { return Err(gone().into()) };
+    let mut values = vec![
+        (comments::Column::UserId, Expr::value(work.viewer()?.user)),
+        (comments::Column::Comment, Expr::value(text)),
+        (comments::Column::CreatedAt, Expr::value(work.now().fixed_offset())),
+    ];
+    values.extend(parent.map(|parent| (comments::Column::ParentId, Expr::value(parent.key()))));
+    let (own, _) = subject.column(comments::Column::MovieId, comments::Column::PublicationId);
+    let insert = subject.insert::<comments::Entity>(own, values).returning_col(comments::Column::Id).to_owned();
+    let row = work.txn().query_one(&insert).await?.ok_or_else(gone)?;
+    Ok(Id::new(row.try_get_by_index(0)?))
+}
+
+/// The subject of a comment that may be answered; it stays until the transaction ends. A subject
+/// that the client `named` has to be the same.
+async fn answer(work: &Work, parent: Id<Comment>, named: Option<SubjectId>) -> Result<SubjectId, Rejection> {
+    let field = path("parentId");
+    let row: Option<(Option<i32>, Option<i32>, Option<i32>)> = comments::Entity::find_by_id(parent.key())
+        .select_only()
+        .columns([comments::Column::MovieId, comments::Column::PublicationId, comments::Column::ParentId])
+        .lock(LockType::KeyShare)
+        .into_tuple()
+        .one(work.txn())
+        .await?;
+    let gone = || UserError::not_found(field.as_str(), "comment");
+    let (movie, publication, above) = row.ok_or_else(gone)?;
+    let subject = SubjectId::of(movie, publication).ok_or_else(gone)?;
+    // A statement after the lock sees what whoever held it before has left.
+    if find_tombstone(work, parent.key()).await?.is_some() {
+        return Err(gone().into());
+    }
+    let mut problems = Problems::new();
+    if named.is_some_and(|named| named != subject) {
+        let text = "is not what the comment in `parentId` is about; leave it out, or name that";
+        problems.bad_input(path("subjectId"), text);
+    }
+    if above.is_some() && is_deepest(work, parent).await? {
+        problems.bad_input(field, format!("stands {DEPTH_MAX} levels deep, which is the most; answer one above it"));
+    }
+    problems.check()?;
+    Ok(subject)
+}
+
+/// Whether a comment is so deep in its thread that no reply may stand below it. Reads so many levels
+/// and no more, however deep it is.
+async fn is_deepest(work: &Work, comment: Id<Comment>) -> Result<bool, DbErr> {
+    let (above, parent, level) = (Alias::new("above"), Alias::new("parent"), Alias::new("level"));
+    let of = |column: &Alias| Expr::col((above.clone(), column.clone()));
+    let mut steps = Query::select();
+    steps
+        .expr_as(Expr::col(comments::Column::ParentId), parent.clone())
+        .expr_as(Expr::cust("0"), level.clone())
+        .from(comments::Entity)
+        .and_where(comments::Column::Id.eq(comment.key()))
+        .union(
+            UnionType::All,
+            Query::select()
+                .column((comments::Entity, comments::Column::ParentId))
+                .expr(of(&level).add(Expr::cust("1")))
+                .from(above.clone())
+                .join(
+                    JoinType::InnerJoin,
+                    comments::Entity,
+                    Expr::col((comments::Entity, comments::Column::Id)).eq(of(&parent)),
+                )
+                .and_where(of(&level).lt(DEPTH_MAX))
+                .take(),
+        );
+    let table =
+        CommonTableExpression::new().table_name(above.clone()).columns([parent, level.clone()]).query(steps).to_owned();
+    let deepest = Query::select().expr(Expr::col(level).max()).from(above).take();
+    let row = work.txn().query_one(&deepest.with(WithClause::new().recursive(true).cte(table).to_owned())).await?;
+    let depth: Option<i32> = row.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
+    Ok(depth.is_some_and(|depth| depth >= DEPTH_MAX))
+}
+
+/// Changes what a comment says.
+///
+/// # Errors
+/// `Invalid` with what is wrong with the input, `Forbidden` when it is somebody else's.
+pub async fn edit(work: &Work, input: &EditCommentInput) -> Result<Id<Comment>, Rejection> {
+    let row = find(work, &input.id, LockType::NoKeyUpdate).await?;
+    let mut problems = Problems::new();
+    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    problems.check()?;
+    let before = row.changed_at.unwrap_or(row.created_at);
+    let changed = comments::ActiveModel {
+        id: ActiveValue::Unchanged(row.id),
+        comment: Set(text),
+        changed_at: Set(Some(work.later_than(before))),
+        ..Default::default()
+    };
+    comments::Entity::update(changed).exec_without_returning(work.txn()).await?;
+    Ok(Id::new(row.id))
+}
+
+/// Deletes a comment, or empties it if it has replies. With the last reply go those above it that
+/// were emptied so.
+///
+/// # Errors
+/// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
+pub async fn delete(work: &Work, input: &DeleteCommentInput) -> Result<Id<Comment>, Rejection> {
+    let row = find(work, &input.id, LockType::Update).await?;
+    if is_answered(work, row.id).await? {
+        bury(work, row.id, false).await?;
+        return Ok(Id::new(row.id));
+    }
+    comments::Entity::delete_by_id(row.id).exec(work.txn()).await?;
+    let mut above = row.parent_id;
+    while let Some(id) = above {
+        above = remove_if_empty(work, id).await?;
+    }
+    Ok(Id::new(row.id))
+}
+
+/// Removes a comment that is only there for its replies, if these are gone. Gives its parent.
+async fn remove_if_empty(work: &Work, id: i32) -> Result<Option<i32>, DbErr> {
+    let parent: Option<Option<i32>> = comments::Entity::find_by_id(id)
+        .select_only()
+        .column(comments::Column::ParentId)
+        .lock(LockType::Update)
+        .into_tuple()
+        .one(work.txn())
+        .await?;
+    let goes = find_tombstone(work, id).await?.is_some_and(|tombstone| !tombstone.hidden);
+    if !goes || is_answered(work, id).await? {
+        return Ok(None);
+    }
+    comments::Entity::delete_by_id(id).exec(work.txn()).await?;
+    Ok(parent.flatten())
+}
+
+/// Empties a comment for good and marks it as hidden; it stays.
+///
+/// # Errors
+/// `Invalid` when it is not there.
+pub async fn hide(work: &Work, input: &HideCommentInput) -> Result<Id<Comment>, Rejection> {
+    let row = find(work, &input.id, LockType::Update).await?;
+    bury(work, row.id, true).await?;
+    Ok(Id::new(row.id))
+}
+
+/// A trigger empties the comment.
+async fn bury(work: &Work, id: i32, hidden: bool) -> Result<(), DbErr> {
+    let tombstone = comment_tombstones::ActiveModel {
+        comment_id: Set(id),
+        deleted_at: Set(work.now().fixed_offset()),
+        hidden: Set(hidden),
+    };
+    comment_tombstones::Entity::insert(tombstone).exec_without_returning(work.txn()).await?;
+    Ok(())
+}
+
+/// A comment that the viewer may change and that is not deleted. Its row is locked.
+async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<comments::Model, Rejection> {
+    let id = Id::<Comment>::parse(&path("id"), id)?;
+    let row = comments::Entity::find_by_id(id.key()).lock(lock).one(work.txn()).await?;
+    let gone = || UserError::not_found(path("id"), "comment");
+    let row = row.ok_or_else(gone)?;
+    // A statement after the lock sees what whoever held it before has left.
+    if find_tombstone(work, row.id).await?.is_some() {
+        return Err(gone().into());
+    }
+    work.may_change(row.user_id)?;
+    Ok(row)
+}
+
+async fn find_tombstone(work: &Work, id: i32) -> Result<Option<comment_tombstones::Model>, DbErr> {
+    comment_tombstones::Entity::find_by_id(id).one(work.txn()).await
+}
+
+async fn is_answered(work: &Work, id: i32) -> Result<bool, DbErr> {
+    let reply: Option<i32> = comments::Entity::find()
+        .select_only()
+        .column(comments::Column::Id)
+        .filter(comments::Column::ParentId.eq(id))
+        .into_tuple()
+        .one(work.txn())
+        .await?;
+    Ok(reply.is_some())
+}

@@ -1,0 +1,321 @@
+//! Making, changing and deleting rows of the catalogue: what these have in common. A domain states
+//! its fields and their checks ([`Editable`]), and `editable!` gives them their GraphQL names.
+
+use std::future::Future;
+
+use async_graphql::ID;
+use sea_orm::sea_query::{Alias, Expr, LockType, Query, SelectStatement};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
+    IntoActiveModel, PrimaryKeyTrait, QueryFilter, QuerySelect,
+};
+
+use super::constraint::{Constraint, explain};
+use super::form::{Form, path};
+use super::id::Id;
+use super::load::{Node, Row};
+use super::mutate::Work;
+use super::problem::{Rejection, UserError};
+
+/// A row of `N`'s table, as it is written.
+pub type Draft<N> = <<N as Row>::Entity as EntityTrait>::ActiveModel;
+type Column<N> = <<N as Row>::Entity as EntityTrait>::Column;
+
+/// An object that editors make, change and delete.
+pub trait Editable:
+    Node<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>, Model: IntoActiveModel<Draft<Self>>>>
+{
+    /// What clients give of each field.
+    type Fields: Send;
+
+    /// The object in words: "cinema".
+    const WHAT: &'static str;
+
+    /// What no two rows have in common.
+    const UNIQUE: &'static [Unique<Self>] = &[];
+
+    /// Checks the fields and puts them into the row.
+    fn fill(
+        form: &mut Form<'_>,
+        fields: Self::Fields,
+        row: &mut Draft<Self>,
+    ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// What may refer to the object with this key and must not lose it.
+    fn references(key: i32) -> Vec<References> {
+        let _ = key;
+        Vec::new()
+    }
+}
+
+/// Columns of which no two rows have the same values.
+pub struct Unique<N: Row> {
+    /// The columns.
+    pub columns: &'static [Column<N>],
+    /// The constraint, and what to tell of a second row.
+    pub constraint: Constraint,
+}
+
+/// Rows that refer to an object which is to be deleted.
+#[derive(Debug)]
+pub struct References {
+    one: &'static str,
+    many: &'static str,
+    rows: SelectStatement,
+}
+
+impl References {
+    /// Rows whose `column` is `value`; one of them, and many, in words.
+    pub fn new(
+        column: impl ColumnTrait,
+        value: impl Into<sea_orm::Value>,
+        one: &'static str,
+        many: &'static str,
+    ) -> Self {
+        let rows = Query::select()
+            .expr(Expr::cust("1"))
+            .from(column.entity_name())
+            .and_where(column.eq(value))
+            .limit(COUNTED_MAX + 1)
+            .take();
+        Self { one, many, rows }
+    }
+}
+
+/// Rows in the way of a deletion that are counted; of more it is only said that there are.
+const COUNTED_MAX: u64 = 1_000;
+
+/// Inserts a row.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the fields.
+pub async fn create<N: Editable>(work: &Work, fields: N::Fields) -> Result<Id<N>, Rejection> {
+    let mut form = Form::new(work);
+    let mut row = <Draft<N> as ActiveModelTrait>::default();
+    N::fill(&mut form, fields, &mut row).await?;
+    check_unique::<N>(&mut form, &row, None).await?;
+    form.check()?;
+    let inserted = N::Entity::insert(row).exec(work.txn()).await.map_err(explain(&constraints::<N>()))?;
+    Ok(Id::new(inserted.last_insert_id))
+}
+
+/// Changes the row with this id.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the id and the fields.
+pub async fn update<N: Editable>(work: &Work, id: &ID, fields: N::Fields) -> Result<Id<N>, Rejection> {
+    let mut form = Form::new(work);
+    let id = form.problems.id::<N>(&path("id"), id);
+    let found = match id {
+        Some(id) => N::Entity::find_by_id(id.key()).lock(LockType::NoKeyUpdate).one(work.txn()).await?,
+        None => None,
+    };
+    if id.is_some() && found.is_none() {
+        form.problems.add(UserError::not_found(path("id"), N::WHAT));
+    }
+    let mut row = found.map_or_else(<Draft<N> as ActiveModelTrait>::default, IntoActiveModel::into_active_model);
+    N::fill(&mut form, fields, &mut row).await?;
+    check_unique::<N>(&mut form, &row, id).await?;
+    form.check()?;
+    if row.is_changed() {
+        N::Entity::update(row).exec_without_returning(work.txn()).await.map_err(explain(&constraints::<N>()))?;
+    }
+    id.ok_or_else(|| Rejection::Invalid(Vec::new()))
+}
+
+/// Deletes the row with this id, if nothing refers to it that must not lose it.
+///
+/// # Errors
+/// `NOT_FOUND`, or `CONFLICT` with the number of what stands in the way.
+pub async fn delete<N: Editable>(work: &Work, id: &ID) -> Result<Id<N>, Rejection> {
+    remove(work, id, N::WHAT, N::references).await
+}
+
+/// The same for an object that is not edited as others are.
+///
+/// # Errors
+/// As for [`delete`].
+pub async fn remove<N>(
+    work: &Work,
+    id: &ID,
+    what: &str,
+    references: fn(i32) -> Vec<References>,
+) -> Result<Id<N>, Rejection>
+where
+    N: Node<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>>>,
+{
+    let id = Id::<N>::parse(&path("id"), id)?;
+    // Whoever wants to refer to it waits, and then finds it gone.
+    let found = N::Entity::find_by_id(id.key()).lock(LockType::Update).one(work.txn()).await?;
+    if found.is_none() {
+        return Err(UserError::not_found(path("id"), what).into());
+    }
+    refuse_if_used(work.txn(), "id", references(id.key())).await?;
+    N::Entity::delete_by_id(id.key()).exec(work.txn()).await?;
+    Ok(id)
+}
+
+/// Passes if there are no such rows.
+///
+/// # Errors
+/// `CONFLICT` with their number, under the input's `field`.
+pub async fn refuse_if_used(txn: &DatabaseTransaction, field: &str, used: Vec<References>) -> Result<(), Rejection> {
+    let mut found = Vec::new();
+    for References { one, many, rows } in used {
+        let count = Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(rows, Alias::new("found")).take();
+        let row = txn.query_one(&count).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        match u64::try_from(count).unwrap_or_default() {
+            0 => {}
+            1 => found.push(format!("1 {one}")),
+            count if count > COUNTED_MAX => found.push(format!("more than {COUNTED_MAX} {many}")),
+            count => found.push(format!("{count} {many}")),
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(UserError::conflict(path(field), format!("still used by {}; remove these first", found.join(", "))).into())
+}
+
+/// Notes each unique value that another row has. The constraint remains the judge: somebody
+/// else may insert one before us.
+async fn check_unique<N: Editable>(form: &mut Form<'_>, row: &Draft<N>, own: Option<Id<N>>) -> Result<(), DbErr> {
+    for unique in N::UNIQUE {
+        let values: Vec<_> = unique.columns.iter().map(|column| (column, row.get(*column))).collect();
+        if !values.iter().any(|(_, value)| value.is_set()) {
+            continue;
+        }
+        let mut rows = N::Entity::find().select_only().column(N::key_column());
+        let mut is_whole = true;
+        for (column, value) in values {
+            match value {
+                ActiveValue::Set(value) | ActiveValue::Unchanged(value) => rows = rows.filter(column.eq(value)),
+                ActiveValue::NotSet => is_whole = false,
+            }
+        }
+        if let Some(own) = own {
+            rows = rows.filter(N::key_column().ne(own.key()));
+        }
+        if is_whole && rows.into_tuple::<i32>().one(form.work.txn()).await?.is_some() {
+            form.problems.add(unique.constraint.problem());
+        }
+    }
+    Ok(())
+}
+
+fn constraints<N: Editable>() -> Vec<Constraint> {
+    N::UNIQUE.iter().map(|unique| unique.constraint).collect()
+}
+
+/// Gives an [`Editable`] its inputs, payloads and three mutations, from one list of its fields:
+/// `required` ones have a value in every row, `optional` ones may be null.
+macro_rules! editable {
+    (
+        $object:ident as $name:ident, fields $fields:ident, mutations $mutations:ident;
+        $(#[$create_doc:meta])* $create:ident($create_input:ident) -> $create_payload:ident;
+        $(#[$update_doc:meta])* $update:ident($update_input:ident) -> $update_payload:ident;
+        $(#[$delete_doc:meta])* $delete:ident($delete_input:ident) -> $delete_payload:ident;
+        required { $($(#[$required_doc:meta])* $required:ident: $required_type:ty,)* }
+        optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_type:ty,)* }
+    ) => {
+        #[doc = concat!("What a client gives of the fields of a `", stringify!($object), "`.")]
+        #[derive(Clone, Debug)]
+        pub struct $fields {
+            $($required: async_graphql::MaybeUndefined<$required_type>,)*
+            $($optional: async_graphql::MaybeUndefined<$optional_type>,)*
+        }
+
+        #[doc = concat!("What a new `", stringify!($object), "` is like.")]
+        #[derive(Clone, Debug, async_graphql::InputObject)]
+        pub struct $create_input {
+            $($(#[$required_doc])* $required: $required_type,)*
+            $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
+        }
+
+        impl From<&$create_input> for $fields {
+            fn from(input: &$create_input) -> Self {
+                let input = input.clone();
+                Self {
+                    $($required: async_graphql::MaybeUndefined::Value(input.$required),)*
+                    $($optional: input.$optional,)*
+                }
+            }
+        }
+
+        #[doc = concat!("What to change about a `", stringify!($object), "`. Fields that are left out stay as they are; ")]
+        #[doc = "null clears one that may be null."]
+        #[derive(Clone, Debug, async_graphql::InputObject)]
+        pub struct $update_input {
+            /// Which one to change.
+            id: async_graphql::ID,
+            $($(#[$required_doc])* $required: async_graphql::MaybeUndefined<$required_type>,)*
+            $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
+        }
+
+        impl From<&$update_input> for $fields {
+            fn from(input: &$update_input) -> Self {
+                let input = input.clone();
+                Self { $($required: input.$required,)* $($optional: input.$optional,)* }
+            }
+        }
+
+        #[doc = concat!("Which `", stringify!($object), "` to delete.")]
+        #[derive(Clone, Debug, async_graphql::InputObject)]
+        pub struct $delete_input {
+            /// The id of the one to delete.
+            id: async_graphql::ID,
+        }
+
+        $crate::kit::mutate::payload!($create_payload, "What was made.", $name: $object, "The new object.");
+        $crate::kit::mutate::payload!($update_payload, "What was changed.", $name: $object, "The object as it is now.");
+        $crate::kit::mutate::payload!(
+            $delete_payload, "What was deleted.",
+            deleted_id: $crate::kit::mutate::Deleted<$object>, "The id of the object that is no more."
+        );
+
+        /// See the crate's `schema`.
+        #[derive(Debug, Default)]
+        pub struct $mutations;
+
+        #[async_graphql::Object]
+        impl $mutations {
+            $(#[$create_doc])*
+            async fn $create(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+                #[graphql(desc = "What it is like.")] input: $create_input,
+            ) -> $crate::kit::mutate::Answer<$create_payload> {
+                $crate::kit::mutate::mutate(ctx, async move |work| {
+                    $crate::kit::edit::create::<$object>(work, $fields::from(&input)).await
+                })
+                .await
+            }
+
+            $(#[$update_doc])*
+            async fn $update(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+                #[graphql(desc = "What to change.")] input: $update_input,
+            ) -> $crate::kit::mutate::Answer<$update_payload> {
+                $crate::kit::mutate::mutate(ctx, async move |work| {
+                    $crate::kit::edit::update::<$object>(work, &input.id, $fields::from(&input)).await
+                })
+                .await
+            }
+
+            $(#[$delete_doc])*
+            async fn $delete(
+                &self,
+                ctx: &async_graphql::Context<'_>,
+                #[graphql(desc = "What to delete.")] input: $delete_input,
+            ) -> $crate::kit::mutate::Answer<$delete_payload> {
+                $crate::kit::mutate::mutate(ctx, async move |work| {
+                    $crate::kit::edit::delete::<$object>(work, &input.id).await
+                })
+                .await
+            }
+        }
+    };
+}
+pub(crate) use editable;

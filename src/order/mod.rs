@@ -1,0 +1,8 @@
+//! Movies that users order at online cinemas.
+
+mod mutation;
+mod service;
+mod types;
+
+pub use mutation::OrderMutation;
+pub use types::{Order, OrdersOfUser};

@@ -1,0 +1,55 @@
+//! Rules of orders: what one costs, and that nobody orders the same twice.
+
+use entity::{cinema_online_movie_presence as presence, user_movie_orders as orders};
+use sea_orm::sea_query::LockType;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
+use uuid::Builder;
+
+use super::Order;
+use super::mutation::OrderMovieInput;
+use crate::cinema::{Cinema, student_price};
+use crate::kit::form::{Form, path};
+use crate::kit::scalar::Money;
+use crate::kit::{Constraint, Id, Rejection, UserError, Work, explain};
+use crate::movie::Movie;
+
+const ONCE: Constraint = Constraint::unique(
+    "user_movie_orders_m2m_pk2",
+    "user_movie_orders.user_id, user_movie_orders.movie_id, user_movie_orders.online_cinema_id",
+    "input.movieId",
+    "you have ordered this movie at this cinema already",
+);
+
+/// Orders a movie for the viewer.
+///
+/// # Errors
+/// `Invalid`: there is no such movie or cinema, the cinema does not show the movie, or the viewer
+/// has ordered it there already.
+pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Rejection> {
+    let mut form = Form::new(work);
+    let movie = form.find::<Movie>("movieId", &input.movie_id, "movie").await?;
+    let cinema = form.find::<Cinema>("cinemaId", &input.cinema_id, "cinema").await?;
+    form.check()?;
+    let not_shown = || UserError::not_found(path("cinemaId"), "movie at this cinema");
+    let (Some(movie), Some(cinema)) = (movie, cinema) else { return Err(not_shown().into()) };
+    // Its terms stay as they are until the order is made.
+    let terms = presence::Entity::find()
+        .filter(presence::Column::MovieId.eq(movie.key()))
+        .filter(presence::Column::CinemaId.eq(cinema.key()))
+        .lock(LockType::Share)
+        .one(work.txn())
+        .await?
+        .ok_or_else(not_shown)?;
+    let Money(price) = student_price(Money::round(terms.price), terms.discount);
+    let row = orders::ActiveModel {
+        cinema_order_id: Set(Builder::from_random_bytes(rand::random()).into_uuid()),
+        movie_id: Set(movie.key()),
+        user_id: Set(work.viewer()?.user),
+        online_cinema_id: Set(cinema.key()),
+        price: Set(price),
+        date: Set(work.now().fixed_offset()),
+        ..Default::default()
+    };
+    let inserted = orders::Entity::insert(row).exec(work.txn()).await.map_err(explain(&[ONCE]))?;
+    Ok(Id::new(inserted.last_insert_id))
+}

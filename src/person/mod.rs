@@ -1,0 +1,7 @@
+//! The people who make movies.
+
+mod mutation;
+mod types;
+
+pub use mutation::PersonMutation;
+pub use types::{Person, PersonFilter, PersonOrder, PersonQuery};

@@ -1,0 +1,9 @@
+//! What users gave movies and publications.
+
+mod loaders;
+mod mutation;
+mod service;
+mod types;
+
+pub use mutation::RatingMutation;
+pub use types::{Rating, RatingsOfUser, UserRating, join_totals, of_viewer, order_keys};

@@ -1,0 +1,67 @@
+//! Rules of ratings. Triggers keep the totals, in the same transaction.
+
+use entity::users_rating;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::Rating;
+use super::mutation::{RateInput, RemoveRatingInput};
+use crate::db::dialect;
+use crate::kit::Id;
+use crate::kit::form::path;
+use crate::kit::mutate::Work;
+use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::subject::SubjectId;
+
+const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users_rating::Column::PublicationId];
+
+/// Gives a subject a rating of the viewer's, in place of an earlier one.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the input.
+pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejection> {
+    let mut problems = Problems::new();
+    let subject = problems.take(SubjectId::parse(&path("subjectId"), &input.subject_id))?;
+    let is_rating = (1..=5).contains(&input.rating);
+    problems.require(is_rating, &path("rating"), format!("{} is no rating; give 1 to 5", input.rating));
+    problems.check()?;
+    let gone = || UserError::not_found(path("subjectId"), "movie or publication");
+    let Some(subject) = subject else { return Err(gone().into()) };
+    let user = users_rating::Column::UserId;
+    let values = vec![
+        (user, Expr::value(work.viewer()?.user)),
+        (users_rating::Column::Rating, Expr::value(input.rating)),
+        (users_rating::Column::CreatedAt, Expr::value(work.now().fixed_offset())),
+    ];
+    let (own, _) = subject.column(users_rating::Column::MovieId, users_rating::Column::PublicationId);
+    let mut again = OnConflict::new();
+    again
+        .exprs(dialect::nullable_keys(work.txn().get_database_backend(), &SUBJECT))
+        .exprs([Expr::col(user)])
+        .update_columns([users_rating::Column::Rating, users_rating::Column::CreatedAt]);
+    let upsert = subject
+        .insert::<users_rating::Entity>(own, values)
+        .on_conflict(again)
+        .returning_col(users_rating::Column::Id)
+        .take();
+    let row = work.txn().query_one(&upsert).await?.ok_or_else(gone)?;
+    Ok(Id::new(row.try_get_by_index(0)?))
+}
+
+/// Takes back the viewer's rating of a subject.
+///
+/// # Errors
+/// `Invalid` when there is none.
+pub async fn remove(work: &Work, input: &RemoveRatingInput) -> Result<SubjectId, Rejection> {
+    let subject = SubjectId::parse(&path("subjectId"), &input.subject_id)?;
+    let (own, key) = subject.column(users_rating::Column::MovieId, users_rating::Column::PublicationId);
+    let removed = users_rating::Entity::delete_many()
+        .filter(own.eq(key))
+        .filter(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .exec(work.txn())
+        .await?;
+    if removed.rows_affected == 0 {
+        return Err(UserError::not_found(path("subjectId"), "rating of yours").into());
+    }
+    Ok(subject)
+}

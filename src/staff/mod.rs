@@ -1,0 +1,7 @@
+//! Who made a movie: staff entries and the positions that people hold.
+
+mod mutation;
+mod types;
+
+pub use mutation::{PositionMutation, StaffMutation};
+pub use types::{CreditsOfPerson, PersonPosition, StaffMember, StaffOfMovie, StaffQuery};

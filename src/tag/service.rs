@@ -1,0 +1,133 @@
+//! Rules of tags: which there are, and which are in use.
+
+use entity::{movie_tags, publication_tags, tags};
+use sea_orm::sea_query::{Expr, LockType};
+use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
+
+use super::mutation::{CreateTagInput, DeleteTagInput, UpdateTagInput};
+use crate::kit::constraint::{Constraint, explain};
+use crate::kit::edit::{References, refuse_if_used};
+use crate::kit::form::{Form, Given, as_json, path};
+use crate::kit::mutate::Work;
+use crate::kit::problem::{Problems, Rejection, UserError};
+
+/// Characters of a title at most.
+const TITLE_LENGTH_MAX: usize = 56;
+
+/// Tags of one object at most.
+const TAGS_MAX: usize = 20;
+
+const TITLE: Constraint = Constraint::unique(
+    "tags_title_key",
+    "tags.title",
+    "input.title",
+    "there is such a tag already; choose another title",
+);
+const NEW_TITLE: Constraint = Constraint { field: "input.newTitle", ..TITLE };
+
+/// Fills a column of tags from the input's field `tags`: titles of tags that exist, which then stay
+/// until the transaction ends.
+///
+/// # Errors
+/// What the database answers.
+pub async fn fill(
+    form: &mut Form<'_>,
+    column: &mut ActiveValue<Option<sea_orm::prelude::Json>>,
+    given: Given<Vec<String>>,
+) -> Result<(), DbErr> {
+    let titles = match given {
+        Given::Undefined => return Ok(()),
+        Given::Null => {
+            *column = Set(None);
+            return Ok(());
+        }
+        Given::Value(titles) => titles,
+    };
+    if titles.len() > TAGS_MAX {
+        let text = format!("{} tags are too many; name {TAGS_MAX} at most", titles.len());
+        form.problems.bad_input(path("tags"), text);
+        return Ok(());
+    }
+    let known: Vec<String> = tags::Entity::find()
+        // PostgreSQL takes no NUL, and no tag has one.
+        .filter(tags::Column::Title.is_in(titles.iter().filter(|title| !title.contains('\0'))))
+        .lock(LockType::KeyShare)
+        .select_only()
+        .column(tags::Column::Title)
+        .into_tuple()
+        .all(form.work.txn())
+        .await?;
+    for (place, title) in titles.iter().enumerate() {
+        let field = path(&format!("tags.{place}"));
+        if !known.contains(title) {
+            form.problems.add(UserError::not_found(field, "tag"));
+        } else if titles[..place].contains(title) {
+            form.problems.bad_input(field, "repeats a tag; name each once");
+        }
+    }
+    *column = Set(Some(as_json(titles)));
+    Ok(())
+}
+
+/// Adds a tag.
+///
+/// # Errors
+/// `Invalid`: an unusable title, or one that there is.
+pub async fn create(work: &Work, input: &CreateTagInput) -> Result<String, Rejection> {
+    let title = check_title("title", &input.title)?;
+    let row = tags::ActiveModel { title: Set(title.clone()) };
+    tags::Entity::insert(row).exec_without_returning(work.txn()).await.map_err(explain(&[TITLE]))?;
+    Ok(title)
+}
+
+/// Renames a tag that nothing carries.
+///
+/// # Errors
+/// `Invalid`: no such tag, one in use, an unusable new title.
+pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejection> {
+    let mut problems = Problems::new();
+    let title = problems.take(check_title("newTitle", &input.new_title))?;
+    problems.take(find_unused(work, &input.title).await)?;
+    problems.check()?;
+    let title = title.unwrap_or_default();
+    tags::Entity::update_many()
+        .col_expr(tags::Column::Title, Expr::value(title.as_str()))
+        .filter(tags::Column::Title.eq(&input.title))
+        .exec(work.txn())
+        .await
+        .map_err(explain(&[NEW_TITLE]))?;
+    Ok(title)
+}
+
+/// Deletes a tag that nothing carries.
+///
+/// # Errors
+/// `Invalid`: no such tag, or one in use.
+pub async fn delete(work: &Work, input: &DeleteTagInput) -> Result<String, Rejection> {
+    find_unused(work, &input.title).await?;
+    tags::Entity::delete_by_id(input.title.as_str()).exec(work.txn()).await?;
+    Ok(input.title.clone())
+}
+
+fn check_title(field: &str, given: &str) -> Result<String, Rejection> {
+    let mut problems = Problems::new();
+    let title = problems.line(&path(field), given, 1, TITLE_LENGTH_MAX);
+    problems.check()?;
+    Ok(title)
+}
+
+/// Passes a tag that nothing carries, and lets nothing carry it until the transaction ends.
+async fn find_unused(work: &Work, title: &str) -> Result<(), Rejection> {
+    let found = match title.contains('\0') {
+        true => None,
+        false => tags::Entity::find_by_id(title).lock(LockType::Update).one(work.txn()).await?,
+    };
+    if found.is_none() {
+        return Err(UserError::not_found(path("title"), "tag").into());
+    }
+    let used = vec![
+        References::new(movie_tags::Column::Tag, title, "movie", "movies"),
+        References::new(publication_tags::Column::Tag, title, "publication", "publications"),
+    ];
+    refuse_if_used(work.txn(), "title", used).await
+}
