@@ -74,7 +74,11 @@ impl Progress {
             bar.finish_and_clear();
         }
         let (rows, seconds) = (summary.rows, summary.elapsed.as_secs_f64());
-        self.say(&format!("seeded {} rows in {seconds:.1} s: {} rows/s", HumanCount(rows), rate(rows, summary.elapsed)));
+        self.say(&format!(
+            "seeded {} rows in {seconds:.1} s: {} rows/s",
+            HumanCount(rows),
+            rate(rows, summary.elapsed)
+        ));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -94,8 +94,7 @@ async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedErr
 /// Refuses to go on with another's seed.
 fn refuse_others(marks: &[Mark], asked: &Parameters) -> Result<(), SeedError> {
     let Some(mark) = marks.first() else { return Ok(()) };
-    let began =
-        Parameters::from_text(&mark.parameters).ok_or_else(|| SeedError::Marks(mark.parameters.clone()))?;
+    let began = Parameters::from_text(&mark.parameters).ok_or_else(|| SeedError::Marks(mark.parameters.clone()))?;
     let is_done = marks.iter().any(|mark| mark.name == ALL_DONE);
     if began == *asked || is_done {
         return Ok(());

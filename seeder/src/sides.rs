@@ -110,11 +110,7 @@ pub fn count_ratings(_: &World, backend: DbBackend) -> Vec<String> {
              GROUP BY {subjects}.id ORDER BY {subjects}.id"
         )
     };
-    vec![
-        "DELETE FROM rating_totals".to_owned(),
-        count("movies", "movie_id"),
-        count("publications", "publication_id"),
-    ]
+    vec!["DELETE FROM rating_totals".to_owned(), count("movies", "movie_id"), count("publications", "publication_id")]
 }
 
 /// Gives the demo accounts their roles.
@@ -122,6 +118,8 @@ pub fn grant_roles(world: &World, _: DbBackend) -> Vec<String> {
     if world.accounts.is_none() {
         return Vec::new();
     }
-    let grant = |role| format!("INSERT INTO user_roles (user_id, role) SELECT id, '{role}' FROM users WHERE username = '{role}'");
+    let grant = |role| {
+        format!("INSERT INTO user_roles (user_id, role) SELECT id, '{role}' FROM users WHERE username = '{role}'")
+    };
     vec![grant("editor"), grant("admin")]
 }

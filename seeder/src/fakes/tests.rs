@@ -70,8 +70,7 @@ fn has_latin(text: &str) -> bool {
 fn a_seed_gives_the_same_rows_in_any_order() {
     let (one, two, other) = (demo(), demo(), World::new(2, Sizes::demo()));
     let forward: Vec<_> = (0..100).map(|row| (movies::movie(&one, row), comments_of(&one, row))).collect();
-    let backward: Vec<_> =
-        (0..100).rev().map(|row| (movies::movie(&two, row), comments_of(&two, row))).collect();
+    let backward: Vec<_> = (0..100).rev().map(|row| (movies::movie(&two, row), comments_of(&two, row))).collect();
     assert!(forward.iter().eq(backward.iter().rev()));
     assert_eq!(orders_of(&one, 5), orders_of(&two, 5));
     assert_eq!(ratings_of(&one, 5), ratings_of(&two, 5));

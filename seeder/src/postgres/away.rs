@@ -43,7 +43,8 @@ pub async fn take_indexes(control: &mut PgConnection) -> Result<(), SeedError> {
     tables.extend(STEPS.iter().flat_map(|step| step.sides).map(|side| side.table));
     tables.push("rating_totals");
     let mut transaction = control.begin().await?;
-    let resolve = "SELECT array_agg(name::regclass::oid), current_setting('search_path') FROM unnest($1::text[]) AS name";
+    let resolve =
+        "SELECT array_agg(name::regclass::oid), current_setting('search_path') FROM unnest($1::text[]) AS name";
     let row = sqlx::query(resolve).bind(&tables).fetch_one(&mut *transaction).await?;
     let (oids, search_path): (Vec<Oid>, String) = (row.try_get(0)?, row.try_get(1)?);
     set_search_path(&mut transaction, "").await?;

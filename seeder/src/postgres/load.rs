@@ -94,12 +94,7 @@ impl Pieces {
 }
 
 /// Writes rows as `COPY` wants them, piece by piece, as long as anybody takes them.
-fn make(
-    world: &World,
-    step: &Step,
-    groups: std::ops::Range<u32>,
-    sender: &Sender<String>,
-) -> Result<(), SeedError> {
+fn make(world: &World, step: &Step, groups: std::ops::Range<u32>, sender: &Sender<String>) -> Result<(), SeedError> {
     let mut piece = String::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
     let mut is_known = true;
     for group in groups {

@@ -26,14 +26,8 @@ pub const STEPS: [&str; 16] = [
 ];
 
 /// A size that takes seconds and needs several chunks of most tables.
-pub const SECONDS: &[&str] = &[
-    "--movies=2000",
-    "--persons=30000",
-    "--users=60000",
-    "--comments=60000",
-    "--ratings=60000",
-    "--publications=100",
-];
+pub const SECONDS: &[&str] =
+    &["--movies=2000", "--persons=30000", "--users=60000", "--comments=60000", "--ratings=60000", "--publications=100"];
 
 /// `seeder COMMAND` on a database.
 pub fn command(database: &TestDatabase, name: &str, args: &[&str]) -> Command {
@@ -62,8 +56,7 @@ pub fn message(output: &Output) -> String {
 
 /// Starts `seeder seed` and waits until it has printed a line; gives the lines up to it.
 pub fn seed_until(database: &TestDatabase, args: &[&str], line: &str) -> (Child, Vec<String>) {
-    let mut child =
-        command(database, "seed", args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(database, "seed", args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = Vec::new();
     for read in BufReader::new(child.stdout.take().unwrap()).lines() {
         let read = read.unwrap();
