@@ -10,7 +10,7 @@ use axum::Router;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl};
 use sea_orm::DatabaseConnection;
-use seeder::SeedError;
+use seeder::{SeedError, accounts};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -198,14 +198,19 @@ async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
 }
 
 async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let outcome = seeder::seed(db, &seeder::SeedOptions::default(), |event: seeder::Event| {
+    let options = seeder::SeedOptions { demo_accounts: Some(0), ..Default::default() };
+    let outcome = seeder::seed(db, &options, |event: seeder::Event| {
         if let seeder::Event::Done(step) = event {
             tracing::debug!(rows = step.rows, "{}..OK", step.name);
         }
     })
     .await;
     match outcome {
-        Ok(summary) => tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue"),
+        Ok(summary) => {
+            tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue");
+            let names: Vec<_> = accounts::usernames(0).collect();
+            tracing::info!("demo accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD);
+        }
         Err(SeedError::NotEmpty { table }) => {
             tracing::info!(table, "the database holds rows: the demo catalogue is left out");
         }
