@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::futures_util::stream::{self, BoxStream};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response};
+use async_graphql::{
+    Data, EmptyMutation, EmptySubscription, Executor, MergedObject, Request, Response, ValidationMode,
+};
 
 use crate::account::AccountQuery;
 use crate::award::AwardQuery;
@@ -45,6 +47,8 @@ type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
 #[derive(Clone)]
 pub struct Engine {
     schema: Schema,
+    /// The same for documents that are known to be valid.
+    validated: Schema,
     completer: Arc<Completer>,
 }
 
@@ -55,7 +59,9 @@ impl Executor for Engine {
             Ok(asked) => asked,
             Err(syntax) => return error::answer_syntax_error(syntax),
         };
-        let mut response = batch::run(self.schema.execute(request)).await;
+        let schema = if asked.is_valid() { &self.validated } else { &self.schema };
+        let mut response = batch::run(schema.execute(request)).await;
+        asked.note_validity(&response);
         self.completer.complete(&asked, &mut response);
         error::add_codes(&asked, &mut response);
         response
@@ -87,13 +93,13 @@ const RECURSION_MAX: usize = 64;
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
 pub fn build(db: Db, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
-    let mut builder = describe().data(db).data(loader).limit_recursive_depth(RECURSION_MAX);
-    if !introspection {
-        builder = builder.disable_introspection().disable_suggestions();
-    }
-    let schema = builder.finish();
+    let open = || {
+        let builder = describe().data(db.clone()).data(Arc::clone(&loader)).limit_recursive_depth(RECURSION_MAX);
+        if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
+    };
+    let (schema, validated) = (open().finish(), open().validation_mode(ValidationMode::Fast).finish());
     let completer = Completer::new(&schema.sdl()).expect("the schema's own SDL is valid");
-    Engine { schema, completer: Arc::new(completer) }
+    Engine { schema, validated, completer: Arc::new(completer) }
 }
 
 /// The schema definition in SDL, as committed in `schema.graphql`.

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod fold;
 pub mod id;
 pub mod load;
+pub mod object;
 pub mod page;
 pub mod scalar;
 pub mod sort;
@@ -20,6 +21,7 @@ pub use filter::{FoldedTexts, IntRange, check_text, check_time, has_row, has_tex
 pub use id::{Id, NodeType};
 pub(crate) use load::node;
 pub use load::{Node, Row, WideColumn};
+pub use object::Object;
 pub use page::PageArgs;
 pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey, choice_name};
