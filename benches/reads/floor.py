@@ -71,7 +71,9 @@ def write_scripts(folder, name, requests):
         for place, (text, values) in enumerate(statements):
             prefix = f"{name}_{number}_{place}_"
             variables |= {f"{prefix}{key}": value for key, value in values.items()}
-            lines.append(re.sub(r"\$(\d+)", rf":{prefix}\1", " ".join(text.split())) + ";")
+            # pgbench says of no parameter what it is, and of arrays PostgreSQL cannot guess it.
+            variable = lambda found: f":{prefix}{found[1]}" + ("::integer[]" if values.get(int(found[1]), "").startswith("{") else "")
+            lines.append(re.sub(r"\$(\d+)", variable, " ".join(text.split())) + ";")
         script = Path(folder) / f"{name}-{number}.sql"
         script.write_text("\n".join(lines) + "\n")
         scripts.append(script)
