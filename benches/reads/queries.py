@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from datetime import datetime
 
 from processes import Failure
 
@@ -38,7 +39,7 @@ OURS["e_deep"] = OURS["e_first"]
 POSTGRAPHILE = {
     "a": """query Movie($id: Int!) { movie: movieByRowId(rowId: $id) {
         id: rowId title originalTitle: titleOriginal year country rating durationMinutes: duration } }""",
-    "b": """query Movies($after: Cursor) { movies: allMovies(first: 20, after: $after, orderBy: [ID_DESC]) { nodes {
+    "b": """query Movies($after: Cursor) { movies: allMovies(first: 20, after: $after, orderBy: [PRIMARY_KEY_DESC]) { nodes {
         id: rowId title year rating
         staff: movieStaffM2MsByMovieId(first: 20) { nodes { character isLead: isLeadRole
             person: personByPersonId { id: rowId firstName lastName } position: personPositionByPositionId { title } } }
@@ -47,7 +48,7 @@ POSTGRAPHILE = {
         availability: cinemaOnlineMoviePresencesByMovieId(first: 20) { nodes {
             price discountPercent: discount cinema: cinemaOnlineByCinemaId { title } } } } } }""",
     "c": """query Comments($id: Int!) { movie: movieByRowId(rowId: $id) { title
-        comments: commentsByMovieId(first: 20, condition: { parentId: null }, orderBy: [ID_DESC]) { nodes {
+        comments: commentsByMovieId(first: 20, condition: { parentId: null }, orderBy: [PRIMARY_KEY_DESC]) { nodes {
             id: rowId text: comment createdAt author: userByUserId { id: rowId username fullName: fio } } } } }""",
 }
 
@@ -124,7 +125,7 @@ def postgraphile_cursors(client):
     def find(keys):
         cursors, after = {}, None
         while True:
-            query = "query($after: Cursor) { allMovies(first: 500, after: $after, orderBy: [ID_DESC]) { edges { cursor node { rowId } } } }"
+            query = "query($after: Cursor) { allMovies(first: 500, after: $after, orderBy: [PRIMARY_KEY_DESC]) { edges { cursor node { rowId } } } }"
             edges = client.data(query, {"after": after})["allMovies"]["edges"]
             if not edges:
                 return [cursors[key] for key in keys]
@@ -153,5 +154,5 @@ def comparable(value, key=None):
     if key == "id" and isinstance(value, str):
         return int(base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode().split(":")[1])
     if key == "createdAt":
-        return value.replace("Z", "+00:00")
+        return datetime.fromisoformat(value).timestamp()
     return value
