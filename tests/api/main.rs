@@ -25,6 +25,7 @@ mod schema;
 mod search;
 mod seed;
 mod slow;
+mod sockets;
 mod statements;
 mod transport;
 mod worked_queries;
