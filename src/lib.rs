@@ -16,6 +16,7 @@
 
 pub mod account;
 pub mod app;
+pub mod audit;
 pub mod award;
 pub mod cinema;
 pub mod clock;

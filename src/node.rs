@@ -32,13 +32,19 @@ macro_rules! any_node {
             )+
         }
 
-        async fn find(ctx: &Context<'_>, field: &str, id: &ID) -> ApiResult<Option<AnyNode>> {
-            match id::split(id) {
-                $(Some((name, key)) if name == $node::TYPE => {
-                    Ok(ctx.find::<$node>(Id::new(key)).await?.map(AnyNode::$node))
-                })+
-                _ => Err(ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned")),
+        /// The object of a type, by its key; `None` when there is none, or no such type.
+        ///
+        /// # Errors
+        /// Whatever the database answers.
+        pub async fn find_any(ctx: &Context<'_>, type_name: &str, key: i32) -> ApiResult<Option<AnyNode>> {
+            match type_name {
+                $($node::TYPE => Ok(ctx.find::<$node>(Id::new(key)).await?.map(AnyNode::$node)),)+
+                _ => Ok(None),
             }
+        }
+
+        fn has_type(type_name: &str) -> bool {
+            [$($node::TYPE),+].contains(&type_name)
         }
     };
 }
@@ -60,6 +66,13 @@ any_node!(
     StaffMember,
     User,
 );
+
+async fn find(ctx: &Context<'_>, field: &str, id: &ID) -> ApiResult<Option<AnyNode>> {
+    match id::split(id) {
+        Some((name, key)) if has_type(&name) => find_any(ctx, &name, key).await,
+        _ => Err(ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned")),
+    }
+}
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, EmptySubscription, Executor, MergedObject, Request, Response};
 
 use crate::account::{AccountMutation, AccountQuery};
+use crate::audit::AuditQuery;
 use crate::award::{AwardQuery, FilmAwardMutation, MovieAwardMutation, NominationMutation};
 use crate::cinema::{AvailabilityMutation, CinemaMutation, CinemaQuery};
 use crate::comment::{CommentMutation, CommentQuery};
@@ -41,6 +42,7 @@ pub struct Query(
     TagQuery,
     SearchQuery,
     AccountQuery,
+    AuditQuery,
 );
 
 /// What can be changed. Each takes one `input`, and gives what it has changed beside `errors`: what

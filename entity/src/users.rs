@@ -23,10 +23,10 @@ pub struct Model {
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
 pub enum Relation {
-    #[sea_orm(has_many = "super::comments::Entity")]
-    Comments,
     #[sea_orm(has_many = "super::audit_log::Entity")]
     AuditLog,
+    #[sea_orm(has_many = "super::comments::Entity")]
+    Comments,
     #[sea_orm(has_many = "super::publications::Entity")]
     Publications,
     #[sea_orm(has_many = "super::sessions::Entity")]
@@ -37,6 +37,12 @@ pub enum Relation {
     UserRoles,
     #[sea_orm(has_many = "super::users_rating::Entity")]
     UsersRating,
+}
+
+impl Related<super::audit_log::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::AuditLog.def()
+    }
 }
 
 impl Related<super::comments::Entity> for Entity {
@@ -51,33 +57,27 @@ impl Related<super::publications::Entity> for Entity {
     }
 }
 
-impl Related<super::user_movie_orders::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::UserMovieOrders.def()
-    }
-}
-
-impl Related<super::users_rating::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::UsersRating.def()
-    }
-}
-
-impl Related<super::audit_log::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::AuditLog.def()
-    }
-}
-
 impl Related<super::sessions::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Sessions.def()
     }
 }
 
+impl Related<super::user_movie_orders::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::UserMovieOrders.def()
+    }
+}
+
 impl Related<super::user_roles::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::UserRoles.def()
+    }
+}
+
+impl Related<super::users_rating::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::UsersRating.def()
     }
 }
 

@@ -57,8 +57,13 @@ impl<N: NodeType> Id<N> {
 
     /// The opaque form that clients see.
     pub fn encode(self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(format!("{}:{}", N::TYPE, self.0))
+        encode(N::TYPE, self.0)
     }
+}
+
+/// The opaque id of the row with this key, shown as this type.
+pub fn encode(type_name: &str, key: i32) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
 }
 
 /// The type's name and the key in an opaque id; `None` unless `id` is just what `encode` makes.
