@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use async_graphql::futures_util::future::BoxFuture;
 use axum::Router;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl};
@@ -42,7 +43,13 @@ impl Application {
     ///
     /// # Errors
     /// Whatever keeps the server from starting, with the flag to change or the command to run.
-    pub async fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
+    // Boxed here and below: each crate that polls an unboxed one would compile it, and all that it
+    // calls, anew.
+    pub fn build(args: &ServeArgs, observer: Option<StatementObserver>) -> BoxFuture<'_, anyhow::Result<Self>> {
+        Box::pin(Self::open(args, observer))
+    }
+
+    async fn open(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
         metrics::start();
         // First, since it costs nothing to fail here.
         let listener = listen("--listen", args.listen).await?;
@@ -99,7 +106,15 @@ impl Application {
     ///
     /// # Errors
     /// The schema cannot be served.
-    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+    pub fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> BoxFuture<'static, anyhow::Result<()>> {
+        self.run_until(Box::pin(stop))
+    }
+
+    fn run_until(self, stop: BoxFuture<'static, ()>) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(self.serve(stop))
+    }
+
+    async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
         let engine = schema::build(self.db.clone(), self.introspection);
         let services = http::Services {

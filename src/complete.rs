@@ -16,11 +16,13 @@ use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{
-    BaseType, Directive, ExecutableDocument, FieldDefinition, OperationDefinition, OperationType, Selection,
-    SelectionSet, Type, TypeKind, TypeSystemDefinition,
+    BaseType, Directive, FieldDefinition, OperationDefinition, OperationType, Selection, SelectionSet, Type, TypeKind,
+    TypeSystemDefinition,
 };
 use async_graphql::parser::{self, parse_schema};
 use async_graphql::{Name, PathSegment, Pos, Positioned, Request, Response, ServerError, Value};
+
+use crate::document::SharedDocument;
 
 /// Completes responses; knows which fields of the schema may be null.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub struct Completer {
 /// What a request selects, kept for when it has been executed.
 #[derive(Debug)]
 pub struct Asked {
-    document: Arc<ExecutableDocument>,
+    document: Arc<SharedDocument>,
     operation_name: Option<String>,
     /// The variables that are true: `@skip` and `@include` depend on them.
     truths: HashSet<Name>,
@@ -47,10 +49,10 @@ impl Asked {
     /// # Errors
     /// The query does not parse.
     pub fn of(request: &mut Request) -> Result<Self, ServerError> {
-        let shared = request.data.get(&TypeId::of::<Arc<ExecutableDocument>>());
+        let shared = request.data.get(&TypeId::of::<Arc<SharedDocument>>());
         let document = match shared.and_then(|shared| shared.downcast_ref()) {
             Some(shared) => Arc::clone(shared),
-            None => Arc::new(request.parsed_query()?.clone()),
+            None => Arc::new(SharedDocument::new(request.parsed_query()?.clone())),
         };
         let is_true = |(name, value): (&Name, &Value)| (*value == Value::Boolean(true)).then(|| name.clone());
         let truths = request.variables.iter().filter_map(is_true).collect();
@@ -64,15 +66,28 @@ impl Asked {
 
     fn operation(&self) -> Option<&OperationDefinition> {
         let name = self.operation_name.as_deref();
-        let mut operations = self.document.operations.iter();
+        let mut operations = self.document.parsed.operations.iter();
         let found = operations.find(|(found, _)| name.is_none() || found.map(Name::as_str) == name);
         found.map(|(_, operation)| &operation.node)
     }
 
+    /// Whether the document has passed validation before.
+    pub fn is_valid(&self) -> bool {
+        self.document.is_valid()
+    }
+
+    /// Notes that the document has passed validation, if it has: errors of validation have no path.
+    pub fn note_validity(&self, response: &Response) {
+        if !self.is_valid() && response.errors.iter().all(|error| !error.path.is_empty()) {
+            self.document.note_valid();
+        }
+    }
+
     /// The name of the argument that stands, or whose value stands, at a position of the document.
     pub fn argument_at(&self, position: Pos) -> Option<&Name> {
-        let operations = self.document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-        let fragments = self.document.fragments.values().map(|fragment| &fragment.node.selection_set.node);
+        let operations =
+            self.document.parsed.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+        let fragments = self.document.parsed.fragments.values().map(|fragment| &fragment.node.selection_set.node);
         operations.chain(fragments).find_map(|set| find_argument(set, position))
     }
 }
@@ -204,7 +219,7 @@ impl<'a> Plan<'a> {
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = &spread.node.fragment_name.node;
-                    if let Some(fragment) = self.asked.document.fragments.get(name)
+                    if let Some(fragment) = self.asked.document.parsed.fragments.get(name)
                         && visited.insert(name)
                     {
                         let parent = &fragment.node.type_condition.node.on.node;

@@ -11,8 +11,8 @@
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
-//! clients can see, [`complete`] makes results what the GraphQL specification says,
-//! [`telemetry`] logs, [`metrics`] counts.
+//! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
+//! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts.
 
 pub mod account;
 pub mod app;
@@ -24,6 +24,7 @@ pub mod comment;
 pub mod complete;
 pub mod config;
 pub mod db;
+pub mod document;
 pub mod error;
 pub mod http;
 pub mod idempotency;

@@ -14,6 +14,10 @@ use migration::connect::{Access, PoolSettings, open};
 use sea_orm::DatabaseConnection;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// A third of the time of a page with lists went into the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();

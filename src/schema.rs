@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::DataLoader;
 use async_graphql::futures_util::stream::{self, BoxStream};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, EmptySubscription, Executor, MergedObject, Request, Response};
+use async_graphql::{Data, EmptySubscription, Executor, MergedObject, Request, Response, ValidationMode};
 
 use crate::account::{AccountMutation, AccountQuery};
 use crate::audit::AuditQuery;
@@ -74,6 +74,8 @@ type Schema = async_graphql::Schema<Query, Guarded<Mutation>, EmptySubscription>
 #[derive(Clone)]
 pub struct Engine {
     schema: Schema,
+    /// The same for documents that are known to be valid.
+    validated: Schema,
     completer: Arc<Completer>,
     fresh: Fresh,
 }
@@ -95,7 +97,9 @@ impl Executor for Engine {
         if asked.kind() == Some(OperationType::Mutation) {
             request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
         }
-        let mut response = batch::run(self.schema.execute(request)).await;
+        let schema = if asked.is_valid() { &self.validated } else { &self.schema };
+        let mut response = batch::run(schema.execute(request)).await;
+        asked.note_validity(&response);
         self.completer.complete(&asked, &mut response);
         error::add_codes(&asked, &mut response);
         response
@@ -129,13 +133,13 @@ pub fn build(db: Db, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
     let fresh = db.fresh();
     let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone())), db: fresh };
-    let mut builder = describe().data(db).data(loader).limit_recursive_depth(RECURSION_MAX);
-    if !introspection {
-        builder = builder.disable_introspection().disable_suggestions();
-    }
-    let schema = builder.finish();
+    let open = || {
+        let builder = describe().data(db.clone()).data(Arc::clone(&loader)).limit_recursive_depth(RECURSION_MAX);
+        if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
+    };
+    let (schema, validated) = (open().finish(), open().validation_mode(ValidationMode::Fast).finish());
     let completer = Completer::new(&schema.sdl()).expect("the schema's own SDL is valid");
-    Engine { schema, completer: Arc::new(completer), fresh }
+    Engine { schema, validated, completer: Arc::new(completer), fresh }
 }
 
 /// The schema definition in SDL, as committed in `schema.graphql`.

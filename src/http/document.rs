@@ -16,6 +16,7 @@ use super::refusal::Refusal;
 use super::shape::Shape;
 use super::weigh::{Pages, Scales, any_value};
 use super::{inputs, scan, variables};
+use crate::document::SharedDocument;
 use crate::metrics;
 
 /// The documents of a schema, and what they may ask for.
@@ -28,7 +29,7 @@ pub(super) struct Documents {
 
 /// A document within the limits that need no variables to be checked.
 struct Document {
-    parsed: Arc<ExecutableDocument>,
+    shared: Arc<SharedDocument>,
     /// Variables that an argument's default may stand in for.
     open: HashSet<Name>,
     tokens: u64,
@@ -76,7 +77,7 @@ impl Documents {
             Some(kept) => kept,
             None => self.read(&request.query)?,
         };
-        let parsed = &document.parsed;
+        let parsed = &document.shared.parsed;
         let (name, operation) = select(parsed, request.operation_name.as_deref())?;
         inputs::check_variables(operation, &request.variables, &self.shape, &self.limits)?;
         self.check_cost(parsed, operation, request, budget)?;
@@ -84,12 +85,15 @@ impl Documents {
         // The executor consumes a document, so that it gets a copy; what completes its results reads
         // the shared one.
         let mut copy = ExecutableDocument::clone(parsed);
-        if !document.open.is_empty() {
+        if document.open.is_empty() {
+            request.data.insert(Arc::clone(&document.shared));
+        } else {
+            // What is executed depends on the variables, and so does whether it is valid.
             let name = prepared.name.as_deref();
             variables::apply(&mut copy, name, &document.open, &request.variables, &self.shape)?;
+            request.data.insert(Arc::new(SharedDocument::new(parsed.clone())));
         }
         request.set_parsed_query(copy);
-        request.data.insert(Arc::clone(parsed));
         Ok(prepared)
     }
 
@@ -106,7 +110,7 @@ impl Documents {
             scales.weigh_fragment(&fragment.node)?;
         }
         let open = variables::find(&parsed, &self.shape)?;
-        let document = Arc::new(Document { parsed: Arc::new(parsed), open, tokens });
+        let document = Arc::new(Document { shared: Arc::new(SharedDocument::new(parsed)), open, tokens });
         if self.limits.document_cache_bytes > 0 {
             self.cache.insert(text.to_owned(), Arc::clone(&document));
             metrics::note_documents(self.cache.weight());

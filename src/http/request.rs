@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Request;
+use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -26,11 +27,27 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     context.answered(response.status().as_u16());
+    let headers = response.headers_mut();
+    for (name, value) in SAFE_HEADERS {
+        headers.entry(name).or_insert(value);
+    }
     if let Ok(value) = HeaderValue::from_str(&context.id) {
-        response.headers_mut().insert(REQUEST_ID, value);
+        headers.insert(REQUEST_ID, value);
     }
     response
 }
+
+/// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The
+/// IDE's pages come with a policy of their own.
+const SAFE_HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY")),
+    (
+        HeaderName::from_static("content-security-policy"),
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
 
 fn identify(request: &Request) -> Arc<RequestContext> {
     let header = |name: &HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());

@@ -1,4 +1,5 @@
-//! When a batch of reads starts: as soon as all resolvers of the operation that opened it wait.
+//! When a batch of reads starts: as soon as all resolvers of the operation that opened it wait, and
+//! no two others read.
 //!
 //! By then all that they want is in it. There is no timer to tune or to wait for, and how many
 //! statements a level costs does not depend on how fast the machine is: only branches that
@@ -13,11 +14,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use async_graphql::futures_util::StreamExt;
 use async_graphql::futures_util::future::BoxFuture;
 use async_graphql::futures_util::stream::FuturesUnordered;
 use async_graphql::futures_util::task::AtomicWaker;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::telemetry;
 
@@ -40,6 +44,36 @@ impl Drop for Batches {
         for batch in std::mem::take(&mut self.0) {
             telemetry::spawn_in_request(batch);
         }
+    }
+}
+
+/// Batches of one loader that read at the same time. While so many do, those that are open go on
+/// gathering keys, of other operations too: the more there is to do, the fewer statements it takes.
+const READING_MAX: usize = 2;
+
+/// How long a batch waits for those before it: slow ones do not hold up others for longer.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// Lets the batches of a loader in.
+#[derive(Clone, Debug)]
+pub(super) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(READING_MAX)))
+    }
+
+    /// The batch, which begins when there is room, and takes the keys that are there by then.
+    pub(super) fn admit(&self, batch: Batch) -> Batch {
+        let room = Arc::clone(&self.0);
+        Box::pin(async move {
+            // Nobody closes it: without a permit it has waited long enough.
+            let _permit = match room.try_acquire() {
+                Ok(permit) => Some(permit),
+                Err(_) => timeout(PATIENCE, room.acquire()).await.ok().and_then(Result::ok),
+            };
+            batch.await;
+        })
     }
 }
 

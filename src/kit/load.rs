@@ -14,7 +14,7 @@ use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
 };
 
-use super::batch;
+use super::batch::{self, Gate};
 use super::children::{CountOf, Edge, PageOf, Rows, load_counts, load_pages};
 use super::id::{Id, NodeType};
 use crate::db::dialect;
@@ -133,8 +133,11 @@ impl Reader {
 pub fn new_loader(db: DatabaseConnection) -> DataLoader<Reader> {
     // The delay is up to `batch`. async-graphql must be built without its feature
     // `tokio-timer`, whose timers round zero up to a millisecond.
+    let gate = Gate::new();
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-    DataLoader::new(Reader(db), batch::open).delay(Duration::ZERO).max_batch_size(BATCH_SIZE_MAX)
+    DataLoader::new(Reader(db), move |batch| batch::open(gate.admit(batch)))
+        .delay(Duration::ZERO)
+        .max_batch_size(BATCH_SIZE_MAX)
 }
 
 /// Keys in one statement at most; one array parameter holds them.

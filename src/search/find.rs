@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use super::score::{edits_allowed, rate_title};
-use super::terms::{PREFIX_LENGTH_MIN, Terms, is_stop_word, root, stem};
+use super::terms::{Terms, Word, is_stop_word};
 use crate::db::dialect::escape_like;
 use crate::error::ApiResult;
 
@@ -149,7 +149,7 @@ impl Sql {
         }
         let mut queries = Vec::new();
         for word in &terms.excluded_words {
-            queries.push(format!("to_tsquery('pg_catalog.russian', {})", self.bind(word.as_str())));
+            queries.push(format!("to_tsquery('pg_catalog.russian', {})", self.bind(word.text.as_str())));
         }
         for phrase in &terms.excluded_phrases {
             queries.push(format!("phraseto_tsquery('pg_catalog.russian', {})", self.bind(phrase.join(" "))));
@@ -244,12 +244,9 @@ fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
              ) AS found ORDER BY rank, id DESC LIMIT {HITS_MAX}"
         )));
     }
-    let lexeme = |word: &String| {
-        let by_prefix = stem(word).chars().count() >= PREFIX_LENGTH_MIN;
-        if by_prefix { format!("{word}:*") } else { word.clone() }
-    };
+    let lexeme = |word: &Word| format!("{}{}", word.text, if word.by_prefix { ":*" } else { "" });
     let wanted: Vec<_> = terms.words.iter().map(lexeme).chain(in_phrases.cloned()).collect();
-    let excluded = terms.excluded_words.iter().map(|word| format!("!{word}"));
+    let excluded = terms.excluded_words.iter().map(|word| format!("!{}", word.text));
     let every = sql.bind(wanted.iter().cloned().chain(excluded).collect::<Vec<_>>().join(" & "));
     // Ranking by & compares all pairs of places.
     let any = sql.bind(wanted.join(" | "));
@@ -275,10 +272,10 @@ fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
 
 /// Words and phrases as FTS5 takes them: what stands in quotes is itself. Words are letters and
 /// digits alone.
-fn match_all(words: &[String], phrases: &[Vec<String>]) -> Vec<String> {
+fn match_all(words: &[Word], phrases: &[Vec<String>]) -> Vec<String> {
     // One or two letters begin too many words.
     let forms = |root: &str| if root.chars().nth(2).is_some() { "*" } else { "" };
-    let words = words.iter().map(|word| root(word)).map(|root| format!("\"{root}\"{}", forms(root)));
+    let words = words.iter().map(Word::root).map(|root| format!("\"{root}\"{}", forms(root)));
     words.chain(phrases.iter().map(|phrase| format!("\"{}\"", phrase.join(" ")))).collect()
 }
 
@@ -289,11 +286,11 @@ fn match_excluded(terms: &Terms) -> Option<String> {
 
 /// Titles and names with words like those that are wanted; PostgreSQL alone can.
 fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Statement> {
-    let (long, short): (Vec<_>, Vec<_>) = terms.words.iter().partition(|word| edits_allowed(word) > 0);
+    let (long, short): (Vec<_>, Vec<_>) = terms.words.iter().partition(|word| edits_allowed(&word.text) > 0);
     if backend == DbBackend::Sqlite || long.is_empty() {
         return None;
     }
-    let short: Vec<_> = short.iter().map(|word| root(word)).collect();
+    let short: Vec<_> = short.iter().map(|word| word.root()).collect();
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
     for kind in kinds {
@@ -301,7 +298,7 @@ fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
         let second = texts.get(1).copied().unwrap_or("CAST(NULL AS text)");
         let mut tests = Vec::new();
         for word in &long {
-            let word = sql.bind(word.as_str());
+            let word = sql.bind(word.text.as_str());
             let like: Vec<_> = texts.iter().map(|text| format!("{word} <% {text}")).collect();
             tests.push(format!("({})", like.join(" OR ")));
         }

@@ -4,14 +4,15 @@
 //! and the more of it is meant; with typos 0.25 to 0.5. A text scores up to 0.5, by the rank
 //! that its database gives. So what is named like the query comes before what mentions it.
 
-use super::terms::{Terms, root, split_words, stem};
+use super::terms::{Terms, Word, split_words, stem};
 
 /// The score of a folded title or name; 0 if it lacks something that is wanted.
 pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
     let words: Vec<_> = split_words(title).collect();
     let whole = words.join(" ");
     let has_phrase = |phrase: &[String]| format!(" {whole} ").contains(&format!(" {} ", phrase.join(" ")));
-    let has_word = |wanted: &String| words.iter().any(|word| stem(word) == stem(wanted));
+    let stems: Vec<_> = words.iter().map(|word| stem(word)).collect();
+    let has_word = |wanted: &Word| stems.contains(&wanted.stem);
     if terms.excluded_words.iter().any(has_word) || terms.excluded_phrases.iter().any(|phrase| has_phrase(phrase)) {
         return 0.0;
     }
@@ -27,45 +28,48 @@ pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
             }
         });
     }
-    let by_words = terms.words.iter().map(|wanted| rate_word(wanted, &words, typos));
+    let by_words = terms.words.iter().map(|wanted| rate_word(wanted, &words, &stems, typos));
     let by_phrases = terms.phrases.iter().map(|phrase| if has_phrase(phrase) { 1.0 } else { 0.0 });
     let marks: Vec<f64> = by_words.chain(by_phrases).collect();
     if marks.contains(&0.0) || marks.is_empty() {
         return 0.0;
     }
     let letters = |words: &mut dyn Iterator<Item = &str>| words.map(|word| word.chars().count()).sum::<usize>() as f64;
-    let wanted = terms.words.iter().chain(terms.phrases.iter().flatten());
-    let share = letters(&mut wanted.map(String::as_str)) / letters(&mut words.iter().copied()).max(1.0);
+    let singles = terms.words.iter().map(|word| word.text.as_str());
+    let mut wanted = singles.chain(terms.phrases.iter().flatten().map(String::as_str));
+    let share = letters(&mut wanted) / letters(&mut words.iter().copied()).max(1.0);
     let quality = marks.iter().sum::<f64>() / marks.len() as f64 * (0.5 + 0.5 * share.min(1.0));
     if typos { 0.25 + 0.25 * quality } else { 0.5 + 0.5 * quality }
 }
 
-/// How well the best of `words` meets the wanted one.
-fn rate_word(wanted: &str, words: &[&str], typos: bool) -> f64 {
-    let (wanted_stem, wanted_root) = (stem(wanted), root(wanted));
-    let edits = if typos { edits_allowed(wanted) } else { 0 };
-    let rate = |word: &&str| {
-        if *word == wanted {
+/// How well the best of `words`, whose stems are `stems`, meets the wanted one.
+fn rate_word(wanted: &Word, words: &[&str], stems: &[String], typos: bool) -> f64 {
+    let text = wanted.text.as_str();
+    let edits = if typos { edits_allowed(text) } else { 0 };
+    let is_letter = text.chars().count() == 1;
+    let is_part = wanted.root().chars().count() >= 3;
+    let rate = |(word, stem): (&&str, &String)| {
+        if *word == text {
             1.0
-        } else if wanted.chars().count() == 1 {
+        } else if is_letter {
             0.0
-        } else if stem(word) == wanted_stem {
+        } else if *stem == wanted.stem {
             0.95
-        } else if word.starts_with(wanted) {
+        } else if word.starts_with(text) {
             0.8
-        } else if word.starts_with(wanted_root) {
+        } else if word.starts_with(wanted.root()) {
             0.7
-        } else if wanted_root.chars().count() >= 3 && word.contains(wanted_root) {
+        } else if is_part && word.contains(wanted.root()) {
             0.4
-        } else if edits > 0 && is_within(edits, wanted, word) {
+        } else if edits > 0 && is_within(edits, text, word) {
             0.6
-        } else if edits > 0 && is_within(edits, &wanted_stem, &stem(word)) {
+        } else if edits > 0 && is_within(edits, &wanted.stem, stem) {
             0.5
         } else {
             0.0
         }
     };
-    words.iter().map(rate).fold(0.0, f64::max)
+    words.iter().zip(stems).map(rate).fold(0.0, f64::max)
 }
 
 /// Letters that may differ in a word with typos.

@@ -1,18 +1,20 @@
 //! Where a text meets what was typed: a stretch of it with the words marked.
 
-use super::terms::{PREFIX_LENGTH_MIN, Terms, stem};
+use super::terms::{Terms, Word, stem};
 use crate::kit::fold::fold;
 
 /// Characters of a snippet at most, without marks and ellipses.
 const LENGTH_MAX: usize = 240;
 /// Characters before the first word that is marked.
 const LEAD: usize = 60;
+/// Bytes within which words stand close together. Two bytes a letter are usual; this only weighs.
+const NEAR: usize = 2 * (LENGTH_MAX - LEAD);
 
 /// The stretch of `text` with the most of the wanted words, as HTML: the words in `<mark>`, all
 /// else escaped. `None` if none of them is in it.
 pub fn cut(terms: &Terms, text: &str) -> Option<String> {
-    let wanted: Vec<Wanted> =
-        terms.words.iter().chain(terms.phrases.iter().flatten()).map(|word| Wanted::of(word)).collect();
+    let in_phrases = terms.phrases.iter().flatten().map(|word| Word::new(word));
+    let wanted: Vec<_> = terms.words.iter().cloned().chain(in_phrases).collect();
     let found = find(&wanted, text);
     let start = best_start(&found, wanted.len())?;
     let begin = step_back(text, found[start].start);
@@ -33,25 +35,6 @@ pub fn cut(terms: &Terms, text: &str) -> Option<String> {
     Some(html)
 }
 
-/// A word that is wanted, in any form.
-struct Wanted {
-    stem: String,
-    first: char,
-    by_prefix: bool,
-}
-
-impl Wanted {
-    fn of(word: &str) -> Self {
-        let stem = stem(word);
-        let by_prefix = stem.chars().count() >= PREFIX_LENGTH_MIN;
-        Self { first: word.chars().next().unwrap_or_default(), stem, by_prefix }
-    }
-
-    fn is(&self, folded: &str) -> bool {
-        (self.by_prefix && folded.starts_with(&self.stem)) || stem(folded) == self.stem
-    }
-}
-
 /// A word of the text that is wanted, by bytes.
 struct Found {
     start: usize,
@@ -59,11 +42,17 @@ struct Found {
     wanted: usize,
 }
 
-fn find(wanted: &[Wanted], text: &str) -> Vec<Found> {
-    let mut found = Vec::new();
+/// The wanted words of `text`, at least up to where a snippet with all of them ends: a long text is
+/// seldom read to its end.
+fn find(wanted: &[Word], text: &str) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    let mut last = text.len();
     let mut at = 0;
     while let Some(skipped) = text[at..].find(char::is_alphanumeric) {
         let start = at + skipped;
+        if start > last {
+            break;
+        }
         // A stress mark is no letter, but part of its word.
         let is_part = |letter: char| letter.is_alphanumeric() || letter == '\u{301}';
         let end = text[start..].find(|letter| !is_part(letter)).map_or(text.len(), |length| start + length);
@@ -71,26 +60,35 @@ fn find(wanted: &[Wanted], text: &str) -> Vec<Found> {
         // Folding and stemming each word of a long text would take most of the time.
         let first =
             text[start..end].chars().flat_map(char::to_lowercase).next().map(|c| if c == 'ё' { 'е' } else { c });
-        if !wanted.iter().any(|word| Some(word.first) == first) {
+        if !wanted.iter().any(|word| word.text.chars().next() == first) {
             continue;
         }
         let folded = fold(&text[start..end]);
-        if let Some(place) = wanted.iter().position(|word| word.is(&folded)) {
+        let is_form = |word: &Word| (word.by_prefix && folded.starts_with(&word.stem)) || stem(&folded) == word.stem;
+        if let Some(place) = wanted.iter().position(is_form) {
             found.push(Found { start, end, wanted: place });
+            let near = found.iter().rev().take_while(|word| end - word.start < NEAR);
+            if last == text.len() && count_different(near, wanted.len()) == wanted.len() {
+                last = text.len().min(start + 4 * LENGTH_MAX);
+            }
         }
     }
     found
+}
+
+/// How many of the wanted words are among those found.
+fn count_different<'a>(found: impl Iterator<Item = &'a Found>, wanted: usize) -> usize {
+    let mut seen = vec![false; wanted];
+    found.for_each(|word| seen[word.wanted] = true);
+    seen.into_iter().filter(|seen| *seen).count()
 }
 
 /// The place in `found` from which on the most different words stand close together.
 fn best_start(found: &[Found], wanted: usize) -> Option<usize> {
     let mut best = None;
     for (place, first) in found.iter().enumerate() {
-        // Two bytes a letter are usual; this only weighs.
-        let near = found[place..].iter().take_while(|word| word.end - first.start < 2 * (LENGTH_MAX - LEAD));
-        let mut seen = vec![false; wanted];
-        near.for_each(|word| seen[word.wanted] = true);
-        let count = seen.into_iter().filter(|seen| *seen).count();
+        let near = found[place..].iter().take_while(|word| word.end - first.start < NEAR);
+        let count = count_different(near, wanted);
         if best.is_none_or(|(most, _)| count > most) {
             best = Some((count, place));
         }

@@ -18,15 +18,44 @@ const STOP_WORDS: &str = "а без бы был была были было бы�
     чей чем что чтобы эта эти это этот я a an and are as at be but by for from had has have he her his i in is it its \
     no not of on or our she that the their they this to was we were which with you";
 
+/// A folded word with what its forms have in common, which hundreds of candidates are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The word as it was typed.
+    pub text: String,
+    /// Its [`stem`].
+    pub stem: String,
+    /// Letters of the stem are enough for words that begin with it to be taken for its forms.
+    pub by_prefix: bool,
+    root_length: usize,
+}
+
+impl Word {
+    /// Letters of a stem from which on words that begin with it are taken for its forms.
+    const PREFIX_LENGTH_MIN: usize = 5;
+
+    /// Stems a folded word.
+    pub fn new(text: &str) -> Self {
+        let stem = stem(text);
+        let by_prefix = stem.chars().count() >= Self::PREFIX_LENGTH_MIN;
+        Self { root_length: root_length(text, &stem), text: text.to_owned(), stem, by_prefix }
+    }
+
+    /// The beginning that it has in common with its stem; the word itself if that is too short.
+    pub fn root(&self) -> &str {
+        &self.text[..self.root_length]
+    }
+}
+
 /// A parsed query. All texts are folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// Words that must be found, without stop words.
-    pub words: Vec<String>,
+    pub words: Vec<Word>,
     /// Phrases that must be found, not of stop words alone.
     pub phrases: Vec<Vec<String>>,
     /// Words that must not be found.
-    pub excluded_words: Vec<String>,
+    pub excluded_words: Vec<Word>,
     /// Phrases that must not be found.
     pub excluded_phrases: Vec<Vec<String>>,
     /// All that is wanted, stop words too, joined by blanks: what a whole title may be.
@@ -45,7 +74,7 @@ impl Terms {
         }
         let text = fold(&text.replace(char::is_control, " ")).replace(['«', '»', '“', '”', '„'], "\"");
         let mut terms = Self::default();
-        let mut wanted = Vec::new();
+        let (mut wanted, mut unwanted) = (Vec::<&str>::new(), 0);
         let mut rest = text.as_str();
         while !rest.is_empty() {
             let excluded = rest.starts_with('-');
@@ -56,31 +85,30 @@ impl Terms {
                 None => unsigned.split_once(' ').unwrap_or((unsigned, "")),
             };
             rest = behind.trim_start_matches(' ');
-            let words: Vec<_> = split_words(piece).map(str::to_owned).collect();
-            match (excluded, words.len() > 1 && (quoted || excluded)) {
-                (true, true) => terms.excluded_phrases.push(words),
-                (true, false) => terms.excluded_words.extend(words),
-                (false, true) => {
-                    wanted.extend(words.clone());
-                    terms.phrases.push(words);
-                }
-                (false, false) => {
-                    wanted.extend(words.clone());
-                    terms.words.extend(words);
-                }
+            let words: Vec<_> = split_words(piece).collect();
+            match excluded {
+                true => unwanted += words.len(),
+                false => wanted.extend(&words),
+            }
+            let is_phrase = words.len() > 1 && (quoted || excluded);
+            let (single, phrases) = match excluded {
+                true => (&mut terms.excluded_words, &mut terms.excluded_phrases),
+                false => (&mut terms.words, &mut terms.phrases),
+            };
+            if is_phrase {
+                phrases.push(words.into_iter().map(str::to_owned).collect());
+            } else {
+                single.extend(words.into_iter().filter(|word| !is_stop_word(word)).map(Word::new));
             }
         }
-        let excluded = terms.excluded_words.len() + terms.excluded_phrases.iter().map(Vec::len).sum::<usize>();
-        if wanted.len() + excluded > WORDS_MAX {
+        if wanted.len() + unwanted > WORDS_MAX {
             return Err(ApiError::bad_input(field, format!("has too many words; {WORDS_MAX} are allowed")));
         }
-        if wanted.is_empty() && excluded > 0 {
+        if wanted.is_empty() && unwanted > 0 {
             return Err(ApiError::bad_input(field, "says only what to leave out; add a word to look for"));
         }
         terms.plain = wanted.join(" ");
-        terms.words.retain(|word| !is_stop_word(word));
         terms.phrases.retain(|phrase| phrase.iter().any(|word| !is_stop_word(word)));
-        terms.excluded_words.retain(|word| !is_stop_word(word));
         Ok(terms)
     }
 
@@ -98,7 +126,7 @@ impl Terms {
     /// words of phrases. First what trigrams find, three letters and more, then what is shorter.
     pub fn needles(&self) -> (Vec<&str>, Vec<&str>) {
         let in_phrases = self.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(String::as_str);
-        let all = self.words.iter().map(|word| root(word)).chain(in_phrases);
+        let all = self.words.iter().map(Word::root).chain(in_phrases);
         all.partition(|needle| needle.chars().nth(2).is_some())
     }
 }
@@ -123,16 +151,12 @@ pub fn stem(word: &str) -> String {
     Stemmer::create(algorithm).stem(word).into_owned()
 }
 
-/// The beginning that a word has in common with its stem; the word itself if that is too short.
-pub fn root(word: &str) -> &str {
-    let stem = stem(word);
+/// Bytes of `word` that it has in common with its stem; all of them if these are too few letters.
+fn root_length(word: &str, stem: &str) -> usize {
     let common = word.char_indices().zip(stem.chars()).take_while(|((_, a), b)| a == b).count();
     let end = word.char_indices().nth(common).map_or(word.len(), |(at, _)| at);
-    if common < 3 { word } else { &word[..end] }
+    if common < 3 { word.len() } else { end }
 }
-
-/// Letters of a stem from which on words that begin with it are taken for its forms.
-pub const PREFIX_LENGTH_MIN: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -146,12 +170,16 @@ mod tests {
         words.iter().map(|&word| word.to_owned()).collect()
     }
 
+    fn words(texts: &[&str]) -> Vec<Word> {
+        texts.iter().map(|text| Word::new(text)).collect()
+    }
+
     #[test]
     fn words_phrases_and_exclusions_are_told_apart() {
         let terms = parse("Ёлки «Война и мир» -матрица -\"войне машин\" человек-паук -спайдер-мен и");
-        assert_eq!(terms.words, texts(&["елки", "человек", "паук"]));
+        assert_eq!(terms.words, words(&["елки", "человек", "паук"]));
         assert_eq!(terms.phrases, [texts(&["война", "и", "мир"])]);
-        assert_eq!(terms.excluded_words, texts(&["матрица"]));
+        assert_eq!(terms.excluded_words, words(&["матрица"]));
         assert_eq!(terms.excluded_phrases, [texts(&["войне", "машин"]), texts(&["спайдер", "мен"])]);
         assert_eq!(terms.plain, "елки война и мир человек паук и");
     }
@@ -173,6 +201,9 @@ mod tests {
 
     #[test]
     fn roots_are_beginnings_of_words() {
-        assert_eq!((root("фильмами"), root("дом"), root("go"), root("movies")), ("фильм", "дом", "go", "movi"));
+        for (word, root) in [("фильмами", "фильм"), ("дом", "дом"), ("go", "go"), ("movies", "movi")]
+        {
+            assert_eq!(Word::new(word).root(), root);
+        }
     }
 }

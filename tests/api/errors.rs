@@ -12,6 +12,7 @@ on_both!(
     malformed_ids_are_refused,
     ids_of_another_type_are_refused,
     unknown_orders_and_scalars_are_refused,
+    documents_that_were_valid_are_refused_as_before,
     every_error_has_a_code,
     database_errors_do_not_reach_clients,
     introspection_can_be_switched_off,
@@ -42,6 +43,43 @@ async fn malformed_ids_are_refused(backend: Backend) {
             ["BAD_USER_INPUT id: not an id of this API; pass an id that a query has returned"],
             "{id:.20}"
         );
+    }
+}
+
+/// A document is kept, and validated in full only until it has passed.
+async fn documents_that_were_valid_are_refused_as_before(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let id = global_id("Movie", 1);
+    for (query, good, bad) in [
+        ("query($id: ID!) { movie(id: $id) { id } }", json!({ "id": id }), vec![json!({}), json!({ "id": ["x"] })]),
+        (
+            "query($first: Int) { movies(first: $first) { nodes { id } } }",
+            json!({ "first": 1 }),
+            vec![json!({ "first": "1" }), json!({ "first": 1_i64 << 40 }), json!({ "first": -1 })],
+        ),
+        (
+            "query($filter: MovieFilter, $order: MovieOrder!) {
+                movies(filter: $filter, orderBy: $order) { nodes { id } } }",
+            json!({ "filter": { "year": { "from": 1999 } }, "order": "YEAR" }),
+            vec![
+                json!({ "filter": { "year": { "from": "1999" } }, "order": "YEAR" }),
+                json!({ "filter": { "unknown": 1 }, "order": "YEAR" }),
+                json!({ "filter": { "maxPrice": "dear" }, "order": "YEAR" }),
+                json!({ "filter": { "ageRating": ["FROM_5"] }, "order": "YEAR" }),
+                json!({ "order": "SIZE" }),
+                json!({ "order": null }),
+            ],
+        ),
+    ] {
+        let mut before = Vec::new();
+        for bad in &bad {
+            before.push(app.query(query, bad.clone()).await.errors());
+        }
+        app.data(query, good).await;
+        for (bad, before) in bad.iter().zip(before) {
+            assert!(!before.is_empty(), "{bad} was not refused");
+            assert_eq!(app.query(query, bad.clone()).await.errors(), before, "{bad}");
+        }
     }
 }
 
