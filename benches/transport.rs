@@ -18,6 +18,7 @@ use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
+use kinoteka::feed::Feed;
 use kinoteka::schema;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -47,7 +48,9 @@ async fn main() {
     tokio::spawn(application.run(std::future::pending()));
     let url = parse_url("--database-url", &database.url).unwrap();
     let db = Db::open(&url, None, cli.serve.pool(), Duration::from_secs(10), None).await.unwrap();
-    let stock = serve(Router::new().route("/graphql", post_service(GraphQL::new(schema::build(db, true))))).await;
+    let feed = Feed::start(&db, cli.serve.feed()).await.unwrap();
+    let engine = schema::build(db, &feed, true);
+    let stock = serve(Router::new().route("/graphql", post_service(GraphQL::new(engine)))).await;
     let ready = || async { ([("content-type", "application/json")], READY) };
     let bare = serve(Router::new().route("/graphql", post(ready))).await;
 

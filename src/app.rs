@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::account::Sessions;
 use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
+use crate::feed::{self, Feed};
 use crate::http::{self, Health};
 use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::{metrics, schema};
@@ -30,6 +31,7 @@ const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
 /// A server that is ready to run: the database is open, its schema current, the port bound.
 pub struct Application {
     db: Db,
+    feed: Feed,
     listener: TcpListener,
     operations: Option<TcpListener>,
     introspection: bool,
@@ -72,6 +74,7 @@ impl Application {
         if let Some(read_url) = &read_url {
             check_replica(&db, read_url).await?;
         }
+        let feed = Feed::start(&db, args.feed()).await?;
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
         let transport = http::Settings {
@@ -83,7 +86,7 @@ impl Application {
             metrics: operations.is_none(),
         };
         let sessions = Sessions::new(db.fresh().read, db.write.clone(), args.accounts.session_lifetime());
-        Ok(Self { db, listener, operations, introspection: args.introspection(), sessions, transport, grace })
+        Ok(Self { db, feed, listener, operations, introspection: args.introspection(), sessions, transport, grace })
     }
 
     /// The address that the server listens on.
@@ -116,19 +119,22 @@ impl Application {
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
-        let engine = schema::build(self.db.clone(), self.introspection);
+        let engine = schema::build(self.db.clone(), &self.feed, self.introspection);
         let services = http::Services {
-            subscribe: Arc::new(http::Direct(engine.clone())),
+            subscribe: Arc::new(feed::Shared::new(engine.clone(), Arc::clone(&self.feed.hub), schema::PERSONAL)),
             authenticate: Arc::new(self.sessions),
             executor: engine,
         };
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
+        let feed = self.feed;
+        let hub = Arc::clone(&feed.hub);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = http::serve(self.listener, router, &self.transport.limits, async move {
             stop.await;
             health.stop();
+            hub.stop();
             tracing::info!("stopping: no new connections, running requests finish");
             let _ = stopped.send(());
         });
@@ -143,6 +149,7 @@ impl Application {
             () = operations => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
+        feed.close().await;
         if timeout(Duration::from_secs(1), self.db.close()).await.is_err() {
             tracing::warn!("database connections were still in use");
         }

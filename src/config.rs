@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 use migration::connect::PoolSettings;
 
+use crate::feed;
 use crate::http::{Limits, Origin};
 use crate::telemetry::LogFormat;
 
@@ -157,6 +158,16 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub ide: Option<bool>,
 
+    /// How long what happened to comments is kept for subscribers who come back, in hours.
+    #[arg(long, env = "KINOTEKA_FEED_RETENTION_HOURS", value_name = "HOURS", default_value_t = 168,
+          value_parser = clap::value_parser!(u32).range(1..=87_600))]
+    pub feed_retention_hours: u32,
+
+    /// How long new comments of other writers, such as psql, may go unnoticed, in milliseconds.
+    #[arg(long, env = "KINOTEKA_FEED_POLL_MS", value_name = "MS", default_value_t = 100,
+          value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub feed_poll_ms: u64,
+
     /// How long running requests may take to finish after SIGTERM, in milliseconds.
     #[arg(long, env = "KINOTEKA_SHUTDOWN_GRACE_MS", value_name = "MS", default_value_t = 10_000)]
     pub shutdown_grace_ms: u64,
@@ -205,6 +216,14 @@ impl ServeArgs {
     /// Whether there are pages for people.
     pub fn ide(&self) -> bool {
         self.ide.unwrap_or(!self.production)
+    }
+
+    /// The feed's settings.
+    pub fn feed(&self) -> feed::Settings {
+        feed::Settings {
+            pause: Duration::from_millis(self.feed_poll_ms),
+            retention: Duration::from_secs(u64::from(self.feed_retention_hours) * 3_600),
+        }
     }
 
     /// The pools' settings.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensions, Response, ServerError};
+use async_graphql::{ErrorExtensions, Pos, Response, ServerError};
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::complete::Asked;
@@ -42,6 +42,8 @@ pub enum ApiError {
     },
     /// What the field stands on does not go with the state it is in: `CONFLICT`.
     Conflict(String),
+    /// A subscription cannot go on behind what the client saw last: `CURSOR_EXPIRED`.
+    CursorExpired,
     /// The database failed, which [`log_database`] has logged: `UNAVAILABLE` when it cannot be
     /// reached, else `INTERNAL`.
     Database(Arc<DbErr>),
@@ -64,6 +66,13 @@ impl ApiError {
         })
     }
 
+    /// The error of a request that was not executed.
+    pub fn into_server_error(self) -> ServerError {
+        let mut error = async_graphql::Error::from(self).into_server_error(Pos::default());
+        error.locations.clear();
+        error
+    }
+
     /// The code and text for the client.
     pub(crate) fn publish(&self) -> (&'static str, String) {
         match self {
@@ -80,6 +89,11 @@ impl ApiError {
                 ("RATE_LIMITED", format!("{what}; try again in {retry_after_s} seconds"))
             }
             Self::Conflict(message) => ("CONFLICT", message.clone()),
+            Self::CursorExpired => (
+                "CURSOR_EXPIRED",
+                "the feed does not reach back to this cursor any more; load the list anew, and subscribe behind a new one"
+                    .to_owned(),
+            ),
             Self::Database(error) if is_stopped(error) => {
                 ("TIMEOUT", "the database took too long; ask for less at once".to_owned())
             }

@@ -8,6 +8,7 @@
 //! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
 //!   [`comment`], [`rating`], [`order`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
 //!   inputs, root fields and reads; [`subject`], [`node`] and [`search`] join several;
+//! - [`feed`] tells listeners what happens to comments;
 //! - [`db`] is connecting and what the two databases spell differently.
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
@@ -26,6 +27,7 @@ pub mod config;
 pub mod db;
 pub mod document;
 pub mod error;
+pub mod feed;
 pub mod http;
 pub mod idempotency;
 pub mod kit;

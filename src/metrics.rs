@@ -44,6 +44,7 @@ struct Metrics {
     documents_bytes: Gauge,
     statements: Histogram,
     statements_failed: Counter,
+    feed: Feed,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -71,12 +72,14 @@ impl Metrics {
             documents_bytes: Gauge::default(),
             statements: Histogram::new(STATEMENT_BUCKETS),
             statements_failed: Counter::default(),
+            feed: Feed::default(),
         };
         metrics.register()
     }
 
     fn register(mut self) -> Self {
         self.register_transport();
+        self.feed.register(&mut self.registry);
         let registry = &mut self.registry;
         registry.register_with_unit(
             "operation_duration",
@@ -121,6 +124,76 @@ impl Metrics {
         // Another request may have taken the last place meanwhile.
         names.contains(name) || (names.len() < OPERATIONS_MAX && names.insert(name.to_owned()))
     }
+}
+
+/// From a hint that came at once to a database that was away, in seconds.
+const DELAY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// What is counted of the feed of comments.
+pub struct Feed {
+    /// Who listens at this moment.
+    pub listeners: Gauge,
+    /// How many kinds of listeners: those that are alike share the work.
+    pub groups: Gauge,
+    /// Listeners that were ended because they took too slowly what they were sent.
+    pub lagged: Counter,
+    /// 1 as long as the database answers.
+    pub connected: Gauge,
+    looks: Counter,
+    horizon_age: Gauge<f64, AtomicU64>,
+    delay: Histogram,
+    deliveries: Counter,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            listeners: Gauge::default(),
+            groups: Gauge::default(),
+            lagged: Counter::default(),
+            connected: Gauge::default(),
+            looks: Counter::default(),
+            horizon_age: Gauge::default(),
+            delay: Histogram::new(DELAY_BUCKETS),
+            deliveries: Counter::default(),
+        }
+    }
+}
+
+impl Feed {
+    /// Counts a look for new events. `waiting` is how long the first one has waited that stands behind
+    /// a transaction which has not ended.
+    pub fn looked(&self, waiting: Duration) {
+        self.looks.inc();
+        self.connected.set(1);
+        self.horizon_age.set(waiting.as_secs_f64());
+    }
+
+    /// Counts a result that was handed to `listeners`, so long after its event was written.
+    pub fn delivered(&self, delay: Duration, listeners: usize) {
+        self.delay.observe(delay.as_secs_f64());
+        self.deliveries.inc_by(u64::try_from(listeners).unwrap_or(u64::MAX));
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("feed_listeners", "Subscriptions to the feed of comments", self.listeners.clone());
+        let about = "Groups of subscriptions with the same document, variables and rights";
+        registry.register("feed_groups", about, self.groups.clone());
+        let about = "Subscriptions that were ended because their clients read too slowly";
+        registry.register("feed_listeners_lagged", about, self.lagged.clone());
+        registry.register("feed_connected", "Whether the database answered when last asked", self.connected.clone());
+        registry.register("feed_polls", "Looks for new events", self.looks.clone());
+        let about = "How long the first event has waited that stands behind an open transaction; 0 if none does";
+        registry.register_with_unit("feed_horizon_age", about, Unit::Seconds, self.horizon_age.clone());
+        let about = "Time from an event's writing until its result was handed to a group's listeners";
+        registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
+        registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
+    }
+}
+
+/// What is counted of the feed of comments.
+pub fn feed() -> &'static Feed {
+    &METRICS.feed
 }
 
 /// Notes the time of the start; a later call does nothing.

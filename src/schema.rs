@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
-use async_graphql::futures_util::stream::{self, BoxStream};
+use async_graphql::futures_util::stream::{self, BoxStream, StreamExt};
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, EmptySubscription, Executor, MergedObject, Request, Response, ValidationMode};
+use async_graphql::{Data, Executor, MergedObject, Request, Response, ValidationMode};
 
 use crate::account::{AccountMutation, AccountQuery};
 use crate::audit::AuditQuery;
 use crate::award::{AwardQuery, FilmAwardMutation, MovieAwardMutation, NominationMutation};
 use crate::cinema::{AvailabilityMutation, CinemaMutation, CinemaQuery};
-use crate::comment::{CommentMutation, CommentQuery};
+use crate::comment::{CommentMutation, CommentQuery, CommentSubscription};
 use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
+use crate::feed::Feed;
 use crate::kit::batch;
 use crate::kit::load::{Reader, new_loader};
 use crate::movie::{MovieMutation, MovieQuery};
@@ -68,7 +69,15 @@ pub struct Mutation(
     CategoryMutation,
 );
 
-type Schema = async_graphql::Schema<Query, Guarded<Mutation>, EmptySubscription>;
+/// What can be listened to.
+pub type Subscription = CommentSubscription;
+
+/// Fields whose values depend on who asks: a subscription with one of them is not shared with others
+/// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
+/// is what anybody may see.
+pub const PERSONAL: &[&str] = &["birthday", "canEdit", "email", "orders", "viewer", "viewerRating"];
+
+type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
 /// Executes operations, with their reads batched. Cloning is cheap.
 #[derive(Clone)]
@@ -80,7 +89,7 @@ pub struct Engine {
     fresh: Fresh,
 }
 
-/// What mutations read from: a replica would not show yet what they have changed.
+/// What mutations and subscriptions read from: a replica would not show yet what was changed.
 #[derive(Clone)]
 struct Fresh {
     db: Db,
@@ -105,21 +114,25 @@ impl Executor for Engine {
         response
     }
 
-    /// A query or a mutation is a stream of one answer. Subscriptions, of which the schema has none
-    /// yet, go straight to async-graphql.
+    /// A query or a mutation is a stream of one answer.
     fn execute_stream(&self, mut request: Request, session_data: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        let name = request.operation_name.clone();
-        let is_subscription = request.parsed_query().is_ok_and(|document| {
-            let mut operations = document.operations.iter();
-            let asked =
-                operations.find(|(found, _)| name.is_none() || found.map(|found| found.as_str()) == name.as_deref());
-            asked.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription)
-        });
-        if is_subscription {
-            return Executor::execute_stream(&self.schema, request, session_data);
-        }
         let engine = self.clone();
-        Box::pin(stream::once(async move { Executor::execute(&engine, request).await }))
+        let asked = match Asked::of(&mut request) {
+            Ok(asked) => asked,
+            Err(syntax) => return Box::pin(stream::iter([error::answer_syntax_error(syntax)])),
+        };
+        if asked.kind() != Some(OperationType::Subscription) {
+            return Box::pin(stream::once(async move { Executor::execute(&engine, request).await }));
+        }
+        let request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
+        let outcomes = Executor::execute_stream(&self.schema, request, session_data);
+        let state = (outcomes, asked, Arc::clone(&self.completer));
+        Box::pin(stream::unfold(state, |(mut outcomes, asked, completer)| async {
+            let mut response = batch::run(outcomes.next()).await?;
+            completer.complete(&asked, &mut response);
+            error::add_codes(&asked, &mut response);
+            Some((response, (outcomes, asked, completer)))
+        }))
     }
 }
 
@@ -129,12 +142,17 @@ const RECURSION_MAX: usize = 64;
 
 /// The schema over open databases.
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
-pub fn build(db: Db, introspection: bool) -> Engine {
+pub fn build(db: Db, feed: &Feed, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
     let fresh = db.fresh();
     let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone())), db: fresh };
     let open = || {
-        let builder = describe().data(db.clone()).data(Arc::clone(&loader)).limit_recursive_depth(RECURSION_MAX);
+        let builder = describe()
+            .data(db.clone())
+            .data(Arc::clone(&loader))
+            .data(Arc::clone(&feed.hub))
+            .data(feed.wake.clone())
+            .limit_recursive_depth(RECURSION_MAX);
         if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
     };
     let (schema, validated) = (open().finish(), open().validation_mode(ValidationMode::Fast).finish());
@@ -147,6 +165,6 @@ pub fn export() -> String {
     describe().finish().sdl()
 }
 
-fn describe() -> async_graphql::SchemaBuilder<Query, Guarded<Mutation>, EmptySubscription> {
-    Schema::build(Query::default(), Guarded::default(), EmptySubscription)
+fn describe() -> async_graphql::SchemaBuilder<Query, Guarded<Mutation>, Subscription> {
+    Schema::build(Query::default(), Guarded::default(), Subscription::default())
 }

@@ -40,6 +40,8 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
         &["crate::http", "crate::schema", "crate::app", "sqlx", "DbBackend"],
         "a domain knows no transport and no database in particular",
     ),
+    (&["src/feed"], &["entity::", "crate::schema", "crate::app"], "the feed has a table of its own, and no schema"),
+    (&["src/feed"], DOMAINS, "the feed names no domain"),
     (&["entity/src"], &["async_graphql", "kinoteka"], "entities are only tables"),
     (&["migration/src"], &["entity::", "async_graphql"], "the schema does not need what is generated from it"),
     (&["seeder/src"], &["kinoteka::", "async_graphql"], "the seeder does not need the server"),
@@ -63,6 +65,43 @@ fn source_keeps_to_its_layers() {
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// How a resolver learns who asks.
+const WHO_ASKS: &[&str] = &["ctx.viewer()", "ctx.caller()", "viewer_with(", "of_viewer("];
+
+/// Subscriptions share results among listeners, but for fields that depend on who asks.
+#[test]
+fn fields_that_depend_on_the_viewer_are_personal() {
+    let files = list_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let mut fields = 0;
+    for file in files.iter().filter(|file| !file.ends_with("mutation.rs") && !file.ends_with("service.rs")) {
+        let mut resolver = None;
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let code = line.split("//").next().unwrap();
+            // Methods of GraphQL objects are not public; helpers count where they are called.
+            if let Some((before, rest)) = code.split_once("fn ") {
+                resolver = (before == "    async ").then(|| camel_case(rest.split(['(', '<']).next().unwrap()));
+            }
+            if let Some(field) = &resolver
+                && WHO_ASKS.iter().any(|words| code.contains(words))
+            {
+                let personal = kinoteka::schema::PERSONAL.contains(&field.as_str());
+                assert!(personal, "{field} in {} asks who the viewer is: name it in PERSONAL", file.display());
+                fields += 1;
+            }
+        }
+    }
+    assert!(fields >= 3, "{fields} fields ask");
+}
+
+fn camel_case(name: &str) -> String {
+    let mut words = name.split('_');
+    let first = words.next().unwrap().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(1);
+        name + &initial.to_uppercase() + rest
+    })
 }
 
 fn list_files(path: &Path) -> Vec<PathBuf> {

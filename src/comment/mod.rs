@@ -3,9 +3,11 @@
 mod loaders;
 mod mutation;
 mod service;
+mod subscription;
 mod types;
 
 pub use mutation::CommentMutation;
+pub use subscription::CommentSubscription;
 pub use types::{
     Comment, CommentOrder, CommentQuery, CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment,
 };

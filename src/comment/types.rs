@@ -1,5 +1,8 @@
 //! The comment as API clients see it, and the lists of comments.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use entity::comments;
@@ -9,6 +12,7 @@ use super::DEPTH_MAX;
 use super::loaders::{DepthOf, ThreadOf, TombstoneOf};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
+use crate::feed::Hub;
 use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
 use crate::policy;
@@ -209,4 +213,15 @@ impl CommentQuery {
     ) -> ApiResult<Option<Comment>> {
         ctx.find(Id::parse("id", &id)?).await
     }
+
+    /// Where the feed of comments stood a moment before this request, for `after` of a subscription. A
+    /// page that first asks for this, then for the list, and then subscribes behind it misses nothing;
+    /// what it gets twice it knows by the comment's id.
+    async fn comment_cursor(&self, ctx: &Context<'_>) -> String {
+        let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
+        ctx.data_unchecked::<Arc<Hub>>().cursor_at(before)
+    }
 }
+
+/// Lists that are read with the cursor, or from a replica that follows this closely, are newer than it.
+const CURSOR_MARGIN: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_graphql::futures_util::stream::{BoxStream, StreamExt};
-use async_graphql::{Executor, Request, ServerError};
+use async_graphql::{Executor, Request, Response, ServerError};
 use axum::body::Bytes;
 
 use super::respond;
@@ -51,6 +51,19 @@ pub struct Payload {
     pub json: Bytes,
 }
 
+impl Payload {
+    /// The result of executing a subscription's document for one event.
+    ///
+    /// # Errors
+    /// Nothing was executed: `End::Refused`.
+    pub fn new(outcome: &Response, event_id: Option<Arc<str>>) -> Result<Self, End> {
+        match respond::payload(outcome) {
+            Some(json) => Ok(Self { event_id, json }),
+            None => Err(End::Refused(outcome.errors.clone())),
+        }
+    }
+}
+
 /// Why no more comes, other than that there is no more.
 #[derive(Debug)]
 pub enum End {
@@ -75,10 +88,6 @@ impl<E> fmt::Debug for Direct<E> {
 impl<E: Executor> Subscribe for Direct<E> {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let outcomes = self.0.execute_stream(subscription.request, None);
-        let payloads = outcomes.map(|outcome| match respond::payload(&outcome) {
-            Some(json) => Ok(Payload { event_id: None, json }),
-            None => Err(End::Refused(outcome.errors)),
-        });
-        payloads.boxed()
+        outcomes.map(|outcome| Payload::new(&outcome, None)).boxed()
     }
 }

@@ -18,6 +18,7 @@ pub mod page;
 pub mod problem;
 pub mod scalar;
 pub mod sort;
+pub mod wake;
 
 pub use children::Edge;
 pub use connection::Page;
@@ -34,3 +35,4 @@ pub use page::PageArgs;
 pub use problem::{Problems, Rejection, UserError, UserErrorCode};
 pub use scalar::json_strings;
 pub use sort::{ByKey, PageOrder, SortKey, choice_name};
+pub use wake::Wake;

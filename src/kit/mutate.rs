@@ -25,6 +25,7 @@ use super::ctx::ContextExt;
 use super::id::{Id, NodeType};
 use super::load::Node;
 use super::problem::{Rejection, UserError};
+use super::wake::Wake;
 use crate::clock;
 use crate::db::Db;
 use crate::error::{ApiError, ApiResult, is_transient, log_database};
@@ -232,7 +233,11 @@ pub async fn mutate_keyed<T: Serialize>(
 ) -> ApiResult<Outcome> {
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
-    run(&ctx.data_unchecked::<Db>().write, name, ctx.viewer(), key, work).await
+    let outcome = run(&ctx.data_unchecked::<Db>().write, name, ctx.viewer(), key, work).await;
+    if let Some(wake) = ctx.data_opt::<Wake>() {
+        wake.call();
+    }
+    outcome
 }
 
 /// Runs a change without GraphQL: for the command line.

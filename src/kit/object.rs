@@ -14,7 +14,9 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::indexmap::map::Entry;
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::registry::Registry;
-use async_graphql::{ContainerType, ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value};
+use async_graphql::{
+    ContainerType, ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value,
+};
 
 /// An object of the API, as fields and lists give it.
 #[derive(Clone, Copy, Debug)]

@@ -136,11 +136,12 @@ const DUMP_POSTGRES: &str = "
     ), lines AS (
         SELECT format('relation %s: kind %s, persistence %s', relname, kind, persistence) AS line FROM relations
         UNION ALL
-        SELECT format('column %s.%s at %s: %s, null %s, identity %L, default %L, collation %s', relname, attname, attnum,
+        SELECT format('column %s.%s at %s: %s, null %s, identity %L, default %L, collation %s', relname, attname,
+                      row_number() OVER (PARTITION BY attrelid ORDER BY attnum),
                       format_type(atttypid, atttypmod), NOT attnotnull, attidentity,
                       pg_get_expr(adbin, adrelid), attcollation::regcollation)
         FROM relations
-        JOIN pg_attribute ON attrelid = relations.oid AND attnum > 0 AND kind <> 'i'
+        JOIN pg_attribute ON attrelid = relations.oid AND attnum > 0 AND kind <> 'i' AND NOT attisdropped
         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
         UNION ALL
         SELECT format('constraint %s on %s: %s, valid %s', conname, relname, pg_get_constraintdef(pg_constraint.oid),

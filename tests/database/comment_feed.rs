@@ -134,7 +134,7 @@ async fn only_triggers_write_the_feed() {
     let epoch = read_texts(&db, "SELECT epoch FROM comment_feed").await;
     for statement in [
         "INSERT INTO comment_events (xact, kind, comment_id) VALUES ('77777', 'ADDED', 1)",
-        "INSERT INTO comment_feed (epoch) VALUES ('another')",
+        "INSERT INTO comment_feed (epoch, home) VALUES ('another', 'elsewhere')",
     ] {
         db.execute_unprepared(statement).await.unwrap();
     }

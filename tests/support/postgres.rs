@@ -13,60 +13,88 @@ use std::sync::LazyLock;
 /// A running server and the process that will clean up after it.
 pub struct Server {
     port: u16,
+    programs: PathBuf,
+    folder: PathBuf,
+    owner: Option<String>,
+    durable: bool,
     // Its standard input closes when this process ends; that is its signal.
     _reaper: Child,
 }
 
-static SERVER: LazyLock<Server> = LazyLock::new(start);
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(false));
 
 /// The URL of a database on the private server; starts the server on first use.
 pub fn url(database: &str) -> String {
-    format!("postgres://kinoteka@127.0.0.1:{}/{database}", SERVER.port)
+    SERVER.url(database)
 }
 
-fn start() -> Server {
-    let programs = find_programs();
-    let folder = tempfile::Builder::new().prefix("kinoteka-postgres-").tempdir().expect("a temporary folder").keep();
-    let owner = unprivileged_user();
-    if let Some(user) = &owner {
-        run(Command::new("chown").arg(user).arg(&folder));
+impl Server {
+    /// Starts a server. A durable one keeps what was committed when it is stopped at once, and takes as
+    /// long to commit as in production.
+    pub fn start(durable: bool) -> Self {
+        let programs = find_programs();
+        let folder =
+            tempfile::Builder::new().prefix("kinoteka-postgres-").tempdir().expect("a temporary folder").keep();
+        let owner = unprivileged_user();
+        if let Some(user) = &owner {
+            run(Command::new("chown").arg(user).arg(&folder));
+        }
+        let data = folder.join("data");
+        run(as_user(&owner, &programs.join("initdb")).arg("--pgdata").arg(&data).args([
+            "--username=kinoteka",
+            "--auth=trust",
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+        ]));
+        let stop = "cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$FOLDER\"";
+        let mut reaper = Command::new("sh");
+        reaper.args(["-c", stop, "sh"]);
+        if let Some(user) = &owner {
+            reaper.args(change_user(user));
+        }
+        let reaper = reaper
+            .arg(programs.join("pg_ctl"))
+            .args(["stop", "--mode=immediate", "--wait", "--pgdata"])
+            .arg(&data)
+            .env("FOLDER", &folder)
+            .stdin(Stdio::piped())
+            // Ctrl-C in the terminal must not end it before it has cleaned up.
+            .process_group(0)
+            .spawn()
+            .expect("sh starts");
+        let server = Self { port: free_port(), programs, folder, owner, durable, _reaper: reaper };
+        server.start_again();
+        server
     }
-    let data = folder.join("data");
-    run(as_user(&owner, &programs.join("initdb")).arg("--pgdata").arg(&data).args([
-        "--username=kinoteka",
-        "--auth=trust",
-        "--no-sync",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-    ]));
-    let port = free_port();
-    let options = format!(
-        "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off \
-         -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
-    );
-    run(as_user(&owner, &programs.join("pg_ctl"))
-        .args(["start", "--wait", "--silent", "--options", &options])
-        .arg("--pgdata")
-        .arg(&data)
-        .arg("--log")
-        .arg(folder.join("log")));
-    let stop = "cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$FOLDER\"";
-    let mut reaper = Command::new("sh");
-    reaper.args(["-c", stop, "sh"]);
-    if let Some(user) = &owner {
-        reaper.args(change_user(user));
+
+    /// The URL of a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://kinoteka@127.0.0.1:{}/{database}", self.port)
     }
-    let reaper = reaper
-        .arg(programs.join("pg_ctl"))
-        .args(["stop", "--mode=immediate", "--wait", "--pgdata"])
-        .arg(&data)
-        .env("FOLDER", &folder)
-        .stdin(Stdio::piped())
-        // Ctrl-C in the terminal must not end it before it has cleaned up.
-        .process_group(0)
-        .spawn()
-        .expect("sh starts");
-    Server { port, _reaper: reaper }
+
+    /// Starts it after it was stopped, and waits until it answers.
+    pub fn start_again(&self) {
+        let durable = if self.durable { "on" } else { "off" };
+        let options = format!(
+            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync={durable} \
+             -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200",
+            self.port
+        );
+        run(as_user(&self.owner, &self.programs.join("pg_ctl"))
+            .args(["start", "--wait", "--silent", "--options", &options])
+            .arg("--pgdata")
+            .arg(self.folder.join("data"))
+            .arg("--log")
+            .arg(self.folder.join("log")));
+    }
+
+    /// Stops it as a crash would.
+    pub fn stop_at_once(&self) {
+        run(as_user(&self.owner, &self.programs.join("pg_ctl"))
+            .args(["stop", "--mode=immediate", "--wait", "--pgdata"])
+            .arg(self.folder.join("data")));
+    }
 }
 
 /// The folder of PostgreSQL's server programs: `KINOTEKA_PG_BIN`, Debian's, or the `PATH`'s.

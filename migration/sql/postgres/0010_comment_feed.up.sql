@@ -24,7 +24,7 @@ COMMENT ON TABLE comment_events IS 'Лента комментариев: что 
 CREATE TABLE comment_feed (
     id boolean NOT NULL DEFAULT true,
     epoch text NOT NULL DEFAULT left(replace(gen_random_uuid()::text, '-', ''), 12),
-    home text,
+    home text NOT NULL,
     floor_xact xid8 NOT NULL DEFAULT '0',
     floor_id bigint NOT NULL DEFAULT 0,
     floor_at timestamptz NOT NULL DEFAULT 'epoch',
@@ -32,7 +32,9 @@ CREATE TABLE comment_feed (
     CONSTRAINT comment_feed_id_check CHECK (id)
 );
 COMMENT ON TABLE comment_feed IS 'Эпоха ленты комментариев и граница удалённых событий';
-INSERT INTO comment_feed DEFAULT VALUES;
+INSERT INTO comment_feed (home)
+SELECT system_identifier || '/' || pg_database.oid
+FROM pg_control_system(), pg_database WHERE datname = current_database();
 
 -- Triggers ------------------------------------------------------------------
 

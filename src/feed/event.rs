@@ -1,0 +1,114 @@
+//! What the feed consists of: events, where they stand in its order, and which of them somebody wants.
+
+use std::time::Instant;
+
+/// A place in the feed's order: on PostgreSQL the transaction's number and the row's, on SQLite the
+/// row's alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The transaction's number; 0 on SQLite.
+    pub xact: i64,
+    /// The row's number.
+    pub id: i64,
+}
+
+/// The place of one event, with its time. In a history that was lost and written anew the place may
+/// be taken by another event, but not at the same microsecond.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// Where the event stands.
+    pub position: Position,
+    /// When it was written, in microseconds since 1970.
+    pub at_us: i64,
+}
+
+/// What happened to a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It was written.
+    Added,
+    /// Its text was changed.
+    Edited,
+    /// It was deleted.
+    Deleted,
+    /// An editor took it away.
+    Hidden,
+}
+
+impl Kind {
+    /// Reads the name that it has in the table.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "ADDED" => Self::Added,
+            "EDITED" => Self::Edited,
+            "DELETED" => Self::Deleted,
+            "HIDDEN" => Self::Hidden,
+            _ => return None,
+        })
+    }
+}
+
+/// What a comment is about, by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A movie.
+    Movie(i32),
+    /// A publication.
+    Publication(i32),
+}
+
+/// Something that happened to a comment.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Where it stands in the feed.
+    pub mark: Mark,
+    /// What happened.
+    pub kind: Kind,
+    /// The comment's key.
+    pub comment: i32,
+    /// What the comment is about.
+    pub about: About,
+    /// When it was written, by this process's clock.
+    pub written: Instant,
+    /// When this process read it.
+    pub read: Instant,
+}
+
+/// Which kinds of events somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kinds {
+    /// New comments.
+    Added,
+    /// What happens to comments afterwards.
+    Changes,
+}
+
+/// Which events somebody wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Topic {
+    /// Of which kinds.
+    pub kinds: Kinds,
+    /// On comments about what; about anything if left out.
+    pub about: Option<About>,
+}
+
+impl Topic {
+    /// Whether the event is one of them.
+    pub fn wants(&self, event: &Event) -> bool {
+        let kind = match self.kinds {
+            Kinds::Added => event.kind == Kind::Added,
+            Kinds::Changes => event.kind != Kind::Added,
+        };
+        kind && self.about.is_none_or(|about| about == event.about)
+    }
+}
+
+/// Why no more events come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// What the listener has seen is not in the database's history any more, or what it missed was
+    /// removed.
+    Expired,
+    /// The server stops.
+    Stopping,
+}

@@ -1,0 +1,158 @@
+//! A subscription's document, executed once for each event that it is given.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_graphql::futures_util::stream::{self, BoxStream, Stream, StreamExt};
+use async_graphql::{Context, Executor, Request, Response, ServerError, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use super::cursor::Cursor;
+use super::event::{Event, Stop, Topic};
+use super::follower::Follower;
+use super::hub::Hub;
+use crate::error::{ApiError, ApiResult};
+use crate::http::{End, Payload};
+
+/// An event, and the cursor by which a listener goes on behind it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// What happened.
+    pub event: Event,
+    /// The cursor, in its opaque form.
+    pub cursor: Arc<str>,
+}
+
+/// In the data of a request whose field shall take its events from here, and tell which it wants.
+struct Feeder(Mutex<Option<Feeding>>);
+
+struct Feeding {
+    wanted: oneshot::Sender<Topic>,
+    events: mpsc::Receiver<Sent>,
+}
+
+/// The events that a subscription's field is resolved for: those of its topic behind the cursor
+/// `after`, or from now on.
+///
+/// # Errors
+/// The cursor is none of this feed's, or has expired.
+pub fn events(
+    ctx: &Context<'_>,
+    topic: Topic,
+    after: Option<String>,
+) -> ApiResult<BoxStream<'static, ApiResult<Sent>>> {
+    if let Some(feeder) = ctx.data_opt::<Feeder>() {
+        let feeding = feeder.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Feeding { wanted, events }) = feeding else {
+            return Err(ApiError::bad_input("subscription", "it has one root field"));
+        };
+        // Whoever does not wait for it any more drops this stream too.
+        let _ = wanted.send(topic);
+        let received = |mut events: mpsc::Receiver<Sent>| async { events.recv().await.map(|sent| (Ok(sent), events)) };
+        return Ok(stream::unfold(events, received).boxed());
+    }
+    let hub = Arc::clone(ctx.data_unchecked::<Arc<Hub>>());
+    let follower = match after {
+        Some(after) => {
+            let cursor = read_cursor("after", &after)?;
+            Follower::resume(hub, topic, &cursor).map_err(|_| ApiError::CursorExpired)?
+        }
+        None => Follower::begin(hub, topic),
+    };
+    Ok(follow(follower).boxed())
+}
+
+fn follow(follower: Follower) -> impl Stream<Item = ApiResult<Sent>> {
+    stream::unfold(Some(follower), |follower| async {
+        let mut follower = follower?;
+        match follower.next().await {
+            Ok(event) => Some((Ok(send(event, follower.epoch())), Some(follower))),
+            Err(Stop::Expired) => Some((Err(ApiError::CursorExpired), None)),
+            Err(Stop::Stopping) => None,
+        }
+    })
+}
+
+/// Reads a cursor that a client gave as `field`.
+///
+/// # Errors
+/// It is none.
+pub(super) fn read_cursor(field: &str, text: &str) -> ApiResult<Cursor> {
+    let message = "no cursor of comments; pass one that a subscription or commentCursor has given";
+    Cursor::parse(text).ok_or_else(|| ApiError::bad_input(field, message))
+}
+
+fn send(event: Event, epoch: &str) -> Sent {
+    Sent { event, cursor: Cursor::encode(epoch, event.mark).into() }
+}
+
+/// How long to wait before an event is executed again that could not be, at first and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// How often an event is executed whose execution fails for another reason than that the database
+/// is away.
+const TRIES_MAX: u32 = 3;
+
+/// A document that waits for events.
+pub(super) struct Execution {
+    events: mpsc::Sender<Sent>,
+    outcomes: BoxStream<'static, Response>,
+}
+
+impl Execution {
+    /// Begins to execute a subscription, and tells which events it wants.
+    ///
+    /// # Errors
+    /// What is wrong with the document or its arguments.
+    pub(super) async fn start(executor: &impl Executor, request: Request) -> Result<(Self, Topic), Vec<ServerError>> {
+        let (wanted, mut topic) = oneshot::channel();
+        let (sender, events) = mpsc::channel(1);
+        let request = request.data(Feeder(Mutex::new(Some(Feeding { wanted, events }))));
+        let mut outcomes = executor.execute_stream(request, None);
+        tokio::select! {
+            biased;
+            Ok(topic) = &mut topic => Ok((Self { events: sender, outcomes }, topic)),
+            outcome = outcomes.next() => Err(outcome.map(|outcome| outcome.errors).unwrap_or_default()),
+        }
+    }
+
+    /// The result for an event. While the database is away it is waited for: a listener that got an
+    /// error instead of a comment would have lost it.
+    ///
+    /// # Errors
+    /// There is none, and there will be none for later events.
+    pub(super) async fn run(&mut self, event: Event, epoch: &str) -> Result<Payload, End> {
+        let sent = send(event, epoch);
+        let mut pause = RETRY_FIRST;
+        for tries in 1.. {
+            if self.events.send(sent.clone()).await.is_err() {
+                break;
+            }
+            let Some(outcome) = self.outcomes.next().await else { break };
+            let give_up = !outcome.errors.is_empty() && tries >= TRIES_MAX && !is_away(&outcome);
+            if outcome.errors.is_empty() || give_up || is_final(&outcome) {
+                return Payload::new(&outcome, Some(sent.cursor));
+            }
+            tokio::time::sleep(pause).await;
+            pause = RETRY_MAX.min(pause * 2);
+        }
+        Err(End::Stopping)
+    }
+}
+
+fn has_code(outcome: &Response, codes: &[&str]) -> bool {
+    outcome.errors.iter().any(|error| match error.extensions.as_ref().and_then(|extensions| extensions.get("code")) {
+        Some(Value::String(code)) => codes.contains(&code.as_str()),
+        _ => false,
+    })
+}
+
+fn is_away(outcome: &Response) -> bool {
+    has_code(outcome, &["UNAVAILABLE"])
+}
+
+/// Whether the errors would be the same if it were tried again.
+fn is_final(outcome: &Response) -> bool {
+    !has_code(outcome, &["UNAVAILABLE", "TIMEOUT", "INTERNAL", "NOT_FOUND"])
+}

@@ -1,0 +1,156 @@
+//! Somebody who follows the feed, from now on or from a cursor, without gap or repeat.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cursor::Cursor;
+use super::event::{Event, Mark, Position, Stop, Topic};
+use super::hub::{Closed, Found, Hub, Inbox};
+
+/// Events that are read from the table at once.
+const PAGE: usize = 256;
+
+/// How long to wait before the table is asked again after it has failed.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Reads what it missed, then follows. Dropping it ends that.
+#[derive(Debug)]
+pub struct Follower {
+    hub: Arc<Hub>,
+    topic: Topic,
+    epoch: Arc<str>,
+    /// Everything up to here was given out, or is `ready`, or is not of the topic.
+    covered: Position,
+    /// The event at `covered`, if there is one and it was not yet seen that it is in the table.
+    anchor: Option<Mark>,
+    ready: VecDeque<Event>,
+    inbox: Option<Arc<Inbox>>,
+}
+
+impl Follower {
+    /// Follows from now on: what is committed after this call comes.
+    pub fn begin(hub: Arc<Hub>, topic: Topic) -> Self {
+        let (epoch, _) = hub.position();
+        let (inbox, mark) = hub.follow(topic);
+        Self { hub, topic, epoch, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
+    }
+
+    /// Goes on behind `cursor`. Whether that is possible may show only when what was missed is read.
+    ///
+    /// # Errors
+    /// The cursor is of another epoch, or of an event that never was.
+    pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &Cursor) -> Result<Self, Stop> {
+        let anchor = match hub.find(cursor)? {
+            Found::Recent => None,
+            Found::Elsewhere => Some(cursor.mark),
+        };
+        let (epoch, covered) = (cursor.epoch.as_str().into(), cursor.mark.position);
+        Ok(Self { hub, topic, epoch, covered, anchor, ready: VecDeque::new(), inbox: None })
+    }
+
+    /// The feed's epoch, in which all of its events are.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// Where a follower stands that is caught up.
+    pub fn covered(&self) -> Position {
+        self.covered
+    }
+
+    /// The next event, as soon as there is one.
+    ///
+    /// # Errors
+    /// There will be none any more.
+    pub async fn next(&mut self) -> Result<Event, Stop> {
+        loop {
+            if let Some(event) = self.missed().await? {
+                return Ok(event);
+            }
+            if let Some(inbox) = &self.inbox {
+                inbox.filled().await;
+            }
+        }
+    }
+
+    /// The next event that is there already; `None` when this follower is caught up.
+    ///
+    /// # Errors
+    /// There will be none any more.
+    pub async fn missed(&mut self) -> Result<Option<Event>, Stop> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(inbox) = &self.inbox else {
+                self.catch_up().await?;
+                continue;
+            };
+            match inbox.take() {
+                Ok(events) if events.is_empty() => return Ok(None),
+                Ok(events) => {
+                    // Behind a cursor that another instance gave, this one may still be to read some.
+                    self.ready.extend(events.into_iter().filter(|event| event.mark.position > self.covered));
+                    self.covered = self.ready.back().map_or(self.covered, |event| event.mark.position);
+                }
+                Err(Closed::Full) => self.leave(),
+                Err(Closed::Stop(stop)) => return Err(stop),
+            }
+        }
+    }
+
+    /// Reads on from memory, or from the table where that does not reach back.
+    async fn catch_up(&mut self) -> Result<(), Stop> {
+        if self.anchor.is_none()
+            && let Some(recent) = self.hub.read(&self.epoch, self.covered, self.topic, PAGE)?
+        {
+            self.ready = recent.events;
+            self.covered = recent.covered;
+            self.inbox = recent.inbox;
+            return Ok(());
+        }
+        let after = self.anchor.unwrap_or(Mark { position: self.covered, at_us: -1 });
+        let page = loop {
+            let read = async {
+                let mut connection = self.hub.source.connect().await?;
+                connection.read(after, Some(self.topic), i64::try_from(PAGE).unwrap_or(i64::MAX)).await
+            };
+            match read.await {
+                Ok(page) => break page,
+                Err(error) => {
+                    tracing::warn!("cannot read what a listener missed, trying again: {error}");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        if page.epoch != self.epoch || (self.anchor.is_some() && !page.intact) {
+            return Err(Stop::Expired);
+        }
+        let full = page.events.len() == PAGE;
+        match page.events.last() {
+            Some(last) if full => {
+                self.covered = last.mark.position;
+                self.anchor = Some(last.mark);
+            }
+            _ => {
+                self.covered = self.covered.max(page.edge.position);
+                self.anchor = None;
+            }
+        }
+        self.ready = page.events.into();
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        if let Some(inbox) = self.inbox.take() {
+            self.hub.close(&inbox);
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,0 +1,295 @@
+//! Listeners that are alike share one execution for each event, and its bytes.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_graphql::ServerError;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
+
+use super::document::Key;
+use super::event::{Event, Position, Stop, Topic};
+use super::execution::Execution;
+use super::follower::Follower;
+use crate::error::ApiError;
+use crate::http::{End, Payload};
+use crate::metrics;
+
+/// Results that wait for a listener at most; one that is further behind is ended.
+const BUFFER: usize = 128;
+
+/// How long a group waits for most of its listeners when they are half a buffer behind.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The groups of this instance.
+#[derive(Debug, Default)]
+pub(super) struct Groups(Mutex<HashMap<Key, Arc<Group>>>);
+
+/// Listeners that are alike, and what they get.
+pub(super) struct Group {
+    key: Key,
+    topic: Topic,
+    state: Mutex<State>,
+    deserted: Notify,
+}
+
+struct State {
+    /// Up to here events were executed.
+    position: Position,
+    /// How many hold the group.
+    members: usize,
+    /// None when the group has ended, for the reason in `ended`.
+    results: Option<broadcast::Sender<Arc<Delivered>>>,
+    ended: Option<Reason>,
+}
+
+/// Why a group has ended.
+#[derive(Clone, Debug)]
+pub(super) enum Reason {
+    /// The feed has.
+    Stop(Stop),
+    /// It cannot be executed any more.
+    Refused(Vec<ServerError>),
+}
+
+impl From<Reason> for End {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Stop(Stop::Expired) => Self::Refused(vec![ApiError::CursorExpired.into_server_error()]),
+            Reason::Stop(Stop::Stopping) => Self::Stopping,
+            Reason::Refused(errors) => Self::Refused(errors),
+        }
+    }
+}
+
+/// A result, and who has taken it.
+struct Delivered {
+    position: Position,
+    payload: Payload,
+    /// Listeners when it was sent.
+    expected: usize,
+    taken: AtomicUsize,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Groups {
+    /// A place in the group with this key, if there is one.
+    pub(super) fn enter(self: &Arc<Self>, key: &Key) -> Option<Member> {
+        let groups = self.lock();
+        let group = groups.get(key)?;
+        group.lock().members += 1;
+        Some(Member { groups: Arc::clone(self), group: Arc::clone(group) })
+    }
+
+    /// A place in the group with this key, which is founded with `execution` if nobody else was
+    /// quicker.
+    pub(super) fn found(
+        self: &Arc<Self>,
+        key: Key,
+        topic: Topic,
+        follow: impl FnOnce() -> Follower,
+        execution: Execution,
+    ) -> Member {
+        let mut groups = self.lock();
+        if let Some(group) = groups.get(&key) {
+            group.lock().members += 1;
+            return Member { groups: Arc::clone(self), group: Arc::clone(group) };
+        }
+        let follower = follow();
+        let (results, _) = broadcast::channel(BUFFER);
+        let state = State { position: follower.covered(), members: 1, results: Some(results.clone()), ended: None };
+        let group = Arc::new(Group { key: key.clone(), topic, state: Mutex::new(state), deserted: Notify::new() });
+        groups.insert(key, Arc::clone(&group));
+        metrics::feed().groups.inc();
+        let driver = Driver { groups: Arc::clone(self), group: Arc::clone(&group), results };
+        tokio::spawn(driver.run(follower, execution));
+        Member { groups: Arc::clone(self), group }
+    }
+
+    fn remove(&self, group: &Arc<Group>) {
+        let mut groups = self.lock();
+        if groups.get(&group.key).is_some_and(|found| Arc::ptr_eq(found, group)) {
+            groups.remove(&group.key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Group>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Group {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a group alive.
+#[derive(Debug)]
+pub(super) struct Member {
+    groups: Arc<Groups>,
+    group: Arc<Group>,
+}
+
+impl Member {
+    /// The events that the group is about.
+    pub(super) fn topic(&self) -> Topic {
+        self.group.topic
+    }
+
+    /// Begins to listen: to what stands behind `covered` and behind the place that is given back.
+    pub(super) fn listen(self, covered: Position) -> (Listener, Position) {
+        let state = self.group.lock();
+        let results = state.results.as_ref().map(broadcast::Sender::subscribe);
+        let position = state.position;
+        drop(state);
+        (Listener { results, behind: covered.max(position), member: self }, position)
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // In this order, as whoever enters does.
+        let mut groups = self.groups.lock();
+        let mut state = self.group.lock();
+        state.members -= 1;
+        if state.members == 0 {
+            if groups.get(&self.group.key).is_some_and(|found| Arc::ptr_eq(found, &self.group)) {
+                groups.remove(&self.group.key);
+            }
+            self.group.deserted.notify_one();
+        }
+    }
+}
+
+/// Takes what its group gets.
+#[derive(Debug)]
+pub(super) struct Listener {
+    results: Option<broadcast::Receiver<Arc<Delivered>>>,
+    /// What stands up to here it has from elsewhere.
+    behind: Position,
+    member: Member,
+}
+
+impl fmt::Debug for Delivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivered").field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    /// The next result.
+    ///
+    /// # Errors
+    /// There will be none.
+    pub(super) async fn next(&mut self) -> Result<Payload, End> {
+        while let Some(results) = &mut self.results {
+            match results.recv().await {
+                Ok(delivered) => {
+                    delivered.taken.fetch_add(1, Ordering::Relaxed);
+                    if delivered.position > self.behind {
+                        return Ok(delivered.payload.clone());
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {
+                    metrics::feed().lagged.inc();
+                    return Err(End::Lagged);
+                }
+                Err(RecvError::Closed) => break,
+            }
+        }
+        let ended = self.member.group.lock().ended.clone();
+        Err(ended.map_or(End::Stopping, End::from))
+    }
+}
+
+/// Executes a group's document for its events until the group is deserted or the feed ends.
+struct Driver {
+    groups: Arc<Groups>,
+    group: Arc<Group>,
+    results: broadcast::Sender<Arc<Delivered>>,
+}
+
+impl Driver {
+    async fn run(self, follower: Follower, execution: Execution) {
+        tokio::select! {
+            reason = self.drive(follower, execution) => self.group.lock().ended = Some(reason),
+            () = self.group.deserted.notified() => {}
+        }
+    }
+
+    async fn drive(&self, mut follower: Follower, mut execution: Execution) -> Reason {
+        let mut flow = Flow::default();
+        loop {
+            let event = match follower.next().await {
+                Ok(event) => event,
+                Err(stop) => return Reason::Stop(stop),
+            };
+            match execution.run(event, follower.epoch()).await {
+                Ok(payload) => flow.send(self, &event, payload),
+                Err(End::Refused(errors)) => return Reason::Refused(errors),
+                Err(_) => return Reason::Stop(Stop::Stopping),
+            }
+            flow.wait().await;
+        }
+    }
+}
+
+/// Whatever ends the driver, a panic too: nobody waits for a group that nobody drives.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.groups.remove(&self.group);
+        self.group.lock().results = None;
+        metrics::feed().groups.dec();
+    }
+}
+
+/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, and
+/// not for those that are slow.
+#[derive(Default)]
+struct Flow {
+    /// What was sent last: half a buffer.
+    sent: VecDeque<Arc<Delivered>>,
+    /// Most have not taken what they could; they are not waited for again before they do.
+    impatient: bool,
+}
+
+impl Flow {
+    fn send(&mut self, driver: &Driver, event: &Event, payload: Payload) {
+        let mut state = driver.group.lock();
+        let expected = driver.results.receiver_count();
+        let position = event.mark.position;
+        let delivered = Arc::new(Delivered { position, payload, expected, taken: AtomicUsize::new(0) });
+        // Nobody listening is no fault: all are still catching up.
+        let _ = driver.results.send(Arc::clone(&delivered));
+        state.position = position;
+        drop(state);
+        metrics::feed().delivered(event.written.elapsed(), expected);
+        self.sent.push_back(delivered);
+    }
+
+    async fn wait(&mut self) {
+        if self.sent.len() <= BUFFER / 2 {
+            return;
+        }
+        let Some(oldest) = self.sent.pop_front() else { return };
+        let deadline = Instant::now() + PATIENCE;
+        while oldest.taken.load(Ordering::Relaxed) < oldest.expected.div_ceil(2) {
+            if self.impatient || Instant::now() > deadline {
+                self.impatient = true;
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        self.impatient = false;
+    }
+}

@@ -1,0 +1,275 @@
+//! What the tail has read lately, and those who follow it.
+//!
+//! The newest events are kept in memory, so that whoever comes back after a short while is caught up
+//! without a statement. Who follows has an inbox; both are filled under one lock, so that catching up
+//! ends and following begins at one place in the feed.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::cursor::Cursor;
+use super::event::{About, Event, Mark, Position, Stop, Topic};
+use super::source::{Page, Source};
+
+/// Events in memory at most.
+pub const RECENT_MAX: usize = 16_384;
+
+/// Events that wait for one follower at most. One that has more to do reads them later, as if it
+/// came back.
+const INBOX_MAX: usize = 1_024;
+
+/// The newest part of the feed, shared by all that listen on this instance.
+#[derive(Debug)]
+pub struct Hub {
+    pub(super) source: Source,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    epoch: Arc<str>,
+    /// The event before the first of `recent`.
+    start: Mark,
+    recent: VecDeque<Event>,
+    inboxes: HashMap<Option<About>, HashMap<u64, Arc<Inbox>>>,
+    next_inbox: u64,
+    stopped: bool,
+}
+
+/// What waits for one follower.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    topic: Topic,
+    number: u64,
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    /// Nothing more is put in; after what is there, this follows.
+    closed: Option<Closed>,
+}
+
+/// Why an inbox takes no more.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Closed {
+    /// It was full.
+    Full,
+    /// The feed has ended for whoever follows.
+    Stop(Stop),
+}
+
+/// Where somebody stands who comes back with a cursor.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found {
+    /// Within what is in memory.
+    Recent,
+    /// Before or behind it: the table knows.
+    Elsewhere,
+}
+
+impl Hub {
+    /// A hub that begins with the newest events.
+    pub(super) fn new(source: Source, newest: Page) -> Self {
+        let state = State {
+            epoch: newest.epoch,
+            start: newest.edge,
+            recent: newest.events.into(),
+            inboxes: HashMap::new(),
+            next_inbox: 0,
+            stopped: false,
+        };
+        Self { source, state: Mutex::new(state) }
+    }
+
+    /// Where the feed stands, and the epoch.
+    pub fn position(&self) -> (Arc<str>, Mark) {
+        let state = self.lock();
+        (Arc::clone(&state.epoch), state.position())
+    }
+
+    /// A cursor after what was in the feed at `moment`, as far as this instance had read it.
+    pub fn cursor_at(&self, moment: Instant) -> String {
+        let state = self.lock();
+        let mark = state.recent.iter().rev().find(|event| event.read < moment).map_or(state.start, |event| event.mark);
+        Cursor::encode(&state.epoch, mark)
+    }
+
+    /// Puts events behind those that are there, and into the inboxes of who wants them.
+    pub(super) fn dispatch(&self, events: &[Event]) {
+        let mut state = self.lock();
+        for event in events {
+            if state.recent.len() == RECENT_MAX
+                && let Some(oldest) = state.recent.pop_front()
+            {
+                state.start = oldest.mark;
+            }
+            state.recent.push_back(*event);
+            for about in [None, Some(event.about)] {
+                if let Some(inboxes) = state.inboxes.get_mut(&about) {
+                    inboxes.retain(|_, inbox| inbox.put(event));
+                }
+            }
+        }
+    }
+
+    /// Begins anew: what was followed is not the database's history any more.
+    pub(super) fn restart(&self, newest: Page) {
+        let mut state = self.lock();
+        state.close(Stop::Expired);
+        state.epoch = newest.epoch;
+        state.start = newest.edge;
+        state.recent = newest.events.into();
+    }
+
+    /// Ends all following, now and later: the server stops.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.close(Stop::Stopping);
+    }
+
+    /// Opens an inbox at the feed's present end.
+    pub(super) fn follow(&self, topic: Topic) -> (Arc<Inbox>, Mark) {
+        let mut state = self.lock();
+        (state.open(topic), state.position())
+    }
+
+    /// Looks a cursor up among the newest events.
+    pub(super) fn find(&self, cursor: &Cursor) -> Result<Found, Stop> {
+        let state = self.lock();
+        if *cursor.epoch != *state.epoch {
+            return Err(Stop::Expired);
+        }
+        if cursor.mark.position < state.start.position || cursor.mark.position > state.position().position {
+            return Ok(Found::Elsewhere);
+        }
+        let known = cursor.mark == state.start
+            || state.from(cursor.mark.position).is_some_and(|at| at > 0 && state.recent[at - 1].mark == cursor.mark);
+        if known { Ok(Found::Recent) } else { Err(Stop::Expired) }
+    }
+
+    /// What is in memory behind `after`: some events and how far that goes, or all there are and an
+    /// inbox for those that follow. `None` if it is not known what came next.
+    pub(super) fn read(
+        &self,
+        epoch: &str,
+        after: Position,
+        topic: Topic,
+        limit: usize,
+    ) -> Result<Option<Recent>, Stop> {
+        let mut state = self.lock();
+        if *epoch != *state.epoch {
+            return Err(Stop::Expired);
+        }
+        let Some(from) = state.from(after) else { return Ok(None) };
+        let wanted = state.recent.range(from..).filter(|event| topic.wants(event));
+        let events: VecDeque<_> = wanted.take(limit).copied().collect();
+        if events.len() == limit
+            && let Some(last) = events.back()
+        {
+            return Ok(Some(Recent { covered: last.mark.position, events, inbox: None }));
+        }
+        let covered = state.position().position.max(after);
+        Ok(Some(Recent { covered, events, inbox: Some(state.open(topic)) }))
+    }
+
+    /// Forgets an inbox whose follower is gone.
+    pub(super) fn close(&self, inbox: &Inbox) {
+        let mut state = self.lock();
+        if let Some(inboxes) = state.inboxes.get_mut(&inbox.topic.about) {
+            inboxes.remove(&inbox.number);
+            if inboxes.is_empty() {
+                state.inboxes.remove(&inbox.topic.about);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What [`Hub::read`] finds.
+#[derive(Debug)]
+pub(super) struct Recent {
+    pub(super) events: VecDeque<Event>,
+    /// Up to where `events` are all there are.
+    pub(super) covered: Position,
+    /// What follows `covered` comes here.
+    pub(super) inbox: Option<Arc<Inbox>>,
+}
+
+impl State {
+    fn position(&self) -> Mark {
+        self.recent.back().map_or(self.start, |event| event.mark)
+    }
+
+    /// The index of the first event behind `after`; `None` if that was before what is in memory.
+    fn from(&self, after: Position) -> Option<usize> {
+        (after >= self.start.position).then(|| self.recent.partition_point(|event| event.mark.position <= after))
+    }
+
+    fn open(&mut self, topic: Topic) -> Arc<Inbox> {
+        let number = self.next_inbox;
+        self.next_inbox += 1;
+        let closed = self.stopped.then_some(Closed::Stop(Stop::Stopping));
+        let waiting = Mutex::new(Waiting { closed, ..Waiting::default() });
+        let inbox = Arc::new(Inbox { topic, number, waiting, filled: Notify::new() });
+        self.inboxes.entry(topic.about).or_default().insert(number, Arc::clone(&inbox));
+        inbox
+    }
+
+    fn close(&mut self, stop: Stop) {
+        for inbox in self.inboxes.drain().flat_map(|(_, inboxes)| inboxes.into_values()) {
+            inbox.shut(Closed::Stop(stop));
+        }
+    }
+}
+
+impl Inbox {
+    /// Says whether it takes more.
+    fn put(&self, event: &Event) -> bool {
+        if !self.topic.wants(event) {
+            return true;
+        }
+        let mut waiting = self.lock();
+        if waiting.events.len() == INBOX_MAX {
+            drop(waiting);
+            self.shut(Closed::Full);
+            return false;
+        }
+        waiting.events.push_back(*event);
+        drop(waiting);
+        self.filled.notify_one();
+        true
+    }
+
+    fn shut(&self, closed: Closed) {
+        self.lock().closed.get_or_insert(closed);
+        self.filled.notify_one();
+    }
+
+    /// Takes all that waits; if there is nothing, says whether the inbox was closed.
+    pub(super) fn take(&self) -> Result<VecDeque<Event>, Closed> {
+        let mut waiting = self.lock();
+        match (waiting.events.is_empty(), waiting.closed) {
+            (true, Some(closed)) => Err(closed),
+            _ => Ok(std::mem::take(&mut waiting.events)),
+        }
+    }
+
+    /// Waits until there may be something to take.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

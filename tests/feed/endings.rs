@@ -1,0 +1,101 @@
+//! Where a listener cannot go on, it is told so, and others come in its place.
+
+use std::time::Duration;
+
+use kinoteka::feed::remove_old_events;
+use kinoteka::http::End;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::instance::{Instance, database, say};
+use crate::listening::ADDED;
+use crate::support::database::Backend;
+
+on_both![
+    cursors_of_removed_events_expire,
+    cursors_of_another_epoch_expire,
+    a_lost_event_ends_those_who_have_seen_it,
+    a_server_that_stops_sends_its_listeners_elsewhere,
+];
+
+async fn cursors_of_removed_events_expire(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    let mut cursors = Vec::new();
+    for text in ["а", "б", "в", "г"] {
+        say(&db, 1, text).await;
+        cursors.push(listener.event().await["cursor"].clone());
+    }
+    // The first two become old; the third is older than the second, and stands behind it.
+    let old = match backend {
+        Backend::Postgres => "UPDATE comment_events SET at = at - interval '2 hours' WHERE comment_id IN (1, 2, 4)",
+        Backend::Sqlite => {
+            "UPDATE comment_events SET at = replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', at, '-2 hours'), '.000+', '+')
+             WHERE comment_id IN (1, 2, 4)"
+        }
+    };
+    db.execute_unprepared(old).await.unwrap();
+    assert_eq!(remove_old_events(&instance.db.write, Duration::from_secs(3_600)).await.unwrap(), 2);
+    assert_eq!(remove_old_events(&instance.db.write, Duration::from_secs(3_600)).await.unwrap(), 0);
+    // Another instance, which has none of it in memory. The times in the cursors are those before.
+    let fresh = Instance::start(&database.url).await;
+    let position = fresh.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut expired = fresh.listen(ADDED, json!({ "after": cursors[0] }));
+    assert_eq!(expired.refusal().await, ["CURSOR_EXPIRED"]);
+    let mut after_floor = fresh.listen(ADDED, json!({ "after": position }));
+    assert_eq!(after_floor.texts(2).await, ["в", "г"]);
+    let mut kept = fresh.listen(ADDED, json!({ "after": cursors[2] }));
+    assert_eq!(kept.texts(1).await, ["г"]);
+}
+
+async fn cursors_of_another_epoch_expire(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    say(&db, 1, "раз").await;
+    let cursor = listener.event().await["cursor"].clone();
+    db.execute_unprepared("UPDATE comment_feed SET epoch = 'abcdefabcdef'").await.unwrap();
+    assert_eq!(listener.refusal().await, ["CURSOR_EXPIRED"]);
+    assert_eq!(instance.listen(ADDED, json!({ "after": cursor })).refusal().await, ["CURSOR_EXPIRED"]);
+    let mut anew = instance.listen(ADDED, json!({}));
+    say(&db, 1, "два").await;
+    assert_eq!(anew.texts(1).await, ["два"]);
+}
+
+/// As after a failover to a replica that lacked the last transactions, or a restore of an older
+/// backup: other events come to stand where the lost ones stood.
+async fn a_lost_event_ends_those_who_have_seen_it(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    let mut cursors = Vec::new();
+    for text in ["раз", "два"] {
+        say(&db, 1, text).await;
+        cursors.push(listener.event().await["cursor"].clone());
+    }
+    let lose = match backend {
+        Backend::Postgres => "UPDATE comment_events SET at = at + interval '3 seconds' WHERE comment_id = 2",
+        Backend::Sqlite => {
+            "UPDATE comment_events SET at = strftime('%Y-%m-%dT%H:%M:%S.123+00:00', at, '+3 seconds') WHERE comment_id = 2"
+        }
+    };
+    db.execute_unprepared(lose).await.unwrap();
+    assert_eq!(listener.refusal().await, ["CURSOR_EXPIRED"]);
+    assert_eq!(instance.listen(ADDED, json!({ "after": cursors[1] })).refusal().await, ["CURSOR_EXPIRED"]);
+    // Who had not seen it goes on.
+    let mut earlier = instance.listen(ADDED, json!({ "after": cursors[0] }));
+    assert_eq!(earlier.texts(1).await, ["два"]);
+    db.execute_unprepared("DELETE FROM comment_events WHERE comment_id = 2").await.unwrap();
+    assert_eq!(earlier.refusal().await, ["CURSOR_EXPIRED"]);
+}
+
+async fn a_server_that_stops_sends_its_listeners_elsewhere(backend: Backend) {
+    let (database, _db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    assert!(listener.is_silent().await);
+    instance.feed.hub.stop();
+    assert!(matches!(listener.step().await, Err(End::Stopping)));
+    assert!(matches!(instance.listen(ADDED, json!({})).step().await, Err(End::Stopping)));
+}

@@ -1,0 +1,163 @@
+//! The part of a server that listeners meet, without its transport.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_graphql::futures_util::StreamExt;
+use async_graphql::{Executor, Request, Variables};
+use kinoteka::db::Db;
+use kinoteka::feed::{Feed, Settings, Shared};
+use kinoteka::http::{End, Payloads, ResumeFrom, Subscribe, Subscription};
+use kinoteka::schema::{self, Engine};
+use kinoteka::viewer::{Caller, Role, Viewer};
+use migration::connect::PoolSettings;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::support::database::{Backend, TestDatabase};
+
+/// How long anything may take.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub struct Instance {
+    pub db: Db,
+    pub feed: Feed,
+    pub engine: Engine,
+    shared: Shared<Engine>,
+    statements: Arc<AtomicUsize>,
+}
+
+impl Instance {
+    pub async fn start(url: &str) -> Self {
+        let statements = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&statements);
+        let pool = PoolSettings { connections_max: 4, acquire_timeout: PATIENCE };
+        let count: kinoteka::db::StatementObserver = Arc::new(move |statement| {
+            if statement.sql.contains("\"comments\"") {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let db = Db::open(&url.parse().unwrap(), None, pool, PATIENCE, Some(count)).await.unwrap();
+        let settings = Settings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
+        let feed = Feed::start(&db, settings).await.unwrap();
+        let engine = schema::build(db.clone(), &feed, true);
+        let shared = Shared::new(engine.clone(), Arc::clone(&feed.hub), schema::PERSONAL);
+        Self { db, feed, engine, shared, statements }
+    }
+
+    /// Listens with a document.
+    pub fn listen(&self, query: &str, variables: Value) -> Listener {
+        self.listen_as(query, variables, None, None)
+    }
+
+    /// Listens behind what was seen, as `EventSource` says it, and as a user.
+    pub fn listen_as(&self, query: &str, variables: Value, seen: Option<&str>, user: Option<i32>) -> Listener {
+        let mut caller = Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        caller.viewer = user.map(|user| Viewer { user, session: 1, role: Role::Member });
+        let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
+        let resume_from = seen.map(|seen| ResumeFrom(seen.into()));
+        Listener(self.shared.subscribe(Subscription { request, resume_from }))
+    }
+
+    pub async fn ask(&self, query: &str) -> Value {
+        let response = self.engine.execute(Request::new(query)).await;
+        assert!(response.errors.is_empty(), "{:?}", response.errors);
+        response.data.into_json().unwrap()
+    }
+
+    /// How many statements have read comments.
+    pub fn reads(&self) -> usize {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    pub async fn stop(self) {
+        self.feed.close().await;
+        self.db.close().await.unwrap();
+    }
+}
+
+/// A subscription, from now on: what comes is kept until it is asked for.
+pub struct Listener(pub Payloads);
+
+impl Listener {
+    /// The next result, or why there is none.
+    pub async fn step(&mut self) -> Result<Value, End> {
+        let next = timeout(PATIENCE, self.0.next()).await.expect("something comes in time");
+        let payload = next.expect("the stream goes on")?;
+        let mut result: Value = serde_json::from_slice(&payload.json).unwrap();
+        if let Some(id) = &payload.event_id {
+            result["event_id"] = json!(**id);
+        }
+        Ok(result)
+    }
+
+    /// The next event.
+    pub async fn event(&mut self) -> Value {
+        let result = self.step().await.unwrap_or_else(|end| panic!("{end:?}"));
+        assert!(result.get("errors").is_none(), "{result:#}");
+        let event = result["data"].as_object().unwrap().values().next().unwrap().clone();
+        if let Some(cursor) = event.get("cursor") {
+            assert_eq!(*cursor, result["event_id"]);
+        }
+        event
+    }
+
+    /// The texts of the next events' comments.
+    pub async fn texts(&mut self, count: usize) -> Vec<String> {
+        let mut texts = Vec::new();
+        for _ in 0..count {
+            texts.push(self.event().await["comment"]["text"].as_str().unwrap().to_owned());
+        }
+        texts
+    }
+
+    /// Whether nothing comes for a while in which it would have.
+    pub async fn is_silent(&mut self) -> bool {
+        timeout(Duration::from_millis(300), self.0.next()).await.is_err()
+    }
+
+    /// The codes of the errors that it ends with.
+    pub async fn refusal(&mut self) -> Vec<String> {
+        match self.step().await {
+            Err(End::Refused(errors)) => {
+                let code = |error: &async_graphql::ServerError| error.extensions.as_ref()?.get("code").cloned();
+                errors
+                    .iter()
+                    .map(|error| code(error).map_or("-".into(), |code| code.to_string().replace('"', "")))
+                    .collect()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Is polled until it is ready to be given something.
+    pub async fn settle(mut self) -> Self {
+        assert!(self.is_silent().await);
+        self
+    }
+}
+
+/// A migrated database with two movies and a publication, and a plain connection to it.
+pub async fn database(backend: Backend) -> (TestDatabase, DatabaseConnection) {
+    let database = TestDatabase::migrated(backend).await;
+    let db = database.connect().await;
+    for statement in [
+        "INSERT INTO movies (title, duration) VALUES ('Сталкер', 162), ('Зеркало', 108)",
+        "INSERT INTO users (username, email, password, fio, birthday)
+            VALUES ('anna', 'anna@mail.example', '!', 'Анна Орлова', '1990-05-01')",
+        "INSERT INTO publications_category (title) VALUES ('Обзор')",
+        "INSERT INTO publications (title, text, author, category) VALUES ('О зонах', 'Пустоты.', 1, 1)",
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    (database, db)
+}
+
+/// Adds a comment on a movie.
+pub async fn say(db: &DatabaseConnection, movie: i32, text: &str) {
+    let sql = format!("INSERT INTO comments (user_id, comment, movie_id) VALUES (1, '{text}', {movie})");
+    db.execute_unprepared(&sql).await.unwrap();
+}

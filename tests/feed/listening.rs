@@ -1,0 +1,215 @@
+//! What a listener gets: every committed comment, once, in order, from where it left off.
+
+use kinoteka::kit::Id;
+use kinoteka::movie::Movie;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+
+use crate::instance::{Instance, database, say};
+use crate::support::database::{Backend, TestDatabase};
+
+on_both![
+    comments_come_once_and_in_order,
+    a_listener_goes_on_where_it_left_off,
+    changes_are_told,
+    what_is_rolled_back_is_not_told,
+    cursors_are_good_on_every_instance,
+    what_is_no_longer_in_memory_is_read_from_the_table,
+    a_cursor_can_be_had_before_the_first_event,
+];
+
+pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
+    commentAdded(subjectId: $subject, after: $after) { cursor subjectId commentId comment { text } } }";
+
+fn movie(key: i32) -> String {
+    Id::<Movie>::new(key).encode()
+}
+
+async fn comments_come_once_and_in_order(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    say(&db, 1, "до того").await;
+    let before = instance.feed.hub.position();
+    while instance.feed.hub.position() == before {
+        tokio::task::yield_now().await;
+    }
+    let mut all = instance.listen(ADDED, json!({}));
+    let mut one = instance.listen(ADDED, json!({ "subject": movie(1) }));
+    db.execute_unprepared("INSERT INTO comments (comment, movie_id) VALUES ('раз', 1), ('два', 2), ('три', 1)")
+        .await
+        .unwrap();
+    db.execute_unprepared("INSERT INTO comments (comment, publication_id) VALUES ('четыре', 1)").await.unwrap();
+    assert_eq!(all.texts(4).await, ["раз", "два", "три", "четыре"]);
+    let first = one.event().await;
+    assert_eq!(first["subjectId"], movie(1));
+    assert!(first["commentId"].is_string());
+    assert_eq!(one.texts(1).await, ["три"]);
+    assert!(all.is_silent().await && one.is_silent().await);
+}
+
+async fn a_listener_goes_on_where_it_left_off(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut first = instance.listen(ADDED, json!({ "subject": movie(1) }));
+    for text in ["а", "б", "в", "г"] {
+        say(&db, 1, text).await;
+        say(&db, 2, "другое").await;
+    }
+    let mut cursors = Vec::new();
+    for _ in 0..4 {
+        cursors.push(first.event().await["cursor"].as_str().unwrap().to_owned());
+    }
+    for (seen, missed) in [(0, vec!["б", "в", "г"]), (2, vec!["г"]), (3, vec![])] {
+        let mut again = instance.listen(ADDED, json!({ "subject": movie(1), "after": cursors[seen] }));
+        assert_eq!(again.texts(missed.len()).await, missed);
+        let mut event_source = instance.listen_as(ADDED, json!({ "subject": movie(1) }), Some(&cursors[seen]), None);
+        assert_eq!(event_source.texts(missed.len()).await, missed);
+        let mut wider = instance.listen(ADDED, json!({ "after": cursors[seen] }));
+        assert_eq!(wider.event().await["subjectId"], movie(2), "the cursor is one of the whole feed");
+        assert!(again.is_silent().await && event_source.is_silent().await);
+    }
+    // What the document says counts before what EventSource says.
+    let variables = json!({ "subject": movie(1), "after": cursors[2] });
+    let mut both = instance.listen_as(ADDED, variables, Some(&cursors[0]), None);
+    assert_eq!(both.texts(1).await, ["г"]);
+    say(&db, 1, "д").await;
+    assert_eq!(both.texts(1).await, ["д"]);
+    assert_eq!(first.texts(1).await, ["д"]);
+}
+
+async fn changes_are_told(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let changed = "subscription { commentChanged { cursor kind commentId comment { text isDeleted } } }";
+    let mut listener = instance.listen(changed, json!({}));
+    let yes = if backend == Backend::Postgres { "true" } else { "1" };
+    for statement in [
+        "INSERT INTO comments (comment, movie_id) VALUES ('раз', 1), ('два', 1), ('три', 1)",
+        "UPDATE comments SET comment = 'раз!' WHERE id = 1",
+        "INSERT INTO comment_tombstones (comment_id) VALUES (2)",
+        &format!("INSERT INTO comment_tombstones (comment_id, hidden) VALUES (3, {yes})"),
+        "DELETE FROM comments WHERE id = 1",
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let event = listener.event().await;
+        told.push(format!("{} {}", event["kind"].as_str().unwrap(), event["comment"]));
+    }
+    // Each is shown as it is when it is told; the first may be gone by then.
+    assert!(told[0].starts_with("EDITED "), "{told:?}");
+    assert_eq!(
+        told[1..],
+        [r#"DELETED {"isDeleted":true,"text":""}"#, r#"HIDDEN {"isDeleted":true,"text":""}"#, "DELETED null",]
+    );
+}
+
+async fn what_is_rolled_back_is_not_told(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    let undone = "BEGIN; INSERT INTO comments (comment, movie_id) VALUES ('никогда', 1); ROLLBACK";
+    db.execute_unprepared(undone).await.unwrap();
+    say(&db, 1, "да").await;
+    assert_eq!(listener.texts(1).await, ["да"]);
+}
+
+async fn cursors_are_good_on_every_instance(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let (one, other) = (Instance::start(&database.url).await, Instance::start(&database.url).await);
+    let (mut a, mut b) = (one.listen(ADDED, json!({})), other.listen(ADDED, json!({})));
+    let mut cursors = Vec::new();
+    for text in ["а", "б", "в"] {
+        say(&db, 1, text).await;
+        let (left, right) = (a.event().await, b.event().await);
+        assert_eq!(left, right);
+        cursors.push(left["cursor"].clone());
+    }
+    one.stop().await;
+    assert!(matches!(a.step().await, Err(kinoteka::http::End::Stopping)));
+    let mut moved = other.listen(ADDED, json!({ "after": cursors[0] }));
+    assert_eq!(moved.texts(2).await, ["б", "в"]);
+    // An instance that starts knows what was before.
+    let third = Instance::start(&database.url).await;
+    let mut moved = third.listen(ADDED, json!({ "after": cursors[1] }));
+    assert_eq!(moved.texts(1).await, ["в"]);
+    say(&db, 1, "г").await;
+    assert_eq!((moved.texts(1).await, b.texts(1).await), (vec!["г".to_owned()], vec!["г".to_owned()]));
+}
+
+async fn what_is_no_longer_in_memory_is_read_from_the_table(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    say(&db, 1, "начало").await;
+    let cursor = listener.event().await["cursor"].clone();
+    drop(listener);
+    // More than is kept, with one in fifty for the listener: more of these than are read at once.
+    let many = "INSERT INTO comments (comment, movie_id)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        SELECT 'c' || i, CASE WHEN i % 50 = 0 THEN 1 ELSE 2 END FROM n";
+    db.execute_unprepared(many).await.unwrap();
+    let slim = "subscription ($subject: ID, $after: String) {
+        commentAdded(subjectId: $subject, after: $after) { comment { text } } }";
+    let mut back = instance.listen(slim, json!({ "subject": movie(1), "after": cursor }));
+    let expected: Vec<_> = (1..=400).map(|i| format!("c{}", i * 50)).collect();
+    assert_eq!(back.texts(400).await, expected);
+    say(&db, 1, "конец").await;
+    assert_eq!(back.texts(1).await, ["конец"]);
+}
+
+async fn a_cursor_can_be_had_before_the_first_event(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    say(&db, 1, "раз").await;
+    let mut listener = instance.listen(ADDED, json!({ "after": cursor }));
+    assert_eq!(listener.texts(1).await, ["раз"]);
+}
+
+/// Nothing comes before what may still come before it: a transaction that began earlier.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_commits_late_is_not_skipped() {
+    let (database, db) = database(Backend::Postgres).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    let slow = database.connect().await;
+    slow.execute_unprepared("BEGIN").await.unwrap();
+    say(&slow, 1, "первый начал").await;
+    say(&db, 1, "второй начал").await;
+    assert!(listener.is_silent().await);
+    // Reads and rollbacks hold nothing back.
+    slow.execute_unprepared("COMMIT").await.unwrap();
+    assert_eq!(listener.texts(2).await, ["первый начал", "второй начал"]);
+    slow.execute_unprepared("BEGIN; SELECT count(*) FROM comments").await.unwrap();
+    say(&db, 1, "третий").await;
+    assert_eq!(listener.texts(1).await, ["третий"]);
+    slow.execute_unprepared("INSERT INTO comments (comment, movie_id) VALUES ('никогда', 1)").await.unwrap();
+    say(&db, 1, "четвёртый").await;
+    assert!(listener.is_silent().await);
+    slow.execute_unprepared("ROLLBACK").await.unwrap();
+    assert_eq!(listener.texts(1).await, ["четвёртый"]);
+}
+
+/// A copy of a database has transactions of its own, so that its events are told from those copied.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_database_begins_an_epoch() {
+    let copy = TestDatabase::seeded(Backend::Postgres).await;
+    let db = copy.connect().await;
+    let events = async || -> Value {
+        let sql = "SELECT epoch || ' ' || (SELECT count(*) FROM comment_events) FROM comment_feed";
+        let row = db.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql)).await.unwrap();
+        json!(row.unwrap().try_get_by_index::<String>(0).unwrap())
+    };
+    let before = events().await;
+    let first = Instance::start(&copy.url).await;
+    let begun = events().await;
+    assert_ne!(before, begun);
+    assert!(begun.as_str().unwrap().ends_with(" 0"), "{begun}");
+    Instance::start(&copy.url).await.stop().await;
+    assert_eq!(events().await, begun, "once is enough");
+    let mut listener = first.listen(ADDED, json!({}));
+    say(&db, 1, "раз").await;
+    assert_eq!(listener.texts(1).await, ["раз"]);
+}

@@ -1,0 +1,14 @@
+//! The feed of comments on real databases: what listeners get, and that none of it is lost.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod endings;
+mod instance;
+mod listening;
+mod plans;
+mod promise;
+mod sharing;

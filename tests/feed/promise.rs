@@ -1,0 +1,268 @@
+//! The promise, put to the proof: writers whose transactions commit out of order and are rolled back,
+//! listeners that drop and resume on either of two instances, while instances and the database are
+//! stopped and started again. At the end every listener has every committed comment of its subject,
+//! once, in one order.
+//!
+//! `KINOTEKA_PROOF_SECONDS=600 cargo test --test feed promise -- --nocapture` runs for as long as asked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_graphql::futures_util::StreamExt;
+use kinoteka::kit::Id;
+use kinoteka::kit::id::split;
+use kinoteka::movie::Movie;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
+use serde_json::{Value, json};
+use tokio::sync::RwLock;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::instance::Instance;
+use crate::listening::ADDED;
+use crate::support::postgres::Server;
+
+const WRITERS: u64 = 8;
+const LISTENERS: u64 = 16;
+/// Listener 0 hears of all, the others of one movie each.
+const MOVIES: u64 = 3;
+
+/// What everybody shares.
+struct Stage {
+    url: String,
+    /// None while an instance is down.
+    instances: [RwLock<Option<Instance>>; 2],
+    writing: AtomicBool,
+    rolled_back: AtomicU64,
+    resumed: AtomicU64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn every_committed_comment_comes_once_in_one_order() {
+    let seconds = std::env::var("KINOTEKA_PROOF_SECONDS").map_or(20, |text| text.parse().expect("a number"));
+    let seed: u64 = std::env::var("KINOTEKA_PROOF_SEED").map_or_else(|_| rand::random(), |text| text.parse().unwrap());
+    println!("KINOTEKA_PROOF_SEED={seed}");
+    let server = Arc::new(Server::start(true));
+    let db = Database::connect(server.url("postgres")).await.unwrap();
+    db.execute_unprepared("CREATE DATABASE proof").await.unwrap();
+    let url = server.url("proof");
+    let db = Database::connect(&url).await.unwrap();
+    migration::up(&db, None).await.unwrap();
+    db.execute_unprepared(
+        "INSERT INTO movies (title, duration) SELECT 'Фильм ' || i, 90 FROM generate_series(1, 3) AS i",
+    )
+    .await
+    .unwrap();
+    let instances = [RwLock::new(Some(Instance::start(&url).await)), RwLock::new(Some(Instance::start(&url).await))];
+    let stage = Arc::new(Stage {
+        url: url.clone(),
+        instances,
+        writing: AtomicBool::new(true),
+        rolled_back: AtomicU64::default(),
+        resumed: AtomicU64::default(),
+    });
+    let start = {
+        let instance = stage.instances[0].read().await;
+        instance.as_ref().unwrap().ask("{ commentCursor }").await["commentCursor"].as_str().unwrap().to_owned()
+    };
+
+    let mut listeners = JoinSet::new();
+    for number in 0..LISTENERS {
+        listeners.spawn(listen(Arc::clone(&stage), number, start.clone(), StdRng::seed_from_u64(seed ^ number)));
+    }
+    let mut writers = JoinSet::new();
+    for number in 0..WRITERS {
+        writers.spawn(write(Arc::clone(&stage), StdRng::seed_from_u64(seed ^ (1_000 + number))));
+    }
+    trouble(&stage, &server, Duration::from_secs(seconds)).await;
+    stage.writing.store(false, Ordering::Relaxed);
+    writers.join_all().await;
+
+    let db = Database::connect(&url).await.unwrap();
+    let truth = committed(&db).await;
+    let all: Vec<_> = truth.iter().map(|(comment, _)| *comment).collect();
+    assert!(all.len() > 100, "the writers wrote {}", all.len());
+    let distinct: HashSet<_> = all.iter().collect();
+    assert_eq!(distinct.len(), all.len(), "each comment has one event");
+    let expected = |number: u64| -> Vec<i32> {
+        let subject = subject(number);
+        truth.iter().filter(|(_, movie)| subject.is_none_or(|subject| subject == *movie)).map(|(id, _)| *id).collect()
+    };
+    // Everybody has until the deadline for the rest.
+    let heard = collect(listeners, |number| expected(number).len()).await;
+    assert_eq!(heard.len() as u64, LISTENERS);
+    for (number, heard) in &heard {
+        check(*number, heard, &expected(*number));
+    }
+    println!(
+        "{} comments committed, {} transactions rolled back, {LISTENERS} listeners, {} times resumed, \
+         {} events heard: none missing, none twice, one order",
+        all.len(),
+        stage.rolled_back.load(Ordering::Relaxed),
+        stage.resumed.load(Ordering::Relaxed),
+        heard.values().map(Vec::len).sum::<usize>(),
+    );
+}
+
+fn subject(listener: u64) -> Option<i32> {
+    (listener > 0).then(|| i32::try_from(1 + listener % MOVIES).unwrap())
+}
+
+/// The committed comments, with their movies, in the order of the feed: exactly those in `comments`.
+async fn committed(db: &DatabaseConnection) -> Vec<(i32, i32)> {
+    let read = async |sql: &str| -> Vec<(i32, i32)> {
+        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+        rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
+    };
+    let events = read("SELECT comment_id, movie_id FROM comment_events WHERE kind = 'ADDED' ORDER BY xact, id").await;
+    let mut comments = read("SELECT id, movie_id FROM comments ORDER BY id").await;
+    let mut sorted = events.clone();
+    sorted.sort_unstable();
+    comments.sort_unstable();
+    assert_eq!(sorted, comments, "every comment is told, and nothing else");
+    events
+}
+
+/// Says what is wrong with what a listener has heard.
+fn check(number: u64, heard: &[i32], expected: &[i32]) {
+    if heard == expected {
+        return;
+    }
+    let (got, wanted): (HashSet<_>, HashSet<_>) = (heard.iter().collect(), expected.iter().collect());
+    let missing = wanted.difference(&got).count();
+    let surplus = got.difference(&wanted).count();
+    let twice = heard.len() - got.len();
+    let place = heard.iter().zip(expected).position(|(a, b)| a != b);
+    panic!(
+        "listener {number}: {missing} missing, {surplus} that were never committed, {twice} twice, of {}; \
+         the first difference is at {place:?}",
+        expected.len()
+    );
+}
+
+/// Stops and starts what can be.
+async fn trouble(stage: &Stage, server: &Arc<Server>, time: Duration) {
+    let begun = Instant::now();
+    let mut round = 0;
+    while begun.elapsed() < time {
+        sleep(time.min(Duration::from_secs(16)) / 8).await;
+        match round % 4 {
+            // As SIGTERM does.
+            0 => {
+                let instance = stage.instances[0].write().await.take();
+                instance.unwrap().stop().await;
+                sleep(Duration::from_millis(300)).await;
+                *stage.instances[0].write().await = Some(Instance::start(&stage.url).await);
+            }
+            1 => {
+                let server = Arc::clone(server);
+                let restart = move || {
+                    server.stop_at_once();
+                    std::thread::sleep(Duration::from_millis(500));
+                    server.start_again();
+                };
+                tokio::task::spawn_blocking(restart).await.unwrap();
+            }
+            // As SIGKILL does: nothing is closed.
+            2 => {
+                let killed = stage.instances[1].write().await.take();
+                drop(killed);
+                *stage.instances[1].write().await = Some(Instance::start(&stage.url).await);
+            }
+            _ => {}
+        }
+        round += 1;
+    }
+}
+
+/// Writes transactions of one to three comments with pauses between their statements.
+async fn write(stage: Arc<Stage>, mut dice: StdRng) {
+    let mut db = None;
+    while stage.writing.load(Ordering::Relaxed) {
+        let outcome = async {
+            if db.is_none() {
+                let mut options = sea_orm::ConnectOptions::new(&stage.url);
+                options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(2));
+                db = Some(Database::connect(options).await?);
+            }
+            let db = db.as_ref().expect("it was just made");
+            transact(db, &stage, &mut dice).await
+        };
+        if outcome.await.is_err() {
+            // The database is away; what became of the transaction, the table tells at the end.
+            db = None;
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+async fn transact(db: &DatabaseConnection, stage: &Stage, dice: &mut StdRng) -> Result<(), DbErr> {
+    db.execute_unprepared("BEGIN").await?;
+    for _ in 0..dice.random_range(1..=3) {
+        let movie = dice.random_range(1..=MOVIES);
+        db.execute_unprepared(&format!("INSERT INTO comments (comment, movie_id) VALUES ('x', {movie})")).await?;
+        let pause_ms = if dice.random_bool(0.01) { 700 } else { dice.random_range(0..40) };
+        sleep(Duration::from_millis(pause_ms)).await;
+    }
+    let end = if dice.random_bool(0.1) { "ROLLBACK" } else { "COMMIT" };
+    db.execute_unprepared(end).await?;
+    stage.rolled_back.fetch_add(u64::from(end == "ROLLBACK"), Ordering::Relaxed);
+    Ok(())
+}
+
+/// What one listener has heard, as it comes.
+type Heard = (u64, tokio::sync::watch::Receiver<Vec<i32>>);
+
+/// Listens behind the cursor that it saw last, to either instance, and breaks off at random.
+async fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: StdRng) -> Heard {
+    let (heard, watch) = tokio::sync::watch::channel(Vec::new());
+    let subject = subject(number).map(|key| Id::<Movie>::new(key).encode());
+    tokio::spawn(async move {
+        loop {
+            let which = dice.random_range(0..2);
+            let listening = stage.instances[which]
+                .read()
+                .await
+                .as_ref()
+                .map(|instance| instance.listen(ADDED, json!({ "subject": subject, "after": cursor })));
+            let Some(mut listener) = listening else {
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            stage.resumed.fetch_add(1, Ordering::Relaxed);
+            let end = Instant::now() + Duration::from_millis(dice.random_range(50..1_500));
+            while let Ok(Some(Ok(payload))) =
+                timeout(end.saturating_duration_since(Instant::now()), listener.0.next()).await
+            {
+                let result: Value = serde_json::from_slice(&payload.json).unwrap();
+                let event = &result["data"]["commentAdded"];
+                cursor = event["cursor"].as_str().unwrap_or_else(|| panic!("{result:#}")).to_owned();
+                assert!(event["comment"]["text"].is_string(), "{result:#}");
+                let (_, comment) = split(event["commentId"].as_str().unwrap()).unwrap();
+                heard.send_modify(|heard| heard.push(comment));
+            }
+            if heard.is_closed() {
+                break;
+            }
+        }
+    });
+    (number, watch)
+}
+
+/// Waits until each listener has heard enough, or too much.
+async fn collect(listeners: JoinSet<Heard>, enough: impl Fn(u64) -> usize) -> HashMap<u64, Vec<i32>> {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut listeners = listeners.join_all().await;
+    for (number, watch) in &mut listeners {
+        let wanted = enough(*number);
+        // What is missing shows when it is compared.
+        drop(tokio::time::timeout_at(deadline, watch.wait_for(|heard| heard.len() >= wanted)).await);
+    }
+    // What is still to come would be too much.
+    sleep(Duration::from_secs(2)).await;
+    listeners.iter().map(|(number, watch)| (*number, watch.borrow().clone())).collect()
+}
