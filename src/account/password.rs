@@ -1,0 +1,262 @@
+//! Passwords: what makes a good one, and hashing them without holding up anything else.
+//!
+//! argon2id takes tens of milliseconds and megabytes on purpose. It runs on threads of its own, a
+//! few at once; who comes when too many wait already is told to come back.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::PasswordVerifier;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, Params, PasswordHasher};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::error::{ApiError, ApiResult};
+use crate::kit::Problems;
+
+/// What stands where there is no password: it is no hash of any, so nobody can log in.
+pub const UNUSABLE: &str = "!";
+
+/// Characters of a password at least.
+const LENGTH_MIN: usize = 8;
+/// Characters of a password at most.
+const LENGTH_MAX: usize = 128;
+
+/// What everybody tries first, in lower case; shorter ones are refused for their length.
+const COMMON: &str = include_str!("common_passwords.txt");
+
+/// How long to wait for a turn at most.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// When to try again after being turned away.
+const RETRY_AFTER_S: u64 = 2;
+
+/// Notes what is wrong with a new password. `names` are the user's own, which it must not be.
+pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
+    let length = password.chars().count();
+    problems.require(length >= LENGTH_MIN, field, format!("is too short; {LENGTH_MIN} characters are the least"));
+    problems.require(length <= LENGTH_MAX, field, format!("is too long; {LENGTH_MAX} characters are allowed"));
+    problems.require(!password.chars().any(char::is_control), field, "holds a control character; leave it out");
+    let lower = password.to_lowercase();
+    let common = length >= LENGTH_MIN && COMMON.lines().any(|line| line == lower);
+    problems.require(!common, field, "is one of the most common passwords; choose another");
+    let own = names.iter().any(|name| !name.is_empty() && name.to_lowercase() == lower);
+    problems.require(!own, field, "is your own name or address; choose another");
+}
+
+/// Hashes and verifies passwords. Cloning is cheap.
+#[derive(Clone)]
+pub struct Passwords {
+    params: Params,
+    /// Places for those whose turn it is and those who wait.
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+    /// Verified where there is nothing else to verify, so that it takes the same time.
+    dummy: Arc<str>,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("params", &self.params).finish_non_exhaustive()
+    }
+}
+
+/// A turn to hash; while it is kept, others wait.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    params: Params,
+    dummy: Arc<str>,
+    _permits: Arc<[OwnedSemaphorePermit; 2]>,
+}
+
+impl Passwords {
+    /// Hashes with `memory_kib` and `passes`, `at_once` at the same time, while as many as `waiting`
+    /// wait.
+    ///
+    /// # Errors
+    /// argon2 refuses the parameters.
+    pub fn new(memory_kib: u32, passes: u32, at_once: usize, waiting: usize) -> anyhow::Result<Self> {
+        let params = Params::new(memory_kib, passes, 1, None).map_err(|error| anyhow::anyhow!("argon2id: {error}"))?;
+        let dummy = hash(&params, "").map_err(|error| anyhow::anyhow!("argon2id: {error}"))?;
+        Ok(Self {
+            params,
+            places: Arc::new(Semaphore::new(at_once + waiting)),
+            turns: Arc::new(Semaphore::new(at_once)),
+            dummy: dummy.into(),
+        })
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// `RateLimited` when too many wait already, or it takes too long.
+    pub async fn turn(&self) -> ApiResult<Turn> {
+        let busy = || ApiError::RateLimited { what: "too many log-ins at this moment", retry_after_s: RETRY_AFTER_S };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
+        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        // Nobody closes the semaphore.
+        let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
+        Ok(Turn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _permits: Arc::new([place, turn]) })
+    }
+
+    /// Whether a stored hash was made with less than what is asked for now.
+    pub fn is_weaker(&self, stored: &str) -> bool {
+        let stored = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
+        stored.is_some_and(|stored| {
+            stored.m_cost() < self.params.m_cost()
+                || stored.t_cost() < self.params.t_cost()
+                || stored.p_cost() < self.params.p_cost()
+        })
+    }
+}
+
+impl Turn {
+    /// The hash of a new password, as it is stored: a PHC string with its parameters and salt.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub async fn hash(&self, password: &str) -> ApiResult<String> {
+        self.work(password, |turn, password| hash(&turn.params, password)).await
+    }
+
+    /// Whether it is the password of this hash. It takes as long when there is none.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub async fn verify(&self, password: &str, stored: Option<String>) -> ApiResult<bool> {
+        self.work(password, move |turn, password| {
+            let stored = stored.as_deref().and_then(|stored| PasswordHash::new(stored).ok());
+            match stored {
+                Some(stored) => Ok(Argon2::default().verify_password(password.as_bytes(), &stored).is_ok()),
+                None => {
+                    let _ = Argon2::default().verify_password(password.as_bytes(), &*turn.dummy);
+                    Ok(false)
+                }
+            }
+        })
+        .await
+    }
+
+    /// What stands for a password where it is only compared: as dear to try out as its hash, and the
+    /// same each time.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub async fn print(&self, password: &str, salt: [u8; 32]) -> ApiResult<Vec<u8>> {
+        self.work(password, move |turn, password| {
+            let mut print = vec![0; 32];
+            Argon2::from(&turn.params).hash_password_into(password.as_bytes(), &salt, &mut print)?;
+            Ok(print)
+        })
+        .await
+    }
+
+    /// Runs on a thread of its own, which keeps the turn even if whoever asked has gone.
+    async fn work<T: Send + 'static>(
+        &self,
+        password: &str,
+        work: impl FnOnce(&Self, &str) -> Result<T, Fault> + Send + 'static,
+    ) -> ApiResult<T> {
+        let turn = self.clone();
+        // However the keyboard composes its letters.
+        let password: String = password.nfc().collect();
+        let done = tokio::task::spawn_blocking(move || work(&turn, &password)).await;
+        match done {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(fault)) => Err(ApiError::Internal(fault.0)),
+            Err(error) => Err(ApiError::Internal(format!("hashing a password: {error}"))),
+        }
+    }
+}
+
+/// Why argon2 would not.
+struct Fault(String);
+
+impl<E: fmt::Display> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Self(format!("argon2id: {error}"))
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn hash(params: &Params, password: &str) -> Result<String, Fault> {
+    let salt: [u8; 16] = rand::random();
+    Ok(Argon2::from(params).hash_password_with_salt(password.as_bytes(), &salt)?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::Rejection;
+
+    fn problems(password: &str) -> usize {
+        let mut problems = Problems::new();
+        check_new(&mut problems, "input.password", password, &["annushka", "anna@example.org"]);
+        match problems.check() {
+            Err(Rejection::Invalid(errors)) => errors.len(),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn passwords_are_checked_on_both_sides_of_each_bound() {
+        for good in ["tram N 47", &"d".repeat(128), "пароль-из-снов", "🎬🎬🎬🎬🎬🎬🎬🎬", "' OR 1=1 --"] {
+            assert_eq!(problems(good), 0, "{good}");
+        }
+        for bad in ["", "seven77", &"d".repeat(129), "Password1", "12345678", "Annushka", "ANNA@example.org", "null\0null"] {
+            assert_eq!(problems(bad), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn common_passwords_are_in_lower_case_and_long_enough() {
+        let lines: Vec<_> = COMMON.lines().collect();
+        assert!(lines.len() >= 100);
+        for line in &lines {
+            assert!(line.chars().count() >= LENGTH_MIN && *line == line.to_lowercase(), "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn hashes_verify_and_tell_their_parameters() {
+        let passwords = Passwords::new(64, 1, 1, 4).unwrap();
+        let turn = passwords.turn().await.unwrap();
+        let hash = turn.hash("tram N 47").await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$") && hash.len() <= 128, "{hash}");
+        assert!(turn.verify("tram N 47", Some(hash.clone())).await.unwrap());
+        for (password, stored) in [("tram N 48", Some(hash.clone())), ("!", Some("!".to_owned())), ("", None)] {
+            assert!(!turn.verify(password, stored).await.unwrap());
+        }
+        // The same letters, composed otherwise.
+        let composed = turn.hash("caf\u{e9}-noir").await.unwrap();
+        assert!(turn.verify("cafe\u{301}-noir", Some(composed)).await.unwrap());
+        assert!(!passwords.is_weaker(&hash) && !passwords.is_weaker("!"));
+        for raised in [Passwords::new(65, 1, 1, 1), Passwords::new(64, 2, 1, 1)] {
+            assert!(raised.unwrap().is_weaker(&hash));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_place_to_wait_is_turned_away() {
+        let passwords = Passwords::new(64, 1, 1, 1).unwrap();
+        let first = passwords.turn().await.unwrap();
+        let second = tokio::spawn({
+            let passwords = passwords.clone();
+            async move { passwords.turn().await.map(drop) }
+        });
+        while passwords.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(passwords.turn().await, Err(ApiError::RateLimited { .. })));
+        drop(first);
+        assert!(second.await.unwrap().is_ok());
+    }
+}

@@ -1,0 +1,190 @@
+//! Counts failed log-ins, so that passwords cannot be tried out.
+//!
+//! An account and an address together have `failures` tries in [`WINDOW`]; an account from all
+//! addresses, and an address for all accounts, ten times as many: so nobody can lock others out
+//! easily, nor go around with one password. What counts is the name that was given, whether or not
+//! there is such an account.
+//!
+//! The counters are in memory. Each of several instances counts for itself, so that together they
+//! allow as many times more as there are of them; a restart forgets.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use quick_cache::sync::Cache;
+
+use crate::error::{ApiError, ApiResult};
+use crate::viewer::network;
+
+/// How long failures count.
+pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+
+/// Counters at most; the oldest make room. Each address can fill no more than its share.
+const COUNTERS_MAX: usize = 100_000;
+
+/// How many times more tries an account or an address alone has.
+const WIDER: u32 = 10;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    Pair(String, IpAddr),
+    Account(String),
+    Address(IpAddr),
+}
+
+/// Tries since the window began.
+#[derive(Debug)]
+struct Counter(Mutex<(Instant, u32)>);
+
+/// Counts failures. Cloning is cheap.
+#[derive(Clone)]
+pub struct Throttle {
+    counters: Arc<Cache<Key, Arc<Counter>>>,
+    failures: u32,
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Throttle").field("failures", &self.failures).finish_non_exhaustive()
+    }
+}
+
+/// A try that counts as a failure until it is told to have succeeded.
+#[derive(Debug)]
+pub struct Try {
+    pair: Arc<Counter>,
+    others: [Arc<Counter>; 2],
+}
+
+impl Throttle {
+    /// Allows an account and an address together so many failures.
+    pub fn new(failures: u32) -> Self {
+        Self { counters: Arc::new(Cache::new(COUNTERS_MAX)), failures }
+    }
+
+    /// Counts a try.
+    ///
+    /// # Errors
+    /// `RateLimited` when there were too many.
+    pub fn admit(&self, account: &str, address: IpAddr, now: Instant) -> ApiResult<Try> {
+        let (account, address) = (account.to_lowercase(), network(address));
+        let pair = self.counter(Key::Pair(account.clone(), address), now);
+        let others = [self.counter(Key::Account(account), now), self.counter(Key::Address(address), now)];
+        let wider = self.failures.saturating_mul(WIDER);
+        let limits = [(&pair, self.failures), (&others[0], wider), (&others[1], wider)];
+        let wait = limits.iter().filter_map(|(counter, limit)| counter.wait(*limit, now)).max();
+        if let Some(wait) = wait {
+            return Err(ApiError::RateLimited { what: "too many failed log-ins", retry_after_s: wait.as_secs() + 1 });
+        }
+        for (counter, _) in limits {
+            counter.add(now);
+        }
+        Ok(Try { pair, others })
+    }
+
+    fn counter(&self, key: Key, now: Instant) -> Arc<Counter> {
+        let new = || Ok::<_, ()>(Arc::new(Counter(Mutex::new((now, 0)))));
+        // The fallback is never reached: making one does not fail.
+        self.counters.get_or_insert_with(&key, new).unwrap_or_else(|()| Arc::new(Counter(Mutex::new((now, 0)))))
+    }
+}
+
+impl Counter {
+    /// How long to wait if there were `limit` tries.
+    fn wait(&self, limit: u32, now: Instant) -> Option<Duration> {
+        self.with(now, |count, left| (*count >= limit).then_some(left))
+    }
+
+    fn add(&self, now: Instant) {
+        self.with(now, |count, _| *count += 1);
+    }
+
+    fn with<T>(&self, now: Instant, work: impl FnOnce(&mut u32, Duration) -> T) -> T {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_duration_since(state.0) >= WINDOW {
+            *state = (now, 0);
+        }
+        let left = WINDOW.saturating_sub(now.saturating_duration_since(state.0));
+        work(&mut state.1, left)
+    }
+}
+
+impl Try {
+    /// It was no failure: it does not count, nor do those of this account from this address before.
+    pub fn succeed(self, now: Instant) {
+        self.pair.with(now, |count, _| *count = 0);
+        self.take_back(now);
+    }
+
+    /// It was neither, since the server could not tell.
+    pub fn forget(self, now: Instant) {
+        self.pair.with(now, |count, _| *count = count.saturating_sub(1));
+        self.take_back(now);
+    }
+
+    fn take_back(&self, now: Instant) {
+        for counter in &self.others {
+            counter.with(now, |count, _| *count = count.saturating_sub(1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn there(number: u8) -> IpAddr {
+        IpAddr::V4([192, 0, 2, number].into())
+    }
+
+    #[test]
+    fn failures_end_tries_until_the_window_is_over() {
+        let (throttle, start) = (Throttle::new(3), Instant::now());
+        for _ in 0..3 {
+            assert!(throttle.admit("anna", HERE, start).is_ok());
+        }
+        assert!(matches!(throttle.admit("Anna", HERE, start), Err(ApiError::RateLimited { retry_after_s: 901, .. })));
+        // Somebody else's failures are no concern of theirs.
+        assert!(throttle.admit("anna", there(1), start).is_ok());
+        assert!(throttle.admit("boris", HERE, start).is_ok());
+        assert!(throttle.admit("anna", HERE, start + WINDOW).is_ok());
+    }
+
+    #[test]
+    fn success_starts_anew() {
+        let (throttle, now) = (Throttle::new(2), Instant::now());
+        for _ in 0..50 {
+            let _ = throttle.admit("anna", HERE, now).unwrap();
+            throttle.admit("anna", HERE, now).unwrap().succeed(now);
+            if throttle.admit("boris", HERE, now).is_err() {
+                // Anna's own failures still count for the address.
+                return;
+            }
+        }
+        panic!("the address was never limited");
+    }
+
+    #[test]
+    fn an_account_and_an_address_have_limits_of_their_own() {
+        let (throttle, now) = (Throttle::new(1), Instant::now());
+        for number in 0..10 {
+            assert!(throttle.admit("anna", there(number), now).is_ok());
+            assert!(throttle.admit(&format!("user{number}"), HERE, now).is_ok());
+        }
+        assert!(throttle.admit("anna", there(10), now).is_err());
+        assert!(throttle.admit("user10", HERE, now).is_err());
+        assert!(throttle.admit("user10", there(10), now).is_ok());
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let (throttle, now) = (Throttle::new(1), Instant::now());
+        assert!(throttle.admit("anna", "2001:db8::1".parse().unwrap(), now).is_ok());
+        assert!(throttle.admit("anna", "2001:db8::ffff".parse().unwrap(), now).is_err());
+        assert!(throttle.admit("anna", "2001:db8:0:1::1".parse().unwrap(), now).is_ok());
+    }
+}
