@@ -2,7 +2,7 @@
 
 use entity::publications;
 use sea_orm::sea_query::LockType;
-use sea_orm::{ActiveModelTrait, ActiveValue, EntityTrait, QuerySelect, Set};
+use sea_orm::{ActiveValue, EntityTrait, QuerySelect, Set};
 
 use super::mutation::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
 use super::{Publication, PublicationCategory};
@@ -65,8 +65,8 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
         tags: input.tags.clone(),
     };
     fields.fill(&mut form, &mut changed).await?;
-    form.check()?;
-    if changed.is_changed() {
+    let changes = form.check()?;
+    if !changes.is_empty() {
         changed.changed_at = Set(work.later_than(row.changed_at));
         publications::Entity::update(changed).exec_without_returning(work.txn()).await?;
     }
