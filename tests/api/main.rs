@@ -8,6 +8,7 @@
 mod support;
 
 mod app;
+mod comment;
 mod community;
 mod conformance;
 mod errors;
@@ -17,8 +18,11 @@ mod ide;
 mod limits;
 mod movie;
 mod node;
+mod order;
 mod paging;
 mod plans;
+mod publication;
+mod rating;
 mod requests;
 mod results;
 mod schema;
