@@ -114,8 +114,13 @@ impl TestApp {
     }
 
     async fn run(&self, query: &str, variables: Value) -> Vec<Statement> {
+        self.statements_while(async || drop(self.data(query, variables.clone()).await)).await
+    }
+
+    /// The SQL statements that are run while `work` goes on.
+    pub async fn statements_while(&self, work: impl AsyncFn()) -> Vec<Statement> {
         self.statements.lock().unwrap().clear();
-        self.data(query, variables).await;
+        work().await;
         std::mem::take(&mut *self.statements.lock().unwrap())
     }
 

@@ -8,6 +8,7 @@
 mod support;
 
 mod app;
+mod catalogue;
 mod comment;
 mod community;
 mod conformance;
@@ -31,4 +32,5 @@ mod seed;
 mod slow;
 mod statements;
 mod transport;
+mod viewer_fields;
 mod worked_queries;
