@@ -1,12 +1,11 @@
 //! What operators do at the command line, without a session.
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sea_orm::DatabaseConnection;
 
 use super::{Passwords, admin, password};
-use crate::error::ApiError;
 use crate::error::ApiError;
 use crate::kit::mutate::run_as_operator;
 use crate::kit::{Problems, Rejection, UserErrorCode};
@@ -75,10 +74,6 @@ fn explain(error: ApiError) -> anyhow::Error {
         ApiError::Database(error) => anyhow::anyhow!("the database failed: {error}"),
         other => anyhow::anyhow!(other.publish().1),
     }
-}
-
-fn publish(error: ApiError) -> anyhow::Error {
-    anyhow!(error.publish().1)
 }
 
 fn told<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {

@@ -24,7 +24,6 @@ use crate::kit::{ContextExt, Work};
 use crate::viewer::{Authenticate, Role, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.
-#[derive(Clone)]
 pub struct Token(String);
 
 impl Token {
