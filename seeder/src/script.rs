@@ -146,6 +146,9 @@ impl Mix {
 pub struct Draw(u32);
 
 impl Draw {
+    /// Picks the first.
+    pub const FIRST: Self = Self(0);
+
     /// One of the items, the first ones more often; `None` if there are none.
     pub fn early<T>(self, items: &[T]) -> Option<&T> {
         let share = (f64::from(self.0) / f64::from(u32::MAX)).powi(2);
@@ -153,9 +156,14 @@ impl Draw {
         items.get((at as usize).min(items.len().checked_sub(1)?))
     }
 
+    /// A number below `end`; zero when `end` is zero.
+    pub fn below(self, end: usize) -> usize {
+        self.0 as usize % end.max(1)
+    }
+
     /// One of the items, each as often; `None` if there are none.
     pub fn any<T>(self, items: &[T]) -> Option<&T> {
-        items.get(self.0 as usize % items.len().max(1))
+        items.get(self.below(items.len()))
     }
 }
 

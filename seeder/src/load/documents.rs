@@ -148,9 +148,9 @@ pub const USER: &str = "query User($username: String!) { user(username: $usernam
 /// What a user has said, newest first.
 pub const COMMENTS_OF: &str = "query CommentsOf($username: String!, $after: String) { user(username: $username) {
     comments(first: 100, after: $after, orderBy: NEWEST) { nodes { id text } pageInfo { hasNextPage endCursor } } } }";
-/// What a user has published, newest first.
-pub const PUBLICATIONS_OF: &str = "query PublicationsOf($username: String!, $after: String) { user(username: $username) {
-    publications(first: 20, after: $after) { nodes { id text } pageInfo { hasNextPage endCursor } } } }";
+/// What a user has published, from the end of the list, where the newest are.
+pub const PUBLICATIONS_OF: &str = "query PublicationsOf($username: String!, $before: String) { user(username: $username) {
+    publications(last: 20, before: $before) { nodes { id text } pageInfo { hasPreviousPage startCursor } } } }";
 
 /// The queries with variables that fit their types.
 pub fn queries() -> [(&'static str, Value); 9] {

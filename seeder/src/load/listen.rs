@@ -1,0 +1,254 @@
+//! Listeners: clients of `graphql-transport-ws` that check what they get.
+//!
+//! All begin behind the same cursor, so the n-th event must be the same comment for all of them,
+//! whatever happens to their connections. Whoever gets there first writes it down; the others
+//! compare. So memory depends on the number of comments, and not on that of listeners.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::Url;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::act::Actor;
+use super::api::jittered;
+use super::documents::LISTEN;
+use super::ledger::text_of;
+use super::lock;
+
+/// The longest silence: the server pings more often.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
+/// The longest pause before a listener connects again.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// How long listeners may take to hear of the last comment.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What is remembered of what went wrong, at most.
+const FAULTS_MAX: usize = 100;
+
+/// What all listeners hear, in order.
+#[derive(Default)]
+struct Heard {
+    comments: Vec<Arc<str>>,
+    known: HashSet<Arc<str>>,
+    /// Marks of this run, with the comment that bears each.
+    marks: HashMap<u64, Arc<str>>,
+    faults: Vec<String>,
+}
+
+/// What the listeners share.
+struct Shared {
+    url: String,
+    cursor: String,
+    actor: Arc<Actor>,
+    heard: Mutex<Heard>,
+    /// How far each has come.
+    places: Vec<AtomicUsize>,
+    connections: AtomicU64,
+}
+
+/// Listeners at work.
+pub struct Listeners {
+    shared: Arc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+/// Why a connection is over.
+enum Over {
+    /// It broke: connect again.
+    Broken,
+    /// Connecting again would not help.
+    Final(String),
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+impl Listeners {
+    /// Starts so many listeners behind a cursor.
+    pub fn start(count: usize, url: &Url, cursor: String, actor: &Arc<Actor>) -> Self {
+        let url = url.as_str().replacen("http", "ws", 1);
+        let places = (0..count).map(|_| AtomicUsize::new(0)).collect();
+        let (heard, connections) = (Mutex::default(), AtomicU64::new(0));
+        let shared = Arc::new(Shared { url, cursor, actor: Arc::clone(actor), heard, places, connections });
+        let mut tasks = JoinSet::new();
+        for number in 0..count {
+            tasks.spawn(listen(Arc::clone(&shared), number));
+        }
+        Self { shared, _tasks: tasks }
+    }
+
+    /// How many events the listeners have got together, and how many connections they have made.
+    pub fn counts(&self) -> (u64, u64) {
+        let events: usize = self.shared.places.iter().map(|place| place.load(Ordering::Relaxed)).sum();
+        (u64::try_from(events).unwrap_or(u64::MAX), self.shared.connections.load(Ordering::Relaxed))
+    }
+
+    /// Waits until all have heard of everything that was acknowledged, then names what is wrong.
+    pub async fn verify(&self) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let missing = self.find_missing();
+            if missing.is_empty() || Instant::now() > deadline {
+                let mut faults = lock(&self.shared.heard).faults.clone();
+                faults.extend(missing);
+                faults.extend(self.find_refused());
+                return faults;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn find_missing(&self) -> Vec<String> {
+        let heard = lock(&self.shared.heard);
+        let notes = self.shared.actor.ledger.notes();
+        let unheard = notes.comments.keys().filter(|id| !heard.known.contains(id.as_str()));
+        let mut missing: Vec<_> =
+            unheard.map(|id| format!("comment {id} was acknowledged, and no listener heard of it")).collect();
+        for (number, place) in self.shared.places.iter().enumerate() {
+            let (has, of) = (place.load(Ordering::Relaxed), heard.comments.len());
+            if has < of {
+                missing.push(format!("listener {number} heard {has} of {of} comments"));
+            }
+        }
+        missing
+    }
+
+    fn find_refused(&self) -> Vec<String> {
+        let heard = lock(&self.shared.heard);
+        let notes = self.shared.actor.ledger.notes();
+        let acknowledged: HashSet<u64> = notes.comments.values().map(|said| said.number).collect();
+        let unknown = heard.marks.iter().filter(|(mark, _)| !acknowledged.contains(mark) && !notes.unknown.contains(mark));
+        unknown.map(|(_, id)| format!("listeners heard of comment {id}, which was refused")).collect()
+    }
+}
+
+async fn listen(shared: Arc<Shared>, number: usize) {
+    let mut cursor = shared.cursor.clone();
+    let mut pause = Duration::from_millis(100);
+    loop {
+        let began = Instant::now();
+        match follow(&shared, number, &mut cursor).await {
+            Over::Final(reason) => {
+                shared.note(format!("listener {number}: {reason}"));
+                return;
+            }
+            Over::Broken if began.elapsed() > PAUSE_MAX => pause = Duration::from_millis(100),
+            Over::Broken => pause = (pause * 2).min(PAUSE_MAX),
+        }
+        sleep(jittered(pause)).await;
+    }
+}
+
+/// One connection, from its beginning to its end.
+async fn follow(shared: &Shared, number: usize, cursor: &mut String) -> Over {
+    let Ok(mut socket) = subscribe(shared, cursor).await else { return Over::Broken };
+    loop {
+        let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, socket.next()).await else { return Over::Broken };
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Close(Some(frame)) => return ending(u16::from(frame.code), &frame.reason),
+            Message::Close(None) => return Over::Broken,
+            _ => continue,
+        };
+        let Ok(message) = serde_json::from_str::<Value>(&text) else {
+            return Over::Final(format!("a message is no JSON: {text}"));
+        };
+        match message["type"].as_str() {
+            Some("ping") => {
+                if socket.send(Message::text(r#"{"type":"pong"}"#)).await.is_err() {
+                    return Over::Broken;
+                }
+            }
+            Some("next") => {
+                let event = &message["payload"]["data"]["commentAdded"];
+                if event.is_null() {
+                    return refusal(&message["payload"]["errors"]);
+                }
+                if let Err(fault) = shared.hear(number, event) {
+                    return Over::Final(fault);
+                }
+                *cursor = text_of(event, "cursor");
+            }
+            Some("error") => return refusal(&message["payload"]),
+            // The server stops, and tells everybody to come back.
+            Some("complete") => return Over::Broken,
+            _ => {}
+        }
+    }
+}
+
+async fn subscribe(shared: &Shared, cursor: &str) -> anyhow::Result<Socket> {
+    let request = ClientRequestBuilder::new(shared.url.parse()?).with_sub_protocol("graphql-transport-ws");
+    let (mut socket, _) = timeout(SILENCE_MAX, connect_async(request)).await??;
+    shared.connections.fetch_add(1, Ordering::Relaxed);
+    let subscribe = json!({
+        "id": "1",
+        "type": "subscribe",
+        "payload": { "query": LISTEN, "variables": { "after": cursor } },
+    });
+    socket.send(Message::text(r#"{"type":"connection_init"}"#)).await?;
+    let acknowledged = timeout(SILENCE_MAX, socket.next()).await?;
+    anyhow::ensure!(matches!(acknowledged, Some(Ok(Message::Text(_)))), "no acknowledgement");
+    socket.send(Message::text(subscribe.to_string())).await?;
+    Ok(socket)
+}
+
+/// A close code that says that it is the client's fault ends it all.
+fn ending(code: u16, reason: &str) -> Over {
+    match code {
+        4408 => Over::Broken,
+        4429 => Over::Final(format!("{code} {reason}: raise --limit-sockets-per-client of the server, or use fewer --listeners")),
+        4400..4500 => Over::Final(format!("{code} {reason}")),
+        _ => Over::Broken,
+    }
+}
+
+fn refusal(errors: &Value) -> Over {
+    let error = &errors[0];
+    match error["extensions"]["code"].as_str() {
+        Some("UNAVAILABLE" | "TIMEOUT" | "INTERNAL") => Over::Broken,
+        code => Over::Final(format!("{} {}", code.unwrap_or("no code"), error["message"])),
+    }
+}
+
+impl Shared {
+    /// Enters an event, or compares it with what others heard at this place.
+    fn hear(&self, number: usize, event: &Value) -> Result<(), String> {
+        let id = text_of(event, "commentId");
+        let place = self.places[number].load(Ordering::Relaxed);
+        let mut heard = lock(&self.heard);
+        match heard.comments.get(place) {
+            Some(known) if **known == *id => {}
+            Some(known) => return Err(format!("comment {place} is {id}, where others heard {known}")),
+            None => {
+                let id: Arc<str> = id.into();
+                if !heard.known.insert(Arc::clone(&id)) {
+                    return Err(format!("comment {id} came a second time"));
+                }
+                if let Some(mark) = self.actor.ledger.read_mark(event["comment"]["text"].as_str().unwrap_or_default())
+                    && let Some(other) = heard.marks.insert(mark, Arc::clone(&id))
+                {
+                    return Err(format!("comments {other} and {id} are one that was sent again"));
+                }
+                heard.comments.push(id);
+            }
+        }
+        self.places[number].store(place + 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn note(&self, fault: String) {
+        let mut heard = lock(&self.heard);
+        if heard.faults.len() < FAULTS_MAX {
+            heard.faults.push(fault);
+        }
+    }
+}

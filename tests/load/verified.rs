@@ -1,0 +1,101 @@
+//! Loads that read back what was acknowledged.
+
+use sea_orm::ConnectionTrait;
+
+use crate::program::{Running, Served, load, message, report};
+use crate::support::database::Backend;
+
+on_both!(
+    twenty_seconds_are_verified,
+    a_server_that_is_killed_loses_nothing,
+    what_is_missing_is_found,
+    a_signal_ends_a_load_with_its_report,
+    a_rate_is_kept,
+);
+
+const ACTIONS: [&str; 11] = [
+    "create-user",
+    "delete-user",
+    "create-publication",
+    "update-publication",
+    "delete-publication",
+    "comment-movie",
+    "comment-publication",
+    "change-presences",
+    "order-movie",
+    "rate-movie",
+    "rate-publication",
+];
+
+async fn twenty_seconds_are_verified(backend: Backend) {
+    let served = Served::start(backend).await;
+    let report = report(&served.url(), &["--duration=20", "--verify", "--listeners=3"]);
+    let lines = report["actions"].as_array().unwrap();
+    for name in ACTIONS {
+        let line = lines.iter().find(|line| line["action"] == name).unwrap();
+        assert!(line["done"].as_u64().unwrap() > 0, "{line:#}");
+        // What goes wrong is what several do at once, or a film that was ordered before.
+        let codes: Vec<_> = line["errors"].as_object().unwrap().keys().collect();
+        assert!(codes.iter().all(|code| matches!(code.as_str(), "CONFLICT" | "NOT_FOUND")), "{line:#}");
+    }
+    let of = |name: &str| lines.iter().find(|line| line["action"] == name).unwrap()["done"].as_u64().unwrap();
+    let comments = of("comment-movie") + of("comment-publication");
+    assert!(report["listeners"]["events"].as_u64().unwrap() >= 3 * comments, "{report:#}");
+    assert!(report["verify"]["compared"].as_u64().unwrap() > comments, "{report:#}");
+}
+
+async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
+    let mut served = Served::start(backend).await;
+    let args = ["--duration=12", "--verify", "--listeners=3", "--workers=2", "--retry-for=120"];
+    let mut running = Running::start(&served.url(), &args);
+    running.read(60);
+    served.node.restart("KILL");
+    running.read(60);
+    let output = running.end();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}\n{output:?}");
+    assert!(text.contains("requests were sent again") && text.contains("no answers "), "{text}");
+    assert!(text.contains(" 0 faults"), "{text}");
+}
+
+async fn what_is_missing_is_found(backend: Backend) {
+    let served = Served::start(backend).await;
+    let db = served.database.connect().await;
+    let mut running = Running::start(&served.url(), &["--duration=5", "--verify", "--mix=comment-movie,rate-movie"]);
+    running.read(40);
+    db.execute_unprepared(
+        "DELETE FROM comments WHERE id = (SELECT max(id) FROM comments AS last WHERE comment LIKE '%-%]'
+             AND NOT EXISTS (SELECT 1 FROM comments WHERE parent_id = last.id))",
+    )
+    .await
+    .unwrap();
+    db.execute_unprepared("UPDATE users_rating SET rating = 6 - rating WHERE id > 6000 AND rating <> 3").await.unwrap();
+    let output = running.end();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(message(&output).contains("faults were found"), "{text}");
+    assert!(text.contains("fault: comment ") && text.contains("was acknowledged and is missing"), "{text}");
+    assert!(text.contains("fault: the rating of "), "{text}");
+}
+
+async fn a_signal_ends_a_load_with_its_report(backend: Backend) {
+    let served = Served::start(backend).await;
+    let mut running = Running::start(&served.url(), &[]);
+    let lines = running.read(100);
+    let has = |text: &str| lines.iter().any(|line| line == text);
+    assert!(has("Action: create comment publication (child=False)") && has("Action: set user rating on movie"));
+    running.signal("INT");
+    let output = running.end();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("comment-publication"), "{text}");
+}
+
+async fn a_rate_is_kept(backend: Backend) {
+    let served = Served::start(backend).await;
+    let report = report(&served.url(), &["--rate=20", "--duration=5", "--verify", "--mix=rate-movie,comment-movie"]);
+    let rate = report["total"]["perSecond"].as_f64().unwrap();
+    assert!((12.0..28.0).contains(&rate), "{rate}");
+    // No server is that fast.
+    let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
+    let text = message(&load(&served.url(), &args).output().unwrap());
+    assert!(text.contains("200000 actions/s are out of reach"), "{text}");
+}
