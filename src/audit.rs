@@ -160,6 +160,11 @@ impl Changes {
         Self::default()
     }
 
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Notes a field if it changes: `None` is nothing, as before a creation.
     #[must_use]
     pub fn field<T: ToString>(mut self, field: &str, before: Option<T>, after: Option<T>) -> Self {

@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, EntityTrait, Set};
 
 use super::mutation::{RemoveAvailabilityInput, SetAvailabilityInput};
 use super::{Availability, Cinema};
+use crate::audit;
 use crate::kit::form::{Form, Given, money, whole};
 use crate::kit::scalar::BigInt;
 use crate::kit::{Id, Problems, Rejection, Work, edit};
@@ -24,12 +25,14 @@ pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Resu
     form.must(&mut row.rating, "rating", Given::Value(input.rating), whole(1..=5));
     form.must(&mut row.discount, "discountPercent", input.discount_percent, whole(0..=100));
     form.may(&mut row.view_count, "viewCount", input.view_count, check_count);
-    form.check()?;
+    let changes = form.check()?;
     let terms = [Column::Price, Column::Rating, Column::Discount, Column::ViewCount, Column::LastUpdate];
     let given = terms.into_iter().filter(|column| row.get(*column).is_set());
     let again = OnConflict::columns([Column::MovieId, Column::CinemaId]).update_columns(given).to_owned();
     let inserted = Entity::insert(row).on_conflict(again).exec(work.txn()).await?;
-    Ok(Id::new(inserted.last_insert_id))
+    let id = Id::new(inserted.last_insert_id);
+    audit::record(work, id, changes).await?;
+    Ok(id)
 }
 
 fn check_count(problems: &mut Problems, field: &str, BigInt(count): BigInt) -> i64 {

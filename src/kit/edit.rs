@@ -4,10 +4,11 @@
 use std::future::Future;
 
 use async_graphql::ID;
-use sea_orm::sea_query::{Alias, Expr, LockType, Query, SelectStatement};
+use sea_orm::prelude::Json;
+use sea_orm::sea_query::{Alias, Expr, LockType, Query, SelectStatement, sea_value_to_json_value};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait,
-    IntoActiveModel, PrimaryKeyTrait, QueryFilter, QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic,
+    IntoActiveModel, Iterable, ModelTrait, PrimaryKeyTrait, QueryFilter, QuerySelect,
 };
 
 use super::constraint::{Constraint, explain};
@@ -16,6 +17,7 @@ use super::id::Id;
 use super::load::{Node, Row};
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
+use crate::audit::{self, Changes};
 
 /// A row of `N`'s table, as it is written.
 pub type Draft<N> = <<N as Row>::Entity as EntityTrait>::ActiveModel;
@@ -94,9 +96,11 @@ pub async fn create<N: Editable>(work: &Work, fields: N::Fields) -> Result<Id<N>
     let mut row = <Draft<N> as ActiveModelTrait>::default();
     N::fill(&mut form, fields, &mut row).await?;
     check_unique::<N>(&mut form, &row, None).await?;
-    form.check()?;
+    let changes = form.check()?;
     let inserted = N::Entity::insert(row).exec(work.txn()).await.map_err(explain(&constraints::<N>()))?;
-    Ok(Id::new(inserted.last_insert_id))
+    let id = Id::new(inserted.last_insert_id);
+    audit::record(work, id, changes).await?;
+    Ok(id)
 }
 
 /// Changes the row with this id.
@@ -116,11 +120,13 @@ pub async fn update<N: Editable>(work: &Work, id: &ID, fields: N::Fields) -> Res
     let mut row = found.map_or_else(<Draft<N> as ActiveModelTrait>::default, IntoActiveModel::into_active_model);
     N::fill(&mut form, fields, &mut row).await?;
     check_unique::<N>(&mut form, &row, id).await?;
-    form.check()?;
-    if row.is_changed() {
+    let changes = form.check()?;
+    let id = id.ok_or_else(|| Rejection::Invalid(Vec::new()))?;
+    if !changes.is_empty() {
         N::Entity::update(row).exec_without_returning(work.txn()).await.map_err(explain(&constraints::<N>()))?;
+        audit::record(work, id, changes).await?;
     }
-    id.ok_or_else(|| Rejection::Invalid(Vec::new()))
+    Ok(id)
 }
 
 /// Deletes the row with this id, if nothing refers to it that must not lose it.
@@ -147,12 +153,23 @@ where
     let id = Id::<N>::parse(&path("id"), id)?;
     // Whoever wants to refer to it waits, and then finds it gone.
     let found = N::Entity::find_by_id(id.key()).lock(LockType::Update).one(work.txn()).await?;
-    if found.is_none() {
-        return Err(UserError::not_found(path("id"), what).into());
-    }
+    let Some(row) = found else { return Err(UserError::not_found(path("id"), what).into()) };
     refuse_if_used(work.txn(), "id", references(id.key())).await?;
     N::Entity::delete_by_id(id.key()).exec(work.txn()).await?;
+    audit::record(work, id, contents::<N>(&row)).await?;
     Ok(id)
+}
+
+/// What the columns of a row that goes have held.
+fn contents<N: Node>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
+    <N::Entity as EntityTrait>::Column::iter().fold(Changes::new(), |changes, column| {
+        let held = match sea_value_to_json_value(&row.get(column)) {
+            Json::Null => None,
+            Json::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        changes.field(column.as_str(), held, None)
+    })
 }
 
 /// Passes if there are no such rows.

@@ -3,6 +3,7 @@
 //! A field that was left out leaves its column alone, null clears it if it may be empty. All problems
 //! are noted under `input.FIELD`; none stops the check of the next field.
 
+use std::mem;
 use std::ops::RangeInclusive;
 
 /// The id that a client gives in a field.
@@ -11,15 +12,22 @@ pub use async_graphql::ID as GivenId;
 pub use async_graphql::MaybeUndefined as Given;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use sea_orm::prelude::Json;
 use sea_orm::sea_query::LockType;
-use sea_orm::{ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{
+    ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value,
+};
 
 use super::id::Id;
 use super::load::Node;
 use super::mutate::Work;
 use super::problem::{Problems, Rejection, UserError};
 use super::scalar::{Date, Money};
+use crate::audit::Changes;
+
+/// What a column can hold.
+pub trait Storable: Into<Value> + ToString {}
+
+impl<V: Into<Value> + ToString> Storable for V {}
 
 /// An input that is being checked.
 #[derive(Debug)]
@@ -28,16 +36,18 @@ pub struct Form<'a> {
     pub work: &'a Work,
     /// What is wrong so far.
     pub problems: Problems,
+    /// What is changed so far, for the audit log.
+    pub changes: Changes,
 }
 
 impl<'a> Form<'a> {
     /// A form without problems.
     pub fn new(work: &'a Work) -> Self {
-        Self { work, problems: Problems::new() }
+        Self { work, problems: Problems::new(), changes: Changes::new() }
     }
 
     /// Fills a column that must have a value.
-    pub fn must<T, V: Into<sea_orm::Value>>(
+    pub fn must<T, V: Storable>(
         &mut self,
         column: &mut ActiveValue<V>,
         field: &str,
@@ -49,42 +59,31 @@ impl<'a> Form<'a> {
             Given::Null => self.problems.bad_input(path(field), NOT_NULL),
             Given::Value(value) => {
                 if let Some(value) = self.check_value(field, value, check) {
-                    *column = Set(value);
+                    self.fill(column, field, value, |value| Some(value.to_string()));
                 }
             }
         }
     }
 
     /// Fills a column that may be empty.
-    pub fn may<T, V>(
+    pub fn may<T, V: Storable>(
         &mut self,
         column: &mut ActiveValue<Option<V>>,
         field: &str,
         given: Given<T>,
         check: impl FnOnce(&mut Problems, &str, T) -> V,
     ) where
-        Option<V>: Into<sea_orm::Value>,
+        Option<V>: Into<Value>,
     {
-        match given {
-            Given::Undefined => {}
-            Given::Null => *column = Set(None),
-            Given::Value(value) => {
-                if let Some(value) = self.check_value(field, value, check) {
-                    *column = Set(Some(value));
-                }
-            }
-        }
-    }
-
-    fn check_value<T, V>(
-        &mut self,
-        field: &str,
-        value: T,
-        check: impl FnOnce(&mut Problems, &str, T) -> V,
-    ) -> Option<V> {
-        let before = self.problems.count();
-        let value = check(&mut self.problems, &path(field), value);
-        (self.problems.count() == before).then_some(value)
+        let value = match given {
+            Given::Undefined => return,
+            Given::Null => None,
+            Given::Value(value) => match self.check_value(field, value, check) {
+                None => return,
+                value => value,
+            },
+        };
+        self.fill(column, field, value, |value| value.as_ref().map(ToString::to_string));
     }
 
     /// Fills a column that refers to an `N`, which stays until the transaction ends. `what` is an
@@ -104,7 +103,7 @@ impl<'a> Form<'a> {
             Given::Null => self.problems.bad_input(path(field), NOT_NULL),
             Given::Value(id) => {
                 if let Some(id) = self.find::<N>(field, &id, what).await? {
-                    *column = Set(id.key());
+                    self.fill(column, field, id.key(), |key| Some(Id::<N>::new(*key).encode()));
                 }
             }
         }
@@ -122,16 +121,43 @@ impl<'a> Form<'a> {
         given: Given<GivenId>,
         what: &str,
     ) -> Result<(), DbErr> {
-        match given {
-            Given::Undefined => {}
-            Given::Null => *column = Set(None),
-            Given::Value(id) => {
-                if let Some(id) = self.find::<N>(field, &id, what).await? {
-                    *column = Set(Some(id.key()));
-                }
-            }
-        }
+        let key = match given {
+            Given::Undefined => return Ok(()),
+            Given::Null => None,
+            Given::Value(id) => match self.find::<N>(field, &id, what).await? {
+                None => return Ok(()),
+                Some(id) => Some(id.key()),
+            },
+        };
+        self.fill(column, field, key, |key| key.map(|key| Id::<N>::new(key).encode()));
         Ok(())
+    }
+
+    fn check_value<T, V>(
+        &mut self,
+        field: &str,
+        value: T,
+        check: impl FnOnce(&mut Problems, &str, T) -> V,
+    ) -> Option<V> {
+        let before = self.problems.count();
+        let value = check(&mut self.problems, &path(field), value);
+        (self.problems.count() == before).then_some(value)
+    }
+
+    /// Fills a column with a value that was checked, and notes the change.
+    pub fn fill<V: Into<Value>>(
+        &mut self,
+        column: &mut ActiveValue<V>,
+        field: &str,
+        value: V,
+        show: impl Fn(&V) -> Option<String>,
+    ) {
+        let before = match column {
+            ActiveValue::Set(before) | ActiveValue::Unchanged(before) => show(before),
+            ActiveValue::NotSet => None,
+        };
+        self.changes = mem::take(&mut self.changes).field(field, before, show(&value));
+        *column = Set(value);
     }
 
     /// The object with the id that a field names, which stays until the transaction ends. `what` is
@@ -149,12 +175,13 @@ impl<'a> Form<'a> {
         Ok(found.then_some(id))
     }
 
-    /// Ends the check.
+    /// Ends the check, and gives what is changed.
     ///
     /// # Errors
     /// `Invalid` with all problems, if there are any.
-    pub fn check(self) -> Result<(), Rejection> {
-        self.problems.check()
+    pub fn check(self) -> Result<Changes, Rejection> {
+        self.problems.check()?;
+        Ok(self.changes)
     }
 }
 
@@ -228,9 +255,4 @@ pub fn past_day(now: DateTime<Utc>) -> impl FnOnce(&mut Problems, &str, Date) ->
 /// A value of which every one is fine.
 pub fn as_given<T>(_: &mut Problems, _: &str, value: T) -> T {
     value
-}
-
-/// Strings as a column keeps them.
-pub fn as_json(strings: Vec<String>) -> Json {
-    Json::Array(strings.into_iter().map(Json::String).collect())
 }

@@ -24,7 +24,8 @@ pub struct CreatePublicationInput {
     pub(super) tags: Given<Vec<String>>,
 }
 
-/// What to change about a publication. Fields that are left out stay as they are.
+/// What to change about a publication. Fields that are left out stay as they are; null clears one
+/// that may be null. `changedAt` moves forward, unless everything is as it was.
 #[derive(Clone, Debug, InputObject)]
 pub struct UpdatePublicationInput {
     /// Which one to change.

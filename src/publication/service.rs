@@ -2,7 +2,7 @@
 
 use entity::publications;
 use sea_orm::sea_query::LockType;
-use sea_orm::{ActiveModelTrait, ActiveValue, EntityTrait, QuerySelect, Set};
+use sea_orm::{EntityTrait, IntoActiveModel, QuerySelect, Set};
 
 use super::mutation::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
 use super::{Publication, PublicationCategory};
@@ -44,7 +44,7 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
     Ok(Id::new(inserted.last_insert_id))
 }
 
-/// Changes a publication, whose `changed_at` moves forward.
+/// Changes a publication; its `changed_at` moves forward, unless everything is as it was.
 ///
 /// # Errors
 /// `Stale` when it has changed since the client read it, `Invalid` with all that is wrong with the
@@ -57,7 +57,8 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
         return Err(Rejection::stale(UserError::conflict(path("expectedChangedAt"), text), id));
     }
     let mut form = Form::new(work);
-    let mut changed = publications::ActiveModel { id: ActiveValue::Unchanged(row.id), ..Default::default() };
+    let changed_at = work.later_than(row.changed_at);
+    let mut changed = row.into_active_model();
     let fields = Fields {
         title: input.title.clone(),
         text: input.text.clone(),
@@ -65,9 +66,9 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
         tags: input.tags.clone(),
     };
     fields.fill(&mut form, &mut changed).await?;
-    form.check()?;
-    if changed.is_changed() {
-        changed.changed_at = Set(work.later_than(row.changed_at));
+    let changes = form.check()?;
+    if !changes.is_empty() {
+        changed.changed_at = Set(changed_at);
         publications::Entity::update(changed).exec_without_returning(work.txn()).await?;
     }
     Ok(id)

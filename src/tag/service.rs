@@ -1,13 +1,15 @@
 //! Rules of tags: which there are, and which are in use.
 
 use entity::{movie_tags, publication_tags, tags};
+use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::mutation::{CreateTagInput, DeleteTagInput, UpdateTagInput};
+use crate::audit::{self, Changes};
 use crate::kit::constraint::{Constraint, explain};
 use crate::kit::edit::{References, refuse_if_used};
-use crate::kit::form::{Form, Given, as_json, path};
+use crate::kit::form::{Form, Given, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 
@@ -25,35 +27,40 @@ const TITLE: Constraint = Constraint::unique(
 );
 const NEW_TITLE: Constraint = Constraint { field: "input.newTitle", ..TITLE };
 
-/// Fills a column of tags from the input's field `tags`: titles of tags that exist, which then stay
-/// until the transaction ends.
+/// Fills a column of tags from the input's field `tags`.
 ///
 /// # Errors
 /// What the database answers.
 pub async fn fill(
     form: &mut Form<'_>,
-    column: &mut ActiveValue<Option<sea_orm::prelude::Json>>,
+    column: &mut ActiveValue<Option<Json>>,
     given: Given<Vec<String>>,
 ) -> Result<(), DbErr> {
-    let titles = match given {
+    let tags = match given {
         Given::Undefined => return Ok(()),
-        Given::Null => {
-            *column = Set(None);
-            return Ok(());
+        Given::Null => None,
+        Given::Value(titles) => {
+            check(form, &titles).await?;
+            Some(Json::Array(titles.into_iter().map(Json::String).collect()))
         }
-        Given::Value(titles) => titles,
     };
+    form.fill(column, "tags", tags, |tags| tags.as_ref().map(ToString::to_string));
+    Ok(())
+}
+
+/// Passes titles of tags that exist, each once, which then stay until the transaction ends.
+async fn check(form: &mut Form<'_>, titles: &[String]) -> Result<(), DbErr> {
     if titles.len() > TAGS_MAX {
         let text = format!("{} tags are too many; name {TAGS_MAX} at most", titles.len());
         form.problems.bad_input(path("tags"), text);
         return Ok(());
     }
     let known: Vec<String> = tags::Entity::find()
+        .select_only()
+        .column(tags::Column::Title)
         // PostgreSQL takes no NUL, and no tag has one.
         .filter(tags::Column::Title.is_in(titles.iter().filter(|title| !title.contains('\0'))))
         .lock(LockType::KeyShare)
-        .select_only()
-        .column(tags::Column::Title)
         .into_tuple()
         .all(form.work.txn())
         .await?;
@@ -65,7 +72,6 @@ pub async fn fill(
             form.problems.bad_input(field, "repeats a tag; name each once");
         }
     }
-    *column = Set(Some(as_json(titles)));
     Ok(())
 }
 
@@ -77,6 +83,7 @@ pub async fn create(work: &Work, input: &CreateTagInput) -> Result<String, Rejec
     let title = check_title("title", &input.title)?;
     let row = tags::ActiveModel { title: Set(title.clone()) };
     tags::Entity::insert(row).exec_without_returning(work.txn()).await.map_err(explain(&[TITLE]))?;
+    record(work, None, Some(&title)).await?;
     Ok(title)
 }
 
@@ -96,6 +103,7 @@ pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejec
         .exec(work.txn())
         .await
         .map_err(explain(&[NEW_TITLE]))?;
+    record(work, Some(&input.title), Some(&title)).await?;
     Ok(title)
 }
 
@@ -106,7 +114,14 @@ pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejec
 pub async fn delete(work: &Work, input: &DeleteTagInput) -> Result<String, Rejection> {
     find_unused(work, &input.title).await?;
     tags::Entity::delete_by_id(input.title.as_str()).exec(work.txn()).await?;
+    record(work, Some(&input.title), None).await?;
     Ok(input.title.clone())
+}
+
+/// The audit log knows a tag by the title that it had.
+async fn record(work: &Work, before: Option<&String>, after: Option<&String>) -> Result<(), Rejection> {
+    let name = before.or(after).map_or("", String::as_str);
+    audit::record(work, audit::Subject::named("Tag", name), Changes::new().field("title", before, after)).await
 }
 
 fn check_title(field: &str, given: &str) -> Result<String, Rejection> {

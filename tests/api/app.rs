@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use chrono::{DateTime, NaiveDate};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
-use sea_orm::{DatabaseConnection, Statement};
+use sea_orm::{DatabaseConnection, EntityTrait, Set, Statement};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -61,6 +63,46 @@ impl TestApp {
         self.query(query, variables).await.data()
     }
 
+    /// Somebody with a new account and this role, who is signed in. Makes the rows that signing up
+    /// makes, without its cost.
+    pub async fn sign_in(&self, username: &str, role: &str) -> User {
+        let db = self.sql().await;
+        let user = entity::users::ActiveModel {
+            username: Set(username.to_owned()),
+            email: Set(format!("{username}@example.org")),
+            password: Set("!".to_owned()),
+            fio: Set(username.to_owned()),
+            birthday: Set(NaiveDate::from_ymd_opt(1990, 1, 1).unwrap()),
+            ..Default::default()
+        };
+        let id = entity::users::Entity::insert(user).exec(&db).await.unwrap().last_insert_id;
+        if role != "member" {
+            let role = entity::user_roles::ActiveModel {
+                user_id: Set(id),
+                role: Set(role.to_owned()),
+                granted_at: Set(DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset()),
+            };
+            entity::user_roles::Entity::insert(role).exec_without_returning(&db).await.unwrap();
+        }
+        self.sign_in_as(id).await
+    }
+
+    /// A session of a user who is there.
+    pub async fn sign_in_as(&self, id: i32) -> User {
+        let token = format!("token of user {id}");
+        let begun = DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset();
+        let session = entity::sessions::ActiveModel {
+            user_id: Set(id),
+            token_hash: Set(Sha256::digest(token.as_bytes()).to_vec()),
+            created_at: Set(begun),
+            seen_at: Set(begun),
+            expires_at: Set(DateTime::from_timestamp(4_000_000_000, 0).unwrap().fixed_offset()),
+            ..Default::default()
+        };
+        entity::sessions::Entity::insert(session).exec(&self.sql().await).await.unwrap();
+        User { id, endpoint: format!("{}/graphql", self.origin), token, client: self.client.clone() }
+    }
+
     /// The SQL statements that `query` costs.
     pub async fn statements_of(&self, query: &str, variables: Value) -> Vec<String> {
         self.run(query, variables).await.into_iter().map(|statement| statement.sql).collect()
@@ -72,8 +114,13 @@ impl TestApp {
     }
 
     async fn run(&self, query: &str, variables: Value) -> Vec<Statement> {
+        self.statements_while(async || drop(self.data(query, variables.clone()).await)).await
+    }
+
+    /// The SQL statements that are run while `work` goes on.
+    pub async fn statements_while(&self, work: impl AsyncFn()) -> Vec<Statement> {
         self.statements.lock().unwrap().clear();
-        self.data(query, variables).await;
+        work().await;
         std::mem::take(&mut *self.statements.lock().unwrap())
     }
 
@@ -89,7 +136,62 @@ impl TestApp {
     }
 }
 
+/// Somebody who is signed in.
+#[derive(Clone)]
+pub struct User {
+    /// The key of the account.
+    pub id: i32,
+    endpoint: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+impl User {
+    /// Asks the API.
+    pub async fn query(&self, query: &str, variables: Value) -> Answer {
+        let body = json!({ "query": query, "variables": variables });
+        let request = self.client.post(&self.endpoint).bearer_auth(&self.token).json(&body);
+        Answer(request.send().await.unwrap().json().await.unwrap())
+    }
+
+    /// Asks the API and wants data without errors.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        self.query(query, variables).await.data()
+    }
+
+    /// Sends a mutation with its one input, of the type that goes by its name.
+    pub async fn send(&self, mutation: &str, input: Value, selection: &str) -> Answer {
+        let (first, rest) = mutation.split_at(1);
+        let ty = format!("{}{rest}Input", first.to_uppercase());
+        let query = format!(
+            "mutation($input: {ty}!) {{ it: {mutation}(input: $input) {{ {selection} errors {{ code field message }} }} }}"
+        );
+        self.query(&query, json!({ "input": input })).await
+    }
+
+    /// What a mutation gives that has nothing to complain about.
+    pub async fn done(&self, mutation: &str, input: Value, selection: &str) -> Value {
+        let data = self.send(mutation, input, selection).await.data();
+        assert_eq!(data["it"]["errors"], json!([]), "{mutation}");
+        data["it"].clone()
+    }
+
+    /// `CODE field: message` of each problem that a mutation has with its input.
+    pub async fn refused(&self, mutation: &str, input: Value) -> Vec<String> {
+        self.send(mutation, input, "").await.problems()
+    }
+}
+
 impl Answer {
+    /// `CODE field: message` of each problem of the input that the payload `it` names.
+    pub fn problems(&self) -> Vec<String> {
+        let errors = self.0["data"]["it"]["errors"].as_array().unwrap_or_else(|| panic!("no payload in {self}"));
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let show =
+            |error: &Value| format!("{} {}: {}", text(&error["code"]), text(&error["field"]), text(&error["message"]));
+        errors.iter().map(show).collect()
+    }
+
     /// The data of an answer without errors.
     pub fn data(self) -> Value {
         assert!(self.0.get("errors").is_none(), "{self}");

@@ -8,6 +8,8 @@
 mod support;
 
 mod app;
+mod catalogue;
+mod comment;
 mod community;
 mod conformance;
 mod errors;
@@ -17,8 +19,11 @@ mod ide;
 mod limits;
 mod movie;
 mod node;
+mod order;
 mod paging;
 mod plans;
+mod publication;
+mod rating;
 mod requests;
 mod results;
 mod schema;
@@ -28,4 +33,5 @@ mod slow;
 mod sockets;
 mod statements;
 mod transport;
+mod viewer_fields;
 mod worked_queries;

@@ -1,0 +1,249 @@
+//! Mutations of publications.
+
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::future::join_all;
+use entity::{comment_tombstones, comments, publications, rating_totals, users_rating};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, User};
+use crate::movie::global_id;
+use crate::support::database::Backend;
+
+on_both!(
+    what_is_published_can_be_read,
+    what_is_left_out_of_an_update_stays,
+    changed_at_always_moves_forward,
+    stale_update_changes_nothing_and_shows_what_is_there,
+    one_of_two_updates_at_once_wins,
+    only_author_and_editors_change_a_publication,
+    all_problems_are_told_at_once,
+    deletion_takes_comments_and_ratings_along,
+    deletion_with_ten_thousand_comments_is_quick,
+);
+
+const SHOWN: &str =
+    "publication { id title text createdAt changedAt tags canEdit category { id } author { username } }";
+
+async fn publish(user: &User, title: &str) -> Value {
+    let input = json!({ "title": title, "text": "Текст", "categoryId": global_id("PublicationCategory", 1) });
+    user.done("createPublication", input, SHOWN).await["publication"].clone()
+}
+
+fn key(id: &Value) -> i32 {
+    kinoteka::kit::id::split(id.as_str().unwrap()).unwrap().1
+}
+
+async fn what_is_published_can_be_read(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let text = "Первый абзац.\n\n\tВторой: <b>жирный</b>, '; DROP TABLE users; --, 🎬, \u{202e}наоборот\u{202c}";
+    let input = json!({
+        "title": "  Кино и мы ", "text": text, "categoryId": global_id("PublicationCategory", 2),
+        "tags": ["Драма", "Комедия"],
+    });
+    let done = author.done("createPublication", input, SHOWN).await;
+    let made = &done["publication"];
+    assert_eq!(made["title"], "Кино и мы");
+    assert_eq!(made["text"], text);
+    assert_eq!(made["tags"], json!(["Драма", "Комедия"]));
+    assert_eq!(made["category"]["id"], global_id("PublicationCategory", 2));
+    assert_eq!(made["author"]["username"], "author");
+    assert_eq!(made["createdAt"], made["changedAt"]);
+    assert_eq!(made["canEdit"], true);
+    // Lists and filters know it: triggers have done their part.
+    let query =
+        "{ publications(first: 1, filter: { tags: { all: [\"Драма\", \"Комедия\"] } }) { nodes { id canEdit } } }";
+    let listed = app.data(query, json!({})).await;
+    assert_eq!(listed["publications"]["nodes"], json!([{ "id": made["id"], "canEdit": false }]));
+}
+
+async fn what_is_left_out_of_an_update_stays(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let input = json!({ "title": "Было", "text": "Текст", "categoryId": global_id("PublicationCategory", 1), "tags": ["Драма"] });
+    let before = author.done("createPublication", input, SHOWN).await["publication"].clone();
+    let id = &before["id"];
+    let changed =
+        author.done("updatePublication", json!({ "id": id, "title": "Стало" }), SHOWN).await["publication"].clone();
+    assert_eq!(changed["title"], "Стало");
+    for field in ["text", "tags", "category", "createdAt"] {
+        assert_eq!(changed[field], before[field], "{field}");
+    }
+    let cleared =
+        author.done("updatePublication", json!({ "id": id, "tags": null }), SHOWN).await["publication"].clone();
+    assert_eq!((&cleared["tags"], &cleared["title"]), (&json!([]), &json!("Стало")));
+    let untouched = author.done("updatePublication", json!({ "id": id }), SHOWN).await["publication"].clone();
+    assert_eq!(untouched, cleared, "nothing was given, nothing has changed");
+    let refused =
+        author.refused("updatePublication", json!({ "id": id, "title": null, "text": null, "categoryId": null })).await;
+    let text = "cannot be null; leave it out to keep what is there";
+    assert_eq!(refused, ["title", "text", "categoryId"].map(|field| format!("BAD_USER_INPUT input.{field}: {text}")));
+}
+
+async fn changed_at_always_moves_forward(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let made = publish(&author, "Время").await;
+    // Another server's clock is ahead: ours may not turn the time back.
+    let ahead = chrono::DateTime::parse_from_rfc3339("2100-01-01T00:00:00.000001+00:00").unwrap();
+    let row = publications::ActiveModel {
+        id: ActiveValue::Unchanged(key(&made["id"])),
+        changed_at: Set(ahead),
+        ..Default::default()
+    };
+    publications::Entity::update(row).exec(&app.sql().await).await.unwrap();
+    let mut before = ahead;
+    for round in 0..3 {
+        let input = json!({ "id": made["id"], "text": format!("Текст {round}") });
+        let done = author.done("updatePublication", input, SHOWN).await;
+        let changed = done["publication"]["changedAt"].as_str().unwrap();
+        let changed = chrono::DateTime::parse_from_rfc3339(changed).unwrap();
+        assert_eq!(changed - before, chrono::TimeDelta::microseconds(1));
+        before = changed;
+    }
+}
+
+async fn stale_update_changes_nothing_and_shows_what_is_there(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let made = publish(&author, "Первая").await;
+    let expected = &made["changedAt"];
+    let input = json!({ "id": made["id"], "title": "Вторая", "expectedChangedAt": expected });
+    let second = author.done("updatePublication", input, SHOWN).await["publication"].clone();
+    assert_eq!(second["title"], "Вторая");
+    let input = json!({ "id": made["id"], "title": "Третья", "expectedChangedAt": expected });
+    let stale = author.send("updatePublication", input, SHOWN).await;
+    let text = "the publication has changed since; look at it as it is now, and send its `changedAt`";
+    assert_eq!(stale.problems(), [format!("CONFLICT input.expectedChangedAt: {text}")]);
+    assert_eq!(stale.data()["it"]["publication"], second);
+}
+
+async fn one_of_two_updates_at_once_wins(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let made = publish(&author, "Спор").await;
+    let update = |title: String| {
+        let input = json!({ "id": made["id"], "title": title, "expectedChangedAt": made["changedAt"] });
+        let author = author.clone();
+        async move { author.send("updatePublication", input, SHOWN).await }
+    };
+    let answers = join_all((0..8).map(|number| update(format!("Спор {number}")))).await;
+    let won = answers.iter().filter(|answer| answer.problems().is_empty()).count();
+    assert_eq!(won, 1);
+}
+
+async fn only_author_and_editors_change_a_publication(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let made = publish(&author, "Моё").await;
+    let other = app.sign_in("other", "member").await;
+    for mutation in ["updatePublication", "deletePublication"] {
+        // Bad input makes no difference: rights come first.
+        let mut input = json!({ "id": made["id"] });
+        if mutation == "updatePublication" {
+            input["title"] = json!("");
+        }
+        let errors = other.send(mutation, input, "").await.errors();
+        assert_eq!(errors, ["FORBIDDEN this belongs to somebody else; its owner and editors may"]);
+    }
+    let editor = app.sign_in("editor", "editor").await;
+    let input = json!({ "id": made["id"], "title": "Правка" });
+    assert_eq!(editor.done("updatePublication", input, SHOWN).await["publication"]["canEdit"], true);
+    let deleted = editor.done("deletePublication", json!({ "id": made["id"] }), "deletedId").await;
+    assert_eq!(deleted["deletedId"], made["id"]);
+    let refused = author.refused("deletePublication", json!({ "id": made["id"] })).await;
+    assert_eq!(refused, ["NOT_FOUND input.id: there is no such publication; it may have been deleted"]);
+}
+
+async fn all_problems_are_told_at_once(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let input = json!({
+        "title": "а".repeat(257), "text": " \n ", "categoryId": global_id("PublicationCategory", 1_000_000),
+        "tags": ["Драма", "Нет такого", "Драма", "\u{0}"],
+    });
+    let refused = author.refused("createPublication", input).await;
+    let expected = [
+        "BAD_USER_INPUT input.title: has 257 characters; 256 are allowed",
+        "BAD_USER_INPUT input.text: is empty; write something",
+        "NOT_FOUND input.categoryId: there is no such publication category; it may have been deleted",
+        "NOT_FOUND input.tags.1: there is no such tag; it may have been deleted",
+        "BAD_USER_INPUT input.tags.2: repeats a tag; name each once",
+        "NOT_FOUND input.tags.3: there is no such tag; it may have been deleted",
+    ];
+    assert_eq!(refused, expected);
+    let input = json!({ "title": "а".repeat(256), "text": "я".repeat(100_001), "categoryId": global_id("Movie", 1) });
+    let refused = author.refused("createPublication", input).await;
+    let expected = [
+        "BAD_USER_INPUT input.text: has 100001 characters; 100000 are allowed",
+        "BAD_USER_INPUT input.categoryId: this is the id of a Movie; the id of a PublicationCategory is wanted",
+    ];
+    assert_eq!(refused, expected);
+    // As many different words as a text may have.
+    let words: String =
+        ('\u{4e00}'..).filter(|letter| letter.is_alphabetic()).take(20_000).flat_map(|c| [c, ' ']).collect();
+    let long: String = words.chars().cycle().take(100_000).collect();
+    let input = json!({ "title": "а".repeat(256), "text": long, "categoryId": global_id("PublicationCategory", 1) });
+    author.done("createPublication", input, "publication { id }").await;
+}
+
+async fn deletion_takes_comments_and_ratings_along(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let db = app.sql().await;
+    let author = app.sign_in("author", "member").await;
+    let id = publish(&author, "Прощай").await["id"].clone();
+    let comment = |parent: Value| {
+        let (author, id) = (author.clone(), id.clone());
+        async move {
+            let input = json!({ "subjectId": id, "parentId": parent, "text": "Да" });
+            author.done("addComment", input, "comment { id }").await["comment"]["id"].clone()
+        }
+    };
+    let top = comment(Value::Null).await;
+    let reply = comment(top.clone()).await;
+    comment(reply.clone()).await;
+    author.done("deleteComment", json!({ "id": reply }), "deletedId").await;
+    author.done("rate", json!({ "subjectId": id, "rating": 5 }), "rating { id }").await;
+    author.done("deletePublication", json!({ "id": id }), "deletedId").await;
+    let key = key(&id);
+    let left = comments::Entity::find().filter(comments::Column::PublicationId.eq(key)).count(&db).await.unwrap();
+    assert_eq!(left, 0);
+    let left = comment_tombstones::Entity::find_by_id(self::key(&reply)).one(&db).await.unwrap();
+    assert_eq!(left, None);
+    let left =
+        users_rating::Entity::find().filter(users_rating::Column::PublicationId.eq(key)).count(&db).await.unwrap();
+    assert_eq!(left, 0);
+    let left =
+        rating_totals::Entity::find().filter(rating_totals::Column::PublicationId.eq(key)).count(&db).await.unwrap();
+    assert_eq!(left, 0);
+}
+
+async fn deletion_with_ten_thousand_comments_is_quick(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let author = app.sign_in("author", "member").await;
+    let id = publish(&author, "Спорная").await["id"].clone();
+    let db = app.sql().await;
+    let sql = format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+         INSERT INTO comments (comment, publication_id) SELECT 'Да', {} FROM n",
+        key(&id)
+    );
+    db.execute_unprepared(&sql).await.unwrap();
+    // Half of them become replies of others, in threads of some hundred.
+    let first: i32 = comments::Entity::find().count(&db).await.unwrap().try_into().unwrap();
+    let sql = format!(
+        "INSERT INTO comments (comment, publication_id, parent_id)
+         SELECT 'Нет', {0}, id FROM comments WHERE publication_id = {0} AND id > {1}",
+        key(&id),
+        first - 5_000
+    );
+    db.execute_unprepared(&sql).await.unwrap();
+    let begun = Instant::now();
+    author.done("deletePublication", json!({ "id": id }), "deletedId").await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let left = comments::Entity::find().filter(comments::Column::PublicationId.eq(key(&id))).count(&db).await.unwrap();
+    assert_eq!(left, 0);
+}

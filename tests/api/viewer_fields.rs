@@ -1,0 +1,74 @@
+//! Fields that depend on who asks: batched, and never another viewer's.
+
+use async_graphql::futures_util::future::join_all;
+use serde_json::json;
+
+use crate::app::TestApp;
+use crate::movie::global_id;
+use crate::support::database::Backend;
+
+on_both!(viewers_at_the_same_moment_see_their_own, viewer_fields_of_a_page_cost_one_statement);
+
+const QUERY: &str = "query($movies: [ID!]!, $texts: [ID!]!, $comments: [ID!]!) {
+    movies: nodes(ids: $movies) { ... on Movie { viewerRating } }
+    texts: nodes(ids: $texts) { ... on Publication { viewerRating canEdit } }
+    comments: nodes(ids: $comments) { ... on Comment { canEdit } } }";
+
+async fn viewers_at_the_same_moment_see_their_own(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let (ann, bob) = (app.sign_in("ann", "member").await, app.sign_in("bob", "member").await);
+    let movies: Vec<_> = (1..=10).map(|key| global_id("Movie", key)).collect();
+    let mut texts = Vec::new();
+    let mut comments = Vec::new();
+    for (user, given) in [(&ann, 1), (&bob, 5)] {
+        for movie in &movies {
+            user.done("rate", json!({ "subjectId": movie, "rating": given }), "rating { id }").await;
+        }
+        let text = json!({ "title": "Т", "text": "Т", "categoryId": global_id("PublicationCategory", 1) });
+        let id = user.done("createPublication", text, "publication { id }").await["publication"]["id"].clone();
+        user.done("rate", json!({ "subjectId": id, "rating": given }), "rating { id }").await;
+        let said = json!({ "subjectId": id, "text": "Да" });
+        comments.push(user.done("addComment", said, "comment { id }").await["comment"]["id"].clone());
+        texts.push(id);
+    }
+    let variables = json!({ "movies": movies, "texts": texts, "comments": comments });
+    let expected = |given: Option<i32>, own: Option<usize>| {
+        let text = |place: usize| json!({ "viewerRating": given.filter(|_| own == Some(place)), "canEdit": own == Some(place) });
+        json!({
+            "movies": vec![json!({ "viewerRating": given }); 10], "texts": [text(0), text(1)],
+            "comments": [{ "canEdit": own == Some(0) }, { "canEdit": own == Some(1) }],
+        })
+    };
+    let wanted = [expected(Some(1), Some(0)), expected(Some(5), Some(1)), expected(None, None)];
+    for _ in 0..60 {
+        let answers = join_all((0..12).map(|number| {
+            let (app, ann, bob, variables) = (&app, &ann, &bob, variables.clone());
+            async move {
+                match number % 3 {
+                    0 => ann.data(QUERY, variables).await,
+                    1 => bob.data(QUERY, variables).await,
+                    _ => app.data(QUERY, variables).await,
+                }
+            }
+        }))
+        .await;
+        for (number, answer) in answers.iter().enumerate() {
+            assert_eq!(*answer, wanted[number % 3]);
+        }
+    }
+}
+
+async fn viewer_fields_of_a_page_cost_one_statement(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let ann = app.sign_in("ann", "member").await;
+    let cost = async |first: i32, field: &str| {
+        let query = format!("{{ movies(first: {first}) {{ nodes {{ id {field} }} }} }}");
+        app.statements_while(async || drop(ann.data(&query, json!({})).await)).await.len()
+    };
+    for first in [2, 50] {
+        assert_eq!(cost(first, "viewerRating").await, cost(first, "").await + 1);
+    }
+    // Nobody's rating is not looked up.
+    let nobody: Vec<String> = app.statements_of("{ movies(first: 2) { nodes { viewerRating } } }", json!({})).await;
+    assert_eq!(nobody.len(), 1);
+}
