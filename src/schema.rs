@@ -75,7 +75,7 @@ pub type Subscription = CommentSubscription;
 /// Fields whose values depend on who asks: a subscription with one of them is not shared with others
 /// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
 /// is what anybody may see.
-pub const PERSONAL: &[&str] = &["birthday", "canEdit", "email", "orders", "viewer", "viewerRating"];
+pub const PERSONAL: &[&str] = &["auditLog", "birthday", "canEdit", "email", "orders", "viewer", "viewerRating"];
 
 type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
