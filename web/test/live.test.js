@@ -66,7 +66,7 @@ test('new comments come, once, though the server is killed', async () => {
   const page = await browser.newPage();
   const troubles = [];
   page.on('pageerror', (error) => troubles.push(`exception: ${error}`));
-  const subject = Buffer.from('Movie:1').toString('base64');
+  const subject = Buffer.from('Movie:1').toString('base64url');
   await page.goto(`http://${address}/live?subject=${encodeURIComponent(subject)}`);
   const shown = () => page.locator('#comments li p:first-child').allTextContents();
   const wait = (text) => page.locator('#comments li', { hasText: text }).waitFor({ timeout: 20_000 });
