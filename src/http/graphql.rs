@@ -77,7 +77,7 @@ impl<E: Executor> Endpoint<E> {
                     Ask { operation: *operation, caller, token: token.clone(), safe, streams: events, resume_from };
                 match self.begin(ask).await? {
                     Begun::One(outcome) => Ok(match answer {
-                        Some(answer) => respond::respond(outcome, answer),
+                        Some(answer) => respond::respond(*outcome, answer),
                         None => events::respond_once(&outcome),
                     }),
                     Begun::Many(payloads) => {
@@ -108,7 +108,7 @@ impl<E: Executor> Endpoint<E> {
             let mut budget = self.limits.limit_complexity;
             let (request, kind) = self.prepare(operation.data(caller), safe, &mut budget)?;
             if kind != OperationType::Subscription {
-                return Ok(Begun::One(self.executor.execute(request).await));
+                return Ok(Begun::One(Box::new(self.executor.execute(request).await)));
             }
             if !streams {
                 return Err(Refusal::is_stream());

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{DatabaseConnection, EntityTrait, Set, Statement};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -87,19 +88,22 @@ impl TestApp {
         self.sign_in_as(id).await
     }
 
-    /// A session of a user who is there.
+    /// A user who is there, with a session that no request has to prolong.
     pub async fn sign_in_as(&self, id: i32) -> User {
         let token = format!("token of user {id}");
-        let begun = DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset();
+        let begun = DateTime::from_timestamp(4_000_000_000, 0).unwrap().fixed_offset();
         let session = entity::sessions::ActiveModel {
             user_id: Set(id),
             token_hash: Set(Sha256::digest(token.as_bytes()).to_vec()),
             created_at: Set(begun),
             seen_at: Set(begun),
-            expires_at: Set(DateTime::from_timestamp(4_000_000_000, 0).unwrap().fixed_offset()),
+            expires_at: Set(begun),
             ..Default::default()
         };
-        entity::sessions::Entity::insert(session).exec(&self.sql().await).await.unwrap();
+        let once = OnConflict::column(entity::sessions::Column::TokenHash)
+            .update_column(entity::sessions::Column::SeenAt)
+            .to_owned();
+        entity::sessions::Entity::insert(session).on_conflict(once).exec(&self.sql().await).await.unwrap();
         User { id, endpoint: format!("{}/graphql", self.origin), token, client: self.client.clone() }
     }
 

@@ -236,7 +236,7 @@ async fn begin_session(app: &TestApp) -> String {
     let user = "INSERT INTO users (username, email, password, fio, birthday)
         VALUES ('olga', 'olga@mail.example', '!', 'Ольга Петрова', '1991-02-03')";
     db.execute_unprepared(user).await.unwrap();
-    let now = chrono::Utc::now().fixed_offset();
+    let now = kinoteka::clock::now().fixed_offset();
     let session = sessions::ActiveModel {
         user_id: Set(1),
         token_hash: Set(Sha256::digest(&token).to_vec()),
