@@ -83,7 +83,7 @@ fn source_keeps_to_its_layers() {
 }
 
 /// How a resolver learns who asks.
-const WHO_ASKS: &[&str] = &["ctx.viewer()", "ctx.caller()", "viewer_with(", "of_viewer("];
+const WHO_ASKS: &[&str] = &["ctx.viewer()", "ctx.caller()", "viewer_with(", "of_viewer(", "is_viewer("];
 
 /// Subscriptions share results among listeners, but for fields that depend on who asks.
 #[test]
