@@ -14,7 +14,7 @@ use seeder::SeedError;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::account::Sessions;
+use crate::account::{Accounts, Sessions};
 use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
 use crate::feed::{self, Feed};
@@ -35,6 +35,7 @@ pub struct Application {
     listener: TcpListener,
     operations: Option<TcpListener>,
     introspection: bool,
+    accounts: Accounts,
     sessions: Sessions,
     transport: http::Settings,
     grace: Duration,
@@ -85,8 +86,19 @@ impl Application {
             ide: args.ide(),
             metrics: operations.is_none(),
         };
+        let accounts = args.accounts.open()?;
         let sessions = Sessions::new(db.fresh().read, db.write.clone(), args.accounts.session_lifetime());
-        Ok(Self { db, feed, listener, operations, introspection: args.introspection(), sessions, transport, grace })
+        Ok(Self {
+            db,
+            feed,
+            listener,
+            operations,
+            introspection: args.introspection(),
+            accounts,
+            sessions,
+            transport,
+            grace,
+        })
     }
 
     /// The address that the server listens on.
@@ -119,7 +131,7 @@ impl Application {
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
-        let engine = schema::build(self.db.clone(), &self.feed, self.introspection);
+        let engine = schema::build(self.db.clone(), &self.feed, &self.accounts, self.introspection);
         let services = http::Services {
             subscribe: Arc::new(feed::Shared::new(engine.clone(), Arc::clone(&self.feed.hub), schema::PERSONAL)),
             authenticate: Arc::new(self.sessions),

@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::Context;
 use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use migration::connect::PoolSettings;
 
+use crate::account::{Accounts, Passwords, Throttle};
 use crate::feed;
 use crate::http::{Limits, Origin};
 use crate::telemetry::LogFormat;
+use crate::viewer::Role;
 
 /// A GraphQL API server for an online film library.
 ///
@@ -44,6 +47,12 @@ pub enum Command {
     /// Create, update or look at the database schema.
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    /// Give users roles, and take them back.
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Help users with their accounts.
+    #[command(subcommand)]
+    User(UserCommand),
     /// Print the GraphQL schema in SDL.
     Schema,
 }
@@ -77,6 +86,65 @@ pub enum MigrateCommand {
     },
     /// Record steps whose SQL was run by hand (psql -f), after checking that they are there.
     Adopt {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// What can be done with roles. Each change is in the audit log.
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// Give a user a role.
+    Grant(RoleArgs),
+    /// Take a role from a user.
+    Revoke(RoleArgs),
+}
+
+/// Whose role, and which.
+#[derive(Clone, Debug, Args)]
+pub struct RoleArgs {
+    /// The user's name or e-mail address.
+    #[arg(value_name = "USER")]
+    pub user: String,
+    /// The role.
+    #[arg(value_name = "ROLE")]
+    pub role: GivenRole,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// A role beyond that of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GivenRole {
+    /// Changes the catalogue, and what others have written.
+    Editor,
+    /// Changes roles too, and removes accounts.
+    Admin,
+}
+
+impl From<GivenRole> for Role {
+    fn from(role: GivenRole) -> Self {
+        match role {
+            GivenRole::Editor => Self::Editor,
+            GivenRole::Admin => Self::Admin,
+        }
+    }
+}
+
+/// What operators can do for users.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Give a user a new password, and end all their sessions. It is read from standard input, one
+    /// line; if that is a terminal or empty, a random one is made and printed.
+    ResetPassword {
+        /// The user's name or e-mail address.
+        #[arg(value_name = "USER")]
+        user: String,
+        /// How passwords are hashed.
+        #[command(flatten)]
+        hashing: HashArgs,
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
@@ -198,9 +266,69 @@ pub struct AccountArgs {
     #[arg(long, env = "KINOTEKA_SESSION_HOURS", value_name = "HOURS", default_value_t = 720,
           value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub session_hours: u32,
+
+    /// How passwords are hashed.
+    #[command(flatten)]
+    pub hashing: HashArgs,
+
+    /// Passwords that are hashed at once; if left out, as many as half of the processors, one at
+    /// least.
+    #[arg(long, env = "KINOTEKA_PASSWORDS_AT_ONCE", value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub passwords_at_once: Option<u16>,
+
+    /// Log-ins that wait for their turn at most; further ones are told to come back.
+    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING", value_name = "N", default_value_t = 64)]
+    pub passwords_waiting: u16,
+
+    /// Failed log-ins to an account from an address in 15 minutes; ten times as many to an account
+    /// from all addresses, and from an address to all accounts.
+    #[arg(long, env = "KINOTEKA_LOGIN_FAILURES", value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub login_failures: u32,
+}
+
+/// How dear it is to try out passwords, by argon2id: the defaults are what OWASP advises.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Accounts")]
+pub struct HashArgs {
+    /// Memory that hashing a password takes, in KiB. A hash made with less is replaced when its
+    /// user logs in.
+    #[arg(long, env = "KINOTEKA_PASSWORD_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456,
+          value_parser = clap::value_parser!(u32).range(8..=1_048_576))]
+    pub password_memory_kib: u32,
+
+    /// How often hashing a password passes over that memory. A hash made with less is replaced too.
+    #[arg(long, env = "KINOTEKA_PASSWORD_PASSES", value_name = "N", default_value_t = 2,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub password_passes: u32,
+}
+
+impl HashArgs {
+    /// Hashes `at_once` passwords at the same time, while as many as `waiting` wait.
+    ///
+    /// # Errors
+    /// argon2id refuses the settings.
+    pub fn open(&self, at_once: usize, waiting: usize) -> anyhow::Result<Passwords> {
+        Passwords::new(self.password_memory_kib, self.password_passes, at_once, waiting)
+            .context("--password-memory-kib, --password-passes")
+    }
 }
 
 impl AccountArgs {
+    /// What log-ins need.
+    ///
+    /// # Errors
+    /// Passwords cannot be hashed so.
+    pub fn open(&self) -> anyhow::Result<Accounts> {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let at_once = self.passwords_at_once.map_or((processors / 2).max(1), usize::from);
+        let waiting = usize::from(self.passwords_waiting);
+        let passwords = self.hashing.open(at_once, waiting)?;
+        let throttle = Throttle::new(self.login_failures);
+        Ok(Accounts { passwords, throttle, session_lifetime: self.session_lifetime() })
+    }
+
     /// How long a session lives after it was last seen.
     pub fn session_lifetime(&self) -> TimeDelta {
         TimeDelta::hours(i64::from(self.session_hours))

@@ -1,12 +1,14 @@
 //! The command line: parse, dispatch.
 
+use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use kinoteka::account::operator;
 use kinoteka::app::Application;
-use kinoteka::config::{Cli, Command, DatabaseArgs, MigrateCommand, ServeArgs};
+use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
 use kinoteka::db;
 use kinoteka::{schema, telemetry};
 use migration::SchemaState;
@@ -25,6 +27,10 @@ async fn main() -> ExitCode {
         None => serve(cli.serve).await,
         Some(Command::Serve(args)) => serve(*args).await,
         Some(Command::Migrate(command)) => migrate(command).await,
+        Some(Command::Role(command)) => change_role(command).await,
+        Some(Command::User(UserCommand::ResetPassword { user, hashing, database })) => {
+            reset_password(&user, &hashing, &database).await
+        }
         Some(Command::Schema) => {
             print!("{}", schema::export());
             Ok(())
@@ -114,6 +120,52 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+async fn change_role(command: RoleCommand) -> anyhow::Result<()> {
+    match command {
+        RoleCommand::Grant(args) => {
+            operator::grant_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
+            println!("{} has the role now", args.user);
+        }
+        RoleCommand::Revoke(args) => {
+            operator::revoke_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
+            println!("{} has the role no more", args.user);
+        }
+    }
+    Ok(())
+}
+
+async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs) -> anyhow::Result<()> {
+    let given = read_password()?;
+    let password = given.clone().unwrap_or_else(operator::make_password);
+    let db = open_current(database).await?;
+    operator::reset_password(&db, &hashing.open(1, 0)?, user, &password).await?;
+    match given {
+        Some(_) => println!("{user} has the new password; all sessions have ended"),
+        None => println!("{password}"),
+    }
+    Ok(())
+}
+
+/// The first line of standard input, if somebody has put one there.
+fn read_password() -> anyhow::Result<Option<String>> {
+    let mut line = String::new();
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        input.lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+    }
+    let password = line.trim_end_matches(['\r', '\n']);
+    Ok((!password.is_empty()).then(|| password.to_owned()))
+}
+
+/// A database whose schema is what this program knows.
+async fn open_current(database: &DatabaseArgs) -> anyhow::Result<DatabaseConnection> {
+    let db = open_database(database).await?;
+    match migration::compare(&db).await? {
+        SchemaState::Current => Ok(db),
+        state => bail!("{state}"),
+    }
 }
 
 const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };

@@ -3,7 +3,7 @@
 use async_graphql::futures_util::future::try_join_all;
 use async_graphql::{Context, ID, Interface, Object};
 
-use crate::account::User;
+use crate::account::{Session, User};
 use crate::award::{FilmAward, FilmAwardNomination, MovieAward};
 use crate::cinema::{Availability, Cinema};
 use crate::comment::Comment;
@@ -63,6 +63,7 @@ any_node!(
     Publication,
     PublicationCategory,
     Rating,
+    Session,
     StaffMember,
     User,
 );

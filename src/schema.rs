@@ -7,7 +7,7 @@ use async_graphql::futures_util::stream::{self, BoxStream, StreamExt};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Executor, MergedObject, Request, Response, ValidationMode};
 
-use crate::account::{AccountMutation, AccountQuery};
+use crate::account::{AccountMutation, AccountQuery, Accounts};
 use crate::audit::AuditQuery;
 use crate::award::{AwardQuery, FilmAwardMutation, MovieAwardMutation, NominationMutation};
 use crate::cinema::{AvailabilityMutation, CinemaMutation, CinemaQuery};
@@ -75,7 +75,8 @@ pub type Subscription = CommentSubscription;
 /// Fields whose values depend on who asks: a subscription with one of them is not shared with others
 /// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
 /// is what anybody may see.
-pub const PERSONAL: &[&str] = &["auditLog", "birthday", "canEdit", "email", "orders", "viewer", "viewerRating"];
+pub const PERSONAL: &[&str] =
+    &["birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
 
 type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
@@ -142,7 +143,7 @@ const RECURSION_MAX: usize = 64;
 
 /// The schema over open databases.
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
-pub fn build(db: Db, feed: &Feed, introspection: bool) -> Engine {
+pub fn build(db: Db, feed: &Feed, accounts: &Accounts, introspection: bool) -> Engine {
     let loader = Arc::new(new_loader(db.read.clone()));
     let fresh = db.fresh();
     let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone())), db: fresh };
@@ -152,6 +153,7 @@ pub fn build(db: Db, feed: &Feed, introspection: bool) -> Engine {
             .data(Arc::clone(&loader))
             .data(Arc::clone(&feed.hub))
             .data(feed.wake.clone())
+            .data(accounts.clone())
             .limit_recursive_depth(RECURSION_MAX);
         if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
     };

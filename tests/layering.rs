@@ -90,7 +90,9 @@ const WHO_ASKS: &[&str] = &["ctx.viewer()", "ctx.caller()", "viewer_with(", "of_
 fn fields_that_depend_on_the_viewer_are_personal() {
     let files = list_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let mut fields = 0;
-    for file in files.iter().filter(|file| !file.ends_with("mutation.rs") && !file.ends_with("service.rs")) {
+    // Mutations are not subscribed to, and the policy guards nothing else.
+    let others = ["mutation.rs", "service.rs", "policy.rs"];
+    for file in files.iter().filter(|file| !others.iter().any(|name| file.ends_with(name))) {
         let mut resolver = None;
         for line in std::fs::read_to_string(file).unwrap().lines() {
             let code = line.split("//").next().unwrap();

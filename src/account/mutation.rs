@@ -1,11 +1,18 @@
-//! What viewers do with their accounts.
+//! What people do with their accounts, and admins with those of others.
 
 use async_graphql::{Context, Object, SimpleObject};
 
-use super::service;
+use super::credentials::{self, Accounts};
+use super::inputs::{
+    ChangePasswordInput, DeleteAccountInput, DeleteUserInput, GrantRoleInput, LogInInput, RevokeRoleInput,
+    RevokeSessionInput, SignUpInput, UpdateProfileInput,
+};
+use super::session::{NewSession, Token};
+use super::types::{Session, User};
+use super::{admin, service};
 use crate::error::ApiResult;
-use crate::kit::mutate::{Payload, mutate};
-use crate::kit::{Answer, UserError};
+use crate::kit::mutate::{Outcome, Payload, mutate, mutate_keyed, payload};
+use crate::kit::{Answer, ContextExt, Deleted, Id, UserError};
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]
@@ -32,15 +39,173 @@ impl Payload for LogOutPayload {
     }
 }
 
-#[Object]
-impl AccountMutation {
-    /// Ends the session whose token came with the request.
-    async fn log_out(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
-        mutate(ctx, async move |work| service::log_out(work).await).await
+/// Who has signed up.
+#[derive(Debug, SimpleObject)]
+pub struct SignUpPayload {
+    /// What to send as `Authorization: Bearer TOKEN`; it is shown this once. Null beside errors, and in the answer to a
+    /// request that was repeated with its idempotency key: log in then.
+    token: Option<String>,
+    /// The new user.
+    user: Option<User>,
+    /// Why there is no account; empty when all is well.
+    errors: Vec<UserError>,
+}
+
+/// Who has logged in.
+#[derive(Debug, SimpleObject)]
+pub struct LogInPayload {
+    /// What to send as `Authorization: Bearer TOKEN`; it is shown this once. Null beside errors.
+    token: Option<String>,
+    /// The user who has logged in.
+    user: Option<User>,
+    /// Why nobody is logged in; empty when all is well.
+    errors: Vec<UserError>,
+}
+
+/// A user, read after a change.
+struct Shown {
+    user: Option<User>,
+    errors: Vec<UserError>,
+}
+
+impl Payload for Shown {
+    type Outcome = Id<User>;
+
+    async fn load(ctx: &Context<'_>, id: Id<User>) -> ApiResult<Self> {
+        Ok(Self { user: ctx.find(id).await?, errors: Vec::new() })
     }
 
-    /// Ends all of the viewer's sessions, this one too.
+    fn refuse(errors: Vec<UserError>, _: Option<Self>) -> Self {
+        Self { user: None, errors }
+    }
+}
+
+/// The token only for whoever has begun the session just now.
+async fn show(ctx: &Context<'_>, outcome: Outcome, token: Token) -> ApiResult<(Option<String>, Shown)> {
+    let is_new = !outcome.repeated;
+    let shown: Shown = outcome.load(ctx).await?;
+    Ok(((is_new && shown.errors.is_empty()).then(|| token.reveal()), shown))
+}
+
+payload!(RevokeSessionPayload, "What was ended.", revoked_id: Deleted<Session>, "The id of the session.");
+payload!(UpdateProfilePayload, "What was changed.", user: User, "The user as they are now.");
+payload!(ChangePasswordPayload, "Whose password was changed.", user: User, "The user.");
+payload!(DeleteAccountPayload, "What was deleted.", deleted_id: Deleted<User>, "The id of the user who is no more.");
+payload!(GrantRolePayload, "Who was given a role.", user: User, "The user as they are now.");
+payload!(RevokeRolePayload, "Who has lost a role.", user: User, "The user as they are now.");
+payload!(DeleteUserPayload, "What was deleted.", deleted_id: Deleted<User>, "The id of the user who is no more.");
+
+#[Object]
+impl AccountMutation {
+    /// Makes an account and logs in. For everybody.
+    async fn sign_up(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who wants an account.")] input: SignUpInput,
+    ) -> Answer<SignUpPayload> {
+        let accounts = Accounts::of(ctx);
+        let (hash, repeat) = accounts.prepare_sign_up(ctx, &input).await?;
+        let token = Token::random();
+        let new = NewSession::of(ctx, &token);
+        let outcome =
+            mutate_keyed(ctx, repeat, async move |work| service::sign_up(work, &input, hash.as_deref(), &new).await)
+                .await?;
+        let (token, Shown { user, errors }) = show(ctx, outcome, token).await?;
+        Ok(Some(SignUpPayload { token, user, errors }))
+    }
+
+    /// Logs in with a username or an e-mail address. The answer is the same whether the password is wrong or
+    /// there is no such account; after several failures it is `RATE_LIMITED` for a while. For everybody.
+    async fn log_in(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who logs in.")] input: LogInInput,
+    ) -> Answer<LogInPayload> {
+        let (outcome, token) = credentials::log_in(ctx, &input).await?;
+        let (token, Shown { user, errors }) = show(ctx, outcome, token).await?;
+        Ok(Some(LogInPayload { token, user, errors }))
+    }
+
+    /// Ends the session whose token came with the request. For whoever is signed in.
+    async fn log_out(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
+        mutate(ctx, async |work| service::log_out(work).await).await
+    }
+
+    /// Ends all of the viewer's sessions, this one too. For whoever is signed in.
     async fn log_out_everywhere(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
-        mutate(ctx, async move |work| service::log_out_everywhere(work).await).await
+        mutate(ctx, async |work| service::log_out_everywhere(work).await).await
+    }
+
+    /// Ends one of the viewer's sessions. For whoever is signed in.
+    async fn revoke_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which session to end.")] input: RevokeSessionInput,
+    ) -> Answer<RevokeSessionPayload> {
+        mutate(ctx, async move |work| service::revoke_session(work, &input).await).await
+    }
+
+    /// Changes the viewer's own account. For whoever is signed in.
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to change.")] input: UpdateProfileInput,
+    ) -> Answer<UpdateProfilePayload> {
+        mutate(ctx, async move |work| service::update_profile(work, &input).await).await
+    }
+
+    /// Changes the viewer's password, and ends all their sessions but this one. For whoever is signed
+    /// in.
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The old password and the new one.")] input: ChangePasswordInput,
+    ) -> Answer<ChangePasswordPayload> {
+        credentials::change_password(ctx, &input).await?.load(ctx).await.map(Some)
+    }
+
+    /// Deletes the viewer's account for good: the profile is gone, all sessions end. What they have
+    /// written stays; comments have no author then. For whoever is signed in.
+    async fn delete_account(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The viewer's password.")] input: DeleteAccountInput,
+    ) -> Answer<DeleteAccountPayload> {
+        credentials::delete_account(ctx, &input).await?.load(ctx).await.map(Some)
+    }
+
+    /// Gives a user a role, at once. For admins.
+    async fn grant_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who gets which role.")] input: GrantRoleInput,
+    ) -> Answer<GrantRolePayload> {
+        mutate(ctx, async move |work| {
+            let id = Id::parse("input.userId", &input.user_id)?;
+            admin::grant(work, id, input.role).await
+        })
+        .await
+    }
+
+    /// Takes a role from a user, at once. The last admin stays. For admins.
+    async fn revoke_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Who loses which role.")] input: RevokeRoleInput,
+    ) -> Answer<RevokeRolePayload> {
+        mutate(ctx, async move |work| {
+            let id = Id::parse("input.userId", &input.user_id)?;
+            admin::revoke(work, id, input.role).await
+        })
+        .await
+    }
+
+    /// Deletes somebody's account as `deleteAccount` does. The last admin stays. For admins.
+    async fn delete_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Whose account to delete.")] input: DeleteUserInput,
+    ) -> Answer<DeleteUserPayload> {
+        mutate(ctx, async move |work| admin::delete_user(work, Id::parse("input.id", &input.id)?).await).await
     }
 }

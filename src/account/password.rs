@@ -23,7 +23,7 @@ pub const UNUSABLE: &str = "!";
 /// Characters of a password at least.
 const LENGTH_MIN: usize = 8;
 /// Characters of a password at most.
-const LENGTH_MAX: usize = 128;
+pub const LENGTH_MAX: usize = 128;
 
 /// What everybody tries first, in lower case; shorter ones are refused for their length.
 const COMMON: &str = include_str!("common_passwords.txt");
@@ -80,7 +80,7 @@ impl Passwords {
     /// argon2 refuses the parameters.
     pub fn new(memory_kib: u32, passes: u32, at_once: usize, waiting: usize) -> anyhow::Result<Self> {
         let params = Params::new(memory_kib, passes, 1, None).map_err(|error| anyhow::anyhow!("argon2id: {error}"))?;
-        let dummy = hash(&params, "").map_err(|error| anyhow::anyhow!("argon2id: {error}"))?;
+        let dummy = hash(&params, "").map_err(|fault| anyhow::anyhow!(fault.0))?;
         Ok(Self {
             params,
             places: Arc::new(Semaphore::new(at_once + waiting)),
@@ -208,10 +208,13 @@ mod tests {
 
     #[test]
     fn passwords_are_checked_on_both_sides_of_each_bound() {
-        for good in ["tram N 47", &"d".repeat(128), "пароль-из-снов", "🎬🎬🎬🎬🎬🎬🎬🎬", "' OR 1=1 --"] {
+        for good in ["tram N 47", &"d".repeat(128), "пароль-из-снов", "🎬🎬🎬🎬🎬🎬🎬🎬", "' OR 1=1 --"]
+        {
             assert_eq!(problems(good), 0, "{good}");
         }
-        for bad in ["", "seven77", &"d".repeat(129), "Password1", "12345678", "Annushka", "ANNA@example.org", "null\0null"] {
+        for bad in
+            ["", "seven77", &"d".repeat(129), "Password1", "12345678", "Annushka", "ANNA@example.org", "null\0null"]
+        {
             assert_eq!(problems(bad), 1, "{bad}");
         }
     }

@@ -1,10 +1,109 @@
 //! The rules of accounts.
 
-use entity::sessions;
-use sea_orm::EntityTrait;
+use chrono::{Datelike, NaiveDate};
+use entity::{sessions, users};
+use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::sea_query::LockType;
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use super::session;
-use crate::kit::{Rejection, Work};
+use super::inputs::{RevokeSessionInput, SignUpInput, UpdateProfileInput};
+use super::session::{self, NewSession};
+use super::types::{Session, User};
+use super::{admin, password};
+use crate::kit::form::{Form, Given, LONG_TEXT_LENGTH_MAX, line, path, text};
+use crate::kit::scalar::Date;
+use crate::kit::{Constraint, Id, Problems, Rejection, UserError, Work, explain};
+
+const USERNAME: Constraint =
+    Constraint::unique("users_username_key", "users.username", "input.username", "is taken; choose another");
+const EMAIL: Constraint = Constraint::unique(
+    "users_email_key",
+    "users.email",
+    "input.email",
+    "belongs to an account already; log in, or name another address",
+);
+
+const USERNAME_LENGTH_MIN: usize = 3;
+const USERNAME_LENGTH_MAX: usize = 64;
+const EMAIL_LENGTH_MAX: usize = 128;
+const FULL_NAME_LENGTH_MAX: usize = 256;
+const BIRTH_YEAR_MIN: i32 = 1900;
+
+/// Makes an account and begins its first session. The password's `hash` is missing when the
+/// password is unusable.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the input.
+pub async fn sign_up(
+    work: &Work,
+    input: &SignUpInput,
+    hash: Option<&str>,
+    session: &NewSession,
+) -> Result<Id<User>, Rejection> {
+    let input = input.clone();
+    let mut row = users::ActiveModel::default();
+    let mut form = Form::new(work);
+    form.must(&mut row.username, "username", Given::Value(input.username.clone()), username);
+    form.must(&mut row.email, "email", Given::Value(input.email.clone()), email);
+    check_password(&mut form.problems, "password", &input.password, &[&input.username, &input.email]);
+    form.must(&mut row.fio, "fullName", Given::Value(input.full_name), line(FULL_NAME_LENGTH_MAX));
+    form.must(&mut row.birthday, "birthday", Given::Value(input.birthday), birthday(work.now().date_naive()));
+    form.may(&mut row.bio, "bio", input.bio, text(LONG_TEXT_LENGTH_MAX));
+    check_taken(&mut form, &row, None).await?;
+    form.check()?;
+    row.password = Set(hash.unwrap_or(password::UNUSABLE).to_owned());
+    row.created_at = Set(work.now().date_naive());
+    row.last_logon = Set(Some(work.now().date_naive()));
+    let inserted = users::Entity::insert(row).exec(work.txn()).await.map_err(explain(&[USERNAME, EMAIL]))?;
+    session::begin(work, inserted.last_insert_id, session).await?;
+    Ok(Id::new(inserted.last_insert_id))
+}
+
+/// Notes what is wrong with a new password, which must not be one of `names`.
+pub fn check_password(problems: &mut Problems, field: &str, given: &str, names: &[&str]) {
+    password::check_new(problems, &path(field), given, names);
+}
+
+/// A log-in whose password was right.
+#[derive(Clone, Copy, Debug)]
+pub struct LogIn<'a> {
+    /// Whose.
+    pub user: i32,
+    /// The stored hash that it was verified by.
+    pub verified: &'a str,
+    /// What to store instead.
+    pub rehashed: Option<&'a str>,
+}
+
+/// Begins a session, unless the password was changed or the account deleted meanwhile.
+///
+/// # Errors
+/// `Invalid`.
+pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Result<Id<User>, Rejection> {
+    let row = lock(work, change.user).await?;
+    let Some(row) = row.filter(|row| row.password == change.verified) else {
+        return Err(UserError::conflict(path("password"), "was changed at this moment; try again").into());
+    };
+    let today = work.now().date_naive();
+    let update = users::ActiveModel {
+        id: Unchanged(row.id),
+        last_logon: Set(Some(today)),
+        password: change.rehashed.map_or(Unchanged(row.password), |hash| Set(hash.to_owned())),
+        ..Default::default()
+    };
+    if change.rehashed.is_some() || row.last_logon != Some(today) {
+        users::Entity::update(update).exec_without_returning(work.txn()).await?;
+    }
+    session::end_expired(work.txn(), Some(change.user), work.now()).await?;
+    session::begin(work, change.user, session).await?;
+    Ok(Id::new(change.user))
+}
+
+/// An account that is there; its row is locked.
+async fn lock(work: &Work, user: i32) -> Result<Option<users::Model>, DbErr> {
+    let rows = users::Entity::find_by_id(user).filter(users::Column::DeletedAt.is_null());
+    rows.lock(LockType::NoKeyUpdate).one(work.txn()).await
+}
 
 /// Ends the viewer's session.
 ///
@@ -23,4 +122,207 @@ pub async fn log_out(work: &Work) -> Result<i32, Rejection> {
 pub async fn log_out_everywhere(work: &Work) -> Result<i32, Rejection> {
     let ended = session::end_all(work.txn(), work.viewer()?.user, None).await?;
     Ok(i32::try_from(ended).unwrap_or(i32::MAX))
+}
+
+/// Ends one of the viewer's sessions.
+///
+/// # Errors
+/// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
+pub async fn revoke_session(work: &Work, input: &RevokeSessionInput) -> Result<Id<Session>, Rejection> {
+    let id = Id::<Session>::parse(&path("id"), &input.id)?;
+    let found = sessions::Entity::find_by_id(id.key()).one(work.txn()).await?;
+    let row = found.ok_or_else(|| UserError::not_found(path("id"), "session"))?;
+    work.may_change(Some(row.user_id))?;
+    sessions::Entity::delete_by_id(id.key()).exec(work.txn()).await?;
+    Ok(id)
+}
+
+/// Changes the viewer's profile.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the input.
+pub async fn update_profile(work: &Work, input: &UpdateProfileInput) -> Result<Id<User>, Rejection> {
+    let input = input.clone();
+    let viewer = work.viewer()?;
+    let mut row = users::ActiveModel { id: Unchanged(viewer.user), ..Default::default() };
+    let mut form = Form::new(work);
+    form.must(&mut row.username, "username", input.username, username);
+    form.must(&mut row.email, "email", input.email, email);
+    form.must(&mut row.fio, "fullName", input.full_name, line(FULL_NAME_LENGTH_MAX));
+    form.must(&mut row.birthday, "birthday", input.birthday, birthday(work.now().date_naive()));
+    form.may(&mut row.bio, "bio", input.bio, text(LONG_TEXT_LENGTH_MAX));
+    check_taken(&mut form, &row, Some(viewer.user)).await?;
+    let changes = form.check()?;
+    if !changes.is_empty() {
+        let updated = users::Entity::update(row).exec_without_returning(work.txn()).await;
+        updated.map_err(explain(&[USERNAME, EMAIL]))?;
+    }
+    Ok(Id::new(viewer.user))
+}
+
+/// Passes if the viewer's password is still the `verified` one; their row is then locked.
+///
+/// # Errors
+/// `Invalid` when nothing was verified, or something else since.
+pub async fn lock_verified(work: &Work, verified: Option<&str>, field: &str) -> Result<(), Rejection> {
+    let row = lock(work, work.viewer()?.user).await?;
+    match row {
+        Some(row) if verified == Some(row.password.as_str()) => Ok(()),
+        _ => Err(UserError::bad_input(path(field), "is wrong").into()),
+    }
+}
+
+/// Changes the viewer's password to one with this hash, and ends their other sessions.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn change_password(work: &Work, hash: &str) -> Result<Id<User>, Rejection> {
+    let viewer = work.viewer()?;
+    store_password(work, viewer.user, hash).await?;
+    session::end_all(work.txn(), viewer.user, Some(viewer.session)).await?;
+    Ok(Id::new(viewer.user))
+}
+
+/// Stores the hash of a new password.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn store_password(work: &Work, user: i32, hash: &str) -> Result<(), DbErr> {
+    let row = users::ActiveModel { id: Unchanged(user), password: Set(hash.to_owned()), ..Default::default() };
+    users::Entity::update(row).exec_without_returning(work.txn()).await.map(drop)
+}
+
+/// Deletes the viewer's account.
+///
+/// # Errors
+/// `Invalid` when they are the last admin.
+pub async fn delete_account(work: &Work) -> Result<Id<User>, Rejection> {
+    let id = Id::new(work.viewer()?.user);
+    admin::remove(work, id, None).await?;
+    Ok(id)
+}
+
+/// Notes a username or an address that somebody else has. The constraints remain the judge:
+/// somebody else may be quicker.
+async fn check_taken(form: &mut Form<'_>, row: &users::ActiveModel, own: Option<i32>) -> Result<(), DbErr> {
+    let mut either = Condition::any();
+    if let Set(username) = &row.username {
+        either = either.add(users::Column::Username.eq(username));
+    }
+    if let Set(email) = &row.email {
+        either = either.add(users::Column::Email.eq(email));
+    }
+    if either.is_empty() {
+        return Ok(());
+    }
+    let rows = users::Entity::find().filter(either).select_only();
+    let rows = rows.columns([users::Column::Id, users::Column::Username, users::Column::Email]);
+    let taken: Vec<(i32, String, String)> = rows.into_tuple().all(form.work.txn()).await?;
+    for (_, username, email) in taken.into_iter().filter(|(id, ..)| Some(*id) != own) {
+        if row.username == Set(username) {
+            form.problems.add(USERNAME.problem());
+        }
+        if row.email == Set(email) {
+            form.problems.add(EMAIL.problem());
+        }
+    }
+    Ok(())
+}
+
+fn username(problems: &mut Problems, field: &str, given: String) -> String {
+    let name = given.trim().to_ascii_lowercase();
+    let length = name.chars().count();
+    let fits = (USERNAME_LENGTH_MIN..=USERNAME_LENGTH_MAX).contains(&length);
+    let range = format!("{USERNAME_LENGTH_MIN} to {USERNAME_LENGTH_MAX}");
+    problems.require(fits, field, format!("has {length} characters; {range} are allowed"));
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+    let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let rule = "takes only Latin letters, digits, `_`, `.` and `-`, the first a letter or a digit";
+    problems.require(!fits || (plain && begins), field, rule);
+    name
+}
+
+fn email(problems: &mut Problems, field: &str, given: String) -> String {
+    let address = given.trim().to_lowercase();
+    let length = address.chars().count();
+    problems.require(
+        length <= EMAIL_LENGTH_MAX,
+        field,
+        format!("has {length} characters; {EMAIL_LENGTH_MAX} are allowed"),
+    );
+    problems.require(is_address(&address), field, "is no e-mail address such as anna@example.org");
+    address
+}
+
+/// Whether mail could go there, by its form; only a letter would tell.
+fn is_address(text: &str) -> bool {
+    let Some((name, domain)) = text.rsplit_once('@') else { return false };
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"@<>()[]\\,;:\"".contains(c);
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (1..=64).contains(&name.chars().count())
+        && name.chars().all(is_plain)
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        && domain.contains('.')
+        && domain.split('.').all(label)
+}
+
+fn birthday(today: NaiveDate) -> impl FnOnce(&mut Problems, &str, Date) -> NaiveDate {
+    move |problems, field, Date(day)| {
+        problems.require(
+            day.year() >= BIRTH_YEAR_MIN,
+            field,
+            format!("{day} is too long ago; the year is {BIRTH_YEAR_MIN} at least"),
+        );
+        problems.require(day < today, field, format!("{day} is not in the past"));
+        day
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_by_their_form() {
+        for good in ["anna@example.org", "a.b+c@sub.example.org", "анна@пример.рф", "o'neill@example.co"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "anna",
+            "@example.org",
+            "anna@",
+            "anna@example",
+            "anna@@example.org",
+            "an na@example.org",
+            "anna@example..org",
+            "anna@-example.org",
+            ".anna@example.org",
+            "anna@example.org\n",
+            "<anna@example.org>",
+            "an\0na@example.org",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn usernames_are_plain_and_in_lower_case() {
+        let check = |name: &str| {
+            let mut problems = Problems::new();
+            (username(&mut problems, "input.username", name.to_owned()), problems.count())
+        };
+        assert_eq!(check(" Anna.P-1_ "), ("anna.p-1_".to_owned(), 0));
+        assert_eq!((check(&"a".repeat(3)).1, check(&"a".repeat(64)).1), (0, 0));
+        for bad in ["", "ab", &"a".repeat(65), "анна", "an na", "anna@example.org", "_anna", "an\0na", "anna\u{202e}"]
+        {
+            assert_eq!(check(bad).1, 1, "{bad}");
+        }
+    }
 }

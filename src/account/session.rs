@@ -3,6 +3,7 @@
 //! A session slides: it lives for `lifetime` from when it was last seen. That is written down at
 //! most once each hundredth of the lifetime, so that a request costs one look-up and no write.
 
+use async_graphql::Context;
 use async_graphql::futures_util::future::BoxFuture;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -16,11 +17,11 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use super::role;
+use super::{Accounts, role};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
-use crate::kit::mutate::Work;
-use crate::viewer::{Authenticate, Caller, Role, Viewer};
+use crate::kit::{ContextExt, Work};
+use crate::viewer::{Authenticate, Role, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.
 pub struct Token(String);
@@ -46,29 +47,45 @@ fn hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
+/// A session that may begin: without its token.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    token_hash: Vec<u8>,
+    lifetime: TimeDelta,
+    address: Option<String>,
+    agent: Option<String>,
+}
+
+impl NewSession {
+    /// Of whoever sends the request.
+    pub fn of(ctx: &Context<'_>, token: &Token) -> Self {
+        let caller = ctx.caller();
+        Self {
+            token_hash: token.hash(),
+            lifetime: Accounts::of(ctx).session_lifetime,
+            address: caller.map(|caller| caller.address.to_string()),
+            agent: caller.and_then(|caller| caller.agent.clone()),
+        }
+    }
+}
+
 /// Begins a session.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn begin(
-    work: &Work,
-    user: i32,
-    token: &Token,
-    caller: Option<&Caller>,
-    lifetime: TimeDelta,
-) -> Result<i32, DbErr> {
+pub async fn begin(work: &Work, user: i32, new: &NewSession) -> Result<(), DbErr> {
     let now = work.now().fixed_offset();
     let row = sessions::ActiveModel {
         user_id: Set(user),
-        token_hash: Set(token.hash()),
+        token_hash: Set(new.token_hash.clone()),
         created_at: Set(now),
         seen_at: Set(now),
-        expires_at: Set(now + lifetime),
-        address: Set(caller.map(|caller| caller.address.to_string())),
-        agent: Set(caller.and_then(|caller| caller.agent.clone())),
+        expires_at: Set(now + new.lifetime),
+        address: Set(new.address.clone()),
+        agent: Set(new.agent.clone()),
         ..Default::default()
     };
-    Ok(sessions::Entity::insert(row).exec(work.txn()).await?.last_insert_id)
+    sessions::Entity::insert(row).exec_without_returning(work.txn()).await.map(drop)
 }
 
 /// Ends all sessions of a user but `kept`.
@@ -79,6 +96,18 @@ pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) ->
     let mut rows = sessions::Entity::delete_many().filter(sessions::Column::UserId.eq(user));
     if let Some(kept) = kept {
         rows = rows.filter(sessions::Column::Id.ne(kept));
+    }
+    Ok(rows.exec(db).await?.rows_affected)
+}
+
+/// Removes the sessions that nobody can use any more, of one user or of all.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn end_expired(db: &impl ConnectionTrait, user: Option<i32>, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut rows = sessions::Entity::delete_many().filter(sessions::Column::ExpiresAt.lte(now.fixed_offset()));
+    if let Some(user) = user {
+        rows = rows.filter(sessions::Column::UserId.eq(user));
     }
     Ok(rows.exec(db).await?.rows_affected)
 }

@@ -233,14 +233,15 @@ pub async fn mutate_keyed<T: Serialize>(
 ) -> ApiResult<Outcome> {
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
-    let outcome = run(&ctx.data_unchecked::<Db>().write, name, ctx.viewer(), key, work).await;
+    let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
+    let outcome = run(&ctx.data_unchecked::<Db>().write, &asked, key, work).await;
     if let Some(wake) = ctx.data_opt::<Wake>() {
         wake.call();
     }
     outcome
 }
 
-/// Runs a change without GraphQL: for the command line.
+/// Runs a change without GraphQL: for the command line, whose users may do anything.
 ///
 /// # Errors
 /// What is wrong, or what has failed.
@@ -249,7 +250,8 @@ pub async fn run_as_operator<T: Serialize + DeserializeOwned>(
     mutation: &str,
     work: impl AsyncFn(&Work) -> Result<T, Rejection>,
 ) -> Result<T, Rejection> {
-    match run(db, mutation, None, None, work).await?.ending {
+    let asked = Asked { mutation, rule: Rule::Anyone, viewer: None };
+    match run(db, &asked, None, work).await?.ending {
         Ending::Done(value) => Ok(read(value)?),
         Ending::Refused(errors, _) => Err(Rejection::Invalid(errors)),
     }
@@ -287,14 +289,20 @@ const TRIES_MAX: u32 = 5;
 /// How long to wait at most before the second try; each further one may wait twice as long.
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
+/// What is to be done, and who wants it.
+struct Asked<'a> {
+    mutation: &'a str,
+    rule: Rule,
+    viewer: Option<Viewer>,
+}
+
 async fn run<T: Serialize>(
     db: &DatabaseConnection,
-    mutation: &str,
-    viewer: Option<Viewer>,
+    asked: &Asked<'_>,
     key: Option<Key>,
     work: impl AsyncFn(&Work) -> Result<T, Rejection>,
 ) -> ApiResult<Outcome> {
-    let rule = rule_of(mutation)?;
+    let Asked { mutation, rule, viewer } = *asked;
     let mut tries = 0;
     loop {
         tries += 1;

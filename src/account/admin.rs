@@ -1,0 +1,138 @@
+//! Roles, and what admins and operators do with the accounts of others.
+
+use entity::{user_roles, users};
+use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::sea_query::{LockType, OnConflict};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::types::User;
+use super::{password, role, service, session};
+use crate::audit::{self, Changes};
+use crate::kit::form::path;
+use crate::kit::{Id, Rejection, UserError, Work};
+use crate::viewer::Role;
+
+/// Gives a user a role.
+///
+/// # Errors
+/// `Invalid` when there is no such user, or everybody has the role.
+pub async fn grant(work: &Work, user: Id<User>, granted: Role) -> Result<Id<User>, Rejection> {
+    lock(work, user, "userId").await?;
+    let stored = stored(granted)?;
+    let row = user_roles::ActiveModel {
+        user_id: Set(user.key()),
+        role: Set(stored.to_owned()),
+        granted_at: Set(work.now().fixed_offset()),
+    };
+    let has = OnConflict::columns([user_roles::Column::UserId, user_roles::Column::Role]).do_nothing().to_owned();
+    let inserted = user_roles::Entity::insert(row).on_conflict(has).exec_without_returning(work.txn()).await;
+    match inserted {
+        Ok(0) | Err(DbErr::RecordNotInserted) => {}
+        Ok(_) => audit::record(work, user, Changes::new().field("role", None, Some(stored))).await?,
+        Err(error) => return Err(error.into()),
+    }
+    Ok(user)
+}
+
+/// Takes a role from a user.
+///
+/// # Errors
+/// `Invalid` when there is no such user, they have no such role, or are the last admin.
+pub async fn revoke(work: &Work, user: Id<User>, revoked: Role) -> Result<Id<User>, Rejection> {
+    lock(work, user, "userId").await?;
+    let stored = stored(revoked)?;
+    if revoked == Role::Admin {
+        keep_last_admin(work, user, Some("userId")).await?;
+    }
+    let row = (user.key(), stored.to_owned());
+    let gone = user_roles::Entity::delete_by_id(row).exec(work.txn()).await?.rows_affected;
+    if gone == 0 {
+        return Err(UserError::not_found(path("role"), "role of this user").into());
+    }
+    audit::record(work, user, Changes::new().field("role", Some(stored), None)).await?;
+    Ok(user)
+}
+
+/// Deletes somebody's account.
+///
+/// # Errors
+/// `Invalid` when there is no such user, or they are the last admin.
+pub async fn delete_user(work: &Work, user: Id<User>) -> Result<Id<User>, Rejection> {
+    let row = lock(work, user, "id").await?;
+    remove(work, user, Some("id")).await?;
+    audit::record(work, user, Changes::new().field("username", Some(row.username), None)).await?;
+    Ok(user)
+}
+
+/// Marks an account as deleted: nobody sees it, and nobody logs in. `field` is where it was named.
+///
+/// # Errors
+/// `Invalid` when they are the last admin.
+pub(super) async fn remove(work: &Work, user: Id<User>, field: Option<&str>) -> Result<(), Rejection> {
+    keep_last_admin(work, user, field).await?;
+    let today = work.now().date_naive();
+    let made: Option<users::Model> = users::Entity::find_by_id(user.key()).one(work.txn()).await?;
+    let row = users::ActiveModel {
+        id: Unchanged(user.key()),
+        // The row may have been made where it is tomorrow already.
+        deleted_at: Set(Some(made.map_or(today, |made| made.created_at.max(today)))),
+        password: Set(password::UNUSABLE.to_owned()),
+        bio: Set(None),
+        ..Default::default()
+    };
+    users::Entity::update(row).exec_without_returning(work.txn()).await?;
+    user_roles::Entity::delete_many().filter(user_roles::Column::UserId.eq(user.key())).exec(work.txn()).await?;
+    session::end_all(work.txn(), user.key(), None).await?;
+    Ok(())
+}
+
+/// Stores the hash of a password that an operator has made, and ends all sessions.
+///
+/// # Errors
+/// `Invalid` when there is no such user.
+pub async fn reset_password(work: &Work, user: Id<User>, hash: &str) -> Result<Id<User>, Rejection> {
+    lock(work, user, "userId").await?;
+    service::store_password(work, user.key(), hash).await?;
+    session::end_all(work.txn(), user.key(), None).await?;
+    audit::record(work, user, Changes::new().field("password", None, Some("reset"))).await?;
+    Ok(user)
+}
+
+/// The user with this username or e-mail address.
+///
+/// # Errors
+/// `Invalid` when there is none.
+pub async fn find(work: &Work, login: &str) -> Result<Id<User>, Rejection> {
+    let login = login.trim().to_lowercase();
+    let column = if login.contains('@') { users::Column::Email } else { users::Column::Username };
+    let rows = users::Entity::find().filter(column.eq(login)).filter(users::Column::DeletedAt.is_null());
+    let found: Option<i32> = rows.select_only().column(users::Column::Id).into_tuple().one(work.txn()).await?;
+    Ok(Id::new(found.ok_or_else(|| UserError::not_found("user", "user"))?))
+}
+
+fn stored(granted: Role) -> Result<&'static str, Rejection> {
+    let everybody = || UserError::bad_input(path("role"), "everybody is a member; name EDITOR or ADMIN");
+    Ok(role::write(granted).ok_or_else(everybody)?)
+}
+
+/// An account that is there; its row is locked.
+async fn lock(work: &Work, user: Id<User>, field: &str) -> Result<users::Model, Rejection> {
+    let rows = users::Entity::find_by_id(user.key()).filter(users::Column::DeletedAt.is_null());
+    let row = rows.lock(LockType::NoKeyUpdate).one(work.txn()).await?;
+    Ok(row.ok_or_else(|| UserError::not_found(path(field), "user"))?)
+}
+
+/// Passes if another admin remains. Locks all admins' rows, so that two never remove each other.
+async fn keep_last_admin(work: &Work, user: Id<User>, field: Option<&str>) -> Result<(), Rejection> {
+    let rows = user_roles::Entity::find()
+        .filter(user_roles::Column::Role.eq("admin"))
+        .order_by_asc(user_roles::Column::UserId)
+        .lock(LockType::Update);
+    let admins: Vec<user_roles::Model> = rows.all(work.txn()).await?;
+    if admins.len() == 1 && admins.first().is_some_and(|admin| admin.user_id == user.key()) {
+        let mut error = UserError::conflict("", "this is the last admin; make somebody else one first");
+        error.field = field.map(path);
+        return Err(error.into());
+    }
+    Ok(())
+}

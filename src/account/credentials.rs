@@ -1,0 +1,245 @@
+//! What needs a password: hashing and verifying stay outside of transactions, which only compare
+//! with what was read before.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use async_graphql::Context;
+use chrono::TimeDelta;
+use entity::users;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sha2::{Digest, Sha256};
+
+use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput};
+use super::password::{self, Passwords};
+use super::service;
+use super::session::{NewSession, Token};
+use super::throttle::{Throttle, Try};
+use crate::error::{ApiError, ApiResult};
+use crate::idempotency::Repeat;
+use crate::kit::form::{Given, path};
+use crate::kit::mutate::{Ending, Outcome, mutate_keyed};
+use crate::kit::{ContextExt, Problems, Rejection, UserError};
+use crate::viewer::Viewer;
+
+/// What log-ins need beside the database: in the schema's data. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// Counts failures.
+    pub throttle: Throttle,
+    /// How long a session lives after it was last seen.
+    pub session_lifetime: TimeDelta,
+}
+
+impl Accounts {
+    /// Those of the server.
+    pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
+        ctx.data_unchecked()
+    }
+
+    /// The new password's hash, unless it is unusable, and what makes a sign-up the same. That holds
+    /// the password only as something as dear to try out as its hash.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub(super) async fn prepare_sign_up(
+        &self,
+        ctx: &Context<'_>,
+        input: &SignUpInput,
+    ) -> ApiResult<(Option<String>, Repeat)> {
+        let mut problems = Problems::new();
+        service::check_password(&mut problems, "password", &input.password, &[&input.username, &input.email]);
+        if problems.count() > 0 {
+            // Nothing is changed: there is nothing to keep.
+            return Ok((None, Repeat::Never));
+        }
+        let turn = self.passwords.turn().await?;
+        let hash = turn.hash(&input.password).await?;
+        let bio = match &input.bio {
+            Given::Value(bio) => Some(bio.as_str()),
+            _ => None,
+        };
+        let birthday = input.birthday.0.to_string();
+        let others = [&input.username, &input.email, &input.full_name, &birthday];
+        let mut parts: Vec<&[u8]> = others.iter().map(|text| text.as_bytes()).collect();
+        parts.extend(bio.map(str::as_bytes));
+        let repeat = match salt(ctx) {
+            None => Repeat::Never,
+            Some(salt) => {
+                let print = turn.print(&input.password, salt).await?;
+                parts.push(&print);
+                Repeat::Same(digest(&parts))
+            }
+        };
+        Ok((Some(hash), repeat))
+    }
+
+    fn admit(&self, ctx: &Context<'_>, account: &str) -> ApiResult<Try> {
+        let address = ctx.caller().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address);
+        self.throttle.admit(account, address, Instant::now())
+    }
+}
+
+/// Begins a session for whoever knows the password.
+///
+/// # Errors
+/// Top-level errors: too many failures, too many at once.
+pub async fn log_in(ctx: &Context<'_>, input: &LogInInput) -> ApiResult<(Outcome, Token)> {
+    let accounts = Accounts::of(ctx);
+    let login = input.login.trim().to_lowercase();
+    let tried = accounts.admit(ctx, &login)?;
+    let outcome = log_in_as(ctx, accounts, &login, &input.password).await;
+    settle(tried, &outcome);
+    outcome
+}
+
+async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &str) -> ApiResult<(Outcome, Token)> {
+    let turn = accounts.passwords.turn().await?;
+    let known = find(ctx, login).await?;
+    // Whatever there is: an unknown account takes as long as a wrong password.
+    let stored = known.as_ref().map(|(_, stored)| stored.clone());
+    let token = Token::random();
+    if given.chars().count() > password::LENGTH_MAX || !turn.verify(given, stored).await? {
+        return Ok((refused("the login or the password is wrong"), token));
+    }
+    let Some((user, stored)) = known else { return Ok((refused("the login or the password is wrong"), token)) };
+    let rehashed = if accounts.passwords.is_weaker(&stored) { Some(turn.hash(given).await?) } else { None };
+    drop(turn);
+    let new = NewSession::of(ctx, &token);
+    let outcome = mutate_keyed(ctx, Repeat::Never, async move |work| {
+        let change = service::LogIn { user, verified: &stored, rehashed: rehashed.as_deref() };
+        service::log_in(work, &change, &new).await
+    })
+    .await?;
+    Ok((outcome, token))
+}
+
+fn refused(message: &str) -> Outcome {
+    let error = UserError { code: crate::kit::UserErrorCode::BadUserInput, field: None, message: message.to_owned() };
+    Outcome { ending: Ending::Refused(vec![error], None), repeated: false }
+}
+
+/// The user with this username or e-mail address, and what is stored of their password.
+async fn find(ctx: &Context<'_>, login: &str) -> ApiResult<Option<(i32, String)>> {
+    let column = if login.contains('@') { users::Column::Email } else { users::Column::Username };
+    // PostgreSQL takes no NUL, and nobody's name has one.
+    let login = if login.contains('\0') { "" } else { login };
+    let rows = users::Entity::find().filter(column.eq(login)).filter(users::Column::DeletedAt.is_null());
+    let found = rows.select_only().columns([users::Column::Id, users::Column::Password]).into_tuple();
+    Ok(found.one(ctx.db()).await?)
+}
+
+/// What counts as a failure: that the password was wrong.
+fn settle(tried: Try, outcome: &ApiResult<(Outcome, Token)>) {
+    match outcome {
+        Ok((Outcome { ending: Ending::Done(_), .. }, _)) => tried.succeed(Instant::now()),
+        Ok(_) => {}
+        Err(_) => tried.forget(Instant::now()),
+    }
+}
+
+/// Changes the viewer's password.
+///
+/// # Errors
+/// Top-level errors: too many failures, too many at once.
+pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> ApiResult<Outcome> {
+    let names = names_of(ctx, viewer(ctx)?.user).await?;
+    let mut problems = Problems::new();
+    service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
+    let turn = Accounts::of(ctx).passwords.turn().await?;
+    let new = if problems.count() == 0 { turn.hash(&input.new_password).await? } else { password::UNUSABLE.to_owned() };
+    let repeat = match salt(ctx) {
+        None => Repeat::Never,
+        Some(salt) => {
+            let (old, new) =
+                (turn.print(&input.current_password, salt).await?, turn.print(&input.new_password, salt).await?);
+            Repeat::Same(digest(&[&old, &new]))
+        }
+    };
+    drop(turn);
+    with_password(ctx, "currentPassword", &input.current_password, repeat, async move |work, verified| {
+        let mut problems = problems.clone();
+        problems.take(service::lock_verified(work, verified, "currentPassword").await)?;
+        problems.check()?;
+        service::change_password(work, &new).await
+    })
+    .await
+}
+
+/// Deletes the viewer's account.
+///
+/// # Errors
+/// Top-level errors: too many failures, too many at once.
+pub async fn delete_account(ctx: &Context<'_>, input: &DeleteAccountInput) -> ApiResult<Outcome> {
+    // Nobody is there to repeat it.
+    with_password(ctx, "password", &input.password, Repeat::Never, async move |work, verified| {
+        service::lock_verified(work, verified, "password").await?;
+        service::delete_account(work).await
+    })
+    .await
+}
+
+/// Runs what only whoever knows the viewer's password may do: a stolen token is not enough.
+/// `work` is given what was verified, or nothing.
+async fn with_password<T: serde::Serialize>(
+    ctx: &Context<'_>,
+    field: &str,
+    given: &str,
+    repeat: Repeat,
+    work: impl AsyncFn(&crate::kit::Work, Option<&str>) -> Result<T, Rejection>,
+) -> ApiResult<Outcome> {
+    let accounts = Accounts::of(ctx);
+    let viewer = viewer(ctx)?;
+    let tried = accounts.admit(ctx, &format!("{}@", viewer.user))?;
+    let verified = async {
+        let turn = accounts.passwords.turn().await?;
+        let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
+        let stored: Option<String> = rows.into_tuple().one(ctx.db()).await?;
+        let fits = given.chars().count() <= password::LENGTH_MAX && turn.verify(given, stored.clone()).await?;
+        Ok::<_, ApiError>(stored.filter(|_| fits))
+    };
+    let verified = match verified.await {
+        Ok(verified) => verified,
+        Err(error) => {
+            tried.forget(Instant::now());
+            return Err(error);
+        }
+    };
+    let is_right = verified.is_some();
+    let outcome = mutate_keyed(ctx, repeat, async move |txn| work(txn, verified.as_deref()).await).await;
+    let is_wrong = |error: &UserError| error.field == Some(path(field));
+    match &outcome {
+        _ if is_right => tried.succeed(Instant::now()),
+        Ok(Outcome { ending: Ending::Refused(errors, _), .. }) if errors.iter().any(is_wrong) => {}
+        _ => tried.forget(Instant::now()),
+    }
+    outcome
+}
+
+fn viewer(ctx: &Context<'_>) -> ApiResult<Viewer> {
+    ctx.viewer().ok_or(ApiError::Unauthenticated)
+}
+
+async fn names_of(ctx: &Context<'_>, user: i32) -> ApiResult<[String; 2]> {
+    let rows = users::Entity::find_by_id(user).select_only().columns([users::Column::Username, users::Column::Email]);
+    let names: Option<(String, String)> = rows.into_tuple().one(ctx.db()).await?;
+    Ok(names.map_or_else(Default::default, |(username, email)| [username, email]))
+}
+
+/// By what passwords are printed for a client's idempotency key, if there is one.
+fn salt(ctx: &Context<'_>) -> Option<[u8; 32]> {
+    let key = ctx.caller()?.idempotency_key.as_deref()?;
+    Some(Sha256::digest(key.as_bytes()).into())
+}
+
+/// Lengths keep the parts apart.
+fn digest(parts: &[&[u8]]) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}

@@ -1,0 +1,92 @@
+//! What operators do at the command line, without a session.
+
+use anyhow::bail;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use sea_orm::DatabaseConnection;
+
+use super::{Passwords, admin, password};
+use crate::error::ApiError;
+use crate::kit::mutate::run_as_operator;
+use crate::kit::{Problems, Rejection, UserErrorCode};
+use crate::viewer::Role;
+
+/// Gives a user a role: so the first admin is made.
+///
+/// # Errors
+/// There is no such user; whatever the database answers.
+pub async fn grant_role(db: &DatabaseConnection, user: &str, role: Role) -> anyhow::Result<()> {
+    let done = run_as_operator(db, "grantRole", async |work| {
+        let id = admin::find(work, user).await?;
+        admin::grant(work, id, role).await
+    });
+    told(user, done.await).map(drop)
+}
+
+/// Takes a role from a user.
+///
+/// # Errors
+/// There is no such user, or they have no such role; whatever the database answers.
+pub async fn revoke_role(db: &DatabaseConnection, user: &str, role: Role) -> anyhow::Result<()> {
+    let done = run_as_operator(db, "revokeRole", async |work| {
+        let id = admin::find(work, user).await?;
+        admin::revoke(work, id, role).await
+    });
+    told(user, done.await).map(drop)
+}
+
+/// A password that nobody guesses.
+pub fn make_password() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
+}
+
+/// Gives a user a new password, and ends their sessions.
+///
+/// # Errors
+/// There is no such user, or the password is unusable; whatever the database answers.
+pub async fn reset_password(
+    db: &DatabaseConnection,
+    passwords: &Passwords,
+    user: &str,
+    password: &str,
+) -> anyhow::Result<()> {
+    let mut problems = Problems::new();
+    password::check_new(&mut problems, "the password", password, &[user]);
+    if let Err(Rejection::Invalid(errors)) = problems.check() {
+        let all: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+        bail!("the password {}", all.join("; it "));
+    }
+    let hash = match passwords.turn().await {
+        Ok(turn) => turn.hash(password).await,
+        Err(error) => Err(error),
+    };
+    let hash = hash.map_err(explain)?;
+    let done = run_as_operator(db, "resetPassword", async |work| {
+        let id = admin::find(work, user).await?;
+        admin::reset_password(work, id, &hash).await
+    });
+    told(user, done.await).map(drop)
+}
+
+/// For whoever may know what the database said.
+fn explain(error: ApiError) -> anyhow::Error {
+    match error {
+        ApiError::Database(error) => anyhow::anyhow!("the database failed: {error}"),
+        other => anyhow::anyhow!(other.publish().1),
+    }
+}
+
+fn told<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {
+    match done {
+        Ok(value) => Ok(value),
+        Err(Rejection::Invalid(errors)) => match errors.into_iter().next() {
+            Some(error) if error.field.as_deref() == Some("user") && error.code == UserErrorCode::NotFound => {
+                bail!("there is no user {user:?}; name a username or an e-mail address")
+            }
+            Some(error) => bail!("{user}: {}", error.message),
+            None => bail!("{user}: nothing was changed"),
+        },
+        Err(Rejection::Stale(error, _)) => bail!("{user}: {}", error.message),
+        Err(Rejection::Failed(error)) => Err(explain(error)),
+    }
+}
