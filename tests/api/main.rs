@@ -33,5 +33,6 @@ mod seed;
 mod slow;
 mod statements;
 mod transport;
+mod typed_client;
 mod viewer_fields;
 mod worked_queries;
