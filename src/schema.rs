@@ -76,7 +76,7 @@ pub type Subscription = CommentSubscription;
 /// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
 /// is what anybody may see.
 pub const PERSONAL: &[&str] =
-    &["birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
+    &["auditLog", "birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
 
 type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
