@@ -10,7 +10,7 @@ use axum::Router;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl};
 use sea_orm::DatabaseConnection;
-use seeder::SeedError;
+use seeder::{SeedError, accounts};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -68,6 +68,9 @@ impl Application {
         prepare_schema(&owner, &url, args.migrate || args.demo).await?;
         if args.demo {
             fill_demo(&owner).await?;
+        }
+        if seeder::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
+            bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
         }
         owner.close().await?;
         let statement_timeout = Duration::from_millis(args.limits.request_timeout_ms) + STATEMENT_RESPITE;
@@ -207,12 +210,19 @@ async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
 }
 
 async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let outcome = seeder::seed(db, &seeder::SeedOptions::default(), |step| {
-        tracing::debug!(rows = step.rows, "{}..OK", step.name);
+    let options = seeder::SeedOptions { demo_accounts: Some(0), ..Default::default() };
+    let outcome = seeder::seed(db, &options, |event: seeder::Event| {
+        if let seeder::Event::Done(step) = event {
+            tracing::debug!(rows = step.rows, "{}..OK", step.name);
+        }
     })
     .await;
     match outcome {
-        Ok(summary) => tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue"),
+        Ok(summary) => {
+            tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue");
+            let names: Vec<_> = accounts::usernames(0).collect();
+            tracing::info!("demo accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD);
+        }
         Err(SeedError::NotEmpty { table }) => {
             tracing::info!(table, "the database holds rows: the demo catalogue is left out");
         }

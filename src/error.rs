@@ -196,7 +196,7 @@ fn database_code(error: &DbErr) -> Option<std::borrow::Cow<'_, str>> {
 
 /// What the database itself has answered, if it has.
 pub fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
-    Some(driver_error(error)?.as_database_error()?)
+    driver_error(error)?.as_database_error()
 }
 
 fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {

@@ -3,6 +3,7 @@
 //!
 //! The counters belong to the process, so that counting needs no handle.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -42,6 +43,10 @@ struct Metrics {
     documents_found: Counter,
     documents_missed: Counter,
     documents_bytes: Gauge,
+    sockets_open: Family<Label<&'static str>, Gauge>,
+    sockets_closed: Family<[(&'static str, String); 2], Counter>,
+    subscriptions: Gauge,
+    results_sent: Counter,
     statements: Histogram,
     statements_failed: Counter,
     feed: Feed,
@@ -70,6 +75,10 @@ impl Metrics {
             documents_found: Counter::default(),
             documents_missed: Counter::default(),
             documents_bytes: Gauge::default(),
+            sockets_open: Family::default(),
+            sockets_closed: Family::default(),
+            subscriptions: Gauge::default(),
+            results_sent: Counter::default(),
             statements: Histogram::new(STATEMENT_BUCKETS),
             statements_failed: Counter::default(),
             feed: Feed::default(),
@@ -79,6 +88,7 @@ impl Metrics {
 
     fn register(mut self) -> Self {
         self.register_transport();
+        self.register_streams();
         self.feed.register(&mut self.registry);
         let registry = &mut self.registry;
         registry.register_with_unit(
@@ -111,6 +121,16 @@ impl Metrics {
         registry.register("document_cache_misses", "Documents that were not, so that they were read", missed);
         let bytes = self.documents_bytes.clone();
         registry.register_with_unit("document_cache", "Memory of kept documents, by estimate", Unit::Bytes, bytes);
+    }
+
+    fn register_streams(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("sockets_open", "Open WebSockets and event streams, by kind", self.sockets_open.clone());
+        let closed = self.sockets_closed.clone();
+        registry.register("sockets_closed", "Ended WebSockets and event streams, by kind and end", closed);
+        registry.register("subscriptions_open", "Subscriptions that listen", self.subscriptions.clone());
+        let sent = self.results_sent.clone();
+        registry.register("results_sent", "Results sent over WebSockets and event streams", sent);
     }
 
     /// Whether the operation is one of the first [`OPERATIONS_MAX`].
@@ -270,6 +290,53 @@ impl Drop for InFlight {
         let labels = [("path", self.path.to_owned()), ("status", self.status.to_string())];
         METRICS.requests.get_or_create(&labels).inc();
     }
+}
+
+/// A WebSocket or an event stream is open as long as this lives.
+#[derive(Debug)]
+pub struct OpenSocket {
+    kind: &'static str,
+    /// How it ends; unless something else is said, its client leaves it.
+    pub end: Cow<'static, str>,
+}
+
+impl OpenSocket {
+    /// Opens one of a kind.
+    pub fn begin(kind: &'static str) -> Self {
+        METRICS.sockets_open.get_or_create(&[("kind", kind)]).inc();
+        Self { kind, end: Cow::Borrowed("client") }
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        METRICS.sockets_open.get_or_create(&[("kind", self.kind)]).dec();
+        let labels = [("kind", self.kind.to_owned()), ("end", self.end.to_string())];
+        METRICS.sockets_closed.get_or_create(&labels).inc();
+    }
+}
+
+/// A subscription listens as long as this lives.
+#[derive(Debug)]
+pub struct Listening(());
+
+impl Listening {
+    /// Begins to listen.
+    pub fn begin() -> Self {
+        METRICS.subscriptions.inc();
+        Self(())
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        METRICS.subscriptions.dec();
+    }
+}
+
+/// Counts a result that is sent over a WebSocket or an event stream.
+pub fn count_result() {
+    METRICS.results_sent.inc();
 }
 
 /// All counts, with the state of the pools and of the process, as OpenMetrics text.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -51,7 +51,21 @@ pub struct RequestContext {
     started: Instant,
     /// The status, and after how many microseconds it was there.
     answer: OnceLock<(u16, u128)>,
+    streamed: OnceLock<Streamed>,
     statements: AtomicU32,
+}
+
+/// What a request was used for that has become a WebSocket or an event stream.
+#[derive(Debug)]
+pub struct Streamed {
+    /// How it ended, as metrics name it.
+    pub end: String,
+    /// How many operations were begun.
+    pub operations: u64,
+    /// How many results were sent.
+    pub results: u64,
+    /// How long it was open.
+    pub open: Duration,
 }
 
 /// The status logged for a client that left before it was answered, as nginx does.
@@ -61,6 +75,7 @@ impl Drop for RequestContext {
     fn drop(&mut self) {
         let (status, duration_us) =
             self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
+        let streamed = self.streamed.get();
         tracing::info!(
             request_id = self.id,
             trace_id = self.trace,
@@ -68,6 +83,10 @@ impl Drop for RequestContext {
             status,
             duration_ms = duration_us as f64 / 1e3,
             statements = self.statements(),
+            end = streamed.map(|streamed| streamed.end.as_str()),
+            operations = streamed.map(|streamed| streamed.operations),
+            results = streamed.map(|streamed| streamed.results),
+            open_ms = streamed.map(|streamed| streamed.open.as_millis()),
             "{}",
             self.target
         );
@@ -88,6 +107,7 @@ impl RequestContext {
             target,
             started: Instant::now(),
             answer: OnceLock::new(),
+            streamed: OnceLock::new(),
             statements: AtomicU32::new(0),
         })
     }
@@ -96,6 +116,12 @@ impl RequestContext {
     pub fn answered(&self, status: u16) {
         // Only the first answer is one.
         let _ = self.answer.set((status, self.started.elapsed().as_micros()));
+    }
+
+    /// Notes what went on after the answer had begun.
+    pub fn streamed(&self, streamed: Streamed) {
+        // There is one end.
+        let _ = self.streamed.set(streamed);
     }
 
     /// How many SQL statements ran for the request. A batch that serves several requests

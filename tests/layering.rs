@@ -83,14 +83,14 @@ fn source_keeps_to_its_layers() {
 }
 
 /// How a resolver learns who asks.
-const WHO_ASKS: &[&str] = &["ctx.viewer()", "ctx.caller()", "viewer_with(", "of_viewer("];
+const WHO_ASKS: &[&str] = &["ctx.viewer()", "ctx.caller()", "viewer_with(", "of_viewer(", "is_viewer("];
 
 /// Subscriptions share results among listeners, but for fields that depend on who asks.
 #[test]
 fn fields_that_depend_on_the_viewer_are_personal() {
     let files = list_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     let mut fields = 0;
-    // Mutations are not subscribed to, and the policy guards nothing else.
+    // Mutations are nobody's subscription, and the policy guards them.
     let others = ["mutation.rs", "service.rs", "policy.rs"];
     for file in files.iter().filter(|file| !others.iter().any(|name| file.ends_with(name))) {
         let mut resolver = None;

@@ -45,6 +45,7 @@ pub const STEPS: &[Step] = &[
     step!("0008_search"),
     step!("0009_accounts"),
     step!("0010_comment_feed"),
+    step!("0011_seeding"),
 ];
 
 impl Step {

@@ -3,148 +3,145 @@
 //! - `lists`: the six fixed lists.
 //! - `locale`, `names`, `text`: Russian words, names and sentences.
 //! - `fakes`: rows as pure functions of the seed and a row's number.
-//! - `steps`: the sixteen steps, tying rows to tables.
-//! - `fill`: bulk insertion, the only module that touches a database.
+//! - `steps`, `sides`: the sixteen steps, tying rows to tables and to what triggers make of them.
+//! - `run`: the course of a seed; `target`: what it asks of a database.
+//! - `postgres`, `sqlite`: bulk insertion, the only modules that touch a database.
 //!
-//! A seed and sizes give the same rows on every machine and in every year: no
-//! clock is read, and each group of rows draws from dice of its own.
+//! A seed and sizes give the same rows on every machine, in every year and on any number of
+//! threads: no clock is read, and each group of rows draws from dice of its own.
 
+mod copy_text;
 pub mod error;
 pub mod fakes;
-mod fill;
 pub mod lists;
 pub mod locale;
 pub mod names;
+mod parameters;
+mod password;
+mod postgres;
+mod run;
+mod sides;
 pub mod sizes;
+mod sqlite;
 pub mod steps;
+mod target;
 pub mod text;
+pub mod watch;
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use migration::SchemaState;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 pub use error::SeedError;
-use fakes::World;
-use fill::Filler;
+pub use fakes::accounts;
+use postgres::Postgres;
 pub use sizes::Sizes;
-use steps::Step;
+use sqlite::Sqlite;
+use target::Target;
+pub use watch::{Event, StepReport, Watch};
 
-/// What to seed.
+/// What to seed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeedOptions {
     /// How many rows of each kind.
     pub sizes: Sizes,
     /// Another seed gives other data.
     pub rng_seed: u64,
+    /// Whether there are users that can log in, and how many members for load among them.
+    pub demo_accounts: Option<u32>,
+    /// Whether secondary indexes and foreign keys come after the rows.
+    pub defer_indexes: bool,
+    /// How many connections load at once on PostgreSQL, at least one.
+    pub jobs: usize,
 }
 
 impl Default for SeedOptions {
     fn default() -> Self {
-        Self { sizes: Sizes::demo(), rng_seed: 1 }
+        let jobs = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16));
+        Self { sizes: Sizes::demo(), rng_seed: 1, demo_accounts: None, defer_indexes: false, jobs }
     }
-}
-
-/// A finished step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StepReport {
-    /// The step's name, such as `load_tags`.
-    pub name: &'static str,
-    /// How many rows it stored.
-    pub rows: u64,
-    /// How long it took.
-    pub elapsed: Duration,
 }
 
 /// A finished seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// How many rows were stored in all.
+    /// How many rows this run stored, in the sixteen tables.
     pub rows: u64,
     /// How long it took.
     pub elapsed: Duration,
 }
 
-/// Runs the sixteen steps on an empty, migrated database, telling of each.
+/// Runs the sixteen steps on an empty, migrated database, telling of each. What an earlier run with
+/// the same parameters has finished is kept, and gone on with.
 ///
-/// All in one transaction: the steps told of are kept only if this succeeds.
+/// Uses connections of its own, made as those of `db` are. Nobody else should write meanwhile:
+/// triggers are switched off while a table is loaded. When the future is dropped, [`restore`]
+/// brings back what is away.
 ///
 /// # Errors
-/// `Schema` if the schema is not this program's, `NotEmpty` if any of the
-/// sixteen tables has a row, `Database` or `Copy` if the database refuses.
+/// `Schema` if the schema is not this program's, `NotEmpty` if any of the sixteen tables has a row
+/// that no unfinished seed has made, `OtherParameters` if that seed was another, `Step` if the
+/// database refuses: the steps finished before are kept, and what was taken away is back.
 pub async fn seed(
     db: &DatabaseConnection,
     options: &SeedOptions,
-    on_step: impl FnMut(&StepReport),
+    watch: impl Watch + 'static,
 ) -> Result<Summary, SeedError> {
-    let started = Instant::now();
+    options.sizes.check().map_err(SeedError::Sizes)?;
     match migration::compare(db).await? {
         SchemaState::Current => {}
         state => return Err(SeedError::Schema(state)),
     }
-    let filler = Filler::begin(db).await?;
-    let mut run = Run { filler, world: World::new(options.rng_seed, options.sizes), on_step, rows: 0 };
-    run.refuse_data().await?;
-    run.load_all().await?;
-    run.filler.commit().await?;
-    // Without statistics SQLite chooses its indexes blindly, and PostgreSQL until autovacuum, which
-    // would also sort the trigrams in.
-    let tidy = if db.get_database_backend() == DbBackend::Postgres { "VACUUM ANALYZE" } else { "ANALYZE" };
-    db.execute_unprepared(tidy).await?;
-    Ok(Summary { rows: run.rows, elapsed: started.elapsed() })
+    let watch: Arc<dyn Watch> = Arc::new(watch);
+    match db.get_database_backend() {
+        DbBackend::Postgres => {
+            let connect = db.get_postgres_connection_pool().connect_options();
+            let mut target = Postgres::open(&connect, options.jobs, watch.as_ref()).await?;
+            let outcome = run::run(&mut target, options, &watch).await;
+            target.close().await.and(outcome)
+        }
+        DbBackend::Sqlite => {
+            let mut target = Sqlite::open(&db.get_sqlite_connection_pool().connect_options()).await?;
+            let outcome = run::run(&mut target, options, &watch).await;
+            target.close().await.and(outcome)
+        }
+        _ => Err(SeedError::Backend),
+    }
 }
 
-struct Run<F> {
-    filler: Filler,
-    world: World,
-    on_step: F,
-    rows: u64,
+/// Brings back triggers, indexes and foreign keys that an interrupted seed has taken away; says how
+/// many. The rows stay as they are.
+///
+/// # Errors
+/// `Schema` if the schema is not this program's; whatever the database refuses.
+pub async fn restore(db: &DatabaseConnection, watch: impl Watch) -> Result<u64, SeedError> {
+    match migration::compare(db).await? {
+        SchemaState::Current => {}
+        state => return Err(SeedError::Schema(state)),
+    }
+    if db.get_database_backend() != DbBackend::Postgres {
+        // What SQLite takes away is back when the transaction ends, however it ends.
+        return Ok(0);
+    }
+    let jobs = SeedOptions::default().jobs;
+    let mut target = Postgres::open(&db.get_postgres_connection_pool().connect_options(), jobs, &watch).await?;
+    let outcome = target.restore(&watch).await;
+    target.close().await.and(outcome)
 }
 
-/// Does the same with each of the sixteen steps, in their order.
-macro_rules! each_step {
-    ($run:ident.$method:ident) => {
-        $run.$method(&steps::TAGS).await?;
-        $run.$method(&steps::PUBLICATION_CATEGORIES).await?;
-        $run.$method(&steps::FILM_AWARDS).await?;
-        $run.$method(&steps::NOMINATIONS).await?;
-        $run.$method(&steps::POSITIONS).await?;
-        $run.$method(&steps::CINEMAS).await?;
-        $run.$method(&steps::MOVIES).await?;
-        $run.$method(&steps::USERS).await?;
-        $run.$method(&steps::PERSONS).await?;
-        $run.$method(&steps::STAFF).await?;
-        $run.$method(&steps::AWARDS).await?;
-        $run.$method(&steps::PRESENCES).await?;
-        $run.$method(&steps::ORDERS).await?;
-        $run.$method(&steps::PUBLICATIONS).await?;
-        $run.$method(&steps::COMMENTS).await?;
-        $run.$method(&steps::RATINGS).await?;
-    };
-}
-
-impl<F: FnMut(&StepReport)> Run<F> {
-    async fn refuse_data(&mut self) -> Result<(), SeedError> {
-        each_step!(self.expect_empty);
-        Ok(())
-    }
-
-    async fn load_all(&mut self) -> Result<(), SeedError> {
-        each_step!(self.load);
-        Ok(())
-    }
-
-    async fn expect_empty<E: EntityTrait>(&mut self, step: &Step<E>) -> Result<(), SeedError> {
-        self.filler.expect_empty(step).await
-    }
-
-    async fn load<E: EntityTrait>(&mut self, step: &Step<E>) -> Result<(), SeedError> {
-        let started = Instant::now();
-        let rows = self.filler.fill(step, &self.world).await?;
-        self.rows += rows;
-        (self.on_step)(&StepReport { name: step.name, rows, elapsed: started.elapsed() });
-        Ok(())
-    }
+/// Whether a seed of this database was begun and has not finished: rows, triggers or indexes may be
+/// missing. The schema must be current.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn is_unfinished(db: &impl ConnectionTrait) -> Result<bool, sea_orm::DbErr> {
+    let sql = format!(
+        "SELECT 1 FROM seeding_steps WHERE NOT EXISTS (SELECT 1 FROM seeding_steps WHERE name = '{}') LIMIT 1",
+        run::ALL_DONE
+    );
+    Ok(db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await?.is_some())
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! How many rows of each kind a seed makes.
 
+use serde::{Deserialize, Serialize};
+
 /// Row counts. The fixed lists come on top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Sizes {
     /// Films.
     pub movies: u32,
@@ -30,6 +32,9 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// The most rows that any number may ask for: ids are `integer`, and shares are dealt in `u32`.
+    pub const MAX: u32 = 500_000_000;
+
     /// The small library that a first start shows.
     pub const fn demo() -> Self {
         Self {
@@ -46,5 +51,89 @@ impl Sizes {
             comments: 5_000,
             ratings: 6_000,
         }
+    }
+
+    /// A hundredth of the original.
+    pub const fn small() -> Self {
+        Self::original_by(100)
+    }
+
+    /// A tenth of the original.
+    pub const fn medium() -> Self {
+        Self::original_by(10)
+    }
+
+    /// The size of the original service.
+    pub const fn original() -> Self {
+        Self::original_by(1)
+    }
+
+    /// A share of the original: fewer rows, texts of the same length.
+    const fn original_by(divisor: u32) -> Self {
+        Self {
+            movies: 100_000 / divisor,
+            persons: 500_000 / divisor,
+            users: 5_000_000 / divisor,
+            staff: 1_000_000 / divisor,
+            awards: 50_000 / divisor,
+            presences: 400_000 / divisor,
+            orders: 1_000_000 / divisor,
+            publications: 5_000 / divisor,
+            sentences_min: 450,
+            sentences_max: 550,
+            comments: 2_000_000 / divisor,
+            ratings: 5_000_000 / divisor,
+        }
+    }
+
+    /// Refuses numbers that cannot go together, naming the flag to change.
+    ///
+    /// # Errors
+    /// A sentence for the one who asked.
+    pub fn check(&self) -> Result<(), String> {
+        let needs = [
+            (self.staff > 0, self.movies, "--staff", "--movies"),
+            (self.staff > 0, self.persons, "--staff", "--persons"),
+            (self.awards > 0, self.movies, "--awards", "--movies"),
+            (self.awards > 0, self.staff, "--awards", "--staff"),
+            (self.presences > 0, self.movies, "--presences", "--movies"),
+            (self.orders > 0, self.presences, "--orders", "--presences"),
+            (self.orders > 0, self.users, "--orders", "--users"),
+            (self.publications > 0, self.movies, "--publications", "--movies"),
+            (self.publications > 0, self.users, "--publications", "--users"),
+            (self.comments > 0, self.movies + self.publications, "--comments", "--movies"),
+            (self.ratings > 0, self.movies + self.publications, "--ratings", "--movies"),
+            (self.ratings > 0, self.users, "--ratings", "--users"),
+        ];
+        if let Some((_, _, flag, other)) = needs.into_iter().find(|(wanted, there, ..)| *wanted && *there == 0) {
+            return Err(format!("{flag} needs {other}: give {other} at least 1, or {flag} 0"));
+        }
+        if self.sentences_min > self.sentences_max || self.sentences_max == 0 {
+            return Err("--sentences-max must be at least 1 and at least --sentences-min".to_owned());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_in_proportion() {
+        let (original, medium, small) = (Sizes::original(), Sizes::medium(), Sizes::small());
+        assert_eq!((original.movies, original.persons, original.users), (100_000, 500_000, 5_000_000));
+        assert_eq!((medium.movies, medium.comments), (10_000, 200_000));
+        assert_eq!((small.movies, small.ratings), (1_000, 50_000));
+        assert!([original, medium, small, Sizes::demo()].iter().all(|sizes| sizes.check().is_ok()));
+    }
+
+    #[test]
+    fn numbers_that_need_others_are_refused() {
+        let refused = Sizes { users: 0, ..Sizes::demo() }.check().unwrap_err();
+        assert!(refused.contains("--users"), "{refused}");
+        assert!(Sizes { sentences_min: 30, ..Sizes::demo() }.check().is_err());
+        assert!(Sizes { sentences_min: 25, ..Sizes::demo() }.check().is_ok());
     }
 }

@@ -5,7 +5,7 @@ use entity::{awards, film_award_nominations_registry, film_award_registry};
 use sea_orm::DerivePartialModel;
 
 use crate::error::ApiResult;
-use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, node, page};
+use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, node, page};
 use crate::movie::Movie;
 use crate::person::Person;
 
@@ -53,26 +53,26 @@ pub struct FilmAwardNomination {
 #[ComplexObject]
 impl MovieAward {
     /// The award.
-    async fn award(&self, ctx: &Context<'_>) -> ApiResult<FilmAward> {
-        ctx.load(self.film_award_id).await
+    async fn award(&self, ctx: &Context<'_>) -> ApiResult<InPlace<FilmAward>> {
+        ctx.load(self.film_award_id).await.map(InPlace)
     }
 
     /// The nomination.
-    async fn nomination(&self, ctx: &Context<'_>) -> ApiResult<FilmAwardNomination> {
-        ctx.load(self.nomination_id).await
+    async fn nomination(&self, ctx: &Context<'_>) -> ApiResult<InPlace<FilmAwardNomination>> {
+        ctx.load(self.nomination_id).await.map(InPlace)
     }
 
     /// Who received it; null when it went to the movie as a whole.
-    async fn person(&self, ctx: &Context<'_>) -> ApiResult<Option<Person>> {
+    async fn person(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<Person>>> {
         match self.person_id {
-            Some(id) => ctx.load(id).await.map(Some),
+            Some(id) => ctx.load(id).await.map(InPlace).map(Some),
             None => Ok(None),
         }
     }
 
     /// The movie.
-    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
-        ctx.load(self.movie_id).await
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Movie>> {
+        ctx.load(self.movie_id).await.map(InPlace)
     }
 }
 

@@ -12,7 +12,8 @@ use sea_orm::{
 use crate::error::ApiResult;
 use crate::kit::scalar::{BigInt, Money};
 use crate::kit::{
-    ByKey, ContextExt, Edge, FoldedTexts, Id, Page, PageArgs, PageOrder, SortKey, choice_name, has_text, node, page,
+    ByKey, ContextExt, Edge, FoldedTexts, Id, InPlace, Page, PageArgs, PageOrder, SortKey, choice_name, has_text, node,
+    page,
 };
 use crate::movie::Movie;
 
@@ -78,13 +79,13 @@ impl Availability {
     }
 
     /// The cinema.
-    async fn cinema(&self, ctx: &Context<'_>) -> ApiResult<Cinema> {
-        ctx.load(self.cinema_id).await
+    async fn cinema(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Cinema>> {
+        ctx.load(self.cinema_id).await.map(InPlace)
     }
 
     /// The movie.
-    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
-        ctx.load(self.movie_id).await
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Movie>> {
+        ctx.load(self.movie_id).await.map(InPlace)
     }
 }
 
@@ -154,8 +155,8 @@ impl CinemaQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of an online cinema.")] id: ID,
-    ) -> ApiResult<Option<Cinema>> {
-        ctx.find(Id::parse("id", &id)?).await
+    ) -> ApiResult<Option<InPlace<Cinema>>> {
+        Ok(ctx.find(Id::parse("id", &id)?).await?.map(InPlace))
     }
 
     /// The online cinemas.

@@ -13,7 +13,7 @@ use super::loaders::{DepthOf, ThreadOf, TombstoneOf};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::Hub;
-use crate::kit::{ContextExt, Edge, Id, Page, PageArgs, PageOrder, SortKey, choice_name, node};
+use crate::kit::{ContextExt, Edge, Id, InPlace, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
 use crate::policy;
 use crate::publication::Publication;
@@ -62,9 +62,9 @@ const THREAD_SIZE_MAX: i32 = 500;
 #[ComplexObject]
 impl Comment {
     /// Who said it; null when the account is gone or the comment is deleted.
-    async fn author(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
+    async fn author(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<User>>> {
         match self.user_id {
-            Some(id) => ctx.find(id).await,
+            Some(id) => Ok(ctx.find(id).await?.map(InPlace)),
             None => Ok(None),
         }
     }
@@ -90,9 +90,9 @@ impl Comment {
     }
 
     /// What it replies to; null for a comment that begins a thread.
-    async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<Comment>> {
+    async fn parent(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<Comment>>> {
         match self.parent_id {
-            Some(id) => ctx.find(id).await,
+            Some(id) => Ok(ctx.find(id).await?.map(InPlace)),
             None => Ok(None),
         }
     }
@@ -210,8 +210,8 @@ impl CommentQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of a comment.")] id: ID,
-    ) -> ApiResult<Option<Comment>> {
-        ctx.find(Id::parse("id", &id)?).await
+    ) -> ApiResult<Option<InPlace<Comment>>> {
+        Ok(ctx.find(Id::parse("id", &id)?).await?.map(InPlace))
     }
 
     /// Where the feed of comments stood a moment before this request, for `after` of a subscription. A

@@ -56,9 +56,10 @@ impl<E: Executor> Inner<E> {
     async fn start(self: Arc<Self>, subscription: Subscription, now: Cursor) -> Result<Listening<E>, End> {
         let Subscription { request, resume_from } = subscription;
         let document = Document::read(request, self.personal).map_err(|error| End::Refused(vec![error]))?;
-        let cursor = match (&document.after, &resume_from) {
-            (Some(after), _) => given(read_cursor("after", after))?,
-            (None, Some(seen)) => given(read_cursor("Last-Event-ID", &seen.0))?,
+        // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
+        let cursor = match (&resume_from, &document.after) {
+            (Some(seen), _) => given(read_cursor("Last-Event-ID", &seen.0))?,
+            (None, Some(after)) => given(read_cursor("after", after))?,
             (None, None) => now,
         };
         let member = self.enter(&document).await?;

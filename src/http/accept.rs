@@ -16,6 +16,7 @@ pub(super) enum Answer {
 }
 
 const GRAPHQL_RESPONSE: Name<'_> = Name::new_unchecked("graphql-response");
+const EVENT_STREAM: Name<'_> = Name::new_unchecked("event-stream");
 
 impl Answer {
     /// The header's value.
@@ -50,24 +51,44 @@ impl Answer {
     }
 }
 
+/// How a client wants to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// The media type of an answer; none if the client reads event streams only.
+    pub(super) answer: Option<Answer>,
+    /// Whether the client reads event streams.
+    pub(super) events: bool,
+}
+
 struct Preference {
     weight: f32,
     named: bool,
 }
 
-/// The media type to answer with; none if nothing that `Accept` lists fits.
+/// How to answer; none if nothing that `Accept` lists fits.
 ///
-/// Without the header, and for wildcards, it is `application/json`, which every client reads. Between
+/// Event streams are for clients that name them: others would wait for the end. Without the header,
+/// and for wildcards, it is `application/json`, which every client reads. Between
 /// two that are wanted equally the one that was named wins, then the newer one.
-pub(super) fn negotiate(headers: &HeaderMap) -> Option<Answer> {
+pub(super) fn negotiate(headers: &HeaderMap) -> Option<Wanted> {
     let values: Vec<_> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).collect();
     let accept = values.join(",");
     if accept.trim().is_empty() {
-        return Some(Answer::Json);
+        return Some(Wanted { answer: Some(Answer::Json), events: false });
     }
     let ranges: Vec<_> = MediaTypeList::new(&accept).filter_map(Result::ok).filter_map(read_range).collect();
-    let json = Answer::Json.weigh(&ranges);
-    let graphql = Answer::GraphqlResponse.weigh(&ranges);
+    let events = ranges.iter().any(|(range, weight)| *weight > 0.0 && is_events(range));
+    let answer = choose(&ranges);
+    (events || answer.is_some()).then_some(Wanted { answer, events })
+}
+
+fn is_events(range: &MediaType<'_>) -> bool {
+    range.ty == names::TEXT && range.subty == EVENT_STREAM && range.suffix.is_none()
+}
+
+fn choose(ranges: &[(MediaType<'_>, f32)]) -> Option<Answer> {
+    let json = Answer::Json.weigh(ranges);
+    let graphql = Answer::GraphqlResponse.weigh(ranges);
     match (json, graphql) {
         (None, None) => None,
         (Some(_), None) => Some(Answer::Json),
@@ -155,14 +176,34 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, accept.parse().unwrap());
-            assert_eq!(negotiate(&headers), chosen, "{accept}");
+            let wanted = chosen.map(|answer| Wanted { answer: Some(answer), events: false });
+            assert_eq!(negotiate(&headers), wanted, "{accept}");
         }
-        assert_eq!(negotiate(&HeaderMap::new()), json);
+        let json_only = Some(Wanted { answer: json, events: false });
+        assert_eq!(negotiate(&HeaderMap::new()), json_only);
         let mut headers = HeaderMap::new();
         for part in ["text/html", "application/graphql-response+json"] {
             headers.append(ACCEPT, part.parse().unwrap());
         }
-        assert_eq!(negotiate(&headers), newer, "the header may come in parts");
+        let wanted = Some(Wanted { answer: newer, events: false });
+        assert_eq!(negotiate(&headers), wanted, "the header may come in parts");
+    }
+
+    #[test]
+    fn event_streams_are_for_those_who_name_them() {
+        let json = Some(Answer::Json);
+        for (accept, wanted) in [
+            ("text/event-stream", Some(Wanted { answer: None, events: true })),
+            ("text/event-stream, application/json", Some(Wanted { answer: json, events: true })),
+            ("text/event-stream, */*;q=0.1", Some(Wanted { answer: json, events: true })),
+            ("text/event-stream;q=0, application/json", Some(Wanted { answer: json, events: false })),
+            ("text/event-stream;charset=utf-16", None),
+            ("text/*", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT, accept.parse().unwrap());
+            assert_eq!(negotiate(&headers), wanted, "{accept}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn check_key(key: &[u8]) -> Result<String, Refusal> {
+pub(super) fn check_key(key: &[u8]) -> Result<String, Refusal> {
     let key = std::str::from_utf8(key).ok().filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
     key.filter(|key| (1..=KEY_LENGTH_MAX).contains(&key.len())).map(str::to_owned).ok_or_else(|| {
         let message = format!("write 1 to {KEY_LENGTH_MAX} ASCII letters, digits or signs; a fresh UUID is best");
@@ -98,7 +98,11 @@ fn check_key(key: &[u8]) -> Result<String, Refusal> {
     })
 }
 
-fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
+/// The token in the value of an `Authorization` header.
+///
+/// # Errors
+/// It holds none.
+pub(super) fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
     let token = std::str::from_utf8(value).ok().and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
@@ -107,6 +111,7 @@ fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
     use crate::error::ApiResult;

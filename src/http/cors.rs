@@ -3,11 +3,12 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, Method, Uri};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tower_http::cors::CorsLayer;
 
 use super::caller::IDEMPOTENCY_KEY;
+use super::refusal::Refusal;
 use super::request::{REQUEST_ID, TRACEPARENT};
 
 /// A site, as browsers name it: `https://films.example`.
@@ -32,6 +33,35 @@ impl FromStr for Origin {
     }
 }
 
+/// Which pages may open WebSockets: browsers let any page do it, and say whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Origins(pub(super) Vec<Origin>);
+
+impl Origins {
+    /// Lets pages of this very host pass, those that are named, and programs that are no browser.
+    ///
+    /// # Errors
+    /// It is a page of another site.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let own = headers.get(HOST).is_some_and(|host| is_at(origin, host));
+        if own || self.0.iter().any(|known| known.0 == *origin) { Ok(()) } else { Err(Refusal::origin()) }
+    }
+}
+
+/// Whether an origin is at this host and port.
+fn is_at(origin: &HeaderValue, host: &HeaderValue) -> bool {
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let plain = |authority: &str| authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase();
+    plain(authority) == plain(host)
+}
+
 /// How long a browser may remember that it may ask.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3_600);
 
@@ -49,6 +79,38 @@ pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_of_the_host_itself_may_connect() {
+        let check = |origin: &'static str, host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            headers.insert(HOST, HeaderValue::from_static(host));
+            let known = "https://films.example".parse().map(|origin| vec![origin]).unwrap_or_default();
+            Origins(known).check(&headers).is_ok()
+        };
+        for (origin, host) in [
+            ("https://a.example", "a.example"),
+            ("https://a.example", "A.example:443"),
+            ("http://a.example:8000", "a.example:8000"),
+            ("http://[::1]:8000", "[::1]:8000"),
+            ("https://films.example", "a.example"),
+        ] {
+            assert!(check(origin, host), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("https://evil.example", "a.example"),
+            ("https://a.example.evil.example", "a.example"),
+            ("http://a.example:8001", "a.example:8000"),
+            ("http://a.example", "a.example:443"),
+            ("http://films.example", "a.example"),
+            ("null", "a.example"),
+            ("file://", ""),
+        ] {
+            assert!(!check(origin, host), "{origin} {host}");
+        }
+        assert!(Origins(Vec::new()).check(&HeaderMap::new()).is_ok());
+    }
 
     #[test]
     fn origins_are_exact() {

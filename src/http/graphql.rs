@@ -1,5 +1,6 @@
 //! The GraphQL endpoint: from an HTTP request to its answer.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
@@ -11,25 +12,30 @@ use axum::response::Response;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::accept::{self, Answer};
+use super::accept::{self, Answer, Wanted};
 use super::caller::Callers;
+use super::cors::Origins;
 use super::document::{Documents, NAME_LENGTH_MAX};
 use super::limits::Limits;
+use super::operation::{Ask, Begun};
 use super::params::{self, Asked};
+use super::places::Places;
 use super::refusal::Refusal;
-use super::subscribe::Subscribe;
-use super::{body, respond};
+use super::serve::Link;
+use super::subscribe::{Subscribe, Subscription};
+use super::{Settings, body, events, respond, socket};
 use crate::telemetry;
 use crate::viewer::Caller;
 
 /// What answers `/graphql`.
 pub(super) struct Endpoint<E> {
     executor: E,
-    #[expect(dead_code, reason = "sockets and event streams come next")]
     subscribe: Arc<dyn Subscribe>,
     documents: Documents,
-    callers: Callers,
-    limits: Limits,
+    pub(super) callers: Callers,
+    pub(super) origins: Origins,
+    pub(super) places: Arc<Places>,
+    pub(super) limits: Limits,
     /// A permit for each request that may run.
     running: Semaphore,
     /// A permit for each byte of bodies that are being read.
@@ -42,36 +48,84 @@ impl<E: Executor> Endpoint<E> {
         subscribe: Arc<dyn Subscribe>,
         callers: Callers,
         documents: Documents,
-        limits: Limits,
+        settings: &Settings,
     ) -> Self {
+        let limits = settings.limits.clone();
         let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
         let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
-        Self { executor, subscribe, callers, documents, limits, running, bodies }
+        let (origins, places) = (Origins(settings.cors_origins.clone()), Places::new(&limits));
+        Self { executor, subscribe, documents, callers, origins, places, limits, running, bodies }
     }
 
-    async fn handle(&self, request: Request, answer: Option<Answer>) -> Result<Response, Refusal> {
+    async fn handle(self: &Arc<Self>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
+        if socket::is_wanted(&request) {
+            return socket::open(self, request);
+        }
         let method = request.method().clone();
         if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
             return Err(Refusal::method());
         }
-        let answer = answer.ok_or_else(Refusal::not_acceptable)?;
-        let (mut caller, token) = self.callers.meet(request.headers(), request.extensions())?;
-        let asked = self.read(request).await?;
-        // One that waits for its body does not hold up others.
-        let _permit = self.running.try_acquire().map_err(|_| Refusal::busy(self.limits.limit_requests))?;
-        let work = async {
+        let Wanted { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
+        let (caller, token) = self.callers.meet(request.headers(), request.extensions())?;
+        let token: Option<Arc<str>> = token.map(Into::into);
+        let (address, resume_from) = (caller.address, events::read_last_id(request.headers()));
+        let link = request.extensions().get::<Link>().cloned();
+        match self.read(request).await? {
+            Asked::One(operation) => {
+                let safe = method != Method::POST;
+                let ask =
+                    Ask { operation: *operation, caller, token: token.clone(), safe, streams: events, resume_from };
+                match self.begin(ask).await? {
+                    Begun::One(outcome) => Ok(match answer {
+                        Some(answer) => respond::respond(*outcome, answer),
+                        None => events::respond_once(&outcome),
+                    }),
+                    Begun::Many(payloads) => {
+                        let place = self.places.take(address)?;
+                        let link = link.ok_or_else(Refusal::no_link)?;
+                        Ok(events::listen(Arc::clone(self), payloads, token, place, &link))
+                    }
+                }
+            }
+            Asked::Batch(operations) => {
+                let answer = answer.ok_or_else(Refusal::not_acceptable)?;
+                let batch = self.execute_batch(operations, caller, token.as_deref());
+                Ok(respond::respond_batch(&self.in_time(batch).await?, answer))
+            }
+        }
+    }
+
+    /// Begins an operation: a query or a mutation is done then, a subscription listens.
+    ///
+    /// # Errors
+    /// The operation is not executed, or takes too long.
+    pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
+        let Ask { operation, mut caller, token, safe, streams, resume_from } = ask;
+        self.in_time(async {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
-            match asked {
-                Asked::One(operation) => {
-                    let mut budget = self.limits.limit_complexity;
-                    let operation = operation.data(caller);
-                    Ok(respond::respond(self.execute(operation, method != Method::POST, &mut budget).await?, answer))
-                }
-                Asked::Batch(operations) => Ok(self.execute_batch(operations, &caller, answer).await),
+            let mut budget = self.limits.limit_complexity;
+            let (request, kind) = self.prepare(operation.data(caller), safe, &mut budget)?;
+            if kind != OperationType::Subscription {
+                return Ok(Begun::One(Box::new(self.executor.execute(request).await)));
             }
-        };
+            if !streams {
+                return Err(Refusal::is_stream());
+            }
+            let request = match &resume_from {
+                Some(resume_from) => request.data(resume_from.clone()),
+                None => request,
+            };
+            Ok(Begun::Many(self.subscribe.subscribe(Subscription { request, resume_from })))
+        })
+        .await
+    }
+
+    /// Does work for one of the requests that may run at a time, within a request's time.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+        // One that waits for its body does not hold up others.
+        let _permit = self.running.try_acquire().map_err(|_| Refusal::busy(self.limits.limit_requests))?;
         let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms));
         timeout(self.limits.request_timeout(), work).await.unwrap_or_else(too_late)
     }
@@ -90,47 +144,67 @@ impl<E: Executor> Endpoint<E> {
     }
 
     /// # Errors
-    /// The operation is not executed.
-    async fn execute(&self, mut request: Operation, safe: bool, budget: &mut u64) -> Result<Outcome, Refusal> {
+    /// The operation is not to be executed.
+    fn prepare(
+        &self,
+        mut request: Operation,
+        safe: bool,
+        budget: &mut u64,
+    ) -> Result<(Operation, OperationType), Refusal> {
         let operation = self.documents.prepare(&mut request, budget)?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), operation.name) {
-            // The first one of a batch.
+            // The first one of a batch or a socket.
             let _ = context.operation.set(name.chars().take(NAME_LENGTH_MAX).collect());
         }
         match operation.kind {
-            OperationType::Subscription => {
-                Err(Refusal::malformed("a subscription is a stream of answers; this is a request for one"))
-            }
             OperationType::Mutation if safe => Err(Refusal::unsafe_by_get("mutation")),
-            OperationType::Mutation | OperationType::Query => Ok(self.executor.execute(request).await),
+            kind => Ok((request, kind)),
         }
     }
 
     /// One after the other: a later one sees what an earlier one has changed.
-    async fn execute_batch(&self, operations: Vec<Operation>, caller: &Caller, answer: Answer) -> Response {
+    async fn execute_batch(
+        &self,
+        operations: Vec<Operation>,
+        mut caller: Caller,
+        token: Option<&str>,
+    ) -> Result<Vec<Outcome>, Refusal> {
+        if let Some(token) = token {
+            caller.viewer = Some(self.callers.sign_in(token).await?);
+        }
         let mut budget = self.limits.limit_complexity;
         let mut outcomes = Vec::with_capacity(operations.len());
         for (position, operation) in operations.into_iter().enumerate() {
             let mut caller = caller.clone();
             // Each operation has a key of its own: no client's holds a blank.
             caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
-            let outcome = self.execute(operation.data(caller), false, &mut budget).await;
+            let outcome = match self.prepare(operation.data(caller), false, &mut budget) {
+                Ok((_, OperationType::Subscription)) => Err(Refusal::is_stream()),
+                Ok((request, _)) => Ok(self.executor.execute(request).await),
+                Err(refusal) => Err(refusal),
+            };
             let refuse = |refusal: Refusal| {
                 refusal.count();
                 Outcome::from_errors(vec![*refusal.error])
             };
             outcomes.push(outcome.unwrap_or_else(refuse));
         }
-        respond::respond_batch(&outcomes, answer)
+        Ok(outcomes)
     }
 }
 
 /// Answers any request to the endpoint, whatever its method.
 pub(super) async fn answer<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request<Body>) -> Response {
-    let answer = accept::negotiate(request.headers());
-    let outcome = endpoint.handle(request, answer).await;
+    let wanted = accept::negotiate(request.headers());
+    let outcome = endpoint.handle(request, wanted).await;
     outcome.unwrap_or_else(|refusal| {
         refusal.count();
-        respond::refuse(refusal, answer.unwrap_or(Answer::Json))
+        match wanted {
+            // What is wrong with a document, for a client that reads nothing else.
+            Some(Wanted { answer: None, events: true }) if refusal.status.is_none() => {
+                events::refuse(&[*refusal.error])
+            }
+            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(Answer::Json)),
+        }
     })
 }

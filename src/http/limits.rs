@@ -75,6 +75,45 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub limit_connections: u64,
 
+    /// Open WebSockets and event streams at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS", value_name = "N", default_value_t = Self::DEFAULT.limit_sockets,
+          value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub limit_sockets: u64,
+
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS_PER_CLIENT", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_sockets_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limit_sockets_per_client: u64,
+
+    /// Operations on a WebSocket at the same time at most, subscriptions and others together.
+    #[arg(long, env = "KINOTEKA_LIMIT_SOCKET_OPERATIONS", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_socket_operations,
+          value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub limit_socket_operations: u64,
+
+    /// Bytes of a message on a WebSocket at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_MESSAGE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_message_bytes,
+          value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
+    pub limit_message_bytes: u64,
+
+    /// How long a WebSocket may take to say connection_init, in milliseconds.
+    #[arg(long, env = "KINOTEKA_INIT_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.init_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub init_timeout_ms: u64,
+
+    /// How long a WebSocket or an event stream may be silent, in milliseconds: then the client is
+    /// pinged. A WebSocket that stays silent as long again is ended.
+    #[arg(long, env = "KINOTEKA_KEEP_ALIVE_MS", value_name = "MS", default_value_t = Self::DEFAULT.keep_alive_ms,
+          value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    pub keep_alive_ms: u64,
+
+    /// How often it is looked up whether the session of a WebSocket or an event stream still
+    /// lasts, in milliseconds.
+    #[arg(long, env = "KINOTEKA_SESSION_CHECK_MS", value_name = "MS", default_value_t = Self::DEFAULT.session_check_ms,
+          value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    pub session_check_ms: u64,
+
     /// How long a request may run, in milliseconds. The database stops a statement then, too.
     #[arg(long, env = "KINOTEKA_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.request_timeout_ms,
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
@@ -122,6 +161,13 @@ impl Limits {
         limit_input_fields: 100,
         limit_requests: 512,
         limit_connections: 20_000,
+        limit_sockets: 16_000,
+        limit_sockets_per_client: 100,
+        limit_socket_operations: 50,
+        limit_message_bytes: 128 << 10,
+        init_timeout_ms: 10_000,
+        keep_alive_ms: 30_000,
+        session_check_ms: 60_000,
         request_timeout_ms: 10_000,
         header_timeout_ms: 30_000,
         body_timeout_ms: 10_000,
@@ -140,6 +186,18 @@ impl Limits {
 
     pub(super) fn write_timeout(&self) -> Duration {
         Duration::from_millis(self.write_timeout_ms)
+    }
+
+    pub(super) fn init_timeout(&self) -> Duration {
+        Duration::from_millis(self.init_timeout_ms)
+    }
+
+    pub(super) fn keep_alive(&self) -> Duration {
+        Duration::from_millis(self.keep_alive_ms)
+    }
+
+    pub(super) fn session_check(&self) -> Duration {
+        Duration::from_millis(self.session_check_ms)
     }
 
     pub(super) fn body_timeout(&self) -> Duration {

@@ -90,8 +90,46 @@ impl Refusal {
 
     pub(super) fn not_acceptable() -> Self {
         let message = "Accept lists nothing that is offered here; \
-            name application/json or application/graphql-response+json";
+            name application/json, application/graphql-response+json or text/event-stream";
         Self::new(Some(StatusCode::NOT_ACCEPTABLE), BAD_USER_INPUT, message)
+    }
+
+    /// A subscription, asked for by a client that does not say that it reads streams.
+    pub(super) fn is_stream() -> Self {
+        Self::malformed(
+            "a subscription is a stream of answers; ask with Accept: text/event-stream, or over a WebSocket",
+        )
+    }
+
+    /// Another site's page wants a WebSocket, which browsers let it have without asking.
+    pub(super) fn origin() -> Self {
+        let message = "pages of this origin may not connect; the server's --cors-origins names those that may";
+        Self::new(Some(StatusCode::FORBIDDEN), "FORBIDDEN", message)
+    }
+
+    /// The server was put together without [`serve`](super::serve()).
+    pub(super) fn no_link() -> Self {
+        tracing::error!("a connection without its link: serve the router by http::serve");
+        Self::new(Some(StatusCode::INTERNAL_SERVER_ERROR), "INTERNAL", "internal error")
+    }
+
+    pub(super) fn sockets(sockets: u64) -> Self {
+        let message = format!("{sockets} sockets and event streams are open, which is the limit; try again later");
+        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
+            .header(RETRY_AFTER, "5")
+            .limit("limit-sockets", sockets)
+    }
+
+    pub(super) fn sockets_per_client(sockets: u64) -> Self {
+        let message = format!("{sockets} sockets and event streams are open from your address, which is the limit");
+        Self::new(Some(StatusCode::TOO_MANY_REQUESTS), "RATE_LIMITED", message)
+            .header(RETRY_AFTER, "5")
+            .limit("limit-sockets-per-client", sockets)
+    }
+
+    pub(super) fn socket_operations(operations: u64) -> Self {
+        let message = format!("{operations} operations run on this socket, which is the limit; complete one first");
+        Self::new(None, "RATE_LIMITED", message).limit("limit-socket-operations", operations)
     }
 
     pub(super) fn method() -> Self {

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use async_graphql::ServerError;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
@@ -81,8 +82,14 @@ fn is_sane(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// The answer after a panic in a handler: the text of the panic is logged, never sent.
+/// The answer after a panic in a handler.
 pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
+    let error = report_panic(&*panic);
+    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
+}
+
+/// An error for the client after a panic: the text of the panic is logged, never sent.
+pub(super) fn report_panic(panic: &(dyn Any + Send)) -> ServerError {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -90,11 +97,13 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
         .unwrap_or("no text");
     tracing::error!(request_id = telemetry::request_id(), "a handler panicked: {text}");
     metrics::count_error("INTERNAL");
-    let error = json!({
-        "message": "internal error; the server's log has the details",
-        "extensions": { "code": "INTERNAL", "requestId": telemetry::request_id() },
-    });
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
+    let mut error = ServerError::new("internal error; the server's log has the details", None);
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", "INTERNAL");
+    if let Some(id) = telemetry::request_id() {
+        extensions.set("requestId", id);
+    }
+    error
 }
 
 #[cfg(test)]

@@ -67,6 +67,12 @@ pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
     response
 }
 
+/// Errors as an outcome on one line, without data.
+pub(super) fn errors(errors: &[ServerError]) -> Bytes {
+    let entry = Entry { data: None, errors, extensions: &std::collections::BTreeMap::new() };
+    serialise(&entry).unwrap_or(Bytes::from_static(UNWRITABLE))
+}
+
 /// What stands for an outcome that is no JSON.
 const UNWRITABLE: &[u8] = br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#;
 

@@ -15,7 +15,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::caller::Peer;
 use super::limits::Limits;
@@ -28,7 +28,8 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long accepting rests after the operating system had no room for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` resolves, then until the running requests are answered.
+/// Serves until `stop` resolves, then until the running requests are answered and the WebSockets and
+/// event streams are closed.
 pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop: impl Future<Output = ()>) {
     let mut server = http1::Builder::new();
     server
@@ -59,7 +60,8 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             () = &mut stop => break,
         };
         let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout()));
-        let service = FromPeer { service: service.clone(), peer: Peer(peer) };
+        let link = Link(Arc::new(Linked { stopping: stopping.subscribe(), _permit: permit }));
+        let service = FromPeer { service: service.clone(), peer: Peer(peer), link };
         let connection = server.serve_connection(stream, service).with_upgrades();
         let mut stopping = stopping.subscribe();
         tokio::spawn(async move {
@@ -76,7 +78,6 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             if let Err(error) = outcome {
                 tracing::debug!("a connection ended: {error}");
             }
-            drop(permit);
         });
     }
     drop(listener);
@@ -85,10 +86,30 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
     let _ = room.acquire_many(connections_max).await;
 }
 
+/// What a request needs of its connection if it outlives it, as a WebSocket does. In the request's
+/// extensions.
+#[derive(Clone, Debug)]
+pub(super) struct Link(Arc<Linked>);
+
+#[derive(Debug)]
+struct Linked {
+    stopping: watch::Receiver<()>,
+    /// The connection counts as long as anything of it is there.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Link {
+    /// Changes when the server is told to stop.
+    pub(super) fn stopping(&self) -> watch::Receiver<()> {
+        self.0.stopping.clone()
+    }
+}
+
 /// Tells each request of a connection who is at its other end.
 struct FromPeer {
     service: TowerToHyperService<Router>,
     peer: Peer,
+    link: Link,
 }
 
 impl Service<Request<Incoming>> for FromPeer {
@@ -98,6 +119,7 @@ impl Service<Request<Incoming>> for FromPeer {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.link.clone());
         self.service.call(request)
     }
 }

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use async_graphql::connection::{CursorType, PageInfo};
 use async_graphql::futures_util::future::BoxFuture;
-use async_graphql::{ObjectType, OutputType, TypeName};
+use async_graphql::{Object, ObjectType, OutputType, TypeName};
 
 use super::cursor::{Cursor, KeyPart};
-use super::object::Object;
+use super::in_place::InPlace;
 use super::page::Window;
 use crate::error::{ApiError, ApiResult};
 
@@ -56,7 +56,7 @@ impl<N> Page<N> {
 }
 
 /// One page of a list, after the Relay specification of cursor connections.
-#[async_graphql::Object(name_type)]
+#[Object(name_type)]
 impl<N: ObjectType> Page<N> {
     /// Whether there is more, and the cursors to ask for it with.
     async fn page_info(&self) -> PageInfo {
@@ -74,8 +74,8 @@ impl<N: ObjectType> Page<N> {
     }
 
     /// The objects of this page.
-    async fn nodes(&self) -> Vec<Object<&N>> {
-        self.edges.iter().map(|edge| Object(&edge.node)).collect()
+    async fn nodes(&self) -> Vec<InPlace<&N>> {
+        self.edges.iter().map(|edge| InPlace(&edge.node)).collect()
     }
 
     /// How many there are on all pages together. Counted only when selected: on a long list
@@ -97,11 +97,11 @@ impl<N: OutputType> TypeName for Page<N> {
 }
 
 /// An object of a list, with its place there.
-#[async_graphql::Object(name_type)]
+#[Object(name_type)]
 impl<N: ObjectType> PageEdge<N> {
     /// The object.
-    async fn node(&self) -> Object<&N> {
-        Object(&self.node)
+    async fn node(&self) -> InPlace<&N> {
+        InPlace(&self.node)
     }
 
     /// The object's place in this list under this order, for `after` and `before`.

@@ -2,7 +2,7 @@
 
 use super::{Movie, MovieFilter, MovieOrder};
 use crate::error::ApiResult;
-use crate::kit::{ContextExt, Id, Page, PageArgs, page};
+use crate::kit::{ContextExt, Id, InPlace, Page, PageArgs, page};
 use async_graphql::{Context, ID, Object};
 
 /// See the crate's `schema`.
@@ -16,8 +16,8 @@ impl MovieQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of a movie.")] id: ID,
-    ) -> ApiResult<Option<Movie>> {
-        ctx.find(Id::parse("id", &id)?).await
+    ) -> ApiResult<Option<InPlace<Movie>>> {
+        Ok(ctx.find(Id::parse("id", &id)?).await?.map(InPlace))
     }
 
     /// The movies of the catalogue.

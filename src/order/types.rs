@@ -10,7 +10,7 @@ use crate::account::User;
 use crate::cinema::Cinema;
 use crate::error::ApiResult;
 use crate::kit::scalar::Money;
-use crate::kit::{ByKey, ContextExt, Edge, Id, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, node};
 use crate::movie::Movie;
 
 /// That the viewer has ordered a movie at an online cinema. Others do not see it.
@@ -42,13 +42,13 @@ node!(Order, orders, owner: |order: &Order| order.user_id.key());
 #[ComplexObject]
 impl Order {
     /// The movie.
-    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
-        ctx.load(self.movie_id).await
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Movie>> {
+        ctx.load(self.movie_id).await.map(InPlace)
     }
 
     /// The cinema.
-    async fn cinema(&self, ctx: &Context<'_>) -> ApiResult<Cinema> {
-        ctx.load(self.cinema_id).await
+    async fn cinema(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Cinema>> {
+        ctx.load(self.cinema_id).await.map(InPlace)
     }
 }
 

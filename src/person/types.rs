@@ -11,7 +11,7 @@ use crate::award::{AwardsOfPerson, MovieAward};
 use crate::error::ApiResult;
 use crate::kit::scalar::Date;
 use crate::kit::{
-    ByKey, ContextExt, FoldedTexts, Id, IntRange, Page, PageArgs, PageOrder, SortKey, WideColumn, check_text,
+    ByKey, ContextExt, FoldedTexts, Id, InPlace, IntRange, Page, PageArgs, PageOrder, SortKey, WideColumn, check_text,
     choice_name, has_row, has_text, node, page,
 };
 use crate::staff::{CreditsOfPerson, PersonPosition, StaffMember};
@@ -91,8 +91,8 @@ impl PersonQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of a person.")] id: ID,
-    ) -> ApiResult<Option<Person>> {
-        ctx.find(Id::parse("id", &id)?).await
+    ) -> ApiResult<Option<InPlace<Person>>> {
+        Ok(ctx.find(Id::parse("id", &id)?).await?.map(InPlace))
     }
 
     /// The people in the catalogue.

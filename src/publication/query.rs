@@ -6,7 +6,7 @@ use sea_orm::{EntityTrait, QueryFilter};
 
 use super::{Publication, PublicationCategory, PublicationFilter, PublicationOrder};
 use crate::error::ApiResult;
-use crate::kit::{ContextExt, Id, Page, PageArgs, page};
+use crate::kit::{ContextExt, Id, InPlace, Page, PageArgs, page};
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]
@@ -19,8 +19,8 @@ impl PublicationQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of a publication.")] id: ID,
-    ) -> ApiResult<Option<Publication>> {
-        ctx.find(Id::parse("id", &id)?).await
+    ) -> ApiResult<Option<InPlace<Publication>>> {
+        Ok(ctx.find(Id::parse("id", &id)?).await?.map(InPlace))
     }
 
     /// The publications of the library.

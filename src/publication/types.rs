@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel};
 use crate::account::User;
 use crate::comment::{Comment, CommentOrder, CommentsOfPublication};
 use crate::error::{ApiError, ApiResult};
-use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, WideColumn, json_strings, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, WideColumn, json_strings, node};
 use crate::policy;
 use crate::rating::{self, UserRating};
 use crate::subject::SubjectId;
@@ -108,8 +108,8 @@ impl Publication {
     }
 
     /// What kind of publication it is.
-    async fn category(&self, ctx: &Context<'_>) -> ApiResult<PublicationCategory> {
-        ctx.load(self.category_id).await
+    async fn category(&self, ctx: &Context<'_>) -> ApiResult<InPlace<PublicationCategory>> {
+        ctx.load(self.category_id).await.map(InPlace)
     }
 
     /// The titles of its tags, such as "Драма".
@@ -118,8 +118,8 @@ impl Publication {
     }
 
     /// Who wrote it; null when the account is gone.
-    async fn author(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
-        ctx.find(self.author_id).await
+    async fn author(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<User>>> {
+        Ok(ctx.find(self.author_id).await?.map(InPlace))
     }
 
     /// Whether the viewer may change and delete it.

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilte
 use super::loaders::{GivenBy, TotalsOf};
 use crate::account::User;
 use crate::error::ApiResult;
-use crate::kit::{ByKey, ContextExt, Edge, Id, SortKey, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, SortKey, node};
 use crate::movie::Movie;
 use crate::publication::Publication;
 use crate::subject::{Subject, SubjectId};
@@ -37,8 +37,8 @@ node!(Rating, users_rating);
 #[ComplexObject]
 impl Rating {
     /// Who gave it; null when the account is gone.
-    async fn user(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
-        ctx.find(self.user_id).await
+    async fn user(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<User>>> {
+        Ok(ctx.find(self.user_id).await?.map(InPlace))
     }
 
     /// What was rated.

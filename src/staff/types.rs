@@ -5,7 +5,7 @@ use entity::{movie_staff_m2m, person_position};
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
 
 use crate::error::ApiResult;
-use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, node, page};
+use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, node, page};
 use crate::movie::Movie;
 use crate::person::Person;
 
@@ -42,18 +42,18 @@ pub struct PersonPosition {
 #[ComplexObject]
 impl StaffMember {
     /// The person.
-    async fn person(&self, ctx: &Context<'_>) -> ApiResult<Person> {
-        ctx.load(self.person_id).await
+    async fn person(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Person>> {
+        ctx.load(self.person_id).await.map(InPlace)
     }
 
     /// What the person did.
-    async fn position(&self, ctx: &Context<'_>) -> ApiResult<PersonPosition> {
-        ctx.load(self.position_id).await
+    async fn position(&self, ctx: &Context<'_>) -> ApiResult<InPlace<PersonPosition>> {
+        ctx.load(self.position_id).await.map(InPlace)
     }
 
     /// The movie.
-    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<Movie> {
-        ctx.load(self.movie_id).await
+    async fn movie(&self, ctx: &Context<'_>) -> ApiResult<InPlace<Movie>> {
+        ctx.load(self.movie_id).await.map(InPlace)
     }
 }
 

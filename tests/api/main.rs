@@ -31,6 +31,7 @@ mod schema;
 mod search;
 mod seed;
 mod slow;
+mod sockets;
 mod statements;
 mod transport;
 mod typed_client;

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod listen;
 mod metrics;
 mod migrate;
 mod process;

@@ -17,9 +17,13 @@ pub const SIDE_TABLES: &[&str] = &[
     "publication_titles",
     "publication_words",
     "rating_totals",
+    "seeding_steps",
     "sessions",
     "user_roles",
 ];
+
+/// One more on PostgreSQL; SQLite does in a transaction what the seeder notes there.
+pub const POSTGRES_TABLE: &str = "seeding_restores";
 
 /// The comment that the database itself carries on PostgreSQL.
 pub const DATABASE_COMMENT: &str =

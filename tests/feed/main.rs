@@ -9,6 +9,7 @@ mod support;
 mod endings;
 mod instance;
 mod listening;
+mod node;
 mod plans;
 mod promise;
 mod sharing;

@@ -1,6 +1,6 @@
-//! The promise, put to the proof: writers whose transactions commit out of order and are rolled back,
-//! listeners that drop and resume on either of two instances, while instances and the database are
-//! stopped and started again. At the end every listener has every committed comment of its subject,
+//! The promise, put to the proof: writers by plain SQL, whose transactions commit out of order and are
+//! rolled back, and by the API; listeners that drop their WebSockets and resume on either of two
+//! instances; meanwhile instances are stopped and killed, and the database is stopped at once. At the end every listener has every committed comment of its subject,
 //! once, in one order.
 //!
 //! `KINOTEKA_PROOF_SECONDS=600 cargo test --test feed promise -- --nocapture` runs for as long as asked.
@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_graphql::futures_util::StreamExt;
 use kinoteka::kit::Id;
 use kinoteka::kit::id::split;
 use kinoteka::movie::Movie;
@@ -18,27 +17,31 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
 use serde_json::{Value, json};
-use tokio::sync::RwLock;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::instance::Instance;
 use crate::listening::ADDED;
+use crate::node::{Node, Socket};
 use crate::support::postgres::Server;
 
 const WRITERS: u64 = 8;
+const API_WRITERS: u64 = 4;
 const LISTENERS: u64 = 16;
 /// Listener 0 hears of all, the others of one movie each.
 const MOVIES: u64 = 3;
 
+/// Of the user whom the API's writers are.
+const TOKEN: &str = "proof-token";
+
 /// What everybody shares.
 struct Stage {
     url: String,
-    /// None while an instance is down.
-    instances: [RwLock<Option<Instance>>; 2],
+    ports: [u16; 2],
     writing: AtomicBool,
     rolled_back: AtomicU64,
     resumed: AtomicU64,
+    client: reqwest::Client,
+    by_api: AtomicU64,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -46,7 +49,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
     let seconds = std::env::var("KINOTEKA_PROOF_SECONDS").map_or(20, |text| text.parse().expect("a number"));
     let seed: u64 = std::env::var("KINOTEKA_PROOF_SEED").map_or_else(|_| rand::random(), |text| text.parse().unwrap());
     println!("KINOTEKA_PROOF_SEED={seed}");
-    let server = Arc::new(Server::start(true));
+    let server = Server::start(true);
     let db = Database::connect(server.url("postgres")).await.unwrap();
     db.execute_unprepared("CREATE DATABASE proof").await.unwrap();
     let url = server.url("proof");
@@ -57,18 +60,29 @@ async fn every_committed_comment_comes_once_in_one_order() {
     )
     .await
     .unwrap();
-    let instances = [RwLock::new(Some(Instance::start(&url).await)), RwLock::new(Some(Instance::start(&url).await))];
+    db.execute_unprepared(
+        "INSERT INTO users (username, email, password, fio, birthday)
+         VALUES ('anna', 'anna@mail.example', '!', 'Анна Орлова', '1990-05-01')",
+    )
+    .await
+    .unwrap();
+    let session = format!(
+        "INSERT INTO sessions (user_id, token_hash, expires_at)
+         VALUES (1, sha256('{TOKEN}'::bytea), now() + interval '1 day')"
+    );
+    db.execute_unprepared(&session).await.unwrap();
+    let mut nodes = [Node::start(&url), Node::start(&url)];
     let stage = Arc::new(Stage {
         url: url.clone(),
-        instances,
+        ports: [nodes[0].port(), nodes[1].port()],
+        client: reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap(),
+        by_api: AtomicU64::default(),
         writing: AtomicBool::new(true),
         rolled_back: AtomicU64::default(),
         resumed: AtomicU64::default(),
     });
-    let start = {
-        let instance = stage.instances[0].read().await;
-        instance.as_ref().unwrap().ask("{ commentCursor }").await["commentCursor"].as_str().unwrap().to_owned()
-    };
+    let start = stage.ask(0, None, json!({ "query": "{ commentCursor }" })).await.unwrap();
+    let start = start["data"]["commentCursor"].as_str().unwrap().to_owned();
 
     let mut listeners = JoinSet::new();
     for number in 0..LISTENERS {
@@ -78,7 +92,17 @@ async fn every_committed_comment_comes_once_in_one_order() {
     for number in 0..WRITERS {
         writers.spawn(write(Arc::clone(&stage), StdRng::seed_from_u64(seed ^ (1_000 + number))));
     }
-    trouble(&stage, &server, Duration::from_secs(seconds)).await;
+    for number in 0..API_WRITERS {
+        let dice = StdRng::seed_from_u64(seed ^ (2_000 + number));
+        writers.spawn(write_by_api(Arc::clone(&stage), dice));
+    }
+    let time = Duration::from_secs(seconds);
+    // Stopping and starting processes waits for them.
+    let troubled = tokio::task::spawn_blocking(move || {
+        trouble(&mut nodes, &server, time);
+        (nodes, server)
+    });
+    let _running = troubled.await.unwrap();
     stage.writing.store(false, Ordering::Relaxed);
     writers.join_all().await;
 
@@ -99,9 +123,10 @@ async fn every_committed_comment_comes_once_in_one_order() {
         check(*number, heard, &expected(*number));
     }
     println!(
-        "{} comments committed, {} transactions rolled back, {LISTENERS} listeners, {} times resumed, \
+        "{} comments committed, {} of them by the API, {} transactions rolled back, {LISTENERS} listeners, {} times resumed, \
          {} events heard: none missing, none twice, one order",
         all.len(),
+        stage.by_api.load(Ordering::Relaxed),
         stage.rolled_back.load(Ordering::Relaxed),
         stage.resumed.load(Ordering::Relaxed),
         heard.values().map(Vec::len).sum::<usize>(),
@@ -145,37 +170,51 @@ fn check(number: u64, heard: &[i32], expected: &[i32]) {
 }
 
 /// Stops and starts what can be.
-async fn trouble(stage: &Stage, server: &Arc<Server>, time: Duration) {
+fn trouble(nodes: &mut [Node; 2], server: &Server, time: Duration) {
     let begun = Instant::now();
     let mut round = 0;
     while begun.elapsed() < time {
-        sleep(time.min(Duration::from_secs(16)) / 8).await;
+        std::thread::sleep(time.min(Duration::from_secs(16)) / 8);
         match round % 4 {
-            // As SIGTERM does.
-            0 => {
-                let instance = stage.instances[0].write().await.take();
-                instance.unwrap().stop().await;
-                sleep(Duration::from_millis(300)).await;
-                *stage.instances[0].write().await = Some(Instance::start(&stage.url).await);
-            }
+            0 => nodes[0].restart("TERM"),
             1 => {
-                let server = Arc::clone(server);
-                let restart = move || {
-                    server.stop_at_once();
-                    std::thread::sleep(Duration::from_millis(500));
-                    server.start_again();
-                };
-                tokio::task::spawn_blocking(restart).await.unwrap();
+                server.stop_at_once();
+                std::thread::sleep(Duration::from_millis(500));
+                server.start_again();
             }
-            // As SIGKILL does: nothing is closed.
-            2 => {
-                let killed = stage.instances[1].write().await.take();
-                drop(killed);
-                *stage.instances[1].write().await = Some(Instance::start(&stage.url).await);
-            }
+            2 => nodes[1].restart("KILL"),
             _ => {}
         }
         round += 1;
+    }
+}
+
+impl Stage {
+    /// Asks an instance; `None` if it is away.
+    async fn ask(&self, which: usize, token: Option<&str>, body: Value) -> Option<Value> {
+        let mut request = self.client.post(format!("http://127.0.0.1:{}/graphql", self.ports[which])).json(&body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        request.send().await.ok()?.json().await.ok()
+    }
+}
+
+/// Adds comments by either instance, one after the other.
+async fn write_by_api(stage: Arc<Stage>, mut dice: StdRng) {
+    let query =
+        "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { id } errors { message } } }";
+    while stage.writing.load(Ordering::Relaxed) {
+        let movie = Id::<Movie>::new(dice.random_range(1..=i32::try_from(MOVIES).unwrap())).encode();
+        let body = json!({ "query": query, "variables": { "input": { "subjectId": movie, "text": "y" } } });
+        // An instance or the database may be away: the table tells at the end what was committed.
+        match stage.ask(dice.random_range(0..2), Some(TOKEN), body).await {
+            Some(answer) if answer["data"]["addComment"]["comment"]["id"].is_string() => {
+                stage.by_api.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => sleep(Duration::from_millis(100)).await,
+        }
+        sleep(Duration::from_millis(dice.random_range(0..40))).await;
     }
 }
 
@@ -223,22 +262,15 @@ async fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: St
     let subject = subject(number).map(|key| Id::<Movie>::new(key).encode());
     tokio::spawn(async move {
         loop {
-            let which = dice.random_range(0..2);
-            let listening = stage.instances[which]
-                .read()
-                .await
-                .as_ref()
-                .map(|instance| instance.listen(ADDED, json!({ "subject": subject, "after": cursor })));
-            let Some(mut listener) = listening else {
+            let port = stage.ports[dice.random_range(0..2)];
+            let variables = json!({ "subject": subject, "after": cursor });
+            let Some(mut socket) = Socket::subscribe(port, ADDED, variables).await else {
                 sleep(Duration::from_millis(50)).await;
                 continue;
             };
             stage.resumed.fetch_add(1, Ordering::Relaxed);
             let end = Instant::now() + Duration::from_millis(dice.random_range(50..1_500));
-            while let Ok(Some(Ok(payload))) =
-                timeout(end.saturating_duration_since(Instant::now()), listener.0.next()).await
-            {
-                let result: Value = serde_json::from_slice(&payload.json).unwrap();
+            while let Ok(Some(result)) = timeout_at(end, socket.next()).await {
                 let event = &result["data"]["commentAdded"];
                 cursor = event["cursor"].as_str().unwrap_or_else(|| panic!("{result:#}")).to_owned();
                 assert!(event["comment"]["text"].is_string(), "{result:#}");
@@ -260,7 +292,7 @@ async fn collect(listeners: JoinSet<Heard>, enough: impl Fn(u64) -> usize) -> Ha
     for (number, watch) in &mut listeners {
         let wanted = enough(*number);
         // What is missing shows when it is compared.
-        drop(tokio::time::timeout_at(deadline, watch.wait_for(|heard| heard.len() >= wanted)).await);
+        drop(timeout_at(deadline, watch.wait_for(|heard| heard.len() >= wanted)).await);
     }
     // What is still to come would be too much.
     sleep(Duration::from_secs(2)).await;

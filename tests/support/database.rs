@@ -64,7 +64,7 @@ impl TestDatabase {
     async fn fill(backend: Backend) -> Self {
         let database = Self::migrated(backend).await;
         let db = database.connect().await;
-        seeder::seed(&db, &seeder::SeedOptions::default(), |_| {}).await.expect("the seeder runs");
+        seeder::seed(&db, &seeder::SeedOptions::default(), |_: seeder::Event| {}).await.expect("the seeder runs");
         db.close().await.expect("the connection closes");
         database
     }

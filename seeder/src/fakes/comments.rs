@@ -36,10 +36,10 @@ struct Node {
 }
 
 /// The comments of a subject, parents before their replies.
-pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
+pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
     let rows = world.comments.of(group);
     if rows.is_empty() {
-        return Vec::new();
+        return;
     }
     let mut dice = row_dice(world.rng_seed, Purpose::Comments, group);
     let dice = &mut dice;
@@ -49,7 +49,7 @@ pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
     let warmth = whole((subject.quality - 1.8) / 3.0 * 100.0);
 
     let mut nodes: Vec<Node> = Vec::with_capacity(rows.len());
-    rows.map(|row| {
+    for row in rows {
         let parent = draw_parent(&nodes, dice);
         let created_at = draw_time(&subject, parent.as_ref(), dice);
         let author = draw_author(world, created_at, parent.and_then(|parent| parent.author), dice);
@@ -62,7 +62,7 @@ pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
         let depth = parent.map_or(1, |parent| parent.depth + 1);
         nodes.push(Node { id: id(row), depth, tone, author, created_at });
         let is_changed = chance(6, dice);
-        Model {
+        emit(Model {
             id: id(row),
             user_id: author.filter(|&author| is_known(world, author, dice)).map(id),
             comment,
@@ -71,9 +71,8 @@ pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
             publication_id: subject.publication_id,
             created_at,
             changed_at: is_changed.then(|| moment(created_at, now(), unit(dice).powi(6))),
-        }
-    })
-    .collect()
+        });
+    }
 }
 
 /// A comment to answer, a late one more likely; `None` to begin a thread.

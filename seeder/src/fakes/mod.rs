@@ -6,6 +6,7 @@
 //! may ask another for the traits of a row, which are cheap, or for a whole
 //! group (orders ask for a film's presences): the answer is always the same.
 
+pub mod accounts;
 pub mod awards;
 pub mod calendar;
 pub mod comments;

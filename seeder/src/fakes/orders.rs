@@ -20,18 +20,17 @@ const DRAWS_MAX: u32 = 60;
 
 /// The orders of a film: each at a cinema that shows it, one per user and
 /// cinema, while the user was here.
-pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
+pub fn of_movie(world: &World, movie: u32, emit: &mut dyn FnMut(Model)) {
     let rows = world.orders.of(movie);
     let presences = presences::of_movie(world, movie);
     if rows.is_empty() || presences.is_empty() {
-        return Vec::new();
+        return;
     }
     let mut dice = row_dice(world.rng_seed, Purpose::Orders, movie);
     let dice = &mut dice;
     let offers = world.presences.count(movie);
     let shown_from = movies::traits(world, movie).shown_from;
     let mut taken = HashSet::with_capacity(rows.len());
-    let mut orders = Vec::with_capacity(rows.len());
     for row in rows {
         let start = under(world.sizes.users, dice);
         for draw in 0..DRAWS_MAX + world.sizes.users {
@@ -46,7 +45,7 @@ pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
                 continue;
             }
             let until = midnight(buyer.last_day()).min(now());
-            orders.push(Model {
+            emit(Model {
                 id: id(row),
                 cinema_order_id: Builder::from_random_bytes(dice.random()).into_uuid(),
                 movie_id: id(movie),
@@ -58,5 +57,4 @@ pub fn of_movie(world: &World, movie: u32) -> Vec<Model> {
             break;
         }
     }
-    orders
 }

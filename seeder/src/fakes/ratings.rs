@@ -17,17 +17,16 @@ use super::users::{draw_user, traits};
 const DRAWS_MAX: u32 = 40;
 
 /// The ratings of a subject, one per user, around the subject's mean.
-pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
+pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
     let rows = world.ratings.of(group);
     if rows.is_empty() {
-        return Vec::new();
+        return;
     }
     let mut dice = row_dice(world.rng_seed, Purpose::Ratings, group);
     let dice = &mut dice;
     let subject = subject(world, group);
     let appeared = subject.since.date_naive();
     let mut taken = HashSet::with_capacity(rows.len());
-    let mut ratings = Vec::with_capacity(rows.len());
     for row in rows {
         let start = under(world.sizes.users, dice);
         for draw in 0..DRAWS_MAX + world.sizes.users {
@@ -44,7 +43,7 @@ pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
             let until = midnight(rater.last_day()).min(now());
             // The sum of two dice: near the mean more often than far from it.
             let mood = (unit(dice) + unit(dice) - 1.0) * 1.7;
-            ratings.push(Model {
+            emit(Model {
                 id: id(row),
                 rating: star(subject.quality + mood),
                 user_id: id(user),
@@ -55,5 +54,4 @@ pub fn of_subject(world: &World, group: u32) -> Vec<Model> {
             break;
         }
     }
-    ratings
 }

@@ -76,6 +76,11 @@ impl Shares {
         self.starts[group]..self.starts[group + 1]
     }
 
+    /// How many rows the groups before one have.
+    pub fn before(&self, group: u32) -> u32 {
+        self.starts[group as usize]
+    }
+
     /// The number of rows of a group.
     pub fn count(&self, group: u32) -> u32 {
         self.of(group).len().try_into().unwrap_or(u32::MAX)

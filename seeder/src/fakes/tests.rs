@@ -5,6 +5,8 @@ use std::collections::{HashMap, HashSet};
 use chrono::{Datelike, NaiveDate, Timelike};
 use entity::comments as comments_table;
 use entity::movies as movies_table;
+use entity::user_movie_orders as orders_table;
+use entity::users_rating as ratings_table;
 use rust_decimal::Decimal;
 
 use super::calendar::{now, opening, today, years_before};
@@ -17,6 +19,25 @@ fn demo() -> World {
     World::new(1, Sizes::demo())
 }
 
+/// The rows that a function emits.
+fn emitted<M>(make: impl FnOnce(&mut dyn FnMut(M))) -> Vec<M> {
+    let mut rows = Vec::new();
+    make(&mut |row| rows.push(row));
+    rows
+}
+
+fn orders_of(world: &World, movie: u32) -> Vec<orders_table::Model> {
+    emitted(|emit| orders::of_movie(world, movie, emit))
+}
+
+fn ratings_of(world: &World, group: u32) -> Vec<ratings_table::Model> {
+    emitted(|emit| ratings::of_subject(world, group, emit))
+}
+
+fn comments_of(world: &World, group: u32) -> Vec<comments_table::Model> {
+    emitted(|emit| comments::of_subject(world, group, emit))
+}
+
 fn all<M>(groups: u32, rows: impl Fn(u32) -> Vec<M>) -> Vec<M> {
     (0..groups).flat_map(rows).collect()
 }
@@ -26,7 +47,7 @@ fn all_movies(world: &World) -> Vec<movies_table::Model> {
 }
 
 fn all_comments(world: &World) -> Vec<comments_table::Model> {
-    all(subject::count(world), |group| comments::of_subject(world, group))
+    all(subject::count(world), |group| comments_of(world, group))
 }
 
 fn ids(rows: impl IntoIterator<Item = i32>) -> Vec<i32> {
@@ -48,12 +69,11 @@ fn has_latin(text: &str) -> bool {
 #[test]
 fn a_seed_gives_the_same_rows_in_any_order() {
     let (one, two, other) = (demo(), demo(), World::new(2, Sizes::demo()));
-    let forward: Vec<_> = (0..100).map(|row| (movies::movie(&one, row), comments::of_subject(&one, row))).collect();
-    let backward: Vec<_> =
-        (0..100).rev().map(|row| (movies::movie(&two, row), comments::of_subject(&two, row))).collect();
+    let forward: Vec<_> = (0..100).map(|row| (movies::movie(&one, row), comments_of(&one, row))).collect();
+    let backward: Vec<_> = (0..100).rev().map(|row| (movies::movie(&two, row), comments_of(&two, row))).collect();
     assert!(forward.iter().eq(backward.iter().rev()));
-    assert_eq!(orders::of_movie(&one, 5), orders::of_movie(&two, 5));
-    assert_eq!(ratings::of_subject(&one, 5), ratings::of_subject(&two, 5));
+    assert_eq!(orders_of(&one, 5), orders_of(&two, 5));
+    assert_eq!(ratings_of(&one, 5), ratings_of(&two, 5));
     assert_ne!(movies::movie(&one, 0), movies::movie(&other, 0));
 }
 
@@ -65,9 +85,9 @@ fn the_demo_has_its_sizes() {
     assert_eq!(all(movies, |movie| staff::of_movie(&world, movie)).len(), sizes.staff as usize);
     assert_eq!(all(movies, |movie| presences::of_movie(&world, movie)).len(), sizes.presences as usize);
     assert_eq!(all(movies, |movie| awards::of_movie(&world, movie)).len(), sizes.awards as usize);
-    assert_eq!(all(movies, |movie| orders::of_movie(&world, movie)).len(), sizes.orders as usize);
+    assert_eq!(all(movies, |movie| orders_of(&world, movie)).len(), sizes.orders as usize);
     assert_eq!(all_comments(&world).len(), sizes.comments as usize);
-    let rated = all(subject::count(&world), |group| ratings::of_subject(&world, group));
+    let rated = all(subject::count(&world), |group| ratings_of(&world, group));
     assert_eq!(rated.len(), sizes.ratings as usize);
 }
 
@@ -201,7 +221,7 @@ fn orders_are_unique_and_at_the_student_price() {
         assert!(row.discount == 0 || (10..=50).contains(&row.discount));
         assert!((1..=5).contains(&row.rating) && row.view_count.is_none_or(|views| views >= 0));
     }
-    let orders = all(world.sizes.movies, |movie| orders::of_movie(&world, movie));
+    let orders = all(world.sizes.movies, |movie| orders_of(&world, movie));
     let keys: HashSet<_> = orders.iter().map(|row| (row.user_id, row.movie_id, row.online_cinema_id)).collect();
     assert_eq!(keys.len(), orders.len());
     let numbers: HashSet<_> = orders.iter().map(|row| row.cinema_order_id).collect();
@@ -269,7 +289,7 @@ fn threads_are_later_than_parents_and_on_their_subject() {
 #[test]
 fn ratings_are_one_per_user_and_subject() {
     let world = demo();
-    let rows = all(subject::count(&world), |group| ratings::of_subject(&world, group));
+    let rows = all(subject::count(&world), |group| ratings_of(&world, group));
     let keys: HashSet<_> = rows.iter().map(|row| (row.movie_id, row.publication_id, row.user_id)).collect();
     assert_eq!(keys.len(), rows.len());
     assert!(rows.iter().all(|row| row.movie_id.is_some() != row.publication_id.is_some()));

@@ -3,7 +3,8 @@
 
 use rand::seq::SliceRandom;
 
-use super::dice::{Dice, Purpose, low_under, row_dice, unit};
+use super::accounts::Accounts;
+use super::dice::{Dice, Purpose, low_under, row_dice, unit, whole};
 use super::shares::Shares;
 use crate::lists::{FILM_AWARDS, ONLINE_CINEMAS};
 use crate::sizes::Sizes;
@@ -34,6 +35,8 @@ pub struct World {
     pub comments: Shares,
     /// Ratings by subject: films first, then publications.
     pub ratings: Shares,
+    /// Users that can log in, if there are any.
+    pub accounts: Option<Accounts>,
     ranks: Vec<u32>,
     by_rank: Vec<u32>,
 }
@@ -57,12 +60,13 @@ impl World {
         let orders = dealer.by_movie(sizes.orders, 3, 0.8, |movie| users.min(users / 3 * presences.count(movie)));
         let comments = dealer.by_subject(sizes.comments, 60, 4, |_| u32::MAX);
         let ratings = dealer.by_subject(sizes.ratings, 85, 5, |_| users * 4 / 5);
-        Self { rng_seed, sizes, staff, awards, presences, orders, comments, ratings, ranks, by_rank }
+        let accounts = None;
+        Self { rng_seed, sizes, staff, awards, presences, orders, comments, ratings, accounts, ranks, by_rank }
     }
 
     /// A film's place in popularity, 0 the best known, in per cent of all.
     pub fn rank_percent(&self, movie: u32) -> u32 {
-        self.ranks[movie as usize] * 100 / self.sizes.movies.max(1)
+        whole(f64::from(self.ranks[movie as usize]) * 100.0 / f64::from(self.sizes.movies.max(1)))
     }
 
     /// A film drawn by popularity, the well known ones more often.

@@ -2,7 +2,7 @@
 //!
 //! async-graphql makes a task of every field of every object and lets all of them wait for each
 //! other: two allocations and several atomic operations for a title that is there already, and
-//! megabytes of tasks at once for a page of lists. [`Object`] polls each field once, in order; only what
+//! megabytes of tasks at once for a page of lists. [`InPlace`] polls each field once, in order; only what
 //! has to wait is kept. Otherwise it does as async-graphql does.
 
 use std::borrow::Cow;
@@ -18,11 +18,11 @@ use async_graphql::{
     ContainerType, ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value,
 };
 
-/// An object of the API, as fields and lists give it.
+/// An object of the API, as fields and lists give it: its own are resolved in place.
 #[derive(Clone, Copy, Debug)]
-pub struct Object<T>(pub T);
+pub struct InPlace<T>(pub T);
 
-impl<T: ObjectType> OutputType for Object<T> {
+impl<T: ObjectType> OutputType for InPlace<T> {
     fn type_name() -> Cow<'static, str> {
         T::type_name()
     }

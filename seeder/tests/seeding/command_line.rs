@@ -1,58 +1,21 @@
-//! `seeder seed` as people start it, on both databases.
-
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-
-use std::process::{Command, Output};
+//! What the program prints, refuses and leaves behind.
 
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 
-#[macro_use]
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
-use support::database::{Backend, TestDatabase};
+use crate::program::{STEPS, message, seed, seed_well};
+use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     steps_are_printed_in_order,
     non_empty_database_is_refused_and_kept,
     stale_schema_is_refused,
-    failure_leaves_nothing_behind,
     new_rows_get_ids_behind_the_seeded_ones,
+    numbers_that_cannot_go_together_are_refused,
 );
-
-const STEPS: &str = "load_tags..OK
-load_publications_category..OK
-load_award_registry..OK
-load_awards_nominations..OK
-load_persons_positions..OK
-load_cinema_online..OK
-load_movies_data..OK
-load_users..OK
-load_persons..OK
-load_movies_staff..OK
-load_awards..OK
-load_cinema_movie_presence..OK
-load_user_movie_orders..OK
-load_publications..OK
-load_comments..OK
-load_users_rating..OK
-";
-
-fn seed(database: &TestDatabase, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_seeder"));
-    command.args(["seed", "--database-url", &database.url]).args(args).env_remove("DATABASE_URL").output().unwrap()
-}
-
-fn message(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 async fn steps_are_printed_in_order(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
-    let output = seed(&database, &[]);
-    assert!(output.status.success(), "{output:?}");
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), STEPS);
+    assert_eq!(seed_well(&database, &[]), STEPS);
     let db = database.connect().await;
     for (rows, least) in [
         (entity::tags::Entity::find().count(&db).await.unwrap(), 14),
@@ -87,16 +50,6 @@ async fn stale_schema_is_refused(backend: Backend) {
     assert!(text.contains("kinoteka migrate up"), "{text}");
 }
 
-async fn failure_leaves_nothing_behind(backend: Backend) {
-    let database = TestDatabase::migrated(backend).await;
-    let db = database.connect().await;
-    // The last step fails, when the fifteen before it are done.
-    db.execute_unprepared("ALTER TABLE users_rating RENAME COLUMN rating TO stars").await.unwrap();
-    message(&seed(&database, &[]));
-    assert_eq!(entity::tags::Entity::find().count(&db).await.unwrap(), 0);
-    assert_eq!(entity::comments::Entity::find().count(&db).await.unwrap(), 0);
-}
-
 async fn new_rows_get_ids_behind_the_seeded_ones(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
@@ -104,4 +57,23 @@ async fn new_rows_get_ids_behind_the_seeded_ones(backend: Backend) {
     db.execute_unprepared(insert).await.unwrap();
     let newest = entity::movies::Entity::find_by_id(501).one(&db).await.unwrap().unwrap();
     assert_eq!(newest.title, "После посева");
+}
+
+async fn numbers_that_cannot_go_together_are_refused(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let text = message(&seed(&database, &["--users=0"]));
+    assert!(text.contains("--users") && text.contains("at least 1"), "{text}");
+    let all = ["--movies", "--persons", "--users", "--staff", "--awards", "--presences", "--orders", "--publications"];
+    let none: Vec<_> = all.iter().chain(&["--comments", "--ratings"]).map(|flag| format!("{flag}=0")).collect();
+    // The lists alone are a seed as well.
+    assert_eq!(seed_well(&database, &none.iter().map(String::as_str).collect::<Vec<_>>()), STEPS);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let port = crate::support::postgres::free_port();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_seeder"));
+    let url = format!("postgres://nobody@127.0.0.1:{port}/films");
+    let text = message(&command.args(["seed", "--database-url", &url]).output().unwrap());
+    assert!(text.contains("--database-url") && text.contains("start it, or correct the URL"), "{text}");
 }

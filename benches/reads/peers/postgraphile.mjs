@@ -1,0 +1,21 @@
+// PostGraphile 5 as its documentation sets it up, tuned for reading: no transaction around a
+// request (no pgSettings), prepared statements, no GraphiQL, no live queries, no mutations.
+import { createServer } from "node:http";
+import { grafserv } from "postgraphile/grafserv/node";
+import { makePgService } from "postgraphile/adaptors/pg";
+import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
+import { postgraphile } from "postgraphile";
+import { cluster } from "./cluster.mjs";
+
+await cluster(async ({ database, connections }) => {
+  const preset = {
+    extends: [PostGraphileAmberPreset],
+    pgServices: [makePgService({ connectionString: database, schemas: ["public"], poolConfig: { max: connections } })],
+    grafserv: { graphqlPath: "/graphql", graphiql: false, websockets: false, watch: false, dangerouslyAllowAllCORSRequests: false },
+    grafast: { explain: false },
+    schema: { defaultBehavior: "-insert -update -delete" },
+  };
+  const server = createServer();
+  await postgraphile(preset).createServ(grafserv).addTo(server);
+  return server;
+});

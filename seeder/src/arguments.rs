@@ -1,0 +1,176 @@
+//! What can be said on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use seeder::{SeedOptions, Sizes};
+
+const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
+
+/// Fills a Kinoteka database with plausible Russian data.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the seeder can do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Fill an empty, migrated database in sixteen steps.
+    ///
+    /// Prints NAME..OK on standard output as each step is done. A run that was interrupted goes on when it is started
+    /// again with the same flags. Nobody else should write to the database meanwhile.
+    #[command(after_help = "\
+Examples:
+  seeder seed                                   the embedded database, ./kinoteka.db
+  seeder seed --database-url postgres://kinoteka@localhost/kinoteka --size original --defer-indexes
+  seeder seed --size medium --comments 1000000  medium, but for the comments
+  seeder seed --rng-seed 7                      other data of the same size
+
+The schema must be there: run `kinoteka migrate up` first. A database that has any row in the sixteen tables is refused,
+unless an unfinished run has stored it. Seeded users cannot log in, but for those of --with-demo-accounts.")]
+    Seed(Box<SeedArguments>),
+
+    /// Bring back triggers, indexes and foreign keys that an interrupted run has taken away.
+    ///
+    /// The rows stay as they are. `seeder seed` does this by itself when it goes on.
+    Restore {
+        /// The database: postgres://user@host/name or sqlite://path.
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE)]
+        database_url: String,
+    },
+}
+
+/// What `seed` can be told.
+#[derive(Args)]
+pub struct SeedArguments {
+    /// Where the data goes: postgres://user@host/name or sqlite://path.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE)]
+    pub database_url: String,
+
+    /// How much data to make.
+    #[arg(long, value_enum, default_value_t = Size::Demo)]
+    size: Size,
+
+    /// Which data to make: the same number gives the same rows, always.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    rng_seed: u64,
+
+    /// Make secondary indexes and foreign keys after the rows: much faster from some ten thousand rows on. They are
+    /// taken away first and come back exactly as they were, also after an error.
+    #[arg(long)]
+    defer_indexes: bool,
+
+    /// Make users that can log in: member, editor, admin, and load1, load2, ... for `seeder load`. Their password is
+    /// kinoteka-demo, known to everybody: not for a server that strangers can reach.
+    #[arg(long)]
+    with_demo_accounts: bool,
+
+    /// How many members for load --with-demo-accounts makes.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=100_000), requires = "with_demo_accounts")]
+    load_accounts: u32,
+
+    /// Connections that load at once on PostgreSQL; as many as there are cores if left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: Option<u16>,
+
+    #[command(flatten)]
+    numbers: Numbers,
+}
+
+/// Numbers that stand for those of the size.
+#[derive(Args)]
+#[command(next_help_heading = "Numbers, for those of the size")]
+struct Numbers {
+    /// Films.
+    #[arg(long, value_name = "N", value_parser = number())]
+    movies: Option<u32>,
+    /// Persons of the film trade.
+    #[arg(long, value_name = "N", value_parser = number())]
+    persons: Option<u32>,
+    /// Users.
+    #[arg(long, value_name = "N", value_parser = number())]
+    users: Option<u32>,
+    /// Entries of film staff; a film has at most 18.
+    #[arg(long, value_name = "N", value_parser = number())]
+    staff: Option<u32>,
+    /// Awards given.
+    #[arg(long, value_name = "N", value_parser = number())]
+    awards: Option<u32>,
+    /// Films present at online cinemas; a film is at 10 at most.
+    #[arg(long, value_name = "N", value_parser = number())]
+    presences: Option<u32>,
+    /// Orders of films by users.
+    #[arg(long, value_name = "N", value_parser = number())]
+    orders: Option<u32>,
+    /// Publications.
+    #[arg(long, value_name = "N", value_parser = number())]
+    publications: Option<u32>,
+    /// The fewest sentences of a publication.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    sentences_min: Option<u32>,
+    /// The most sentences of a publication.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    sentences_max: Option<u32>,
+    /// Comments on films and publications.
+    #[arg(long, value_name = "N", value_parser = number())]
+    comments: Option<u32>,
+    /// Ratings of films and publications.
+    #[arg(long, value_name = "N", value_parser = number())]
+    ratings: Option<u32>,
+}
+
+fn number() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(..=i64::from(Sizes::MAX))
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    /// 500 films, 1,500 persons, 300 users, 5,000 comments: a second or two.
+    Demo,
+    /// 1,000 films, 5,000 persons, 50,000 users, 20,000 comments.
+    Small,
+    /// 10,000 films, 50,000 persons, 500,000 users, 200,000 comments.
+    Medium,
+    /// 100,000 films, 500,000 persons, 5,000,000 users, 2,000,000 comments.
+    Original,
+}
+
+impl SeedArguments {
+    /// What to seed.
+    pub fn options(&self) -> SeedOptions {
+        let defaults = SeedOptions::default();
+        SeedOptions {
+            sizes: self.sizes(),
+            rng_seed: self.rng_seed,
+            demo_accounts: self.with_demo_accounts.then_some(self.load_accounts),
+            defer_indexes: self.defer_indexes,
+            jobs: self.jobs.map_or(defaults.jobs, usize::from),
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        let size = match self.size {
+            Size::Demo => Sizes::demo(),
+            Size::Small => Sizes::small(),
+            Size::Medium => Sizes::medium(),
+            Size::Original => Sizes::original(),
+        };
+        let numbers = &self.numbers;
+        Sizes {
+            movies: numbers.movies.unwrap_or(size.movies),
+            persons: numbers.persons.unwrap_or(size.persons),
+            users: numbers.users.unwrap_or(size.users),
+            staff: numbers.staff.unwrap_or(size.staff),
+            awards: numbers.awards.unwrap_or(size.awards),
+            presences: numbers.presences.unwrap_or(size.presences),
+            orders: numbers.orders.unwrap_or(size.orders),
+            publications: numbers.publications.unwrap_or(size.publications),
+            sentences_min: numbers.sentences_min.unwrap_or(size.sentences_min),
+            sentences_max: numbers.sentences_max.unwrap_or(size.sentences_max),
+            comments: numbers.comments.unwrap_or(size.comments),
+            ratings: numbers.ratings.unwrap_or(size.ratings),
+        }
+    }
+}

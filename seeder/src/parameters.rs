@@ -1,0 +1,93 @@
+//! What tells one seed from another: noted in the database, so that only the same goes on.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::SeedOptions;
+use crate::sizes::Sizes;
+
+/// All that the rows of a seed depend on.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Parameters {
+    rng_seed: u64,
+    load_accounts: Option<u32>,
+    #[serde(flatten)]
+    sizes: Sizes,
+}
+
+impl Parameters {
+    /// Those of a seed.
+    pub fn of(options: &SeedOptions) -> Self {
+        Self { rng_seed: options.rng_seed, load_accounts: options.demo_accounts, sizes: options.sizes }
+    }
+
+    /// As they are noted.
+    pub fn to_text(&self) -> String {
+        Value::Object(self.flags()).to_string()
+    }
+
+    /// Reads what was noted; `None` when another program wrote it.
+    pub fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// Where others differ, flag by flag.
+    pub fn differences(&self, other: &Self) -> String {
+        let asked = other.flags();
+        let different: Vec<_> = self
+            .flags()
+            .into_iter()
+            .filter(|(name, value)| asked.get(name) != Some(value))
+            .map(|(name, value)| match asked.get(&name) {
+                Some(asked) => format!("{}, not {asked}", flag(&name, &value)),
+                None => flag(&name, &value),
+            })
+            .collect();
+        different.join(", ")
+    }
+
+    fn flags(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(flags)) => flags,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl fmt::Display for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flags: Vec<_> = self.flags().iter().map(|(name, value)| flag(name, value)).collect();
+        f.write_str(&flags.join(" "))
+    }
+}
+
+/// A parameter as it is asked for on the command line.
+fn flag(name: &str, value: &Value) -> String {
+    match (name, value) {
+        ("load_accounts", Value::Null) => "no --with-demo-accounts".to_owned(),
+        ("load_accounts", count) => format!("--with-demo-accounts --load-accounts {count}"),
+        _ => format!("--{} {value}", name.replace('_', "-")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_reads_back() {
+        let parameters = Parameters::of(&SeedOptions { rng_seed: u64::MAX, ..SeedOptions::default() });
+        assert_eq!(Parameters::from_text(&parameters.to_text()), Some(parameters));
+        assert_eq!(Parameters::from_text("{}"), None);
+    }
+
+    #[test]
+    fn differences_are_named_by_their_flags() {
+        let began = Parameters::of(&SeedOptions::default());
+        let sizes = Sizes { movies: 7, ..Sizes::demo() };
+        let asked = Parameters::of(&SeedOptions { sizes, demo_accounts: Some(3), ..SeedOptions::default() });
+        assert_eq!(began.differences(&asked), "no --with-demo-accounts, not 3, --movies 500, not 7");
+    }
+}

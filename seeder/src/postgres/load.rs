@@ -1,0 +1,136 @@
+//! Rows on their way into PostgreSQL.
+//!
+//! Each job takes a chunk, stores it by one `COPY` and makes its side tables in the same
+//! transaction, then takes the next. A thread of its own makes the rows meanwhile, and those of the
+//! job's next chunk, and waits when so much text is under way as the channels hold: memory depends
+//! on the number of jobs, never on that of rows.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::try_join_all;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::copy_text::write_row;
+use crate::error::SeedError;
+use crate::fakes::World;
+use crate::steps::{Chunk, Step};
+use crate::target::Load;
+use crate::watch::Event;
+
+/// Bytes of `COPY` data sent at once.
+const PIECE_BYTES: usize = 128 * 1024;
+
+/// Pieces that wait to be sent, for each chunk under way.
+const PIECES_WAITING: usize = 2;
+
+/// Work that several connections take from.
+struct Queue<T>(Mutex<VecDeque<T>>);
+
+impl<T> Queue<T> {
+    fn new(items: impl IntoIterator<Item = T>) -> Self {
+        Self(Mutex::new(items.into_iter().collect()))
+    }
+
+    fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// Stores all rows of a step; returns how many there were. The connections' work runs side by side;
+/// at the first failure all of it stops.
+pub async fn load(workers: &mut [PgConnection], load: &Load) -> Result<u64, SeedError> {
+    let queue = Queue::new(load.step.chunks(&load.world));
+    let counts = try_join_all(workers.iter_mut().map(|worker| take_chunks(worker, load, &queue))).await?;
+    Ok(counts.iter().sum())
+}
+
+async fn take_chunks(worker: &mut PgConnection, load: &Load, queue: &Queue<Chunk>) -> Result<u64, SeedError> {
+    let mut rows = 0;
+    let mut next = queue.take().map(|chunk| Pieces::start(load, chunk));
+    while let Some(pieces) = next {
+        next = queue.take().map(|chunk| Pieces::start(load, chunk));
+        let stored = store(worker, load.step, pieces).await?;
+        load.watch.note(Event::Stored(stored));
+        rows += stored;
+    }
+    Ok(rows)
+}
+
+async fn store(worker: &mut PgConnection, step: &Step, mut pieces: Pieces) -> Result<u64, SeedError> {
+    let columns: Vec<String> = (step.columns)().iter().map(|column| format!(r#""{column}""#)).collect();
+    let statement = format!(r#"COPY "{}" ({}) FROM STDIN"#, step.table, columns.join(", "));
+    let mut transaction = worker.begin().await?;
+    let mut copy = transaction.copy_in_raw(&statement).await?;
+    while let Some(piece) = pieces.receiver.recv().await {
+        copy.send(piece.into_bytes()).await?;
+    }
+    pieces.thread.await??;
+    let rows = copy.finish().await?;
+    for side in step.sides {
+        sqlx::query(side.postgres).bind(pieces.chunk.ids.0).bind(pieces.chunk.ids.1).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(rows)
+}
+
+/// The rows of a chunk, on their way from the thread that makes them.
+struct Pieces {
+    chunk: Chunk,
+    receiver: Receiver<String>,
+    thread: JoinHandle<Result<(), SeedError>>,
+}
+
+impl Pieces {
+    fn start(load: &Load, chunk: Chunk) -> Self {
+        let (sender, receiver) = channel(PIECES_WAITING);
+        let (world, step, groups) = (Arc::clone(&load.world), load.step, chunk.groups.clone());
+        let thread = spawn_blocking(move || make(&world, step, groups, &sender));
+        Self { chunk, receiver, thread }
+    }
+}
+
+/// Writes rows as `COPY` wants them, piece by piece, as long as anybody takes them.
+fn make(world: &World, step: &Step, groups: std::ops::Range<u32>, sender: &Sender<String>) -> Result<(), SeedError> {
+    let mut piece = String::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
+    let mut is_known = true;
+    for group in groups {
+        (step.make)(world, group, &mut |row| {
+            is_known &= write_row(&row, &mut piece);
+            if piece.len() >= PIECE_BYTES {
+                let full = std::mem::replace(&mut piece, String::with_capacity(PIECE_BYTES + PIECE_BYTES / 4));
+                // When nobody takes it the load has stopped, and says why elsewhere.
+                let _ = sender.blocking_send(full);
+            }
+        });
+        if !is_known {
+            return Err(SeedError::Value { table: step.table });
+        }
+        if sender.is_closed() {
+            return Ok(());
+        }
+    }
+    let _ = sender.blocking_send(piece);
+    Ok(())
+}
+
+/// Runs statements on several connections, in the order given, each in a transaction of its own.
+pub async fn execute_all(
+    workers: &mut [PgConnection],
+    statements: Vec<String>,
+    on_done: &(dyn Fn() + Sync),
+) -> Result<(), SeedError> {
+    let queue = &Queue::new(statements);
+    let jobs = workers.iter_mut().map(async |worker| {
+        while let Some(sql) = queue.take() {
+            worker.execute(AssertSqlSafe(sql)).await?;
+            on_done();
+        }
+        Ok::<(), SeedError>(())
+    });
+    try_join_all(jobs).await?;
+    Ok(())
+}

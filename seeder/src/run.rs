@@ -1,0 +1,116 @@
+//! The course of a seed, whichever the database.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::SeedError;
+use crate::fakes::World;
+use crate::fakes::accounts::Accounts;
+use crate::parameters::Parameters;
+use crate::steps::{STEPS, Step};
+use crate::target::{Load, Mark, Target};
+use crate::watch::{Event, StepReport, Watch};
+use crate::{SeedOptions, Summary};
+
+/// The last mark: everything is back, and statistics are collected.
+pub const ALL_DONE: &str = "all_done";
+
+/// Runs the steps that are not done yet.
+pub async fn run<T: Target>(
+    target: &mut T,
+    options: &SeedOptions,
+    watch: &Arc<dyn Watch>,
+) -> Result<Summary, SeedError> {
+    let started = Instant::now();
+    let parameters = Parameters::of(options);
+    let marks = target.marks().await?;
+    refuse_others(&marks, &parameters)?;
+    let is = |step: &Step, finished: bool| marks.iter().any(|mark| mark.name == step.name && mark.finished == finished);
+    let left: Vec<&'static Step> = STEPS.iter().filter(|step| !is(step, true)).collect();
+    for &step in left.iter().filter(|step| !is(step, false)) {
+        if target.has_rows(step.table).await? {
+            return Err(SeedError::NotEmpty { table: step.table });
+        }
+    }
+    if marks.iter().any(|mark| mark.name == ALL_DONE) {
+        return Err(SeedError::NotEmpty { table: STEPS[0].table });
+    }
+
+    let world = Arc::new(lay_out(options).await?);
+    watch.note(Event::Rows(left.iter().map(|step| u64::from(step.rows(&world))).sum()));
+    for step in STEPS.iter().filter(|step| is(step, true)) {
+        watch.note(Event::Skipped(step.name));
+    }
+    let load = |step: &'static Step| Load {
+        step,
+        world: Arc::clone(&world),
+        parameters: parameters.to_text(),
+        begun: is(step, false),
+        defer_indexes: options.defer_indexes,
+        watch: Arc::clone(watch),
+    };
+    let loaded = async {
+        if !left.is_empty() {
+            target.take_away(options.defer_indexes).await?;
+        }
+        let mut rows = 0;
+        for &step in &left {
+            rows += load_step(target, load(step)).await?;
+        }
+        Ok(rows)
+    }
+    .await;
+    let restored = target.restore(watch.as_ref()).await.map_err(|reason| {
+        // The first failure explains the second.
+        let reason = Box::new(reason);
+        SeedError::NotRestored { reason }
+    });
+    let rows = match (loaded, restored) {
+        (Err(SeedError::Step { step, reason }), Err(_)) => {
+            let reason = Box::new(SeedError::NotRestored { reason });
+            return Err(SeedError::Step { step, reason });
+        }
+        (loaded, restored) => {
+            let rows = loaded?;
+            restored?;
+            rows
+        }
+    };
+    watch.note(Event::Tidying);
+    target.tidy(&parameters.to_text()).await?;
+    Ok(Summary { rows, elapsed: started.elapsed() })
+}
+
+async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedError> {
+    let (step, watch) = (load.step, Arc::clone(&load.watch));
+    let started = Instant::now();
+    watch.note(Event::Step(step.name, u64::from(step.rows(&load.world))));
+    let rows =
+        target.load(load).await.map_err(|reason| SeedError::Step { step: step.name, reason: Box::new(reason) })?;
+    watch.note(Event::Done(StepReport { name: step.name, rows, elapsed: started.elapsed() }));
+    Ok(rows)
+}
+
+/// Refuses to go on with another's seed.
+fn refuse_others(marks: &[Mark], asked: &Parameters) -> Result<(), SeedError> {
+    let Some(mark) = marks.first() else { return Ok(()) };
+    let began = Parameters::from_text(&mark.parameters).ok_or_else(|| SeedError::Marks(mark.parameters.clone()))?;
+    let is_done = marks.iter().any(|mark| mark.name == ALL_DONE);
+    if began == *asked || is_done {
+        return Ok(());
+    }
+    Err(SeedError::OtherParameters { began: Box::new(began), asked: Box::new(asked.clone()) })
+}
+
+/// Makes the frame of all rows: a second's work at full size, and a password's hash.
+async fn lay_out(options: &SeedOptions) -> Result<World, SeedError> {
+    let options = *options;
+    tokio::task::spawn_blocking(move || {
+        let mut world = World::new(options.rng_seed, options.sizes);
+        if let Some(load_members) = options.demo_accounts {
+            world.accounts = Some(Accounts { load_members, password_hash: crate::password::hash(options.rng_seed)? });
+        }
+        Ok(world)
+    })
+    .await?
+}

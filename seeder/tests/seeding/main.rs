@@ -1,0 +1,14 @@
+//! `seeder` as people start it, on both databases.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[macro_use]
+#[path = "../../../tests/support/mod.rs"]
+mod support;
+
+mod accounts;
+mod command_line;
+mod content;
+mod deferred;
+mod interrupted;
+mod program;

@@ -1,0 +1,223 @@
+//! Results as server-sent events, by the protocol of `graphql-sse` in its mode of distinct connections:
+//! a request, and a stream of its results.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::Poll;
+
+use async_graphql::futures_util::poll;
+use async_graphql::futures_util::stream::{self, Stream, StreamExt};
+use async_graphql::{Executor, Response as Outcome, ServerError};
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::graphql::Endpoint;
+use super::operation::{Running, Step};
+use super::places::Place;
+use super::respond;
+use super::serve::Link;
+use super::subscribe::{Payload, Payloads, ResumeFrom};
+use crate::metrics::{self, OpenSocket};
+use crate::telemetry::{self, RequestContext, Streamed};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Characters of an event's id at most: longer ones are none of ours.
+const EVENT_ID_LENGTH_MAX: usize = 1_024;
+/// Results that are written at once.
+const RESULTS_PER_CHUNK: usize = 64;
+
+/// What an event stream that was cut off wants to go on after.
+pub(super) fn read_last_id(headers: &HeaderMap) -> Option<ResumeFrom> {
+    let id = headers.get(LAST_EVENT_ID)?.to_str().ok()?;
+    (1..=EVENT_ID_LENGTH_MAX).contains(&id.len()).then(|| ResumeFrom(id.into()))
+}
+
+/// The one result of a query or a mutation, and the end.
+pub(super) fn respond_once(outcome: &Outcome) -> Response {
+    match respond::payload(outcome) {
+        Some(json) => finished(&Payload { event_id: None, json }),
+        None => refuse(&outcome.errors),
+    }
+}
+
+/// What is wrong with a document, in the way that an `EventSource` can read it.
+pub(super) fn refuse(errors: &[ServerError]) -> Response {
+    finished(&refused(errors))
+}
+
+fn finished(payload: &Payload) -> Response {
+    let mut text = Vec::new();
+    write_next(&mut text, payload);
+    text.extend_from_slice(COMPLETE);
+    answer(Body::from(text))
+}
+
+fn refused(errors: &[ServerError]) -> Payload {
+    let json = respond::errors(errors);
+    Payload { event_id: None, json }
+}
+
+/// A subscription's results, as they come.
+pub(super) fn listen<E: Executor>(
+    endpoint: Arc<Endpoint<E>>,
+    payloads: Payloads,
+    token: Option<Arc<str>>,
+    place: Place,
+    link: &Link,
+) -> Response {
+    let now = Instant::now();
+    let listener = Listener {
+        endpoint,
+        running: Running::listen(payloads),
+        token,
+        stopping: link.stopping(),
+        open: OpenSocket::begin("events"),
+        context: telemetry::current_request(),
+        opened: now,
+        checked: now,
+        results: 0,
+        _place: place,
+    };
+    answer(Body::from_stream(listener.chunks()))
+}
+
+/// Everything of an event stream; dropped when it is over or the client has left.
+struct Listener<E> {
+    endpoint: Arc<Endpoint<E>>,
+    running: Running,
+    token: Option<Arc<str>>,
+    stopping: watch::Receiver<()>,
+    open: OpenSocket,
+    context: Option<Arc<RequestContext>>,
+    opened: Instant,
+    /// When the session was last looked up.
+    checked: Instant,
+    results: u64,
+    _place: Place,
+}
+
+impl<E: Executor> Listener<E> {
+    fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        // A comment: the client sees at once that it is connected.
+        let hello = stream::once(async { Ok(Bytes::from_static(COMMENT)) });
+        let rest = stream::unfold(Some(self), |listener| async {
+            let mut listener = listener?;
+            let context = listener.context.clone();
+            let chunk = match context {
+                Some(context) => context.scope(listener.next()).await,
+                None => listener.next().await,
+            };
+            let (text, over) = chunk?;
+            Some((Ok(text), (!over).then_some(listener)))
+        });
+        hello.chain(rest)
+    }
+
+    /// The next piece of text, and whether it is the last; none if there is nothing more to say.
+    async fn next(&mut self) -> Option<(Bytes, bool)> {
+        let step = tokio::select! {
+            biased;
+            // A stream that ends without "complete" is asked for again.
+            _ = self.stopping.changed() => return self.end("stopping"),
+            step = self.running.next() => step,
+            () = sleep(self.endpoint.limits.keep_alive()) => {
+                if self.is_signed_out().await {
+                    return self.end("signed out");
+                }
+                return Some((Bytes::from_static(COMMENT), false));
+            }
+        };
+        let mut text = Vec::new();
+        let mut step = Some(step?);
+        for _ in 0..RESULTS_PER_CHUNK {
+            match step {
+                Some(Step::Next(payload)) => {
+                    self.results += 1;
+                    metrics::count_result();
+                    write_next(&mut text, &payload);
+                }
+                Some(Step::Refused(errors)) => {
+                    write_next(&mut text, &refused(&errors));
+                    return self.complete(text);
+                }
+                Some(Step::Complete) => return self.complete(text),
+                Some(Step::Lagged) => return self.break_off(text, "lagged"),
+                Some(Step::Stopping) => return self.break_off(text, "stopping"),
+                Some(Step::SignedOut) => return self.break_off(text, "signed out"),
+                Some(Step::Listening) | None => {}
+            }
+            let Poll::Ready(next) = poll!(self.running.next()) else { break };
+            step = next;
+        }
+        if self.checked.elapsed() >= self.endpoint.limits.session_check() && self.is_signed_out().await {
+            return self.break_off(text, "signed out");
+        }
+        Some((text.into(), false))
+    }
+
+    fn complete(&mut self, mut text: Vec<u8>) -> Option<(Bytes, bool)> {
+        text.extend_from_slice(COMPLETE);
+        self.break_off(text, "complete")
+    }
+
+    fn break_off(&mut self, text: Vec<u8>, end: &'static str) -> Option<(Bytes, bool)> {
+        self.open.end = end.into();
+        Some((text.into(), true))
+    }
+
+    fn end(&mut self, end: &'static str) -> Option<(Bytes, bool)> {
+        self.open.end = end.into();
+        None
+    }
+
+    async fn is_signed_out(&mut self) -> bool {
+        let Some(token) = &self.token else { return false };
+        if self.checked.elapsed() < self.endpoint.limits.session_check() {
+            return false;
+        }
+        self.checked = Instant::now();
+        let viewer = self.endpoint.callers.sign_in(token).await;
+        // Whoever was let in stays while nobody can tell.
+        viewer.is_err_and(|refusal| refusal.status == Some(StatusCode::UNAUTHORIZED))
+    }
+}
+
+impl<E> Drop for Listener<E> {
+    fn drop(&mut self) {
+        if let Some(context) = &self.context {
+            let (end, open) = (self.open.end.to_string(), self.opened.elapsed());
+            context.streamed(Streamed { end, operations: 1, results: self.results, open });
+        }
+    }
+}
+
+const COMMENT: &[u8] = b":\n\n";
+/// With an empty `data`, without which `EventSource` would not tell anybody.
+const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
+
+fn write_next(text: &mut Vec<u8>, payload: &Payload) {
+    if let Some(id) = &payload.event_id {
+        text.extend_from_slice(b"id: ");
+        text.extend_from_slice(id.as_bytes());
+        text.push(b'\n');
+    }
+    text.extend_from_slice(b"event: next\ndata: ");
+    // JSON of ours has no line breaks.
+    text.extend_from_slice(&payload.json);
+    text.extend_from_slice(b"\n\n");
+}
+
+fn answer(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    // nginx would gather what should go out at once.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}

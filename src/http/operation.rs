@@ -1,0 +1,136 @@
+//! An operation whose results are a stream, whatever carries them: a WebSocket or server-sent events.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_graphql::futures_util::future::BoxFuture;
+use async_graphql::futures_util::stream::Stream;
+use async_graphql::{Request, Response as Outcome, ServerError};
+use axum::http::StatusCode;
+
+use super::refusal::Refusal;
+use super::subscribe::{End, Payload, Payloads, ResumeFrom};
+use super::{request, respond};
+use crate::metrics::Listening;
+use crate::viewer::Caller;
+
+/// What is asked, by whom, and in which way.
+pub(super) struct Ask {
+    pub(super) operation: Request,
+    pub(super) caller: Caller,
+    /// By which the caller signs in.
+    pub(super) token: Option<Arc<str>>,
+    /// Whether nothing may be changed.
+    pub(super) safe: bool,
+    /// Whether the caller reads streams.
+    pub(super) streams: bool,
+    pub(super) resume_from: Option<ResumeFrom>,
+}
+
+/// An operation that was not refused.
+pub(super) enum Begun {
+    /// A query or a mutation, which is done.
+    One(Box<Outcome>),
+    /// A subscription.
+    Many(Payloads),
+}
+
+/// What happens to an operation, one after the other.
+pub(super) enum Step {
+    /// It is a subscription, and results will come.
+    Listening,
+    Next(Payload),
+    /// The last one: it was not executed.
+    Refused(Vec<ServerError>),
+    /// The last one: that was all.
+    Complete,
+    /// The last one: its client is too slow.
+    Lagged,
+    /// The last one: the server stops.
+    Stopping,
+    /// The last one: its token is not, or no longer, valid.
+    SignedOut,
+}
+
+/// An operation that goes on.
+pub(super) struct Running(State);
+
+enum State {
+    Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
+    Listening(Payloads, Listening),
+    Last(Step),
+    Over,
+}
+
+impl Running {
+    pub(super) fn begin(beginning: BoxFuture<'static, Result<Begun, Refusal>>) -> Self {
+        Self(State::Beginning(beginning))
+    }
+
+    pub(super) fn listen(payloads: Payloads) -> Self {
+        Self(State::Listening(payloads, Listening::begin()))
+    }
+
+    /// Says the last thing.
+    fn end(&mut self, last: Step) -> Step {
+        self.0 = State::Over;
+        last
+    }
+
+    fn begun(&mut self, begun: Result<Begun, Refusal>) -> Step {
+        match begun {
+            Ok(Begun::One(outcome)) => match respond::payload(&outcome) {
+                Some(json) => {
+                    self.0 = State::Last(Step::Complete);
+                    Step::Next(Payload { event_id: None, json })
+                }
+                None => self.end(Step::Refused(outcome.errors)),
+            },
+            Ok(Begun::Many(payloads)) => {
+                *self = Self::listen(payloads);
+                Step::Listening
+            }
+            Err(refusal) => {
+                refusal.count();
+                let signed_out = refusal.status == Some(StatusCode::UNAUTHORIZED);
+                self.end(if signed_out { Step::SignedOut } else { Step::Refused(vec![*refusal.error]) })
+            }
+        }
+    }
+
+    fn heard(&mut self, item: Option<Result<Payload, End>>) -> Step {
+        match item {
+            Some(Ok(payload)) => Step::Next(payload),
+            Some(Err(End::Refused(errors))) => self.end(Step::Refused(errors)),
+            Some(Err(End::Lagged)) => self.end(Step::Lagged),
+            Some(Err(End::Stopping)) => self.end(Step::Stopping),
+            None => self.end(Step::Complete),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+        match &mut self.0 {
+            State::Beginning(beginning) => beginning.as_mut().poll(cx).map(|begun| Some(self.begun(begun))),
+            State::Listening(payloads, _) => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
+            State::Last(_) => match std::mem::replace(&mut self.0, State::Over) {
+                State::Last(last) => Poll::Ready(Some(last)),
+                _ => Poll::Ready(None),
+            },
+            State::Over => Poll::Ready(None),
+        }
+    }
+}
+
+impl Stream for Running {
+    type Item = Step;
+
+    /// A panic ends the operation, not all that share its connection.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+        catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or_else(|panic| {
+            let error = request::report_panic(&*panic);
+            Poll::Ready(Some(self.end(Step::Refused(vec![error]))))
+        })
+    }
+}

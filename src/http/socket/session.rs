@@ -1,0 +1,356 @@
+//! What goes on in a socket: one task reads, starts operations, and writes what they give.
+//!
+//! Nothing is read and no result is taken while the client does not read what was written before. So
+//! what a socket holds is bounded by its write buffer and by the buffers behind its operations, and a
+//! client that is too slow is ended by these ([`Step::Lagged`]) or by the time that writing may take.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_graphql::futures_util::future::poll_fn;
+use async_graphql::futures_util::sink::Sink;
+use async_graphql::futures_util::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
+use async_graphql::futures_util::{FutureExt, poll};
+use async_graphql::{Executor, Request, Value};
+use axum::http::StatusCode;
+use serde_json::{Map, Value as Json};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::Socket;
+use super::close::Close;
+use super::message::{self, Said};
+use crate::http::caller;
+use crate::http::graphql::Endpoint;
+use crate::http::operation::{Ask, Running, Step};
+use crate::http::refusal::Refusal;
+use crate::metrics;
+use crate::telemetry::Streamed;
+use crate::viewer::Caller;
+
+/// Results that are gathered before they are sent and the client is heard again.
+const RESULTS_PER_TURN: usize = 64;
+
+/// One client's socket.
+pub(super) struct Session<E> {
+    endpoint: Arc<Endpoint<E>>,
+    caller: Caller,
+    token: Option<Arc<str>>,
+    stopping: watch::Receiver<()>,
+    acknowledged: bool,
+    operations: SelectAll<Abortable<Operation>>,
+    active: Vec<Active>,
+    opened: Instant,
+    heard: Instant,
+    /// Since when an answer to our ping is waited for.
+    pinged: Option<Instant>,
+    /// When the session was last looked up.
+    checked: Instant,
+    begun: u64,
+    results: u64,
+}
+
+/// An operation with its id, which is written as a JSON string.
+struct Operation {
+    id: Arc<str>,
+    running: Running,
+}
+
+struct Active {
+    id: Arc<str>,
+    abort: AbortHandle,
+    /// Whether it is a subscription.
+    listening: bool,
+}
+
+impl Stream for Operation {
+    type Item = (Arc<str>, Step);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let step = Pin::new(&mut self.running).poll_next(cx);
+        step.map(|step| step.map(|step| (Arc::clone(&self.id), step)))
+    }
+}
+
+type PollWrite = fn(Pin<&mut Socket>, &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+impl<E: Executor> Session<E> {
+    pub(super) fn new(
+        endpoint: Arc<Endpoint<E>>,
+        caller: Caller,
+        token: Option<Arc<str>>,
+        stopping: watch::Receiver<()>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            endpoint,
+            caller,
+            token,
+            stopping,
+            acknowledged: false,
+            operations: SelectAll::new(),
+            active: Vec::new(),
+            opened: now,
+            heard: now,
+            pinged: None,
+            checked: now,
+            begun: 0,
+            results: 0,
+        }
+    }
+
+    /// What the socket was used for.
+    pub(super) fn count(&self) -> Streamed {
+        Streamed { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
+    }
+
+    /// Goes on until there is a reason to end.
+    pub(super) async fn run(&mut self, socket: &mut Socket) -> Close {
+        let mut alarm = std::pin::pin!(sleep_until(self.opened + self.endpoint.limits.init_timeout()));
+        loop {
+            if let Err(close) = self.turn(socket, alarm.as_mut()).await {
+                return close;
+            }
+        }
+    }
+
+    async fn turn(&mut self, socket: &mut Socket, alarm: Pin<&mut Sleep>) -> Result<(), Close> {
+        let mut alarm = alarm;
+        tokio::select! {
+            biased;
+            // An error means that the server is gone.
+            _ = self.stopping.changed() => return self.stop(socket).await,
+            () = &mut alarm => {
+                let next = self.look_round(socket).await?;
+                alarm.reset(next);
+            }
+            message = socket.next() => {
+                let message = message.ok_or(Close::Lost)?;
+                let limit = self.endpoint.limits.limit_message_bytes;
+                self.hear(socket, message.map_err(|error| Close::after(&error, limit))?).await?;
+                if self.begun == 0 && self.acknowledged {
+                    alarm.reset(self.next_look());
+                }
+            }
+            Some((id, step)) = self.operations.next() => self.pass_on(socket, &id, step).await?,
+        }
+        for _ in 1..RESULTS_PER_TURN {
+            let Poll::Ready(Some((id, step))) = poll!(self.operations.next()) else { break };
+            self.pass_on(socket, &id, step).await?;
+        }
+        self.write(socket, <Socket as Sink<Message>>::poll_flush).await
+    }
+
+    async fn hear(&mut self, socket: &mut Socket, message: Message) -> Result<(), Close> {
+        self.heard = Instant::now();
+        self.pinged = None;
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(Close::invalid("Invalid message: it is binary, not text")),
+            Message::Close(_) => return Err(Close::Client),
+            // Pings are answered as soon as something is written.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+        };
+        match message::read(&text).map_err(Close::invalid)? {
+            Said::Init(payload) => self.init(socket, &payload).await,
+            Said::Ping(payload) => self.say(socket, message::pong(payload)).await,
+            Said::Pong => Ok(()),
+            Said::Subscribe { id, request } => self.subscribe(socket, &id, *request).await,
+            Said::Complete { id } => {
+                self.forget(&quote(&id));
+                Ok(())
+            }
+        }
+    }
+
+    async fn init(&mut self, socket: &mut Socket, payload: &Map<String, Json>) -> Result<(), Close> {
+        if self.acknowledged {
+            return Err(Close::SECOND_INIT);
+        }
+        if let Some(token) = read_token(payload)? {
+            self.token = Some(token.into());
+        }
+        self.sign_in().await?;
+        self.acknowledged = true;
+        self.say(socket, message::ack()).await
+    }
+
+    /// Makes sure that the token is still good.
+    async fn sign_in(&mut self) -> Result<(), Close> {
+        self.checked = Instant::now();
+        let Some(token) = &self.token else { return Ok(()) };
+        let limits = &self.endpoint.limits;
+        let viewer = match timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
+            Ok(Ok(viewer)) => viewer,
+            Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => {
+                refusal.count();
+                return Err(Close::FORBIDDEN);
+            }
+            // Nobody can tell at the moment: who was let in before stays.
+            _ if self.acknowledged => return Ok(()),
+            _ => return Err(Close::UNAVAILABLE),
+        };
+        if self.acknowledged && self.caller.viewer != Some(viewer) {
+            // Subscriptions go by the rights that they began with.
+            return Err(Close::FORBIDDEN);
+        }
+        self.caller.viewer = Some(viewer);
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, socket: &mut Socket, id: &str, operation: Request) -> Result<(), Close> {
+        if !self.acknowledged {
+            return Err(Close::UNAUTHORIZED);
+        }
+        let key: Arc<str> = quote(id).into();
+        if self.active.iter().any(|active| active.id == key) {
+            return Err(Close::duplicate(id));
+        }
+        let max = self.endpoint.limits.limit_socket_operations;
+        let asked = self.caller_of(&operation).and_then(|caller| {
+            let room = (self.active.len() as u64) < max;
+            room.then_some(caller).ok_or_else(|| Refusal::socket_operations(max))
+        });
+        let caller = match asked {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                refusal.count();
+                return self.say(socket, message::error(&key, &[*refusal.error])).await;
+            }
+        };
+        self.begun += 1;
+        let token = self.token.clone();
+        let ask = Ask { operation, caller, token, safe: false, streams: true, resume_from: None };
+        let endpoint = Arc::clone(&self.endpoint);
+        // In a box, which is gone once a subscription listens.
+        let running = Running::begin(async move { endpoint.begin(ask).await }.boxed());
+        let (abort, registration) = AbortHandle::new_pair();
+        self.operations.push(Abortable::new(Operation { id: Arc::clone(&key), running }, registration));
+        self.active.push(Active { id: key, abort, listening: false });
+        Ok(())
+    }
+
+    /// A socket has no headers for each operation: the key stands in the extensions.
+    fn caller_of(&self, operation: &Request) -> Result<Caller, Refusal> {
+        let idempotency_key = match operation.extensions.get("idempotencyKey") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(key)) => Some(caller::check_key(key.as_bytes())?),
+            Some(_) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
+        };
+        Ok(Caller { idempotency_key, ..self.caller.clone() })
+    }
+
+    /// Ends an operation, of which nothing more is sent.
+    fn forget(&mut self, id: &str) {
+        if let Some(at) = self.active.iter().position(|active| &*active.id == id) {
+            self.active.swap_remove(at).abort.abort();
+        }
+    }
+
+    async fn pass_on(&mut self, socket: &mut Socket, id: &str, step: Step) -> Result<(), Close> {
+        match step {
+            Step::Listening => {
+                if let Some(active) = self.active.iter_mut().find(|active| &*active.id == id) {
+                    active.listening = true;
+                }
+                Ok(())
+            }
+            Step::Next(payload) => {
+                self.results += 1;
+                metrics::count_result();
+                self.say(socket, message::next(id, &payload.json)).await
+            }
+            Step::Refused(errors) => {
+                self.forget(id);
+                self.say(socket, message::error(id, &errors)).await
+            }
+            Step::Complete => {
+                self.forget(id);
+                self.say(socket, message::complete(id)).await
+            }
+            Step::Lagged => Err(Close::LAGGED),
+            Step::Stopping => Err(Close::RESTART),
+            Step::SignedOut => Err(Close::FORBIDDEN),
+        }
+    }
+
+    /// Lets queries and mutations finish.
+    async fn stop(&mut self, socket: &mut Socket) -> Result<(), Close> {
+        while self.active.iter().any(|active| !active.listening) {
+            let Some((id, step)) = self.operations.next().await else { break };
+            self.pass_on(socket, &id, step).await?;
+            self.write(socket, <Socket as Sink<Message>>::poll_flush).await?;
+        }
+        Err(Close::RESTART)
+    }
+
+    /// Looks whether the client is still there and signed in; gives back when to look again.
+    async fn look_round(&mut self, socket: &mut Socket) -> Result<Instant, Close> {
+        if !self.acknowledged {
+            return Err(Close::INIT_TIMEOUT);
+        }
+        let (now, limits) = (Instant::now(), &self.endpoint.limits);
+        let (patience, check) = (limits.keep_alive(), limits.session_check());
+        if self.pinged.is_some_and(|pinged| now - pinged >= patience) {
+            return Err(Close::Lost);
+        }
+        if self.token.is_some() && now - self.checked >= check {
+            self.sign_in().await?;
+        }
+        if self.pinged.is_none() && now - self.heard >= patience {
+            self.pinged = Some(now);
+            self.say(socket, Message::Ping(Default::default())).await?;
+        }
+        Ok(self.next_look())
+    }
+
+    fn next_look(&self) -> Instant {
+        let limits = &self.endpoint.limits;
+        let keep_alive = self.pinged.unwrap_or(self.heard) + limits.keep_alive();
+        let check = self.token.as_ref().map(|_| self.checked + limits.session_check());
+        check.map_or(keep_alive, |check| check.min(keep_alive))
+    }
+
+    async fn say(&mut self, socket: &mut Socket, message: Message) -> Result<(), Close> {
+        self.write(socket, <Socket as Sink<Message>>::poll_ready).await?;
+        Pin::new(socket).start_send(message).map_err(|_| Close::Lost)
+    }
+
+    /// Waits until the client has taken enough, which has its time.
+    async fn write(&mut self, socket: &mut Socket, poll: PollWrite) -> Result<(), Close> {
+        let mut work = poll_fn(|cx| poll(Pin::new(socket), cx));
+        if let Poll::Ready(done) = poll!(&mut work) {
+            return done.map_err(|_| Close::Lost);
+        }
+        tokio::select! {
+            biased;
+            done = work => done.map_err(|_| Close::Lost),
+            _ = self.stopping.changed() => Err(Close::Lost),
+            () = sleep(self.endpoint.limits.write_timeout()) => {
+                metrics::count_limit("write-timeout-ms");
+                Err(Close::Lost)
+            }
+        }
+    }
+}
+
+/// An id as it stands in messages.
+fn quote(id: &str) -> String {
+    Json::from(id).to_string()
+}
+
+/// The token that `connection_init` brings: `{"Authorization": "Bearer TOKEN"}` or `{"token": "TOKEN"}`.
+fn read_token(payload: &Map<String, Json>) -> Result<Option<String>, Close> {
+    let text = |name: &str| match payload.get(name) {
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Close::invalid(format!("Invalid message: {name} in connection_init must be a string"))),
+    };
+    let header = text("Authorization")?.map_or_else(|| text("authorization"), |header| Ok(Some(header)))?;
+    match header {
+        Some(header) => caller::read_bearer(header.as_bytes()).map(Some).map_err(|_| Close::FORBIDDEN),
+        None => Ok(text("token")?.cloned()),
+    }
+}

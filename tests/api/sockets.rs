@@ -1,0 +1,348 @@
+//! WebSockets by `graphql-transport-ws`: what clients may do, and how those who break the protocol end.
+
+use std::time::Duration;
+
+use async_graphql::futures_util::{SinkExt, StreamExt};
+use entity::sessions;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::app::TestApp;
+use crate::movie::global_id;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(
+    comments_come_over_a_socket,
+    operations_run_at_once,
+    sessions_are_checked_at_connect_and_later,
+    a_slow_reader_is_told_to_come_back,
+);
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const ADDED: &str = "subscription ($subject: ID, $after: String) {
+    commentAdded(subjectId: $subject, after: $after) { cursor comment { text } } }";
+
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    fn request(app: &TestApp) -> ClientRequestBuilder {
+        let uri = format!("{}/graphql", app.origin.replace("http://", "ws://"));
+        ClientRequestBuilder::new(uri.parse().unwrap())
+    }
+
+    async fn try_open(request: ClientRequestBuilder) -> Result<Self, Error> {
+        let opening = timeout(PATIENCE, connect_async(request)).await.expect("an answer comes in time");
+        opening.map(|(socket, _)| Self(socket))
+    }
+
+    /// A socket that has not said anything.
+    async fn open(app: &TestApp) -> Self {
+        Self::try_open(Self::request(app).with_sub_protocol("graphql-transport-ws")).await.unwrap()
+    }
+
+    /// A socket that is acknowledged.
+    async fn begin(app: &TestApp) -> Self {
+        let mut socket = Self::open(app).await;
+        socket.say(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
+    async fn say(&mut self, message: Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    async fn send(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
+    }
+
+    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+        let payload = json!({ "query": query, "variables": variables });
+        self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
+    }
+
+    async fn next(&mut self) -> Message {
+        timeout(PATIENCE, self.0.next()).await.expect("something comes in time").expect("the socket is open").unwrap()
+    }
+
+    /// The next message, with pings left out.
+    async fn hear(&mut self) -> Value {
+        loop {
+            match self.next().await {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The text of the comment that comes next.
+    async fn hear_comment(&mut self) -> (String, String) {
+        let message = self.hear().await;
+        assert_eq!(message["type"], "next", "{message}");
+        let added = &message["payload"]["data"]["commentAdded"];
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
+        (text(&added["comment"]["text"]), text(&added["cursor"]))
+    }
+
+    /// The code that the server closes it with, and the reason; other messages are skipped.
+    async fn hear_end(&mut self) -> (u16, String) {
+        loop {
+            if let Message::Close(frame) = self.next().await {
+                let frame = frame.expect("the server says why");
+                return (frame.code.into(), frame.reason.to_string());
+            }
+        }
+    }
+}
+
+async fn start(backend: Backend, args: &[&str]) -> TestApp {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, args).await;
+    let db = app.sql().await;
+    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
+    app
+}
+
+async fn say(app: &TestApp, text: &str) {
+    let sql = format!("INSERT INTO comments (comment, movie_id) VALUES ('{text}', 1)");
+    app.sql().await.execute_unprepared(&sql).await.unwrap();
+}
+
+async fn cursor(app: &TestApp) -> Value {
+    app.data("{ commentCursor }", json!({})).await["commentCursor"].clone()
+}
+
+async fn comments_come_over_a_socket(backend: Backend) {
+    let app = start(backend, &[]).await;
+    let after = cursor(&app).await;
+    let mut socket = Socket::begin(&app).await;
+    socket.subscribe("a\"б", ADDED, json!({ "after": after })).await;
+    say(&app, "раз").await;
+    say(&app, "два").await;
+    let (first, cursor) = socket.hear_comment().await;
+    assert_eq!((first.as_str(), socket.hear_comment().await.0.as_str()), ("раз", "два"));
+    // Another socket goes on in the middle.
+    let mut other = Socket::begin(&app).await;
+    other.subscribe("1", ADDED, json!({ "after": cursor })).await;
+    assert_eq!(other.hear_comment().await.0, "два");
+    // Its id is free again after it has been completed, and nothing more comes for it.
+    socket.say(json!({ "type": "complete", "id": "a\"б" })).await;
+    socket.subscribe("a\"б", "{ __typename }", json!({})).await;
+    let message = json!({ "type": "next", "id": "a\"б", "payload": { "data": { "__typename": "Query" } } });
+    assert_eq!(socket.hear().await, message);
+    assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "a\"б" }));
+    say(&app, "три").await;
+    assert_eq!(other.hear_comment().await.0, "три");
+    // Clients that listen when the server stops are told to come back.
+    let (stopped, end) = tokio::join!(timeout(PATIENCE, app.stop()), other.hear_end());
+    stopped.expect("it stops in time");
+    assert_eq!(end.0, 1012);
+    assert_eq!(socket.hear_end().await.0, 1012);
+}
+
+async fn operations_run_at_once(backend: Backend) {
+    let app = start(backend, &["--limit-socket-operations", "3"]).await;
+    let after = cursor(&app).await;
+    let mut socket = Socket::begin(&app).await;
+    for id in ["1", "2"] {
+        socket.subscribe(id, ADDED, json!({ "after": after })).await;
+    }
+    socket.subscribe("3", "{ movies { totalCount } }", json!({})).await;
+    let mut heard = vec![socket.hear().await, socket.hear().await];
+    heard.retain(|message| message["id"] == "3");
+    assert_eq!(heard.len(), 2, "{heard:?}");
+    assert_eq!(heard[0]["payload"]["data"]["movies"]["totalCount"], 1);
+    say(&app, "всем").await;
+    let mut ids = vec![socket.hear().await["id"].clone(), socket.hear().await["id"].clone()];
+    ids.sort_by_key(Value::to_string);
+    assert_eq!(ids, ["1", "2"]);
+    // What is wrong with an operation ends it, not the socket.
+    for (query, variables, code) in [
+        ("subscription { nothing }", json!({}), "VALIDATION"),
+        (ADDED, json!({ "after": "?" }), "BAD_USER_INPUT"),
+        ("{", json!({}), "PARSE"),
+    ] {
+        socket.subscribe("4", query, variables).await;
+        let message = socket.hear().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("4")), "{message}");
+        let found = message["payload"][0]["extensions"]["code"].as_str().unwrap_or("none").to_owned();
+        assert!(found.contains(code), "{message}");
+    }
+    socket.subscribe("5", ADDED, json!({ "after": after })).await;
+    socket.hear_comment().await;
+    socket.subscribe("6", "{ __typename }", json!({})).await;
+    let message = socket.hear().await;
+    assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
+}
+
+async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
+    let app = start(backend, &["--session-check-ms", "50"]).await;
+    let mut socket = Socket::open(&app).await;
+    socket.say(json!({ "type": "connection_init", "payload": { "token": "nobody's" } })).await;
+    assert_eq!(socket.hear_end().await.0, 4403);
+    let token = begin_session(&app).await;
+    for payload in [json!({ "token": token }), json!({ "Authorization": format!("Bearer {token}") })] {
+        let mut socket = Socket::open(&app).await;
+        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(socket.hear().await["type"], "connection_ack");
+        let add = "mutation ($input: AddCommentInput!) { addComment(input: $input) {
+            comment { author { username } } errors { message } } }";
+        let input = json!({ "subjectId": global_id("Movie", 1), "text": "Смотрела дважды" });
+        socket.subscribe("1", add, json!({ "input": input })).await;
+        let message = socket.hear().await;
+        assert_eq!(message["payload"]["data"]["addComment"]["comment"]["author"]["username"], "olga", "{message}");
+    }
+    let mut socket = Socket::open(&app).await;
+    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.subscribe("1", ADDED, json!({})).await;
+    app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    assert_eq!(socket.hear_end().await.0, 4403);
+}
+
+async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
+    let app = start(backend, &[]).await;
+    let after = cursor(&app).await;
+    let mut socket = Socket::begin(&app).await;
+    let mut quick = Socket::begin(&app).await;
+    socket.subscribe("1", ADDED, json!({ "after": after })).await;
+    quick.subscribe("1", ADDED, json!({ "after": after })).await;
+    say(&app, "начало").await;
+    assert_eq!(socket.hear_comment().await.0, "начало");
+    assert_eq!(quick.hear_comment().await.0, "начало");
+    // More than fits into the buffers of the operating system.
+    let rows = vec![format!("('{}', 1)", "x".repeat(40_000)); 50].join(", ");
+    let db = app.sql().await;
+    for _ in 0..12 {
+        db.execute_unprepared(&format!("INSERT INTO comments (comment, movie_id) VALUES {rows}")).await.unwrap();
+        for _ in 0..50 {
+            quick.hear_comment().await;
+        }
+    }
+    assert_eq!(socket.hear_end().await.0, 1013);
+}
+
+/// A user with a session, whose token this is.
+async fn begin_session(app: &TestApp) -> String {
+    let (token, db) = ("t".repeat(43), app.sql().await);
+    let user = "INSERT INTO users (username, email, password, fio, birthday)
+        VALUES ('olga', 'olga@mail.example', '!', 'Ольга Петрова', '1991-02-03')";
+    db.execute_unprepared(user).await.unwrap();
+    let now = kinoteka::clock::now().fixed_offset();
+    let session = sessions::ActiveModel {
+        user_id: Set(1),
+        token_hash: Set(Sha256::digest(&token).to_vec()),
+        created_at: Set(now),
+        seen_at: Set(now),
+        expires_at: Set(now + chrono::TimeDelta::hours(1)),
+        ..Default::default()
+    };
+    sessions::Entity::insert(session).exec(&db).await.unwrap();
+    token
+}
+
+async fn closes(app: &TestApp, init: bool, message: Message) -> (u16, String) {
+    let mut socket = if init { Socket::begin(app).await } else { Socket::open(app).await };
+    socket.send(message).await;
+    socket.hear_end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_break_the_protocol_are_closed() {
+    let app = start(Backend::Sqlite, &["--limit-message-bytes", "2000"]).await;
+    let text = |value: Value| Message::text(value.to_string());
+    let subscribe = json!({ "type": "subscribe", "id": "1", "payload": { "query": ADDED } });
+    for (init, message, code, part) in [
+        (true, Message::text("{"), 4400, "JSON"),
+        (true, text(json!({ "type": "start" })), 4400, "start"),
+        (true, text(json!({ "type": "subscribe", "id": "1" })), 4400, "payload"),
+        (true, Message::binary(vec![1]), 4400, "binary"),
+        (false, text(json!({ "type": "connection_init", "payload": 1 })), 4400, "object"),
+        (false, text(json!({ "type": "connection_init", "payload": { "token": 1 } })), 4400, "token"),
+        (false, text(subscribe.clone()), 4401, "Unauthorized"),
+        (true, text(json!({ "type": "connection_init" })), 4429, "Too many initialisation requests"),
+        (true, Message::text("x".repeat(2_001)), 1009, "2000 bytes"),
+    ] {
+        let (found, reason) = closes(&app, init, message.clone()).await;
+        assert!(found == code && reason.contains(part), "{message}: {found} {reason}");
+    }
+    let mut socket = Socket::begin(&app).await;
+    socket.say(subscribe.clone()).await;
+    socket.say(subscribe).await;
+    assert_eq!(socket.hear_end().await, (4409, "Subscriber for 1 already exists".to_owned()));
+    let mut socket = Socket::try_open(Socket::request(&app)).await.unwrap();
+    assert_eq!(socket.hear_end().await, (4406, "Subprotocol not acceptable".to_owned()));
+    // The server goes on.
+    Socket::begin(&app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing_is_closed() {
+    let app = start(Backend::Sqlite, &["--init-timeout-ms", "100", "--keep-alive-ms", "100"]).await;
+    let mut socket = Socket::open(&app).await;
+    assert_eq!(socket.hear_end().await.0, 4408);
+    // One that answers pings stays, and asks for answers itself.
+    let mut socket = Socket::begin(&app).await;
+    for _ in 0..5 {
+        assert!(matches!(socket.next().await, Message::Ping(_)));
+    }
+    socket.say(json!({ "type": "ping", "payload": { "a": [1] } })).await;
+    assert_eq!(socket.hear().await, json!({ "type": "pong", "payload": { "a": [1] } }));
+    socket.say(json!({ "type": "ping" })).await;
+    assert_eq!(socket.hear().await, json!({ "type": "pong" }));
+    drop(socket);
+    // One that does not answer is dropped.
+    let dead = Socket::begin(&app).await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let metrics = app.client.get(format!("{}/metrics", app.origin)).send().await.unwrap().text().await.unwrap();
+        if metrics.lines().any(|line| line.contains("sockets_closed") && line.contains("end=\"lost\"")) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{metrics}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(dead);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_are_for_own_pages_and_limited() {
+    let app = start(
+        Backend::Sqlite,
+        &["--limit-sockets-per-client", "2", "--limit-sockets", "2", "--cors-origins", "https://films.example"],
+    )
+    .await;
+    let status = async |request: ClientRequestBuilder| match Socket::try_open(request).await {
+        Ok(socket) => {
+            drop(socket);
+            101
+        }
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(error) => panic!("{error}"),
+    };
+    let from =
+        |origin: &str| Socket::request(&app).with_sub_protocol("graphql-transport-ws").with_header("origin", origin);
+    assert_eq!(status(from("https://evil.example")).await, 403);
+    assert_eq!(status(from("https://films.example")).await, 101);
+    assert_eq!(status(from(&app.origin)).await, 101);
+    // Places are free again some time after their clients have left.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let (one, two) = loop {
+        let open = || Socket::try_open(Socket::request(&app).with_sub_protocol("graphql-transport-ws"));
+        if let (Ok(one), Ok(two)) = (open().await, open().await) {
+            break (one, two);
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no place gets free");
+    };
+    let refused = status(Socket::request(&app)).await;
+    assert!([429, 503].contains(&refused), "{refused}");
+    drop((one, two));
+}

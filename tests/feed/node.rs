@@ -1,0 +1,113 @@
+//! A server process, and listening to it over a WebSocket.
+
+use std::net::TcpStream as Probe;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::support::postgres::free_port;
+
+/// A server that keeps its address when it is started again. Killed when dropped.
+pub struct Node {
+    url: String,
+    port: u16,
+    child: Child,
+}
+
+impl Node {
+    pub fn start(url: &str) -> Self {
+        let port = free_port();
+        Self { url: url.to_owned(), port, child: spawn(url, port) }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it by a signal, waits for its end, and starts it again.
+    pub fn restart(&mut self, signal: &str) {
+        let kill = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        let status = self.child.wait().unwrap();
+        assert!(signal == "KILL" || status.success(), "{status}");
+        self.child = spawn(&self.url, self.port);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(url: &str, port: u16) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kinoteka"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINOTEKA_") || name.starts_with("DATABASE_"))
+    {
+        command.env_remove(name);
+    }
+    let listen = format!("127.0.0.1:{port}");
+    command.args(["serve", "--database-url", url, "--listen", &listen, "--shutdown-grace-ms", "2000"]);
+    let mut child = command.args(["--log-filter", "off"]).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Probe::connect(("127.0.0.1", port)).is_err() {
+        if let Some(status) = child.try_wait().unwrap() {
+            // The database may be away at this moment.
+            assert!(!status.success() && Instant::now() < deadline, "{status}");
+            return spawn(url, port);
+        }
+        assert!(Instant::now() < deadline, "the server does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// A socket with one subscription.
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    /// Connects and subscribes; `None` if the server is away.
+    pub async fn subscribe(port: u16, query: &str, variables: Value) -> Option<Self> {
+        let uri = format!("ws://127.0.0.1:{port}/graphql");
+        let request = ClientRequestBuilder::new(uri.parse().unwrap()).with_sub_protocol("graphql-transport-ws");
+        let opening = timeout(Duration::from_secs(5), connect_async(request)).await.ok()?;
+        let mut socket = Self(opening.ok()?.0);
+        let subscribe =
+            json!({ "id": "1", "type": "subscribe", "payload": { "query": query, "variables": variables } });
+        for message in [json!({ "type": "connection_init" }), subscribe] {
+            socket.0.send(Message::text(message.to_string())).await.ok()?;
+        }
+        Some(socket)
+    }
+
+    /// The next result; `None` when the socket is closed, which has to be for a good reason.
+    pub async fn next(&mut self) -> Option<Value> {
+        loop {
+            match self.0.next().await?.ok()? {
+                Message::Text(text) => {
+                    let mut message: Value = serde_json::from_str(&text).unwrap();
+                    match message["type"].as_str().unwrap() {
+                        "next" => return Some(message["payload"].take()),
+                        "connection_ack" | "ping" | "pong" => {}
+                        _ => panic!("{message:#}"),
+                    }
+                }
+                Message::Close(frame) => {
+                    let code = frame.map_or(1005, |frame| frame.code.into());
+                    // Closed by a server that stops, or a break in the connection.
+                    assert!(matches!(code, 1001 | 1005 | 1006 | 1012 | 1013), "closed with {code}");
+                    return None;
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+/**
+ * Makes a client of graphql-ws or graphql-sse resume: whenever it connects again by itself, each of its
+ * subscriptions goes on behind the last `cursor` that it has passed on. The subscription has a
+ * variable `after` and selects `cursor`.
+ */
+export function resuming(client) {
+  return {
+    ...client,
+    subscribe(payload, sink) {
+      let seen = payload.variables?.after;
+      // The client writes its payload anew for each connection, and reads this then.
+      const variables = {
+        ...payload.variables,
+        get after() {
+          return seen;
+        },
+      };
+      const next = (result) => {
+        sink.next(result);
+        for (const event of Object.values(result.data ?? {})) {
+          seen = event?.cursor ?? seen;
+        }
+      };
+      return client.subscribe({ ...payload, variables }, { ...sink, next });
+    },
+  };
+}
