@@ -42,7 +42,12 @@ impl TestApp {
         let cli = Cli::try_parse_from(line.iter().chain(args)).unwrap();
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&statements);
-        let observer = Arc::new(move |statement: &Statement| log.lock().unwrap().push(statement.clone()));
+        let observer = Arc::new(move |statement: &Statement| {
+            // Not what the server does by itself.
+            if kinoteka::telemetry::request_id().is_some() {
+                log.lock().unwrap().push(statement.clone());
+            }
+        });
         let application = Application::build(&cli.serve, Some(observer)).await.unwrap();
         let origin = format!("http://{}", application.address().unwrap());
         let (stop, stopped) = oneshot::channel();

@@ -34,5 +34,6 @@ mod slow;
 mod sockets;
 mod statements;
 mod transport;
+mod typed_client;
 mod viewer_fields;
 mod worked_queries;
