@@ -7,7 +7,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 mod app;
+mod bad_input;
 mod catalogue;
 mod comment;
 mod community;
@@ -16,19 +18,24 @@ mod errors;
 mod filters;
 mod http;
 mod ide;
+mod idempotency;
+mod inputs;
 mod limits;
 mod movie;
 mod node;
 mod order;
 mod paging;
 mod plans;
+mod policy;
 mod publication;
 mod rating;
 mod requests;
 mod results;
+mod role;
 mod schema;
 mod search;
 mod seed;
+mod session;
 mod slow;
 mod statements;
 mod transport;

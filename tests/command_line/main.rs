@@ -6,8 +6,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod metrics;
 mod migrate;
 mod process;
 mod serve;
 mod start;
+mod typed_client;

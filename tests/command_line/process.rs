@@ -58,7 +58,12 @@ pub struct Server {
 impl Server {
     /// Starts `kinoteka serve` on a free port and waits until it serves.
     pub fn start(args: &[&str]) -> Self {
-        let mut child = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+        Self::start_at("127.0.0.1:0", args)
+    }
+
+    /// The same at an address.
+    pub fn start_at(address: &str, args: &[&str]) -> Self {
+        let mut child = command(&["serve", "--listen", address, "--log-format", "json"])
             .args(args)
             .stderr(Stdio::piped())
             .spawn()
