@@ -8,6 +8,7 @@
 mod support;
 
 mod account;
+mod account_input;
 mod app;
 mod bad_input;
 mod catalogue;
