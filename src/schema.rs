@@ -105,6 +105,9 @@ impl Executor for Engine {
             Err(syntax) => return error::answer_syntax_error(syntax),
         };
         if asked.kind() == Some(OperationType::Mutation) {
+            if let Some(name) = asked.repeated_root_field() {
+                return error::refuse_repeated(name);
+            }
             request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
         }
         let schema = if asked.is_valid() { &self.validated } else { &self.schema };

@@ -268,7 +268,7 @@ async fn fields_of_inputs(app: &TestApp) -> Vec<(String, Vec<(String, String, bo
 }
 
 /// Their bad input is tested with them.
-const ACCOUNTS: &[&str] = &[
+pub const ACCOUNTS: &[&str] = &[
     "signUp",
     "logIn",
     "logOut",

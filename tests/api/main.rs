@@ -7,6 +7,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod account_input;
 mod app;
 mod bad_input;
 mod catalogue;
@@ -17,23 +19,27 @@ mod errors;
 mod filters;
 mod http;
 mod ide;
+mod idempotency;
+mod inputs;
 mod limits;
 mod movie;
 mod node;
 mod order;
 mod paging;
 mod plans;
+mod policy;
 mod publication;
 mod rating;
 mod requests;
 mod results;
+mod role;
 mod schema;
 mod search;
 mod seed;
+mod session;
 mod slow;
 mod sockets;
 mod statements;
 mod transport;
-mod typed_client;
 mod viewer_fields;
 mod worked_queries;

@@ -28,7 +28,7 @@ async fn every_type_with_an_id_is_found_by_it(backend: Backend) {
             let id = global_id(name, if name == "User" { living_user(&app).await } else { 1 });
             let query = "query($id: ID!) { node(id: $id) { __typename id } }";
             let found = match name {
-                // Only its user sees an order.
+                // Only their user sees these.
                 "Order" => owner_of_order(&app).await.data(query, json!({ "id": id })).await,
                 // The first one that is begun, which only its user sees.
                 "Session" => app.sign_in_as(living_user(&app).await).await.data(query, json!({ "id": id })).await,
