@@ -11,6 +11,7 @@ mod app;
 mod community;
 mod conformance;
 mod errors;
+mod events;
 mod filters;
 mod http;
 mod ide;
