@@ -125,7 +125,7 @@ impl Client {
 #[test]
 fn the_recipe_is_in_the_docs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let recipe = std::fs::read_to_string(root.join("tests/conformance/resume.js")).unwrap();
+    let recipe = std::fs::read_to_string(root.join("web/src/live/resume.js")).unwrap();
     let docs = std::fs::read_to_string(root.join("docs/subscriptions.md")).unwrap();
-    assert!(docs.contains(recipe.trim()), "copy tests/conformance/resume.js into docs/subscriptions.md");
+    assert!(docs.contains(recipe.trim()), "copy web/src/live/resume.js into docs/subscriptions.md");
 }

@@ -5,7 +5,7 @@ import { createClient as createSse } from 'graphql-sse';
 import { createClient as createWs } from 'graphql-ws';
 import WebSocket from 'ws';
 
-import { resuming } from './resume.js';
+import { resuming } from '../../web/src/live/resume.js';
 
 const [protocol, url] = process.argv.slice(2);
 const patience = {
