@@ -68,6 +68,25 @@ async fn say(db: &DatabaseConnection, number: i32) {
     db.execute_unprepared(&sql).await.unwrap();
 }
 
+/// As a network that is gone without a word: the connection stays, and nothing comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_freezes_is_noticed() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let db = database.connect().await;
+    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
+    let server = Server::start(&["--database-url", &database.url]);
+    let mut client = Client::start("ws", &server.url);
+    client.wait_for("connected").await;
+    say(&db, 1).await;
+    assert_eq!(client.texts(1).await, ["1"]);
+    server.signal("STOP");
+    client.wait_for("closed 4499").await;
+    say(&db, 2).await;
+    server.signal("CONT");
+    client.wait_for("connected").await;
+    assert_eq!(client.texts(1).await, ["2"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_goes_on_where_it_was() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
