@@ -68,7 +68,8 @@ impl<E: Executor> Endpoint<E> {
         let Wanted { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
         let (caller, token) = self.callers.meet(request.headers(), request.extensions())?;
         let token: Option<Arc<str>> = token.map(Into::into);
-        let (address, resume_from) = (caller.address, events::read_last_id(request.headers()));
+        let resume_from = if events { events::read_last_id(request.headers())? } else { None };
+        let address = caller.address;
         let link = request.extensions().get::<Link>().cloned();
         match self.read(request).await? {
             Asked::One(operation) => {

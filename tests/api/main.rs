@@ -16,6 +16,7 @@ mod comment;
 mod community;
 mod conformance;
 mod errors;
+mod events;
 mod filters;
 mod http;
 mod ide;

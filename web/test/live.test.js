@@ -62,29 +62,95 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('new comments come, once, though the server is killed', async () => {
+/** Opens the page and gathers what must not happen on it. */
+async function open(path, options = {}) {
   const page = await browser.newPage();
   const troubles = [];
   page.on('pageerror', (error) => troubles.push(`exception: ${error}`));
-  const subject = Buffer.from('Movie:1').toString('base64url');
-  await page.goto(`http://${address}/live?subject=${encodeURIComponent(subject)}`);
-  const shown = () => page.locator('#comments li p:first-child').allTextContents();
-  const wait = (text) => page.locator('#comments li', { hasText: text }).waitFor({ timeout: 20_000 });
-  await page.locator('#state', { hasText: 'connected' }).waitFor({ timeout: 20_000 });
+  await page.exposeFunction('trouble', (text) => troubles.push(text));
+  await page.addInitScript(() =>
+    document.addEventListener('securitypolicyviolation', (event) =>
+      window.trouble(`policy: ${event.violatedDirective} ${event.blockedURI}`),
+    ),
+  );
+  await page.setViewportSize(options.viewport ?? { width: 1200, height: 800 });
+  await page.emulateMedia({ colorScheme: options.colorScheme ?? 'light' });
+  await page.goto(`http://${address}${path}`);
+  const state = (text) => page.locator('#state', { hasText: text }).waitFor({ timeout: 20_000 });
+  const shown = () => page.locator('#comments .text').allTextContents();
+  const wait = (text) => page.locator('#comments .text', { hasText: text }).waitFor({ timeout: 20_000 });
+  return { page, troubles, state, shown, wait };
+}
+
+async function screenshot(page, name) {
+  if (process.env.KINOTEKA_SCREENSHOTS) {
+    await page.screenshot({ path: join(process.env.KINOTEKA_SCREENSHOTS, `${name}.png`) });
+  }
+}
+
+const MOVIE = `/live?subject=${encodeURIComponent(Buffer.from('Movie:1').toString('base64url'))}`;
+
+test('new comments come, once, though the server is killed', async () => {
+  const { page, troubles, state, shown, wait } = await open(MOVIE);
+  await state('connected');
   const before = await shown();
+  assert.ok(before.length > 0);
   await say('[раз] <b>');
   await wait('[раз] <b>');
+  await screenshot(page, 'live-1-desktop');
   await kill();
-  await page.locator('#state', { hasText: 'reconnecting' }).waitFor({ timeout: 20_000 });
+  await state('reconnecting');
+  await screenshot(page, 'live-2-reconnecting');
   await say('[два]');
   await say('[три]');
   await start();
   await say('[четыре]');
   await wait('[четыре]');
+  await state('connected');
   assert.deepEqual(await shown(), ['[четыре]', '[три]', '[два]', '[раз] <b>', ...before]);
-  // Another subject: none of these.
-  await page.locator('#subject').selectOption({ index: 2 });
-  await page.waitForFunction(() => !document.querySelector('#comments')?.textContent.includes('[четыре]'));
+  // Read out as they come, and not as long as the list is loaded.
+  const list = page.getByRole('list');
+  assert.equal(await list.getAttribute('aria-live'), 'polite');
+  assert.equal(await list.getAttribute('aria-busy'), null);
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('movies are found by title and by id', async () => {
+  const { page, troubles, state, shown, wait } = await open('/live', {
+    viewport: { width: 375, height: 720 },
+    colorScheme: 'dark',
+  });
+  await state('connected');
+  assert.equal(await page.locator('h2').textContent(), 'Comments on everything');
+  await say('[обо всём]');
+  await wait('[обо всём]');
+  const title = await page.locator('#comments .about').first().textContent();
+  assert.notEqual(title, '');
+  const wanted = page.getByRole('searchbox', { name: 'Movie, by its title or id' });
+  await wanted.fill('обещ');
+  await page.keyboard.press('Enter');
+  await page.locator('#found button').first().waitFor();
+  await screenshot(page, 'live-3-phone-found');
+  await page.locator('#found button').first().click();
+  await state('connected');
+  assert.match(await page.locator('h2').textContent(), /обещ/i);
+  await screenshot(page, 'live-4-phone-dark');
+  await wanted.fill(Buffer.from('Movie:1').toString('base64url'));
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.locator('h2', { hasText: title }).waitFor();
+  await wait('[обо всём]');
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(width <= 375, `${width} pixels on a phone`);
+  // Back to the film before, and what is no film.
+  await page.goBack();
+  await page.locator('h2', { hasText: /обещ/i }).waitFor();
+  await wanted.fill('[no such film]');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.locator('#found', { hasText: 'No movie has this title or id' }).waitFor();
+  await page.goto(`http://${address}/live?subject=nothing`);
+  await page.locator('h2', { hasText: 'Nothing has this id' }).waitFor();
+  assert.deepEqual(await shown(), []);
   assert.deepEqual(troubles, []);
   await page.close();
 });

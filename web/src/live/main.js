@@ -1,117 +1,104 @@
-// The page /live: a movie's newest comments, and those that come. /live?subject=ID begins with that movie.
+// The page /live: a movie's newest comments, and those that come. /live?subject=ID begins with that
+// movie. What is said to the server is in api.js.
 
-import { createClient } from 'graphql-ws';
+import { addTo, find, start } from './api.js';
 
-import { resuming } from './resume.js';
+const COMMENTS_MAX = 200;
+const element = (id) => document.getElementById(id);
+const [state, found, heading, list, none] = ['state', 'found', 'subject', 'comments', 'none'].map(element);
 
-const COMMENT = 'id text createdAt isDeleted author { username }';
-const MOVIES = '{ movies(first: 100) { nodes { id title } } }';
-// The cursor comes with the list: what is added meanwhile is in the list, or comes, or both.
-const START = `query ($subject: ID!, $one: Boolean!) {
-  commentCursor
-  movie(id: $subject) @include(if: $one) { title comments(first: 20) { nodes { ${COMMENT} } } }
-}`;
-const ADDED = `subscription ($subject: ID, $after: String) {
-  commentAdded(subjectId: $subject, after: $after) { cursor comment { ${COMMENT} } }
-}`;
-const SHOWN_MAX = 200;
-
-const url = new URL('graphql', document.baseURI);
-const [select, list, state] = ['subject', 'comments', 'state'].map((id) => document.getElementById(id));
-
-const retryWait = () => new Promise((done) => setTimeout(done, 300 + Math.random() * 1_000));
-const client = resuming(
-  createClient({
-    url: url.href.replace(/^http/, 'ws'),
-    lazy: true,
-    keepAlive: 15_000,
-    retryAttempts: Infinity,
-    shouldRetry: () => true,
-    retryWait,
-    on: {
-      connected: () => tell('connected'),
-      closed: () => tell('reconnecting'),
-    },
-  }),
-);
-
-function tell(text) {
+/** Shows how the connection is: connected, connecting or ended; `text` says more. */
+function tell(kind, text = kind) {
+  state.dataset.state = kind;
   state.textContent = text;
 }
 
-async function ask(query, variables) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-  });
-  const { data, errors } = await response.json();
-  if (errors) {
-    throw new Error(errors[0].message);
-  }
-  return data;
-}
-
 /** Shows a comment on top, once. */
-function show(comment) {
+function show(comment, fresh) {
   if (!comment || comment.isDeleted || document.getElementById(comment.id)) {
     return;
   }
-  const item = document.createElement('li');
+  const item = element('comment').content.cloneNode(true).firstElementChild;
   item.id = comment.id;
-  const [text, about] = [document.createElement('p'), document.createElement('p')];
-  text.textContent = comment.text;
-  about.textContent = `${comment.author?.username ?? 'somebody'}, ${new Date(comment.createdAt).toLocaleString()}`;
-  item.append(text, about);
+  item.classList.toggle('fresh', fresh);
+  const part = (name) => item.querySelector(name);
+  part('.text').textContent = comment.text;
+  part('.author').textContent = comment.author?.username ?? 'somebody';
+  part('time').textContent = new Date(comment.createdAt).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+  part('time').dateTime = comment.createdAt;
+  part('.about').textContent = comment.subject?.title ?? '';
   list.prepend(item);
-  if (list.children.length > SHOWN_MAX) {
+  if (list.children.length > COMMENTS_MAX) {
     list.lastElementChild.remove();
   }
+  none.hidden = true;
 }
 
 let stop = () => {};
 let turn = 0;
 
-/** Begins anew with a subject; whatever was begun before is over. */
+/** Begins anew with a subject, or with everything; whatever was begun before is over. */
 async function listen(subject) {
   const mine = ++turn;
   const current = () => mine === turn;
+  const ifCurrent = (act) => (...given) => current() && act(...given);
   stop();
   tell('connecting');
-  let start;
-  while (!start) {
-    try {
-      start = await ask(START, { subject, one: subject !== '' });
-    } catch (error) {
-      if (!current()) return;
-      tell(error.message);
-      await retryWait();
-    }
-    if (!current()) return;
+  list.setAttribute('aria-busy', 'true');
+  const begin = await start(subject, current, ifCurrent(tell));
+  if (!current()) return;
+  if (subject && !begin.subject) {
+    heading.textContent = 'Nothing has this id';
+    list.replaceChildren();
+    return tell('ended', 'not listening');
   }
+  heading.textContent = begin.subject?.title ?? 'Comments on everything';
+  list.classList.toggle('mixed', !subject);
   list.replaceChildren();
-  start.movie?.comments.nodes.toReversed().forEach(show);
-  const end = (text) => current() && tell(text);
-  stop = client.subscribe(
-    { query: ADDED, variables: { subject: subject || null, after: start.commentCursor } },
-    {
-      next: ({ data }) => show(data?.commentAdded?.comment),
-      error: (errors) => {
-        const expired = Array.isArray(errors) && errors.some((error) => error.extensions?.code === 'CURSOR_EXPIRED');
-        expired && current() ? listen(subject) : end(errors[0]?.message ?? 'the connection was refused');
-      },
-      complete: () => end('ended'),
-    },
-  );
+  none.hidden = false;
+  begin.comments.toReversed().forEach((comment) => show(comment, false));
+  list.removeAttribute('aria-busy');
+  stop = addTo(subject, begin.cursor, {
+    comment: ifCurrent((comment) => show(comment, true)),
+    state: ifCurrent(tell),
+    // It was away for too long, and what it missed is gone: the list is loaded anew.
+    expired: ifCurrent(() => listen(subject)),
+  });
 }
 
-select.addEventListener('change', () => listen(select.value));
-
-const wanted = new URLSearchParams(location.search).get('subject') ?? '';
-listen(wanted);
-const { movies } = await ask(MOVIES);
-select.append(...movies.nodes.map(({ id, title }) => new Option(title, id)));
-if (wanted && !movies.nodes.some(({ id }) => id === wanted)) {
-  select.append(new Option('this one', wanted));
+/** Chooses a subject, so that a link to it can be kept. */
+function choose(subject) {
+  found.replaceChildren();
+  const url = new URL(location.href);
+  subject ? url.searchParams.set('subject', subject) : url.searchParams.delete('subject');
+  history.pushState(null, '', url);
+  heading.focus();
+  listen(subject);
 }
-select.value = wanted;
+
+function open() {
+  listen(new URLSearchParams(location.search).get('subject') ?? '');
+}
+
+element('search').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const wanted = element('wanted').value.trim();
+  if (!wanted) return;
+  try {
+    const movies = await find(wanted);
+    if (movies.length === 1) return choose(movies[0].id);
+    const choices = movies.map(({ id, title, year }) => {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = year ? `${title} (${year})` : title;
+      button.addEventListener('click', () => choose(id));
+      return button;
+    });
+    found.replaceChildren(choices.length ? 'Which one? ' : 'No movie has this title or id.', ...choices);
+  } catch (error) {
+    found.replaceChildren(error.message);
+  }
+});
+element('all').addEventListener('click', () => choose(''));
+addEventListener('popstate', open);
+open();
