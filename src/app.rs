@@ -20,7 +20,7 @@ use crate::db::{self, Db, StatementObserver};
 use crate::feed::{self, Feed};
 use crate::http::{self, Health};
 use crate::kit::page::PAGE_SIZE_DEFAULT;
-use crate::{metrics, schema};
+use crate::{metrics, schema, upkeep};
 
 /// Rows of the longest page that any field gives, which is one of `Comment.thread`.
 const PAGE_SIZE_GREATEST: u64 = 500;
@@ -142,6 +142,7 @@ impl Application {
         };
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
+        let upkeep = upkeep::run(self.db.write.clone());
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
@@ -162,6 +163,7 @@ impl Application {
             () = serve => {}
             // To the very end, so that whoever asks there sees it coming.
             () = operations => {}
+            () = upkeep => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
         feed.close().await;

@@ -71,6 +71,37 @@ impl Asked {
         found.map(|(_, operation)| &operation.node)
     }
 
+    /// What the operation selects twice at the root: a field, by its name in the answer, or a fragment. async-graphql
+    /// resolves it twice and merges the answers, where the specification wants one (section 6.3.2): a
+    /// mutation would be done twice.
+    pub fn repeated_root_field(&self) -> Option<&Name> {
+        let operation = self.operation()?;
+        let (mut seen, mut spread) = (HashSet::new(), HashSet::new());
+        let mut sets = vec![&operation.selection_set.node];
+        while let Some(set) = sets.pop() {
+            for item in &set.items {
+                match &item.node {
+                    Selection::Field(field) => {
+                        let key = &field.node.response_key().node;
+                        if key != "__typename" && !seen.insert(key) {
+                            return Some(key);
+                        }
+                    }
+                    Selection::InlineFragment(fragment) => sets.push(&fragment.node.selection_set.node),
+                    Selection::FragmentSpread(fragment) => {
+                        let name = &fragment.node.fragment_name.node;
+                        if !spread.insert(name) {
+                            return Some(name);
+                        }
+                        let fragment = self.document.parsed.fragments.get(name);
+                        sets.extend(fragment.map(|fragment| &fragment.node.selection_set.node));
+                    }
+                }
+            }
+        }
+        None
+    }
+
     /// Whether the document has passed validation before.
     pub fn is_valid(&self) -> bool {
         self.document.is_valid()

@@ -148,6 +148,14 @@ pub fn answer_syntax_error(mut error: ServerError) -> Response {
     Response::from_errors(vec![error])
 }
 
+/// The answer to a mutation that is selected twice under one name.
+pub fn refuse_repeated(name: &str) -> Response {
+    let message = format!("{name} is selected twice; select all fields in one place, or give each its own alias");
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", "GRAPHQL_VALIDATION_FAILED");
+    Response::from_errors(vec![error])
+}
+
 /// Logs a failure of the database where it is first seen, however many fields it fails.
 pub fn log_database(error: DbErr) -> Arc<DbErr> {
     tracing::error!(request_id = telemetry::request_id(), "the database failed: {error}");
@@ -196,7 +204,7 @@ fn database_code(error: &DbErr) -> Option<std::borrow::Cow<'_, str>> {
 
 /// What the database itself has answered, if it has.
 pub fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
-    Some(driver_error(error)?.as_database_error()?)
+    driver_error(error)?.as_database_error()
 }
 
 fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {

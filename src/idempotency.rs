@@ -7,13 +7,14 @@ use async_graphql::{Context, Value};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::idempotency_keys as keys;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, ApiResult};
 use crate::kit::ContextExt;
 use crate::kit::mutate::Ending;
+use crate::upkeep::BATCH;
 
 /// What makes a mutation's input the same.
 #[derive(Clone, Debug)]
@@ -124,6 +125,21 @@ impl Key {
             .map_err(|error| ApiError::Database(error.into()))?;
         Ok(())
     }
+}
+
+/// Forgets keys that were kept long enough, one batch of them; says how many.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn forget(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let old = Query::select()
+        .column(keys::Column::KeyHash)
+        .from(keys::Entity)
+        .and_where(keys::Column::CreatedAt.lt((now - KEPT).fixed_offset()))
+        .limit(BATCH)
+        .take();
+    let rows = keys::Entity::delete_many().filter(keys::Column::KeyHash.in_subquery(old));
+    Ok(rows.exec(db).await?.rows_affected)
 }
 
 /// Lengths keep the parts apart.

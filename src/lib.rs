@@ -45,4 +45,5 @@ pub mod staff;
 pub mod subject;
 pub mod tag;
 pub mod telemetry;
+pub mod upkeep;
 pub mod viewer;

@@ -76,7 +76,7 @@ pub type Subscription = CommentSubscription;
 /// than the same user's. Elsewhere subscriptions do not know who asks, so that what is forgotten here
 /// is what anybody may see.
 pub const PERSONAL: &[&str] =
-    &["birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
+    &["auditLog", "birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
 
 type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
@@ -105,6 +105,9 @@ impl Executor for Engine {
             Err(syntax) => return error::answer_syntax_error(syntax),
         };
         if asked.kind() == Some(OperationType::Mutation) {
+            if let Some(name) = asked.repeated_root_field() {
+                return error::refuse_repeated(name);
+            }
             request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
         }
         let schema = if asked.is_valid() { &self.validated } else { &self.schema };

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vite';
 
 // One entry a page: the server answers dist/index.html at /, and dist/NAME.html at /NAME.
-const pages = ['index.html'];
+const pages = ['index.html', 'live.html'];
 
 export default defineConfig({
   // Relative, so that a proxy may serve the pages under a prefix.
@@ -22,5 +22,5 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   // `npx vite` serves the pages while they are worked on; the API is a server beside it.
-  server: { proxy: { '/graphql': 'http://127.0.0.1:8000' } },
+  server: { proxy: { '/graphql': { target: 'http://127.0.0.1:8000', ws: true } } },
 });

@@ -1,4 +1,4 @@
-"""The floor that SQL sets: the server's own statements, as PostgreSQL logged them, run by pgbench."""
+"""The statements of a server, as PostgreSQL logged them; ours are run by pgbench as the floor that SQL sets."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,14 @@ from processes import Failure
 REQUESTS = 8
 
 
-def capture(postgres, database, folder, start_server, bodies):
-    """pgbench's scripts and variables for each query, from a server that exists for this.
+def capture(postgres, database, start_server, bodies):
+    """By query, the statements of each of a few requests that come one at a time: (text, parameters).
 
-    `start_server` starts one and gives it with a client; `bodies` has each query's requests.
+    `start_server` starts a server that exists for this, and gives it with a client; `bodies` has each
+    query's requests.
     """
+    # Entries of servers that were asked before stand above these.
+    seen = len(postgres.statements_logged())
     postgres.log_statements(database, True)
     try:
         server, client = start_server()
@@ -30,7 +33,8 @@ def capture(postgres, database, folder, start_server, bodies):
         finally:
             client.close()
             server.stop()
-        return {name: write_scripts(folder, name, cut(postgres.statements_logged(), name)) for name in bodies}
+        entries = postgres.statements_logged()[seen:]
+        return {name: cut(entries, name) for name in bodies}
     finally:
         postgres.log_statements(database, False)
 
@@ -51,7 +55,7 @@ def cut(entries, name):
                 current = []
         elif current is not None and (found := re.match(r"duration: [\d.]+ ms  execute [^:]+: (.*)", message, re.DOTALL)):
             text = found.group(1).strip().rstrip(";")
-            if re.match(r"(SELECT|WITH)\b", text) and "pg_catalog" not in text:
+            if re.match(r"\(?(SELECT|WITH)\b", text, re.IGNORECASE) and "pg_catalog" not in text:
                 current.append((text, parameters(entry.get("detail", ""))))
     if not requests or not all(requests):
         raise Failure(f"PostgreSQL's log has no statements of query {name}")
@@ -59,23 +63,29 @@ def cut(entries, name):
 
 
 def parameters(detail):
-    """The values in `parameters: $1 = '...', $2 = NULL`."""
-    found = re.findall(r"\$(\d+) = (?:'((?:[^']|'')*)'|NULL)", detail.removeprefix("parameters: "))
+    """The values in `parameters: $1 = '...', $2 = NULL`, of which a NULL is left out."""
+    found = re.findall(r"\$(\d+) = '((?:[^']|'')*)'", detail.removeprefix("parameters: "))
     return {int(number): value.replace("''", "'") for number, value in found}
 
 
 def write_scripts(folder, name, requests):
+    """pgbench's scripts of a query, one a request, and the values of their variables."""
     scripts, variables = [], {}
     for number, statements in enumerate(requests):
         lines = []
         for place, (text, values) in enumerate(statements):
             prefix = f"{name}_{number}_{place}_"
             variables |= {f"{prefix}{key}": value for key, value in values.items()}
-            # pgbench says of no parameter what it is, and of arrays PostgreSQL cannot guess it.
-            variable = lambda found: f":{prefix}{found[1]}" + ("::integer[]" if values.get(int(found[1]), "").startswith("{") else "")
-            lines.append(re.sub(r"\$(\d+)", variable, " ".join(text.split())) + ";")
+            name_variable = lambda found: spell(prefix, int(found[1]), values)
+            lines.append(re.sub(r"\$(\d+)", name_variable, " ".join(text.split())) + ";")
         script = Path(folder) / f"{name}-{number}.sql"
         script.write_text("\n".join(lines) + "\n")
         scripts.append(script)
-    return {"scripts": scripts, "variables": variables, "statements": sum(map(len, requests)) / len(requests),
-            "texts": [text for text, _ in requests[0]]}
+    return scripts, variables
+
+
+def spell(prefix, number, values):
+    """A parameter as a variable of pgbench, which tells PostgreSQL no types: of arrays it cannot guess them."""
+    if number not in values:
+        return "NULL"
+    return f":{prefix}{number}" + ("::integer[]" if values[number].startswith("{") else "")

@@ -5,6 +5,7 @@ import os
 import re
 import resource
 import subprocess
+import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,63 +18,94 @@ HERE = Path(__file__).parent
 BYTES_TOLERANCE = 0.15
 
 
+# pgbench's clients at most: as many as our server has connections to the database.
+CLIENTS_MAX = 8
+
+
 @dataclass
 class Target:
     """A server with the requests that it gets."""
 
     name: str
     program: object
-    port: int = 0
+    tools: dict
+    postgres: object
+    port: int
     path: str = "/graphql"
-    # By query: the file with the bodies, and the mean size of the checked answers.
+    # Ours counts the errors in its answers.
+    counts_errors: bool = False
+    # By query: the requests' bodies, the file that holds them, the mean size of the checked answers.
+    bodies: dict = field(default_factory=dict)
     requests: dict = field(default_factory=dict)
     bytes_expected: dict = field(default_factory=dict)
 
+    def measure(self, query, connections, seconds):
+        """Requests a second by wrk, latency, and microseconds of processor time a request by process."""
+        command = [self.tools["wrk"], f"--threads={min(2, connections)}", f"--connections={connections}",
+                   f"--duration={seconds}s", "--timeout=30s", "--latency", f"--script={HERE / 'load.lua'}",
+                   f"http://127.0.0.1:{self.port}{self.path.format(query=query)}"]
+        environment = {**os.environ, "REQUESTS": str(self.requests[query])}
+        self.program.forget_peak()
+        errors = self.errors()
+        output, cpu = spend({"server": self.program, "postgres": self.postgres.program}, command, environment)
+        peak = self.program.peak_bytes()
+        found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
+        if not found:
+            raise Failure(f"wrk gave no result:\n{output}")
+        result = json.loads(found.group(1))
+        requests = result["requests"]
+        failed = result["errors"] + self.errors() - errors
+        if failed or not requests:
+            raise Failure(f"{self.name}, ({query}), {connections} connections: {failed:.0f} of {requests} requests failed")
+        bytes_each, expected = result["bytes"] / requests, self.bytes_expected[query]
+        if requests > 200 and abs(bytes_each - expected) > BYTES_TOLERANCE * expected:
+            raise Failure(f"{self.name}, ({query}): an answer had {bytes_each:.0f} bytes, {expected:.0f} when it was checked")
+        return {
+            "requests_per_second": requests / result["microseconds"] * 1e6,
+            "p50_ms": result["p50_us"] / 1e3,
+            "p99_ms": result["p99_us"] / 1e3,
+            "bytes": bytes_each,
+            "cpu_us": {name: used / requests * 1e6 for name, used in cpu.items()},
+            "peak_bytes": peak,
+        }
 
-def by_wrk(tools, postgres, target, query, connections, seconds):
-    """Requests a second, latency, and microseconds of processor time a request by process."""
-    command = [tools["wrk"], f"--threads={min(2, connections)}", f"--connections={connections}",
-               f"--duration={seconds}s", "--timeout=30s", "--latency", f"--script={HERE / 'load.lua'}",
-               f"http://127.0.0.1:{target.port}{target.path.format(query=query)}"]
-    environment = {**os.environ, "REQUESTS": str(target.requests[query])}
-    target.program.forget_peak()
-    output, cpu = spend({"server": target.program, "postgres": postgres.program}, command, environment)
-    found = re.search(r"^RESULT (.*)$", output, re.MULTILINE)
-    if not found:
-        raise Failure(f"wrk gave no result:\n{output}")
-    result = json.loads(found.group(1))
-    requests = result["requests"]
-    if result["errors"] or not requests:
-        raise Failure(f"{target.name}, query {query}, {connections} connections: {result['errors']} of {requests} requests failed")
-    bytes_each = result["bytes"] / requests
-    expected = target.bytes_expected[query]
-    if requests > 200 and abs(bytes_each - expected) > BYTES_TOLERANCE * expected:
-        raise Failure(f"{target.name}, query {query}: an answer had {bytes_each:.0f} bytes, {expected:.0f} when it was checked")
-    return {
-        "requests_per_second": requests / result["microseconds"] * 1e6,
-        "p50_ms": result["p50_us"] / 1e3,
-        "p99_ms": result["p99_us"] / 1e3,
-        "bytes": bytes_each,
-        "cpu_us": {name: used / requests * 1e6 for name, used in cpu.items()},
-        "peak_bytes": target.program.peak_bytes(),
-    }
+    def errors(self):
+        """The errors in all answers since the start, if the server counts them."""
+        if not self.counts_errors:
+            return 0
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            return sum(map(float, re.findall(r"^kinoteka_errors_total\S* (\S+)$", answer.read().decode(), re.MULTILINE)))
 
 
-def by_pgbench(tools, postgres, database, scripts, variables, clients, seconds):
-    """Transactions a second of scripts chosen at random, through prepared statements."""
-    command = [tools["pgbench"], "--no-vacuum", "--protocol=prepared", f"--client={clients}", f"--jobs={min(2, clients)}",
-               f"--time={seconds}", *[f"--define={name}={value}" for name, value in variables.items()],
-               *[f"--file={script}" for script in scripts]]
-    output, cpu = spend({"postgres": postgres.program}, command, postgres.environment(database))
-    number = lambda pattern: float(re.search(pattern, output, re.MULTILINE).group(1))
-    transactions = number(r"^number of transactions actually processed: (\d+)")
-    if number(r"^number of failed transactions: (\d+)"):
-        raise Failure(f"pgbench had failed transactions:\n{output}")
-    return {
-        "requests_per_second": number(r"^tps = ([\d.]+)"),
-        "mean_ms": number(r"^latency average = ([\d.]+)"),
-        "cpu_us": {name: used / transactions * 1e6 for name, used in cpu.items()},
-    }
+@dataclass
+class Floor:
+    """The database with scripts of statements, for pgbench."""
+
+    name: str
+    tools: dict
+    postgres: object
+    database: str
+    # By query: the scripts, and the values of their variables.
+    bodies: dict
+    path: str = ""
+
+    def measure(self, query, connections, seconds):
+        """Runs of a script chosen at random a second, through prepared statements."""
+        scripts, variables = self.bodies[query]
+        clients = min(connections, CLIENTS_MAX)
+        command = [self.tools["pgbench"], "--no-vacuum", "--protocol=prepared", f"--client={clients}", f"--jobs={min(2, clients)}",
+                   f"--time={seconds}", *[f"--define={name}={value}" for name, value in variables.items()],
+                   *[f"--file={script}" for script in scripts]]
+        output, cpu = spend({"postgres": self.postgres.program}, command, self.postgres.environment(self.database))
+        number = lambda pattern: float(re.search(pattern, output, re.MULTILINE).group(1))
+        transactions = number(r"^number of transactions actually processed: (\d+)")
+        if number(r"^number of failed transactions: (\d+)"):
+            raise Failure(f"pgbench had failed transactions:\n{output}")
+        return {
+            "requests_per_second": number(r"^tps = ([\d.]+)"),
+            "mean_ms": number(r"^latency average = ([\d.]+)"),
+            "cpu_us": {name: used / transactions * 1e6 for name, used in cpu.items()},
+        }
 
 
 def spend(programs, command, environment):

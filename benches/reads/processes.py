@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +15,24 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 class Failure(Exception):
     """What keeps the benchmark from going on, in words for whoever runs it."""
+
+
+class Folder:
+    """A folder under /tmp that is gone at the end, whoever wrote there."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="kinoteka-bench-")
+        # PostgreSQL writes there as a user of its own.
+        os.chmod(self.path, 0o755)
+        return self.path
+
+    def __exit__(self, *_):
+        # The last lines of a log may still be on their way.
+        for _ in range(50):
+            shutil.rmtree(self.path, ignore_errors=True)
+            if not os.path.exists(self.path):
+                return
+            time.sleep(0.1)
 
 
 class Program:

@@ -156,3 +156,11 @@ def comparable(value, key=None):
     if key == "createdAt":
         return datetime.fromisoformat(value).timestamp()
     return value
+
+
+# Of each peer: its documents, and what finds its cursors.
+PEERS = {
+    "postgraphile": (POSTGRAPHILE, postgraphile_cursors),
+    # Its cursor is the key of the movie.
+    "mercurius": (MERCURIUS, lambda client: lambda keys: keys),
+}

@@ -1,26 +1,42 @@
 """The servers that are measured, and how each is started at its best."""
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
 from client import Client
 from load import Target
 from processes import Failure, Program, free_port
-from tools import PEERS
+from tools import PEERS_FOLDER
 
-# What was found best among those tried; docs/benchmarks.md has the others.
-PEER_SETTINGS = {
-    "postgraphile": {"PEER_WORKERS": "1", "PEER_CONNECTIONS": "10"},
-    "mercurius": {"PEER_WORKERS": "1", "PEER_CONNECTIONS": "10"},
+# The settings of the peers, of which the first, without any, is the one that they are measured with:
+# the best found. `scripts/bench --peer-settings` measures all. See peers/*.mjs for what they do.
+PEERS = {
+    "postgraphile": {
+        "as measured": {},
+        "two processes": {"PEER_WORKERS": "2"},
+        "4 database connections": {"PEER_CONNECTIONS": "4"},
+        "32 database connections": {"PEER_CONNECTIONS": "32"},
+        "statements not prepared": {"DATAPLAN_PG_PREPARED_STATEMENT_CACHE_SIZE": "0"},
+    },
+    "mercurius": {
+        "as measured": {},
+        "two processes": {"PEER_WORKERS": "2"},
+        "4 database connections": {"PEER_CONNECTIONS": "4"},
+        "32 database connections": {"PEER_CONNECTIONS": "32"},
+        "without JIT": {"PEER_JIT": "0"},
+        "a statement a table": {"PEER_STYLE": "lookups"},
+        "driver postgres": {"PEER_DRIVER": "postgres"},
+    },
 }
 
 
 class Servers:
     """Starts servers on a database, and stops all of them."""
 
-    def __init__(self, folder, tools, kinoteka, bare):
-        self.folder, self.tools, self.kinoteka, self.bare = Path(folder), tools, kinoteka, bare
+    def __init__(self, folder, tools, kinoteka, bare, postgres):
+        self.folder, self.tools, self.kinoteka, self.bare, self.postgres = Path(folder), tools, kinoteka, bare, postgres
         self.running = []
 
     def stop(self):
@@ -28,8 +44,9 @@ class Servers:
             self.running.pop().stop()
 
     def start(self, name, command, environment, ready):
-        number = len(self.running)
-        program = Program(name, command, self.folder / f"{name}-{number}.log", environment)
+        handle, log = tempfile.mkstemp(prefix=f"{name}-", suffix=".log", dir=self.folder)
+        os.close(handle)
+        program = Program(name, command, log, environment)
         self.running.append(program)
         return program, program.wait_for(ready)
 
@@ -41,7 +58,7 @@ class Servers:
         command = [self.kinoteka, "serve", "--database-url", url, "--listen", "127.0.0.1:0", "--production",
                    "--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn"]
         program, port = self.start(name, command, dict(os.environ), r"serving at http://127\.0\.0\.1:(\d+)/graphql")
-        return Target(name, program, int(port))
+        return Target(name, program, self.tools, self.postgres, int(port), counts_errors=True)
 
     def bare_route(self, answers):
         """Routes that send these answers: bytes by name."""
@@ -50,15 +67,15 @@ class Servers:
         for name, answer in answers.items():
             (folder / name).write_bytes(answer)
         program, port = self.start("bare route", [self.bare, *sorted(folder.iterdir())], dict(os.environ), r"listening on .*:(\d+)")
-        return Target("bare route", program, int(port), path="/{query}")
+        return Target("bare route", program, self.tools, self.postgres, int(port), path="/{query}")
 
-    def peer(self, name, url):
+    def peer(self, name, url, title, settings):
         port = free_port()
-        settings = {**PEER_SETTINGS[name], **{key: value for key, value in os.environ.items() if key.startswith("PEER_")}}
+        tried = {key: value for key, value in os.environ.items() if key.startswith("PEER_")}
         environment = {"PATH": os.environ["PATH"], "NODE_ENV": "production", "GRAPHILE_ENV": "production",
-                       "PEER_DATABASE": url, "PEER_PORT": str(port), **settings}
-        program, _ = self.start(name, [self.tools["node"], PEERS / f"{name}.mjs"], environment, "listening on")
-        target = Target(name, program, port)
+                       "PEER_DATABASE": url, "PEER_PORT": str(port), **tried, **settings}
+        program, _ = self.start(title, [self.tools["node"], PEERS_FOLDER / f"{name}.mjs"], environment, "listening on")
+        target = Target(title, program, self.tools, self.postgres, port)
         # PostGraphile listens before it knows its schema.
         deadline = time.monotonic() + 60
         while True:

@@ -10,7 +10,7 @@ from processes import Failure
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PEERS = HERE / "peers"
+PEERS_FOLDER = HERE / "peers"
 
 
 def find(peers):
@@ -58,11 +58,11 @@ def install(packages):
 
 def install_peers(npm):
     """Installs the peers as locked, with the Node.js that runs them, and gives its path."""
-    lock, done = PEERS / "package-lock.json", PEERS / "node_modules" / ".package-lock.json"
+    lock, done = PEERS_FOLDER / "package-lock.json", PEERS_FOLDER / "node_modules" / ".package-lock.json"
     if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-        run([npm, "ci", "--prefix", str(PEERS), "--silent", "--no-audit", "--no-fund"])
+        run([npm, "ci", "--prefix", str(PEERS_FOLDER), "--silent", "--no-audit", "--no-fund"])
     machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine())
-    node = PEERS / "node_modules" / f"node-linux-{machine}" / "bin" / "node"
+    node = PEERS_FOLDER / "node_modules" / f"node-linux-{machine}" / "bin" / "node"
     if not node.exists():
         raise Failure(f"npm has no Node.js 22 for this machine ({platform.machine()}): use --no-peers")
     return str(node)

@@ -17,6 +17,7 @@ pub fn hash(rng_seed: u64) -> Result<String, SeedError> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use argon2::{PasswordHash, PasswordVerifier};
 

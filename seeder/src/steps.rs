@@ -290,6 +290,7 @@ fn id(row: u32) -> i32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
     use crate::sizes::Sizes;

@@ -193,6 +193,7 @@ fn hash(params: &Params, password: &str) -> Result<String, Fault> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
     use crate::kit::Rejection;

@@ -23,6 +23,9 @@ const EMAIL: Constraint = Constraint::unique(
     "belongs to an account already; log in, or name another address",
 );
 
+/// Where the database is, today may be another day.
+const BIRTHDAY: Constraint = Constraint::check("users_birthday_check", "input.birthday", "is not in the past");
+
 const USERNAME_LENGTH_MIN: usize = 3;
 const USERNAME_LENGTH_MAX: usize = 64;
 const EMAIL_LENGTH_MAX: usize = 128;
@@ -54,7 +57,7 @@ pub async fn sign_up(
     row.password = Set(hash.unwrap_or(password::UNUSABLE).to_owned());
     row.created_at = Set(work.now().date_naive());
     row.last_logon = Set(Some(work.now().date_naive()));
-    let inserted = users::Entity::insert(row).exec(work.txn()).await.map_err(explain(&[USERNAME, EMAIL]))?;
+    let inserted = users::Entity::insert(row).exec(work.txn()).await.map_err(explain(&[USERNAME, EMAIL, BIRTHDAY]))?;
     session::begin(work, inserted.last_insert_id, session).await?;
     Ok(Id::new(inserted.last_insert_id))
 }
@@ -94,7 +97,7 @@ pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Re
     if change.rehashed.is_some() || row.last_logon != Some(today) {
         users::Entity::update(update).exec_without_returning(work.txn()).await?;
     }
-    session::end_expired(work.txn(), Some(change.user), work.now()).await?;
+    session::make_room(work.txn(), change.user).await?;
     session::begin(work, change.user, session).await?;
     Ok(Id::new(change.user))
 }
@@ -155,7 +158,7 @@ pub async fn update_profile(work: &Work, input: &UpdateProfileInput) -> Result<I
     let changes = form.check()?;
     if !changes.is_empty() {
         let updated = users::Entity::update(row).exec_without_returning(work.txn()).await;
-        updated.map_err(explain(&[USERNAME, EMAIL]))?;
+        updated.map_err(explain(&[USERNAME, EMAIL, BIRTHDAY]))?;
     }
     Ok(Id::new(viewer.user))
 }

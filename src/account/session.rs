@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, user_roles, users};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
     RelationTrait,
@@ -21,6 +21,7 @@ use super::{Accounts, role};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Work};
+use crate::upkeep::BATCH;
 use crate::viewer::{Authenticate, Role, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.
@@ -100,16 +101,28 @@ pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) ->
     Ok(rows.exec(db).await?.rows_affected)
 }
 
-/// Removes the sessions that nobody can use any more, of one user or of all.
+/// Sessions of one user at most; the oldest make room.
+const SESSIONS_MAX: u64 = 100;
+
+/// Ends the oldest sessions of a user who has as many as are allowed.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn end_expired(db: &impl ConnectionTrait, user: Option<i32>, now: DateTime<Utc>) -> Result<u64, DbErr> {
-    let mut rows = sessions::Entity::delete_many().filter(sessions::Column::ExpiresAt.lte(now.fixed_offset()));
-    if let Some(user) = user {
-        rows = rows.filter(sessions::Column::UserId.eq(user));
-    }
-    Ok(rows.exec(db).await?.rows_affected)
+pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr> {
+    let oldest_kept = Query::select()
+        .column(sessions::Column::Id)
+        .from(sessions::Entity)
+        .and_where(sessions::Column::UserId.eq(user))
+        .order_by(sessions::Column::Id, Order::Desc)
+        .limit(1)
+        .offset(SESSIONS_MAX - 1)
+        .take();
+    sessions::Entity::delete_many()
+        .filter(sessions::Column::UserId.eq(user))
+        .filter(ExprTrait::lte(Expr::col(sessions::Column::Id), Expr::SubQuery(None, Box::new(oldest_kept.into()))))
+        .exec(db)
+        .await
+        .map(drop)
 }
 
 /// Knows whose token is whose. It asks the database each time: a session that was ended is ended
@@ -126,6 +139,21 @@ impl Sessions {
     /// is written to `write`.
     pub fn new(db: DatabaseConnection, write: DatabaseConnection, lifetime: TimeDelta) -> Self {
         Self { db, write, lifetime }
+    }
+
+    /// Removes sessions that nobody can use any more, one batch of them; says how many.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn remove_expired(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
+        let old = Query::select()
+            .column(sessions::Column::Id)
+            .from(sessions::Entity)
+            .and_where(sessions::Column::ExpiresAt.lte(now.fixed_offset()))
+            .limit(BATCH)
+            .take();
+        let rows = sessions::Entity::delete_many().filter(sessions::Column::Id.in_subquery(old));
+        Ok(rows.exec(db).await?.rows_affected)
     }
 
     async fn find(&self, token: &str, now: DateTime<Utc>) -> ApiResult<Viewer> {

@@ -111,6 +111,7 @@ pub(super) fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
     use crate::error::ApiResult;

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
 use super::places::Place;
+use super::refusal::Refusal;
 use super::respond;
 use super::serve::Link;
 use super::subscribe::{Payload, Payloads, ResumeFrom};
@@ -31,9 +32,14 @@ const EVENT_ID_LENGTH_MAX: usize = 1_024;
 const RESULTS_PER_CHUNK: usize = 64;
 
 /// What an event stream that was cut off wants to go on after.
-pub(super) fn read_last_id(headers: &HeaderMap) -> Option<ResumeFrom> {
-    let id = headers.get(LAST_EVENT_ID)?.to_str().ok()?;
-    (1..=EVENT_ID_LENGTH_MAX).contains(&id.len()).then(|| ResumeFrom(id.into()))
+///
+/// # Errors
+/// It cannot be an event's id. Who is given a stream from now on instead would miss what came before.
+pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Refusal> {
+    let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
+    let id = id.to_str().ok().filter(|id| id.len() <= EVENT_ID_LENGTH_MAX);
+    let id = id.ok_or_else(|| Refusal::parameter("Last-Event-ID", "is no id of an event; give back one as it came"))?;
+    Ok(Some(ResumeFrom(id.into())))
 }
 
 /// The one result of a query or a mutation, and the end.

@@ -68,7 +68,8 @@ impl<E: Executor> Endpoint<E> {
         let Wanted { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
         let (caller, token) = self.callers.meet(request.headers(), request.extensions())?;
         let token: Option<Arc<str>> = token.map(Into::into);
-        let (address, resume_from) = (caller.address, events::read_last_id(request.headers()));
+        let resume_from = if events { events::read_last_id(request.headers())? } else { None };
+        let address = caller.address;
         let link = request.extensions().get::<Link>().cloned();
         match self.read(request).await? {
             Asked::One(operation) => {
@@ -77,7 +78,7 @@ impl<E: Executor> Endpoint<E> {
                     Ask { operation: *operation, caller, token: token.clone(), safe, streams: events, resume_from };
                 match self.begin(ask).await? {
                     Begun::One(outcome) => Ok(match answer {
-                        Some(answer) => respond::respond(outcome, answer),
+                        Some(answer) => respond::respond(*outcome, answer),
                         None => events::respond_once(&outcome),
                     }),
                     Begun::Many(payloads) => {
@@ -108,7 +109,7 @@ impl<E: Executor> Endpoint<E> {
             let mut budget = self.limits.limit_complexity;
             let (request, kind) = self.prepare(operation.data(caller), safe, &mut budget)?;
             if kind != OperationType::Subscription {
-                return Ok(Begun::One(self.executor.execute(request).await));
+                return Ok(Begun::One(Box::new(self.executor.execute(request).await)));
             }
             if !streams {
                 return Err(Refusal::is_stream());

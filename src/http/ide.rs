@@ -1,5 +1,5 @@
-//! The pages for people: GraphiQL at `/`, built from `web/` and embedded, and the plain page
-//! at `/plain`, which stands in at `/` when `web/` was not built.
+//! The pages for people: GraphiQL at `/` and new comments at `/live`, built from `web/` and embedded,
+//! and the plain page at `/plain`, which stands in at `/` when `web/` was not built.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -32,7 +32,7 @@ pub(super) struct Ask {
 /// An operation that was not refused.
 pub(super) enum Begun {
     /// A query or a mutation, which is done.
-    One(Outcome),
+    One(Box<Outcome>),
     /// A subscription.
     Many(Payloads),
 }

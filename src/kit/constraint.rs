@@ -35,6 +35,11 @@ impl Constraint {
         Self { name, columns: "", code: UserErrorCode::NotFound, field, message }
     }
 
+    /// A rule that a value breaks.
+    pub const fn check(name: &'static str, field: &'static str, message: &'static str) -> Self {
+        Self { name, columns: name, code: UserErrorCode::BadUserInput, field, message }
+    }
+
     fn is_violated(&self, error: &dyn DatabaseError) -> bool {
         match error.constraint() {
             Some(name) => name == self.name,
@@ -44,7 +49,8 @@ impl Constraint {
                 let told = error.message().rsplit_once("constraint failed: ").map(|(_, told)| told.trim());
                 told.is_some_and(|told| told == self.name || (!self.columns.is_empty() && told == self.columns))
             }
-            None => false,
+            // A trigger of SQLite that stands for a check.
+            None => error.message() == self.name,
         }
     }
 

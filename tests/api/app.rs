@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{DatabaseConnection, EntityTrait, Set, Statement};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -16,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::support::database::{Backend, TestDatabase};
 
 pub struct TestApp {
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     /// Where the server listens: `http://127.0.0.1:PORT`.
     pub origin: String,
     pub client: reqwest::Client,
@@ -24,6 +25,9 @@ pub struct TestApp {
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<anyhow::Result<()>>,
 }
+
+/// Where a server listens, what it asked its database, what stops it, and its task.
+type Running = (String, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
 
 /// A GraphQL answer.
 #[derive(Debug)]
@@ -37,18 +41,46 @@ impl TestApp {
 
     /// A server on `database` with further command line arguments.
     pub async fn start(database: TestDatabase, args: &[&str]) -> Self {
-        let line = ["kinoteka", "--database-url", &database.url, "--listen", "127.0.0.1:0"];
+        let (origin, statements, stop, server) = Self::serve(&database.url, args).await;
+        Self {
+            database: Arc::new(database),
+            origin,
+            client: reqwest::Client::new(),
+            statements,
+            stop: Some(stop),
+            server,
+        }
+    }
+
+    /// A further server on the database of another.
+    pub async fn start_on(other: &Self, args: &[&str]) -> Self {
+        let (origin, statements, stop, server) = Self::serve(&other.database.url, args).await;
+        let database = Arc::clone(&other.database);
+        Self { database, origin, client: reqwest::Client::new(), statements, stop: Some(stop), server }
+    }
+
+    async fn serve(url: &str, args: &[&str]) -> Running {
+        let mut line = vec!["kinoteka", "--database-url", url, "--listen", "127.0.0.1:0"];
+        // Hashing is dear on purpose, and not what most tests are about.
+        if !args.contains(&"--password-memory-kib") {
+            line.extend(["--password-memory-kib", "64", "--password-passes", "1"]);
+        }
         let cli = Cli::try_parse_from(line.iter().chain(args)).unwrap();
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&statements);
-        let observer = Arc::new(move |statement: &Statement| log.lock().unwrap().push(statement.clone()));
+        let observer = Arc::new(move |statement: &Statement| {
+            // Not what the server does by itself.
+            if kinoteka::telemetry::request_id().is_some() {
+                log.lock().unwrap().push(statement.clone());
+            }
+        });
         let application = Application::build(&cli.serve, Some(observer)).await.unwrap();
         let origin = format!("http://{}", application.address().unwrap());
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(application.run(async {
             let _ = stopped.await;
         }));
-        Self { database, origin, client: reqwest::Client::new(), statements, stop: Some(stop), server }
+        (origin, statements, stop, server)
     }
 
     /// Asks the API.
@@ -87,20 +119,40 @@ impl TestApp {
         self.sign_in_as(id).await
     }
 
-    /// A session of a user who is there.
+    /// A user who is there, with a session that no request has to prolong.
     pub async fn sign_in_as(&self, id: i32) -> User {
         let token = format!("token of user {id}");
-        let begun = DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset();
+        let begun = DateTime::from_timestamp(4_000_000_000, 0).unwrap().fixed_offset();
         let session = entity::sessions::ActiveModel {
             user_id: Set(id),
             token_hash: Set(Sha256::digest(token.as_bytes()).to_vec()),
             created_at: Set(begun),
             seen_at: Set(begun),
-            expires_at: Set(DateTime::from_timestamp(4_000_000_000, 0).unwrap().fixed_offset()),
+            expires_at: Set(begun),
             ..Default::default()
         };
-        entity::sessions::Entity::insert(session).exec(&self.sql().await).await.unwrap();
-        User { id, endpoint: format!("{}/graphql", self.origin), token, client: self.client.clone() }
+        let once = OnConflict::column(entity::sessions::Column::TokenHash)
+            .update_column(entity::sessions::Column::SeenAt)
+            .to_owned();
+        entity::sessions::Entity::insert(session).on_conflict(once).exec(&self.sql().await).await.unwrap();
+        self.bearer(id, &token)
+    }
+
+    /// The user with this key, by a token of theirs.
+    pub fn bearer(&self, id: i32, token: &str) -> User {
+        User { id, token: Some(token.to_owned()), ..self.nobody() }
+    }
+
+    /// Somebody who is not signed in.
+    pub fn nobody(&self) -> User {
+        User { id: 0, endpoint: format!("{}/graphql", self.origin), token: None, client: self.client.clone() }
+    }
+
+    /// Makes an account by the API.
+    pub async fn sign_up(&self, username: &str, password: &str) -> User {
+        let done = self.nobody().done("signUp", new_account(username, password), "token user { id }").await;
+        let (_, id) = kinoteka::kit::id::split(done["user"]["id"].as_str().unwrap()).unwrap();
+        self.bearer(id, done["token"].as_str().unwrap())
     }
 
     /// The SQL statements that `query` costs.
@@ -136,22 +188,39 @@ impl TestApp {
     }
 }
 
-/// Somebody who is signed in.
+/// What an account is made of.
+pub fn new_account(username: &str, password: &str) -> Value {
+    json!({
+        "username": username, "email": format!("{username}@example.org"), "password": password,
+        "fullName": "Анна Каренина", "birthday": "1990-02-28",
+    })
+}
+
+/// Somebody who is signed in, or nobody.
 #[derive(Clone)]
 pub struct User {
     /// The key of the account.
     pub id: i32,
     endpoint: String,
-    token: String,
+    token: Option<String>,
     client: reqwest::Client,
 }
 
 impl User {
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
+        let response = self.request(query, variables).send().await.unwrap();
+        Answer(response.json().await.unwrap())
+    }
+
+    /// A request that can still be given headers.
+    pub fn request(&self, query: &str, variables: Value) -> reqwest::RequestBuilder {
         let body = json!({ "query": query, "variables": variables });
-        let request = self.client.post(&self.endpoint).bearer_auth(&self.token).json(&body);
-        Answer(request.send().await.unwrap().json().await.unwrap())
+        let request = self.client.post(&self.endpoint).json(&body);
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
     }
 
     /// Asks the API and wants data without errors.
@@ -161,12 +230,13 @@ impl User {
 
     /// Sends a mutation with its one input, of the type that goes by its name.
     pub async fn send(&self, mutation: &str, input: Value, selection: &str) -> Answer {
-        let (first, rest) = mutation.split_at(1);
-        let ty = format!("{}{rest}Input", first.to_uppercase());
-        let query = format!(
-            "mutation($input: {ty}!) {{ it: {mutation}(input: $input) {{ {selection} errors {{ code field message }} }} }}"
-        );
-        self.query(&query, json!({ "input": input })).await
+        self.query(&mutation_of(mutation, selection), json!({ "input": input })).await
+    }
+
+    /// The same with an idempotency key.
+    pub async fn send_keyed(&self, key: &str, mutation: &str, input: Value, selection: &str) -> Answer {
+        let request = self.request(&mutation_of(mutation, selection), json!({ "input": input }));
+        Answer(request.header("idempotency-key", key).send().await.unwrap().json().await.unwrap())
     }
 
     /// What a mutation gives that has nothing to complain about.
@@ -180,6 +250,15 @@ impl User {
     pub async fn refused(&self, mutation: &str, input: Value) -> Vec<String> {
         self.send(mutation, input, "").await.problems()
     }
+}
+
+/// A mutation with its one input, of the type that goes by its name; its payload is `it`.
+fn mutation_of(mutation: &str, selection: &str) -> String {
+    let (first, rest) = mutation.split_at(1);
+    let ty = format!("{}{rest}Input", first.to_uppercase());
+    format!(
+        "mutation($input: {ty}!) {{ it: {mutation}(input: $input) {{ {selection} errors {{ code field message }} }} }}"
+    )
 }
 
 impl Answer {

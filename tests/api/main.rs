@@ -7,28 +7,37 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod account_input;
 mod app;
+mod bad_input;
 mod catalogue;
 mod comment;
 mod community;
 mod conformance;
 mod errors;
+mod events;
 mod filters;
 mod http;
 mod ide;
+mod idempotency;
+mod inputs;
 mod limits;
 mod movie;
 mod node;
 mod order;
 mod paging;
 mod plans;
+mod policy;
 mod publication;
 mod rating;
 mod requests;
 mod results;
+mod role;
 mod schema;
 mod search;
 mod seed;
+mod session;
 mod slow;
 mod sockets;
 mod statements;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::TestApp;
+use crate::app::{TestApp, User};
 use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -26,11 +26,30 @@ async fn every_type_with_an_id_is_found_by_it(backend: Backend) {
             assert!(possible.contains(&&object["name"]), "{} is no Node", object["name"]);
             let name = object["name"].as_str().unwrap();
             let id = global_id(name, if name == "User" { living_user(&app).await } else { 1 });
-            let found = app.data("query($id: ID!) { node(id: $id) { __typename id } }", json!({ "id": id })).await;
+            let query = "query($id: ID!) { node(id: $id) { __typename id } }";
+            let found = match name {
+                // Only their user sees these.
+                "Order" => owner_of_order(&app).await.data(query, json!({ "id": id })).await,
+                // The first one that is begun, which only its user sees.
+                "Session" => app.sign_in_as(living_user(&app).await).await.data(query, json!({ "id": id })).await,
+                _ => app.data(query, json!({ "id": id })).await,
+            };
             assert_eq!(found["node"], json!({ "__typename": name, "id": id }));
         }
     }
-    assert_eq!(possible.len(), 14);
+    assert_eq!(possible.len(), 16);
+}
+
+async fn owner_of_order(app: &TestApp) -> User {
+    use sea_orm::{ActiveValue, EntityTrait, Set};
+    let owner = living_user(app).await;
+    let order = entity::user_movie_orders::ActiveModel {
+        id: ActiveValue::Unchanged(1),
+        user_id: Set(owner),
+        ..Default::default()
+    };
+    entity::user_movie_orders::Entity::update(order).exec(&app.sql().await).await.unwrap();
+    app.sign_in_as(owner).await
 }
 
 async fn living_user(app: &TestApp) -> i32 {

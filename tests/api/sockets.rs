@@ -27,7 +27,7 @@ on_both!(
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const ADDED: &str = "subscription ($subject: ID, $after: String) {
+pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
     commentAdded(subjectId: $subject, after: $after) { cursor comment { text } } }";
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -104,19 +104,19 @@ impl Socket {
     }
 }
 
-async fn start(backend: Backend, args: &[&str]) -> TestApp {
+pub async fn start(backend: Backend, args: &[&str]) -> TestApp {
     let app = TestApp::start(TestDatabase::migrated(backend).await, args).await;
     let db = app.sql().await;
     db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
     app
 }
 
-async fn say(app: &TestApp, text: &str) {
+pub async fn say(app: &TestApp, text: &str) {
     let sql = format!("INSERT INTO comments (comment, movie_id) VALUES ('{text}', 1)");
     app.sql().await.execute_unprepared(&sql).await.unwrap();
 }
 
-async fn cursor(app: &TestApp) -> Value {
+pub async fn cursor(app: &TestApp) -> Value {
     app.data("{ commentCursor }", json!({})).await["commentCursor"].clone()
 }
 
@@ -142,10 +142,9 @@ async fn comments_come_over_a_socket(backend: Backend) {
     say(&app, "три").await;
     assert_eq!(other.hear_comment().await.0, "три");
     // Clients that listen when the server stops are told to come back.
-    let (stopped, end) = tokio::join!(timeout(PATIENCE, app.stop()), other.hear_end());
+    let (stopped, one, two) = tokio::join!(timeout(PATIENCE, app.stop()), socket.hear_end(), other.hear_end());
     stopped.expect("it stops in time");
-    assert_eq!(end.0, 1012);
-    assert_eq!(socket.hear_end().await.0, 1012);
+    assert_eq!((one.0, two.0), (1012, 1012));
 }
 
 async fn operations_run_at_once(backend: Backend) {
@@ -231,12 +230,12 @@ async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
 }
 
 /// A user with a session, whose token this is.
-async fn begin_session(app: &TestApp) -> String {
+pub async fn begin_session(app: &TestApp) -> String {
     let (token, db) = ("t".repeat(43), app.sql().await);
     let user = "INSERT INTO users (username, email, password, fio, birthday)
         VALUES ('olga', 'olga@mail.example', '!', 'Ольга Петрова', '1991-02-03')";
     db.execute_unprepared(user).await.unwrap();
-    let now = chrono::Utc::now().fixed_offset();
+    let now = kinoteka::clock::now().fixed_offset();
     let session = sessions::ActiveModel {
         user_id: Set(1),
         token_hash: Set(Sha256::digest(&token).to_vec()),

@@ -59,6 +59,10 @@ async fn no_edge_costs_more_for_more_parents(backend: Backend) {
     let introspection = "query($name: String!) { __type(name: $name) { fields { name type { ofType { name } } } } }";
     for list in LISTS {
         let Some((parent, sql)) = list.parent else { continue };
+        // These have one parent at most that a viewer sees.
+        if ["User.orders", "User.sessions"].contains(&list.field) {
+            continue;
+        }
         let field = list.field.split_once('.').unwrap().1;
         let data = app.data(introspection, json!({ "name": parent })).await;
         let fields = data["__type"]["fields"].as_array().unwrap();

@@ -68,7 +68,71 @@ async fn say(db: &DatabaseConnection, number: i32) {
     db.execute_unprepared(&sql).await.unwrap();
 }
 
-/// The program `tests/conformance/listen.js`; killed when dropped.
+/// As a network that is gone without a word: the connection stays, and nothing comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_freezes_is_noticed() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let db = database.connect().await;
+    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
+    let server = Server::start(&["--database-url", &database.url]);
+    let mut client = Client::start("ws", &server.url);
+    client.wait_for("connected").await;
+    say(&db, 1).await;
+    assert_eq!(client.texts(1).await, ["1"]);
+    server.signal("STOP");
+    client.wait_for("closed 4499").await;
+    say(&db, 2).await;
+    server.signal("CONT");
+    client.wait_for("connected").await;
+    assert_eq!(client.texts(1).await, ["2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_goes_on_where_it_was() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let db = database.connect().await;
+    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
+    let server = Server::start(&["--database-url", &database.url]);
+    let (url, folder) = (server.url.clone(), tempfile::tempdir().unwrap());
+    let address = url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+    let file = folder.path().join("cursor");
+    // `Movie:1`
+    let args = [&url, "--subject", "TW92aWU6MQ", "--after-file", file.to_str().unwrap()];
+    let mut client = Client::spawn(Client::example(&args));
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !file.exists() {
+        assert!(tokio::time::Instant::now() < deadline, "it has no cursor");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    say(&db, 1).await;
+    assert_eq!(client.line().await, "somebody: 1");
+    server.signal("KILL");
+    drop(server);
+    say(&db, 2).await;
+    let server = Server::start_at(&address, &["--database-url", &database.url]);
+    assert_eq!(client.line().await, "somebody: 2");
+    // Its cursor is kept after the line is printed.
+    let kept = std::fs::read_to_string(&file).unwrap();
+    say(&db, 3).await;
+    assert_eq!(client.line().await, "somebody: 3");
+    while std::fs::read_to_string(&file).unwrap() == kept {
+        assert!(tokio::time::Instant::now() < deadline + PATIENCE, "the cursor is not kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(client);
+    say(&db, 4).await;
+    let mut client = Client::spawn(Client::example(&args));
+    let line = client.line().await;
+    // Killed between printing and keeping, it repeats.
+    let line = if line == "somebody: 3" { client.line().await } else { line };
+    assert_eq!(line, "somebody: 4");
+    let refused = Client::example(&[&url, "--token", "nobody's"]).output().unwrap();
+    let complaint = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && complaint.contains("Forbidden"), "{complaint}");
+    drop(server);
+}
+
+/// A program that prints what it hears; killed when dropped.
 struct Client {
     child: Child,
     lines: UnboundedReceiver<String>,
@@ -90,9 +154,22 @@ impl Client {
             "the clients are not installed: run scripts/test, or `npm ci` in tests/conformance"
         );
         let mut node = Command::new("node");
-        node.args(["listen.js", protocol, url]).current_dir(folder).stdout(Stdio::piped());
-        let mut child =
-            node.spawn().unwrap_or_else(|error| panic!("node: {error}: install it with `apt-get install nodejs npm`"));
+        node.args(["listen.js", protocol, url]).current_dir(folder);
+        Self::spawn(node)
+    }
+
+    /// The example `listen`, which cargo builds with the tests.
+    fn example(args: &[&str]) -> Command {
+        let tests = std::env::current_exe().unwrap();
+        let mut listen = Command::new(tests.parent().unwrap().with_file_name("examples").join("listen"));
+        listen.args(args);
+        listen
+    }
+
+    fn spawn(mut program: Command) -> Self {
+        let mut child = program.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
+            panic!("{program:?}: {error}: scripts/test installs and builds what the tests need")
+        });
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = unbounded_channel();
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -125,7 +202,7 @@ impl Client {
 #[test]
 fn the_recipe_is_in_the_docs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let recipe = std::fs::read_to_string(root.join("tests/conformance/resume.js")).unwrap();
+    let recipe = std::fs::read_to_string(root.join("web/src/live/resume.js")).unwrap();
     let docs = std::fs::read_to_string(root.join("docs/subscriptions.md")).unwrap();
-    assert!(docs.contains(recipe.trim()), "copy tests/conformance/resume.js into docs/subscriptions.md");
+    assert!(docs.contains(recipe.trim()), "copy web/src/live/resume.js into docs/subscriptions.md");
 }

@@ -6,9 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod listen;
 mod metrics;
 mod migrate;
 mod process;
 mod serve;
 mod start;
+mod typed_client;

@@ -1,11 +1,11 @@
 // Listens as the recipe of docs/subscriptions.md does: node listen.js PROTOCOL URL, where PROTOCOL is ws
-// or sse. Prints "connected" for each connection, "cursor" when it has the first one, and each new
-// comment's text.
+// or sse. Prints "connected" for each connection, "cursor" when it has the first one, "closed 4499" when it gives a
+// connection up, and each new comment's text.
 import { createClient as createSse } from 'graphql-sse';
 import { createClient as createWs } from 'graphql-ws';
 import WebSocket from 'ws';
 
-import { resuming } from './resume.js';
+import { noticing, resuming } from '../../web/src/live/resume.js';
 
 const [protocol, url] = process.argv.slice(2);
 const patience = {
@@ -17,8 +17,12 @@ const patience = {
 const connected = () => console.log('connected');
 const stock =
   protocol === 'ws'
-    ? createWs({ url: url.replace(/^http/, 'ws'), webSocketImpl: WebSocket, ...patience, on: { connected } })
+    ? noticing(
+        createWs({ url: url.replace(/^http/, 'ws'), webSocketImpl: WebSocket, keepAlive: 300, ...patience, on: { connected } }),
+        1_000,
+      )
     : createSse({ url, retryAttempts: Infinity, retry: patience.retryWait, on: { connected } });
+if (protocol === 'ws') stock.on('closed', ({ code }) => code === 4499 && console.log('closed 4499'));
 const client = resuming(stock);
 
 const answer = await fetch(url, {

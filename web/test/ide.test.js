@@ -140,6 +140,19 @@ test('GraphiQL runs the examples, shows the docs and remembers', async () => {
   await page.close();
 });
 
+test('GraphiQL listens', async () => {
+  const { page, troubles } = await open('/');
+  await shows(page, '.graphiql-query-editor', 'query Movies');
+  await page.locator('.graphiql-query-editor .view-line').first().click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText('subscription { commentAdded(after: "?") { cursor } }');
+  await page.keyboard.press('Control+Enter');
+  // What only the server can say, over the socket.
+  await shows(page, '.graphiql-response', 'no cursor of comments');
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
 test('the plain page runs a query', async () => {
   const { page, troubles } = await open('/plain');
   await page.getByRole('button', { name: 'Run' }).click();

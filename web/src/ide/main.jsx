@@ -6,6 +6,7 @@ import './ide.css';
 
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
+import { createClient } from 'graphql-ws';
 import { createRoot } from 'react-dom/client';
 
 import { examples } from './examples.js';
@@ -14,7 +15,9 @@ import { examples } from './examples.js';
 // first tab's query under whichever tab was clicked meanwhile. Here they come first.
 await Promise.all([import('monaco-graphql/esm/monaco-editor.js'), import('monaco-graphql/esm/lite.js')]);
 
-const fetcher = createGraphiQLFetcher({ url: new URL('graphql', document.baseURI).href });
+const url = new URL('graphql', document.baseURI).href;
+const wsClient = createClient({ url: url.replace(/^http/, 'ws') });
+const fetcher = createGraphiQLFetcher({ url, wsClient });
 
 createRoot(document.getElementById('ide')).render(
   <GraphiQL

@@ -25,3 +25,19 @@ export function resuming(client) {
     },
   };
 }
+
+/**
+ * Makes a client of graphql-ws, with its option `keepAlive`, notice a server or a network that has gone
+ * without a word: when a ping is not answered within `patience` milliseconds it connects again.
+ */
+export function noticing(client, patience) {
+  let timer;
+  client.on('ping', (received) => {
+    if (!received) timer = setTimeout(() => client.terminate(), patience);
+  });
+  client.on('pong', (received) => {
+    if (received) clearTimeout(timer);
+  });
+  client.on('closed', () => clearTimeout(timer));
+  return client;
+}

@@ -1,0 +1,42 @@
+//! Removes what is over: sessions that have expired, idempotency keys that were kept long enough.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseConnection, DbErr};
+
+use crate::account::Sessions;
+use crate::{clock, idempotency};
+
+/// How often an instance looks.
+const INTERVAL: Duration = Duration::from_secs(600);
+
+/// Rows that one statement removes at most, so that none holds others up.
+pub const BATCH: u64 = 1_000;
+
+/// Removes, now and from time to time; never ends by itself. Several instances may do it at once.
+pub async fn run(db: DatabaseConnection) {
+    loop {
+        match sweep(&db, clock::now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
+            Err(error) => tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}"),
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Removes all that is over at `now`, batch by batch; says how many rows.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn sweep(db: &DatabaseConnection, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut removed = 0;
+    loop {
+        let batch = Sessions::remove_expired(db, now).await? + idempotency::forget(db, now).await?;
+        removed += batch;
+        if batch == 0 {
+            return Ok(removed);
+        }
+    }
+}

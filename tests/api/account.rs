@@ -1,0 +1,291 @@
+//! Accounts: making one, changing it, deleting it; who sees what of it.
+
+use async_graphql::futures_util::future::join_all;
+use entity::{sessions, users};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, new_account};
+use crate::movie::global_id;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(
+    who_signs_up_is_signed_in,
+    all_problems_of_a_sign_up_are_told_at_once,
+    bounds_of_a_sign_up_are_checked_on_both_sides,
+    names_and_addresses_are_unique_whatever_their_case,
+    one_of_many_sign_ups_at_once_wins,
+    profile_is_changed_field_by_field,
+    private_fields_are_for_the_viewer_alone,
+    password_is_changed_by_whoever_knows_it,
+    deleted_account_is_gone_and_its_comments_stay,
+    secrets_are_stored_nowhere,
+);
+
+const PASSWORD: &str = "трамвай № 47";
+
+async fn who_signs_up_is_signed_in(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let mut input = new_account(" Anna.K_1 ", PASSWORD);
+    let bio = "<b>О себе</b> '); DROP TABLE users; -- 🎬 \u{200f}שלום";
+    input["email"] = json!("Anna@Example.ORG");
+    input["bio"] = json!(bio);
+    let shown = "token user { id username fullName bio joinedAt email birthday role }";
+    let done = app.nobody().done("signUp", input, shown).await;
+    // A mutation runs as whoever sent it: nobody was signed in.
+    let user = &done["user"];
+    assert_eq!((&user["email"], &user["birthday"], &user["role"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!((&user["username"], &user["fullName"]), (&json!("anna.k_1"), &json!("Анна Каренина")));
+    assert_eq!(user["bio"], bio);
+    let token = done["token"].as_str().unwrap();
+    assert_eq!(token.len(), 43, "256 bits in base64");
+    let anna = app.bearer(0, token);
+    let viewer = anna.data("{ viewer { id email birthday role sessions { nodes { isCurrent } } } }", json!({})).await;
+    let expected = json!({
+        "id": user["id"], "email": "anna@example.org", "birthday": "1990-02-28", "role": "MEMBER",
+        "sessions": { "nodes": [{ "isCurrent": true }] },
+    });
+    assert_eq!(viewer["viewer"], expected);
+    assert_eq!(app.data("{ viewer { id } }", json!({})).await, json!({ "viewer": null }));
+    // The schema's own token is good for log-ins by name and by address, in any case.
+    for login in ["ANNA.K_1", "anna@example.org", " Anna@EXAMPLE.org "] {
+        let input = json!({ "login": login, "password": PASSWORD });
+        let done = app.nobody().done("logIn", input, "token user { id }").await;
+        assert_eq!(done["user"]["id"], user["id"]);
+        assert_ne!(done["token"], json!(token));
+    }
+}
+
+async fn all_problems_of_a_sign_up_are_told_at_once(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let input = json!({
+        "username": "я", "email": "nowhere", "password": "12345678", "fullName": " \u{7}", "birthday": "2999-01-01",
+        "bio": "а\u{0}б",
+    });
+    let refused = app.nobody().refused("signUp", input).await;
+    let fields: Vec<_> = refused.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    let all = ["username", "email", "password", "fullName", "birthday", "bio"];
+    for field in all {
+        assert!(fields.contains(&format!("BAD_USER_INPUT input.{field}").as_str()), "{field}: {refused:?}");
+    }
+    assert_eq!(users::Entity::find().count(&app.sql().await).await.unwrap(), 0);
+}
+
+async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let email = |name: usize, domain: usize| format!("{}@{}.org", "n".repeat(name), "d".repeat(domain));
+    let yesterday = chrono::Utc::now().date_naive().pred_opt().unwrap();
+    let cases = [
+        ("username", json!("abc"), json!("ab")),
+        ("username", json!("u".repeat(64)), json!("u".repeat(65))),
+        ("email", json!(email(64, 59)), json!(email(64, 60))),
+        ("email", json!(email(64, 10)), json!(email(65, 10))),
+        ("password", json!("8 знаков"), json!("7знаков")),
+        ("password", json!("п".repeat(128)), json!("п".repeat(129))),
+        ("password", json!("Passw0rd!!"), json!("PassWord1")),
+        ("fullName", json!("Я"), json!("")),
+        ("fullName", json!("Я".repeat(256)), json!("Я".repeat(257))),
+        ("birthday", json!("1900-01-01"), json!("1899-12-31")),
+        ("birthday", json!(yesterday.to_string()), json!((yesterday + chrono::Days::new(1)).to_string())),
+        ("bio", json!("🎬".repeat(20_000)), json!("🎬".repeat(20_001))),
+    ];
+    for (number, (field, good, bad)) in cases.into_iter().enumerate() {
+        let mut input = new_account(&format!("user{number}"), "no way to know");
+        input[field] = bad;
+        let refused = app.nobody().refused("signUp", input.clone()).await;
+        assert_eq!(refused.len(), 1, "{field}: {refused:?}");
+        assert!(refused[0].starts_with(&format!("BAD_USER_INPUT input.{field}: ")), "{refused:?}");
+        input[field] = good;
+        app.nobody().done("signUp", input, "token").await;
+    }
+    let mut input = new_account("somebody.known", "Somebody.Known");
+    input["email"] = json!("other@example.org");
+    let refused = app.nobody().refused("signUp", input).await;
+    assert_eq!(refused, ["BAD_USER_INPUT input.password: is your own name or address; choose another"]);
+}
+
+async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let boris = app.sign_up("boris", PASSWORD).await;
+    app.sign_up("anna", PASSWORD).await;
+    let taken = [
+        "CONFLICT input.username: is taken; choose another",
+        "CONFLICT input.email: belongs to an account already; log in, or name another address",
+    ];
+    let mut input = new_account("ANNA", PASSWORD);
+    input["email"] = json!("ANNA@EXAMPLE.org");
+    assert_eq!(app.nobody().refused("signUp", input).await, taken);
+    let profile = json!({ "username": "Anna", "email": "Anna@Example.Org" });
+    assert_eq!(boris.refused("updateProfile", profile).await, taken);
+    // One's own is not taken.
+    boris.done("updateProfile", json!({ "username": "BORIS", "email": "Boris@example.org" }), "user { id }").await;
+}
+
+async fn one_of_many_sign_ups_at_once_wins(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    for round in 0..10 {
+        let answers = join_all((0..8).map(|number| {
+            let nobody = app.nobody();
+            async move {
+                let mut input = new_account(&format!("round{round}"), PASSWORD);
+                // All want the same name, half of them the same address too.
+                input["email"] = json!(format!("round{round}.{}@example.org", number / 4 * number));
+                nobody.send("signUp", input, "token").await
+            }
+        }))
+        .await;
+        let (won, lost): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| !answer.0["data"]["it"]["token"].is_null());
+        assert_eq!(won.len(), 1, "{answers:?}");
+        for answer in lost {
+            let problems = answer.problems();
+            assert!(
+                !problems.is_empty() && problems.iter().all(|problem| problem.starts_with("CONFLICT input.")),
+                "{answer}"
+            );
+        }
+    }
+    let db = app.sql().await;
+    assert_eq!(users::Entity::find().count(&db).await.unwrap(), 10);
+    assert_eq!(sessions::Entity::find().count(&db).await.unwrap(), 10);
+}
+
+async fn profile_is_changed_field_by_field(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let shown = "user { username email fullName birthday bio }";
+    let mut expected = json!({
+        "username": "anna", "email": "anna@example.org", "fullName": "Анна Каренина", "birthday": "1990-02-28", "bio": null,
+    });
+    for (field, given, kept) in [
+        ("bio", json!("Первая строка\r\nвторая"), json!("Первая строка\nвторая")),
+        ("fullName", json!("Анна Ли"), json!("Анна Ли")),
+        ("birthday", json!("1991-03-01"), json!("1991-03-01")),
+        ("email", json!("New@Example.org"), json!("new@example.org")),
+        ("username", json!("Anna2"), json!("anna2")),
+        ("bio", Value::Null, Value::Null),
+    ] {
+        expected[field] = kept;
+        let done = anna.done("updateProfile", json!({ field: given }), shown).await;
+        assert_eq!(done["user"], expected, "{field}");
+    }
+    assert_eq!(anna.done("updateProfile", json!({}), shown).await["user"], expected);
+    let nulls = json!({ "username": null, "email": null, "fullName": null, "birthday": null });
+    let refused = anna.refused("updateProfile", nulls).await;
+    assert_eq!(refused.len(), 4, "{refused:?}");
+    assert!(refused.iter().all(|problem| problem.ends_with("cannot be null; leave it out to keep what is there")));
+    // All or nothing.
+    anna.refused("updateProfile", json!({ "fullName": "Другая", "email": "nowhere" })).await;
+    assert_eq!(anna.done("updateProfile", json!({}), shown).await["user"], expected);
+}
+
+async fn private_fields_are_for_the_viewer_alone(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let (anna, boris) = (app.sign_up("anna", PASSWORD).await, app.sign_up("boris", PASSWORD).await);
+    let admin = app.sign_in("chief", "admin").await;
+    let query =
+        "{ user(username: \"anna\") { fullName email birthday role sessions { totalCount } orders { totalCount } } }";
+    let nothing = json!({
+        "fullName": "Анна Каренина", "email": null, "birthday": null, "role": null, "sessions": null, "orders": null,
+    });
+    for other in [&boris, &app.nobody()] {
+        assert_eq!(other.data(query, json!({})).await["user"], nothing);
+    }
+    let mut for_admins = nothing.clone();
+    for_admins["role"] = json!("MEMBER");
+    assert_eq!(admin.data(query, json!({})).await["user"], for_admins);
+    let own = anna.data(query, json!({})).await;
+    assert_eq!(
+        (&own["user"]["email"], &own["user"]["sessions"]["totalCount"]),
+        (&json!("anna@example.org"), &json!(1))
+    );
+    // Nor is a session an object for others.
+    let session = anna.data("{ viewer { sessions { nodes { id } } } }", json!({})).await;
+    let id = session["viewer"]["sessions"]["nodes"][0]["id"].clone();
+    let query = "query($id: ID!) { node(id: $id) { id ... on Session { agent address } } }";
+    assert_eq!(anna.data(query, json!({ "id": id })).await["node"]["id"], id);
+    for other in [&boris, &admin, &app.nobody()] {
+        assert_eq!(other.data(query, json!({ "id": id })).await, json!({ "node": null }));
+    }
+}
+
+async fn password_is_changed_by_whoever_knows_it(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let other = app.nobody().done("logIn", json!({ "login": "anna", "password": PASSWORD }), "token").await;
+    let elsewhere = app.bearer(anna.id, other["token"].as_str().unwrap());
+    let change = |old: &str, new: &str| json!({ "currentPassword": old, "newPassword": new });
+    let refused = anna.refused("changePassword", change("не тот пароль", "12345678")).await;
+    assert_eq!(
+        refused,
+        [
+            "BAD_USER_INPUT input.newPassword: is one of the most common passwords; choose another",
+            "BAD_USER_INPUT input.currentPassword: is wrong",
+        ]
+    );
+    let refused = anna.refused("changePassword", change(PASSWORD, "anna@example.org")).await;
+    assert_eq!(refused, ["BAD_USER_INPUT input.newPassword: is your own name or address; choose another"]);
+    anna.done("changePassword", change(PASSWORD, "новый пароль"), "user { id }").await;
+    // This session goes on, the others have ended.
+    anna.data("{ viewer { id } }", json!({})).await;
+    let ended = elsewhere.query("{ viewer { id } }", json!({})).await.errors();
+    assert_eq!(ended, ["UNAUTHENTICATED the token is unknown, expired or revoked; log in again"]);
+    let wrong = app.nobody().refused("logIn", json!({ "login": "anna", "password": PASSWORD })).await;
+    assert_eq!(wrong, ["BAD_USER_INPUT -: the login or the password is wrong"]);
+    app.nobody().done("logIn", json!({ "login": "anna", "password": "новый пароль" }), "token").await;
+}
+
+async fn deleted_account_is_gone_and_its_comments_stay(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let anna = app.sign_up("anna.gone", PASSWORD).await;
+    let input = json!({ "subjectId": global_id("Movie", 1), "text": "Останется" });
+    let comment = anna.done("addComment", input, "comment { id }").await["comment"]["id"].clone();
+    let refused = anna.refused("deleteAccount", json!({ "password": "не тот пароль" })).await;
+    assert_eq!(refused, ["BAD_USER_INPUT input.password: is wrong"]);
+    let done = anna.done("deleteAccount", json!({ "password": PASSWORD }), "deletedId").await;
+    assert_eq!(done["deletedId"], json!(global_id("User", anna.id)));
+    let ended = anna.query("{ viewer { id } }", json!({})).await.errors();
+    assert_eq!(ended, ["UNAUTHENTICATED the token is unknown, expired or revoked; log in again"]);
+    let query = "query($user: ID!, $comment: ID!) { node(id: $user) { id } user(username: \"anna.gone\") { id }
+        comment(id: $comment) { text author { id } } }";
+    let data = app.data(query, json!({ "user": done["deletedId"], "comment": comment })).await;
+    let expected = json!({ "node": null, "user": null, "comment": { "text": "Останется", "author": null } });
+    assert_eq!(data, expected);
+    let wrong = app.nobody().refused("logIn", json!({ "login": "anna.gone", "password": PASSWORD })).await;
+    assert_eq!(wrong, ["BAD_USER_INPUT -: the login or the password is wrong"]);
+    // The row is marked; the name stays taken.
+    let row = users::Entity::find_by_id(anna.id).one(&app.sql().await).await.unwrap().unwrap();
+    assert!(row.deleted_at.is_some() && row.password == "!" && row.bio.is_none());
+    let taken = app.nobody().refused("signUp", new_account("anna.gone", PASSWORD)).await;
+    assert_eq!(taken.len(), 2, "{taken:?}");
+}
+
+/// Of passwords there is the hash, of tokens too, and of neither anything in keys and entries.
+async fn secrets_are_stored_nowhere(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let secret = "тайна за семью печатями";
+    let input = new_account("anna", secret);
+    let done = app.nobody().send_keyed("key-1", "signUp", input, "token").await.data();
+    let token = done["it"]["token"].as_str().unwrap().to_owned();
+    let anna = app.bearer(0, &token);
+    let change = json!({ "currentPassword": secret, "newPassword": "другая тайна" });
+    anna.send_keyed("key-2", "changePassword", change, "user { id }").await.data();
+    let admin = app.sign_in("chief", "admin").await;
+    admin.done("deleteUser", json!({ "id": anna_id(&anna).await }), "deletedId").await;
+    let db = app.sql().await;
+    let rows = format!(
+        "{:?} {:?} {:?} {:?}",
+        users::Entity::find().all(&db).await.unwrap(),
+        sessions::Entity::find().all(&db).await.unwrap(),
+        entity::idempotency_keys::Entity::find().all(&db).await.unwrap(),
+        entity::audit_log::Entity::find().all(&db).await.unwrap(),
+    );
+    for hidden in [secret, "другая тайна", &token, "key-1", "key-2"] {
+        assert!(!rows.contains(hidden), "{hidden} in {rows}");
+    }
+    assert_eq!(users::Entity::find().filter(users::Column::Password.eq(secret)).count(&db).await.unwrap(), 0);
+}
+
+async fn anna_id(anna: &crate::app::User) -> Value {
+    anna.data("{ viewer { id } }", json!({})).await["viewer"]["id"].clone()
+}

@@ -1,0 +1,228 @@
+//! Server-sent events, by graphql-sse's mode of distinct connections.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use reqwest::{RequestBuilder, Response};
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::app::TestApp;
+use crate::sockets::{ADDED, begin_session, cursor, say, start};
+use crate::support::database::Backend;
+use crate::transport::{code, post, send};
+
+on_both!(events_have_ids_and_resume, a_stream_ends_with_its_session);
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const EVENTS: &str = "text/event-stream";
+
+/// An event stream as it is read.
+struct Events {
+    response: Response,
+    text: String,
+}
+
+/// One event: what stands behind each name.
+#[derive(Debug, Default, PartialEq)]
+struct Event {
+    id: Option<String>,
+    event: String,
+    data: String,
+}
+
+impl Events {
+    async fn open(request: RequestBuilder) -> Self {
+        let response = request.header(ACCEPT, EVENTS).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream; charset=utf-8");
+        Self { response, text: String::new() }
+    }
+
+    /// The next block, a comment or an event; none at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let block = block.to_owned();
+                self.text = rest.to_owned();
+                return Some(block);
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("something comes in time");
+            match chunk.unwrap() {
+                Some(chunk) => self.text.push_str(std::str::from_utf8(&chunk).unwrap()),
+                None => {
+                    assert_eq!(self.text, "", "it ends between events");
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// The next event, with comments left out.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let block = self.block().await?;
+            if block == ":" {
+                continue;
+            }
+            let mut event = Event::default();
+            for line in block.lines() {
+                let (name, value) = line.split_once(':').unwrap();
+                let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+                match name {
+                    "id" => event.id = Some(value),
+                    "event" => event.event = value,
+                    "data" => event.data = value,
+                    other => panic!("{other}: {value}"),
+                }
+            }
+            return Some(event);
+        }
+    }
+
+    /// The id and the text of the comment that comes next.
+    async fn comment(&mut self) -> (String, String) {
+        let event = self.next().await.expect("the stream goes on");
+        let data: Value = serde_json::from_str(&event.data).unwrap();
+        let added = &data["data"]["commentAdded"];
+        assert_eq!((event.event.as_str(), event.id.as_deref()), ("next", added["cursor"].as_str()), "{data}");
+        (event.id.unwrap(), added["comment"]["text"].as_str().unwrap().to_owned())
+    }
+
+    /// All that comes until the end, each as its name and its data.
+    async fn rest(mut self) -> Vec<(String, Value)> {
+        let mut events = Vec::new();
+        while let Some(Event { event, data, .. }) = self.next().await {
+            events.push((event, serde_json::from_str(&data).unwrap_or_default()));
+        }
+        events
+    }
+}
+
+fn ask(app: &TestApp, query: &str, variables: Value) -> RequestBuilder {
+    post(app, json!({ "query": query, "variables": variables }).to_string())
+}
+
+/// As an `EventSource` asks.
+fn get(app: &TestApp, query: &str, variables: Value) -> RequestBuilder {
+    let parameters = [("query", query.to_owned()), ("variables", variables.to_string())];
+    let encoded = parameters.map(|(name, value)| {
+        let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("{name}={value}")
+    });
+    app.client.get(format!("{}/graphql?{}", app.origin, encoded.join("&")))
+}
+
+async fn events_have_ids_and_resume(backend: Backend) {
+    let app = start(backend, &[]).await;
+    let before = cursor(&app).await;
+    let mut events =
+        Events::open(get(&app, ADDED, json!({ "after": before })).header(ACCEPT_ENCODING, "gzip, br")).await;
+    assert!(!events.response.headers().contains_key(CONTENT_ENCODING), "a compressor would hold events up");
+    assert_eq!(events.response.headers()["cache-control"], "no-store");
+    assert_eq!(events.block().await.as_deref(), Some(":"), "the client sees at once that it is connected");
+    say(&app, "раз").await;
+    let (first, text) = events.comment().await;
+    assert_eq!(text, "раз");
+    drop(events);
+    say(&app, "два").await;
+    // What an `EventSource` has seen is newer than its URL.
+    let mut events = Events::open(get(&app, ADDED, json!({ "after": before })).header("last-event-id", &first)).await;
+    assert_eq!(events.comment().await.1, "два");
+    let mut other = Events::open(ask(&app, ADDED, json!({ "after": before }))).await;
+    assert_eq!([other.comment().await.1, other.comment().await.1], ["раз", "два"]);
+    say(&app, "три").await;
+    assert_eq!([events.comment().await.1, other.comment().await.1], ["три", "три"]);
+    // A stream that ends without "complete" is asked for again.
+    let (stopped, rest, others) = tokio::join!(timeout(PATIENCE, app.stop()), events.rest(), other.rest());
+    stopped.expect("it stops in time");
+    assert_eq!((rest, others), (vec![], vec![]));
+}
+
+async fn a_stream_ends_with_its_session(backend: Backend) {
+    let app = start(backend, &["--session-check-ms", "50", "--keep-alive-ms", "50"]).await;
+    let signed = |token: &str| ask(&app, ADDED, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
+    let (status, _, answer) = send(signed("nobody's").header(ACCEPT, EVENTS)).await;
+    assert_eq!((status, code(&answer)), (401, "UNAUTHENTICATED"));
+    let token = begin_session(&app).await;
+    let mut events = Events::open(signed(&token)).await;
+    for _ in 0..5 {
+        assert_eq!(events.block().await.as_deref(), Some(":"));
+    }
+    app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    assert_eq!(events.rest().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn single_results_and_mistakes_are_events_too() {
+    let app = start(Backend::Sqlite, &[]).await;
+    let complete = || ("complete".to_owned(), Value::Null);
+    let next = |data: Value| ("next".to_owned(), data);
+    let events = Events::open(ask(&app, "{ __typename }", json!({}))).await.rest().await;
+    assert_eq!(events, [next(json!({ "data": { "__typename": "Query" } })), complete()]);
+    for (query, variables, wanted) in [
+        ("{", json!({}), "GRAPHQL_PARSE_FAILED"),
+        ("subscription { nothing }", json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("query ($id: ID!) { movie(id: $id) { id } }", json!({}), "BAD_USER_INPUT"),
+        (ADDED, json!({ "after": "?" }), "BAD_USER_INPUT"),
+    ] {
+        let events = Events::open(get(&app, query, variables)).await.rest().await;
+        assert_eq!((events.len(), &events[1], code(&events[0].1)), (2, &complete(), wanted), "{events:?}");
+        assert!(events[0].1.get("data").is_none(), "{events:?}");
+    }
+    // What is wrong with the request itself has a status, and a body in JSON.
+    let accept = |request: RequestBuilder, accept: &str| send(request.header(ACCEPT, accept));
+    for (request, wanted) in [
+        (get(&app, "mutation { __typename }", json!({})), 405),
+        (post(&app, "{}"), 400),
+        (app.client.put(format!("{}/graphql", app.origin)), 405),
+        (app.client.post(format!("{}/graphql", app.origin)).body("{}"), 415),
+        (ask(&app, ADDED, json!({})).header("last-event-id", "x".repeat(1_025)), 400),
+    ] {
+        let (status, _, answer) = accept(request, EVENTS).await;
+        assert_eq!((status, code(&answer)), (wanted, "BAD_USER_INPUT"), "{answer}");
+    }
+    // Whoever reads both gets what fits.
+    let both = "application/json, text/event-stream";
+    let (status, headers, _) = accept(ask(&app, "{ __typename }", json!({})), both).await;
+    assert_eq!((status, &headers[CONTENT_TYPE]), (200, &"application/json; charset=utf-8".parse().unwrap()));
+    Events::open(ask(&app, ADDED, json!({})).header(ACCEPT, "application/json")).await;
+    let (status, _, answer) = accept(ask(&app, ADDED, json!({})), "application/json").await;
+    assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"));
+    assert!(answer["errors"][0]["message"].as_str().unwrap().contains("text/event-stream"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_stream_outlives_a_requests_time() {
+    let app = start(Backend::Sqlite, &["--keep-alive-ms", "50", "--request-timeout-ms", "100"]).await;
+    let mut events = Events::open(ask(&app, ADDED, json!({}))).await;
+    for _ in 0..6 {
+        assert_eq!(events.block().await.as_deref(), Some(":"));
+    }
+    say(&app, "раз").await;
+    assert_eq!(events.comment().await.1, "раз");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_have_their_places() {
+    for (flags, refused, limit) in [
+        (["--limit-sockets-per-client", "2"], 429, "limit-sockets-per-client"),
+        (["--limit-sockets", "2"], 503, "limit-sockets"),
+    ] {
+        let app = start(Backend::Sqlite, &flags).await;
+        let request = || ask(&app, ADDED, json!({}));
+        let held = (Events::open(request()).await, Events::open(request()).await);
+        let (status, headers, answer) = send(request().header(ACCEPT, EVENTS)).await;
+        let extensions = &answer["errors"][0]["extensions"];
+        assert_eq!((status, &extensions["limit"], &extensions["max"]), (refused, &json!(limit), &json!(2)));
+        assert!(headers.contains_key("retry-after"));
+        // Queries need no place, and those who leave give theirs back.
+        app.data("{ __typename }", json!({})).await;
+        drop(held);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while request().header(ACCEPT, EVENTS).send().await.unwrap().status() != 200 {
+            assert!(tokio::time::Instant::now() < deadline, "no place gets free");
+        }
+    }
+}

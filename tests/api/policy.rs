@@ -1,0 +1,245 @@
+//! Who may do what: every mutation of the schema as everybody.
+
+use std::collections::BTreeMap;
+
+use kinoteka::policy::{MUTATIONS, Rule};
+use kinoteka::viewer::Role;
+use serde_json::{Value, json};
+
+use crate::app::{TestApp, User};
+use crate::inputs::{self, Mutation};
+use crate::movie::global_id;
+use crate::support::database::Backend;
+
+on_both!(
+    every_mutation_asks_who_may_do_it,
+    rights_come_before_whatever_the_input_holds,
+    what_belongs_to_somebody_else_is_theirs,
+    roles_are_at_once_what_they_are_changed_to,
+);
+
+/// Who may call a mutation: nobody in particular, members, editors, admins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Anyone,
+    Member,
+    Editor,
+    Admin,
+}
+use Who::{Admin, Anyone, Editor, Member};
+
+/// Who may call each mutation at all, stated once more: a new one fails the test until it is here.
+const TABLE: &[(&str, Who)] = &[
+    ("addComment", Member),
+    ("changePassword", Member),
+    ("createCinema", Editor),
+    ("createFilmAward", Editor),
+    ("createFilmAwardNomination", Editor),
+    ("createMovie", Editor),
+    ("createMovieAward", Editor),
+    ("createPerson", Editor),
+    ("createPersonPosition", Editor),
+    ("createPublication", Member),
+    ("createPublicationCategory", Editor),
+    ("createStaffMember", Editor),
+    ("createTag", Editor),
+    ("deleteAccount", Member),
+    ("deleteCinema", Editor),
+    ("deleteComment", Member),
+    ("deleteFilmAward", Editor),
+    ("deleteFilmAwardNomination", Editor),
+    ("deleteMovie", Editor),
+    ("deleteMovieAward", Editor),
+    ("deletePerson", Editor),
+    ("deletePersonPosition", Editor),
+    ("deletePublication", Member),
+    ("deletePublicationCategory", Editor),
+    ("deleteStaffMember", Editor),
+    ("deleteTag", Editor),
+    ("deleteUser", Admin),
+    ("editComment", Member),
+    ("grantRole", Admin),
+    ("hideComment", Editor),
+    ("logIn", Anyone),
+    ("logOut", Member),
+    ("logOutEverywhere", Member),
+    ("orderMovie", Member),
+    ("rate", Member),
+    ("removeAvailability", Editor),
+    ("removeRating", Member),
+    ("revokeRole", Admin),
+    ("revokeSession", Member),
+    ("setAvailability", Editor),
+    ("signUp", Anyone),
+    ("updateCinema", Editor),
+    ("updateFilmAward", Editor),
+    ("updateFilmAwardNomination", Editor),
+    ("updateMovie", Editor),
+    ("updateMovieAward", Editor),
+    ("updatePerson", Editor),
+    ("updatePersonPosition", Editor),
+    ("updateProfile", Member),
+    ("updatePublication", Member),
+    ("updatePublicationCategory", Editor),
+    ("updateStaffMember", Editor),
+    ("updateTag", Editor),
+];
+
+/// The code of a top-level error, or that there is none.
+fn code(answer: &Value) -> &str {
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("-")
+}
+
+async fn ask(user: &User, mutation: &Mutation, input: &Value) -> Value {
+    let variables = if mutation.input.is_some() { json!({ "input": input }) } else { json!({}) };
+    user.query(&mutation.document(), variables).await.0
+}
+
+async fn every_mutation_asks_who_may_do_it(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let mutations = inputs::mutations(&app).await;
+    let table: BTreeMap<_, _> = TABLE.iter().copied().collect();
+    let named: Vec<_> = mutations.iter().map(|mutation| mutation.name.as_str()).collect();
+    assert_eq!(named, table.keys().copied().collect::<Vec<_>>(), "TABLE and the schema name different mutations");
+    let ruled: std::collections::BTreeSet<_> = MUTATIONS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(ruled.len(), MUTATIONS.len(), "a mutation has two rules");
+    assert_eq!(named, ruled.into_iter().collect::<Vec<_>>(), "the policy and the schema name different mutations");
+
+    for mutation in &mutations {
+        let name = mutation.name.as_str();
+        let least = table[name];
+        // Malformed, so that nothing happens to the others' sessions and accounts.
+        let input = mutation.sample();
+        for (who, user) in [
+            (Anyone, app.nobody()),
+            (Member, app.sign_in(&format!("{name}.member"), "member").await),
+            (Editor, app.sign_in(&format!("{name}.editor"), "editor").await),
+            (Admin, app.sign_in(&format!("{name}.admin"), "admin").await),
+        ] {
+            let answer = ask(&user, mutation, &input).await;
+            let expected = match who {
+                _ if who >= least => "-",
+                Anyone => "UNAUTHENTICATED",
+                _ => "FORBIDDEN",
+            };
+            assert_eq!(code(&answer), expected, "{name} as {who:?}: {answer:#}");
+            assert_eq!(expected != "-", answer["data"]["it"].is_null(), "{name} as {who:?}: {answer:#}");
+        }
+        let gone = app.sign_in(&format!("{name}.gone"), "admin").await;
+        mark_deleted(&app, gone.id).await;
+        let answer = ask(&gone, mutation, &input).await;
+        assert_eq!(code(&answer), "UNAUTHENTICATED", "{name} as somebody who is gone: {answer:#}");
+        assert!(answer.get("data").is_none(), "{answer:#}");
+    }
+}
+
+async fn mark_deleted(app: &TestApp, user: i32) {
+    use entity::users;
+    use sea_orm::sea_query::Expr;
+    use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+    let today = chrono::Utc::now().date_naive();
+    users::Entity::update_many()
+        .col_expr(users::Column::DeletedAt, Expr::value(today))
+        .filter(users::Column::Id.eq(user))
+        .exec(&app.sql().await)
+        .await
+        .unwrap();
+}
+
+/// Scalars of ours are only read by resolvers: even what they refuse is no excuse.
+async fn rights_come_before_whatever_the_input_holds(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let member = app.sign_in("somebody", "member").await;
+    let query = "mutation($input: CreatePersonInput!) { createPerson(input: $input) { errors { code } } }";
+    let bad = json!({ "input": { "firstName": "\u{0}", "lastName": "", "country": "", "birthday": "no date at all" } });
+    let answer = app.nobody().query(query, bad.clone()).await;
+    assert_eq!(answer.errors(), ["UNAUTHENTICATED sign in first: send the header Authorization: Bearer TOKEN"]);
+    assert_eq!(member.query(query, bad.clone()).await.errors(), ["FORBIDDEN this is for editors"]);
+    let editor = app.sign_in("an.editor", "editor").await;
+    assert!(editor.query(query, bad).await.errors()[0].starts_with("BAD_USER_INPUT "));
+    // One that is refused does not keep others of its document from being done.
+    let query = "mutation($subject: ID!) {
+        no: deleteUser(input: { id: \"x\" }) { deletedId }
+        yes: rate(input: { subjectId: $subject, rating: 5 }) { errors { code } } }";
+    let answer = member.query(query, json!({ "subject": global_id("Movie", 1) })).await;
+    assert_eq!(answer.errors(), ["FORBIDDEN this is for admins"]);
+    assert_eq!(answer.0["data"], json!({ "no": null, "yes": { "errors": [] } }));
+}
+
+/// Makes what a mutation is done to, as `owner`, and gives the input for it: fields beyond the id
+/// are unusable, which must not matter to whoever may not.
+async fn owned(app: &TestApp, owner: &User, mutation: &str) -> Value {
+    let subject = global_id("Movie", 1);
+    match mutation {
+        "editComment" | "deleteComment" => {
+            let made = owner.done("addComment", json!({ "subjectId": subject, "text": "Моё" }), "comment { id }").await;
+            let id = &made["comment"]["id"];
+            if mutation == "editComment" { json!({ "id": id, "text": "\u{0}" }) } else { json!({ "id": id }) }
+        }
+        "updatePublication" | "deletePublication" => {
+            let category = global_id("PublicationCategory", 1);
+            let input = json!({ "title": "Моё", "text": "Моё", "categoryId": category });
+            let made = owner.done("createPublication", input, "publication { id }").await;
+            let id = &made["publication"]["id"];
+            if mutation == "updatePublication" { json!({ "id": id, "title": "\u{0}" }) } else { json!({ "id": id }) }
+        }
+        "revokeSession" => {
+            let data = owner.data("{ viewer { sessions { nodes { id } } } }", json!({})).await;
+            let _ = app;
+            json!({ "id": data["viewer"]["sessions"]["nodes"][0]["id"] })
+        }
+        other => panic!("say how to make what {other} is done to"),
+    }
+}
+
+async fn what_belongs_to_somebody_else_is_theirs(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    for (mutation, rule) in MUTATIONS {
+        let others = match rule {
+            Rule::Owner => None,
+            Rule::OwnerOr(role) => Some(*role),
+            _ => continue,
+        };
+        let role_of = |role: &str| match role {
+            "editor" => Role::Editor,
+            "admin" => Role::Admin,
+            _ => Role::Member,
+        };
+        for role in ["member", "editor", "admin"] {
+            let owner = app.sign_in(&format!("{mutation}.{role}.owner"), "member").await;
+            let other = app.sign_in(&format!("{mutation}.{role}.other"), role).await;
+            let input = owned(&app, &owner, mutation).await;
+            let answer = other.send(mutation, input.clone(), "").await.0;
+            let may = others.is_some_and(|least| role_of(role) >= least);
+            assert_eq!(code(&answer), if may { "-" } else { "FORBIDDEN" }, "{mutation} as {role}: {answer:#}");
+            if !may {
+                let answer = owner.send(mutation, input, "").await.0;
+                assert_eq!(code(&answer), "-", "{mutation} as the owner: {answer:#}");
+            }
+        }
+    }
+}
+
+async fn roles_are_at_once_what_they_are_changed_to(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let admin = app.sign_in("chief", "admin").await;
+    let anna = app.sign_in("anna", "member").await;
+    let anna_id = global_id("User", anna.id);
+    let may = async |user: &User| code(&user.send("createTag", json!({ "title": "" }), "").await.0) == "-";
+    assert!(!may(&anna).await);
+    let editor = json!({ "userId": anna_id, "role": "EDITOR" });
+    for _ in 0..2 {
+        let done = admin.done("grantRole", editor.clone(), "user { role }").await;
+        assert_eq!(done["user"]["role"], "EDITOR");
+        assert!(may(&anna).await);
+    }
+    let done = admin.done("revokeRole", editor.clone(), "user { role }").await;
+    assert_eq!(done["user"]["role"], "MEMBER");
+    assert!(!may(&anna).await);
+    let refused = admin.refused("revokeRole", editor).await;
+    assert_eq!(refused, ["NOT_FOUND input.role: there is no such role of this user; it may have been deleted"]);
+    let refused = admin.refused("grantRole", json!({ "userId": anna_id, "role": "MEMBER" })).await;
+    assert_eq!(refused, ["BAD_USER_INPUT input.role: everybody is a member; name EDITOR or ADMIN"]);
+    let refused = admin.refused("grantRole", json!({ "userId": global_id("User", 1_000_000), "role": "ADMIN" })).await;
+    assert_eq!(refused, ["NOT_FOUND input.userId: there is no such user; it may have been deleted"]);
+}

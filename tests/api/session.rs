@@ -1,0 +1,261 @@
+//! Sessions and log-ins: how long they last, how they end, and how often one may fail.
+
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::future::join_all;
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{sessions, users};
+use kinoteka::upkeep;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use serde_json::json;
+
+use crate::app::{TestApp, User};
+use crate::movie::global_id;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(
+    unknown_and_expired_tokens_are_refused,
+    sessions_slide_without_a_write_on_every_request,
+    sessions_are_listed_and_revoked,
+    log_out_ends_one_session_or_all,
+    a_user_has_a_hundred_sessions_at_most,
+    old_sessions_are_swept,
+    failures_are_answered_alike_and_throttled,
+    raised_parameters_are_taken_over_at_log_in,
+    a_flood_of_log_ins_does_not_starve_queries,
+    authentication_costs_one_statement,
+);
+
+const PASSWORD: &str = "трамвай № 47";
+const UNKNOWN: &str = "UNAUTHENTICATED the token is unknown, expired or revoked; log in again";
+
+async fn log_in(app: &TestApp, login: &str) -> User {
+    let done = app.nobody().done("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
+    app.bearer(0, done["token"].as_str().unwrap())
+}
+
+async fn move_times(app: &TestApp, by: TimeDelta) {
+    let db = app.sql().await;
+    for row in sessions::Entity::find().all(&db).await.unwrap() {
+        sessions::Entity::update_many()
+            .col_expr(sessions::Column::SeenAt, Expr::value(row.seen_at + by))
+            .col_expr(sessions::Column::ExpiresAt, Expr::value(row.expires_at + by))
+            .filter(sessions::Column::Id.eq(row.id))
+            .exec(&db)
+            .await
+            .unwrap();
+    }
+}
+
+async fn unknown_and_expired_tokens_are_refused(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--session-hours", "1"]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let queries = ["{ viewer { id } }", "{ movies { totalCount } }", "mutation { logOut { endedSessions } }"];
+    for token in ["x", "Bearer", &"t".repeat(43), &"t".repeat(10_000), "' OR 1=1 --"] {
+        for query in queries {
+            let response = app.bearer(0, token).request(query, json!({})).send().await.unwrap();
+            assert_eq!(response.status(), 401);
+            assert_eq!(response.headers()["www-authenticate"], "Bearer error=\"invalid_token\"");
+            let answer: serde_json::Value = response.json().await.unwrap();
+            assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+            assert!(answer.get("data").is_none(), "{answer}");
+        }
+    }
+    let other = app.nobody().request("{ viewer { id } }", json!({})).basic_auth("anna", Some(PASSWORD));
+    assert_eq!(other.send().await.unwrap().status(), 401);
+    // A second before the hour is over it is good, and so begins another.
+    move_times(&app, TimeDelta::seconds(-3_590)).await;
+    anna.data("{ viewer { id } }", json!({})).await;
+    move_times(&app, TimeDelta::seconds(-3_590)).await;
+    anna.data("{ viewer { id } }", json!({})).await;
+    move_times(&app, TimeDelta::seconds(-3_601)).await;
+    assert_eq!(anna.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
+}
+
+async fn sessions_slide_without_a_write_on_every_request(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--session-hours", "100"]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let db = app.sql().await;
+    let read = async || sessions::Entity::find().one(&db).await.unwrap().unwrap();
+    let begun = read().await;
+    for _ in 0..20 {
+        anna.data("{ viewer { id } }", json!({})).await;
+    }
+    assert_eq!(read().await, begun);
+    // A hundredth of the lifetime later it is written down that it was seen.
+    move_times(&app, TimeDelta::minutes(-61)).await;
+    let before = Utc::now();
+    anna.data("{ viewer { id } }", json!({})).await;
+    let seen = read().await;
+    let is_now = |time: DateTime<chrono::FixedOffset>| time >= before - TimeDelta::seconds(1) && time <= Utc::now();
+    assert!(is_now(seen.seen_at) && is_now(seen.expires_at - TimeDelta::hours(100)), "{seen:?}");
+}
+
+async fn sessions_are_listed_and_revoked(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let boris = app.sign_up("boris", PASSWORD).await;
+    let request = app.nobody().request(
+        "mutation($input: LogInInput!) { logIn(input: $input) { token } }",
+        json!({ "input": { "login": "anna", "password": PASSWORD } }),
+    );
+    let answer: serde_json::Value =
+        request.header("user-agent", "Телефон/1".as_bytes()).send().await.unwrap().json().await.unwrap();
+    let phone = app.bearer(0, answer["data"]["logIn"]["token"].as_str().unwrap());
+    let query = "{ viewer { sessions { totalCount nodes { id isCurrent address createdAt seenAt expiresAt } } } }";
+    let data = anna.data(query, json!({})).await;
+    let listed = data["viewer"]["sessions"]["nodes"].as_array().unwrap();
+    assert_eq!(listed.iter().map(|session| &session["isCurrent"]).collect::<Vec<_>>(), [&json!(true), &json!(false)]);
+    assert_eq!(listed[1]["address"], "127.0.0.1");
+    let id = &listed[1]["id"];
+    let refused = boris.send("revokeSession", json!({ "id": id }), "").await.errors();
+    assert_eq!(refused, ["FORBIDDEN this belongs to somebody else"]);
+    phone.data("{ viewer { id } }", json!({})).await;
+    let done = anna.done("revokeSession", json!({ "id": id }), "revokedId").await;
+    assert_eq!(done["revokedId"], *id);
+    assert_eq!(phone.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
+    let again = anna.refused("revokeSession", json!({ "id": id })).await;
+    assert_eq!(again, ["NOT_FOUND input.id: there is no such session; it may have been deleted"]);
+    let wrong = anna.refused("revokeSession", json!({ "id": global_id("Movie", 1) })).await;
+    assert_eq!(wrong, ["BAD_USER_INPUT input.id: this is the id of a Movie; the id of a Session is wanted"]);
+}
+
+async fn log_out_ends_one_session_or_all(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let boris = app.sign_up("boris", PASSWORD).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let others = [log_in(&app, "anna").await, log_in(&app, "anna").await];
+    let data = anna.data("mutation { logOut { endedSessions errors { message } } }", json!({})).await;
+    assert_eq!(data, json!({ "logOut": { "endedSessions": 1, "errors": [] } }));
+    assert_eq!(anna.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
+    let data = others[0].data("mutation { logOutEverywhere { endedSessions } }", json!({})).await;
+    assert_eq!(data, json!({ "logOutEverywhere": { "endedSessions": 2 } }));
+    for other in &others {
+        assert_eq!(other.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
+    }
+    boris.data("{ viewer { id } }", json!({})).await;
+}
+
+async fn a_user_has_a_hundred_sessions_at_most(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let second = log_in(&app, "anna").await;
+    for _ in 0..98 {
+        log_in(&app, "anna").await;
+    }
+    anna.data("{ viewer { id } }", json!({})).await;
+    log_in(&app, "anna").await;
+    assert_eq!(anna.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
+    second.data("{ viewer { id } }", json!({})).await;
+    assert_eq!(sessions::Entity::find().count(&app.sql().await).await.unwrap(), 100);
+}
+
+async fn old_sessions_are_swept(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let db = app.sql().await;
+    let old = DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset();
+    for number in 0..2_100_u32 {
+        let row = sessions::ActiveModel {
+            user_id: sea_orm::Set(anna.id),
+            token_hash: sea_orm::Set([number.to_be_bytes(); 8].concat()),
+            created_at: sea_orm::Set(old),
+            seen_at: sea_orm::Set(old),
+            expires_at: sea_orm::Set(old),
+            ..Default::default()
+        };
+        sessions::Entity::insert(row).exec_without_returning(&db).await.unwrap();
+    }
+    assert_eq!(upkeep::sweep(&db, Utc::now()).await.unwrap(), 2_100);
+    assert_eq!(upkeep::sweep(&db, Utc::now()).await.unwrap(), 0);
+    anna.data("{ viewer { id } }", json!({})).await;
+}
+
+async fn failures_are_answered_alike_and_throttled(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
+    app.sign_up("anna", PASSWORD).await;
+    app.sign_up("boris", PASSWORD).await;
+    let gone = app.sign_up("gone", PASSWORD).await;
+    gone.done("deleteAccount", json!({ "password": PASSWORD }), "deletedId").await;
+    // Whether or not there is such an account, and whatever is wrong.
+    for login in ["anna", "gone", "nobody", "seeded@example.org", "an\u{0}na", "' OR 1=1 --"] {
+        for _ in 0..3 {
+            let input = json!({ "login": login, "password": "не тот пароль" });
+            let answer = app.nobody().send("logIn", input, "token user { id }").await;
+            assert_eq!(answer.problems(), ["BAD_USER_INPUT -: the login or the password is wrong"], "{login}");
+            assert!(answer.0["data"]["it"]["token"].is_null());
+        }
+        // Even the right password is not looked at any more.
+        let answer = app.nobody().send("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
+        assert!(answer.errors()[0].starts_with("RATE_LIMITED too many failed log-ins; try again in "), "{answer}");
+        let seconds = answer.0["errors"][0]["extensions"]["retryAfterSeconds"].as_u64().unwrap();
+        assert!((800..=901).contains(&seconds), "{answer}");
+    }
+    // Another account from the same address: its own tries, and success takes failures back.
+    for _ in 0..4 {
+        for _ in 0..2 {
+            app.nobody().refused("logIn", json!({ "login": "boris", "password": "не тот пароль" })).await;
+        }
+        log_in(&app, "boris").await;
+    }
+}
+
+async fn raised_parameters_are_taken_over_at_log_in(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let app = TestApp::start(database, &["--password-memory-kib", "64", "--password-passes", "1"]).await;
+    app.sign_up("anna", PASSWORD).await;
+    let hash = async |app: &TestApp| users::Entity::find().one(&app.sql().await).await.unwrap().unwrap().password;
+    let weak = hash(&app).await;
+    log_in(&app, "anna").await;
+    assert_eq!(hash(&app).await, weak);
+    let again = TestApp::start_on(&app, &["--password-memory-kib", "128", "--password-passes", "2"]).await;
+    let wrong = again.nobody().refused("logIn", json!({ "login": "anna", "password": "не тот" })).await;
+    assert_eq!(wrong.len(), 1);
+    assert_eq!(hash(&app).await, weak);
+    log_in(&again, "anna").await;
+    let strong = hash(&app).await;
+    assert!(strong.starts_with("$argon2id$v=19$m=128,t=2,p=1$"), "{strong}");
+    // It is good for both, and lower parameters do not weaken it.
+    log_in(&app, "anna").await;
+    assert_eq!(hash(&app).await, strong);
+}
+
+async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
+    let args = ["--password-memory-kib", "4096", "--password-passes", "8", "--passwords-waiting", "16"];
+    let database = TestDatabase::seeded(backend).await;
+    let app = TestApp::start(database, &[&args[..], &["--login-failures", "100000"]].concat()).await;
+    let flood =
+        join_all((0..300).map(|number| {
+            let nobody = app.nobody();
+            async move {
+                nobody.send("logIn", json!({ "login": format!("user{number}"), "password": "wrong" }), "token").await
+            }
+        }));
+    let slowest = async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..20 {
+            let started = Instant::now();
+            app.data("{ movies(first: 20) { nodes { title } } }", json!({})).await;
+            slowest = slowest.max(started.elapsed());
+        }
+        slowest
+    };
+    let (answers, slowest) = tokio::join!(flood, slowest);
+    let turned_away =
+        answers.iter().filter(|answer| answer.0["errors"][0]["extensions"]["code"] == "RATE_LIMITED").count();
+    let answered = answers.iter().filter(|answer| answer.0["data"]["it"]["errors"].is_array()).count();
+    assert_eq!(turned_away + answered, 300, "{answers:?}");
+    assert!(turned_away > 0 && answered >= 17, "{turned_away} turned away, {answered} answered");
+    assert!(slowest < Duration::from_secs(2), "a query took {slowest:?}");
+    // Those that were turned away have not failed.
+    app.sign_up("late", PASSWORD).await;
+}
+
+async fn authentication_costs_one_statement(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let query = "{ movies(first: 1) { nodes { title } } }";
+    let with = app.statements_while(async || drop(anna.data(query, json!({})).await)).await;
+    assert_eq!(with.len(), app.statements_of(query, json!({})).await.len() + 1, "{with:?}");
+}
