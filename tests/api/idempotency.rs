@@ -175,7 +175,8 @@ async fn one_of_many_at_once_is_done(backend: Backend) {
 async fn lost_answer_is_given_again(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
-    let query = "mutation($input: AddCommentInput!) { it: addComment(input: $input) { comment { id } errors { code } } }";
+    let query =
+        "mutation($input: AddCommentInput!) { it: addComment(input: $input) { comment { id } errors { code } } }";
     for round in 0..60_u64 {
         let (key, input) = (format!("k{round}"), comment(&format!("комментарий {round}")));
         let request = user.request(query, json!({ "input": input.clone() })).header("idempotency-key", &key);
@@ -197,7 +198,10 @@ async fn sign_up_is_repeated_without_its_token(backend: Backend) {
     assert!(first["it"]["token"].is_string() && again["it"]["token"].is_null(), "{again}");
     assert_eq!(again["it"]["user"], first["it"]["user"]);
     let db = app.sql().await;
-    assert_eq!((users::Entity::find().count(&db).await.unwrap(), sessions::Entity::find().count(&db).await.unwrap()), (1, 1));
+    assert_eq!(
+        (users::Entity::find().count(&db).await.unwrap(), sessions::Entity::find().count(&db).await.unwrap()),
+        (1, 1)
+    );
     // Another password is another input.
     let mut other = input;
     other["password"] = json!("совсем другой");
