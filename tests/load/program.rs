@@ -1,6 +1,6 @@
 //! A seeded server, and the driver.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -63,7 +63,7 @@ impl Running {
 
     /// Reads so many actions.
     pub fn read(&mut self, count: usize) -> Vec<String> {
-        let lines: Vec<_> = self.lines.by_ref().lines().take(count).map(Result::unwrap).collect();
+        let lines: Vec<_> = Read::by_ref(&mut self.lines).lines().take(count).map(Result::unwrap).collect();
         assert!(lines.iter().all(|line| line.starts_with("Action: ")), "{lines:?}");
         lines
     }
@@ -76,7 +76,7 @@ impl Running {
     /// What it says until its end.
     pub fn end(mut self) -> Output {
         let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.lines, &mut text).unwrap();
+        self.lines.read_to_string(&mut text).unwrap();
         let mut output = self.child.wait_with_output().unwrap();
         output.stdout = text.into_bytes();
         output
