@@ -226,9 +226,10 @@ pub struct LoadArguments {
     #[arg(long, value_name = "WEIGHTS", default_value = "", hide_default_value = true, value_parser = mix)]
     mix: Mix,
 
-    /// What is done and with which words: the same number gives the same script.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    rng_seed: u64,
+    /// What is done and with which words: the same number gives the same script. One that the report names if left
+    /// out.
+    #[arg(long, value_name = "N")]
+    rng_seed: Option<u64>,
 
     /// Subscribers that listen to all new comments and check what they get.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
@@ -284,7 +285,7 @@ impl LoadArguments {
             pace,
             mix: self.mix.clone(),
             duration: self.duration.map(Duration::from_secs),
-            rng_seed: self.rng_seed,
+            rng_seed: self.rng_seed.unwrap_or_else(|| rand::random::<u32>().into()),
             listeners: self.listeners as usize,
             retry_for: Duration::from_secs(self.retry_for),
             verify: self.verify,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::fakes::dice::{Dice, Purpose, between, chance, row_dice, under, unit};
+use crate::fakes::dice::{Dice, Purpose, between, chance, row_dice, under, unit, whole};
 use crate::fakes::movies::draw_tags;
 use crate::names::{Origin, given_name, patronymic, surname};
 use crate::text::grammar::Gender;
@@ -146,14 +146,16 @@ impl Mix {
 pub struct Draw(u32);
 
 impl Draw {
-    /// Picks the first.
-    pub const FIRST: Self = Self(0);
+    /// A number below `end`, small ones more often; zero when `end` is zero.
+    pub fn early_place(self, end: usize) -> usize {
+        let share = (f64::from(self.0) / f64::from(u32::MAX)).powi(2);
+        let place = whole(share * f64::from(u32::try_from(end).unwrap_or(u32::MAX)));
+        (place as usize).min(end.saturating_sub(1))
+    }
 
     /// One of the items, the first ones more often; `None` if there are none.
     pub fn early<T>(self, items: &[T]) -> Option<&T> {
-        let share = (f64::from(self.0) / f64::from(u32::MAX)).powi(2);
-        let at = crate::fakes::dice::whole(share * f64::from(u32::try_from(items.len()).ok()?));
-        items.get((at as usize).min(items.len().checked_sub(1)?))
+        items.get(self.early_place(items.len()))
     }
 
     /// A number below `end`; zero when `end` is zero.
@@ -164,6 +166,12 @@ impl Draw {
     /// One of the items, each as often; `None` if there are none.
     pub fn any<T>(self, items: &[T]) -> Option<&T> {
         items.get(self.below(items.len()))
+    }
+
+    /// The same of items that are given away.
+    pub fn take<T>(self, items: Vec<T>) -> Option<T> {
+        let place = self.below(items.len());
+        items.into_iter().nth(place)
     }
 }
 
@@ -309,7 +317,6 @@ fn comment(topic: Topic, scene: &Scene<'_>, dice: &mut Dice) -> Content {
     Content::Comment { text, reply }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,9 +324,8 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_steps() {
         for action in Action::ALL {
-            let steps = |seed, worker| {
-                Script::paced(seed, worker, action, &Mix::default()).take(20).collect::<Vec<_>>()
-            };
+            let steps =
+                |seed, worker| Script::paced(seed, worker, action, &Mix::default()).take(20).collect::<Vec<_>>();
             assert_eq!(steps(1, 0), steps(1, 0));
             assert_ne!(steps(1, 0), steps(2, 0));
             assert_ne!(steps(1, 0), steps(1, 1));
@@ -373,6 +379,7 @@ mod tests {
         let none: [u8; 0] = [];
         assert_eq!((Draw(7).any(&none), Draw(7).early(&none)), (None, None));
         assert_eq!((Draw(7).any(&[1, 2, 3]), Draw(u32::MAX).early(&[1, 2, 3])), (Some(&2), Some(&3)));
-        assert_eq!(Draw(0).early(&[1, 2, 3]), Some(&1));
+        assert_eq!((Draw(0).early(&[1, 2, 3]), Draw(u32::MAX).early_place(0)), (Some(&1), 0));
+        assert_eq!((Draw(7).take(vec![1, 2, 3]), Draw(7).take(none.to_vec())), (Some(2), None));
     }
 }

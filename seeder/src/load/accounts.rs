@@ -1,8 +1,6 @@
 //! Who does things: the demo accounts, logged in.
 
-use std::sync::Arc;
-
-use anyhow::bail;
+use anyhow::anyhow;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
@@ -20,11 +18,11 @@ pub struct Account {
 /// The demo accounts that a load needs.
 pub struct Accounts {
     /// Who comments, rates, orders and publishes; at least one.
-    pub members: Vec<Arc<Account>>,
+    pub members: Vec<Account>,
     /// Who changes presences.
-    pub editor: Arc<Account>,
+    pub editor: Account,
     /// Who deletes users.
-    pub admin: Arc<Account>,
+    pub admin: Account,
 }
 
 impl Accounts {
@@ -37,37 +35,31 @@ impl Accounts {
         let mut members = Vec::new();
         for number in 1..=members_max {
             match Account::log_in(api, &format!("load{number}"), password).await {
-                Ok(account) => members.push(Arc::new(account)),
+                Ok(account) => members.push(account),
                 Err(Failure::Refused { code, .. }) if code != "RATE_LIMITED" => break,
                 Err(failure) => return Err(explain(&format!("load{number}"), &failure)),
             }
         }
-        let one = async |name: &str| match Account::log_in(api, name, password).await {
-            Ok(account) => Ok(Arc::new(account)),
-            Err(failure) => Err(explain(name, &failure)),
-        };
+        let one =
+            async |name: &str| Account::log_in(api, name, password).await.map_err(|failure| explain(name, &failure));
         if members.is_empty() {
             members.push(one("member").await?);
         }
-        let (editor, admin) = (one("editor").await?, one("admin").await?);
-        if editor.username == admin.username {
-            bail!("the editor and the admin are one account");
-        }
-        Ok(Self { members, editor, admin })
+        Ok(Self { members, editor: one("editor").await?, admin: one("admin").await? })
     }
 }
 
 fn explain(username: &str, failure: &Failure) -> anyhow::Error {
     match failure {
         Failure::Refused { code, message } if code == "RATE_LIMITED" => {
-            anyhow::anyhow!("the server lets nobody log in at the moment: {message}")
+            anyhow!("the server lets nobody log in at the moment: {message}")
         }
-        Failure::Refused { .. } => anyhow::anyhow!(
+        Failure::Refused { .. } => anyhow!(
             "there is no demo account {username:?} with this password ({}): seed with `seeder seed --with-demo-accounts` \
              or start `kinoteka --demo` on an empty database, or name the password by --password",
             failure.message()
         ),
-        Failure::Unknown { .. } => anyhow::anyhow!("{username:?} cannot log in: {}", failure.message()),
+        Failure::Unknown { .. } => anyhow!("{username:?} cannot log in: {}", failure.message()),
     }
 }
 

@@ -1,11 +1,10 @@
 //! Does what the script says, by the API, and notes what was acknowledged.
 
-use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Instant;
 
 use seeder::script::{Action, Content, Draw, Offer, Step, TITLE};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::accounts::{Account, Accounts};
 use super::api::{Api, Failure};
@@ -13,7 +12,8 @@ use super::documents::{
     ADD_COMMENT, CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, OLDEST_PRESENCES, ORDER_MOVIE, RATE,
     REMOVE_AVAILABILITY, SET_AVAILABILITY, SIGN_UP, UPDATE_PUBLICATION,
 };
-use super::ledger::{Fate, Ledger, Published, Said, SignedUp, text_of};
+use super::ledger::{Fate, Ledger, Published, Register, Said, SignedUp, text_of};
+use super::screen::Screen;
 use super::stock::{Kind, Parent, Stock, nodes};
 
 /// How an action ended.
@@ -28,9 +28,6 @@ pub enum Done {
     Skipped,
 }
 
-/// Prints a line for each action.
-pub type Printer = dyn Fn(&str) + Send + Sync;
-
 /// Whoever acts: the accounts, what they know, and what they have done.
 pub struct Actor {
     /// The server.
@@ -41,13 +38,10 @@ pub struct Actor {
     pub stock: Stock,
     /// What was acknowledged.
     pub ledger: Ledger,
-    /// Tells of actions.
-    pub print: Box<Printer>,
-}
-
-/// Prints lines on standard output; a reader that went away is no reason to stop.
-pub fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    /// Shows actions.
+    pub screen: Screen,
+    /// Ends the load.
+    pub stopper: watch::Sender<bool>,
 }
 
 impl Actor {
@@ -82,15 +76,18 @@ impl Actor {
         }
     }
 
+    /// Prints an action. Nobody reads what is printed any more: that ends the load like a signal.
     fn print(&self, line: &str) {
-        (self.print)(line);
+        if self.screen.print_action(line).is_err() {
+            self.stopper.send_replace(true);
+        }
     }
 
     fn key(&self, number: u64) -> String {
         format!("load-{}-{number}", self.ledger.run())
     }
 
-    fn member(&self, draw: Draw) -> (usize, &Arc<Account>) {
+    fn member(&self, draw: Draw) -> (usize, &Account) {
         let place = draw.below(self.accounts.members.len());
         (place, &self.accounts.members[place])
     }
@@ -115,7 +112,7 @@ impl Actor {
             }
             Err(failure) => {
                 if matches!(failure, Failure::Refused { .. }) {
-                    self.ledger.notes().refused_users.push(username);
+                    self.ledger.keep(|notes| notes.refused_users.push(username));
                 }
                 Err(failure)
             }
@@ -124,19 +121,7 @@ impl Actor {
 
     /// Marks a user deleted, one that this run has signed up.
     async fn delete_user(&self, draw: Draw) -> Outcome {
-        let picked = {
-            let mut notes = self.ledger.notes();
-            let mut there: Vec<_> = notes.users.iter_mut().filter(|(_, user)| user.fate == Fate::There).collect();
-            there.sort_by(|(one, _), (other, _)| one.cmp(other));
-            let names: Vec<_> = there.iter().map(|(name, _)| (*name).clone()).collect();
-            draw.any(&names).cloned().and_then(|name| {
-                let user = notes.users.get_mut(&name)?;
-                // Nobody else picks it while this is under way.
-                user.fate = Fate::Unknown;
-                Some((name, user.id.clone()))
-            })
-        };
-        let Some((name, id)) = picked else { return Ok(Done::Skipped) };
+        let Some((name, id)) = self.pick_user(draw) else { return Ok(Done::Skipped) };
         let key = self.key(self.ledger.number());
         let outcome = self.accounts.admin.mutate(&self.api, &DELETE_USER, json!({ "id": id }), &key).await;
         self.ledger.notes().users.entry(name).and_modify(|user| user.fate = fate_after(&outcome));
@@ -145,9 +130,19 @@ impl Actor {
         Ok(Done::Acted)
     }
 
+    /// Picks a user of this run who is there, and whom nobody else picks while this is under way.
+    fn pick_user(&self, draw: Draw) -> Option<(String, String)> {
+        let mut notes = self.ledger.notes();
+        let there = notes.users.iter_mut().filter(|(_, user)| user.fate == Fate::There);
+        let (name, user) = draw.take(there.collect())?;
+        user.fate = Fate::Unknown;
+        Some((name.clone(), user.id.clone()))
+    }
+
     async fn create_publication(&self, step: &Step, content: &Content) -> Outcome {
         let Content::Publication { title, text, tags, category } = content else { return Ok(Done::Skipped) };
-        let (Some(category), Some(movie)) = (self.stock.category(*category), self.stock.subject(Kind::Movie, step.object))
+        let (Some(category), Some(movie)) =
+            (self.stock.category(*category), self.stock.subject(Kind::Movie, step.object))
         else {
             return Ok(Done::Skipped);
         };
@@ -160,8 +155,9 @@ impl Actor {
         match account.mutate(&self.api, &CREATE_PUBLICATION, input, &self.key(number)).await {
             Ok(payload) => {
                 let id = text_of(&payload["publication"], "id");
-                let mut published = Published { author, text: super::ledger::Register::default(), fate: Fate::There };
-                published.text.settle(began, number);
+                let mut text = Register::default();
+                text.settle(began, number);
+                let published = Published { author, text, fate: Fate::There };
                 self.ledger.notes().publications.insert(id.clone(), published);
                 self.stock.add_publication(&id, &title);
                 self.print("Action: create publication");
@@ -210,13 +206,10 @@ impl Actor {
     /// Picks a publication of this run that is there, and gives it a fate.
     fn pick_publication(&self, draw: Draw, fate: Fate) -> Option<(String, usize)> {
         let mut notes = self.ledger.notes();
-        let there = notes.publications.iter().filter(|(_, publication)| publication.fate == Fate::There);
-        let mut ids: Vec<_> = there.map(|(id, _)| id.clone()).collect();
-        ids.sort();
-        let id = draw.any(&ids)?.clone();
-        let publication = notes.publications.get_mut(&id)?;
+        let there = notes.publications.iter_mut().filter(|(_, publication)| publication.fate == Fate::There);
+        let (id, publication) = draw.take(there.collect())?;
         publication.fate = fate;
-        Some((id, publication.author))
+        Some((id.clone(), publication.author))
     }
 
     async fn comment(&self, kind: Kind, step: &Step, text: &str, reply: Option<&str>) -> Outcome {
@@ -236,7 +229,9 @@ impl Actor {
             Ok(payload) => {
                 let comment = text_of(&payload["comment"], "id");
                 let said = Said { number, subject: id.clone() };
-                self.ledger.notes().comments.insert(comment.clone(), said);
+                self.ledger.keep(|notes| {
+                    notes.comments.insert(comment.clone(), said);
+                });
                 self.stock.add_comment(kind, Parent { id: comment, subject: id, title });
                 let name = if kind == Kind::Movie { "movie" } else { "publication" };
                 let child = if parent.is_some() { "True" } else { "False" };
@@ -264,7 +259,9 @@ impl Actor {
                 Err(failure) if failure.code() == "NOT_FOUND" => continue,
                 Err(Failure::Refused { .. }) => {}
                 Ok(_) | Err(Failure::Unknown { .. }) => {
-                    self.ledger.notes().presences.insert(id, fate_after(&outcome));
+                    self.ledger.keep(|notes| {
+                        notes.presences.insert(id, fate_after(&outcome));
+                    });
                 }
             }
             outcome?;
@@ -289,10 +286,21 @@ impl Actor {
                 "discountPercent": offer.discount,
             });
             let key = self.key(self.ledger.number());
-            let payload = editor.mutate(&self.api, &SET_AVAILABILITY, input, &key).await?;
-            let id = text_of(&payload["availability"], "id");
-            // One that somebody removes at this moment may be gone again.
-            self.ledger.notes().presences.entry(id).or_insert(Fate::There);
+            let began = Instant::now();
+            let outcome = editor.mutate(&self.api, &SET_AVAILABILITY, input, &key).await;
+            self.ledger.keep(|notes| {
+                let price = notes.prices.entry((movie, cinema)).or_default();
+                match &outcome {
+                    Ok(payload) => {
+                        price.settle(began, offer.price);
+                        // One that somebody removes at this moment may be gone again.
+                        notes.presences.entry(text_of(&payload["availability"], "id")).or_insert(Fate::There);
+                    }
+                    Err(Failure::Unknown { .. }) => price.doubt(offer.price),
+                    Err(Failure::Refused { .. }) => {}
+                }
+            });
+            outcome?;
             added += 1;
         }
         self.print(&format!("Action: add some new movie presence (count={added})"));
@@ -300,14 +308,22 @@ impl Actor {
     }
 
     async fn order(&self, step: &Step) -> Outcome {
-        let Some(movie) = self.stock.subject(Kind::Movie, step.object) else { return Ok(Done::Skipped) };
-        let Some(cinema) = step.member.any(&movie.cinemas) else { return Ok(Done::Skipped) };
         let (place, account) = self.member(step.member);
-        let input = json!({ "movieId": movie.id, "cinemaId": cinema });
+        let Some((movie, cinema)) = self.pick_offer(place, step.object) else { return Ok(Done::Skipped) };
+        let input = json!({ "movieId": movie, "cinemaId": cinema });
         let payload = account.mutate(&self.api, &ORDER_MOVIE, input, &self.key(self.ledger.number())).await?;
-        self.ledger.notes().orders.push((place, text_of(&payload["order"], "id")));
+        self.ledger.keep(|notes| notes.orders.push((place, text_of(&payload["order"], "id"))));
         self.print("Action: create user movie order");
         Ok(Done::Acted)
+    }
+
+    /// Picks a movie at a cinema that a member has not tried to order in this run.
+    fn pick_offer(&self, member: usize, draw: Draw) -> Option<(String, String)> {
+        let tried = &mut self.ledger.notes().tried;
+        let is_new = |movie: &str, cinema: &str| !tried.contains(&(member, movie.to_owned(), cinema.to_owned()));
+        let (movie, cinema) = self.stock.offer(draw, is_new)?;
+        tried.insert((member, movie.clone(), cinema.clone()));
+        Some((movie, cinema))
     }
 
     async fn rate(&self, kind: Kind, step: &Step, rating: u32) -> Outcome {
@@ -318,7 +334,9 @@ impl Actor {
         let outcome = account.mutate(&self.api, &RATE, input, &self.key(self.ledger.number())).await;
         match &outcome {
             Ok(_) => self.note_rating(place, &subject.id, |ratings| ratings.settle(began, rating.into())),
-            Err(Failure::Unknown { .. }) => self.note_rating(place, &subject.id, |ratings| ratings.doubt(rating.into())),
+            Err(Failure::Unknown { .. }) => {
+                self.note_rating(place, &subject.id, |ratings| ratings.doubt(rating.into()))
+            }
             Err(failure @ Failure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
         }
         outcome?;
@@ -327,8 +345,8 @@ impl Actor {
         Ok(Done::Acted)
     }
 
-    fn note_rating(&self, member: usize, subject: &str, note: impl FnOnce(&mut super::ledger::Register<i64>)) {
-        note(self.ledger.notes().ratings.entry((member, subject.to_owned())).or_default());
+    fn note_rating(&self, member: usize, subject: &str, note: impl FnOnce(&mut Register<i64>)) {
+        self.ledger.keep(|notes| note(notes.ratings.entry((member, subject.to_owned())).or_default()));
     }
 
     /// Nobody knows whether a marked text was stored, unless it was refused.

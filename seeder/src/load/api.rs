@@ -105,8 +105,12 @@ impl Api {
     /// How often there was no server, and for how long in all.
     pub fn outages(&self) -> (u64, Duration) {
         let outages = lock(&self.outages);
-        let open = outages.since.map_or(Duration::ZERO, |since| since.elapsed());
-        (outages.count, outages.total + open)
+        (outages.count, outages.total + outages.open().unwrap_or_default())
+    }
+
+    /// For how long there has been no server, if there is none now.
+    pub fn outage(&self) -> Option<Duration> {
+        lock(&self.outages).open()
     }
 
     /// How many requests were sent again, and why.
@@ -156,26 +160,19 @@ impl Api {
         let deadline = Instant::now() + self.retry_for;
         let mut pause = PAUSE_FIRST;
         loop {
-            let (code, message) = match self.send_once(token, key, body.clone()).await {
-                Sent::Data(data) => {
-                    self.note_answer();
-                    return Ok(data);
-                }
-                Sent::Error(code, message) if !is_passing(&code) => {
-                    self.note_answer();
-                    // What the server did before a fault of its own, nobody knows.
-                    let is_known = code != "INTERNAL";
-                    return Err(if is_known {
-                        Failure::Refused { code, message }
-                    } else {
-                        Failure::Unknown { code, message }
-                    });
-                }
-                Sent::Error(code, message) => (code, message),
-                Sent::Nothing(code, message) => {
-                    lock(&self.outages).begin();
-                    (code, message)
-                }
+            let sent_at = Instant::now();
+            let sent = self.send_once(token, key, body.clone()).await;
+            if matches!(sent, Sent::Nothing(..)) {
+                lock(&self.outages).begin();
+            } else {
+                lock(&self.outages).end(sent_at);
+            }
+            let (code, message) = match sent {
+                Sent::Data(data) => return Ok(data),
+                // What the server did before a fault of its own, nobody knows.
+                Sent::Error(code, message) if code == "INTERNAL" => return Err(Failure::Unknown { code, message }),
+                Sent::Error(code, message) if !is_passing(&code) => return Err(Failure::Refused { code, message }),
+                Sent::Error(code, message) | Sent::Nothing(code, message) => (code, message),
             };
             if Instant::now() + pause > deadline {
                 return Err(Failure::Unknown { code, message });
@@ -216,13 +213,13 @@ impl Api {
             data => Sent::Data(data),
         }
     }
-
-    fn note_answer(&self) {
-        lock(&self.outages).end();
-    }
 }
 
 impl Outages {
+    fn open(&self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
+
     fn begin(&mut self) {
         if self.since.is_none() {
             self.since = Some(Instant::now());
@@ -230,8 +227,9 @@ impl Outages {
         }
     }
 
-    fn end(&mut self) {
-        if let Some(since) = self.since.take() {
+    /// An answer came to what was sent at a moment: one sent earlier may have crossed the beginning.
+    fn end(&mut self, sent_at: Instant) {
+        if let Some(since) = self.since.take_if(|since| *since <= sent_at) {
             self.total += since.elapsed();
         }
     }
@@ -272,13 +270,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_lasts_until_the_first_answer() {
+    fn an_outage_lasts_until_something_sent_during_it_is_answered() {
         let mut outages = Outages::default();
+        let before = Instant::now();
         outages.begin();
         outages.begin();
-        assert_eq!((outages.count, outages.since.is_some()), (1, true));
-        outages.end();
-        outages.end();
+        outages.end(before);
+        assert_eq!((outages.count, outages.open().is_some()), (1, true));
+        outages.end(Instant::now());
+        assert_eq!(outages.open(), None);
         outages.begin();
         assert_eq!(outages.count, 2);
     }

@@ -45,9 +45,7 @@ pub const SIGN_UP: Mutation = Mutation {
     field: "signUp",
     selection: "user { id }",
     input: "SignUpInput",
-    sample: || {
-        json!({ "username": "", "email": "", "password": "", "fullName": "", "birthday": "1990-01-01", "bio": null })
-    },
+    sample: || json!({ "username": "", "email": "", "password": "", "fullName": "", "birthday": "1990-01-01", "bio": null }),
 };
 /// Marks a user deleted.
 pub const DELETE_USER: Mutation =
@@ -142,14 +140,16 @@ pub const LISTEN: &str =
 pub const READ_BACK: &str = "query ReadBack($ids: [ID!]!) { nodes(ids: $ids) { id
     ... on Comment { text }
     ... on Publication { text viewerRating }
-    ... on Movie { viewerRating } } }";
+    ... on Movie { viewerRating }
+    ... on Availability { price movie { id } cinema { id } } } }";
 /// A user by name.
 pub const USER: &str = "query User($username: String!) { user(username: $username) { id } }";
 /// What a user has said, newest first.
 pub const COMMENTS_OF: &str = "query CommentsOf($username: String!, $after: String) { user(username: $username) {
     comments(first: 100, after: $after, orderBy: NEWEST) { nodes { id text } pageInfo { hasNextPage endCursor } } } }";
 /// What a user has published, from the end of the list, where the newest are.
-pub const PUBLICATIONS_OF: &str = "query PublicationsOf($username: String!, $before: String) { user(username: $username) {
+pub const PUBLICATIONS_OF: &str =
+    "query PublicationsOf($username: String!, $before: String) { user(username: $username) {
     publications(last: 20, before: $before) { nodes { id text } pageInfo { hasPreviousPage startCursor } } } }";
 
 /// The queries with variables that fit their types.

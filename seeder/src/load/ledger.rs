@@ -3,7 +3,7 @@
 //! Every text of a run ends with a mark, `[RUN-NUMBER]`, by which it is found again: so comments
 //! that were refused would be noticed, and those that are there twice.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -92,17 +92,21 @@ pub struct Notes {
     /// Comments by id.
     pub comments: HashMap<String, Said>,
     /// Publications by id.
-    pub publications: HashMap<String, Published>,
+    pub publications: BTreeMap<String, Published>,
     /// Users by name.
-    pub users: HashMap<String, SignedUp>,
+    pub users: BTreeMap<String, SignedUp>,
     /// Users whose sign-up was refused.
     pub refused_users: Vec<String>,
     /// Ratings by the place of the member and the subject's id.
     pub ratings: HashMap<(usize, String), Register<i64>>,
-    /// Orders by the place of the member.
+    /// Orders, with the place of the member.
     pub orders: Vec<(usize, String)>,
+    /// What members need not try to order again: the place of the member, the movie and the cinema.
+    pub tried: HashSet<(usize, String, String)>,
     /// Presences by id.
     pub presences: HashMap<String, Fate>,
+    /// Prices in roubles by movie and cinema.
+    pub prices: HashMap<(String, String), Register<u32>>,
     /// Marks of texts of which nobody knows whether they were stored.
     pub unknown: BTreeSet<u64>,
 }
@@ -110,14 +114,15 @@ pub struct Notes {
 /// The notes of a run.
 pub struct Ledger {
     run: String,
+    keeps: bool,
     next: AtomicU64,
     notes: Mutex<Notes>,
 }
 
 impl Ledger {
-    /// The notes of a run of this name.
-    pub fn new(run: String) -> Self {
-        Self { run, next: AtomicU64::new(1), notes: Mutex::default() }
+    /// The notes of a run of this name, which keeps what is only there to be read back, or does not.
+    pub fn new(run: String, keeps: bool) -> Self {
+        Self { run, keeps, next: AtomicU64::new(1), notes: Mutex::default() }
     }
 
     /// The run's name.
@@ -141,6 +146,13 @@ impl Ledger {
         mark.strip_prefix(&self.run)?.strip_prefix('-')?.parse().ok()
     }
 
+    /// Notes what is only there to be read back: a long run without `--verify` does not grow by it.
+    pub fn keep(&self, note: impl FnOnce(&mut Notes)) {
+        if self.keeps {
+            note(&mut self.notes());
+        }
+    }
+
     /// The notes.
     pub fn notes(&self) -> MutexGuard<'_, Notes> {
         lock(&self.notes)
@@ -158,7 +170,7 @@ mod tests {
 
     #[test]
     fn marks_are_read_back_by_their_run_alone() {
-        let (ledger, other) = (Ledger::new("0a1b".to_owned()), Ledger::new("0a1c".to_owned()));
+        let (ledger, other) = (Ledger::new("0a1b".to_owned(), true), Ledger::new("0a1c".to_owned(), true));
         let text = ledger.marked("Сильно [и точно]", 17);
         assert_eq!((ledger.read_mark(&text), other.read_mark(&text)), (Some(17), None));
         assert_eq!(ledger.read_mark("Сильно [и точно]"), None);
@@ -172,7 +184,6 @@ mod tests {
         // At the same time as the first.
         register.settle(began, 2);
         assert!(register.may_be(&1) && register.may_be(&2));
-        std::thread::yield_now();
         let later = Instant::now() + std::time::Duration::from_millis(1);
         register.doubt(4);
         register.settle(later, 3);

@@ -9,15 +9,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use anyhow::{anyhow, bail};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::act::Actor;
 use super::api::jittered;
@@ -27,8 +29,14 @@ use super::lock;
 
 /// The longest silence: the server pings more often.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
-/// The longest pause before a listener connects again.
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// The first pause before a listener connects again; each next one is twice as long.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// What is read at once: events are short, and listeners many.
+const READ_BYTES: usize = 4096;
 /// How long listeners may take to hear of the last comment.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What is remembered of what went wrong, at most.
@@ -72,17 +80,23 @@ enum Over {
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Listeners {
-    /// Starts so many listeners behind a cursor.
-    pub fn start(count: usize, url: &Url, cursor: String, actor: &Arc<Actor>) -> Self {
+    /// Starts so many listeners behind a cursor, once each of them has connected.
+    ///
+    /// # Errors
+    /// One cannot.
+    pub async fn start(count: usize, url: &Url, cursor: String, actor: &Arc<Actor>) -> anyhow::Result<Self> {
         let url = url.as_str().replacen("http", "ws", 1);
         let places = (0..count).map(|_| AtomicUsize::new(0)).collect();
         let (heard, connections) = (Mutex::default(), AtomicU64::new(0));
         let shared = Arc::new(Shared { url, cursor, actor: Arc::clone(actor), heard, places, connections });
         let mut tasks = JoinSet::new();
         for number in 0..count {
-            tasks.spawn(listen(Arc::clone(&shared), number));
+            let socket = shared.subscribe(&shared.cursor).await;
+            let socket =
+                socket.map_err(|reason| anyhow!("listener {} of {count} cannot listen: {reason}", number + 1))?;
+            tasks.spawn(listen(Arc::clone(&shared), number, socket));
         }
-        Self { shared, _tasks: tasks }
+        Ok(Self { shared, _tasks: tasks })
     }
 
     /// How many events the listeners have got together, and how many connections they have made.
@@ -91,14 +105,18 @@ impl Listeners {
         (u64::try_from(events).unwrap_or(u64::MAX), self.shared.connections.load(Ordering::Relaxed))
     }
 
-    /// Waits until all have heard of everything that was acknowledged, then names what is wrong.
-    pub async fn verify(&self) -> Vec<String> {
+    /// What was wrong with what they got.
+    pub fn faults(&self) -> Vec<String> {
+        lock(&self.shared.heard).faults.clone()
+    }
+
+    /// Waits until all have heard of everything that was acknowledged; names what they have not heard of,
+    /// and what they should not have.
+    pub async fn compare(&self) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let missing = self.find_missing();
-            if missing.is_empty() || Instant::now() > deadline {
-                let mut faults = lock(&self.shared.heard).faults.clone();
-                faults.extend(missing);
+            let mut faults = self.find_missing();
+            if faults.is_empty() || Instant::now() > deadline {
                 faults.extend(self.find_refused());
                 return faults;
             }
@@ -125,31 +143,32 @@ impl Listeners {
         let heard = lock(&self.shared.heard);
         let notes = self.shared.actor.ledger.notes();
         let acknowledged: HashSet<u64> = notes.comments.values().map(|said| said.number).collect();
-        let unknown = heard.marks.iter().filter(|(mark, _)| !acknowledged.contains(mark) && !notes.unknown.contains(mark));
+        let unknown =
+            heard.marks.iter().filter(|(mark, _)| !acknowledged.contains(mark) && !notes.unknown.contains(mark));
         unknown.map(|(_, id)| format!("listeners heard of comment {id}, which was refused")).collect()
     }
 }
 
-async fn listen(shared: Arc<Shared>, number: usize) {
+async fn listen(shared: Arc<Shared>, number: usize, mut socket: Socket) {
     let mut cursor = shared.cursor.clone();
-    let mut pause = Duration::from_millis(100);
     loop {
-        let began = Instant::now();
-        match follow(&shared, number, &mut cursor).await {
-            Over::Final(reason) => {
-                shared.note(format!("listener {number}: {reason}"));
-                return;
-            }
-            Over::Broken if began.elapsed() > PAUSE_MAX => pause = Duration::from_millis(100),
-            Over::Broken => pause = (pause * 2).min(PAUSE_MAX),
+        if let Over::Final(reason) = follow(&shared, number, socket, &mut cursor).await {
+            shared.note(format!("listener {number}: {reason}"));
+            return;
         }
-        sleep(jittered(pause)).await;
+        let mut pause = PAUSE_FIRST;
+        socket = loop {
+            sleep(jittered(pause)).await;
+            match shared.subscribe(&cursor).await {
+                Ok(socket) => break socket,
+                Err(_) => pause = (pause * 2).min(PAUSE_MAX),
+            }
+        };
     }
 }
 
 /// One connection, from its beginning to its end.
-async fn follow(shared: &Shared, number: usize, cursor: &mut String) -> Over {
-    let Ok(mut socket) = subscribe(shared, cursor).await else { return Over::Broken };
+async fn follow(shared: &Shared, number: usize, mut socket: Socket, cursor: &mut String) -> Over {
     loop {
         let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, socket.next()).await else { return Over::Broken };
         let text = match message {
@@ -185,27 +204,10 @@ async fn follow(shared: &Shared, number: usize, cursor: &mut String) -> Over {
     }
 }
 
-async fn subscribe(shared: &Shared, cursor: &str) -> anyhow::Result<Socket> {
-    let request = ClientRequestBuilder::new(shared.url.parse()?).with_sub_protocol("graphql-transport-ws");
-    let (mut socket, _) = timeout(SILENCE_MAX, connect_async(request)).await??;
-    shared.connections.fetch_add(1, Ordering::Relaxed);
-    let subscribe = json!({
-        "id": "1",
-        "type": "subscribe",
-        "payload": { "query": LISTEN, "variables": { "after": cursor } },
-    });
-    socket.send(Message::text(r#"{"type":"connection_init"}"#)).await?;
-    let acknowledged = timeout(SILENCE_MAX, socket.next()).await?;
-    anyhow::ensure!(matches!(acknowledged, Some(Ok(Message::Text(_)))), "no acknowledgement");
-    socket.send(Message::text(subscribe.to_string())).await?;
-    Ok(socket)
-}
-
 /// A close code that says that it is the client's fault ends it all.
 fn ending(code: u16, reason: &str) -> Over {
     match code {
         4408 => Over::Broken,
-        4429 => Over::Final(format!("{code} {reason}: raise --limit-sockets-per-client of the server, or use fewer --listeners")),
         4400..4500 => Over::Final(format!("{code} {reason}")),
         _ => Over::Broken,
     }
@@ -219,7 +221,42 @@ fn refusal(errors: &Value) -> Over {
     }
 }
 
+/// What a refusal of the connection says: the server explains it in the body.
+fn explain(error: Error) -> anyhow::Error {
+    let Error::Http(response) = error else { return error.into() };
+    let body = response.body().as_deref().unwrap_or_default();
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let error = &answer["errors"][0];
+    let limit =
+        error["extensions"]["limit"].as_str().map(|flag| format!(" (the server's --{flag})")).unwrap_or_default();
+    anyhow!("{} {}{limit}", response.status(), text_of(error, "message"))
+}
+
 impl Shared {
+    /// Connects and subscribes behind a cursor.
+    async fn subscribe(&self, cursor: &str) -> anyhow::Result<Socket> {
+        timeout(CONNECT_TIMEOUT, self.subscribe_at_leisure(cursor)).await?
+    }
+
+    async fn subscribe_at_leisure(&self, cursor: &str) -> anyhow::Result<Socket> {
+        let request = ClientRequestBuilder::new(self.url.parse()?).with_sub_protocol("graphql-transport-ws");
+        let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
+        let (mut socket, _) = connect_async_with_config(request, Some(config), true).await.map_err(explain)?;
+        socket.send(Message::text(r#"{"type":"connection_init"}"#)).await?;
+        match socket.next().await {
+            Some(Ok(Message::Text(_))) => {}
+            other => bail!("the connection was not acknowledged: {other:?}"),
+        }
+        let subscribe = json!({
+            "id": "1",
+            "type": "subscribe",
+            "payload": { "query": LISTEN, "variables": { "after": cursor } },
+        });
+        socket.send(Message::text(subscribe.to_string())).await?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Ok(socket)
+    }
+
     /// Enters an event, or compares it with what others heard at this place.
     fn hear(&self, number: usize, event: &Value) -> Result<(), String> {
         let id = text_of(event, "commentId");

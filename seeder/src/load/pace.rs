@@ -32,15 +32,9 @@ pub enum Pace {
 /// How late the last action began, which is nothing with pauses.
 pub type Behind = Duration;
 
-/// Acts until told to stop, then waits for what is under way.
-pub async fn act(
-    actor: &Arc<Actor>,
-    stats: &Arc<Stats>,
-    pace: &Pace,
-    mix: &Mix,
-    rng_seed: u64,
-    stop: &watch::Receiver<bool>,
-) -> Behind {
+/// Acts until the actor's stopper says so, then waits for what is under way.
+pub async fn act(actor: &Arc<Actor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix, rng_seed: u64) -> Behind {
+    let stop = actor.stopper.subscribe();
     match pace {
         Pace::Paused { workers } => {
             let mut loops = JoinSet::new();
@@ -54,7 +48,7 @@ pub async fn act(
             Duration::ZERO
         }
         Pace::Steady { rate, in_flight_max } => {
-            steadily(actor, stats, Script::mixed(rng_seed, mix, *rate), *in_flight_max, stop.clone()).await
+            steadily(actor, stats, Script::mixed(rng_seed, mix, *rate), *in_flight_max, stop).await
         }
     }
 }

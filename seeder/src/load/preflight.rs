@@ -48,16 +48,15 @@ async fn try_out(api: &Api, document: &str, variables: &Value) -> anyhow::Result
     match api.query(None, document, variables).await {
         Ok(_) => Ok(()),
         // Servers of other make give their errors no codes.
-        Err(failure) if matches!(failure.code(), "GRAPHQL_VALIDATION_FAILED" | "no code") => Err(other_schema(&failure)),
+        Err(failure) if matches!(failure.code(), "GRAPHQL_VALIDATION_FAILED" | "no code") => {
+            Err(other_schema(&failure))
+        }
         Err(failure) => bail!("{} refuses {document:?}: {} {}", api.url(), failure.code(), failure.message()),
     }
 }
 
 fn other_schema(failure: &Failure) -> anyhow::Error {
-    anyhow!(
-        "the server's schema is of another version: {}; use the seeder that was built with it",
-        failure.message()
-    )
+    anyhow!("the server's schema is of another version: {}; use the seeder that was built with it", failure.message())
 }
 
 fn explain(api: &Api, failure: &Failure) -> anyhow::Error {

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::stats::Line;
-use super::verify::Verdict;
+
+/// Faults that the text names; JSON has all of them.
+const FAULTS_SHOWN: usize = 100;
 
 /// All that is said of a run.
 pub struct Report {
@@ -23,6 +25,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// The numbers by action.
     pub lines: Vec<Line>,
+    /// For each code of an error, what the first one said.
+    pub examples: BTreeMap<String, String>,
     /// How many requests were sent again, and why.
     pub retries: (u64, BTreeMap<String, u64>),
     /// How often there was no server, and for how long in all.
@@ -31,8 +35,10 @@ pub struct Report {
     pub listeners: Option<(usize, u64, u64)>,
     /// The rate asked for, and how late the last action began.
     pub rate: Option<(f64, Duration)>,
-    /// What was read back.
-    pub verdict: Option<Verdict>,
+    /// How many things were read back, if that was asked for.
+    pub read_back: Option<u64>,
+    /// What listeners and reading back have found to be wrong, a sentence each.
+    pub faults: Vec<String>,
 }
 
 /// Numbers of one action, or of all.
@@ -119,6 +125,26 @@ fn total(lines: &[Line]) -> Option<Line> {
     Some(total)
 }
 
+fn list(counts: &BTreeMap<String, u64>) -> String {
+    let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    counts.join(", ")
+}
+
+/// The numbers of all actions in a line.
+pub fn progress(lines: &[Line], elapsed: Duration) -> String {
+    let Some(total) = total(lines) else { return String::new() };
+    let (latency, failed) = (Latency::of(&total.micros), total.failed());
+    let rate = per_second(total.done + failed, elapsed);
+    format!(
+        "{:.0} s: {} done, {failed} failed, {rate:.1}/s, p50 {} ms, p95 {} ms, p99 {} ms",
+        elapsed.as_secs_f64(),
+        total.done,
+        latency.p50,
+        latency.p95,
+        latency.p99
+    )
+}
+
 /// The numbers by action, as a table.
 pub fn table(lines: &[Line], elapsed: Duration) -> String {
     let mut text = format!(
@@ -129,7 +155,11 @@ pub fn table(lines: &[Line], elapsed: Duration) -> String {
     let rows = lines.iter().map(|line| (line.action.name(), line)).chain(total.as_ref().map(|total| ("all", total)));
     for (name, line) in rows {
         let latency = Latency::of(&line.micros);
-        let errors: Vec<_> = line.errors.iter().map(|(code, count)| format!("{code} {count}")).collect();
+        let mut remarks = list(&line.errors);
+        if line.skipped > 0 {
+            let separator = if remarks.is_empty() { "" } else { ", " };
+            remarks += &format!("{separator}nothing to act on {}", line.skipped);
+        }
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
@@ -140,7 +170,7 @@ pub fn table(lines: &[Line], elapsed: Duration) -> String {
             latency.p95,
             latency.p99,
             latency.max,
-            errors.join(", ")
+            remarks
         );
     }
     text
@@ -154,11 +184,24 @@ impl Report {
             text.push_str(&content);
             text.push('\n');
         };
-        line(format!("\nrun {} of seed {}, {:.1} s at {}", self.run, self.rng_seed, self.elapsed.as_secs_f64(), self.url));
+        if let Some(total) = total(&self.lines) {
+            let latency = Latency::of(&total.micros);
+            let Latency { mean, p50, p90, p99, p999, max, .. } = latency;
+            line(format!("\nall, ms: mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}"));
+        }
+        for (code, example) in &self.examples {
+            line(format!("{code}, the first: {example}"));
+        }
+        line(format!(
+            "\nrun {} of seed {}, {:.1} s at {}",
+            self.run,
+            self.rng_seed,
+            self.elapsed.as_secs_f64(),
+            self.url
+        ));
         let (again, codes) = &self.retries;
-        let codes: Vec<_> = codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
         if *again > 0 {
-            line(format!("{again} requests were sent again: {}", codes.join(", ")));
+            line(format!("{again} requests were sent again: {}", list(codes)));
         }
         let (outages, time) = self.outages;
         if outages > 0 {
@@ -170,11 +213,14 @@ impl Report {
         if let Some((rate, behind)) = self.rate {
             line(format!("{rate} actions/s were asked for; the last began {:.1} s late", behind.as_secs_f64()));
         }
-        if let Some(verdict) = &self.verdict {
-            line(format!("{} things read back, {} faults", verdict.compared, verdict.faults.len()));
-            for fault in &verdict.faults {
-                line(format!("fault: {fault}"));
-            }
+        if let Some(count) = self.read_back {
+            line(format!("{count} things read back, {} faults", self.faults.len()));
+        }
+        for fault in self.faults.iter().take(FAULTS_SHOWN) {
+            line(format!("fault: {fault}"));
+        }
+        if let Some(more) = self.faults.len().checked_sub(FAULTS_SHOWN).filter(|more| *more > 0) {
+            line(format!("{more} more faults: --json has all of them"));
         }
         text
     }
@@ -191,15 +237,15 @@ impl Report {
             "seconds": self.elapsed.as_secs_f64(),
             "actions": actions,
             "total": total(&self.lines).map(|line| numbers(&line, "all")),
+            "examples": self.examples,
             "sentAgain": { "count": again, "codes": codes },
             "outages": { "count": self.outages.0, "seconds": self.outages.1.as_secs_f64() },
             "listeners": self.listeners.map(|(count, events, connections)| {
                 json!({ "count": count, "events": events, "connections": connections })
             }),
             "rate": self.rate.map(|(rate, behind)| json!({ "asked": rate, "secondsBehind": behind.as_secs_f64() })),
-            "verify": self.verdict.as_ref().map(|verdict| {
-                json!({ "compared": verdict.compared, "faults": verdict.faults })
-            }),
+            "readBack": self.read_back,
+            "faults": self.faults,
         })
     }
 }
@@ -219,7 +265,7 @@ mod tests {
         for ms in 1..=100 {
             stats.count(Action::RateMovie, Duration::from_millis(ms), &Ok(Done::Acted));
         }
-        let refused = Failure::Refused { code: "CONFLICT".to_owned(), message: String::new() };
+        let refused = Failure::Refused { code: "CONFLICT".to_owned(), message: "was ordered".to_owned() };
         stats.count(Action::OrderMovie, Duration::from_millis(3), &Err(refused));
         stats.count(Action::OrderMovie, Duration::from_millis(3), &Ok(Done::Skipped));
         let report = Report {
@@ -232,7 +278,9 @@ mod tests {
             outages: (1, Duration::from_millis(1_500)),
             listeners: Some((3, 30, 3)),
             rate: Some((50.0, Duration::ZERO)),
-            verdict: Some(Verdict { compared: 9, faults: vec!["comment X is missing".to_owned()] }),
+            examples: stats.examples(),
+            read_back: Some(9),
+            faults: vec!["comment X is missing".to_owned(); 101],
         };
         let json = report.to_json();
         let of = |name: &str| json["actions"].as_array().unwrap().iter().find(|line| line["action"] == name).unwrap();
@@ -242,8 +290,20 @@ mod tests {
         assert_eq!(of("order-movie")["errors"], json!({ "CONFLICT": 1 }));
         assert_eq!((&json["total"]["done"], &json["total"]["perSecond"]), (&json!(100), &json!(10.1)));
         let text = report.to_text();
-        for part in ["CONFLICT 1", "fault: comment X is missing", "no connection 2", "1.5 s in all", "3 listeners"] {
+        let parts = [
+            "CONFLICT 1, nothing to act on 1",
+            "CONFLICT, the first: was ordered",
+            "no connection 2",
+            "1.5 s in all",
+            "3 listeners",
+            "9 things read back, 101 faults",
+            "fault: comment X is missing",
+            "1 more faults: --json",
+        ];
+        for part in parts {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let line = progress(&report.lines, report.elapsed);
+        assert!(line.starts_with("10 s: 100 done, 1 failed, 10.1/s, p50 "), "{line}");
     }
 }

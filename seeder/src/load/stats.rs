@@ -39,6 +39,7 @@ impl Line {
 pub struct Stats {
     began: Instant,
     lines: Mutex<Vec<Line>>,
+    examples: Mutex<BTreeMap<String, String>>,
 }
 
 impl Stats {
@@ -48,9 +49,9 @@ impl Stats {
     /// Never, with the bounds that stand here.
     pub fn new() -> anyhow::Result<Self> {
         let micros = Histogram::new_with_max(MICROS_MAX, 3)?;
-        let line =
-            |action| Line { action, done: 0, skipped: 0, errors: BTreeMap::new(), micros: micros.clone() };
-        Ok(Self { began: Instant::now(), lines: Mutex::new(Action::ALL.into_iter().map(line).collect()) })
+        let line = |action| Line { action, done: 0, skipped: 0, errors: BTreeMap::new(), micros: micros.clone() };
+        let lines = Action::ALL.into_iter().map(line).collect();
+        Ok(Self { began: Instant::now(), lines: Mutex::new(lines), examples: Mutex::default() })
     }
 
     /// Counts an action.
@@ -63,7 +64,11 @@ impl Stats {
                 return;
             }
             Ok(Done::Acted) => line.done += 1,
-            Err(failure) => *line.errors.entry(failure.code().to_owned()).or_default() += 1,
+            Err(failure) => {
+                *line.errors.entry(failure.code().to_owned()).or_default() += 1;
+                let mut examples = lock(&self.examples);
+                examples.entry(failure.code().to_owned()).or_insert_with(|| failure.message().to_owned());
+            }
         }
         line.micros.saturating_record(u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX));
     }
@@ -71,6 +76,11 @@ impl Stats {
     /// The lines as they are now.
     pub fn lines(&self) -> Vec<Line> {
         lock(&self.lines).clone()
+    }
+
+    /// For each code of an error, what the first one said.
+    pub fn examples(&self) -> BTreeMap<String, String> {
+        lock(&self.examples).clone()
     }
 
     /// For how long it has been counted.

@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use seeder::script::Draw;
 use serde_json::{Value, json};
 
 use super::api::{Api, Failure};
 use super::documents::{MOVIES, PUBLICATIONS, REGISTRIES};
+use super::ledger::text_of;
 use super::lock;
-use crate::load::ledger::text_of;
-use seeder::script::Draw;
 
 /// Pages of movies that are read.
 const MOVIE_PAGES: u32 = 5;
@@ -48,7 +48,6 @@ struct Shelf {
 
 /// Which kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
     Movie,
     Publication,
@@ -70,30 +69,47 @@ impl Stock {
     /// The server does not answer.
     pub async fn read(api: &Api) -> Result<Self, Failure> {
         let stock = Self::default();
-        let mut after = Value::Null;
-        for _ in 0..MOVIE_PAGES {
-            let data = api.query(None, MOVIES, &json!({ "after": after })).await?;
-            stock.enter(Kind::Movie, &data["movies"], false);
-            if data["movies"]["pageInfo"]["hasNextPage"] != json!(true) {
-                break;
-            }
-            after = data["movies"]["pageInfo"]["endCursor"].clone();
-        }
-        stock.refresh(api).await?;
+        stock.refresh_movies(api).await?;
+        stock.refresh_publications(api).await?;
         let data = api.query(None, REGISTRIES, &json!({})).await?;
         *lock(&stock.cinemas) = ids(&data["cinemas"]);
         *lock(&stock.categories) = ids(&data["publicationCategories"]);
         Ok(stock)
     }
 
+    /// Reads the movies anew: cinemas begin and cease to show them.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn refresh_movies(&self, api: &Api) -> Result<(), Failure> {
+        let mut movies = Vec::new();
+        let mut after = Value::Null;
+        for _ in 0..MOVIE_PAGES {
+            let mut data = api.query(None, MOVIES, &json!({ "after": after })).await?;
+            let page = data["movies"].take();
+            movies.extend(nodes(&page).cloned());
+            if page["pageInfo"]["hasNextPage"] != json!(true) {
+                break;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+        lock(&self.movies).fill(&movies);
+        Ok(())
+    }
+
     /// Reads the publications anew: they come and go.
     ///
     /// # Errors
     /// The server does not answer.
-    pub async fn refresh(&self, api: &Api) -> Result<(), Failure> {
+    pub async fn refresh_publications(&self, api: &Api) -> Result<(), Failure> {
         let data = api.query(None, PUBLICATIONS, &json!({})).await?;
-        self.enter(Kind::Publication, &data["publications"], true);
+        lock(&self.publications).fill(nodes(&data["publications"]));
         Ok(())
+    }
+
+    /// Whether there is nothing to act on.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.movies).subjects.is_empty()
     }
 
     /// Picks a subject.
@@ -109,6 +125,16 @@ impl Stock {
     /// Picks a movie.
     pub fn movie(&self, draw: Draw) -> Option<String> {
         draw.any(&lock(&self.movies).subjects).map(|movie| movie.id.clone())
+    }
+
+    /// Picks a movie and a cinema that shows it, the next one that will do.
+    pub fn offer(&self, draw: Draw, will_do: impl Fn(&str, &str) -> bool) -> Option<(String, String)> {
+        let shelf = lock(&self.movies);
+        let (before, from) = shelf.subjects.split_at(draw.early_place(shelf.subjects.len()));
+        from.iter().chain(before).find_map(|movie| {
+            let cinema = movie.cinemas.iter().find(|cinema| will_do(&movie.id, cinema))?;
+            Some((movie.id.clone(), cinema.clone()))
+        })
     }
 
     /// Picks a cinema.
@@ -145,27 +171,24 @@ impl Stock {
             Kind::Publication => &self.publications,
         }
     }
-
-    fn enter(&self, kind: Kind, list: &Value, anew: bool) {
-        let mut shelf = lock(self.shelf(kind));
-        if anew {
-            shelf.subjects.clear();
-        }
-        for node in nodes(list) {
-            let (id, title) = (text_of(node, "id"), text_of(node, "title"));
-            let cinemas = nodes(&node["availability"]).map(|presence| text_of(&presence["cinema"], "id")).collect();
-            if !anew || shelf.comments.len() < COMMENTS_MAX / 2 {
-                for comment in nodes(&node["comments"]) {
-                    let parent = Parent { id: text_of(comment, "id"), subject: id.clone(), title: title.clone() };
-                    shelf.remember(parent);
-                }
-            }
-            shelf.subjects.push(Subject { id, title, cinemas });
-        }
-    }
 }
 
 impl Shelf {
+    /// Puts subjects in the place of those before. Comments that are remembered stay, as long as they
+    /// are enough.
+    fn fill<'a>(&mut self, list: impl IntoIterator<Item = &'a Value>) {
+        self.subjects.clear();
+        let is_short = self.comments.len() < COMMENTS_MAX / 2;
+        for node in list {
+            let (id, title) = (text_of(node, "id"), text_of(node, "title"));
+            let cinemas = nodes(&node["availability"]).map(|presence| text_of(&presence["cinema"], "id")).collect();
+            for comment in nodes(&node["comments"]).filter(|_| is_short) {
+                self.remember(Parent { id: text_of(comment, "id"), subject: id.clone(), title: title.clone() });
+            }
+            self.subjects.push(Subject { id, title, cinemas });
+        }
+    }
+
     fn remember(&mut self, comment: Parent) {
         self.comments.push_back(comment);
         if self.comments.len() > COMMENTS_MAX {
