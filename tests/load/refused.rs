@@ -6,7 +6,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::node::Node;
-use crate::program::{load, message};
+use crate::program::{Served, load, message};
 use crate::support::database::{Backend, TestDatabase};
 use crate::support::postgres::free_port;
 
@@ -39,14 +39,27 @@ async fn another_path_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_accounts_and_missing_movies_are_told() {
+async fn missing_accounts_are_told() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let node = Node::start(&database.url);
-    let url = format!("http://127.0.0.1:{}/graphql", node.port());
-    let text = refusal(&url, &[]);
+    let text = refusal(&format!("http://127.0.0.1:{}/graphql", node.port()), &[]);
     assert!(text.contains("no demo account") && text.contains("--with-demo-accounts"), "{text}");
-    let output = load(&url, &["--mix=dance"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_that_the_server_does_not_take_are_told() {
+    let served = Served::start(Backend::Sqlite).await;
+    let text = refusal(&served.url(), &["--listeners=101", "--duration=1"]);
+    assert!(text.contains("listener 101 of 101") && text.contains("--limit-sockets-per-client"), "{text}");
+}
+
+#[test]
+fn actions_and_rates_that_are_none_are_refused() {
+    for (arg, words) in [("--mix=dance", "rate-publication"), ("--rate=0", "actions a second")] {
+        let output = load("http://127.0.0.1:8000/graphql", &[arg]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");
+    }
 }
 
 struct Query;

@@ -257,28 +257,13 @@ impl Shared {
         Ok(socket)
     }
 
-    /// Enters an event, or compares it with what others heard at this place.
+    /// Takes an event that a listener got.
     fn hear(&self, number: usize, event: &Value) -> Result<(), String> {
-        let id = text_of(event, "commentId");
-        let place = self.places[number].load(Ordering::Relaxed);
-        let mut heard = lock(&self.heard);
-        match heard.comments.get(place) {
-            Some(known) if **known == *id => {}
-            Some(known) => return Err(format!("comment {place} is {id}, where others heard {known}")),
-            None => {
-                let id: Arc<str> = id.into();
-                if !heard.known.insert(Arc::clone(&id)) {
-                    return Err(format!("comment {id} came a second time"));
-                }
-                if let Some(mark) = self.actor.ledger.read_mark(event["comment"]["text"].as_str().unwrap_or_default())
-                    && let Some(other) = heard.marks.insert(mark, Arc::clone(&id))
-                {
-                    return Err(format!("comments {other} and {id} are one that was sent again"));
-                }
-                heard.comments.push(id);
-            }
-        }
-        self.places[number].store(place + 1, Ordering::Relaxed);
+        let place = &self.places[number];
+        let mark = event["comment"]["text"].as_str().and_then(|text| self.actor.ledger.read_mark(text));
+        let at = place.load(Ordering::Relaxed);
+        lock(&self.heard).enter(at, &text_of(event, "commentId"), mark)?;
+        place.store(at + 1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -287,5 +272,56 @@ impl Shared {
         if heard.faults.len() < FAULTS_MAX {
             heard.faults.push(fault);
         }
+    }
+}
+
+impl Heard {
+    /// Enters the comment that came at a place, or compares it with what another listener heard there.
+    fn enter(&mut self, place: usize, id: &str, mark: Option<u64>) -> Result<(), String> {
+        if let Some(known) = self.comments.get(place) {
+            return if **known == *id {
+                Ok(())
+            } else {
+                Err(format!("comment {place} is {id}, where others heard {known}"))
+            };
+        }
+        let id: Arc<str> = id.into();
+        if !self.known.insert(Arc::clone(&id)) {
+            return Err(format!("comment {id} came a second time"));
+        }
+        if let Some(other) = mark.and_then(|mark| self.marks.insert(mark, Arc::clone(&id))) {
+            return Err(format!("comments {other} and {id} are one that was sent again"));
+        }
+        self.comments.push(id);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_listeners_get_is_compared() {
+        let mut heard = Heard::default();
+        // Two listeners, of which now one and now the other is ahead.
+        for (place, id) in [(0, "a"), (0, "a"), (1, "b"), (2, "c"), (1, "b"), (2, "c")] {
+            heard.enter(place, id, None).unwrap();
+        }
+        assert!(heard.enter(1, "c", None).unwrap_err().contains("where others heard b"));
+        assert!(heard.enter(3, "a", None).unwrap_err().contains("a second time"));
+        heard.enter(3, "d", Some(7)).unwrap();
+        assert!(heard.enter(4, "e", Some(7)).unwrap_err().contains("sent again"));
+    }
+
+    #[test]
+    fn only_a_client_at_fault_gives_up() {
+        assert!(matches!(ending(4400, ""), Over::Final(_)));
+        for code in [1001, 1012, 1013, 4408, 4500] {
+            assert!(matches!(ending(code, ""), Over::Broken), "{code}");
+        }
+        let refused = |code: &str| refusal(&json!([{ "message": "", "extensions": { "code": code } }]));
+        assert!(matches!(refused("CURSOR_EXPIRED"), Over::Final(_)));
+        assert!(matches!(refused("UNAVAILABLE"), Over::Broken));
     }
 }
