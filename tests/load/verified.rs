@@ -5,13 +5,7 @@ use sea_orm::ConnectionTrait;
 use crate::program::{Running, Served, load, message, report};
 use crate::support::database::Backend;
 
-on_both!(
-    twenty_seconds_are_verified,
-    a_server_that_is_killed_loses_nothing,
-    what_is_wrong_is_found,
-    a_signal_ends_a_load_with_its_report,
-    a_rate_is_kept,
-);
+on_both!(twenty_seconds_are_verified, a_server_that_is_killed_loses_nothing, what_is_wrong_is_found, a_rate_is_kept,);
 
 const ACTIONS: [&str; 11] = [
     "create-user",
@@ -46,11 +40,14 @@ async fn twenty_seconds_are_verified(backend: Backend) {
 
 async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
     let mut served = Served::start(backend).await;
-    let args = ["--duration=12", "--verify", "--listeners=3", "--workers=2", "--retry-for=120"];
-    let mut running = Running::start(&served.url(), &args);
-    running.read(60);
+    let mut running = Running::start(&served.url(), &["--verify", "--listeners=3", "--workers=2", "--retry-for=120"]);
+    let lines = running.read(100);
+    for action in ["create comment publication (child=False)", "set user rating on movie"] {
+        assert!(lines.iter().any(|line| *line == format!("Action: {action}")), "{lines:?}");
+    }
     served.node.restart("KILL");
-    running.read(60);
+    running.read(100);
+    running.signal("INT");
     let output = running.end();
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success(), "{text}\n{output:?}");
@@ -61,7 +58,7 @@ async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
 async fn what_is_wrong_is_found(backend: Backend) {
     let served = Served::start(backend).await;
     let db = served.database.connect().await;
-    let args = ["--duration=6", "--verify", "--listeners=2", "--mix=comment-movie,rate-movie"];
+    let args = ["--verify", "--listeners=2", "--mix=comment-movie,rate-movie"];
     let mut running = Running::start(&served.url(), &args);
     running.read(40);
     // What was acknowledged goes, or changes; what was never sent comes, with the mark of one that was.
@@ -75,6 +72,7 @@ async fn what_is_wrong_is_found(backend: Backend) {
     ] {
         db.execute_unprepared(statement).await.unwrap();
     }
+    running.signal("INT");
     let output = running.end();
     let text = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(message(&output).contains("faults were found"), "{text}");
@@ -89,24 +87,12 @@ async fn what_is_wrong_is_found(backend: Backend) {
     }
 }
 
-async fn a_signal_ends_a_load_with_its_report(backend: Backend) {
-    let served = Served::start(backend).await;
-    let mut running = Running::start(&served.url(), &[]);
-    let lines = running.read(100);
-    let has = |text: &str| lines.iter().any(|line| line == text);
-    assert!(has("Action: create comment publication (child=False)") && has("Action: set user rating on movie"));
-    running.signal("INT");
-    let output = running.end();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("comment-publication"), "{text}");
-}
-
 async fn a_rate_is_kept(backend: Backend) {
     let served = Served::start(backend).await;
-    let args = ["--rate=20", "--duration=5", "--rng-seed=1", "--verify", "--mix=rate-movie,comment-movie"];
+    let args = ["--rate=20", "--duration=4", "--rng-seed=1", "--verify", "--mix=rate-movie,comment-movie"];
     let report = report(&served.url(), &args);
     let rate = report["total"]["perSecond"].as_f64().unwrap();
-    assert!((12.0..28.0).contains(&rate), "{rate}");
+    assert!((10.0..30.0).contains(&rate), "{rate}");
     // No server is that fast.
     let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
     let text = message(&load(&served.url(), &args).output().unwrap());
@@ -117,7 +103,7 @@ async fn a_rate_is_kept(backend: Backend) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stays_away_is_told() {
     let served = Served::start(Backend::Sqlite).await;
-    let mut running = Running::start(&served.url(), &["--duration=3", "--retry-for=1"]);
+    let mut running = Running::start(&served.url(), &["--duration=5", "--retry-for=1"]);
     running.read(20);
     drop(served.node);
     let text = message(&running.end());

@@ -8,11 +8,8 @@ use tokio::sync::watch;
 
 use super::accounts::{Account, Accounts};
 use super::api::{Api, Failure};
-use super::documents::{
-    ADD_COMMENT, CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, OLDEST_PRESENCES, ORDER_MOVIE, RATE,
-    REMOVE_AVAILABILITY, SET_AVAILABILITY, SIGN_UP, UPDATE_PUBLICATION,
-};
-use super::ledger::{Fate, Ledger, Published, Register, Said, SignedUp, text_of};
+use super::documents::{ADD_COMMENT, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY};
+use super::ledger::{Fate, Ledger, Register, Said, text_of};
 use super::screen::Screen;
 use super::stock::{Kind, Parent, Stock, nodes};
 
@@ -77,139 +74,19 @@ impl Actor {
     }
 
     /// Prints an action. Nobody reads what is printed any more: that ends the load like a signal.
-    fn print(&self, line: &str) {
+    pub(super) fn print(&self, line: &str) {
         if self.screen.print_action(line).is_err() {
             self.stopper.send_replace(true);
         }
     }
 
-    fn key(&self, number: u64) -> String {
+    pub(super) fn key(&self, number: u64) -> String {
         format!("load-{}-{number}", self.ledger.run())
     }
 
-    fn member(&self, draw: Draw) -> (usize, &Account) {
+    pub(super) fn member(&self, draw: Draw) -> (usize, &Account) {
         let place = draw.below(self.accounts.members.len());
         (place, &self.accounts.members[place])
-    }
-
-    async fn create_user(&self, full_name: &str, birth_year: u32, bio: &str) -> Outcome {
-        let number = self.ledger.number();
-        let username = format!("load-{}-{number}", self.ledger.run());
-        let input = json!({
-            "username": username,
-            "email": format!("{username}@demo.example"),
-            "password": format!("Проба-{}", self.key(number)),
-            "fullName": full_name,
-            "birthday": format!("{birth_year}-06-15"),
-            "bio": bio,
-        });
-        match self.api.mutate(None, &SIGN_UP, input, &self.key(number)).await {
-            Ok(payload) => {
-                let user = SignedUp { id: text_of(&payload["user"], "id"), fate: Fate::There };
-                self.ledger.notes().users.insert(username, user);
-                self.print("Action: create user");
-                Ok(Done::Acted)
-            }
-            Err(failure) => {
-                if matches!(failure, Failure::Refused { .. }) {
-                    self.ledger.keep(|notes| notes.refused_users.push(username));
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    /// Marks a user deleted, one that this run has signed up.
-    async fn delete_user(&self, draw: Draw) -> Outcome {
-        let Some((name, id)) = self.pick_user(draw) else { return Ok(Done::Skipped) };
-        let key = self.key(self.ledger.number());
-        let outcome = self.accounts.admin.mutate(&self.api, &DELETE_USER, json!({ "id": id }), &key).await;
-        self.ledger.notes().users.entry(name).and_modify(|user| user.fate = fate_after(&outcome));
-        outcome?;
-        self.print("Action: delete user (mark)");
-        Ok(Done::Acted)
-    }
-
-    /// Picks a user of this run who is there, and whom nobody else picks while this is under way.
-    fn pick_user(&self, draw: Draw) -> Option<(String, String)> {
-        let mut notes = self.ledger.notes();
-        let there = notes.users.iter_mut().filter(|(_, user)| user.fate == Fate::There);
-        let (name, user) = draw.take(there.collect())?;
-        user.fate = Fate::Unknown;
-        Some((name.clone(), user.id.clone()))
-    }
-
-    async fn create_publication(&self, step: &Step, content: &Content) -> Outcome {
-        let Content::Publication { title, text, tags, category } = content else { return Ok(Done::Skipped) };
-        let (Some(category), Some(movie)) =
-            (self.stock.category(*category), self.stock.subject(Kind::Movie, step.object))
-        else {
-            return Ok(Done::Skipped);
-        };
-        let number = self.ledger.number();
-        let (author, account) = self.member(step.member);
-        let title: String = title.replace(TITLE, &movie.title).chars().take(256).collect();
-        let text = self.ledger.marked(&text.replace(TITLE, &movie.title), number);
-        let input = json!({ "title": title, "text": text, "categoryId": category, "tags": tags });
-        let began = Instant::now();
-        match account.mutate(&self.api, &CREATE_PUBLICATION, input, &self.key(number)).await {
-            Ok(payload) => {
-                let id = text_of(&payload["publication"], "id");
-                let mut text = Register::default();
-                text.settle(began, number);
-                let published = Published { author, text, fate: Fate::There };
-                self.ledger.notes().publications.insert(id.clone(), published);
-                self.stock.add_publication(&id, &title);
-                self.print("Action: create publication");
-                Ok(Done::Acted)
-            }
-            Err(failure) => self.doubt(number, failure),
-        }
-    }
-
-    /// Rewrites the text of a publication of this run, by its author.
-    async fn update_publication(&self, step: &Step, text: &str) -> Outcome {
-        let Some((id, author)) = self.pick_publication(step.object, Fate::There) else { return Ok(Done::Skipped) };
-        let title = self.stock.subject(Kind::Movie, step.member).map(|movie| movie.title).unwrap_or_default();
-        let number = self.ledger.number();
-        let text = self.ledger.marked(&text.replace(TITLE, &title), number);
-        let began = Instant::now();
-        let account = &self.accounts.members[author];
-        let input = json!({ "id": id, "text": text });
-        let outcome = account.mutate(&self.api, &UPDATE_PUBLICATION, input, &self.key(number)).await;
-        if let Some(publication) = self.ledger.notes().publications.get_mut(&id) {
-            match &outcome {
-                Ok(_) => publication.text.settle(began, number),
-                Err(Failure::Unknown { .. }) => publication.text.doubt(number),
-                Err(Failure::Refused { .. }) => {}
-            }
-        }
-        outcome?;
-        self.print(&format!("Action: update publication ({id})"));
-        Ok(Done::Acted)
-    }
-
-    /// Deletes a publication of this run, by its author.
-    async fn delete_publication(&self, draw: Draw) -> Outcome {
-        let Some((id, author)) = self.pick_publication(draw, Fate::Unknown) else { return Ok(Done::Skipped) };
-        self.stock.forget(Kind::Publication, &id);
-        let key = self.key(self.ledger.number());
-        let account = &self.accounts.members[author];
-        let outcome = account.mutate(&self.api, &DELETE_PUBLICATION, json!({ "id": id }), &key).await;
-        let fate = fate_after(&outcome);
-        self.ledger.notes().publications.entry(id.clone()).and_modify(|publication| publication.fate = fate);
-        outcome?;
-        self.print(&format!("Action: delete publication ({id})"));
-        Ok(Done::Acted)
-    }
-
-    /// Picks a publication of this run that is there, and gives it a fate.
-    fn pick_publication(&self, draw: Draw, fate: Fate) -> Option<(String, usize)> {
-        let mut notes = self.ledger.notes();
-        let there = notes.publications.iter_mut().filter(|(_, publication)| publication.fate == Fate::There);
-        let (id, publication) = draw.take(there.collect())?;
-        publication.fate = fate;
-        Some((id.clone(), publication.author))
     }
 
     async fn comment(&self, kind: Kind, step: &Step, text: &str, reply: Option<&str>) -> Outcome {
@@ -227,12 +104,16 @@ impl Actor {
         let input = json!({ "subjectId": id, "parentId": parent, "text": text });
         match account.mutate(&self.api, &ADD_COMMENT, input, &self.key(number)).await {
             Ok(payload) => {
-                let comment = text_of(&payload["comment"], "id");
-                let said = Said { number, subject: id.clone() };
-                self.ledger.keep(|notes| {
-                    notes.comments.insert(comment.clone(), said);
-                });
-                self.stock.add_comment(kind, Parent { id: comment, subject: id, title });
+                match id_of(&payload["comment"]) {
+                    Some(comment) => {
+                        let said = Said { number, subject: id.clone() };
+                        self.ledger.keep(|notes| {
+                            notes.comments.insert(comment.clone(), said);
+                        });
+                        self.stock.add_comment(kind, Parent { id: comment, subject: id, title });
+                    }
+                    None => self.note_unknown(number),
+                }
                 let name = if kind == Kind::Movie { "movie" } else { "publication" };
                 let child = if parent.is_some() { "True" } else { "False" };
                 self.print(&format!("Action: create comment {name} (child={child})"));
@@ -294,7 +175,9 @@ impl Actor {
                     Ok(payload) => {
                         price.settle(began, offer.price);
                         // One that somebody removes at this moment may be gone again.
-                        notes.presences.entry(text_of(&payload["availability"], "id")).or_insert(Fate::There);
+                        if let Some(id) = id_of(&payload["availability"]) {
+                            notes.presences.entry(id).or_insert(Fate::There);
+                        }
                     }
                     Err(Failure::Unknown { .. }) => price.doubt(offer.price),
                     Err(Failure::Refused { .. }) => {}
@@ -312,7 +195,7 @@ impl Actor {
         let Some((movie, cinema)) = self.pick_offer(place, step.object) else { return Ok(Done::Skipped) };
         let input = json!({ "movieId": movie, "cinemaId": cinema });
         let payload = account.mutate(&self.api, &ORDER_MOVIE, input, &self.key(self.ledger.number())).await?;
-        self.ledger.keep(|notes| notes.orders.push((place, text_of(&payload["order"], "id"))));
+        self.ledger.keep(|notes| notes.orders.extend(id_of(&payload["order"]).map(|id| (place, id))));
         self.print("Action: create user movie order");
         Ok(Done::Acted)
     }
@@ -350,11 +233,17 @@ impl Actor {
     }
 
     /// Nobody knows whether a marked text was stored, unless it was refused.
-    fn doubt(&self, number: u64, failure: Failure) -> Outcome {
+    pub(super) fn doubt(&self, number: u64, failure: Failure) -> Outcome {
         if matches!(failure, Failure::Unknown { .. }) {
-            self.ledger.notes().unknown.insert(number);
+            self.note_unknown(number);
         }
         Err(failure)
+    }
+
+    pub(super) fn note_unknown(&self, number: u64) {
+        self.ledger.keep(|notes| {
+            notes.unknown.insert(number);
+        });
     }
 
     /// Others delete as well: what they have deleted is not asked for again.
@@ -365,8 +254,14 @@ impl Actor {
     }
 }
 
+/// The id of what was made; `None` if it was gone again by the time of the answer, such as a comment whose publication
+/// somebody has deleted.
+pub(super) fn id_of(made: &Value) -> Option<String> {
+    made["id"].as_str().map(str::to_owned)
+}
+
 /// What has become of something that was to be deleted.
-fn fate_after(outcome: &Result<Value, Failure>) -> Fate {
+pub(super) fn fate_after(outcome: &Result<Value, Failure>) -> Fate {
     match outcome {
         Ok(_) => Fate::Gone,
         // Somebody else has deleted it.

@@ -181,11 +181,10 @@ async fn follow(shared: &Shared, number: usize, mut socket: Socket, cursor: &mut
             return Over::Final(format!("a message is no JSON: {text}"));
         };
         match message["type"].as_str() {
-            Some("ping") => {
-                if socket.send(Message::text(r#"{"type":"pong"}"#)).await.is_err() {
-                    return Over::Broken;
-                }
-            }
+            Some("ping") => match socket.send(Message::text(r#"{"type":"pong"}"#)).await {
+                Ok(()) => {}
+                Err(_) => return Over::Broken,
+            },
             Some("next") => {
                 let event = &message["payload"]["data"]["commentAdded"];
                 if event.is_null() {

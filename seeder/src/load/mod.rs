@@ -2,7 +2,7 @@
 //!
 //! - `preflight`: is there a server that we know? `accounts`: who acts.
 //! - `documents`, `api`: what is asked, and getting an answer whatever happens to the server.
-//! - `stock`: what there is to act on. `act`: does what the script says. `pace`: when.
+//! - `stock`: what there is to act on. `act`, `own`: does what the script says. `pace`: when.
 //! - `listen`: subscribers that check what they get.
 //! - `ledger`, `verify`: what was acknowledged, and whether it is there.
 //! - `stats`, `report`, `screen`: what was done, how fast, and what went wrong.
@@ -13,6 +13,7 @@ mod api;
 mod documents;
 mod ledger;
 mod listen;
+mod own;
 mod pace;
 mod preflight;
 mod report;
