@@ -318,6 +318,7 @@ fn comment(topic: Topic, scene: &Scene<'_>, dice: &mut Dice) -> Content {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
 

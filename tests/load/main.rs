@@ -1,6 +1,6 @@
 //! `seeder load` against running servers, as people start both.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -72,6 +72,7 @@ async fn what_is_wrong_is_found(backend: Backend) {
     ] {
         db.execute_unprepared(statement).await.unwrap();
     }
+    running.read(40);
     running.signal("INT");
     let output = running.end();
     let text = String::from_utf8(output.stdout.clone()).unwrap();

@@ -153,6 +153,11 @@ impl Ledger {
         }
     }
 
+    /// All notes, which nobody adds to any more.
+    pub fn take(&self) -> Notes {
+        std::mem::take(&mut *self.notes())
+    }
+
     /// The notes.
     pub fn notes(&self) -> MutexGuard<'_, Notes> {
         lock(&self.notes)

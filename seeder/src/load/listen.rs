@@ -24,7 +24,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use super::act::Actor;
 use super::api::jittered;
 use super::documents::LISTEN;
-use super::ledger::text_of;
+use super::ledger::{Notes, text_of};
 use super::lock;
 
 /// The longest silence: the server pings more often.
@@ -112,21 +112,20 @@ impl Listeners {
 
     /// Waits until all have heard of everything that was acknowledged; names what they have not heard of,
     /// and what they should not have.
-    pub async fn compare(&self) -> Vec<String> {
+    pub async fn compare(&self, notes: &Notes) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut faults = self.find_missing();
+            let mut faults = self.find_missing(notes);
             if faults.is_empty() || Instant::now() > deadline {
-                faults.extend(self.find_refused());
+                faults.extend(self.find_refused(notes));
                 return faults;
             }
             sleep(Duration::from_millis(50)).await;
         }
     }
 
-    fn find_missing(&self) -> Vec<String> {
+    fn find_missing(&self, notes: &Notes) -> Vec<String> {
         let heard = lock(&self.shared.heard);
-        let notes = self.shared.actor.ledger.notes();
         let unheard = notes.comments.keys().filter(|id| !heard.known.contains(id.as_str()));
         let mut missing: Vec<_> =
             unheard.map(|id| format!("comment {id} was acknowledged, and no listener heard of it")).collect();
@@ -139,9 +138,8 @@ impl Listeners {
         missing
     }
 
-    fn find_refused(&self) -> Vec<String> {
+    fn find_refused(&self, notes: &Notes) -> Vec<String> {
         let heard = lock(&self.shared.heard);
-        let notes = self.shared.actor.ledger.notes();
         let acknowledged: HashSet<u64> = notes.comments.values().map(|said| said.number).collect();
         let unknown =
             heard.marks.iter().filter(|(mark, _)| !acknowledged.contains(mark) && !notes.unknown.contains(mark));
@@ -297,6 +295,7 @@ impl Heard {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
 

@@ -216,16 +216,17 @@ async fn listen(options: &Options, actor: &Arc<Actor>) -> anyhow::Result<Option<
 /// What listeners have found and, if it is asked for, what comes of reading everything back.
 async fn check(options: &Options, actor: &Actor, listeners: Option<&Listeners>) -> Verdict {
     let mut verdict = Verdict::default();
-    if let Some(listeners) = listeners {
-        if options.verify {
-            verdict.faults.extend(listeners.compare().await);
-        }
-        verdict.faults.extend(listeners.faults());
-    }
+    let notes = actor.ledger.take();
     if options.verify
-        && let Err(failure) = verify::verify(actor, &mut verdict).await
+        && let Err(failure) = verify::verify(actor, &notes, &mut verdict).await
     {
         verdict.faults.push(format!("nothing more can be read back: {}", failure.message()));
+    }
+    if let Some(listeners) = listeners {
+        if options.verify {
+            verdict.faults.extend(listeners.compare(&notes).await);
+        }
+        verdict.faults.extend(listeners.faults());
     }
     verdict
 }

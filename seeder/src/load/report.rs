@@ -251,6 +251,7 @@ impl Report {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use seeder::script::Action;
 

@@ -37,18 +37,16 @@ impl Verdict {
 ///
 /// # Errors
 /// The server stays silent.
-pub async fn verify(actor: &Actor, verdict: &mut Verdict) -> Result<(), Failure> {
-    // Nobody acts any more, and nobody else asks for them after this.
-    let notes = std::mem::take(&mut *actor.ledger.notes());
-    check_comments(actor, &notes, verdict).await?;
-    check_publications(actor, &notes, verdict).await?;
-    check_users(actor, &notes, verdict).await?;
-    check_ratings(actor, &notes, verdict).await?;
-    check_orders(actor, &notes, verdict).await?;
-    check_presences(actor, &notes, verdict).await?;
+pub async fn verify(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+    check_comments(actor, notes, verdict).await?;
+    check_publications(actor, notes, verdict).await?;
+    check_users(actor, notes, verdict).await?;
+    check_ratings(actor, notes, verdict).await?;
+    check_orders(actor, notes, verdict).await?;
+    check_presences(actor, notes, verdict).await?;
     for member in 0..actor.accounts.members.len() {
-        check_said(actor, &notes, member, verdict).await?;
-        check_published(actor, &notes, member, verdict).await?;
+        check_said(actor, notes, member, verdict).await?;
+        check_published(actor, notes, member, verdict).await?;
     }
     Ok(())
 }
