@@ -5,7 +5,12 @@ use sea_orm::ConnectionTrait;
 use crate::program::{Running, Served, load, message, report};
 use crate::support::database::Backend;
 
-on_both!(twenty_seconds_are_verified, a_server_that_is_killed_loses_nothing, what_is_wrong_is_found, a_rate_is_kept,);
+on_both!(
+    a_load_of_twenty_seconds_is_verified,
+    a_server_that_is_killed_loses_nothing,
+    what_is_wrong_is_found,
+    a_rate_is_kept,
+);
 
 const ACTIONS: [&str; 11] = [
     "create-user",
@@ -21,7 +26,7 @@ const ACTIONS: [&str; 11] = [
     "rate-publication",
 ];
 
-async fn twenty_seconds_are_verified(backend: Backend) {
+async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
     let served = Served::start(backend).await;
     let report = report(&served.url(), &["--duration=20", "--verify", "--listeners=3"]);
     let lines = report["actions"].as_array().unwrap();
