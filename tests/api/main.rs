@@ -31,6 +31,7 @@ mod plans;
 mod policy;
 mod publication;
 mod rating;
+mod registries;
 mod requests;
 mod results;
 mod role;
