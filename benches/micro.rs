@@ -12,18 +12,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_graphql::connection::CursorType;
+use async_graphql::futures_util::future::BoxFuture;
 use async_graphql::futures_util::stream::{self, BoxStream};
-use async_graphql::{Data, EmptyMutation, EmptySubscription, Executor, Object, Request, Response, Schema, SimpleObject};
+use async_graphql::{
+    Data, EmptyMutation, EmptySubscription, Executor, Object, Request, Response, Schema, SimpleObject,
+};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use clap::Parser;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
-use kinoteka::http::{self, Health, Pages};
+use kinoteka::error::{ApiError, ApiResult};
+use kinoteka::http::{self, Health, Pages, Payloads, Services, Subscribe, Subscription};
 use kinoteka::kit::cursor::{Cursor, KeyPart};
 use kinoteka::kit::{Page, PageArgs, SortKey, page};
 use kinoteka::schema;
+use kinoteka::viewer::{Authenticate, Viewer};
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -127,6 +132,21 @@ impl Executor for Ready {
     }
 }
 
+/// What no request here asks for.
+struct Nothing;
+
+impl Subscribe for Nothing {
+    fn subscribe(&self, _: Subscription) -> Payloads {
+        Box::pin(stream::empty())
+    }
+}
+
+impl Authenticate for Nothing {
+    fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        Box::pin(async { Err(ApiError::UnknownToken) })
+    }
+}
+
 /// The routes with the default settings over an executor that has its answers ready.
 async fn router(ready: &Ready) -> Router {
     let settings = Cli::try_parse_from(["kinoteka"]).unwrap().serve;
@@ -135,11 +155,13 @@ async fn router(ready: &Ready) -> Router {
     let transport = http::Settings {
         limits: settings.limits.clone(),
         cors_origins: Vec::new(),
+        trusted_proxies: Vec::new(),
         pages: Pages { default: 20, max: 500 },
         ide: false,
         metrics: false,
     };
-    http::router(ready.clone(), &schema::export(), &Health::new(db), &transport).unwrap()
+    let services = Services { executor: ready.clone(), subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
+    http::router(services, &schema::export(), &Health::new(db), &transport).unwrap()
 }
 
 async fn ask(router: Router, body: String) -> usize {
@@ -194,7 +216,10 @@ fn transport(criterion: &mut Criterion) {
     let body = json!({ "query": "{ __typename }" }).to_string();
     for (name, query) in [
         ("1 film", "{ films(first: 1) { nodes { id title year } } }"),
-        ("20 films with 12 objects each", "{ films(first: 20) { nodes { id title staff { character isLead lastName } } } }"),
+        (
+            "20 films with 12 objects each",
+            "{ films(first: 20) { nodes { id title staff { character isLead lastName } } } }",
+        ),
     ] {
         let answer = runtime.block_on(catalogue.execute(query));
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);

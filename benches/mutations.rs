@@ -178,13 +178,17 @@ impl Connection {
         let (user, movie) = (number * 31 % u64::from(USERS) + 1, number * 17 % u64::from(MOVIES) + 1);
         let movie = kinoteka::kit::id::encode("Movie", i32::try_from(movie).unwrap());
         let (ty, input, shown) = match mutation {
-            "addComment" => ("AddCommentInput", json!({ "subjectId": movie, "text": "x".repeat(80) }), "comment { id }"),
+            "addComment" => {
+                ("AddCommentInput", json!({ "subjectId": movie, "text": "x".repeat(80) }), "comment { id }")
+            }
             "rate" => ("RateInput", json!({ "subjectId": movie, "rating": number % 5 + 1 }), "rating { id }"),
             _ => ("LogInInput", json!({ "login": format!("user{user}"), "password": PASSWORD }), "token"),
         };
-        let query = format!("mutation($input: {ty}!) {{ {mutation}(input: $input) {{ {shown} errors {{ message }} }} }}");
+        let query =
+            format!("mutation($input: {ty}!) {{ {mutation}(input: $input) {{ {shown} errors {{ message }} }} }}");
         let body = json!({ "query": query, "variables": { "input": input } }).to_string();
-        let authorization = if mutation == "logIn" { String::new() } else { format!("Authorization: Bearer token{user}\r\n") };
+        let authorization =
+            if mutation == "logIn" { String::new() } else { format!("Authorization: Bearer token{user}\r\n") };
         let request = format!(
             "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{authorization}Content-Length: {}\r\n\r\n{body}",
             body.len()

@@ -8,7 +8,7 @@ use crate::app::{TestApp, User};
 use crate::bad_input::ACCOUNTS;
 use crate::inputs::{self, Field, Mutation};
 use crate::movie::global_id;
-use crate::support::database::Backend;
+use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     missing_null_and_wrong_types_are_refused,
@@ -59,7 +59,9 @@ async fn ask(user: &User, mutation: &Mutation, input: &Value) -> Vec<(String, St
     let top = list(&answer["errors"]);
     let mut found: Vec<_> =
         top.iter().map(|error| (text(&error["extensions"]["code"]), text(&error["extensions"]["field"]))).collect();
-    found.extend(list(&answer["data"]["it"]["errors"]).iter().map(|error| (text(&error["code"]), text(&error["field"]))));
+    found.extend(
+        list(&answer["data"]["it"]["errors"]).iter().map(|error| (text(&error["code"]), text(&error["field"]))),
+    );
     for (code, _) in &found {
         let known = ["BAD_USER_INPUT", "NOT_FOUND", "CONFLICT"].contains(&code.as_str());
         assert!(known, "{} with {input}: {status} {answer:#}", mutation.name);
@@ -75,8 +77,13 @@ async fn every_mutation(app: &TestApp) -> Vec<Mutation> {
     mutations
 }
 
+/// A server that takes any number of wrong passwords.
+async fn patient(backend: Backend) -> TestApp {
+    TestApp::start(TestDatabase::seeded(backend).await, &["--login-failures", "1000000"]).await
+}
+
 async fn missing_null_and_wrong_types_are_refused(backend: Backend) {
-    let app = TestApp::seeded(backend).await;
+    let app = patient(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     let db = app.sql().await;
     let before = count_rows(&db).await;
@@ -87,7 +94,9 @@ async fn missing_null_and_wrong_types_are_refused(backend: Backend) {
         for field in mutation.fields() {
             let path = format!("input.{}", field.name);
             let named = |found: &[(String, String)]| {
-                found.iter().any(|(code, field)| code == "BAD_USER_INPUT" && field.trim_start_matches("variables.").starts_with(&path))
+                found.iter().any(|(code, field)| {
+                    code == "BAD_USER_INPUT" && field.trim_start_matches("variables.").starts_with(&path)
+                })
             };
             let mut wrong = vec![json!({ "a": 1 })];
             match field.kind.as_str() {
@@ -143,7 +152,7 @@ fn unusable(field: &Field) -> Vec<Value> {
 }
 
 async fn unusable_values_are_problems_of_their_fields(backend: Backend) {
-    let app = TestApp::seeded(backend).await;
+    let app = patient(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     let db = app.sql().await;
     let before = count_rows(&db).await;
@@ -177,9 +186,14 @@ async fn a_mutation_is_not_selected_twice(backend: Backend) {
     ] {
         let errors = user.query(&query, json!({})).await.errors();
         assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(errors[0].starts_with("GRAPHQL_VALIDATION_FAILED ") && errors[0].contains("is selected twice"), "{errors:?}");
+        assert!(
+            errors[0].starts_with("GRAPHQL_VALIDATION_FAILED ") && errors[0].contains("is selected twice"),
+            "{errors:?}"
+        );
     }
     assert_eq!(count_rows(&db).await, before);
-    let two = format!("mutation {{ __typename one: {add} {{ errors {{ code }} }} two: {add} {{ errors {{ code }} }} __typename }}");
+    let two = format!(
+        "mutation {{ __typename one: {add} {{ errors {{ code }} }} two: {add} {{ errors {{ code }} }} __typename }}"
+    );
     user.data(&two, json!({})).await;
 }

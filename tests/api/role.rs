@@ -134,7 +134,8 @@ async fn audit_log_is_for_admins(backend: Backend) {
     for number in 0..25 {
         admin.done("createTag", json!({ "title": format!("Тег {number:02}") }), "").await;
     }
-    let page = "query($after: String) { auditLog(first: 10, after: $after) { totalCount nodes { objectId object { id } }
+    let page =
+        "query($after: String) { auditLog(first: 10, after: $after) { totalCount nodes { objectId object { id } }
         pageInfo { endCursor hasNextPage } } }";
     let (mut seen, mut after) = (Vec::new(), Value::Null);
     loop {

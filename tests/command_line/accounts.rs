@@ -10,11 +10,7 @@ use serde_json::{Value, json};
 use crate::process::{Run, Server, command, run};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(
-    roles_are_granted_and_revoked,
-    reset_password_is_good_for_logging_in,
-    mistakes_are_told_with_what_to_do,
-);
+on_both!(roles_are_granted_and_revoked, reset_password_is_good_for_logging_in, mistakes_are_told_with_what_to_do,);
 
 /// Makes the argon2id that the tests run cheaper than it should be.
 const CHEAP: [&str; 4] = ["--password-memory-kib", "64", "--password-passes", "1"];
@@ -42,7 +38,8 @@ async fn roles_are_granted_and_revoked(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     let (anna, boris) = (add_user(&db, "anna").await, add_user(&db, "boris").await);
-    let role = |change: &str, user: &str, role: &str| run(&["role", change, user, role, "--database-url", &database.url]);
+    let role =
+        |change: &str, user: &str, role: &str| run(&["role", change, user, role, "--database-url", &database.url]);
     assert_eq!(role("grant", "Anna", "admin").ok(), "Anna has the role now\n");
     assert_eq!(role("grant", "anna", "admin").ok(), "anna has the role now\n");
     assert_eq!(role("grant", "boris@example.org", "editor").ok(), "boris@example.org has the role now\n");
