@@ -84,7 +84,7 @@ async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
     let token = Token::random();
-    if given.chars().count() > password::LENGTH_MAX || !turn.verify(given, stored).await? {
+    if password::is_too_long(given) || !turn.verify(given, stored).await? {
         return Ok((refused("the login or the password is wrong"), token));
     }
     let Some((user, stored)) = known else { return Ok((refused("the login or the password is wrong"), token)) };
@@ -194,7 +194,7 @@ async fn with_password<T: serde::Serialize>(
         let turn = accounts.passwords.turn().await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
         let stored: Option<String> = rows.into_tuple().one(ctx.db()).await?;
-        let fits = given.chars().count() <= password::LENGTH_MAX && turn.verify(given, stored.clone()).await?;
+        let fits = !password::is_too_long(given) && turn.verify(given, stored.clone()).await?;
         Ok::<_, ApiError>(stored.filter(|_| fits))
     };
     let verified = match verified.await {

@@ -103,6 +103,17 @@ async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     input["email"] = json!("other@example.org");
     let refused = app.nobody().refused("signUp", input).await;
     assert_eq!(refused, ["BAD_USER_INPUT input.password: is your own name or address; choose another"]);
+    // Spaces around a name do not make another one of it.
+    let refused = app.nobody().refused("signUp", new_account("  somebody.known ", "Somebody.Known")).await;
+    assert!(refused.iter().any(|problem| problem.contains("input.password: is your own name")), "{refused:?}");
+    // Lengths are those of composed letters, however a keyboard writes them.
+    let mut input = new_account("composed", &"й".repeat(128));
+    app.nobody().done("signUp", input.clone(), "token").await;
+    let decomposed = "и\u{306}".repeat(128);
+    app.nobody().done("logIn", json!({ "login": "composed", "password": decomposed }), "token").await;
+    input["password"] = json!("и\u{306}".repeat(4));
+    let refused = app.nobody().refused("signUp", input).await;
+    assert!(refused[0].starts_with("BAD_USER_INPUT input.password: is too short"), "{refused:?}");
 }
 
 async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {

@@ -33,6 +33,7 @@ mod publication;
 mod rating;
 mod requests;
 mod results;
+mod retries;
 mod role;
 mod schema;
 mod search;

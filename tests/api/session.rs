@@ -25,6 +25,7 @@ on_both!(
     accounts_and_addresses_have_limits_of_their_own,
     an_account_that_is_not_there_costs_as_much,
     raised_parameters_are_taken_over_at_log_in,
+    log_in_writes_down_the_day,
     a_flood_of_log_ins_does_not_starve_queries,
     authentication_costs_one_statement,
 );
@@ -296,6 +297,22 @@ async fn raised_parameters_are_taken_over_at_log_in(backend: Backend) {
     // It is good for both, and lower parameters do not weaken it.
     log_in(&app, "anna").await;
     assert_eq!(hash(&app).await, strong);
+}
+
+async fn log_in_writes_down_the_day(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    app.sign_up("anna", PASSWORD).await;
+    let db = app.sql().await;
+    let read = async || users::Entity::find().one(&db).await.unwrap().unwrap().last_logon;
+    let since = clock::now().date_naive();
+    assert!(read().await >= Some(since));
+    let long_ago = chrono::NaiveDate::from_ymd_opt(2001, 2, 3).unwrap();
+    let rows = users::Entity::update_many().col_expr(users::Column::LastLogon, Expr::value(long_ago));
+    rows.exec(&db).await.unwrap();
+    app.nobody().refused("logIn", json!({ "login": "anna", "password": "не тот пароль" })).await;
+    assert_eq!(read().await, Some(long_ago));
+    log_in(&app, "anna").await;
+    assert!(read().await >= Some(since));
 }
 
 async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
