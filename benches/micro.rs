@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
 
+use std::future::ready;
 use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -132,8 +133,14 @@ impl Executor for Ready {
     }
 }
 
-/// What no request here asks for.
+/// Has no users and no events.
 struct Nothing;
+
+impl Authenticate for Nothing {
+    fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        Box::pin(ready(Err(ApiError::Unauthenticated)))
+    }
+}
 
 impl Subscribe for Nothing {
     fn subscribe(&self, _: Subscription) -> Payloads {
@@ -141,14 +148,8 @@ impl Subscribe for Nothing {
     }
 }
 
-impl Authenticate for Nothing {
-    fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
-        Box::pin(async { Err(ApiError::UnknownToken) })
-    }
-}
-
 /// The routes with the default settings over an executor that has its answers ready.
-async fn router(ready: &Ready) -> Router {
+async fn router(answers: &Ready) -> Router {
     let settings = Cli::try_parse_from(["kinoteka"]).unwrap().serve;
     let url = parse_url("--database-url", "sqlite::memory:").unwrap();
     let db = Db::open(&url, None, settings.pool(), Duration::from_secs(1), None).await.unwrap();
@@ -160,7 +161,8 @@ async fn router(ready: &Ready) -> Router {
         ide: false,
         metrics: false,
     };
-    let services = Services { executor: ready.clone(), subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
+    let services =
+        Services { executor: answers.clone(), subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
     http::router(services, &schema::export(), &Health::new(db), &transport).unwrap()
 }
 
@@ -177,8 +179,8 @@ async fn ask(router: Router, body: String) -> usize {
 
 fn transport(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
-    let ready = Ready::default();
-    let router = runtime.block_on(router(&ready));
+    let answers = Ready::default();
+    let router = runtime.block_on(router(&answers));
     let _context = runtime.enter();
 
     let mut group = criterion.benchmark_group("request");
@@ -224,13 +226,13 @@ fn transport(criterion: &mut Criterion) {
         let answer = runtime.block_on(catalogue.execute(query));
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);
         let data = answer.data;
-        ready.put(Response::new(data.clone()));
+        answers.put(Response::new(data.clone()));
         let bytes = runtime.block_on(ask(router.clone(), body.clone()));
         group.throughput(criterion::Throughput::Bytes(bytes as u64));
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
                 || {
-                    ready.put(Response::new(data.clone()));
+                    answers.put(Response::new(data.clone()));
                     (router.clone(), body.clone())
                 },
                 |(router, body)| runtime.block_on(ask(router, body)),
