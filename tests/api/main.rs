@@ -34,6 +34,7 @@ mod rating;
 mod registries;
 mod requests;
 mod results;
+mod retries;
 mod role;
 mod schema;
 mod search;
