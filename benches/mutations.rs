@@ -145,6 +145,10 @@ impl Kinoteka {
                 while started.elapsed() < length {
                     number += 1;
                     let answer = connection.send(mutation, number).await;
+                    if answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED" {
+                        // Hashing takes too long for so many at once: no log-in, and no mistake.
+                        continue;
+                    }
                     let errors = &answer["data"][mutation]["errors"];
                     assert!(answer.get("errors").is_none() && *errors == json!([]), "{answer:#}");
                     done.fetch_add(1, Ordering::Relaxed);
@@ -227,7 +231,9 @@ fn pgbench(url: &str, script: &str, clients: u32, seconds: u64) -> f64 {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-    rate.unwrap_or_else(|| panic!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    // It gives no rate where the time was too short for a single one.
+    let none = text.contains("actually processed: 0").then_some(0.0);
+    rate.or(none).unwrap_or_else(|| panic!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// Passwords verified a second, as many at once as the server lets run.

@@ -52,7 +52,7 @@ impl Library {
         let input = log_in::LogInInput { login, password };
         let answer: log_in::ResponseData = self.ask(LogIn::build_query(log_in::Variables { input })).await?;
         let payload = answer.log_in.context("no answer to logIn")?;
-        for error in &payload.errors {
+        if let Some(error) = payload.errors.first() {
             bail!("{}", error.message);
         }
         self.token = payload.token;
@@ -69,7 +69,7 @@ impl Library {
         let query = AddComment::build_query(add_comment::Variables { input });
         let answer: add_comment::ResponseData = self.ask(query).await?;
         let payload = answer.add_comment.context("no answer to addComment")?;
-        for error in &payload.errors {
+        if let Some(error) = payload.errors.first() {
             bail!("{:?} {}: {}", error.code, error.field.as_deref().unwrap_or_default(), error.message);
         }
         payload.comment.context("the comment is gone again")
@@ -98,7 +98,7 @@ impl Library {
                     continue;
                 }
             };
-            for error in answer.errors.iter().flatten() {
+            if let Some(error) = answer.errors.iter().flatten().next() {
                 bail!("{}", error.message);
             }
             return answer.data.context("neither data nor errors");

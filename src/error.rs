@@ -100,6 +100,9 @@ impl ApiError {
             Self::Database(error) if is_unavailable(error) => {
                 ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
             }
+            Self::Database(error) if is_transient(error) => {
+                ("UNAVAILABLE", "others change the same at this moment; try again".to_owned())
+            }
             Self::Database(_) => publish_internal(),
             Self::Internal(text) => {
                 tracing::error!(request_id = telemetry::request_id(), "internal error: {text}");

@@ -7,7 +7,7 @@ use async_graphql::{Context, Value};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::idempotency_keys as keys;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, OnConflict, Query};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use sha2::{Digest, Sha256};
 
@@ -21,8 +21,9 @@ use crate::upkeep::BATCH;
 pub enum Repeat {
     /// Its arguments.
     SameArguments,
-    /// This: for arguments with secrets, which must not get into a hash that can be tried out.
-    Same(Vec<u8>),
+    /// Its arguments, with these in place of fields of the input that hold secrets, which must not get into a hash
+    /// that can be tried out.
+    SameBut(Vec<(&'static str, Vec<u8>)>),
     /// Nothing: its outcome is not kept.
     Never,
 }
@@ -58,18 +59,23 @@ impl Key {
         // Keyed by what only the client knows, so that nobody can try out inputs.
         part(&mut input, key.as_bytes());
         part(&mut input, ctx.item.node.name.node.as_bytes());
-        match repeat {
+        let secrets = match repeat {
             Repeat::Never => return Ok(None),
-            Repeat::Same(print) => part(&mut input, print),
-            Repeat::SameArguments => {
-                let arguments = ctx.field().arguments();
-                let arguments =
-                    arguments.map_err(|error| ApiError::Internal(format!("arguments: {}", error.message)))?;
-                for (name, value) in arguments {
-                    part(&mut input, name.as_bytes());
-                    part(&mut input, canonical(&value).as_bytes());
-                }
+            Repeat::SameArguments => &[],
+            Repeat::SameBut(secrets) => secrets.as_slice(),
+        };
+        let arguments = ctx.field().arguments();
+        let arguments = arguments.map_err(|error| ApiError::Internal(format!("arguments: {}", error.message)))?;
+        for (name, mut value) in arguments {
+            if let Value::Object(fields) = &mut value {
+                fields.retain(|field, _| secrets.iter().all(|(secret, _)| *secret != field.as_str()));
             }
+            part(&mut input, name.as_bytes());
+            part(&mut input, canonical(&value).as_bytes());
+        }
+        for (field, print) in secrets {
+            part(&mut input, field.as_bytes());
+            part(&mut input, print);
         }
         let mut whole = Sha256::new();
         part(&mut whole, key.as_bytes());
@@ -137,6 +143,8 @@ pub async fn forget(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64
         .from(keys::Entity)
         .and_where(keys::Column::CreatedAt.lt((now - KEPT).fixed_offset()))
         .limit(BATCH)
+        // What another instance removes at this moment is no concern of this one.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .take();
     let rows = keys::Entity::delete_many().filter(keys::Column::KeyHash.in_subquery(old));
     Ok(rows.exec(db).await?.rows_affected)

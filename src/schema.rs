@@ -17,6 +17,7 @@ use crate::db::Db;
 use crate::error;
 use crate::feed::Feed;
 use crate::kit::batch;
+use crate::kit::kept::Kept;
 use crate::kit::load::{Reader, new_loader};
 use crate::movie::{MovieMutation, MovieQuery};
 use crate::node::NodeQuery;
@@ -147,13 +148,15 @@ const RECURSION_MAX: usize = 64;
 /// The schema over open databases.
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
 pub fn build(db: Db, feed: &Feed, accounts: &Accounts, introspection: bool) -> Engine {
-    let loader = Arc::new(new_loader(db.read.clone()));
+    let kept = Arc::new(Kept::default());
+    let loader = Arc::new(new_loader(db.read.clone(), Some(Arc::clone(&kept))));
     let fresh = db.fresh();
-    let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone())), db: fresh };
+    let fresh = Fresh { loader: Arc::new(new_loader(fresh.read.clone(), None)), db: fresh };
     let open = || {
         let builder = describe()
             .data(db.clone())
             .data(Arc::clone(&loader))
+            .data(Arc::clone(&kept))
             .data(Arc::clone(&feed.hub))
             .data(feed.wake.clone())
             .data(accounts.clone())

@@ -8,14 +8,18 @@ use sea_orm::{DatabaseConnection, DbErr};
 use crate::account::Sessions;
 use crate::{clock, idempotency};
 
-/// How often an instance looks.
+/// When an instance looks first: it has enough to do when it starts.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// How often it looks from then on.
 const INTERVAL: Duration = Duration::from_secs(600);
 
 /// Rows that one statement removes at most, so that none holds others up.
 pub const BATCH: u64 = 1_000;
 
-/// Removes, now and from time to time; never ends by itself. Several instances may do it at once.
+/// Removes from time to time; never ends by itself. Several instances may do it at once.
 pub async fn run(db: DatabaseConnection) {
+    tokio::time::sleep(FIRST).await;
     loop {
         match sweep(&db, clock::now()).await {
             Ok(0) => {}

@@ -10,8 +10,8 @@ use entity::users;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use sha2::{Digest, Sha256};
 
-use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput};
-use super::password::{self, Passwords};
+use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput, UpdateProfileInput};
+use super::password::{self, Passwords, Turn};
 use super::service;
 use super::session::{NewSession, Token};
 use super::throttle::{Throttle, Try};
@@ -19,7 +19,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::idempotency::Repeat;
 use crate::kit::form::{Given, path};
 use crate::kit::mutate::{Ending, Outcome, mutate_keyed};
-use crate::kit::{ContextExt, Problems, Rejection, UserError};
+use crate::kit::{ContextExt, Problems, Rejection, UserError, Work};
 use crate::viewer::Viewer;
 
 /// What log-ins need beside the database: in the schema's data. Cloning is cheap.
@@ -39,8 +39,7 @@ impl Accounts {
         ctx.data_unchecked()
     }
 
-    /// The new password's hash, unless it is unusable, and what makes a sign-up the same. That holds
-    /// the password only as something as dear to try out as its hash.
+    /// The new password's hash, unless it is unusable, and what makes a sign-up the same.
     ///
     /// # Errors
     /// Too many wait already.
@@ -57,23 +56,7 @@ impl Accounts {
         }
         let turn = self.passwords.turn().await?;
         let hash = turn.hash(&input.password).await?;
-        let bio = match &input.bio {
-            Given::Value(bio) => Some(bio.as_str()),
-            _ => None,
-        };
-        let birthday = input.birthday.0.to_string();
-        let others = [&input.username, &input.email, &input.full_name, &birthday];
-        let mut parts: Vec<&[u8]> = others.iter().map(|text| text.as_bytes()).collect();
-        parts.extend(bio.map(str::as_bytes));
-        let repeat = match salt(ctx) {
-            None => Repeat::Never,
-            Some(salt) => {
-                let print = turn.print(&input.password, salt).await?;
-                parts.push(&print);
-                Repeat::Same(digest(&parts))
-            }
-        };
-        Ok((Some(hash), repeat))
+        Ok((Some(hash), same(ctx, &turn, &[("password", &input.password)]).await?))
     }
 
     fn admit(&self, ctx: &Context<'_>, account: &str) -> ApiResult<Try> {
@@ -101,7 +84,7 @@ async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
     let token = Token::random();
-    if given.chars().count() > password::LENGTH_MAX || !turn.verify(given, stored).await? {
+    if password::is_too_long(given) || !turn.verify(given, stored).await? {
         return Ok((refused("the login or the password is wrong"), token));
     }
     let Some((user, stored)) = known else { return Ok((refused("the login or the password is wrong"), token)) };
@@ -150,20 +133,34 @@ pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> 
     service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
     let turn = Accounts::of(ctx).passwords.turn().await?;
     let new = if problems.count() == 0 { turn.hash(&input.new_password).await? } else { password::UNUSABLE.to_owned() };
-    let repeat = match salt(ctx) {
-        None => Repeat::Never,
-        Some(salt) => {
-            let (old, new) =
-                (turn.print(&input.current_password, salt).await?, turn.print(&input.new_password, salt).await?);
-            Repeat::Same(digest(&[&old, &new]))
-        }
-    };
+    let secrets = [("currentPassword", input.current_password.as_str()), ("newPassword", &input.new_password)];
+    let repeat = same(ctx, &turn, &secrets).await?;
     drop(turn);
     with_password(ctx, "currentPassword", &input.current_password, repeat, async move |work, verified| {
         let mut problems = problems.clone();
         problems.take(service::lock_verified(work, verified, "currentPassword").await)?;
         problems.check()?;
         service::change_password(work, &new).await
+    })
+    .await
+}
+
+/// Changes the viewer's profile. The password is verified if it is given.
+///
+/// # Errors
+/// Top-level errors: too many failures, too many at once.
+pub async fn update_profile(ctx: &Context<'_>, input: UpdateProfileInput) -> ApiResult<Outcome> {
+    let Given::Value(password) = input.current_password.clone() else {
+        return mutate_keyed(ctx, Repeat::SameArguments, async move |work| {
+            service::update_profile(work, &input, None).await
+        })
+        .await;
+    };
+    let turn = Accounts::of(ctx).passwords.turn().await?;
+    let repeat = same(ctx, &turn, &[("currentPassword", &password)]).await?;
+    drop(turn);
+    with_password(ctx, "currentPassword", &password, repeat, async move |work, verified| {
+        service::update_profile(work, &input, verified).await
     })
     .await
 }
@@ -188,7 +185,7 @@ async fn with_password<T: serde::Serialize>(
     field: &str,
     given: &str,
     repeat: Repeat,
-    work: impl AsyncFn(&crate::kit::Work, Option<&str>) -> Result<T, Rejection>,
+    work: impl AsyncFn(&Work, Option<&str>) -> Result<T, Rejection>,
 ) -> ApiResult<Outcome> {
     let accounts = Accounts::of(ctx);
     let viewer = viewer(ctx)?;
@@ -197,7 +194,7 @@ async fn with_password<T: serde::Serialize>(
         let turn = accounts.passwords.turn().await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
         let stored: Option<String> = rows.into_tuple().one(ctx.db()).await?;
-        let fits = given.chars().count() <= password::LENGTH_MAX && turn.verify(given, stored.clone()).await?;
+        let fits = !password::is_too_long(given) && turn.verify(given, stored.clone()).await?;
         Ok::<_, ApiError>(stored.filter(|_| fits))
     };
     let verified = match verified.await {
@@ -213,6 +210,8 @@ async fn with_password<T: serde::Serialize>(
     match &outcome {
         _ if is_right => tried.succeed(Instant::now()),
         Ok(Outcome { ending: Ending::Refused(errors, _), .. }) if errors.iter().any(is_wrong) => {}
+        // Perhaps it was only the password that is another than before.
+        Err(ApiError::Conflict(_)) => {}
         _ => tried.forget(Instant::now()),
     }
     outcome
@@ -228,18 +227,16 @@ async fn names_of(ctx: &Context<'_>, user: i32) -> ApiResult<[String; 2]> {
     Ok(names.map_or_else(Default::default, |(username, email)| [username, email]))
 }
 
-/// By what passwords are printed for a client's idempotency key, if there is one.
-fn salt(ctx: &Context<'_>) -> Option<[u8; 32]> {
-    let key = ctx.caller()?.idempotency_key.as_deref()?;
-    Some(Sha256::digest(key.as_bytes()).into())
-}
-
-/// Lengths keep the parts apart.
-fn digest(parts: &[&[u8]]) -> Vec<u8> {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+/// What makes a mutation with these passwords the same, if the client has sent an idempotency key: that holds the
+/// passwords only as something as dear to try out as their hashes.
+async fn same(ctx: &Context<'_>, turn: &Turn, passwords: &[(&'static str, &str)]) -> ApiResult<Repeat> {
+    let Some(key) = ctx.caller().and_then(|caller| caller.idempotency_key.as_deref()) else {
+        return Ok(Repeat::Never);
+    };
+    let salt = Sha256::digest(key.as_bytes()).into();
+    let mut prints = Vec::new();
+    for (field, password) in passwords {
+        prints.push((*field, turn.print(password, salt).await?));
     }
-    hash.finalize().to_vec()
+    Ok(Repeat::SameBut(prints))
 }

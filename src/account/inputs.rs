@@ -46,7 +46,7 @@ pub struct RevokeSessionInput {
 pub struct UpdateProfileInput {
     /// The name to be known by, as in `SignUpInput`.
     pub(super) username: Given<String>,
-    /// The e-mail address, as in `SignUpInput`.
+    /// The e-mail address, as in `SignUpInput`. To change it, `currentPassword` is needed.
     pub(super) email: Given<String>,
     /// The full name, of 1 to 256 characters.
     pub(super) full_name: Given<String>,
@@ -54,6 +54,8 @@ pub struct UpdateProfileInput {
     pub(super) birthday: Given<Date>,
     /// What to say of oneself, of 1 to 20,000 characters; null for nothing.
     pub(super) bio: Given<String>,
+    /// The viewer's password: needed to change the e-mail address, right whenever it is given.
+    pub(super) current_password: Given<String>,
 }
 
 /// The viewer's password, old and new.

@@ -145,13 +145,13 @@ impl AccountMutation {
         mutate(ctx, async move |work| service::revoke_session(work, &input).await).await
     }
 
-    /// Changes the viewer's own account. For whoever is signed in.
+    /// Changes the viewer's own account; to change the e-mail address takes the password. For whoever is signed in.
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to change.")] input: UpdateProfileInput,
     ) -> Answer<UpdateProfilePayload> {
-        mutate(ctx, async move |work| service::update_profile(work, &input).await).await
+        credentials::update_profile(ctx, input).await?.load(ctx).await.map(Some)
     }
 
     /// Changes the viewer's password, and ends all their sessions but this one. For whoever is signed

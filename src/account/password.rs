@@ -23,7 +23,7 @@ pub const UNUSABLE: &str = "!";
 /// Characters of a password at least.
 const LENGTH_MIN: usize = 8;
 /// Characters of a password at most.
-pub const LENGTH_MAX: usize = 128;
+const LENGTH_MAX: usize = 128;
 
 /// What everybody tries first, in lower case; shorter ones are refused for their length.
 const COMMON: &str = include_str!("common_passwords.txt");
@@ -36,6 +36,7 @@ const RETRY_AFTER_S: u64 = 2;
 
 /// Notes what is wrong with a new password. `names` are the user's own, which it must not be.
 pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
+    let password: String = password.nfc().collect();
     let length = password.chars().count();
     problems.require(length >= LENGTH_MIN, field, format!("is too short; {LENGTH_MIN} characters are the least"));
     problems.require(length <= LENGTH_MAX, field, format!("is too long; {LENGTH_MAX} characters are allowed"));
@@ -43,8 +44,13 @@ pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[
     let lower = password.to_lowercase();
     let common = length >= LENGTH_MIN && COMMON.lines().any(|line| line == lower);
     problems.require(!common, field, "is one of the most common passwords; choose another");
-    let own = names.iter().any(|name| !name.is_empty() && name.to_lowercase() == lower);
+    let own = names.iter().any(|name| !name.is_empty() && name.trim().to_lowercase() == lower);
     problems.require(!own, field, "is your own name or address; choose another");
+}
+
+/// Whether nobody has so long a password.
+pub fn is_too_long(password: &str) -> bool {
+    password.nfc().nth(LENGTH_MAX).is_some()
 }
 
 /// Hashes and verifies passwords. Cloning is cheap.

@@ -10,6 +10,7 @@ use super::inputs::{RevokeSessionInput, SignUpInput, UpdateProfileInput};
 use super::session::{self, NewSession};
 use super::types::{Session, User};
 use super::{admin, password};
+use crate::error::ApiError;
 use crate::kit::form::{Form, Given, LONG_TEXT_LENGTH_MAX, line, path, text};
 use crate::kit::scalar::Date;
 use crate::kit::{Constraint, Id, Problems, Rejection, UserError, Work, explain};
@@ -25,6 +26,8 @@ const EMAIL: Constraint = Constraint::unique(
 
 /// Where the database is, today may be another day.
 const BIRTHDAY: Constraint = Constraint::check("users_birthday_check", "input.birthday", "is not in the past");
+
+const WRONG_PASSWORD: &str = "is wrong";
 
 const USERNAME_LENGTH_MIN: usize = 3;
 const USERNAME_LENGTH_MAX: usize = 64;
@@ -140,20 +143,31 @@ pub async fn revoke_session(work: &Work, input: &RevokeSessionInput) -> Result<I
     Ok(id)
 }
 
-/// Changes the viewer's profile.
+/// Changes the viewer's profile. `verified` is the stored password that the given one was verified by.
 ///
 /// # Errors
-/// `Invalid` with all that is wrong with the input.
-pub async fn update_profile(work: &Work, input: &UpdateProfileInput) -> Result<Id<User>, Rejection> {
+/// `Invalid` with all that is wrong with the input, `Unauthenticated` when the account is gone meanwhile.
+pub async fn update_profile(
+    work: &Work,
+    input: &UpdateProfileInput,
+    verified: Option<&str>,
+) -> Result<Id<User>, Rejection> {
     let input = input.clone();
     let viewer = work.viewer()?;
-    let mut row = users::ActiveModel { id: Unchanged(viewer.user), ..Default::default() };
+    let before = lock(work, viewer.user).await?.ok_or(ApiError::UnknownToken)?;
+    let mut row = users::ActiveModel::from(before.clone());
     let mut form = Form::new(work);
     form.must(&mut row.username, "username", input.username, username);
     form.must(&mut row.email, "email", input.email, email);
     form.must(&mut row.fio, "fullName", input.full_name, line(FULL_NAME_LENGTH_MAX));
     form.must(&mut row.birthday, "birthday", input.birthday, birthday(work.now().date_naive()));
     form.may(&mut row.bio, "bio", input.bio, text(LONG_TEXT_LENGTH_MAX));
+    let is_new = matches!(&row.email, Set(email) if *email != before.email);
+    if input.current_password.is_value() {
+        form.problems.require(verified == Some(before.password.as_str()), &path("currentPassword"), WRONG_PASSWORD);
+    } else if is_new {
+        form.problems.bad_input(path("currentPassword"), "is needed to change the e-mail address");
+    }
     check_taken(&mut form, &row, Some(viewer.user)).await?;
     let changes = form.check()?;
     if !changes.is_empty() {
@@ -171,7 +185,7 @@ pub async fn lock_verified(work: &Work, verified: Option<&str>, field: &str) -> 
     let row = lock(work, work.viewer()?.user).await?;
     match row {
         Some(row) if verified == Some(row.password.as_str()) => Ok(()),
-        _ => Err(UserError::bad_input(path(field), "is wrong").into()),
+        _ => Err(UserError::bad_input(path(field), WRONG_PASSWORD).into()),
     }
 }
 

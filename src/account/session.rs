@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, user_roles, users};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
     RelationTrait,
@@ -151,6 +151,8 @@ impl Sessions {
             .from(sessions::Entity)
             .and_where(sessions::Column::ExpiresAt.lte(now.fixed_offset()))
             .limit(BATCH)
+            // What another instance removes at this moment is no concern of this one.
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .take();
         let rows = sessions::Entity::delete_many().filter(sessions::Column::Id.in_subquery(old));
         Ok(rows.exec(db).await?.rows_affected)

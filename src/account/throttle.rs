@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
+use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, ApiResult};
 use crate::viewer::network;
@@ -21,16 +22,18 @@ use crate::viewer::network;
 /// How long failures count.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 
-/// Counters at most; the oldest make room. Each address can fill no more than its share.
+/// Counters at most; the oldest make room. An address that is refused makes no further ones, so that
+/// it cannot push out those of others.
 const COUNTERS_MAX: usize = 100_000;
 
 /// How many times more tries an account or an address alone has.
 const WIDER: u32 = 10;
 
+/// An account by the hash of its name: clients may give names of any length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    Pair(String, IpAddr),
-    Account(String),
+    Pair([u8; 32], IpAddr),
+    Account([u8; 32]),
     Address(IpAddr),
 }
 
@@ -69,16 +72,15 @@ impl Throttle {
     /// # Errors
     /// `RateLimited` when there were too many.
     pub fn admit(&self, account: &str, address: IpAddr, now: Instant) -> ApiResult<Try> {
-        let (account, address) = (account.to_lowercase(), network(address));
-        let pair = self.counter(Key::Pair(account.clone(), address), now);
-        let others = [self.counter(Key::Account(account), now), self.counter(Key::Address(address), now)];
+        let (account, address) = (Sha256::digest(account.to_lowercase()).into(), network(address));
         let wider = self.failures.saturating_mul(WIDER);
-        let limits = [(&pair, self.failures), (&others[0], wider), (&others[1], wider)];
-        let wait = limits.iter().filter_map(|(counter, limit)| counter.wait(*limit, now)).max();
-        if let Some(wait) = wait {
-            return Err(ApiError::RateLimited { what: "too many failed log-ins", retry_after_s: wait.as_secs() + 1 });
-        }
-        for (counter, _) in limits {
+        let by_address = self.counter(Key::Address(address), now);
+        refuse(by_address.wait(wider, now))?;
+        let pair = self.counter(Key::Pair(account, address), now);
+        let by_account = self.counter(Key::Account(account), now);
+        refuse(pair.wait(self.failures, now).max(by_account.wait(wider, now)))?;
+        let others = [by_account, by_address];
+        for counter in others.iter().chain([&pair]) {
             counter.add(now);
         }
         Ok(Try { pair, others })
@@ -88,6 +90,13 @@ impl Throttle {
         let new = || Ok::<_, ()>(Arc::new(Counter(Mutex::new((now, 0)))));
         // The fallback is never reached: making one does not fail.
         self.counters.get_or_insert_with(&key, new).unwrap_or_else(|()| Arc::new(Counter(Mutex::new((now, 0)))))
+    }
+}
+
+fn refuse(wait: Option<Duration>) -> ApiResult<()> {
+    match wait {
+        Some(wait) => Err(ApiError::RateLimited { what: "too many failed log-ins", retry_after_s: wait.as_secs() + 1 }),
+        None => Ok(()),
     }
 }
 
@@ -179,6 +188,17 @@ mod tests {
         assert!(throttle.admit("anna", there(10), now).is_err());
         assert!(throttle.admit("user10", HERE, now).is_err());
         assert!(throttle.admit("user10", there(10), now).is_ok());
+    }
+
+    #[test]
+    fn an_address_that_is_refused_fills_no_memory() {
+        let (throttle, now) = (Throttle::new(1), Instant::now());
+        let _ = throttle.admit("anna", there(1), now).unwrap();
+        for number in 0..2 * COUNTERS_MAX {
+            let _ = throttle.admit(&format!("user{number}"), HERE, now);
+        }
+        assert!(throttle.counters.len() <= 30, "{}", throttle.counters.len());
+        assert!(throttle.admit("anna", there(1), now).is_err(), "the failure is forgotten");
     }
 
     #[test]

@@ -77,9 +77,9 @@ impl MovieAward {
 }
 
 node!(MovieAward, awards);
-node!(FilmAward, film_award_registry);
+node!(FilmAward, film_award_registry, kept: true);
 
-node!(FilmAwardNomination, film_award_nominations_registry);
+node!(FilmAwardNomination, film_award_nominations_registry, kept: true);
 
 /// `Movie.awards`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

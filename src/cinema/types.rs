@@ -95,7 +95,7 @@ pub fn student_price(price: Money, discount_percent: i16) -> Money {
     Money::round(price.0 * share)
 }
 
-node!(Cinema, cinema_online);
+node!(Cinema, cinema_online, kept: true);
 node!(Availability, presence);
 
 /// `Movie.availability`.

@@ -36,7 +36,7 @@ pub trait ContextExt {
     /// The object with this id, if there is one that the viewer may see.
     async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>>;
 
-    /// The object that another one refers to.
+    /// The object that another one refers to. One of a registry may be a moment old.
     async fn load<N: Node>(&self, id: Id<N>) -> ApiResult<N>;
 
     /// A page of the list that hangs on `parent`.
@@ -87,6 +87,9 @@ impl ContextExt for Context<'_> {
     }
 
     async fn load<N: Node>(&self, id: Id<N>) -> ApiResult<N> {
+        if let Some(row) = loader(self).loader().kept(id) {
+            return Ok(row);
+        }
         self.find(id).await?.ok_or(ApiError::Gone)
     }
 

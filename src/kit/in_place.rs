@@ -6,8 +6,9 @@
 //! has to wait is kept. Otherwise it does as async-graphql does.
 
 use std::borrow::Cow;
-use std::future::poll_fn;
-use std::task::Poll;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use async_graphql::futures_util::future::{BoxFuture, join_all};
 use async_graphql::indexmap::IndexMap;
@@ -46,6 +47,17 @@ impl<T: ObjectType> OutputType for InPlace<T> {
         let mut waiting = Vec::new();
         for field in fields {
             let key = &field.node.response_key().node;
+            match resolve_at_once(ctx, &self.0, field) {
+                Some(Ok(value)) => {
+                    insert(&mut values, key.clone(), value);
+                    continue;
+                }
+                Some(Err(error)) => {
+                    ctx.add_error(error);
+                    continue;
+                }
+                None => {}
+            }
             let mut resolved = resolve_field(ctx, &self.0, field);
             match poll_fn(|cx| Poll::Ready(resolved.as_mut().poll(cx))).await {
                 Poll::Ready(Ok(value)) => insert(&mut values, key.clone(), value),
@@ -64,6 +76,25 @@ impl<T: ObjectType> OutputType for InPlace<T> {
             }
         }
         Ok(if values.is_empty() { Value::Null } else { Value::Object(values) })
+    }
+}
+
+/// The value of a scalar field that need not wait, without an allocation for the wait. One that does
+/// is begun again, so that its resolver may do no more than ask a loader, which reads a key once
+/// however often it is asked for.
+fn resolve_at_once<T: ContainerType>(
+    ctx: &ContextSelectionSet<'_>,
+    object: &T,
+    field: &Positioned<Field>,
+) -> Option<ServerResult<Value>> {
+    if field.node.name.node == "__typename" || !field.node.selection_set.node.items.is_empty() {
+        return None;
+    }
+    let ctx = ctx.with_field(field);
+    let resolved = pin!(object.resolve_field(&ctx));
+    match resolved.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(resolved) => Some(resolved.map(Option::unwrap_or_default)),
+        Poll::Pending => None,
     }
 }
 

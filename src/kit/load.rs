@@ -17,6 +17,7 @@ use sea_orm::{
 use super::batch::{self, Gate};
 use super::children::{CountOf, Edge, PageOf, Rows, load_counts, load_pages};
 use super::id::{Id, NodeType};
+use super::kept::Kept;
 use crate::db::dialect;
 use crate::error::log_database;
 
@@ -28,6 +29,9 @@ pub trait Row: PartialModelTrait + FromQueryResult + OutputType + Clone + Send +
 
 /// A row with an id of its own.
 pub trait Node: NodeType + Row {
+    /// Whether the row is one of a registry, which others refer to: it may be kept for a moment.
+    const KEPT: bool = false;
+
     /// The table's integer primary key.
     fn key_column() -> <Self::Entity as EntityTrait>::Column;
 
@@ -47,7 +51,7 @@ pub trait Node: NodeType + Row {
 
 /// Makes a type a [`Node`]: it has a field `id: Id<Self>`, and its table a column `id`.
 macro_rules! node {
-    ($node:ident, $table:ident $(, hidden: $hidden:expr)? $(, owner: $owner:expr)?) => {
+    ($node:ident, $table:ident $(, kept: $kept:expr)? $(, hidden: $hidden:expr)? $(, owner: $owner:expr)?) => {
         impl $crate::kit::NodeType for $node {
             const TYPE: &'static str = stringify!($node);
         }
@@ -57,6 +61,8 @@ macro_rules! node {
         }
 
         impl $crate::kit::Node for $node {
+            $(const KEPT: bool = $kept;)?
+
             fn key_column() -> $table::Column {
                 $table::Column::Id
             }
@@ -120,22 +126,30 @@ impl<W: WideColumn> Hash for TextOf<W> {
 }
 
 /// Reads rows for [`DataLoader`]: by id, a parent's page, a parent's count, a wide column.
-pub struct Reader(DatabaseConnection);
+pub struct Reader {
+    db: DatabaseConnection,
+    kept: Option<Arc<Kept>>,
+}
 
 impl Reader {
     /// The pool for reads, for loaders that a domain adds.
     pub fn db(&self) -> &DatabaseConnection {
-        &self.0
+        &self.db
+    }
+
+    /// The row with this id, if it need not be read.
+    pub(super) fn kept<N: Node>(&self, id: Id<N>) -> Option<N> {
+        if N::KEPT { self.kept.as_ref()?.get(id) } else { None }
     }
 }
 
-/// The loader that all requests share.
-pub fn new_loader(db: DatabaseConnection) -> DataLoader<Reader> {
+/// A loader that all requests share. With `kept` it keeps rows of registries there.
+pub fn new_loader(db: DatabaseConnection, kept: Option<Arc<Kept>>) -> DataLoader<Reader> {
     // The delay is up to `batch`. async-graphql must be built without its feature
     // `tokio-timer`, whose timers round zero up to a millisecond.
     let gate = Gate::new();
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
-    DataLoader::new(Reader(db), move |batch| batch::open(gate.admit(batch)))
+    DataLoader::new(Reader { db, kept }, move |batch| batch::open(gate.admit(batch)))
         .delay(Duration::ZERO)
         .max_batch_size(BATCH_SIZE_MAX)
 }
@@ -149,14 +163,18 @@ impl<N: Node> Loader<Id<N>> for Reader {
 
     async fn load(&self, ids: &[Id<N>]) -> Result<HashMap<Id<N>, N>, Arc<DbErr>> {
         let keys: Vec<_> = ids.iter().map(|id| id.key()).collect();
-        let backend = self.0.get_database_backend();
+        let backend = self.db.get_database_backend();
+        let kept = self.kept.as_ref().filter(|_| N::KEPT).map(|kept| (kept, kept.generation()));
         let rows =
             N::Entity::find().select_only().filter(dialect::one_of(backend, N::key_column().as_column_ref(), &keys));
         let rows = match N::hidden() {
             Some(hidden) => rows.filter(hidden.not()),
             None => rows,
         };
-        let found = N::select_cols(rows).into_model::<N>().all(&self.0).await.map_err(log_database)?;
+        let found = N::select_cols(rows).into_model::<N>().all(&self.db).await.map_err(log_database)?;
+        if let Some((kept, generation)) = kept {
+            kept.put(generation, found.iter());
+        }
         Ok(found.into_iter().map(|node| (node.id(), node)).collect())
     }
 }
@@ -166,7 +184,7 @@ impl<E: Edge> Loader<PageOf<E>> for Reader {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[PageOf<E>]) -> Result<HashMap<PageOf<E>, Rows<E::Node>>, Arc<DbErr>> {
-        load_pages(&self.0, keys).await.map_err(log_database)
+        load_pages(&self.db, keys).await.map_err(log_database)
     }
 }
 
@@ -175,7 +193,7 @@ impl<E: Edge> Loader<CountOf<E>> for Reader {
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[CountOf<E>]) -> Result<HashMap<CountOf<E>, u64>, Arc<DbErr>> {
-        load_counts(&self.0, keys).await.map_err(log_database)
+        load_counts(&self.db, keys).await.map_err(log_database)
     }
 }
 
@@ -190,9 +208,9 @@ impl<W: WideColumn> Loader<TextOf<W>> for Reader {
             .select_only()
             .column(id)
             .expr_as(W::expr(), "text")
-            .filter(dialect::one_of(self.0.get_database_backend(), id.as_column_ref(), &ids))
+            .filter(dialect::one_of(self.db.get_database_backend(), id.as_column_ref(), &ids))
             .into_tuple()
-            .all(&self.0)
+            .all(&self.db)
             .await
             .map_err(log_database)?;
         Ok(rows.into_iter().filter_map(|(id, text)| Some((TextOf(id, PhantomData), text?))).collect())

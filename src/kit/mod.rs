@@ -12,6 +12,7 @@ pub mod fold;
 pub mod form;
 pub mod id;
 pub mod in_place;
+pub mod kept;
 pub mod load;
 pub mod mutate;
 pub mod page;

@@ -11,6 +11,7 @@
 //!
 //! where the service gives what the payload's object is found by, or a [`Rejection`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Context, ID, OutputType};
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ctx::ContextExt;
 use super::id::{Id, NodeType};
+use super::kept::Kept;
 use super::load::Node;
 use super::problem::{Rejection, UserError};
 use super::wake::Wake;
@@ -235,6 +237,9 @@ pub async fn mutate_keyed<T: Serialize>(
     let key = Key::of(ctx, &repeat)?;
     let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
     let outcome = run(&ctx.data_unchecked::<Db>().write, &asked, key, work).await;
+    if matches!(asked.rule, Rule::Has(_)) {
+        ctx.data_unchecked::<Arc<Kept>>().forget();
+    }
     if let Some(wake) = ctx.data_opt::<Wake>() {
         wake.call();
     }

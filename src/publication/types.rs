@@ -49,7 +49,7 @@ pub struct PublicationCategory {
 }
 
 node!(Publication, publications);
-node!(PublicationCategory, publications_category);
+node!(PublicationCategory, publications_category, kept: true);
 
 /// The text. It runs to hundreds of sentences: read only for those who select it.
 pub struct Text;

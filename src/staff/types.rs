@@ -58,7 +58,7 @@ impl StaffMember {
 }
 
 node!(StaffMember, movie_staff_m2m);
-node!(PersonPosition, person_position);
+node!(PersonPosition, person_position, kept: true);
 
 /// `Movie.staff`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

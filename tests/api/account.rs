@@ -16,6 +16,7 @@ on_both!(
     names_and_addresses_are_unique_whatever_their_case,
     one_of_many_sign_ups_at_once_wins,
     profile_is_changed_field_by_field,
+    address_is_changed_by_whoever_knows_the_password,
     private_fields_are_for_the_viewer_alone,
     password_is_changed_by_whoever_knows_it,
     deleted_account_is_gone_and_its_comments_stay,
@@ -74,7 +75,7 @@ async fn all_problems_of_a_sign_up_are_told_at_once(backend: Backend) {
 async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let email = |name: usize, domain: usize| format!("{}@{}.org", "n".repeat(name), "d".repeat(domain));
-    let yesterday = chrono::Utc::now().date_naive().pred_opt().unwrap();
+    let yesterday = kinoteka::clock::now().date_naive().pred_opt().unwrap();
     let cases = [
         ("username", json!("abc"), json!("ab")),
         ("username", json!("u".repeat(64)), json!("u".repeat(65))),
@@ -102,6 +103,17 @@ async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     input["email"] = json!("other@example.org");
     let refused = app.nobody().refused("signUp", input).await;
     assert_eq!(refused, ["BAD_USER_INPUT input.password: is your own name or address; choose another"]);
+    // Spaces around a name do not make another one of it.
+    let refused = app.nobody().refused("signUp", new_account("  somebody.known ", "Somebody.Known")).await;
+    assert!(refused.iter().any(|problem| problem.contains("input.password: is your own name")), "{refused:?}");
+    // Lengths are those of composed letters, however a keyboard writes them.
+    let mut input = new_account("composed", &"й".repeat(128));
+    app.nobody().done("signUp", input.clone(), "token").await;
+    let decomposed = "и\u{306}".repeat(128);
+    app.nobody().done("logIn", json!({ "login": "composed", "password": decomposed }), "token").await;
+    input["password"] = json!("и\u{306}".repeat(4));
+    let refused = app.nobody().refused("signUp", input).await;
+    assert!(refused[0].starts_with("BAD_USER_INPUT input.password: is too short"), "{refused:?}");
 }
 
 async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {
@@ -115,7 +127,7 @@ async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {
     let mut input = new_account("ANNA", PASSWORD);
     input["email"] = json!("ANNA@EXAMPLE.org");
     assert_eq!(app.nobody().refused("signUp", input).await, taken);
-    let profile = json!({ "username": "Anna", "email": "Anna@Example.Org" });
+    let profile = json!({ "username": "Anna", "email": "Anna@Example.Org", "currentPassword": PASSWORD });
     assert_eq!(boris.refused("updateProfile", profile).await, taken);
     // One's own is not taken.
     boris.done("updateProfile", json!({ "username": "BORIS", "email": "Boris@example.org" }), "user { id }").await;
@@ -166,7 +178,11 @@ async fn profile_is_changed_field_by_field(backend: Backend) {
         ("bio", Value::Null, Value::Null),
     ] {
         expected[field] = kept;
-        let done = anna.done("updateProfile", json!({ field: given }), shown).await;
+        let mut input = json!({ field: given });
+        if field == "email" {
+            input["currentPassword"] = json!(PASSWORD);
+        }
+        let done = anna.done("updateProfile", input, shown).await;
         assert_eq!(done["user"], expected, "{field}");
     }
     assert_eq!(anna.done("updateProfile", json!({}), shown).await["user"], expected);
@@ -176,7 +192,38 @@ async fn profile_is_changed_field_by_field(backend: Backend) {
     assert!(refused.iter().all(|problem| problem.ends_with("cannot be null; leave it out to keep what is there")));
     // All or nothing.
     anna.refused("updateProfile", json!({ "fullName": "Другая", "email": "nowhere" })).await;
+    anna.refused("updateProfile", json!({ "fullName": "Другая", "currentPassword": "не тот пароль" })).await;
     assert_eq!(anna.done("updateProfile", json!({}), shown).await["user"], expected);
+}
+
+/// A token that was stolen is not enough: whoever has the address could take the account.
+async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let email = async || anna.data("{ viewer { email } }", json!({})).await["viewer"]["email"].clone();
+    let without = ["BAD_USER_INPUT input.currentPassword: is needed to change the e-mail address"];
+    assert_eq!(anna.refused("updateProfile", json!({ "email": "new@example.org" })).await, without);
+    let null = json!({ "email": "new@example.org", "currentPassword": null });
+    assert_eq!(anna.refused("updateProfile", null).await, without);
+    assert_eq!(email().await, "anna@example.org");
+    // It is the old address, only written in another way.
+    anna.done("updateProfile", json!({ "email": "ANNA@example.org" }), "").await;
+    let right = json!({ "email": "new@example.org", "currentPassword": PASSWORD });
+    for _ in 0..2 {
+        let done = anna.send_keyed("key-1", "updateProfile", right.clone(), "user { email }").await.data();
+        assert_eq!(done["it"], json!({ "user": { "email": "new@example.org" }, "errors": [] }));
+    }
+    let mut other = right;
+    other["currentPassword"] = json!("не тот пароль");
+    let conflict = anna.send_keyed("key-1", "updateProfile", other.clone(), "").await.errors();
+    assert!(conflict[0].starts_with("CONFLICT "), "{conflict:?}");
+    // Nor may it be tried out, that way or this.
+    for _ in 0..2 {
+        let refused = anna.refused("updateProfile", other.clone()).await;
+        assert_eq!(refused, ["BAD_USER_INPUT input.currentPassword: is wrong"]);
+    }
+    let limited = anna.send("updateProfile", other, "").await.errors();
+    assert!(limited[0].starts_with("RATE_LIMITED "), "{limited:?}");
 }
 
 async fn private_fields_are_for_the_viewer_alone(backend: Backend) {
@@ -270,6 +317,8 @@ async fn secrets_are_stored_nowhere(backend: Backend) {
     let anna = app.bearer(0, &token);
     let change = json!({ "currentPassword": secret, "newPassword": "другая тайна" });
     anna.send_keyed("key-2", "changePassword", change, "user { id }").await.data();
+    let profile = json!({ "email": "new@example.org", "currentPassword": "другая тайна" });
+    anna.send_keyed("key-3", "updateProfile", profile, "user { id }").await.data();
     let admin = app.sign_in("chief", "admin").await;
     admin.done("deleteUser", json!({ "id": anna_id(&anna).await }), "deletedId").await;
     let db = app.sql().await;
@@ -280,7 +329,7 @@ async fn secrets_are_stored_nowhere(backend: Backend) {
         entity::idempotency_keys::Entity::find().all(&db).await.unwrap(),
         entity::audit_log::Entity::find().all(&db).await.unwrap(),
     );
-    for hidden in [secret, "другая тайна", &token, "key-1", "key-2"] {
+    for hidden in [secret, "другая тайна", &token, "key-1", "key-2", "key-3"] {
         assert!(!rows.contains(hidden), "{hidden} in {rows}");
     }
     assert_eq!(users::Entity::find().filter(users::Column::Password.eq(secret)).count(&db).await.unwrap(), 0);

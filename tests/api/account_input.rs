@@ -8,7 +8,7 @@ use crate::app::{TestApp, User};
 use crate::bad_input::ACCOUNTS;
 use crate::inputs::{self, Field, Mutation};
 use crate::movie::global_id;
-use crate::support::database::Backend;
+use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     missing_null_and_wrong_types_are_refused,
@@ -77,8 +77,13 @@ async fn every_mutation(app: &TestApp) -> Vec<Mutation> {
     mutations
 }
 
+/// A server that takes any number of wrong passwords.
+async fn patient(backend: Backend) -> TestApp {
+    TestApp::start(TestDatabase::seeded(backend).await, &["--login-failures", "1000000"]).await
+}
+
 async fn missing_null_and_wrong_types_are_refused(backend: Backend) {
-    let app = TestApp::seeded(backend).await;
+    let app = patient(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     let db = app.sql().await;
     let before = count_rows(&db).await;
@@ -147,7 +152,7 @@ fn unusable(field: &Field) -> Vec<Value> {
 }
 
 async fn unusable_values_are_problems_of_their_fields(backend: Backend) {
-    let app = TestApp::seeded(backend).await;
+    let app = patient(backend).await;
     let admin = app.sign_in("chief", "admin").await;
     let db = app.sql().await;
     let before = count_rows(&db).await;

@@ -1,7 +1,7 @@
 //! Every mutation of the catalogue and of what users write, with every field spoilt in every way:
 //! an error that names the field, nothing changed, and never `INTERNAL`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::{audit_log, comments, movies, publications, user_movie_orders, users_rating};
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
@@ -329,9 +329,66 @@ async fn odd_texts_are_stored_as_they_are(backend: Backend) {
         let said = json!({ "subjectId": made["id"], "text": text });
         let said = editor.done("addComment", said, "comment { text }").await;
         assert_eq!(said["comment"]["text"], text);
+        keep_elsewhere(&app, text, &made["id"], &said["comment"]["id"]).await;
         // They can be looked for by tag as well.
         let query = "query($tag: String!) { publications(filter: { tags: { all: [$tag] } }) { nodes { id } } }";
         let found = app.data(query, json!({ "tag": text })).await;
         assert_eq!(found["publications"]["nodes"], json!([{ "id": made["id"] }]), "{number}");
     }
+}
+
+/// Every other mutation that takes a text, on a publication and a comment that are there.
+async fn keep_elsewhere(app: &TestApp, text: &str, publication: &Value, comment: &Value) {
+    let editor = app.sign_in(&format!("editor{}", publication.as_str().unwrap()), "editor").await;
+    let keep = async |mutation: &str, object: &str, input: Value| {
+        let texts = input.as_object().unwrap().iter().filter(|(_, value)| *value == text);
+        let texts: Vec<_> = texts.map(|(field, _)| field.clone()).collect();
+        let done =
+            editor.done(mutation, input, &format!("{object} {{ id {} }}", texts.join(" "))).await[object].clone();
+        assert!(!texts.is_empty() && texts.iter().all(|field| done[field] == text), "{mutation}: {done}");
+        done["id"].clone()
+    };
+    let mut made = BTreeMap::new();
+    for (kind, object, input) in [
+        ("Movie", "movie", json!({ "title": text, "originalTitle": text, "country": text, "plot": text })),
+        (
+            "Person",
+            "person",
+            json!({ "firstName": text, "lastName": text, "midName": text, "country": text, "bio": text }),
+        ),
+        ("PersonPosition", "position", json!({ "title": text })),
+        ("FilmAward", "filmAward", json!({ "title": text, "description": text })),
+        ("FilmAwardNomination", "nomination", json!({ "title": text, "description": text })),
+        ("Cinema", "cinema", json!({ "title": text })),
+        ("PublicationCategory", "category", json!({ "title": text })),
+    ] {
+        // Of categories 24 characters are the most.
+        if kind == "PublicationCategory" && text.chars().count() > 24 {
+            continue;
+        }
+        let mut create = input.clone();
+        match kind {
+            "Movie" => create["durationMinutes"] = json!(1),
+            "Cinema" => create["url"] = json!(format!("https://{}.example", made.len() + editor.id as usize)),
+            _ => {}
+        }
+        let id = keep(&format!("create{kind}"), object, create).await;
+        let mut update = input;
+        update["id"] = id.clone();
+        keep(&format!("update{kind}"), object, update).await;
+        made.insert(kind, id);
+    }
+    let part = json!({
+        "movieId": made["Movie"], "personId": made["Person"], "positionId": made["PersonPosition"], "character": text,
+    });
+    let part = keep("createStaffMember", "staffMember", part).await;
+    keep("updateStaffMember", "staffMember", json!({ "id": part, "character": text })).await;
+    keep("updatePublication", "publication", json!({ "id": publication, "title": text, "text": text })).await;
+    let own = json!({ "subjectId": publication, "parentId": comment, "text": text });
+    let own = keep("addComment", "comment", own).await;
+    keep("editComment", "comment", json!({ "id": own, "text": text })).await;
+    keep("updateProfile", "user", json!({ "fullName": text, "bio": text })).await;
+    let renamed: String = format!("{text}!").chars().rev().take(56).collect();
+    editor.done("createTag", json!({ "title": renamed }), "").await;
+    editor.done("updateTag", json!({ "title": renamed, "newTitle": format!("{renamed}.") }), "").await;
 }

@@ -74,6 +74,7 @@ impl Field {
             (_, "Date") => json!("1990-01-01"),
             (_, "DateTime") => json!("1990-01-01T00:00:00Z"),
             (_, "Decimal") => json!("1.00"),
+            (_, "BigInt") => json!("1"),
             _ => json!("x"),
         };
         if self.list { json!([value]) } else { value }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use kinoteka::policy::{MUTATIONS, Rule};
-use kinoteka::viewer::Role;
 use serde_json::{Value, json};
 
 use crate::app::{TestApp, User};
@@ -85,6 +84,15 @@ const TABLE: &[(&str, Who)] = &[
     ("updateTag", Editor),
 ];
 
+/// Who may do it to what belongs to somebody else, of mutations to which that matters.
+const OF_OTHERS: [(&str, Option<Who>); 5] = [
+    ("deleteComment", Some(Editor)),
+    ("deletePublication", Some(Editor)),
+    ("editComment", None),
+    ("revokeSession", None),
+    ("updatePublication", Some(Editor)),
+];
+
 /// The code of a top-level error, or that there is none.
 fn code(answer: &Value) -> &str {
     answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("-")
@@ -137,7 +145,7 @@ async fn mark_deleted(app: &TestApp, user: i32) {
     use entity::users;
     use sea_orm::sea_query::Expr;
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-    let today = chrono::Utc::now().date_naive();
+    let today = kinoteka::clock::now().date_naive();
     users::Entity::update_many()
         .col_expr(users::Column::DeletedAt, Expr::value(today))
         .filter(users::Column::Id.eq(user))
@@ -168,7 +176,7 @@ async fn rights_come_before_whatever_the_input_holds(backend: Backend) {
 
 /// Makes what a mutation is done to, as `owner`, and gives the input for it: fields beyond the id
 /// are unusable, which must not matter to whoever may not.
-async fn owned(app: &TestApp, owner: &User, mutation: &str) -> Value {
+async fn owned(owner: &User, mutation: &str) -> Value {
     let subject = global_id("Movie", 1);
     match mutation {
         "editComment" | "deleteComment" => {
@@ -185,7 +193,6 @@ async fn owned(app: &TestApp, owner: &User, mutation: &str) -> Value {
         }
         "revokeSession" => {
             let data = owner.data("{ viewer { sessions { nodes { id } } } }", json!({})).await;
-            let _ = app;
             json!({ "id": data["viewer"]["sessions"]["nodes"][0]["id"] })
         }
         other => panic!("say how to make what {other} is done to"),
@@ -194,23 +201,17 @@ async fn owned(app: &TestApp, owner: &User, mutation: &str) -> Value {
 
 async fn what_belongs_to_somebody_else_is_theirs(backend: Backend) {
     let app = TestApp::seeded(backend).await;
-    for (mutation, rule) in MUTATIONS {
-        let others = match rule {
-            Rule::Owner => None,
-            Rule::OwnerOr(role) => Some(*role),
-            _ => continue,
-        };
-        let role_of = |role: &str| match role {
-            "editor" => Role::Editor,
-            "admin" => Role::Admin,
-            _ => Role::Member,
-        };
-        for role in ["member", "editor", "admin"] {
+    let owned_ones = MUTATIONS.iter().filter(|(_, rule)| matches!(rule, Rule::Owner | Rule::OwnerOr(_)));
+    let mut owned_ones: Vec<_> = owned_ones.map(|(mutation, _)| *mutation).collect();
+    owned_ones.sort_unstable();
+    assert_eq!(owned_ones, OF_OTHERS.map(|(mutation, _)| mutation), "say who may do it to what is not theirs");
+    for (mutation, others) in OF_OTHERS {
+        for (role, who) in [("member", Member), ("editor", Editor), ("admin", Admin)] {
             let owner = app.sign_in(&format!("{mutation}.{role}.owner"), "member").await;
             let other = app.sign_in(&format!("{mutation}.{role}.other"), role).await;
-            let input = owned(&app, &owner, mutation).await;
+            let input = owned(&owner, mutation).await;
             let answer = other.send(mutation, input.clone(), "").await.0;
-            let may = others.is_some_and(|least| role_of(role) >= least);
+            let may = others.is_some_and(|least| who >= least);
             assert_eq!(code(&answer), if may { "-" } else { "FORBIDDEN" }, "{mutation} as {role}: {answer:#}");
             if !may {
                 let answer = owner.send(mutation, input, "").await.0;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use async_graphql::futures_util::future::join_all;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta};
 use entity::{sessions, users};
-use kinoteka::upkeep;
+use kinoteka::{clock, upkeep};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
@@ -20,15 +20,20 @@ on_both!(
     sessions_are_listed_and_revoked,
     log_out_ends_one_session_or_all,
     a_user_has_a_hundred_sessions_at_most,
-    old_sessions_are_swept,
+    old_sessions_are_swept_by_several_at_once,
     failures_are_answered_alike_and_throttled,
+    accounts_and_addresses_have_limits_of_their_own,
+    an_account_that_is_not_there_costs_as_much,
     raised_parameters_are_taken_over_at_log_in,
+    log_in_writes_down_the_day,
     a_flood_of_log_ins_does_not_starve_queries,
     authentication_costs_one_statement,
 );
 
 const PASSWORD: &str = "трамвай № 47";
 const UNKNOWN: &str = "UNAUTHENTICATED the token is unknown, expired or revoked; log in again";
+
+const LOG_IN: &str = "mutation($input: LogInInput!) { it: logIn(input: $input) { token errors { code } } }";
 
 async fn log_in(app: &TestApp, login: &str) -> User {
     let done = app.nobody().done("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
@@ -85,10 +90,10 @@ async fn sessions_slide_without_a_write_on_every_request(backend: Backend) {
     assert_eq!(read().await, begun);
     // A hundredth of the lifetime later it is written down that it was seen.
     move_times(&app, TimeDelta::minutes(-61)).await;
-    let before = Utc::now();
+    let before = clock::now();
     anna.data("{ viewer { id } }", json!({})).await;
     let seen = read().await;
-    let is_now = |time: DateTime<chrono::FixedOffset>| time >= before - TimeDelta::seconds(1) && time <= Utc::now();
+    let is_now = |time: DateTime<chrono::FixedOffset>| time >= before - TimeDelta::seconds(1) && time <= clock::now();
     assert!(is_now(seen.seen_at) && is_now(seen.expires_at - TimeDelta::hours(100)), "{seen:?}");
 }
 
@@ -151,13 +156,13 @@ async fn a_user_has_a_hundred_sessions_at_most(backend: Backend) {
     assert_eq!(sessions::Entity::find().count(&app.sql().await).await.unwrap(), 100);
 }
 
-async fn old_sessions_are_swept(backend: Backend) {
+async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let db = app.sql().await;
-    let old = DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset();
-    for number in 0..2_100_u32 {
-        let row = sessions::ActiveModel {
+    let add_old = async || {
+        let old = DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset();
+        let row = |number: u32| sessions::ActiveModel {
             user_id: sea_orm::Set(anna.id),
             token_hash: sea_orm::Set([number.to_be_bytes(); 8].concat()),
             created_at: sea_orm::Set(old),
@@ -165,10 +170,20 @@ async fn old_sessions_are_swept(backend: Backend) {
             expires_at: sea_orm::Set(old),
             ..Default::default()
         };
-        sessions::Entity::insert(row).exec_without_returning(&db).await.unwrap();
+        sessions::Entity::insert_many((0..3_500).map(row)).exec(&db).await.unwrap();
+    };
+    add_old().await;
+    let sweeps = join_all((0..4).map(async |_| upkeep::sweep(&app.sql().await, clock::now()).await.unwrap())).await;
+    assert_eq!(sweeps.iter().sum::<u64>(), 3_500, "{sweeps:?}");
+    assert_eq!(upkeep::sweep(&db, clock::now()).await.unwrap(), 0);
+    // Servers do it by themselves, as soon as they start.
+    add_old().await;
+    let _others = join_all((0..2).map(|_| TestApp::start_on(&app, &[]))).await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while sessions::Entity::find().count(&db).await.unwrap() > 1 {
+        assert!(Instant::now() < deadline, "old sessions are still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(upkeep::sweep(&db, Utc::now()).await.unwrap(), 2_100);
-    assert_eq!(upkeep::sweep(&db, Utc::now()).await.unwrap(), 0);
     anna.data("{ viewer { id } }", json!({})).await;
 }
 
@@ -201,6 +216,69 @@ async fn failures_are_answered_alike_and_throttled(backend: Backend) {
     }
 }
 
+async fn accounts_and_addresses_have_limits_of_their_own(backend: Backend) {
+    let args = ["--login-failures", "1", "--trusted-proxies", "127.0.0.0/8"];
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &args).await;
+    app.sign_up("anna", PASSWORD).await;
+    let is_limited = async |app: &TestApp, login: &str, address: &str| {
+        let input = json!({ "input": { "login": login, "password": "не тот пароль" } });
+        let request = app.nobody().request(LOG_IN, input).header("x-forwarded-for", address);
+        let answer: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
+        answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    };
+    // Ten times what one account has from one address: of an account from all, of an address for all.
+    for number in 0..10 {
+        assert!(!is_limited(&app, "anna", &format!("192.0.2.{number}")).await, "{number}");
+        assert!(!is_limited(&app, &format!("user{number}"), "198.51.100.1").await, "{number}");
+    }
+    assert!(is_limited(&app, "anna", "192.0.2.99").await, "an account");
+    assert!(is_limited(&app, "user99", "198.51.100.1").await, "an address");
+    assert!(!is_limited(&app, "user99", "192.0.2.99").await, "neither");
+    // Addresses that nobody vouches for are not believed.
+    let app = TestApp::start_on(&app, &args[..2]).await;
+    assert!(!is_limited(&app, "anna", "192.0.2.1").await);
+    assert!(is_limited(&app, "anna", "192.0.2.2").await);
+}
+
+/// Neither the statements nor the time tell whether there is such an account.
+async fn an_account_that_is_not_there_costs_as_much(backend: Backend) {
+    let args = ["--password-memory-kib", "4096", "--password-passes", "6", "--login-failures", "1000000"];
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &args).await;
+    app.sign_up("anna", PASSWORD).await;
+    app.sign_in("no.password", "member").await;
+    let gone = app.sign_up("gone", PASSWORD).await;
+    gone.done("deleteAccount", json!({ "password": PASSWORD }), "deletedId").await;
+    let fail = async |login: &str| {
+        let input = json!({ "login": login, "password": "не тот пароль" });
+        assert_eq!(
+            app.nobody().refused("logIn", input).await,
+            ["BAD_USER_INPUT -: the login or the password is wrong"]
+        );
+    };
+    let logins = ["anna", "nobody", "gone", "no.password"];
+    let mut times = [const { Vec::new() }; 4];
+    for _ in 0..9 {
+        for (login, times) in logins.iter().zip(&mut times) {
+            let started = Instant::now();
+            fail(login).await;
+            times.push(started.elapsed());
+        }
+    }
+    let [known, others @ ..] = times.map(|mut times| {
+        times.sort_unstable();
+        times[4].as_secs_f64()
+    });
+    for other in others {
+        assert!((0.5..2.0).contains(&(other / known)), "{known} s for an account, {others:?} s for none");
+    }
+    let mut statements = Vec::new();
+    for login in logins {
+        let asked = app.statements_while(async || fail(login).await).await;
+        statements.push(asked.into_iter().map(|statement| statement.sql).collect::<Vec<_>>());
+    }
+    assert!(statements.iter().all(|asked| *asked == statements[0] && asked.len() == 1), "{statements:?}");
+}
+
 async fn raised_parameters_are_taken_over_at_log_in(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let app = TestApp::start(database, &["--password-memory-kib", "64", "--password-passes", "1"]).await;
@@ -219,6 +297,22 @@ async fn raised_parameters_are_taken_over_at_log_in(backend: Backend) {
     // It is good for both, and lower parameters do not weaken it.
     log_in(&app, "anna").await;
     assert_eq!(hash(&app).await, strong);
+}
+
+async fn log_in_writes_down_the_day(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
+    app.sign_up("anna", PASSWORD).await;
+    let db = app.sql().await;
+    let read = async || users::Entity::find().one(&db).await.unwrap().unwrap().last_logon;
+    let since = clock::now().date_naive();
+    assert!(read().await >= Some(since));
+    let long_ago = chrono::NaiveDate::from_ymd_opt(2001, 2, 3).unwrap();
+    let rows = users::Entity::update_many().col_expr(users::Column::LastLogon, Expr::value(long_ago));
+    rows.exec(&db).await.unwrap();
+    app.nobody().refused("logIn", json!({ "login": "anna", "password": "не тот пароль" })).await;
+    assert_eq!(read().await, Some(long_ago));
+    log_in(&app, "anna").await;
+    assert!(read().await >= Some(since));
 }
 
 async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_graphql::futures_util::{SinkExt, StreamExt};
 use entity::sessions;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -188,6 +189,20 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
     socket.say(json!({ "type": "connection_init", "payload": { "token": "nobody's" } })).await;
     assert_eq!(socket.hear_end().await.0, 4403);
     let token = begin_session(&app).await;
+    let db = app.sql().await;
+    let end_at = async |time: chrono::DateTime<chrono::Utc>| {
+        let ended = Expr::value(time.fixed_offset());
+        let rows = sessions::Entity::update_many().col_expr(sessions::Column::ExpiresAt, ended);
+        rows.exec(&db).await.unwrap();
+    };
+    let now = kinoteka::clock::now();
+    end_at(now - chrono::TimeDelta::seconds(1)).await;
+    for payload in [json!({ "token": token }), json!({ "Authorization": format!("Bearer {token}") })] {
+        let mut socket = Socket::open(&app).await;
+        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
+        assert_eq!(socket.hear_end().await, (4403, "Forbidden".to_owned()));
+    }
+    end_at(now + chrono::TimeDelta::hours(1)).await;
     for payload in [json!({ "token": token }), json!({ "Authorization": format!("Bearer {token}") })] {
         let mut socket = Socket::open(&app).await;
         socket.say(json!({ "type": "connection_init", "payload": payload })).await;

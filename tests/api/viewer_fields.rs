@@ -10,6 +10,7 @@ use crate::support::database::Backend;
 on_both!(viewers_at_the_same_moment_see_their_own, viewer_fields_of_a_page_cost_one_statement);
 
 const QUERY: &str = "query($movies: [ID!]!, $texts: [ID!]!, $comments: [ID!]!) {
+    viewer { username email sessions { totalCount } } ann: user(username: \"ann\") { email birthday role }
     movies: nodes(ids: $movies) { ... on Movie { viewerRating } }
     texts: nodes(ids: $texts) { ... on Publication { viewerRating canEdit } }
     comments: nodes(ids: $comments) { ... on Comment { canEdit } } }";
@@ -34,7 +35,19 @@ async fn viewers_at_the_same_moment_see_their_own(backend: Backend) {
     let variables = json!({ "movies": movies, "texts": texts, "comments": comments });
     let expected = |given: Option<i32>, own: Option<usize>| {
         let text = |place: usize| json!({ "viewerRating": given.filter(|_| own == Some(place)), "canEdit": own == Some(place) });
+        let name = own.map(|place| ["ann", "bob"][place]);
+        let viewer = name.map(|name| {
+            json!({
+                "username": name, "email": format!("{name}@example.org"), "sessions": { "totalCount": 1 },
+            })
+        });
+        let ann = if own == Some(0) {
+            json!({ "email": "ann@example.org", "birthday": "1990-01-01", "role": "MEMBER" })
+        } else {
+            json!({ "email": null, "birthday": null, "role": null })
+        };
         json!({
+            "viewer": viewer, "ann": ann,
             "movies": vec![json!({ "viewerRating": given }); 10], "texts": [text(0), text(1)],
             "comments": [{ "canEdit": own == Some(0) }, { "canEdit": own == Some(1) }],
         })

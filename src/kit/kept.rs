@@ -1,0 +1,73 @@
+//! Rows of registries, kept for a moment: a page of movies names the same few positions, awards and
+//! cinemas over and over.
+//!
+//! What an object refers to may so be [`KEPT_FOR`] old where another instance, or plain SQL, has
+//! changed it; an instance forgets all of them when an editor changes something through it. What a
+//! mutation answers, lists, and objects asked for by id are always read.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use super::id::Id;
+use super::load::Node;
+
+/// How old a kept row may be.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// Rows at most; registries have tens or hundreds.
+const KEPT_MAX: usize = 10_000;
+
+/// Rows of all types that are [`Node::KEPT`].
+#[derive(Debug, Default)]
+pub struct Kept {
+    rows: RwLock<HashMap<(TypeId, i32), Entry>>,
+    generation: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    read: Instant,
+    row: Box<dyn Any + Send + Sync>,
+}
+
+/// Says that nothing was changed since: taken before rows are read that are to be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Generation(u64);
+
+impl Kept {
+    /// The row with this id, if it was read lately.
+    pub(super) fn get<N: Node>(&self, id: Id<N>) -> Option<N> {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = rows.get(&(TypeId::of::<N>(), id.key()))?;
+        (entry.read.elapsed() < KEPT_FOR).then(|| entry.row.downcast_ref().cloned()).flatten()
+    }
+
+    /// To be asked for before rows are read.
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::Acquire))
+    }
+
+    /// Keeps rows that were read since `since`, unless something was changed meanwhile.
+    pub(super) fn put<'a, N: Node>(&self, since: Generation, found: impl Iterator<Item = &'a N>) {
+        let read = Instant::now();
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        if self.generation.load(Ordering::Acquire) != since.0 {
+            return;
+        }
+        if rows.len() > KEPT_MAX {
+            rows.clear();
+        }
+        let entry = |row: &N| ((TypeId::of::<N>(), row.id().key()), Entry { read, row: Box::new(row.clone()) });
+        rows.extend(found.map(entry));
+    }
+
+    /// Forgets all rows: some may have been changed.
+    pub fn forget(&self) {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        rows.clear();
+    }
+}
