@@ -226,8 +226,8 @@ pub struct LoadArguments {
     #[arg(long, value_name = "WEIGHTS", default_value = "", hide_default_value = true, value_parser = mix)]
     mix: Mix,
 
-    /// What is done and with which words: the same number gives the same script. One that the report names if left
-    /// out.
+    /// What is done and with which words: the same number gives the same script. Drawn if left out; the report
+    /// names it.
     #[arg(long, value_name = "N")]
     rng_seed: Option<u64>,
 

@@ -17,11 +17,7 @@ pub struct Served {
 
 impl Served {
     pub async fn start(backend: Backend) -> Self {
-        let database = TestDatabase::migrated(backend).await;
-        let db = database.connect().await;
-        let options = seeder::SeedOptions { demo_accounts: Some(4), ..Default::default() };
-        seeder::seed(&db, &options, |_: seeder::Event| {}).await.unwrap();
-        db.close().await.unwrap();
+        let database = TestDatabase::seeded_with_accounts(backend).await;
         Self { node: Node::start(&database.url), database }
     }
 

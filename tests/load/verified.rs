@@ -28,7 +28,7 @@ const ACTIONS: [&str; 11] = [
 
 async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
     let served = Served::start(backend).await;
-    let report = report(&served.url(), &["--duration=20", "--verify", "--listeners=3"]);
+    let report = report(&served.url(), &["--duration=20", "--rng-seed=1", "--verify", "--listeners=3"]);
     let lines = report["actions"].as_array().unwrap();
     for name in ACTIONS {
         let line = lines.iter().find(|line| line["action"] == name).unwrap();
