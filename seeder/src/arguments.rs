@@ -1,7 +1,13 @@
 //! What can be said on the command line.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use seeder::{SeedOptions, Sizes};
+use reqwest::Url;
+use seeder::script::Mix;
+use seeder::{SeedOptions, Sizes, accounts};
+
+use crate::load::{self, Pace};
 
 const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
 
@@ -31,6 +37,22 @@ Examples:
 The schema must be there: run `kinoteka migrate up` first. A database that has any row in the sixteen tables is refused,
 unless an unfinished run has stored it. Seeded users cannot log in, but for those of --with-demo-accounts.")]
     Seed(Box<SeedArguments>),
+
+    /// Drive a server as users do: comments, ratings, orders, publications and more, through its GraphQL API.
+    ///
+    /// Logs in as the demo accounts of `seeder seed --with-demo-accounts` or `kinoteka --demo`. Prints a line for each
+    /// action, and a report at the end; on a terminal a table meanwhile. Runs until --duration is over or Ctrl-C.
+    /// Deletes only users and publications that it has made itself.
+    #[command(after_help = "\
+Examples:
+  seeder load                                                      one worker with the original's pauses
+  seeder load --workers 10 --duration 60 --quiet                   ten of them for a minute, the report alone
+  seeder load --rate 500 --duration 30 --mix comment-movie=3,rate-movie
+  seeder load --duration 20 --listeners 5 --verify                 then reads everything back
+
+Actions: create-user, delete-user, create-publication, update-publication, delete-publication, comment-movie,
+comment-publication, change-presences, order-movie, rate-movie, rate-publication.")]
+    Load(Box<LoadArguments>),
 
     /// Bring back triggers, indexes and foreign keys that an interrupted run has taken away.
     ///
@@ -171,6 +193,104 @@ impl SeedArguments {
             sentences_max: numbers.sentences_max.unwrap_or(size.sentences_max),
             comments: numbers.comments.unwrap_or(size.comments),
             ratings: numbers.ratings.unwrap_or(size.ratings),
+        }
+    }
+}
+
+/// What `load` can be told.
+#[derive(Args)]
+pub struct LoadArguments {
+    /// Where the server is.
+    #[arg(long, env = "KINOTEKA_URL", default_value = "http://127.0.0.1:8000/graphql", value_parser = load::parse_url)]
+    url: Url,
+
+    /// Workers, each of which does all actions side by side with the original's pauses.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "rate")]
+    workers: u32,
+
+    /// Actions a second, begun whether or not those before have ended; their times count from when they should have
+    /// begun. Instead of --workers.
+    #[arg(long, value_name = "N", value_parser = rate)]
+    rate: Option<f64>,
+
+    /// Actions of --rate that may be under way at once.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "rate")]
+    in_flight_max: u32,
+
+    /// For how many seconds; until Ctrl-C if left out.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    duration: Option<u64>,
+
+    /// How much of each action, as multiples of what the original does: comment-movie=3,rate-movie=0.5. What is not
+    /// named is left out.
+    #[arg(long, value_name = "WEIGHTS", default_value = "", hide_default_value = true, value_parser = mix)]
+    mix: Mix,
+
+    /// What is done and with which words: the same number gives the same script. Drawn if left out; the report
+    /// names it.
+    #[arg(long, value_name = "N")]
+    rng_seed: Option<u64>,
+
+    /// Subscribers that listen to all new comments and check what they get.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    listeners: u32,
+
+    /// Members that act at most: load1, load2 and so on.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    members: u32,
+
+    /// The password of the demo accounts.
+    #[arg(long, env = "KINOTEKA_LOAD_PASSWORD", hide_env_values = true, default_value = accounts::PASSWORD)]
+    password: String,
+
+    /// How many seconds a request is sent again while the server is away or busy.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    retry_for: u64,
+
+    /// Read back at the end what was acknowledged: nothing of it may be missing, nothing that was refused there, and
+    /// every listener must have heard of each comment once. Nobody else should change what the run makes.
+    #[arg(long)]
+    verify: bool,
+
+    /// Print the report alone.
+    #[arg(long)]
+    quiet: bool,
+
+    /// Print the report as JSON, and no actions.
+    #[arg(long)]
+    json: bool,
+}
+
+/// All actions as often as in the original, unless something is said.
+fn mix(text: &str) -> Result<Mix, String> {
+    if text.is_empty() { Ok(Mix::default()) } else { text.parse() }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| (0.001..=1_000_000.0).contains(rate));
+    rate.ok_or_else(|| "give a number of actions a second, from 0.001 to 1000000".to_owned())
+}
+
+impl LoadArguments {
+    /// What to do.
+    pub fn options(&self) -> load::Options {
+        let pace = match self.rate {
+            Some(rate) => Pace::Steady { rate, in_flight_max: self.in_flight_max as usize },
+            None => Pace::Paused { workers: self.workers },
+        };
+        load::Options {
+            url: self.url.clone(),
+            password: self.password.clone(),
+            members_max: self.members,
+            pace,
+            mix: self.mix.clone(),
+            duration: self.duration.map(Duration::from_secs),
+            rng_seed: self.rng_seed.unwrap_or_else(|| rand::random::<u32>().into()),
+            listeners: self.listeners as usize,
+            retry_for: Duration::from_secs(self.retry_for),
+            verify: self.verify,
+            quiet: self.quiet,
+            json: self.json,
         }
     }
 }

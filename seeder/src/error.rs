@@ -86,9 +86,10 @@ fn explain(error: &sqlx::Error) -> String {
     let sqlx::Error::Database(refusal) = error else {
         return format!("the database went away: {error}");
     };
-    let remedy = match refusal.code().as_deref() {
-        // SQLite's codes are numbers, the primary one in the low byte: https://sqlite.org/rescode.html
+    let remedy = match refusal.code().map(|code| primary(&code)).as_deref() {
         Some("53100" | "13") => "its disk is full: make room",
+        // SQLite says so too when there is no room for its index of what is not in the file yet.
+        Some("10") => "it cannot read or write its files: make room on the disk, or see whether it is in order",
         Some("53200") => "its memory is short: try fewer --jobs",
         Some("53300") => "it has no connection left: try fewer --jobs",
         Some("42501") => "this role may not: seed as the owner of the tables",
@@ -98,4 +99,24 @@ fn explain(error: &sqlx::Error) -> String {
         _ => return format!("the database refused: {refusal}"),
     };
     format!("the database refused ({refusal}): {remedy}")
+}
+
+/// SQLite's codes are numbers, the primary one in the low byte: <https://sqlite.org/rescode.html>. Those of
+/// PostgreSQL have five places.
+fn primary(code: &str) -> String {
+    match code.parse::<u16>() {
+        Ok(number) if code.len() < 5 => (number & 0xff).to_string(),
+        _ => code.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart() {
+        let codes = ["53100", "13", "4874", "517", "57P01"].map(primary);
+        assert_eq!(codes, ["53100", "13", "10", "5", "57P01"]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The command line of the seeder.
 
 mod arguments;
+mod load;
 mod progress;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Seed(arguments) => seed(*arguments).await,
         Command::Restore { database_url } => restore(&database_url).await,
+        Command::Load(arguments) => load::run(arguments.options(), interruption).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,6 +21,14 @@ pub struct TestDatabase {
     _folder: Option<TempDir>,
 }
 
+/// A database that is filled once, to be copied.
+struct Template {
+    demo_accounts: Option<u32>,
+    postgres: OnceCell<TestDatabase>,
+    /// The file's bytes, since nobody would remove a file that a static names.
+    sqlite: OnceCell<Vec<u8>>,
+}
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl TestDatabase {
@@ -43,30 +51,14 @@ impl TestDatabase {
 
     /// Makes a copy of a database that was migrated and filled with the demo seed once.
     pub async fn seeded(backend: Backend) -> Self {
-        static POSTGRES: OnceCell<TestDatabase> = OnceCell::const_new();
-        // The file's bytes, since nobody would remove a file that a static names.
-        static SQLITE: OnceCell<Vec<u8>> = OnceCell::const_new();
-        match backend {
-            Backend::Sqlite => {
-                let original = SQLITE.get_or_init(async || {
-                    let filled = Self::fill(backend).await;
-                    std::fs::read(filled.sqlite_file()).expect("the file is there")
-                });
-                Self::sqlite(Some(original.await))
-            }
-            Backend::Postgres => {
-                let original = POSTGRES.get_or_init(|| Self::fill(backend)).await;
-                Self::postgres(original.url.rsplit_once('/').expect("a URL names its database").1).await
-            }
-        }
+        static TEMPLATE: Template = Template::new(None);
+        TEMPLATE.copy(backend).await
     }
 
-    async fn fill(backend: Backend) -> Self {
-        let database = Self::migrated(backend).await;
-        let db = database.connect().await;
-        seeder::seed(&db, &seeder::SeedOptions::default(), |_: seeder::Event| {}).await.expect("the seeder runs");
-        db.close().await.expect("the connection closes");
-        database
+    /// Makes a copy of one that has the demo accounts too, with four members for load.
+    pub async fn seeded_with_accounts(backend: Backend) -> Self {
+        static TEMPLATE: Template = Template::new(Some(4));
+        TEMPLATE.copy(backend).await
     }
 
     fn sqlite(content: Option<&Vec<u8>>) -> Self {
@@ -101,5 +93,36 @@ impl TestDatabase {
         let mut options = ConnectOptions::new(&self.url);
         options.max_connections(1).sqlx_logging(false);
         Database::connect(options).await.expect("the database answers")
+    }
+}
+
+impl Template {
+    const fn new(demo_accounts: Option<u32>) -> Self {
+        Self { demo_accounts, postgres: OnceCell::const_new(), sqlite: OnceCell::const_new() }
+    }
+
+    async fn copy(&self, backend: Backend) -> TestDatabase {
+        match backend {
+            Backend::Sqlite => {
+                let original = self.sqlite.get_or_init(async || {
+                    let filled = self.fill(backend).await;
+                    std::fs::read(filled.sqlite_file()).expect("the file is there")
+                });
+                TestDatabase::sqlite(Some(original.await))
+            }
+            Backend::Postgres => {
+                let original = self.postgres.get_or_init(|| self.fill(backend)).await;
+                TestDatabase::postgres(original.url.rsplit_once('/').expect("a URL names its database").1).await
+            }
+        }
+    }
+
+    async fn fill(&self, backend: Backend) -> TestDatabase {
+        let database = TestDatabase::migrated(backend).await;
+        let db = database.connect().await;
+        let options = seeder::SeedOptions { demo_accounts: self.demo_accounts, ..Default::default() };
+        seeder::seed(&db, &options, |_: seeder::Event| {}).await.expect("the seeder runs");
+        db.close().await.expect("the connection closes");
+        database
     }
 }

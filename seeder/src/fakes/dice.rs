@@ -31,6 +31,7 @@ pub enum Purpose {
     Publications,
     Comments,
     Ratings,
+    Script,
 }
 
 /// The generator of one row (or group of rows) for a purpose.

@@ -6,7 +6,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::content::{assert_same_rows, count};
 use crate::deferred::{catalogue, pending};
-use crate::program::{SECONDS, STEPS, command, message, seed, seed_until, seed_well};
+use crate::program::{SECONDS, STEPS, command, message, seed, seed_in_little_room, seed_until, seed_well};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
@@ -93,4 +93,16 @@ async fn a_finished_seed_is_not_repeated(backend: Backend) {
     let text = message(&seed(&database, &[]));
     assert!(text.contains("not empty"), "{text}");
     assert_eq!(count(&database.connect().await, "movies").await, 500);
+}
+
+/// SQLite alone: PostgreSQL's files are its server's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_without_room_is_named_and_the_run_goes_on_when_there_is_some() {
+    let (database, whole) =
+        (TestDatabase::migrated(Backend::Sqlite).await, TestDatabase::seeded(Backend::Sqlite).await);
+    let text = message(&seed_in_little_room(&database, 4_000));
+    assert!(text.contains("load_") && text.contains(" stopped: ") && text.contains("make room on the disk"), "{text}");
+    assert!(text.contains("start again"), "{text}");
+    seed_well(&database, &[]);
+    assert_same_rows(&database.connect().await, &whole.connect().await).await;
 }

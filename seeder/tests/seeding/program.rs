@@ -41,6 +41,17 @@ pub fn seed(database: &TestDatabase, args: &[&str]) -> Output {
     command(database, "seed", args).output().unwrap()
 }
 
+/// Runs `seeder seed` where no file may be longer than so many half kilobytes: the nearest to a full disk that needs
+/// no privileges.
+pub fn seed_in_little_room(database: &TestDatabase, blocks: u32) -> Output {
+    let program = env!("CARGO_BIN_EXE_seeder");
+    // Without the trap the system would end it.
+    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, "sh", program, "seed", "--database-url", &database.url]);
+    command.env_remove("DATABASE_URL").output().unwrap()
+}
+
 /// Runs `seeder seed`, which must succeed; gives its lines on standard output.
 pub fn seed_well(database: &TestDatabase, args: &[&str]) -> Vec<String> {
     let output = seed(database, args);

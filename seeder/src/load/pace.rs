@@ -1,0 +1,105 @@
+//! When things are done: with the original's pauses, or at a rate that does not ask how the server
+//! is doing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use seeder::script::{Action, Mix, Script};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep_until;
+
+use super::act::Actor;
+use super::stats::Stats;
+
+/// How much is done, and when.
+#[derive(Clone, Debug)]
+pub enum Pace {
+    /// So many workers, each of which does all actions side by side with their pauses.
+    Paused {
+        /// How many workers.
+        workers: u32,
+    },
+    /// So many actions a second, however long they take.
+    Steady {
+        /// Actions a second.
+        rate: f64,
+        /// How many may be under way at once.
+        in_flight_max: usize,
+    },
+}
+
+/// How late the last action began, which is nothing with pauses.
+pub type Behind = Duration;
+
+/// Acts until the actor's stopper says so, then waits for what is under way.
+pub async fn act(actor: &Arc<Actor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix, rng_seed: u64) -> Behind {
+    let stop = actor.stopper.subscribe();
+    match pace {
+        Pace::Paused { workers } => {
+            let mut loops = JoinSet::new();
+            for worker in 0..*workers {
+                for action in Action::ALL.into_iter().filter(|action| mix.weight(*action) > 0.0) {
+                    let script = Script::paced(rng_seed, worker, action, mix);
+                    loops.spawn(with_pauses(Arc::clone(actor), Arc::clone(stats), script, stop.clone()));
+                }
+            }
+            while loops.join_next().await.is_some() {}
+            Duration::ZERO
+        }
+        Pace::Steady { rate, in_flight_max } => {
+            steadily(actor, stats, Script::mixed(rng_seed, mix, *rate), *in_flight_max, stop).await
+        }
+    }
+}
+
+async fn with_pauses(actor: Arc<Actor>, stats: Arc<Stats>, script: Script, mut stop: watch::Receiver<bool>) {
+    for step in script {
+        tokio::select! {
+            () = tokio::time::sleep(step.pause) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let began = Instant::now();
+        let outcome = actor.perform(&step).await;
+        stats.count(step.action, began.elapsed(), &outcome);
+    }
+}
+
+/// Each action has its moment. One that begins late, because too many are under way, has taken long
+/// all the same: its time counts from its moment.
+async fn steadily(
+    actor: &Arc<Actor>,
+    stats: &Arc<Stats>,
+    script: Script,
+    in_flight_max: usize,
+    mut stop: watch::Receiver<bool>,
+) -> Behind {
+    let free = Arc::new(Semaphore::new(in_flight_max));
+    let mut under_way = JoinSet::new();
+    let mut due = Instant::now();
+    let mut behind = Duration::ZERO;
+    for step in script {
+        due += step.pause;
+        let permit = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            permit = async {
+                sleep_until(due.into()).await;
+                Arc::clone(&free).acquire_owned().await
+            } => permit,
+        };
+        let Ok(permit) = permit else { break };
+        behind = due.elapsed();
+        let (actor, stats) = (Arc::clone(actor), Arc::clone(stats));
+        under_way.spawn(async move {
+            let outcome = actor.perform(&step).await;
+            stats.count(step.action, due.elapsed(), &outcome);
+            drop(permit);
+        });
+        while under_way.try_join_next().is_some() {}
+    }
+    // What was due and never began is as late as it is now.
+    behind = behind.max(due.elapsed());
+    while under_way.join_next().await.is_some() {}
+    behind
+}

@@ -1,0 +1,87 @@
+//! Before the load: is there a server, and is it one that we know?
+
+use anyhow::{anyhow, bail};
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use super::api::{Api, Failure};
+use super::documents::{LISTEN, MUTATIONS, queries};
+
+/// Reads a server's URL.
+///
+/// # Errors
+/// It is none that can be driven.
+pub fn parse_url(text: &str) -> Result<Url, String> {
+    let example = "write it as http://127.0.0.1:8000/graphql";
+    let url: Url = text.parse().map_err(|error| format!("not a URL ({error}): {example}"))?;
+    match url.scheme() {
+        "http" if url.has_host() => Ok(url),
+        "https" => Err("TLS is a proxy's work; name the server behind it, or forward a port to it".to_owned()),
+        _ => Err(format!("not an http URL: {example}")),
+    }
+}
+
+/// Sends every document of the load, so that nothing is done, and explains what comes back.
+///
+/// # Errors
+/// Nobody answers, it is no GraphQL server, or its schema lacks something.
+pub async fn check(api: &Api) -> anyhow::Result<()> {
+    if let Err(failure) = api.query(None, "{ __typename }", &json!({})).await {
+        return Err(explain(api, &failure));
+    }
+    for (document, variables) in queries() {
+        try_out(api, document, &variables).await?;
+    }
+    for mutation in MUTATIONS {
+        let (document, variables) = mutation.trial();
+        try_out(api, &document, &variables).await?;
+    }
+    // A subscription needs a socket; that the server knows it shows when it is sent as a request,
+    // which is refused for being one and not for its fields.
+    match api.query(None, LISTEN, &json!({})).await {
+        Err(failure) if failure.code() == "GRAPHQL_VALIDATION_FAILED" => Err(other_schema(&failure)),
+        _ => Ok(()),
+    }
+}
+
+async fn try_out(api: &Api, document: &str, variables: &Value) -> anyhow::Result<()> {
+    match api.query(None, document, variables).await {
+        Ok(_) => Ok(()),
+        // Servers of other make give their errors no codes.
+        Err(failure) if matches!(failure.code(), "GRAPHQL_VALIDATION_FAILED" | "no code") => {
+            Err(other_schema(&failure))
+        }
+        Err(failure) => bail!("{} refuses {document:?}: {} {}", api.url(), failure.code(), failure.message()),
+    }
+}
+
+fn other_schema(failure: &Failure) -> anyhow::Error {
+    anyhow!("the server's schema is of another version: {}; use the seeder that was built with it", failure.message())
+}
+
+fn explain(api: &Api, failure: &Failure) -> anyhow::Error {
+    let url = api.url();
+    match failure.code() {
+        "no connection" => {
+            anyhow!("nobody answers at {url} ({}): start `kinoteka`, or correct --url", failure.message())
+        }
+        "no answer" => anyhow!("{url} accepts connections and does not answer: look at the server, or correct --url"),
+        code if code.starts_with("HTTP ") => {
+            anyhow!("{url} answers with {code}, and not GraphQL: correct --url; kinoteka's path is /graphql")
+        }
+        code => anyhow!("{url} refuses the simplest query: {code} {}", failure.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_cannot_be_driven_are_refused() {
+        assert!(parse_url("http://127.0.0.1:8000/graphql").is_ok());
+        for text in ["127.0.0.1:8000", "https://films.example/graphql", "ws://films.example", "", "http://"] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The report of a run: a table while it runs and at its end, and JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::stats::Line;
+
+/// Faults that the text names; JSON has all of them.
+const FAULTS_SHOWN: usize = 100;
+
+/// All that is said of a run.
+pub struct Report {
+    /// The server.
+    pub url: String,
+    /// The run's name, which stands in the marks of its texts.
+    pub run: String,
+    /// The seed of the script.
+    pub rng_seed: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// The numbers by action.
+    pub lines: Vec<Line>,
+    /// For each code of an error, what the first one said.
+    pub examples: BTreeMap<String, String>,
+    /// How many requests were sent again, and why.
+    pub retries: (u64, BTreeMap<String, u64>),
+    /// How often there was no server, and for how long in all.
+    pub outages: (u64, Duration),
+    /// How many listeners there were, the events that they got and the connections that they made.
+    pub listeners: Option<(usize, u64, u64)>,
+    /// The rate asked for, and how late the last action began.
+    pub rate: Option<(f64, Duration)>,
+    /// How many things were read back, if that was asked for.
+    pub read_back: Option<u64>,
+    /// What listeners and reading back have found to be wrong, a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Numbers of one action, or of all.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Numbers {
+    action: String,
+    done: u64,
+    skipped: u64,
+    errors: BTreeMap<String, u64>,
+    per_second: f64,
+    latency_ms: Latency,
+    /// Every time that occurred in microseconds, to three digits, with how often it did.
+    histogram_micros: Vec<(u64, u64)>,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    mean: f64,
+    p50: f64,
+    p90: f64,
+    p95: f64,
+    p99: f64,
+    p999: f64,
+    max: f64,
+}
+
+impl Latency {
+    fn of(micros: &Histogram<u64>) -> Self {
+        let at = |quantile| ms(micros.value_at_quantile(quantile));
+        Self {
+            mean: (micros.mean() / 10.0).round() / 100.0,
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: ms(micros.max()),
+        }
+    }
+}
+
+/// Microseconds as milliseconds, to the hundredth.
+fn ms(micros: u64) -> f64 {
+    Duration::from_micros(micros).as_secs_f64().mul_add(100_000.0, 0.5).floor() / 100.0
+}
+
+impl Numbers {
+    fn of(line: &Line, name: &str, elapsed: Duration) -> Self {
+        let count = line.done + line.failed();
+        Self {
+            action: name.to_owned(),
+            done: line.done,
+            skipped: line.skipped,
+            errors: line.errors.clone(),
+            per_second: (per_second(count, elapsed) * 100.0).round() / 100.0,
+            latency_ms: Latency::of(&line.micros),
+            histogram_micros: line
+                .micros
+                .iter_recorded()
+                .map(|step| (step.value_iterated_to(), step.count_at_value()))
+                .collect(),
+        }
+    }
+}
+
+fn per_second(count: u64, elapsed: Duration) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from) / elapsed.as_secs_f64().max(0.001)
+}
+
+/// All lines as one.
+fn total(lines: &[Line]) -> Option<Line> {
+    let mut lines = lines.iter();
+    let mut total = lines.next()?.clone();
+    for line in lines {
+        total.done += line.done;
+        total.skipped += line.skipped;
+        for (code, count) in &line.errors {
+            *total.errors.entry(code.clone()).or_default() += count;
+        }
+        // The histograms have the same bounds.
+        let _ = total.micros.add(&line.micros);
+    }
+    Some(total)
+}
+
+fn list(counts: &BTreeMap<String, u64>) -> String {
+    let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    counts.join(", ")
+}
+
+/// The numbers of all actions in a line.
+pub fn progress(lines: &[Line], elapsed: Duration) -> String {
+    let Some(total) = total(lines) else { return String::new() };
+    let (latency, failed) = (Latency::of(&total.micros), total.failed());
+    let rate = per_second(total.done + failed, elapsed);
+    format!(
+        "{:.0} s: {} done, {failed} failed, {rate:.1}/s, p50 {} ms, p95 {} ms, p99 {} ms",
+        elapsed.as_secs_f64(),
+        total.done,
+        latency.p50,
+        latency.p95,
+        latency.p99
+    )
+}
+
+/// The numbers by action, as a table.
+pub fn table(lines: &[Line], elapsed: Duration) -> String {
+    let mut text = format!(
+        "{:<20} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9}  errors\n",
+        "action", "done", "per s", "p50 ms", "p95 ms", "p99 ms", "max ms"
+    );
+    let total = total(lines);
+    let rows = lines.iter().map(|line| (line.action.name(), line)).chain(total.as_ref().map(|total| ("all", total)));
+    for (name, line) in rows {
+        let latency = Latency::of(&line.micros);
+        let mut remarks = list(&line.errors);
+        if line.skipped > 0 {
+            let separator = if remarks.is_empty() { "" } else { ", " };
+            remarks += &format!("{separator}nothing to act on {}", line.skipped);
+        }
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{name:<20} {:>8} {:>8.1} {:>9.1} {:>9.1} {:>9.1} {:>9.1}  {}",
+            line.done,
+            per_second(line.done + line.failed(), elapsed),
+            latency.p50,
+            latency.p95,
+            latency.p99,
+            latency.max,
+            remarks
+        );
+    }
+    text
+}
+
+impl Report {
+    /// As text.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("\n{}", table(&self.lines, self.elapsed));
+        let mut line = |content: String| {
+            text.push_str(&content);
+            text.push('\n');
+        };
+        if let Some(total) = total(&self.lines) {
+            let latency = Latency::of(&total.micros);
+            let Latency { mean, p50, p90, p99, p999, max, .. } = latency;
+            line(format!("\nall, ms: mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, p99.9 {p999}, max {max}"));
+        }
+        for (code, example) in &self.examples {
+            line(format!("{code}, the first: {example}"));
+        }
+        line(format!(
+            "\nrun {} of seed {}, {:.1} s at {}",
+            self.run,
+            self.rng_seed,
+            self.elapsed.as_secs_f64(),
+            self.url
+        ));
+        let (again, codes) = &self.retries;
+        if *again > 0 {
+            line(format!("{again} requests were sent again: {}", list(codes)));
+        }
+        let (outages, time) = self.outages;
+        if outages > 0 {
+            line(format!("no answers {outages} times, for {:.1} s in all", time.as_secs_f64()));
+        }
+        if let Some((count, events, connections)) = self.listeners {
+            line(format!("{count} listeners got {events} events over {connections} connections"));
+        }
+        if let Some((rate, behind)) = self.rate {
+            line(format!("{rate} actions/s were asked for; the last began {:.1} s late", behind.as_secs_f64()));
+        }
+        if let Some(count) = self.read_back {
+            line(format!("{count} things read back, {} faults", self.faults.len()));
+        }
+        for fault in self.faults.iter().take(FAULTS_SHOWN) {
+            line(format!("fault: {fault}"));
+        }
+        if let Some(more) = self.faults.len().checked_sub(FAULTS_SHOWN).filter(|more| *more > 0) {
+            line(format!("{more} more faults: --json has all of them"));
+        }
+        text
+    }
+
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        let numbers = |line: &Line, name: &str| json!(Numbers::of(line, name, self.elapsed));
+        let actions: Vec<_> = self.lines.iter().map(|line| numbers(line, line.action.name())).collect();
+        let (again, codes) = &self.retries;
+        json!({
+            "url": self.url,
+            "run": self.run,
+            "rngSeed": self.rng_seed,
+            "seconds": self.elapsed.as_secs_f64(),
+            "actions": actions,
+            "total": total(&self.lines).map(|line| numbers(&line, "all")),
+            "examples": self.examples,
+            "sentAgain": { "count": again, "codes": codes },
+            "outages": { "count": self.outages.0, "seconds": self.outages.1.as_secs_f64() },
+            "listeners": self.listeners.map(|(count, events, connections)| {
+                json!({ "count": count, "events": events, "connections": connections })
+            }),
+            "rate": self.rate.map(|(rate, behind)| json!({ "asked": rate, "secondsBehind": behind.as_secs_f64() })),
+            "readBack": self.read_back,
+            "faults": self.faults,
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use seeder::script::Action;
+
+    use super::*;
+    use crate::load::act::Done;
+    use crate::load::api::Failure;
+    use crate::load::stats::Stats;
+
+    #[test]
+    fn a_report_has_the_times_and_the_errors_of_each_action() {
+        let stats = Stats::new().unwrap();
+        for ms in 1..=100 {
+            stats.count(Action::RateMovie, Duration::from_millis(ms), &Ok(Done::Acted));
+        }
+        let refused = Failure::Refused { code: "CONFLICT".to_owned(), message: "was ordered".to_owned() };
+        stats.count(Action::OrderMovie, Duration::from_millis(3), &Err(refused));
+        stats.count(Action::OrderMovie, Duration::from_millis(3), &Ok(Done::Skipped));
+        let report = Report {
+            url: "http://127.0.0.1:8000/graphql".to_owned(),
+            run: "0a1b".to_owned(),
+            rng_seed: 1,
+            elapsed: Duration::from_secs(10),
+            lines: stats.lines(),
+            retries: (2, BTreeMap::from([("no connection".to_owned(), 2)])),
+            outages: (1, Duration::from_millis(1_500)),
+            listeners: Some((3, 30, 3)),
+            rate: Some((50.0, Duration::ZERO)),
+            examples: stats.examples(),
+            read_back: Some(9),
+            faults: vec!["comment X is missing".to_owned(); 101],
+        };
+        let json = report.to_json();
+        let of = |name: &str| json["actions"].as_array().unwrap().iter().find(|line| line["action"] == name).unwrap();
+        assert_eq!(of("rate-movie")["done"], 100);
+        assert!((of("rate-movie")["latencyMs"]["p95"].as_f64().unwrap() - 95.0).abs() < 0.2);
+        assert_eq!(of("rate-movie")["histogramMicros"].as_array().unwrap().len(), 100);
+        assert_eq!(of("order-movie")["errors"], json!({ "CONFLICT": 1 }));
+        assert_eq!((&json["total"]["done"], &json["total"]["perSecond"]), (&json!(100), &json!(10.1)));
+        let text = report.to_text();
+        let parts = [
+            "CONFLICT 1, nothing to act on 1",
+            "CONFLICT, the first: was ordered",
+            "no connection 2",
+            "1.5 s in all",
+            "3 listeners",
+            "9 things read back, 101 faults",
+            "fault: comment X is missing",
+            "1 more faults: --json",
+        ];
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let line = progress(&report.lines, report.elapsed);
+        assert!(line.starts_with("10 s: 100 done, 1 failed, 10.1/s, p50 "), "{line}");
+    }
+}

@@ -1,0 +1,72 @@
+//! What is shown while a load runs: a line for each action on standard output; on standard error a table
+//! on a terminal, plain lines elsewhere.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::time::interval;
+
+use super::report;
+use super::stats::Stats;
+
+/// How often the table is drawn.
+const DRAW_EVERY: Duration = Duration::from_millis(500);
+/// How often a plain line tells how far it is.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+/// Where things are shown.
+pub struct Screen {
+    table: Option<ProgressBar>,
+    has_actions: bool,
+    is_quiet: bool,
+}
+
+impl Screen {
+    /// A screen that leaves actions out when the report is JSON, and everything when it is to be quiet.
+    pub fn new(is_quiet: bool, is_json: bool) -> Self {
+        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let has_table = !is_quiet && io::stderr().is_terminal();
+        let table = has_table.then(|| ProgressBar::new_spinner().with_style(style));
+        Self { table, has_actions: !is_quiet && !is_json, is_quiet }
+    }
+
+    /// Prints an action.
+    ///
+    /// # Errors
+    /// Nobody reads it.
+    pub fn print_action(&self, line: &str) -> io::Result<()> {
+        let print = || writeln!(io::stdout(), "{line}");
+        match &self.table {
+            _ if !self.has_actions => Ok(()),
+            // Above the table.
+            Some(table) if io::stdout().is_terminal() => table.suspend(print),
+            _ => print(),
+        }
+    }
+
+    /// Shows the numbers, for ever.
+    pub async fn follow(&self, stats: &Stats) {
+        let mut ticks = interval(if self.table.is_some() { DRAW_EVERY } else { PLAIN_EVERY });
+        // The first one comes at once, when there is nothing to tell.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            match &self.table {
+                Some(table) => {
+                    table.set_message(report::table(&stats.lines(), stats.elapsed()));
+                    table.tick();
+                }
+                None if self.is_quiet => {}
+                None => eprintln!("{}", report::progress(&stats.lines(), stats.elapsed())),
+            }
+        }
+    }
+
+    /// Takes the table away.
+    pub fn clear(&self) {
+        if let Some(table) = &self.table {
+            table.finish_and_clear();
+        }
+    }
+}

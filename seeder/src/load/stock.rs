@@ -1,0 +1,207 @@
+//! What there is on the server to comment, rate and order: read by queries, and read anew while the
+//! load runs, since others add and delete.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use seeder::script::Draw;
+use serde_json::{Value, json};
+
+use super::api::{Api, Failure};
+use super::documents::{MOVIES, PUBLICATIONS, REGISTRIES};
+use super::ledger::text_of;
+use super::lock;
+
+/// Pages of movies that are read.
+const MOVIE_PAGES: u32 = 5;
+/// Comments that are remembered to be answered.
+const COMMENTS_MAX: usize = 2_000;
+
+/// Something that is commented and rated.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Where it can be ordered, if it is a movie.
+    pub cinemas: Vec<String>,
+}
+
+/// A comment that can be answered.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    /// Its id.
+    pub id: String,
+    /// The id of its subject.
+    pub subject: String,
+    /// Its subject's title.
+    pub title: String,
+}
+
+/// Subjects of one kind, with comments on them.
+#[derive(Default)]
+struct Shelf {
+    subjects: Vec<Subject>,
+    comments: VecDeque<Parent>,
+}
+
+/// Which kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Movie,
+    Publication,
+}
+
+/// What is known of the server's content.
+#[derive(Default)]
+pub struct Stock {
+    movies: Mutex<Shelf>,
+    publications: Mutex<Shelf>,
+    cinemas: Mutex<Vec<String>>,
+    categories: Mutex<Vec<String>>,
+}
+
+impl Stock {
+    /// Reads what there is for the first time.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn read(api: &Api) -> Result<Self, Failure> {
+        let stock = Self::default();
+        stock.refresh_movies(api).await?;
+        stock.refresh_publications(api).await?;
+        let data = api.query(None, REGISTRIES, &json!({})).await?;
+        *lock(&stock.cinemas) = ids(&data["cinemas"]);
+        *lock(&stock.categories) = ids(&data["publicationCategories"]);
+        Ok(stock)
+    }
+
+    /// Reads the movies anew: cinemas begin and cease to show them.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn refresh_movies(&self, api: &Api) -> Result<(), Failure> {
+        let mut movies = Vec::new();
+        let mut after = Value::Null;
+        for _ in 0..MOVIE_PAGES {
+            let mut data = api.query(None, MOVIES, &json!({ "after": after })).await?;
+            let page = data["movies"].take();
+            movies.extend(nodes(&page).cloned());
+            if page["pageInfo"]["hasNextPage"] != json!(true) {
+                break;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+        lock(&self.movies).fill(&movies);
+        Ok(())
+    }
+
+    /// Reads the publications anew: they come and go.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn refresh_publications(&self, api: &Api) -> Result<(), Failure> {
+        let data = api.query(None, PUBLICATIONS, &json!({})).await?;
+        lock(&self.publications).fill(nodes(&data["publications"]));
+        Ok(())
+    }
+
+    /// Whether there is nothing to act on.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.movies).subjects.is_empty()
+    }
+
+    /// Picks a subject.
+    pub fn subject(&self, kind: Kind, draw: Draw) -> Option<Subject> {
+        draw.early(&lock(self.shelf(kind)).subjects).cloned()
+    }
+
+    /// Picks a comment to answer.
+    pub fn comment(&self, kind: Kind, draw: Draw) -> Option<Parent> {
+        draw.any(lock(self.shelf(kind)).comments.make_contiguous()).cloned()
+    }
+
+    /// Picks a movie.
+    pub fn movie(&self, draw: Draw) -> Option<String> {
+        draw.any(&lock(&self.movies).subjects).map(|movie| movie.id.clone())
+    }
+
+    /// Picks a movie and a cinema that shows it, the next one that will do.
+    pub fn offer(&self, draw: Draw, will_do: impl Fn(&str, &str) -> bool) -> Option<(String, String)> {
+        let shelf = lock(&self.movies);
+        let (before, from) = shelf.subjects.split_at(draw.early_place(shelf.subjects.len()));
+        from.iter().chain(before).find_map(|movie| {
+            let cinema = movie.cinemas.iter().find(|cinema| will_do(&movie.id, cinema))?;
+            Some((movie.id.clone(), cinema.clone()))
+        })
+    }
+
+    /// Picks a cinema.
+    pub fn cinema(&self, draw: Draw) -> Option<String> {
+        draw.any(&lock(&self.cinemas)).cloned()
+    }
+
+    /// Picks a category of publications.
+    pub fn category(&self, draw: Draw) -> Option<String> {
+        draw.any(&lock(&self.categories)).cloned()
+    }
+
+    /// Remembers a comment that was added.
+    pub fn add_comment(&self, kind: Kind, comment: Parent) {
+        lock(self.shelf(kind)).remember(comment);
+    }
+
+    /// Remembers a publication that was added.
+    pub fn add_publication(&self, id: &str, title: &str) {
+        let subject = Subject { id: id.to_owned(), title: title.to_owned(), cinemas: Vec::new() };
+        lock(&self.publications).subjects.insert(0, subject);
+    }
+
+    /// Forgets a subject that is gone, or a comment.
+    pub fn forget(&self, kind: Kind, id: &str) {
+        let mut shelf = lock(self.shelf(kind));
+        shelf.subjects.retain(|subject| subject.id != id);
+        shelf.comments.retain(|comment| comment.id != id && comment.subject != id);
+    }
+
+    fn shelf(&self, kind: Kind) -> &Mutex<Shelf> {
+        match kind {
+            Kind::Movie => &self.movies,
+            Kind::Publication => &self.publications,
+        }
+    }
+}
+
+impl Shelf {
+    /// Puts subjects in the place of those before. Comments that are remembered stay, as long as they
+    /// are enough.
+    fn fill<'a>(&mut self, list: impl IntoIterator<Item = &'a Value>) {
+        self.subjects.clear();
+        let is_short = self.comments.len() < COMMENTS_MAX / 2;
+        for node in list {
+            let (id, title) = (text_of(node, "id"), text_of(node, "title"));
+            let cinemas = nodes(&node["availability"]).map(|presence| text_of(&presence["cinema"], "id")).collect();
+            for comment in nodes(&node["comments"]).filter(|_| is_short) {
+                self.remember(Parent { id: text_of(comment, "id"), subject: id.clone(), title: title.clone() });
+            }
+            self.subjects.push(Subject { id, title, cinemas });
+        }
+    }
+
+    fn remember(&mut self, comment: Parent) {
+        self.comments.push_back(comment);
+        if self.comments.len() > COMMENTS_MAX {
+            self.comments.pop_front();
+        }
+    }
+}
+
+/// The nodes of a connection.
+pub fn nodes(list: &Value) -> impl Iterator<Item = &Value> {
+    list["nodes"].as_array().into_iter().flatten()
+}
+
+fn ids(list: &Value) -> Vec<String> {
+    nodes(list).map(|node| text_of(node, "id")).collect()
+}

@@ -1,0 +1,15 @@
+//! `seeder load` against running servers, as people start both.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../feed/node.rs"]
+#[expect(dead_code, reason = "the feed's tests use the rest")]
+mod node;
+
+mod program;
+mod refused;
+mod verified;

@@ -1,0 +1,86 @@
+//! A seeded server, and the driver.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::node::Node;
+use crate::support::database::{Backend, TestDatabase};
+
+/// A server on a database of its own that has the demo catalogue and demo accounts.
+pub struct Served {
+    pub node: Node,
+    pub database: TestDatabase,
+}
+
+impl Served {
+    pub async fn start(backend: Backend) -> Self {
+        let database = TestDatabase::seeded_with_accounts(backend).await;
+        Self { node: Node::start(&database.url), database }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/graphql", self.node.port())
+    }
+}
+
+/// `seeder load`.
+pub fn load(url: &str, args: &[&str]) -> Command {
+    let folder = Path::new(env!("CARGO_BIN_EXE_kinoteka")).parent().unwrap();
+    let program = folder.join("seeder");
+    assert!(program.exists(), "{} is missing: build with --workspace", program.display());
+    let mut command = Command::new(program);
+    command.args(["load", "--url", url]).args(args).env_remove("KINOTEKA_URL").env_remove("KINOTEKA_LOAD_PASSWORD");
+    command
+}
+
+/// Runs a load that must succeed; gives its JSON report.
+pub fn report(url: &str, args: &[&str]) -> Value {
+    let output = load(url, args).arg("--json").output().unwrap();
+    let (said, report) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{said}\n{report}");
+    serde_json::from_str(&report).unwrap()
+}
+
+/// A load under way, whose actions are read as they are printed.
+pub struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    pub fn start(url: &str, args: &[&str]) -> Self {
+        let mut child = load(url, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// Reads so many actions.
+    pub fn read(&mut self, count: usize) -> Vec<String> {
+        let lines: Vec<_> = Read::by_ref(&mut self.lines).lines().take(count).map(Result::unwrap).collect();
+        assert!(lines.iter().all(|line| line.starts_with("Action: ")), "{lines:?}");
+        lines
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// What it says until its end.
+    pub fn end(mut self) -> Output {
+        let mut text = String::new();
+        self.lines.read_to_string(&mut text).unwrap();
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stdout = text.into_bytes();
+        output
+    }
+}
+
+/// What a run that must fail said on standard error.
+pub fn message(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}

@@ -1,0 +1,117 @@
+//! Loads that read back what was acknowledged.
+
+use sea_orm::ConnectionTrait;
+
+use crate::program::{Running, Served, load, message, report};
+use crate::support::database::Backend;
+
+on_both!(
+    a_load_of_twenty_seconds_is_verified,
+    a_server_that_is_killed_loses_nothing,
+    what_is_wrong_is_found,
+    a_rate_is_kept,
+);
+
+const ACTIONS: [&str; 11] = [
+    "create-user",
+    "delete-user",
+    "create-publication",
+    "update-publication",
+    "delete-publication",
+    "comment-movie",
+    "comment-publication",
+    "change-presences",
+    "order-movie",
+    "rate-movie",
+    "rate-publication",
+];
+
+async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
+    let served = Served::start(backend).await;
+    let report = report(&served.url(), &["--duration=20", "--rng-seed=1", "--verify", "--listeners=3"]);
+    let lines = report["actions"].as_array().unwrap();
+    for name in ACTIONS {
+        let line = lines.iter().find(|line| line["action"] == name).unwrap();
+        assert!(line["done"].as_u64().unwrap() > 0, "{line:#}");
+        // What goes wrong is what several do at once, or a film that was ordered before.
+        let codes: Vec<_> = line["errors"].as_object().unwrap().keys().collect();
+        assert!(codes.iter().all(|code| matches!(code.as_str(), "CONFLICT" | "NOT_FOUND")), "{line:#}");
+    }
+    let of = |name: &str| lines.iter().find(|line| line["action"] == name).unwrap()["done"].as_u64().unwrap();
+    let comments = of("comment-movie") + of("comment-publication");
+    assert!(report["listeners"]["events"].as_u64().unwrap() >= 3 * comments, "{report:#}");
+    assert!(report["readBack"].as_u64().unwrap() > comments, "{report:#}");
+}
+
+async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
+    let mut served = Served::start(backend).await;
+    let mut running = Running::start(&served.url(), &["--verify", "--listeners=3", "--workers=2", "--retry-for=120"]);
+    let lines = running.read(100);
+    for action in ["create comment publication (child=False)", "set user rating on movie"] {
+        assert!(lines.iter().any(|line| *line == format!("Action: {action}")), "{lines:?}");
+    }
+    served.node.restart("KILL");
+    running.read(100);
+    running.signal("INT");
+    let output = running.end();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}\n{output:?}");
+    assert!(text.contains("requests were sent again") && text.contains("no answers "), "{text}");
+    assert!(text.contains(" 0 faults"), "{text}");
+}
+
+async fn what_is_wrong_is_found(backend: Backend) {
+    let served = Served::start(backend).await;
+    let db = served.database.connect().await;
+    let args = ["--verify", "--listeners=2", "--mix=comment-movie,rate-movie"];
+    let mut running = Running::start(&served.url(), &args);
+    running.read(40);
+    // What was acknowledged goes, or changes; what was never sent comes, with the mark of one that was.
+    for statement in [
+        "INSERT INTO comments (user_id, comment, movie_id)
+             SELECT user_id, replace(comment, ']', '000]'), movie_id FROM comments WHERE id =
+                 (SELECT max(id) FROM comments WHERE comment LIKE '%-%]' AND parent_id IS NULL)",
+        "DELETE FROM comments WHERE id = (SELECT max(id) FROM comments AS last WHERE comment LIKE '%-%]'
+             AND comment NOT LIKE '%000]' AND NOT EXISTS (SELECT 1 FROM comments WHERE parent_id = last.id))",
+        "UPDATE users_rating SET rating = 6 - rating WHERE id > 6000 AND rating <> 3",
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    running.read(40);
+    running.signal("INT");
+    let output = running.end();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(message(&output).contains("faults were found"), "{text}");
+    let faults: Vec<_> = text.lines().filter(|line| line.starts_with("fault: ")).collect();
+    for part in [
+        "was acknowledged and is missing",
+        "which is not what was acknowledged last",
+        "was refused and is there",
+        "which was refused",
+    ] {
+        assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {text}");
+    }
+}
+
+async fn a_rate_is_kept(backend: Backend) {
+    let served = Served::start(backend).await;
+    let args = ["--rate=20", "--duration=4", "--rng-seed=1", "--verify", "--mix=rate-movie,comment-movie"];
+    let report = report(&served.url(), &args);
+    let rate = report["total"]["perSecond"].as_f64().unwrap();
+    assert!((10.0..30.0).contains(&rate), "{rate}");
+    // No server is that fast.
+    let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
+    let text = message(&load(&served.url(), &args).output().unwrap());
+    assert!(text.contains("200000 actions/s are out of reach"), "{text}");
+}
+
+/// The other tests of this file have shown that both databases work; this is about the client.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stays_away_is_told() {
+    let served = Served::start(Backend::Sqlite).await;
+    let mut running = Running::start(&served.url(), &["--duration=5", "--retry-for=1"]);
+    running.read(20);
+    drop(served.node);
+    let text = message(&running.end());
+    assert!(text.contains("the server has been away for the last"), "{text}");
+}
