@@ -142,7 +142,7 @@ impl Application {
         };
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
-        let upkeep = upkeep::run(self.db.write.clone());
+        let upkeep = upkeep::run(self.db.write.clone(), upkeep::FIRST);
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);

@@ -9,7 +9,7 @@ use crate::account::Sessions;
 use crate::{clock, idempotency};
 
 /// When an instance looks first: it has enough to do when it starts.
-const FIRST: Duration = Duration::from_secs(60);
+pub const FIRST: Duration = Duration::from_secs(60);
 
 /// How often it looks from then on.
 const INTERVAL: Duration = Duration::from_secs(600);
@@ -17,9 +17,9 @@ const INTERVAL: Duration = Duration::from_secs(600);
 /// Rows that one statement removes at most, so that none holds others up.
 pub const BATCH: u64 = 1_000;
 
-/// Removes from time to time; never ends by itself. Several instances may do it at once.
-pub async fn run(db: DatabaseConnection) {
-    tokio::time::sleep(FIRST).await;
+/// Removes from time to time, `first` after this long; never ends by itself. Several instances may do it at once.
+pub async fn run(db: DatabaseConnection, first: Duration) {
+    tokio::time::sleep(first).await;
     loop {
         match sweep(&db, clock::now()).await {
             Ok(0) => {}

@@ -54,7 +54,7 @@ async fn what_others_change_is_seen_within_a_moment(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let before = app.data(QUERY, staff()).await["node"]["position"]["title"].clone();
     let changed = person_position::Entity::update_many()
-        .col_expr(person_position::Column::Title, Expr::val("Суфлёр").into())
+        .col_expr(person_position::Column::Title, Expr::val("Суфлёр"))
         .filter(person_position::Column::Title.eq(before.as_str().unwrap()));
     changed.exec(&app.sql().await).await.unwrap();
     let begun = Instant::now();

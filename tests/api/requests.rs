@@ -170,13 +170,24 @@ async fn answer(
     let (status, compressed) = (response.status(), response.headers().contains_key("content-encoding"));
     prop_assert!(!status.is_server_error(), "{}", status);
     prop_assert!(response.headers().contains_key("x-request-id"));
+    let is_stream = response.headers().get("content-type").is_some_and(|ty| ty.as_bytes().starts_with(b"text/event-s"));
     let body = response.bytes().await.map_err(|error| TestCaseError::fail(format!("{error:?}")))?;
     if compressed {
         return Ok(());
     }
-    let answer: serde_json::Value =
-        serde_json::from_slice(&body).map_err(|error| TestCaseError::fail(format!("{error}: {body:?}")))?;
-    let entries = answer.as_array().cloned().unwrap_or_else(|| vec![answer]);
+    let read = |json: &[u8]| {
+        serde_json::from_slice::<serde_json::Value>(json)
+            .map_err(|error| TestCaseError::fail(format!("{error}: {body:?}")))
+    };
+    let entries = if is_stream {
+        // The last event has no data.
+        let events = body.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data: "));
+        events.map(read).collect::<Result<_, _>>()?
+    } else {
+        let answer = read(&body)?;
+        answer.as_array().cloned().unwrap_or_else(|| vec![answer])
+    };
+    prop_assert!(!entries.is_empty(), "{:?}", body);
     for entry in entries {
         let errors = entry["errors"].as_array().cloned().unwrap_or_default();
         prop_assert!(!errors.is_empty() || entry["data"].is_object(), "{}", entry);

@@ -17,6 +17,15 @@ on_both!(
     pages_among_equal_keys_are_read_through_the_index,
 );
 
+/// Registries, whose rows are kept for a moment.
+const KEPT: [&str; 5] = [
+    "person_position",
+    "film_award_registry",
+    "film_award_nominations_registry",
+    "cinema_online",
+    "publications_category",
+];
+
 /// Query (b) of the benchmarks: movies with all that a list shows of them.
 const LIST_PAGE: &str = "query List($first: Int!) { movies(first: $first) { nodes {
     title year
@@ -81,6 +90,11 @@ async fn no_edge_costs_more_for_more_parents(backend: Backend) {
             let statements = app.statements_of(&query, json!({ "ids": ids })).await;
             let mut tables: Vec<_> = statements.iter().map(|sql| main_table(sql).to_owned()).collect();
             tables.sort_unstable();
+            // Rows that are kept for a moment are read once or not at all.
+            for table in KEPT {
+                assert!(tables.iter().filter(|read| *read == table).count() <= 1, "{}: {tables:?}", list.field);
+            }
+            tables.retain(|read| !KEPT.contains(&read.as_str()));
             costs.push(tables);
         }
         assert_eq!(costs[0], costs[1], "{}", list.field);
