@@ -95,6 +95,12 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Ends it as a crash does, and waits until its port is free.
+    pub fn crash(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the next line of the log.
     pub fn read_line(&mut self) -> String {
         let mut line = String::new();

@@ -43,7 +43,7 @@ async fn typed_client_comments_once(backend: Backend) {
         let comment = library.comment(movie(), format!("Комментарий {round}"));
         let crash = async {
             tokio::time::sleep(Duration::from_micros(round * 700)).await;
-            server.signal("KILL");
+            server.crash();
             server = Server::start_at(&listen, &args);
         };
         let (comment, ()) = tokio::join!(comment, crash);
