@@ -62,16 +62,25 @@ impl AuditEntry {
         }
     }
 
+    /// The id of whoever changed it, also when the account is gone; null for what was changed at the server's
+    /// command line.
+    async fn actor_id(&self) -> Option<Id<User>> {
+        self.user_id
+    }
+
     /// What was changed: the object's id, or the title of a tag.
     async fn object_id(&self) -> String {
-        self.object_key.parse().map_or_else(|_| self.object_key.clone(), |key| id::encode(&self.object_type, key))
+        match self.key() {
+            Some(key) => id::encode(&self.object_type, key),
+            None => self.object_key.clone(),
+        }
     }
 
     /// The object as it is now; null when it is gone, and for tags.
     async fn object(&self, ctx: &Context<'_>) -> ApiResult<Option<AnyNode>> {
-        match self.object_key.parse() {
-            Ok(key) => node::find_any(ctx, &self.object_type, key).await,
-            Err(_) => Ok(None),
+        match self.key() {
+            Some(key) => node::find_any(ctx, &self.object_type, key).await,
+            None => Ok(None),
         }
     }
 
@@ -79,6 +88,13 @@ impl AuditEntry {
     async fn changes(&self) -> ApiResult<Vec<Change>> {
         serde_json::from_value(self.changes.clone())
             .map_err(|error| ApiError::Internal(format!("an audit entry's changes cannot be read: {error}")))
+    }
+}
+
+impl AuditEntry {
+    /// The key of an object that has an id; the title of a tag may look like one.
+    fn key(&self) -> Option<i32> {
+        if node::has_type(&self.object_type) { self.object_key.parse().ok() } else { None }
     }
 }
 

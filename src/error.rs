@@ -35,7 +35,7 @@ pub enum ApiError {
     Forbidden(&'static str),
     /// Too often, or too many at once: `RATE_LIMITED`.
     RateLimited {
-        /// What is limited, as a sentence's beginning: "too many failed log-ins".
+        /// What is limited, as a sentence's beginning: "too many failed tries".
         what: &'static str,
         /// After how many seconds it is worth trying again.
         retry_after_s: u64,

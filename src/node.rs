@@ -43,7 +43,8 @@ macro_rules! any_node {
             }
         }
 
-        fn has_type(type_name: &str) -> bool {
+        /// Whether objects of this type have ids.
+        pub fn has_type(type_name: &str) -> bool {
             [$($node::TYPE),+].contains(&type_name)
         }
     };

@@ -81,7 +81,11 @@ pub(super) async fn remove(work: &Work, user: Id<User>, field: Option<&str>) -> 
         ..Default::default()
     };
     users::Entity::update(row).exec_without_returning(work.txn()).await?;
-    user_roles::Entity::delete_many().filter(user_roles::Column::UserId.eq(user.key())).exec(work.txn()).await?;
+    let held = || user_roles::Column::UserId.eq(user.key());
+    for row in user_roles::Entity::find().filter(held()).all(work.txn()).await? {
+        audit::record(work, user, Changes::new().field("role", Some(row.role), None)).await?;
+    }
+    user_roles::Entity::delete_many().filter(held()).exec(work.txn()).await?;
     session::end_all(work.txn(), user.key(), None).await?;
     Ok(())
 }

@@ -19,8 +19,8 @@ use crate::error::{ApiError, ApiResult};
 use crate::idempotency::Repeat;
 use crate::kit::form::{Given, path};
 use crate::kit::mutate::{Ending, Outcome, mutate_keyed};
-use crate::kit::{ContextExt, Problems, Rejection, UserError, Work};
-use crate::viewer::Viewer;
+use crate::kit::{ContextExt, Problems, Rejection, UserError, UserErrorCode, Work};
+use crate::viewer::{Viewer, network};
 
 /// What log-ins need beside the database: in the schema's data. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -59,10 +59,39 @@ impl Accounts {
         Ok((Some(hash), same(ctx, &turn, &[("password", &input.password)]).await?))
     }
 
-    fn admit(&self, ctx: &Context<'_>, account: &str) -> ApiResult<Try> {
-        let address = ctx.caller().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address);
-        self.throttle.admit(account, address, Instant::now())
+    /// What is taken already must not be found out by trying: sign-ups that were refused for that count
+    /// like failed log-ins to an account of the address' own.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub(super) fn check_sign_up(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        // Not yet counted: many may sign up at once.
+        self.admit_sign_up(ctx).map(|tried| tried.forget(Instant::now()))
     }
+
+    /// Counts a sign-up if it was refused for what is taken.
+    pub(super) fn count_sign_up(&self, ctx: &Context<'_>, outcome: &ApiResult<Outcome>) {
+        let is_taken = |error: &UserError| error.code == UserErrorCode::Conflict;
+        if let Ok(Outcome { ending: Ending::Refused(errors, _), .. }) = outcome
+            && errors.iter().any(is_taken)
+        {
+            // Whoever has tried too often by now is told so next time.
+            let _ = self.admit_sign_up(ctx);
+        }
+    }
+
+    fn admit_sign_up(&self, ctx: &Context<'_>) -> ApiResult<Try> {
+        // No username has a blank.
+        self.admit(ctx, &format!("sign-up from {}", network(address(ctx))))
+    }
+
+    fn admit(&self, ctx: &Context<'_>, account: &str) -> ApiResult<Try> {
+        self.throttle.admit(account, address(ctx), Instant::now())
+    }
+}
+
+fn address(ctx: &Context<'_>) -> IpAddr {
+    ctx.caller().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
 }
 
 /// Begins a session for whoever knows the password.
@@ -100,7 +129,7 @@ async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &
 }
 
 fn refused(message: &str) -> Outcome {
-    let error = UserError { code: crate::kit::UserErrorCode::BadUserInput, field: None, message: message.to_owned() };
+    let error = UserError { code: UserErrorCode::BadUserInput, field: None, message: message.to_owned() };
     Outcome { ending: Ending::Refused(vec![error], None), repeated: false }
 }
 
@@ -128,6 +157,7 @@ fn settle(tried: Try, outcome: &ApiResult<(Outcome, Token)>) {
 /// # Errors
 /// Top-level errors: too many failures, too many at once.
 pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> ApiResult<Outcome> {
+    refuse_throttled(ctx)?;
     let names = names_of(ctx, viewer(ctx)?.user).await?;
     let mut problems = Problems::new();
     service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
@@ -156,6 +186,7 @@ pub async fn update_profile(ctx: &Context<'_>, input: UpdateProfileInput) -> Api
         })
         .await;
     };
+    refuse_throttled(ctx)?;
     let turn = Accounts::of(ctx).passwords.turn().await?;
     let repeat = same(ctx, &turn, &[("currentPassword", &password)]).await?;
     drop(turn);
@@ -178,6 +209,16 @@ pub async fn delete_account(ctx: &Context<'_>, input: &DeleteAccountInput) -> Ap
     .await
 }
 
+/// Before anything is hashed: whoever has tried too often gets no turn.
+fn refuse_throttled(ctx: &Context<'_>) -> ApiResult<()> {
+    Accounts::of(ctx).admit(ctx, &own_account(viewer(ctx)?)).map(|tried| tried.forget(Instant::now()))
+}
+
+/// The viewer's account for the throttle. No username or address looks like this.
+fn own_account(viewer: Viewer) -> String {
+    format!("{}@", viewer.user)
+}
+
 /// Runs what only whoever knows the viewer's password may do: a stolen token is not enough.
 /// `work` is given what was verified, or nothing.
 async fn with_password<T: serde::Serialize>(
@@ -189,7 +230,7 @@ async fn with_password<T: serde::Serialize>(
 ) -> ApiResult<Outcome> {
     let accounts = Accounts::of(ctx);
     let viewer = viewer(ctx)?;
-    let tried = accounts.admit(ctx, &format!("{}@", viewer.user))?;
+    let tried = accounts.admit(ctx, &own_account(viewer))?;
     let verified = async {
         let turn = accounts.passwords.turn().await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);

@@ -104,12 +104,15 @@ impl AccountMutation {
         #[graphql(desc = "Who wants an account.")] input: SignUpInput,
     ) -> Answer<SignUpPayload> {
         let accounts = Accounts::of(ctx);
+        accounts.check_sign_up(ctx)?;
         let (hash, repeat) = accounts.prepare_sign_up(ctx, &input).await?;
         let token = Token::random();
         let new = NewSession::of(ctx, &token);
         let outcome =
             mutate_keyed(ctx, repeat, async move |work| service::sign_up(work, &input, hash.as_deref(), &new).await)
-                .await?;
+                .await;
+        accounts.count_sign_up(ctx, &outcome);
+        let outcome = outcome?;
         let (token, Shown { user, errors }) = show(ctx, outcome, token).await?;
         Ok(Some(SignUpPayload { token, user, errors }))
     }

@@ -95,7 +95,7 @@ impl Throttle {
 
 fn refuse(wait: Option<Duration>) -> ApiResult<()> {
     match wait {
-        Some(wait) => Err(ApiError::RateLimited { what: "too many failed log-ins", retry_after_s: wait.as_secs() + 1 }),
+        Some(wait) => Err(ApiError::RateLimited { what: "too many failed tries", retry_after_s: wait.as_secs() + 1 }),
         None => Ok(()),
     }
 }

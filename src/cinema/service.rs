@@ -1,8 +1,8 @@
 //! Rules of availabilities: on what terms a cinema shows a movie.
 
 use entity::cinema_online_movie_presence::{ActiveModel, Column, Entity};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, EntityTrait, Set};
+use sea_orm::sea_query::{LockType, OnConflict};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Set};
 
 use super::mutation::{RemoveAvailabilityInput, SetAvailabilityInput};
 use super::{Availability, Cinema};
@@ -18,14 +18,29 @@ use crate::movie::Movie;
 /// `Invalid` with all that is wrong with the input.
 pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Result<Id<Availability>, Rejection> {
     let mut form = Form::new(work);
-    let mut row = ActiveModel { last_update: Set(Some(work.now().fixed_offset())), ..Default::default() };
-    form.must_refer::<Movie>(&mut row.movie_id, "movieId", Given::Value(input.movie_id.clone()), "movie").await?;
-    form.must_refer::<Cinema>(&mut row.cinema_id, "cinemaId", Given::Value(input.cinema_id.clone()), "cinema").await?;
+    let movie = form.find::<Movie>("movieId", &input.movie_id, "movie").await?;
+    let cinema = form.find::<Cinema>("cinemaId", &input.cinema_id, "cinema").await?;
+    let mut row = current_terms(work, movie, cinema).await?;
+    if let (Some(movie), Some(cinema)) = (movie, cinema) {
+        form.fill(&mut row.movie_id, "movieId", movie.key(), |_| Some(movie.encode()));
+        form.fill(&mut row.cinema_id, "cinemaId", cinema.key(), |_| Some(cinema.encode()));
+    }
     form.must(&mut row.price, "price", Given::Value(input.price), money(8));
     form.must(&mut row.rating, "rating", Given::Value(input.rating), whole(1..=5));
     form.must(&mut row.discount, "discountPercent", input.discount_percent, whole(0..=100));
     form.may(&mut row.view_count, "viewCount", input.view_count, check_count);
     let changes = form.check()?;
+    if let Some(&known) = row.id.try_as_ref() {
+        let id = Id::new(known);
+        if !changes.is_empty() {
+            row.last_update = Set(Some(work.now().fixed_offset()));
+            Entity::update(row).exec_without_returning(work.txn()).await?;
+            audit::record(work, id, changes).await?;
+        }
+        return Ok(id);
+    }
+    row.last_update = Set(Some(work.now().fixed_offset()));
+    // Somebody may be making the same row.
     let terms = [Column::Price, Column::Rating, Column::Discount, Column::ViewCount, Column::LastUpdate];
     let given = terms.into_iter().filter(|column| row.get(*column).is_set());
     let again = OnConflict::columns([Column::MovieId, Column::CinemaId]).update_columns(given).to_owned();
@@ -33,6 +48,23 @@ pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Resu
     let id = Id::new(inserted.last_insert_id);
     audit::record(work, id, changes).await?;
     Ok(id)
+}
+
+/// The row of a movie at a cinema, which stays until the transaction ends; an empty one if there is none.
+async fn current_terms(
+    work: &Work,
+    movie: Option<Id<Movie>>,
+    cinema: Option<Id<Cinema>>,
+) -> Result<ActiveModel, Rejection> {
+    let empty = <ActiveModel as Default>::default;
+    let (Some(movie), Some(cinema)) = (movie, cinema) else { return Ok(empty()) };
+    let found = Entity::find()
+        .filter(Column::MovieId.eq(movie.key()))
+        .filter(Column::CinemaId.eq(cinema.key()))
+        .lock(LockType::NoKeyUpdate)
+        .one(work.txn())
+        .await?;
+    Ok(found.map_or_else(empty, IntoActiveModel::into_active_model))
 }
 
 fn check_count(problems: &mut Problems, field: &str, BigInt(count): BigInt) -> i64 {

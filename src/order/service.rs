@@ -17,8 +17,10 @@ const ONCE: Constraint = Constraint::unique(
     "user_movie_orders_m2m_pk2",
     "user_movie_orders.user_id, user_movie_orders.movie_id, user_movie_orders.online_cinema_id",
     "input.movieId",
-    "you have ordered this movie at this cinema already",
+    ORDERED,
 );
+
+const ORDERED: &str = "you have ordered this movie at this cinema already";
 
 /// Orders a movie for the viewer.
 ///
@@ -40,6 +42,14 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
         .one(work.txn())
         .await?
         .ok_or_else(not_shown)?;
+    // The insertion would say so too, but take an id for each try.
+    let ordered = orders::Entity::find()
+        .filter(orders::Column::UserId.eq(work.viewer()?.user))
+        .filter(orders::Column::MovieId.eq(movie.key()))
+        .filter(orders::Column::OnlineCinemaId.eq(cinema.key()));
+    if ordered.one(work.txn()).await?.is_some() {
+        return Err(UserError::conflict(path("movieId"), ORDERED).into());
+    }
     let Money(price) = student_price(Money::round(terms.price), terms.discount);
     let row = orders::ActiveModel {
         cinema_order_id: Set(Builder::from_random_bytes(rand::random()).into_uuid()),

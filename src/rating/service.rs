@@ -1,7 +1,7 @@
 //! Rules of ratings. Triggers keep the totals, in the same transaction.
 
 use entity::users_rating;
-use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::sea_query::{Expr, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::Rating;
@@ -28,6 +28,9 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
     let gone = || UserError::not_found(path("subjectId"), "movie or publication");
     let Some(subject) = subject else { return Err(gone().into()) };
     let user = users_rating::Column::UserId;
+    if let Some(id) = change(work, subject, input.rating).await? {
+        return Ok(id);
+    }
     let values = vec![
         (user, Expr::value(work.viewer()?.user)),
         (users_rating::Column::Rating, Expr::value(input.rating)),
@@ -46,6 +49,22 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
         .take();
     let row = work.txn().query_one(&upsert).await?.ok_or_else(gone)?;
     Ok(Id::new(row.try_get_by_index(0)?))
+}
+
+/// Changes an earlier rating, if there is one. The insertion could do that too, but takes an id for each
+/// try, and ids are 31 bits.
+async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<Id<Rating>>, Rejection> {
+    let (own, key) = subject.column(users_rating::Column::MovieId, users_rating::Column::PublicationId);
+    let update = Query::update()
+        .table(users_rating::Entity)
+        .value(users_rating::Column::Rating, rating)
+        .value(users_rating::Column::CreatedAt, work.now().fixed_offset())
+        .and_where(own.eq(key))
+        .and_where(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .returning_col(users_rating::Column::Id)
+        .take();
+    let changed = work.txn().query_one(&update).await?;
+    Ok(changed.map(|row| row.try_get_by_index(0)).transpose()?.map(Id::new))
 }
 
 /// Takes back the viewer's rating of a subject.

@@ -564,11 +564,20 @@ async fn every_change_is_in_the_audit_log(backend: Backend) {
     let admin = app.sign_in("boss", "admin").await;
     let terms =
         json!({ "movieId": global_id("Movie", 1), "cinemaId": global_id("Cinema", 1), "price": "1", "rating": 1 });
-    let id = editor.done("setAvailability", terms, "availability { id }").await["availability"]["id"].clone();
-    editor.done("createTag", json!({ "title": "Нуар" }), "tag { title }").await;
+    let id = editor.done("setAvailability", terms.clone(), "availability { id }").await["availability"]["id"].clone();
+    // The same terms again are no change; others are one beside what they were.
+    editor.done("setAvailability", terms.clone(), "availability { id }").await;
+    let mut dearer = terms;
+    dearer["price"] = json!("2.5");
+    editor.done("setAvailability", dearer, "availability { id }").await;
+    let query = "{ auditLog(first: 2) { nodes { objectId changes { field before after } } } }";
+    let log = admin.data(query, json!({})).await;
+    let price = json!([{ "field": "price", "before": "1.00", "after": "2.50" }]);
+    assert_eq!(log["auditLog"]["nodes"][0], json!({ "objectId": id, "changes": price }));
+    assert_eq!(log["auditLog"]["nodes"][1]["objectId"], id);
+    editor.done("createTag", json!({ "title": "1917" }), "tag { title }").await;
     editor.done("updatePerson", json!({ "id": global_id("Person", 3), "lastName": "Ли" }), "person { id }").await;
-    let query =
-        "{ auditLog(first: 3) { nodes { action objectType objectId actor { username } changes { field after } } } }";
+    let query = "{ auditLog(first: 3) { nodes { action objectType objectId actor { username } actorId changes { field after } } } }";
     let log = admin.data(query, json!({})).await;
     let nodes = &log["auditLog"]["nodes"];
     assert_eq!(nodes[0]["changes"], json!([{ "field": "lastName", "after": "Ли" }]));
@@ -576,6 +585,7 @@ async fn every_change_is_in_the_audit_log(backend: Backend) {
         (&nodes[0]["actor"]["username"], &nodes[0]["objectId"]),
         (&json!("editor"), &json!(global_id("Person", 3)))
     );
-    assert_eq!((&nodes[1]["action"], &nodes[1]["objectId"]), (&json!("createTag"), &json!("Нуар")));
+    assert_eq!(nodes[0]["actorId"], json!(global_id("User", editor.id)));
+    assert_eq!((&nodes[1]["action"], &nodes[1]["objectId"]), (&json!("createTag"), &json!("1917")));
     assert_eq!((&nodes[2]["action"], &nodes[2]["objectId"]), (&json!("setAvailability"), &id));
 }

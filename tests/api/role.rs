@@ -103,6 +103,7 @@ async fn changes_of_roles_are_in_the_audit_log(backend: Backend) {
     }
     admin.done("revokeRole", role_of(&anna, "EDITOR"), "").await;
     admin.refused("revokeRole", role_of(&anna, "EDITOR")).await;
+    admin.done("grantRole", role_of(&anna, "EDITOR"), "").await;
     admin.done("deleteUser", json!({ "id": global_id("User", anna.id) }), "").await;
     let query = "{ auditLog(orderBy: OLDEST) { totalCount nodes { action objectType objectId actor { username }
         object { id } changes { field before after } } } }";
@@ -117,6 +118,8 @@ async fn changes_of_roles_are_in_the_audit_log(backend: Backend) {
     let expected = [
         entry("grantRole", "role", Value::Null, json!("editor")),
         entry("revokeRole", "role", json!("editor"), Value::Null),
+        entry("grantRole", "role", Value::Null, json!("editor")),
+        entry("deleteUser", "role", json!("editor"), Value::Null),
         entry("deleteUser", "username", json!("anna"), Value::Null),
     ];
     assert_eq!(data["auditLog"]["nodes"], json!(expected));

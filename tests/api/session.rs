@@ -10,7 +10,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 
-use crate::app::{TestApp, User};
+use crate::app::{TestApp, User, new_account};
 use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -205,10 +205,17 @@ async fn failures_are_answered_alike_and_throttled(backend: Backend) {
         }
         // Even the right password is not looked at any more.
         let answer = app.nobody().send("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
-        assert!(answer.errors()[0].starts_with("RATE_LIMITED too many failed log-ins; try again in "), "{answer}");
+        assert!(answer.errors()[0].starts_with("RATE_LIMITED too many failed tries; try again in "), "{answer}");
         let seconds = answer.0["errors"][0]["extensions"]["retryAfterSeconds"].as_u64().unwrap();
         assert!((800..=901).contains(&seconds), "{answer}");
     }
+    // Nor can names be tried out by signing up; others still may.
+    for _ in 0..3 {
+        let refused = app.nobody().refused("signUp", new_account("anna", PASSWORD)).await;
+        assert!(refused[0].starts_with("CONFLICT"), "{refused:?}");
+    }
+    let answer = app.nobody().send("signUp", new_account("boris2", PASSWORD), "token").await;
+    assert!(answer.errors()[0].starts_with("RATE_LIMITED"), "{answer}");
     // Another account from the same address: its own tries, and success takes failures back.
     for _ in 0..4 {
         for _ in 0..2 {
