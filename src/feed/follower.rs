@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use super::cursor::Cursor;
 use super::event::{Event, Mark, Position, Stop, Topic};
-use super::hub::{Closed, Found, Hub, Inbox};
+use super::hub::{Closed, Found, History, Hub, Inbox};
+use super::source::Page;
+use super::tail::{TIMEOUT, Trouble};
 
 /// Events that are read from the table at once.
 const PAGE: usize = 256;
@@ -19,7 +23,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub struct Follower {
     hub: Arc<Hub>,
     topic: Topic,
-    epoch: Arc<str>,
+    history: History,
     /// Everything up to here was given out, or is `ready`, or is not of the topic.
     covered: Position,
     /// The event at `covered`, if there is one and it was not yet seen that it is in the table.
@@ -31,9 +35,8 @@ pub struct Follower {
 impl Follower {
     /// Follows from now on: what is committed after this call comes.
     pub fn begin(hub: Arc<Hub>, topic: Topic) -> Self {
-        let (epoch, _) = hub.position();
-        let (inbox, mark) = hub.follow(topic);
-        Self { hub, topic, epoch, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
+        let (inbox, history, mark) = hub.follow(topic);
+        Self { hub, topic, history, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
     }
 
     /// Goes on behind `cursor`. Whether that is possible may show only when what was missed is read.
@@ -41,17 +44,18 @@ impl Follower {
     /// # Errors
     /// The cursor is of another epoch, or of an event that never was.
     pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &Cursor) -> Result<Self, Stop> {
-        let anchor = match hub.find(cursor)? {
+        let (found, history) = hub.find(cursor)?;
+        let anchor = match found {
             Found::Recent => None,
             Found::Elsewhere => Some(cursor.mark),
         };
-        let (epoch, covered) = (cursor.epoch.as_str().into(), cursor.mark.position);
-        Ok(Self { hub, topic, epoch, covered, anchor, ready: VecDeque::new(), inbox: None })
+        let covered = cursor.mark.position;
+        Ok(Self { hub, topic, history, covered, anchor, ready: VecDeque::new(), inbox: None })
     }
 
     /// The feed's epoch, in which all of its events are.
     pub fn epoch(&self) -> &str {
-        &self.epoch
+        &self.history.epoch
     }
 
     /// Where a follower stands that is caught up.
@@ -103,7 +107,7 @@ impl Follower {
     /// Reads on from memory, or from the table where that does not reach back.
     async fn catch_up(&mut self) -> Result<(), Stop> {
         if self.anchor.is_none()
-            && let Some(recent) = self.hub.read(&self.epoch, self.covered, self.topic, PAGE)?
+            && let Some(recent) = self.hub.read(&self.history, self.covered, self.topic, PAGE)?
         {
             self.ready = recent.events;
             self.covered = recent.covered;
@@ -112,19 +116,16 @@ impl Follower {
         }
         let after = self.anchor.unwrap_or(Mark { position: self.covered, at_us: -1 });
         let page = loop {
-            let read = async {
-                let mut connection = self.hub.source.connect().await?;
-                connection.read(after, Some(self.topic), i64::try_from(PAGE).unwrap_or(i64::MAX)).await
-            };
-            match read.await {
+            match self.read_table(after).await {
                 Ok(page) => break page,
                 Err(error) => {
                     tracing::warn!("cannot read what a listener missed, trying again: {error}");
-                    tokio::time::sleep(RETRY).await;
+                    sleep(RETRY).await;
                 }
             }
         };
-        if page.epoch != self.epoch || (self.anchor.is_some() && !page.intact) {
+        let lost = self.anchor.is_some() && !page.intact;
+        if lost || page.epoch != self.history.epoch || !self.hub.follows(&self.history) {
             return Err(Stop::Expired);
         }
         let full = page.events.len() == PAGE;
@@ -133,13 +134,29 @@ impl Follower {
                 self.covered = last.mark.position;
                 self.anchor = Some(last.mark);
             }
-            _ => {
-                self.covered = self.covered.max(page.edge.position);
+            last => {
+                // The horizon alone is no place to keep: it counts transactions that a crash undoes, and
+                // their numbers are given out again. Those below an event that was read are not.
+                let (_, read) = self.hub.position();
+                let edge = page.edge.position.min(read.position);
+                self.covered = last.map_or(self.covered, |last| last.mark.position).max(self.covered).max(edge);
                 self.anchor = None;
             }
         }
         self.ready = page.events.into();
         Ok(())
+    }
+
+    async fn read_table(&self, after: Mark) -> Result<Page, Trouble> {
+        let mut connection = self.hub.source.connect().await?;
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        match timeout(TIMEOUT, connection.read(after, Some(self.topic), limit)).await {
+            Ok(page) => Ok(page?),
+            Err(_) => {
+                connection.discard();
+                Err(Trouble::Silence)
+            }
+        }
     }
 
     fn leave(&mut self) {
@@ -152,5 +169,38 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+    use crate::feed::Source;
+    use crate::feed::event::Kinds;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    /// As it is after a failover that has lost events: the epoch is the same.
+    #[tokio::test]
+    async fn who_has_no_inbox_yet_is_told_of_a_lost_history() {
+        let page = || Page {
+            epoch: "abcdefabcdef".into(),
+            intact: true,
+            waiting: None,
+            edge: Mark::default(),
+            events: Vec::new(),
+        };
+        // Never connected to: all is in memory.
+        let source = Source::Sqlite(SqlitePoolOptions::new().connect_lazy("sqlite::memory:").unwrap());
+        let hub = Arc::new(Hub::new(source, page()));
+        let cursor = Cursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
+        let topic = Topic { kinds: Kinds::Added, about: None };
+        let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
+        let (mut before, mut caught_up) = (resume(), resume());
+        assert!(caught_up.missed().await.unwrap().is_none());
+        hub.restart(page());
+        assert_eq!(before.missed().await.unwrap_err(), Stop::Expired);
+        assert_eq!(caught_up.missed().await.unwrap_err(), Stop::Expired);
+        assert!(resume().missed().await.unwrap().is_none());
     }
 }

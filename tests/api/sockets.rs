@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_graphql::futures_util::{SinkExt, StreamExt};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, Statement};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
@@ -261,6 +261,67 @@ pub async fn begin_session(app: &TestApp) -> String {
     };
     sessions::Entity::insert(session).exec(&db).await.unwrap();
     token
+}
+
+/// A socket that listens has a mutation under way when the server is told to stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_is_answered_by_a_server_that_stops() {
+    let app = start(Backend::Postgres, &[]).await;
+    let token = begin_session(&app).await;
+    let after = cursor(&app).await;
+    let mut socket = Socket::open(&app).await;
+    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.subscribe("1", ADDED, json!({ "after": after })).await;
+    say(&app, "раз").await;
+    assert_eq!(socket.hear_comment().await.0, "раз");
+    let (holder, db) = (app.sql().await, app.sql().await);
+    holder.execute_unprepared("BEGIN; LOCK TABLE comments IN SHARE MODE").await.unwrap();
+    let add = "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { text } } }";
+    let input = json!({ "subjectId": global_id("Movie", 1), "text": "На прощание" });
+    socket.subscribe("2", add, json!({ "input": input })).await;
+    let waits = "SELECT 1 AS one FROM pg_locks WHERE NOT granted AND relation = 'comments'::regclass";
+    let begun = std::time::Instant::now();
+    while db.query_one_raw(Statement::from_string(DbBackend::Postgres, waits)).await.unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the mutation waits for the table");
+    }
+    let address = app.origin.trim_start_matches("http://").to_owned();
+    let stopped = tokio::spawn(app.stop());
+    // Listening has ended when nobody can connect any more.
+    while TcpStream::connect(&address).await.is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "the server stops");
+    }
+    holder.execute_unprepared("COMMIT").await.unwrap();
+    let message = socket.hear().await;
+    assert_eq!(message["payload"]["data"]["addComment"]["comment"]["text"], "На прощание", "{message}");
+    assert_eq!(socket.hear_end().await.0, 1012);
+    timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap();
+}
+
+/// Clients take an error for the end: who finds no room waits, and is sent away to come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_lets_listeners_wait() {
+    let app = start(Backend::Postgres, &["--limit-requests", "1", "--request-timeout-ms", "3000"]).await;
+    let after = cursor(&app).await;
+    let holder = app.sql().await;
+    holder.execute_unprepared("BEGIN; LOCK TABLE movies IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let hanging = "{ movies { totalCount } }";
+    let mut socket = Socket::begin(&app).await;
+    socket.subscribe("1", hanging, json!({})).await;
+    socket.subscribe("2", ADDED, json!({ "after": after })).await;
+    holder.execute_unprepared("COMMIT").await.unwrap();
+    assert_eq!(socket.hear().await["id"], "1");
+    assert_eq!(socket.hear().await["type"], "complete");
+    say(&app, "раз").await;
+    assert_eq!(socket.hear_comment().await.0, "раз");
+    // The first takes all its time, the second begins then, and the third has waited too long.
+    holder.execute_unprepared("BEGIN; LOCK TABLE movies IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    for id in ["3", "4", "5"] {
+        socket.subscribe(id, hanging, json!({})).await;
+    }
+    let (code, reason) = socket.hear_end().await;
+    assert_eq!(code, 1013, "{reason}");
+    assert!(reason.contains("try again"), "{reason}");
 }
 
 async fn closes(app: &TestApp, init: bool, message: Message) -> (u16, String) {
