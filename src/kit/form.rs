@@ -25,9 +25,17 @@ use super::scalar::{Date, Money};
 use crate::audit::Changes;
 
 /// What a column can hold.
-pub trait Storable: Into<Value> + ToString {}
+pub trait Storable: Into<Value> + ToString + Clone {
+    /// As the audit log shows it: databases give money back with other numbers of decimals.
+    fn shown(&self) -> String {
+        match self.clone().into() {
+            Value::Decimal(Some(money)) => format!("{money:.2}"),
+            _ => self.to_string(),
+        }
+    }
+}
 
-impl<V: Into<Value> + ToString> Storable for V {}
+impl<V: Into<Value> + ToString + Clone> Storable for V {}
 
 /// An input that is being checked.
 #[derive(Debug)]
@@ -59,7 +67,7 @@ impl<'a> Form<'a> {
             Given::Null => self.problems.bad_input(path(field), NOT_NULL),
             Given::Value(value) => {
                 if let Some(value) = self.check_value(field, value, check) {
-                    self.fill(column, field, value, |value| Some(value.to_string()));
+                    self.fill(column, field, value, |value| Some(value.shown()));
                 }
             }
         }
@@ -83,7 +91,7 @@ impl<'a> Form<'a> {
                 value => value,
             },
         };
-        self.fill(column, field, value, |value| value.as_ref().map(ToString::to_string));
+        self.fill(column, field, value, |value| value.as_ref().map(Storable::shown));
     }
 
     /// Fills a column that refers to an `N`, which stays until the transaction ends. `what` is an
