@@ -133,8 +133,12 @@ impl Follower {
                 self.covered = last.mark.position;
                 self.anchor = Some(last.mark);
             }
-            _ => {
-                self.covered = self.covered.max(page.edge.position);
+            last => {
+                // The horizon alone is no place to keep: it counts transactions that a crash undoes, and
+                // their numbers are given out again. Those below an event that was read are not.
+                let (_, read) = self.hub.position();
+                let edge = page.edge.position.min(read.position);
+                self.covered = last.map_or(self.covered, |last| last.mark.position).max(self.covered).max(edge);
                 self.anchor = None;
             }
         }

@@ -52,7 +52,8 @@ pub struct Page {
     /// For how long the first event has waited that is committed and may not be read yet, because
     /// something before it might still be.
     pub waiting: Option<Duration>,
-    /// Nothing will ever be added up to here. For [`Connection::read_newest`]: where `events` begin.
+    /// Nothing will be added up to here, unless a crash undoes the transactions that this counts. For
+    /// [`Connection::read_newest`]: where `events` begin.
     pub edge: Mark,
     /// The events in order.
     pub events: Vec<Event>,
