@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_graphql::futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use async_graphql::{Context, Executor, Request, Response, ServerError, Value};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
 
 use super::cursor::Cursor;
 use super::event::{Event, Stop, Topic};
@@ -90,6 +91,10 @@ fn send(event: Event, epoch: &str) -> Sent {
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// How long one execution may take. The database stops its statements long before: one that takes longer
+/// waits for a database that is gone without a word. Its listeners are sent away and come back.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How often an event is executed whose execution fails for another reason than that the database
 /// is away.
 const TRIES_MAX: u32 = 3;
@@ -129,12 +134,15 @@ impl Execution {
             if self.events.send(sent.clone()).await.is_err() {
                 break;
             }
-            let Some(outcome) = self.outcomes.next().await else { break };
+            let outcome = timeout(PATIENCE, self.outcomes.next()).await.inspect_err(|_| {
+                tracing::warn!("an event was not executed within {PATIENCE:?}: who listens to it has to come back");
+            });
+            let Ok(Some(outcome)) = outcome else { break };
             let give_up = !outcome.errors.is_empty() && tries >= TRIES_MAX && !is_away(&outcome);
             if outcome.errors.is_empty() || give_up || is_final(&outcome) {
                 return Payload::new(&outcome, Some(sent.cursor));
             }
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             pause = RETRY_MAX.min(pause * 2);
         }
         Err(End::Stopping)

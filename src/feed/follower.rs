@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use super::cursor::Cursor;
 use super::event::{Event, Mark, Position, Stop, Topic};
 use super::hub::{Closed, Found, Hub, Inbox};
+use super::source::Page;
+use super::tail::{TIMEOUT, Trouble};
 
 /// Events that are read from the table at once.
 const PAGE: usize = 256;
@@ -112,15 +116,11 @@ impl Follower {
         }
         let after = self.anchor.unwrap_or(Mark { position: self.covered, at_us: -1 });
         let page = loop {
-            let read = async {
-                let mut connection = self.hub.source.connect().await?;
-                connection.read(after, Some(self.topic), i64::try_from(PAGE).unwrap_or(i64::MAX)).await
-            };
-            match read.await {
+            match self.read_table(after).await {
                 Ok(page) => break page,
                 Err(error) => {
                     tracing::warn!("cannot read what a listener missed, trying again: {error}");
-                    tokio::time::sleep(RETRY).await;
+                    sleep(RETRY).await;
                 }
             }
         };
@@ -144,6 +144,18 @@ impl Follower {
         }
         self.ready = page.events.into();
         Ok(())
+    }
+
+    async fn read_table(&self, after: Mark) -> Result<Page, Trouble> {
+        let mut connection = self.hub.source.connect().await?;
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        match timeout(TIMEOUT, connection.read(after, Some(self.topic), limit)).await {
+            Ok(page) => Ok(page?),
+            Err(_) => {
+                connection.discard();
+                Err(Trouble::Silence)
+            }
+        }
     }
 
     fn leave(&mut self) {

@@ -17,7 +17,7 @@ use crate::metrics;
 const PAGE: usize = 1_000;
 
 /// A statement that takes longer comes from a database that is gone.
-const TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Between two looks, however many hints come.
 const GAP_MIN: Duration = Duration::from_millis(1);
@@ -46,7 +46,7 @@ pub(super) struct Tail {
 
 /// Why there is nothing to read at the moment.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(super) enum Trouble {
     #[error("{0}")]
     Read(#[from] sqlx::Error),
     #[error("{0}")]
