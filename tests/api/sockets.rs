@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_graphql::futures_util::{SinkExt, StreamExt};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, Statement};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
@@ -261,6 +261,41 @@ pub async fn begin_session(app: &TestApp) -> String {
     };
     sessions::Entity::insert(session).exec(&db).await.unwrap();
     token
+}
+
+/// A socket that listens has a mutation under way when the server is told to stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_is_answered_by_a_server_that_stops() {
+    let app = start(Backend::Postgres, &[]).await;
+    let token = begin_session(&app).await;
+    let after = cursor(&app).await;
+    let mut socket = Socket::open(&app).await;
+    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.subscribe("1", ADDED, json!({ "after": after })).await;
+    say(&app, "раз").await;
+    assert_eq!(socket.hear_comment().await.0, "раз");
+    let (holder, db) = (app.sql().await, app.sql().await);
+    holder.execute_unprepared("BEGIN; LOCK TABLE comments IN SHARE MODE").await.unwrap();
+    let add = "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { text } } }";
+    let input = json!({ "subjectId": global_id("Movie", 1), "text": "На прощание" });
+    socket.subscribe("2", add, json!({ "input": input })).await;
+    let waits = "SELECT 1 AS one FROM pg_locks WHERE NOT granted AND relation = 'comments'::regclass";
+    let begun = std::time::Instant::now();
+    while db.query_one_raw(Statement::from_string(DbBackend::Postgres, waits)).await.unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the mutation waits for the table");
+    }
+    let address = app.origin.trim_start_matches("http://").to_owned();
+    let stopped = tokio::spawn(app.stop());
+    // Listening has ended when nobody can connect any more.
+    while TcpStream::connect(&address).await.is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "the server stops");
+    }
+    holder.execute_unprepared("COMMIT").await.unwrap();
+    let message = socket.hear().await;
+    assert_eq!(message["payload"]["data"]["addComment"]["comment"]["text"], "На прощание", "{message}");
+    assert_eq!(socket.hear_end().await.0, 1012);
+    timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap();
 }
 
 async fn closes(app: &TestApp, init: bool, message: Message) -> (u16, String) {

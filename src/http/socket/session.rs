@@ -50,6 +50,8 @@ pub(super) struct Session<E> {
     checked: Instant,
     begun: u64,
     results: u64,
+    /// The server stops, or sends this client elsewhere.
+    finishing: bool,
 }
 
 /// An operation with its id, which is written as a JSON string.
@@ -98,6 +100,7 @@ impl<E: Executor> Session<E> {
             checked: now,
             begun: 0,
             results: 0,
+            finishing: false,
         }
     }
 
@@ -110,8 +113,10 @@ impl<E: Executor> Session<E> {
     pub(super) async fn run(&mut self, socket: &mut Socket) -> Close {
         let mut alarm = std::pin::pin!(sleep_until(self.opened + self.endpoint.limits.init_timeout()));
         loop {
-            if let Err(close) = self.turn(socket, alarm.as_mut()).await {
-                return close;
+            match self.turn(socket, alarm.as_mut()).await {
+                Ok(()) => {}
+                Err(close) if close == Close::RESTART => return self.finish(socket, close).await,
+                Err(close) => return close,
             }
         }
     }
@@ -121,7 +126,7 @@ impl<E: Executor> Session<E> {
         tokio::select! {
             biased;
             // An error means that the server is gone.
-            _ = self.stopping.changed() => return self.stop(socket).await,
+            _ = self.stopping.changed() => return Err(Close::RESTART),
             () = &mut alarm => {
                 let next = self.look_round(socket).await?;
                 alarm.reset(next);
@@ -271,19 +276,36 @@ impl<E: Executor> Session<E> {
                 self.say(socket, message::complete(id)).await
             }
             Step::Lagged => Err(Close::LAGGED),
-            Step::Stopping => Err(Close::RESTART),
+            Step::Stopping => {
+                self.forget(id);
+                Err(Close::RESTART)
+            }
             Step::SignedOut => Err(Close::FORBIDDEN),
         }
     }
 
-    /// Lets queries and mutations finish.
-    async fn stop(&mut self, socket: &mut Socket) -> Result<(), Close> {
+    /// Lets queries and mutations finish before the socket is closed: a mutation may have been committed
+    /// already.
+    async fn finish(&mut self, socket: &mut Socket, close: Close) -> Close {
+        self.finishing = true;
         while self.active.iter().any(|active| !active.listening) {
             let Some((id, step)) = self.operations.next().await else { break };
-            self.pass_on(socket, &id, step).await?;
-            self.write(socket, <Socket as Sink<Message>>::poll_flush).await?;
+            let said = match step {
+                // Subscriptions go on elsewhere.
+                Step::Stopping | Step::Lagged => {
+                    self.forget(&id);
+                    continue;
+                }
+                step => self.pass_on(socket, &id, step).await,
+            };
+            if let Err(close) = said {
+                return close;
+            }
+            if let Err(close) = self.write(socket, <Socket as Sink<Message>>::poll_flush).await {
+                return close;
+            }
         }
-        Err(Close::RESTART)
+        close
     }
 
     /// Looks whether the client is still there and signed in; gives back when to look again.
@@ -327,7 +349,7 @@ impl<E: Executor> Session<E> {
         tokio::select! {
             biased;
             done = work => done.map_err(|_| Close::Lost),
-            _ = self.stopping.changed() => Err(Close::Lost),
+            _ = self.stopping.changed(), if !self.finishing => Err(Close::Lost),
             () = sleep(self.endpoint.limits.write_timeout()) => {
                 metrics::count_limit("write-timeout-ms");
                 Err(Close::Lost)
