@@ -112,8 +112,12 @@ impl Listener {
                 }
                 (Some("ping"), _) => socket.say(json!({ "type": "pong" })).await?,
                 (Some("error"), _) => {
-                    let expired = message["payload"][0]["extensions"]["code"] == "CURSOR_EXPIRED";
-                    return Ok(if expired { Over::Expired } else { Over::Refused(message["payload"].clone()) });
+                    let reason = message["payload"].clone();
+                    return match reason[0]["extensions"]["code"].as_str() {
+                        Some("CURSOR_EXPIRED") => Ok(Over::Expired),
+                        Some("UNAVAILABLE" | "TIMEOUT") => bail!("not at the moment: {reason}"),
+                        _ => Ok(Over::Refused(reason)),
+                    };
                 }
                 (Some("complete"), Some("added")) => bail!("the server has nothing more to say"),
                 _ => {}

@@ -152,7 +152,7 @@ impl<E: Executor> Listener<E> {
                 }
                 Some(Step::Complete) => return self.complete(text),
                 Some(Step::Lagged) => return self.break_off(text, "lagged"),
-                Some(Step::Stopping) => return self.break_off(text, "stopping"),
+                Some(Step::Stopping | Step::Unavailable(_)) => return self.break_off(text, "stopping"),
                 Some(Step::SignedOut) => return self.break_off(text, "signed out"),
                 Some(Step::Listening) | None => {}
             }

@@ -74,8 +74,8 @@ impl<E: Executor> Endpoint<E> {
         match self.read(request).await? {
             Asked::One(operation) => {
                 let safe = method != Method::POST;
-                let ask =
-                    Ask { operation: *operation, caller, token: token.clone(), safe, streams: events, resume_from };
+                let (operation, token_too) = (*operation, token.clone());
+                let ask = Ask { operation, caller, token: token_too, safe, streams: events, waits: false, resume_from };
                 match self.begin(ask).await? {
                     Begun::One(outcome) => Ok(match answer {
                         Some(answer) => respond::respond(*outcome, answer),
@@ -91,7 +91,7 @@ impl<E: Executor> Endpoint<E> {
             Asked::Batch(operations) => {
                 let answer = answer.ok_or_else(Refusal::not_acceptable)?;
                 let batch = self.execute_batch(operations, caller, token.as_deref());
-                Ok(respond::respond_batch(&self.in_time(batch).await?, answer))
+                Ok(respond::respond_batch(&self.in_time(false, batch).await?, answer))
             }
         }
     }
@@ -101,8 +101,8 @@ impl<E: Executor> Endpoint<E> {
     /// # Errors
     /// The operation is not executed, or takes too long.
     pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
-        let Ask { operation, mut caller, token, safe, streams, resume_from } = ask;
-        self.in_time(async {
+        let Ask { operation, mut caller, token, safe, streams, waits, resume_from } = ask;
+        self.in_time(waits, async {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
@@ -123,12 +123,19 @@ impl<E: Executor> Endpoint<E> {
         .await
     }
 
-    /// Does work for one of the requests that may run at a time, within a request's time.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    /// Does work for one of the requests that may run at a time, within a request's time. Where that is
+    /// not refused at once, the wait for its turn has as much.
+    async fn in_time<T>(&self, waits: bool, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+        let time = self.limits.request_timeout();
         // One that waits for its body does not hold up others.
-        let _permit = self.running.try_acquire().map_err(|_| Refusal::busy(self.limits.limit_requests))?;
+        let permit = match waits {
+            // Nobody closes the semaphore.
+            true => timeout(time, self.running.acquire()).await.ok().and_then(Result::ok),
+            false => self.running.try_acquire().ok(),
+        };
+        let _permit = permit.ok_or_else(|| Refusal::busy(self.limits.limit_requests))?;
         let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms));
-        timeout(self.limits.request_timeout(), work).await.unwrap_or_else(too_late)
+        timeout(time, work).await.unwrap_or_else(too_late)
     }
 
     async fn read(&self, request: Request) -> Result<Asked, Refusal> {

@@ -26,6 +26,9 @@ pub(super) struct Ask {
     pub(super) safe: bool,
     /// Whether the caller reads streams.
     pub(super) streams: bool,
+    /// Whether it waits for its turn where the server is busy: clients of a socket take a refusal for
+    /// the end, and all come back at once when another server has stopped.
+    pub(super) waits: bool,
     pub(super) resume_from: Option<ResumeFrom>,
 }
 
@@ -46,6 +49,9 @@ pub(super) enum Step {
     Refused(Vec<ServerError>),
     /// The last one: that was all.
     Complete,
+    /// The last one: there is no room for it, or nobody can tell at the moment whose it is. It may be
+    /// asked for again.
+    Unavailable(Box<ServerError>),
     /// The last one: its client is too slow.
     Lagged,
     /// The last one: the server stops.
@@ -94,8 +100,11 @@ impl Running {
             }
             Err(refusal) => {
                 refusal.count();
-                let signed_out = refusal.status == Some(StatusCode::UNAUTHORIZED);
-                self.end(if signed_out { Step::SignedOut } else { Step::Refused(vec![*refusal.error]) })
+                self.end(match refusal.status {
+                    Some(StatusCode::UNAUTHORIZED) => Step::SignedOut,
+                    Some(StatusCode::SERVICE_UNAVAILABLE) => Step::Unavailable(refusal.error),
+                    _ => Step::Refused(vec![*refusal.error]),
+                })
             }
         }
     }

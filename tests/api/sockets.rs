@@ -298,6 +298,32 @@ async fn a_mutation_is_answered_by_a_server_that_stops() {
     timeout(PATIENCE, stopped).await.expect("it stops in time").unwrap();
 }
 
+/// Clients take an error for the end: who finds no room waits, and is sent away to come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_server_lets_listeners_wait() {
+    let app = start(Backend::Postgres, &["--limit-requests", "1", "--request-timeout-ms", "3000"]).await;
+    let after = cursor(&app).await;
+    let holder = app.sql().await;
+    holder.execute_unprepared("BEGIN; LOCK TABLE movies IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let hanging = "{ movies { totalCount } }";
+    let mut socket = Socket::begin(&app).await;
+    socket.subscribe("1", hanging, json!({})).await;
+    socket.subscribe("2", ADDED, json!({ "after": after })).await;
+    holder.execute_unprepared("COMMIT").await.unwrap();
+    assert_eq!(socket.hear().await["id"], "1");
+    assert_eq!(socket.hear().await["type"], "complete");
+    say(&app, "раз").await;
+    assert_eq!(socket.hear_comment().await.0, "раз");
+    // The first takes all its time, the second begins then, and the third has waited too long.
+    holder.execute_unprepared("BEGIN; LOCK TABLE movies IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    for id in ["3", "4", "5"] {
+        socket.subscribe(id, hanging, json!({})).await;
+    }
+    let (code, reason) = socket.hear_end().await;
+    assert_eq!(code, 1013, "{reason}");
+    assert!(reason.contains("try again"), "{reason}");
+}
+
 async fn closes(app: &TestApp, init: bool, message: Message) -> (u16, String) {
     let mut socket = if init { Socket::begin(app).await } else { Socket::open(app).await };
     socket.send(message).await;

@@ -35,6 +35,16 @@ impl Close {
         Self::Ours(4400, reason.into())
     }
 
+    /// There is no room at the moment.
+    pub(super) fn unavailable(reason: String) -> Self {
+        Self::Ours(1013, reason.into())
+    }
+
+    /// Whether clients connect again by themselves and ask anew for what is under way.
+    pub(super) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Ours(1012 | 1013, _))
+    }
+
     pub(super) fn duplicate(id: &str) -> Self {
         Self::Ours(4409, format!("Subscriber for {id} already exists").into())
     }

@@ -115,7 +115,7 @@ impl<E: Executor> Session<E> {
         loop {
             match self.turn(socket, alarm.as_mut()).await {
                 Ok(()) => {}
-                Err(close) if close == Close::RESTART => return self.finish(socket, close).await,
+                Err(close) if close.is_for_now() => return self.finish(socket, close).await,
                 Err(close) => return close,
             }
         }
@@ -227,7 +227,7 @@ impl<E: Executor> Session<E> {
         };
         self.begun += 1;
         let token = self.token.clone();
-        let ask = Ask { operation, caller, token, safe: false, streams: true, resume_from: None };
+        let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None };
         let endpoint = Arc::clone(&self.endpoint);
         // In a box, which is gone once a subscription listens.
         let running = Running::begin(async move { endpoint.begin(ask).await }.boxed());
@@ -275,7 +275,14 @@ impl<E: Executor> Session<E> {
                 self.forget(id);
                 self.say(socket, message::complete(id)).await
             }
-            Step::Lagged => Err(Close::LAGGED),
+            Step::Unavailable(error) => {
+                self.forget(id);
+                Err(Close::unavailable(error.message))
+            }
+            Step::Lagged => {
+                self.forget(id);
+                Err(Close::LAGGED)
+            }
             Step::Stopping => {
                 self.forget(id);
                 Err(Close::RESTART)
@@ -291,8 +298,8 @@ impl<E: Executor> Session<E> {
         while self.active.iter().any(|active| !active.listening) {
             let Some((id, step)) = self.operations.next().await else { break };
             let said = match step {
-                // Subscriptions go on elsewhere.
-                Step::Stopping | Step::Lagged => {
+                // The client asks for it again.
+                Step::Unavailable(_) | Step::Stopping | Step::Lagged => {
                     self.forget(&id);
                     continue;
                 }
