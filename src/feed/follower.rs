@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::cursor::Cursor;
 use super::event::{Event, Mark, Position, Stop, Topic};
-use super::hub::{Closed, Found, Hub, Inbox};
+use super::hub::{Closed, Found, History, Hub, Inbox};
 use super::source::Page;
 use super::tail::{TIMEOUT, Trouble};
 
@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub struct Follower {
     hub: Arc<Hub>,
     topic: Topic,
-    epoch: Arc<str>,
+    history: History,
     /// Everything up to here was given out, or is `ready`, or is not of the topic.
     covered: Position,
     /// The event at `covered`, if there is one and it was not yet seen that it is in the table.
@@ -35,9 +35,8 @@ pub struct Follower {
 impl Follower {
     /// Follows from now on: what is committed after this call comes.
     pub fn begin(hub: Arc<Hub>, topic: Topic) -> Self {
-        let (epoch, _) = hub.position();
-        let (inbox, mark) = hub.follow(topic);
-        Self { hub, topic, epoch, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
+        let (inbox, history, mark) = hub.follow(topic);
+        Self { hub, topic, history, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
     }
 
     /// Goes on behind `cursor`. Whether that is possible may show only when what was missed is read.
@@ -45,17 +44,18 @@ impl Follower {
     /// # Errors
     /// The cursor is of another epoch, or of an event that never was.
     pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &Cursor) -> Result<Self, Stop> {
-        let anchor = match hub.find(cursor)? {
+        let (found, history) = hub.find(cursor)?;
+        let anchor = match found {
             Found::Recent => None,
             Found::Elsewhere => Some(cursor.mark),
         };
-        let (epoch, covered) = (cursor.epoch.as_str().into(), cursor.mark.position);
-        Ok(Self { hub, topic, epoch, covered, anchor, ready: VecDeque::new(), inbox: None })
+        let covered = cursor.mark.position;
+        Ok(Self { hub, topic, history, covered, anchor, ready: VecDeque::new(), inbox: None })
     }
 
     /// The feed's epoch, in which all of its events are.
     pub fn epoch(&self) -> &str {
-        &self.epoch
+        &self.history.epoch
     }
 
     /// Where a follower stands that is caught up.
@@ -107,7 +107,7 @@ impl Follower {
     /// Reads on from memory, or from the table where that does not reach back.
     async fn catch_up(&mut self) -> Result<(), Stop> {
         if self.anchor.is_none()
-            && let Some(recent) = self.hub.read(&self.epoch, self.covered, self.topic, PAGE)?
+            && let Some(recent) = self.hub.read(&self.history, self.covered, self.topic, PAGE)?
         {
             self.ready = recent.events;
             self.covered = recent.covered;
@@ -124,7 +124,8 @@ impl Follower {
                 }
             }
         };
-        if page.epoch != self.epoch || (self.anchor.is_some() && !page.intact) {
+        let lost = self.anchor.is_some() && !page.intact;
+        if lost || page.epoch != self.history.epoch || !self.hub.follows(&self.history) {
             return Err(Stop::Expired);
         }
         let full = page.events.len() == PAGE;
@@ -168,5 +169,38 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+    use crate::feed::Source;
+    use crate::feed::event::Kinds;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    /// As it is after a failover that has lost events: the epoch is the same.
+    #[tokio::test]
+    async fn who_has_no_inbox_yet_is_told_of_a_lost_history() {
+        let page = || Page {
+            epoch: "abcdefabcdef".into(),
+            intact: true,
+            waiting: None,
+            edge: Mark::default(),
+            events: Vec::new(),
+        };
+        // Never connected to: all is in memory.
+        let source = Source::Sqlite(SqlitePoolOptions::new().connect_lazy("sqlite::memory:").unwrap());
+        let hub = Arc::new(Hub::new(source, page()));
+        let cursor = Cursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
+        let topic = Topic { kinds: Kinds::Added, about: None };
+        let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
+        let (mut before, mut caught_up) = (resume(), resume());
+        assert!(caught_up.missed().await.unwrap().is_none());
+        hub.restart(page());
+        assert_eq!(before.missed().await.unwrap_err(), Stop::Expired);
+        assert_eq!(caught_up.missed().await.unwrap_err(), Stop::Expired);
+        assert!(resume().missed().await.unwrap().is_none());
     }
 }

@@ -28,9 +28,18 @@ pub struct Hub {
     state: Mutex<State>,
 }
 
+/// What is followed: one history of the database. After a failover that loses events it is another one,
+/// with the same epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct History {
+    pub(super) epoch: Arc<str>,
+    /// How often this instance has begun anew.
+    generation: u64,
+}
+
 #[derive(Debug)]
 struct State {
-    epoch: Arc<str>,
+    history: History,
     /// The event before the first of `recent`.
     start: Mark,
     recent: VecDeque<Event>,
@@ -77,7 +86,7 @@ impl Hub {
     /// A hub that begins with the newest events.
     pub(super) fn new(source: Source, newest: Page) -> Self {
         let state = State {
-            epoch: newest.epoch,
+            history: History { epoch: newest.epoch, generation: 0 },
             start: newest.edge,
             recent: newest.events.into(),
             inboxes: HashMap::new(),
@@ -90,14 +99,14 @@ impl Hub {
     /// Where the feed stands, and the epoch.
     pub fn position(&self) -> (Arc<str>, Mark) {
         let state = self.lock();
-        (Arc::clone(&state.epoch), state.position())
+        (Arc::clone(&state.history.epoch), state.position())
     }
 
     /// A cursor after what was in the feed at `moment`, as far as this instance had read it.
     pub fn cursor_at(&self, moment: Instant) -> String {
         let state = self.lock();
         let mark = state.recent.iter().rev().find(|event| event.read < moment).map_or(state.start, |event| event.mark);
-        Cursor::encode(&state.epoch, mark)
+        Cursor::encode(&state.history.epoch, mark)
     }
 
     /// Puts events behind those that are there, and into the inboxes of who wants them.
@@ -122,7 +131,7 @@ impl Hub {
     pub(super) fn restart(&self, newest: Page) {
         let mut state = self.lock();
         state.close(Stop::Expired);
-        state.epoch = newest.epoch;
+        state.history = History { epoch: newest.epoch, generation: state.history.generation + 1 };
         state.start = newest.edge;
         state.recent = newest.events.into();
     }
@@ -135,36 +144,42 @@ impl Hub {
     }
 
     /// Opens an inbox at the feed's present end.
-    pub(super) fn follow(&self, topic: Topic) -> (Arc<Inbox>, Mark) {
+    pub(super) fn follow(&self, topic: Topic) -> (Arc<Inbox>, History, Mark) {
         let mut state = self.lock();
-        (state.open(topic), state.position())
+        (state.open(topic), state.history.clone(), state.position())
+    }
+
+    /// Whether this is still the history that is followed.
+    pub(super) fn follows(&self, history: &History) -> bool {
+        self.lock().history == *history
     }
 
     /// Looks a cursor up among the newest events.
-    pub(super) fn find(&self, cursor: &Cursor) -> Result<Found, Stop> {
+    pub(super) fn find(&self, cursor: &Cursor) -> Result<(Found, History), Stop> {
         let state = self.lock();
-        if *cursor.epoch != *state.epoch {
+        let history = state.history.clone();
+        if *cursor.epoch != *history.epoch {
             return Err(Stop::Expired);
         }
         if cursor.mark.position < state.start.position || cursor.mark.position > state.position().position {
-            return Ok(Found::Elsewhere);
+            return Ok((Found::Elsewhere, history));
         }
         let known = cursor.mark == state.start
             || state.from(cursor.mark.position).is_some_and(|at| at > 0 && state.recent[at - 1].mark == cursor.mark);
-        if known { Ok(Found::Recent) } else { Err(Stop::Expired) }
+        if known { Ok((Found::Recent, history)) } else { Err(Stop::Expired) }
     }
 
     /// What is in memory behind `after`: some events and how far that goes, or all there are and an
     /// inbox for those that follow. `None` if it is not known what came next.
     pub(super) fn read(
         &self,
-        epoch: &str,
+        history: &History,
         after: Position,
         topic: Topic,
         limit: usize,
     ) -> Result<Option<Recent>, Stop> {
         let mut state = self.lock();
-        if *epoch != *state.epoch {
+        if *history != state.history {
             return Err(Stop::Expired);
         }
         let Some(from) = state.from(after) else { return Ok(None) };
