@@ -13,7 +13,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
@@ -24,6 +24,7 @@ use super::serve::Link;
 use super::subscribe::{Payload, Payloads, ResumeFrom};
 use crate::metrics::{self, OpenSocket};
 use crate::telemetry::{self, RequestContext, Streamed};
+use crate::viewer::Viewer;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Characters of an event's id at most: longer ones are none of ours.
@@ -71,7 +72,7 @@ fn refused(errors: &[ServerError]) -> Payload {
 pub(super) fn listen<E: Executor>(
     endpoint: Arc<Endpoint<E>>,
     payloads: Payloads,
-    token: Option<Arc<str>>,
+    session: Option<(Arc<str>, Viewer)>,
     place: Place,
     link: &Link,
 ) -> Response {
@@ -79,7 +80,7 @@ pub(super) fn listen<E: Executor>(
     let listener = Listener {
         endpoint,
         running: Running::listen(payloads),
-        token,
+        session,
         stopping: link.stopping(),
         open: OpenSocket::begin("events"),
         context: telemetry::current_request(),
@@ -95,7 +96,8 @@ pub(super) fn listen<E: Executor>(
 struct Listener<E> {
     endpoint: Arc<Endpoint<E>>,
     running: Running,
-    token: Option<Arc<str>>,
+    /// The token, and who it stood for at the start.
+    session: Option<(Arc<str>, Viewer)>,
     stopping: watch::Receiver<()>,
     open: OpenSocket,
     context: Option<Arc<RequestContext>>,
@@ -180,15 +182,20 @@ impl<E: Executor> Listener<E> {
         None
     }
 
+    /// Whether the token is not good any more, or not for the rights that the stream began with.
     async fn is_signed_out(&mut self) -> bool {
-        let Some(token) = &self.token else { return false };
-        if self.checked.elapsed() < self.endpoint.limits.session_check() {
+        let Some((token, begun)) = &self.session else { return false };
+        let limits = &self.endpoint.limits;
+        if self.checked.elapsed() < limits.session_check() {
             return false;
         }
         self.checked = Instant::now();
-        let viewer = self.endpoint.callers.sign_in(token).await;
-        // Whoever was let in stays while nobody can tell.
-        viewer.is_err_and(|refusal| refusal.status == Some(StatusCode::UNAUTHORIZED))
+        match timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
+            Ok(Ok(viewer)) => viewer != *begun,
+            Ok(Err(refusal)) => refusal.status == Some(StatusCode::UNAUTHORIZED),
+            // Whoever was let in stays while nobody can tell.
+            Err(_) => false,
+        }
     }
 }
 

@@ -81,10 +81,10 @@ impl<E: Executor> Endpoint<E> {
                         Some(answer) => respond::respond(*outcome, answer),
                         None => events::respond_once(&outcome),
                     }),
-                    Begun::Many(payloads) => {
+                    Begun::Many(payloads, viewer) => {
                         let place = self.places.take(address)?;
                         let link = link.ok_or_else(Refusal::no_link)?;
-                        Ok(events::listen(Arc::clone(self), payloads, token, place, &link))
+                        Ok(events::listen(Arc::clone(self), payloads, token.zip(viewer), place, &link))
                     }
                 }
             }
@@ -106,6 +106,7 @@ impl<E: Executor> Endpoint<E> {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
+            let viewer = caller.viewer;
             let mut budget = self.limits.limit_complexity;
             let (request, kind) = self.prepare(operation.data(caller), safe, &mut budget)?;
             if kind != OperationType::Subscription {
@@ -118,7 +119,7 @@ impl<E: Executor> Endpoint<E> {
                 Some(resume_from) => request.data(resume_from.clone()),
                 None => request,
             };
-            Ok(Begun::Many(self.subscribe.subscribe(Subscription { request, resume_from })))
+            Ok(Begun::Many(self.subscribe.subscribe(Subscription { request, resume_from }), viewer))
         })
         .await
     }

@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::subscribe::{End, Payload, Payloads, ResumeFrom};
 use super::{request, respond};
 use crate::metrics::Listening;
-use crate::viewer::Caller;
+use crate::viewer::{Caller, Viewer};
 
 /// What is asked, by whom, and in which way.
 pub(super) struct Ask {
@@ -36,8 +36,8 @@ pub(super) struct Ask {
 pub(super) enum Begun {
     /// A query or a mutation, which is done.
     One(Box<Outcome>),
-    /// A subscription.
-    Many(Payloads),
+    /// A subscription, by whom.
+    Many(Payloads, Option<Viewer>),
 }
 
 /// What happens to an operation, one after the other.
@@ -94,7 +94,7 @@ impl Running {
                 }
                 None => self.end(Step::Refused(outcome.errors)),
             },
-            Ok(Begun::Many(payloads)) => {
+            Ok(Begun::Many(payloads, _)) => {
                 *self = Self::listen(payloads);
                 Step::Listening
             }

@@ -150,7 +150,11 @@ async fn a_stream_ends_with_its_session(backend: Backend) {
     for _ in 0..5 {
         assert_eq!(events.block().await.as_deref(), Some(":"));
     }
-    app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    let db = app.sql().await;
+    db.execute_unprepared("INSERT INTO user_roles (user_id, role) VALUES (1, 'editor')").await.unwrap();
+    assert_eq!(events.rest().await, [], "with other rights it begins anew");
+    let events = Events::open(signed(&token)).await;
+    db.execute_unprepared("DELETE FROM sessions").await.unwrap();
     assert_eq!(events.rest().await, []);
 }
 
