@@ -50,7 +50,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let seen = args.after_file.as_ref().map(read_cursor).transpose()?.flatten();
-    let mut listener = Listener { args, seen, failures: 0 };
+    let mut listener = Listener { args, seen, failed: None, failures: 0 };
     loop {
         match listener.listen().await {
             Ok(Over::Expired) => {
@@ -72,6 +72,8 @@ struct Listener {
     args: Args,
     /// The last cursor: where to go on.
     seen: Option<String>,
+    /// The cursor of a comment that could not be read.
+    failed: Option<String>,
     /// Connections that failed since the last one that was acknowledged.
     failures: usize,
 }
@@ -107,6 +109,15 @@ impl Listener {
                     self.subscribe(&mut socket).await?;
                 }
                 (Some("next"), _) => {
+                    let (errors, cursor) = (&message["payload"]["errors"], data["commentAdded"]["cursor"].as_str());
+                    if !errors.is_null() {
+                        // Once more, behind the last cursor; what fails again is left out.
+                        if self.failed.as_deref() != cursor {
+                            self.failed = cursor.map(str::to_owned);
+                            bail!("a comment could not be read: {errors}");
+                        }
+                        eprintln!("a comment is left out: {errors}");
+                    }
                     print(&data["commentAdded"]["comment"])?;
                     self.keep(&data["commentAdded"]["cursor"])?;
                 }

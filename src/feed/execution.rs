@@ -96,7 +96,7 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often an event is executed whose execution fails for another reason than that the database
-/// is away.
+/// is away or does not answer in time.
 const TRIES_MAX: u32 = 3;
 
 /// A document that waits for events.
@@ -157,7 +157,7 @@ fn has_code(outcome: &Response, codes: &[&str]) -> bool {
 }
 
 fn is_away(outcome: &Response) -> bool {
-    has_code(outcome, &["UNAVAILABLE"])
+    has_code(outcome, &["UNAVAILABLE", "TIMEOUT"])
 }
 
 /// Whether the errors would be the same if it were tried again.

@@ -83,10 +83,19 @@ export function addTo(subject, after, { comment, state, expired }) {
     stock.on('connected', () => state('connected')),
     stock.on('closed', ({ code }) => code === 1000 || state('connecting', 'reconnecting')),
   ];
+  let failed = null;
   const end = client.subscribe(
     { query: ADDED, variables: { subject: subject || null, after } },
     {
-      next: ({ data }) => comment(data?.commentAdded?.comment),
+      next: ({ data, errors }) => {
+        const event = data?.commentAdded;
+        // Connects anew for it, once; what fails again is left out.
+        if (errors && event?.cursor !== failed) {
+          failed = event?.cursor;
+          return stock.terminate();
+        }
+        comment(event?.comment);
+      },
       error: (errors) => {
         const codes = Array.isArray(errors) ? errors.map((error) => error.extensions?.code) : [];
         if (codes.includes('CURSOR_EXPIRED')) return expired();

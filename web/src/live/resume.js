@@ -17,6 +17,8 @@ export function resuming(client) {
       };
       const next = (result) => {
         sink.next(result);
+        // What could not be shown comes again when it connects anew.
+        if (result.errors) return;
         for (const event of Object.values(result.data ?? {})) {
           seen = event?.cursor ?? seen;
         }
