@@ -1,13 +1,14 @@
 //! The promise, put to the proof: writers by plain SQL, whose transactions commit out of order and are
 //! rolled back, and by the API; listeners that drop their WebSockets and resume on either of two
-//! instances; meanwhile instances are stopped and killed, and the database is stopped at once. At the end every listener has every committed comment of its subject,
-//! once, in one order.
+//! instances; meanwhile instances are stopped and killed, and the database is stopped at once. At the end
+//! everything that the API has acknowledged is there, and every listener has every committed comment of its
+//! subject, once, in one order.
 //!
 //! `KINOTEKA_PROOF_SECONDS=600 cargo test --test feed promise -- --nocapture` runs for as long as asked.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kinoteka::kit::Id;
@@ -17,7 +18,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::listening::ADDED;
@@ -41,7 +43,8 @@ struct Stage {
     rolled_back: AtomicU64,
     resumed: AtomicU64,
     client: reqwest::Client,
-    by_api: AtomicU64,
+    /// The comments that the API has acknowledged.
+    by_api: Mutex<Vec<i32>>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -76,7 +79,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
         url: url.clone(),
         ports: [nodes[0].port(), nodes[1].port()],
         client: reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap(),
-        by_api: AtomicU64::default(),
+        by_api: Mutex::default(),
         writing: AtomicBool::new(true),
         rolled_back: AtomicU64::default(),
         resumed: AtomicU64::default(),
@@ -84,10 +87,9 @@ async fn every_committed_comment_comes_once_in_one_order() {
     let start = stage.ask(0, None, json!({ "query": "{ commentCursor }" })).await.unwrap();
     let start = start["data"]["commentCursor"].as_str().unwrap().to_owned();
 
-    let mut listeners = JoinSet::new();
-    for number in 0..LISTENERS {
-        listeners.spawn(listen(Arc::clone(&stage), number, start.clone(), StdRng::seed_from_u64(seed ^ number)));
-    }
+    let listeners = (0..LISTENERS)
+        .map(|number| listen(Arc::clone(&stage), number, start.clone(), StdRng::seed_from_u64(seed ^ number)))
+        .collect();
     let mut writers = JoinSet::new();
     for number in 0..WRITERS {
         writers.spawn(write(Arc::clone(&stage), StdRng::seed_from_u64(seed ^ (1_000 + number))));
@@ -112,6 +114,11 @@ async fn every_committed_comment_comes_once_in_one_order() {
     assert!(all.len() > 100, "the writers wrote {}", all.len());
     let distinct: HashSet<_> = all.iter().collect();
     assert_eq!(distinct.len(), all.len(), "each comment has one event");
+    let by_api = std::mem::take(&mut *stage.by_api.lock().unwrap());
+    let lost: Vec<_> = by_api.iter().filter(|comment| !distinct.contains(comment)).collect();
+    assert!(lost.is_empty(), "acknowledged by the API, and not there: {lost:?}");
+    let (rolled_back, resumed) = (stage.rolled_back.load(Ordering::Relaxed), stage.resumed.load(Ordering::Relaxed));
+    assert!(!by_api.is_empty() && rolled_back > 0 && resumed > LISTENERS, "there was little to prove");
     let expected = |number: u64| -> Vec<i32> {
         let subject = subject(number);
         truth.iter().filter(|(_, movie)| subject.is_none_or(|subject| subject == *movie)).map(|(id, _)| *id).collect()
@@ -126,9 +133,9 @@ async fn every_committed_comment_comes_once_in_one_order() {
         "{} comments committed, {} of them by the API, {} transactions rolled back, {LISTENERS} listeners, {} times resumed, \
          {} events heard: none missing, none twice, one order",
         all.len(),
-        stage.by_api.load(Ordering::Relaxed),
-        stage.rolled_back.load(Ordering::Relaxed),
-        stage.resumed.load(Ordering::Relaxed),
+        by_api.len(),
+        rolled_back,
+        resumed,
         heard.values().map(Vec::len).sum::<usize>(),
     );
 }
@@ -208,11 +215,10 @@ async fn write_by_api(stage: Arc<Stage>, mut dice: StdRng) {
         let movie = Id::<Movie>::new(dice.random_range(1..=i32::try_from(MOVIES).unwrap())).encode();
         let body = json!({ "query": query, "variables": { "input": { "subjectId": movie, "text": "y" } } });
         // An instance or the database may be away: the table tells at the end what was committed.
-        match stage.ask(dice.random_range(0..2), Some(TOKEN), body).await {
-            Some(answer) if answer["data"]["addComment"]["comment"]["id"].is_string() => {
-                stage.by_api.fetch_add(1, Ordering::Relaxed);
-            }
-            _ => sleep(Duration::from_millis(100)).await,
+        let answer = stage.ask(dice.random_range(0..2), Some(TOKEN), body).await.unwrap_or_default();
+        match answer["data"]["addComment"]["comment"]["id"].as_str().and_then(split) {
+            Some((_, comment)) => stage.by_api.lock().unwrap().push(comment),
+            None => sleep(Duration::from_millis(100)).await,
         }
         sleep(Duration::from_millis(dice.random_range(0..40))).await;
     }
@@ -253,15 +259,19 @@ async fn transact(db: &DatabaseConnection, stage: &Stage, dice: &mut StdRng) -> 
     Ok(())
 }
 
-/// What one listener has heard, as it comes.
-type Heard = (u64, tokio::sync::watch::Receiver<Vec<i32>>);
+/// A listener, and what it has heard, as it comes. It ends when nobody wants that any more.
+struct Listener {
+    number: u64,
+    heard: watch::Receiver<Vec<i32>>,
+    task: JoinHandle<()>,
+}
 
 /// Listens behind the cursor that it saw last, to either instance, and breaks off at random.
-async fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: StdRng) -> Heard {
-    let (heard, watch) = tokio::sync::watch::channel(Vec::new());
+fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: StdRng) -> Listener {
+    let (heard, watch) = watch::channel(Vec::new());
     let subject = subject(number).map(|key| Id::<Movie>::new(key).encode());
-    tokio::spawn(async move {
-        loop {
+    let task = tokio::spawn(async move {
+        while !heard.is_closed() {
             let port = stage.ports[dice.random_range(0..2)];
             let variables = json!({ "subject": subject, "after": cursor });
             let Some(mut socket) = Socket::subscribe(port, ADDED, variables).await else {
@@ -277,24 +287,26 @@ async fn listen(stage: Arc<Stage>, number: u64, mut cursor: String, mut dice: St
                 let (_, comment) = split(event["commentId"].as_str().unwrap()).unwrap();
                 heard.send_modify(|heard| heard.push(comment));
             }
-            if heard.is_closed() {
-                break;
-            }
         }
     });
-    (number, watch)
+    Listener { number, heard: watch, task }
 }
 
 /// Waits until each listener has heard enough, or too much.
-async fn collect(listeners: JoinSet<Heard>, enough: impl Fn(u64) -> usize) -> HashMap<u64, Vec<i32>> {
+async fn collect(mut listeners: Vec<Listener>, enough: impl Fn(u64) -> usize) -> HashMap<u64, Vec<i32>> {
     let deadline = Instant::now() + Duration::from_secs(30);
-    let mut listeners = listeners.join_all().await;
-    for (number, watch) in &mut listeners {
+    for Listener { number, heard, .. } in &mut listeners {
         let wanted = enough(*number);
         // What is missing shows when it is compared.
-        drop(timeout_at(deadline, watch.wait_for(|heard| heard.len() >= wanted)).await);
+        drop(timeout_at(deadline, heard.wait_for(|heard| heard.len() >= wanted)).await);
     }
     // What is still to come would be too much.
     sleep(Duration::from_secs(2)).await;
-    listeners.iter().map(|(number, watch)| (*number, watch.borrow().clone())).collect()
+    let mut all = HashMap::new();
+    for Listener { number, heard, task } in listeners {
+        all.insert(number, heard.borrow().clone());
+        drop(heard);
+        task.await.unwrap_or_else(|panic| panic!("listener {number}: {panic}"));
+    }
+    all
 }
