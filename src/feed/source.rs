@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
-use sqlx::{Executor, PgPool, Postgres, Sqlite, SqlitePool};
+use sqlx::{Executor, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
 use super::event::{About, Event, Kind, Kinds, Mark, Position, Topic};
 use crate::db::Db;
@@ -164,6 +164,16 @@ const SETTINGS: &str = "
     SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false),
         set_config('synchronous_commit', 'off', false), set_config('statement_timeout', '10s', false)";
 
+/// Refuses a standby, as after a failover: what it has not received yet, others were told already.
+async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute(SETTINGS).await?;
+    let is_standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
+    match is_standby {
+        true => Err(sqlx::Error::Configuration("the feed is read from the primary, and this is a standby".into())),
+        false => Ok(()),
+    }
+}
+
 impl Source {
     /// The feed of the database that `db` writes to. Nothing is asked of it yet.
     pub fn new(db: &Db) -> Self {
@@ -178,9 +188,7 @@ impl Source {
                 let pool = PgPoolOptions::new()
                     .max_connections(CONNECTIONS_MAX)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
-                    .after_connect(|connection, _| {
-                        Box::pin(async move { connection.execute(SETTINGS).await.map(|_| ()) })
-                    });
+                    .after_connect(|connection, _| Box::pin(prepare(connection)));
                 Self::Postgres(pool.connect_lazy_with(options.application_name("kinoteka feed")))
             }
         }
