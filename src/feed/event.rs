@@ -70,7 +70,7 @@ pub struct Event {
     pub about: About,
     /// When it was written, by this process's clock.
     pub written: Instant,
-    /// When this process read it.
+    /// When this process read it; when it was written, if that was before the process followed the feed.
     pub read: Instant,
 }
 

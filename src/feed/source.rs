@@ -282,6 +282,10 @@ impl Connection {
         if page.events.len() > limit {
             page.edge = page.events.remove(0).mark;
         }
+        // Some instance may have read them as soon as they were there.
+        for event in &mut page.events {
+            event.read = event.written;
+        }
         Ok(page)
     }
 
