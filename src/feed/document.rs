@@ -9,6 +9,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Request, ServerError, Value, Variables};
 
+use crate::document::SharedDocument;
 use crate::viewer::{Caller, Viewer};
 
 /// By what listeners are told apart: those with the same share their results.
@@ -30,7 +31,7 @@ pub(super) struct Document {
     variables: Variables,
     parsed: ExecutableDocument,
     /// The document as the client wrote it, which results are completed from.
-    written: Option<Arc<ExecutableDocument>>,
+    written: Option<Arc<SharedDocument>>,
     caller: Option<Caller>,
 }
 
@@ -47,7 +48,7 @@ impl Document {
         let mut parsed = request.parsed_query()?.clone();
         select(&mut parsed, operation.as_deref());
         let caller = take::<Caller>(&request);
-        let written = take::<Arc<ExecutableDocument>>(&request);
+        let written = take::<Arc<SharedDocument>>(&request);
         let (after, only_after) = match only_operation(&parsed) {
             Some(asked) => find_after(asked, root_field(asked)?, &request),
             // The executor says what is wrong.
@@ -321,6 +322,15 @@ mod tests {
         ] {
             assert!(read(query, json!({}), None).is_err(), "{query}");
         }
+    }
+
+    #[test]
+    fn results_are_completed_from_what_the_transport_has_parsed() {
+        let mut request = Request::new(PLAIN);
+        let shared = Arc::new(SharedDocument::new(request.parsed_query().unwrap().clone()));
+        let document = Document::read(request.data(Arc::clone(&shared)), &[]).unwrap();
+        let passed_on = take::<Arc<SharedDocument>>(&document.request()).unwrap();
+        assert!(Arc::ptr_eq(&passed_on, &shared));
     }
 
     #[test]
