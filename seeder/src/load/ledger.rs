@@ -153,6 +153,11 @@ impl Ledger {
         }
     }
 
+    /// Whether something with this fate is still to be remembered: to be read back, or to be picked again.
+    pub fn wants(&self, fate: Fate) -> bool {
+        self.keeps || fate == Fate::There
+    }
+
     /// All notes, which nobody adds to any more.
     pub fn take(&self) -> Notes {
         std::mem::take(&mut *self.notes())

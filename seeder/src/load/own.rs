@@ -45,7 +45,13 @@ impl Actor {
         let Some((name, id)) = self.pick_user(draw) else { return Ok(Done::Skipped) };
         let key = self.key(self.ledger.number());
         let outcome = self.accounts.admin.mutate(&self.api, &DELETE_USER, json!({ "id": id }), &key).await;
-        self.ledger.notes().users.entry(name).and_modify(|user| user.fate = fate_after(&outcome));
+        let (fate, mut notes) = (fate_after(&outcome), self.ledger.notes());
+        if self.ledger.wants(fate) {
+            notes.users.entry(name).and_modify(|user| user.fate = fate);
+        } else {
+            notes.users.remove(&name);
+        }
+        drop(notes);
         outcome?;
         self.print("Action: delete user (mark)");
         Ok(Done::Acted)
@@ -122,7 +128,13 @@ impl Actor {
         let account = &self.accounts.members[author];
         let outcome = account.mutate(&self.api, &DELETE_PUBLICATION, json!({ "id": id }), &key).await;
         let fate = fate_after(&outcome);
-        self.ledger.notes().publications.entry(id.clone()).and_modify(|publication| publication.fate = fate);
+        let mut notes = self.ledger.notes();
+        if self.ledger.wants(fate) {
+            notes.publications.entry(id.clone()).and_modify(|publication| publication.fate = fate);
+        } else {
+            notes.publications.remove(&id);
+        }
+        drop(notes);
         outcome?;
         self.print(&format!("Action: delete publication ({id})"));
         Ok(Done::Acted)
