@@ -75,8 +75,7 @@ impl<E: Executor> Endpoint<E> {
             Asked::One(operation) => {
                 let safe = method != Method::POST;
                 let (operation, token_too) = (*operation, token.clone());
-                let ask =
-                    Ask { operation, caller, token: token_too, safe, streams: events, waits: false, resume_from };
+                let ask = Ask { operation, caller, token: token_too, safe, streams: events, waits: false, resume_from };
                 match self.begin(ask).await? {
                     Begun::One(outcome) => Ok(match answer {
                         Some(answer) => respond::respond(*outcome, answer),

@@ -1,5 +1,6 @@
 //! What a listener gets: every committed comment, once, in order, from where it left off.
 
+use kinoteka::feed::Position;
 use kinoteka::kit::Id;
 use kinoteka::movie::Movie;
 use sea_orm::ConnectionTrait;
@@ -198,6 +199,8 @@ async fn a_number_that_is_given_out_again_is_not_skipped() {
     let (database, db) = database(Backend::Postgres).await;
     let instance = Instance::start(&database.url).await;
     let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    // Otherwise the table takes events from the triggers of comments alone.
+    db.execute_unprepared("ALTER TABLE comment_events DISABLE TRIGGER USER").await.unwrap();
     // So many that who comes back reads the table.
     let many = "INSERT INTO comments (comment, movie_id) SELECT 'c' || i, 1 + (i < 20000)::int
         FROM generate_series(1, 20000) AS i";
@@ -208,7 +211,7 @@ async fn a_number_that_is_given_out_again_is_not_skipped() {
     for _ in 0..3 {
         db.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
     }
-    while instance.feed.hub.position().1.position.xact < last {
+    while instance.feed.hub.position().1.position != (Position { xact: last, id: 20_000 }) {
         tokio::task::yield_now().await;
     }
     let mut listener = instance.listen(ADDED, json!({ "subject": movie(1), "after": cursor }));

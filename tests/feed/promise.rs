@@ -7,8 +7,8 @@
 //! `KINOTEKA_PROOF_SECONDS=600 cargo test --test feed promise -- --nocapture` runs for as long as asked.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kinoteka::kit::Id;
@@ -117,8 +117,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
     let by_api = std::mem::take(&mut *stage.by_api.lock().unwrap());
     let lost: Vec<_> = by_api.iter().filter(|comment| !distinct.contains(comment)).collect();
     assert!(lost.is_empty(), "acknowledged by the API, and not there: {lost:?}");
-    let (rolled_back, resumed) =
-        (stage.rolled_back.load(Ordering::Relaxed), stage.resumed.load(Ordering::Relaxed));
+    let (rolled_back, resumed) = (stage.rolled_back.load(Ordering::Relaxed), stage.resumed.load(Ordering::Relaxed));
     assert!(!by_api.is_empty() && rolled_back > 0 && resumed > LISTENERS, "there was little to prove");
     let expected = |number: u64| -> Vec<i32> {
         let subject = subject(number);
