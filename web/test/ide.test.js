@@ -154,7 +154,9 @@ test('GraphiQL listens', async () => {
   await shows(page, '.graphiql-query-editor', 'query Movies');
   await page.locator('.graphiql-query-editor .view-line').first().click();
   await page.keyboard.press('Control+A');
-  await page.keyboard.insertText('subscription { commentAdded { comment { text } } }');
+  await page.keyboard.insertText('subscription Listen { commentAdded { comment { text } } }');
+  // GraphiQL runs the operation that it last noticed, and names the tab after it.
+  await page.getByRole('tab', { name: 'Listen' }).waitFor();
   await page.keyboard.press('Control+Enter');
   // Until the socket listens, a comment is no news: there is a new one until one is shown.
   const token = (await ask('mutation { logIn(input: { login: "member", password: "kinoteka-demo" }) { token } }')).logIn.token;
