@@ -1,7 +1,6 @@
 //! Who changed what in the catalogue and in roles: written with the change, read by admins.
 
 use async_graphql::{ComplexObject, Context, Enum, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::audit_log;
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Json;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
+use crate::kit::scalar::DateTime;
 use crate::kit::{
     ContextExt, Id, NodeType, Page, PageArgs, PageOrder, Rejection, Row, SortKey, Work, choice_name, id, page,
 };
@@ -22,7 +22,7 @@ use crate::viewer::Role;
 #[sea_orm(entity = "audit_log::Entity")]
 pub struct AuditEntry {
     /// When it was changed.
-    at: DateTime<Utc>,
+    at: DateTime,
     /// By what mutation, such as `updateMovie`.
     action: String,
     /// What kind of object was changed, such as `Movie`.

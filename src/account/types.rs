@@ -1,7 +1,7 @@
 //! The people who use the library, as others see them.
 
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{FixedOffset, NaiveDate};
 use entity::{sessions, users};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect, Select};
@@ -10,7 +10,7 @@ use super::loaders::RoleOf;
 use crate::clock;
 use crate::comment::{Comment, CommentOrder, CommentsOfUser};
 use crate::error::{ApiError, ApiResult};
-use crate::kit::scalar::Date;
+use crate::kit::scalar::{Date, DateTime};
 use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, WideColumn, node};
 use crate::order::{Order, OrdersOfUser};
 use crate::publication::{Publication, PublicationsOfUser};
@@ -189,11 +189,11 @@ pub struct Session {
     /// The opaque id, the same in every answer. It is no token.
     pub id: Id<Session>,
     /// When the user signed in.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When it was last used, roughly.
-    seen_at: DateTime<Utc>,
+    seen_at: DateTime,
     /// When it ends unless it is used before.
-    expires_at: DateTime<Utc>,
+    expires_at: DateTime,
     /// The address that the user signed in from.
     address: Option<String>,
     /// What the program called itself that the user signed in with.
@@ -215,7 +215,7 @@ impl Session {
 /// `User.sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct SessionsOfUser {
-    alive_at: DateTime<FixedOffset>,
+    alive_at: chrono::DateTime<FixedOffset>,
 }
 
 impl Edge for SessionsOfUser {

@@ -1,7 +1,6 @@
 //! Online cinemas, and which movies they show at what price.
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::{cinema_online, cinema_online_movie_presence as presence, cinema_titles};
 use rust_decimal::Decimal;
 use sea_orm::{
@@ -10,7 +9,7 @@ use sea_orm::{
 };
 
 use crate::error::ApiResult;
-use crate::kit::scalar::{BigInt, Money};
+use crate::kit::scalar::{BigInt, DateTime, Money};
 use crate::kit::{
     ByKey, ContextExt, Edge, FoldedTexts, Id, InPlace, Page, PageArgs, PageOrder, SortKey, choice_name, has_text, node,
     page,
@@ -48,7 +47,7 @@ pub struct Availability {
     view_count: Option<BigInt>,
     /// When these terms were last looked up.
     #[sea_orm(from_col = "last_update")]
-    updated_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime>,
     #[graphql(skip)]
     movie_id: Id<Movie>,
     #[graphql(skip)]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::{ComplexObject, Context, Enum, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::comments;
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, Select};
 
@@ -13,6 +12,7 @@ use super::loaders::{DepthOf, ThreadOf, TombstoneOf};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::Hub;
+use crate::kit::scalar::DateTime;
 use crate::kit::{ContextExt, Edge, Id, InPlace, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
 use crate::policy;
@@ -31,9 +31,9 @@ pub struct Comment {
     #[sea_orm(from_col = "comment")]
     text: String,
     /// When it was said.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When it was last edited; null if never.
-    changed_at: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime>,
     #[graphql(skip)]
     user_id: Option<Id<User>>,
     #[graphql(skip)]

@@ -1,13 +1,14 @@
 //! What filters are made of: ranges, texts, rows of other tables, folded texts.
 
 use async_graphql::InputObject;
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Utc};
+use chrono::{Datelike, FixedOffset, NaiveDate};
 use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
 };
 
 use super::fold::fold;
+use super::scalar::DateTime;
 use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
 
@@ -61,7 +62,7 @@ impl IntRange {
 ///
 /// # Errors
 /// `BadInput` when its year does not have four digits.
-pub fn check_time(field: &str, time: DateTime<Utc>) -> ApiResult<DateTime<FixedOffset>> {
+pub fn check_time(field: &str, DateTime(time): DateTime) -> ApiResult<chrono::DateTime<FixedOffset>> {
     if !(1..=9999).contains(&time.year()) {
         return Err(ApiError::bad_input(field, "is out of range; name a time in the years 1 to 9999"));
     }

@@ -1,11 +1,11 @@
-//! Scalars beyond GraphQL's five: `Decimal`, `Date`, `BigInt`. (`DateTime` and `UUID` are
-//! async-graphql's own.)
+//! Scalars beyond GraphQL's five: `Decimal`, `Date`, `DateTime`, `BigInt`, `UUID`.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use rust_decimal::Decimal;
 use sea_orm::prelude::Json;
-use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable};
+use sea_orm::{ColIdx, DeriveValueType, QueryResult, TryGetError, TryGetable};
+use uuid::Uuid;
 
 /// The strings of a JSON array, as tags are stored.
 pub fn json_strings(array: Option<&Json>) -> Vec<&str> {
@@ -54,7 +54,7 @@ impl TryGetable for Money {
 }
 
 /// A day of the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct Date(pub NaiveDate);
 
 /// A date in ISO 8601, such as "1932-04-04".
@@ -74,14 +74,28 @@ impl ScalarType for Date {
     }
 }
 
-impl TryGetable for Date {
-    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
-        NaiveDate::try_get_by(row, index).map(Self)
+/// A moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
+pub struct DateTime(pub chrono::DateTime<Utc>);
+
+/// A moment in RFC 3339, such as "2026-03-01T12:30:00+00:00". Answers have it in UTC, to the
+/// microsecond; inputs may name another offset.
+#[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        chrono::DateTime::parse_from_rfc3339(text).map(|time| Self(time.to_utc())).map_err(|_| {
+            InputValueError::custom(format!("{text:?} is no time with an offset such as \"2026-03-01T12:30:00Z\""))
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339())
     }
 }
 
 /// A whole number of up to 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct BigInt(pub i64);
 
 /// A whole number that may not fit 32 bits, as a string: "3000000000".
@@ -101,8 +115,19 @@ impl ScalarType for BigInt {
     }
 }
 
-impl TryGetable for BigInt {
-    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
-        i64::try_get_by(row, index).map(Self)
+/// A number of 128 bits that nobody else has given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
+pub struct UniqueNumber(pub Uuid);
+
+/// A UUID (RFC 9562) in its usual form, such as "67e55044-10b1-426f-9247-bb680e5fe0c8".
+#[Scalar(name = "UUID", specified_by_url = "https://www.rfc-editor.org/rfc/rfc9562")]
+impl ScalarType for UniqueNumber {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{text:?} is no UUID")))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
     }
 }

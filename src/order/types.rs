@@ -1,15 +1,13 @@
 //! The order as the user sees it who has made it. Nobody else sees it.
 
 use async_graphql::{ComplexObject, Context, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::user_movie_orders as orders;
 use sea_orm::DerivePartialModel;
-use uuid::Uuid;
 
 use crate::account::User;
 use crate::cinema::Cinema;
 use crate::error::ApiResult;
-use crate::kit::scalar::Money;
+use crate::kit::scalar::{DateTime, Money, UniqueNumber};
 use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, node};
 use crate::movie::Movie;
 
@@ -22,12 +20,12 @@ pub struct Order {
     pub id: Id<Order>,
     /// The order's number at the cinema.
     #[sea_orm(from_col = "cinema_order_id")]
-    number: Uuid,
+    number: UniqueNumber,
     /// What was paid, in roubles: the price of the moment less the discount for students.
     price: Money,
     /// When it was ordered.
     #[sea_orm(from_col = "date")]
-    ordered_at: DateTime<Utc>,
+    ordered_at: DateTime,
     #[graphql(skip)]
     user_id: Id<User>,
     #[graphql(skip)]

@@ -1,7 +1,6 @@
 //! What clients give: filters and orders of publications, and what they publish.
 
 use async_graphql::{Enum, ID, InputObject};
-use chrono::{DateTime, Utc};
 use entity::{publication_tags, publication_titles, publications, rating_totals, users};
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationTrait, Select,
@@ -10,6 +9,7 @@ use sea_orm::{
 use super::PublicationCategory;
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
+use crate::kit::scalar::DateTime;
 use crate::kit::{Id, PageOrder, SortKey, check_time, choice_name};
 use crate::rating;
 use crate::tag::TagFilter;
@@ -24,9 +24,9 @@ pub struct PublicationFilter {
     /// Only by this user; none if the account is gone.
     author_id: Option<ID>,
     /// Only published at this time or later.
-    created_from: Option<DateTime<Utc>>,
+    created_from: Option<DateTime>,
     /// Only published before this time. A period that ends before it begins is refused.
-    created_before: Option<DateTime<Utc>>,
+    created_before: Option<DateTime>,
 }
 
 impl PublicationFilter {

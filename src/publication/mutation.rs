@@ -1,7 +1,6 @@
 //! Mutations of publications and of their kinds.
 
 use async_graphql::{Context, ID, InputObject, Object};
-use chrono::{DateTime, Utc};
 use entity::{publications, publications_category};
 use sea_orm::DbErr;
 
@@ -10,6 +9,7 @@ use crate::kit::constraint::Constraint;
 use crate::kit::edit::{Editable, References, Unique, editable};
 use crate::kit::form::{Form, Given, line};
 use crate::kit::mutate::{Answer, Deleted, mutate, payload};
+use crate::kit::scalar::DateTime;
 
 /// What to publish.
 #[derive(Clone, Debug, InputObject)]
@@ -33,7 +33,7 @@ pub struct UpdatePublicationInput {
     /// The `changedAt` of the publication that was edited, just as it was read. If it has changed since, nothing
     /// is changed, and the answer is `CONFLICT` with the publication as it is. Left out, nothing
     /// is compared.
-    pub(super) expected_changed_at: Option<DateTime<Utc>>,
+    pub(super) expected_changed_at: Option<DateTime>,
     /// The headline, of 1 to 256 characters.
     pub(super) title: Given<String>,
     /// The text, of 1 to 100,000 characters.

@@ -52,7 +52,7 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
 pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Publication>, Rejection> {
     let row = find(work, &input.id, LockType::NoKeyUpdate).await?;
     let id = Id::new(row.id);
-    if input.expected_changed_at.is_some_and(|expected| expected != row.changed_at) {
+    if input.expected_changed_at.is_some_and(|expected| expected.0 != row.changed_at) {
         let text = "the publication has changed since; look at it as it is now, and send its `changedAt`";
         return Err(Rejection::stale(UserError::conflict(path("expectedChangedAt"), text), id));
     }

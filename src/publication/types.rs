@@ -1,7 +1,6 @@
 //! The publication as API clients see it.
 
 use async_graphql::{ComplexObject, Context, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::{publications, publications_category};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Func};
@@ -10,6 +9,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel};
 use crate::account::User;
 use crate::comment::{Comment, CommentOrder, CommentsOfPublication};
 use crate::error::{ApiError, ApiResult};
+use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, WideColumn, json_strings, node};
 use crate::policy;
 use crate::rating::{self, UserRating};
@@ -25,9 +25,9 @@ pub struct Publication {
     /// The headline.
     title: String,
     /// When it was published.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When it was last edited; the time of publication if never.
-    changed_at: DateTime<Utc>,
+    changed_at: DateTime,
     #[graphql(skip)]
     #[sea_orm(from_col = "author")]
     author_id: Id<User>,

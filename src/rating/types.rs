@@ -1,13 +1,13 @@
 //! What users gave, as API clients see it: one rating, and all together.
 
 use async_graphql::{ComplexObject, Context, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::{rating_totals, users_rating};
 use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationDef, Select};
 
 use super::loaders::{GivenBy, TotalsOf};
 use crate::account::User;
 use crate::error::ApiResult;
+use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, SortKey, node};
 use crate::movie::Movie;
 use crate::publication::Publication;
@@ -23,7 +23,7 @@ pub struct Rating {
     /// From 1 to 5.
     rating: i16,
     /// When it was given.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     #[graphql(skip)]
     user_id: Id<User>,
     #[graphql(skip)]
