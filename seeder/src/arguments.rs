@@ -42,7 +42,8 @@ unless an unfinished run has stored it. Seeded users cannot log in, but for thos
     ///
     /// Logs in as the demo accounts of `seeder seed --with-demo-accounts` or `kinoteka --demo`. Prints a line for each
     /// action, and a report at the end; on a terminal a table meanwhile. Runs until --duration is over or Ctrl-C.
-    /// Deletes only users and publications that it has made itself.
+    /// Deletes users and publications that it has made itself, and the oldest presences of movies at cinemas: not for a
+    /// database that matters.
     #[command(after_help = "\
 Examples:
   seeder load                                                      one worker with the original's pauses

@@ -19,6 +19,12 @@ pub enum SeedError {
         /// The first table with a row.
         table: &'static str,
     },
+    /// A finished seed's rows were removed by hand, and what it noted was not.
+    #[error(
+        "this database was seeded and then emptied by hand: empty it whole: kinoteka migrate down --steps 99, \
+         then kinoteka migrate up"
+    )]
+    Emptied,
     /// An earlier run, unfinished, had other parameters.
     #[error(
         "an unfinished seed of this database was begun otherwise: {}; go on with the same flags ({began}), \

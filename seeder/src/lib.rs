@@ -102,12 +102,12 @@ pub async fn seed(
             let connect = db.get_postgres_connection_pool().connect_options();
             let mut target = Postgres::open(&connect, options.jobs, watch.as_ref()).await?;
             let outcome = run::run(&mut target, options, &watch).await;
-            target.close().await.and(outcome)
+            close(target, outcome).await
         }
         DbBackend::Sqlite => {
             let mut target = Sqlite::open(&db.get_sqlite_connection_pool().connect_options()).await?;
             let outcome = run::run(&mut target, options, &watch).await;
-            target.close().await.and(outcome)
+            close(target, outcome).await
         }
         _ => Err(SeedError::Backend),
     }
@@ -130,7 +130,14 @@ pub async fn restore(db: &DatabaseConnection, watch: impl Watch) -> Result<u64, 
     let jobs = SeedOptions::default().jobs;
     let mut target = Postgres::open(&db.get_postgres_connection_pool().connect_options(), jobs, &watch).await?;
     let outcome = target.restore(&watch).await;
-    target.close().await.and(outcome)
+    close(target, outcome).await
+}
+
+/// Closes the connections; what went wrong before explains why that fails.
+async fn close<T>(target: impl Target, outcome: Result<T, SeedError>) -> Result<T, SeedError> {
+    let closed = target.close().await;
+    let done = outcome?;
+    closed.map(|()| done)
 }
 
 /// Whether a seed of this database was begun and has not finished: rows, triggers or indexes may be

@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow};
 use arguments::{Arguments, Command, SeedArguments};
 use clap::Parser;
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
-use progress::Progress;
+use progress::{Progress, print_error};
 use sea_orm::DatabaseConnection;
 use seeder::accounts;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +30,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            print_error(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -94,12 +94,13 @@ async fn restore(database_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
+/// Resolves at Ctrl-C, SIGTERM, or when the terminal goes away.
 async fn interruption() {
-    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return std::future::pending().await };
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else { return std::future::pending().await };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
     }
 }

@@ -58,8 +58,8 @@ impl Progress {
     /// Prints a line on standard error, above the bar if there is one.
     pub fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| print_error(line)),
+            None => print_error(line),
         }
     }
 
@@ -105,19 +105,18 @@ impl Progress {
         state.told = Instant::now();
         let elapsed = state.started.elapsed();
         let left = elapsed.mul_f64(state.of.saturating_sub(state.rows) as f64 / state.rows.max(1) as f64);
-        eprintln!(
+        print_error(&format!(
             "{}: {} of {} rows, {} rows/s, about {} left",
             state.step.unwrap_or_default(),
             HumanCount(state.rows),
             HumanCount(state.of),
             rate(state.rows, elapsed),
             HumanDuration(left)
-        );
+        ));
     }
 
     fn finish(&self, report: &StepReport) {
         let print = || {
-            // A reader that went away is no reason to give up a seed half-way.
             let _ = writeln!(io::stdout(), "{}..OK", report.name);
         };
         match &self.bar {
@@ -126,7 +125,8 @@ impl Progress {
                 print();
                 let (rows, seconds) = (report.rows, report.elapsed.as_secs_f64());
                 let rate = rate(rows, report.elapsed);
-                eprintln!("{}: {} rows in {seconds:.1} s, {rate} rows/s", report.name, HumanCount(rows));
+                let rows = HumanCount(rows);
+                print_error(&format!("{}: {rows} rows in {seconds:.1} s, {rate} rows/s", report.name));
             }
         }
     }
@@ -136,16 +136,21 @@ impl Progress {
             bar.set_message(format!("indexes and keys: {done} of {of}"));
         } else if done == of || self.state().told.elapsed() >= PLAIN_EVERY {
             self.state().told = Instant::now();
-            eprintln!("indexes and keys: {done} of {of} are back");
+            print_error(&format!("indexes and keys: {done} of {of} are back"));
         }
     }
 
     fn show(&self, message: &'static str) {
         match &self.bar {
             Some(bar) => bar.set_message(message),
-            None => eprintln!("{message}"),
+            None => print_error(message),
         }
     }
+}
+
+/// Prints a line on standard error. A reader that went away is no reason to give up half-way.
+pub fn print_error(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Rows a second, to the thousand where there are thousands.

@@ -33,7 +33,8 @@ pub async fn run<T: Target>(
         }
     }
     if marks.iter().any(|mark| mark.name == ALL_DONE) {
-        return Err(SeedError::NotEmpty { table: STEPS[0].table });
+        let is_full = target.has_rows(STEPS[0].table).await?;
+        return Err(if is_full { SeedError::NotEmpty { table: STEPS[0].table } } else { SeedError::Emptied });
     }
 
     let world = Arc::new(lay_out(options).await?);

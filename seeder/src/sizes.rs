@@ -102,6 +102,7 @@ impl Sizes {
             (self.publications > 0, self.movies, "--publications", "--movies"),
             (self.publications > 0, self.users, "--publications", "--users"),
             (self.comments > 0, self.movies + self.publications, "--comments", "--movies"),
+            (self.comments > 0, self.users, "--comments", "--users"),
             (self.ratings > 0, self.movies + self.publications, "--ratings", "--movies"),
             (self.ratings > 0, self.users, "--ratings", "--users"),
         ];

@@ -31,10 +31,14 @@ impl Node {
         self.port
     }
 
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success());
+    }
+
     /// Ends it by a signal, waits for its end, and starts it again.
     pub fn restart(&mut self, signal: &str) {
-        let kill = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status().unwrap();
-        assert!(kill.success());
+        self.signal(signal);
         let status = self.child.wait().unwrap();
         assert!(signal == "KILL" || status.success(), "{status}");
         self.child = spawn(&self.url, self.port);

@@ -1,6 +1,10 @@
 //! Loads that read back what was acknowledged.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use sea_orm::ConnectionTrait;
+use serde_json::Value;
 
 use crate::program::{Running, Served, load, message, report};
 use crate::support::database::Backend;
@@ -103,6 +107,26 @@ async fn a_rate_is_kept(backend: Backend) {
     let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
     let text = message(&load(&served.url(), &args).output().unwrap());
     assert!(text.contains("200000 actions/s are out of reach"), "{text}");
+}
+
+/// What should have begun while the server stood still counts from then, though no more than two
+/// were under way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_of_the_server_shows_in_all_that_it_held_up() {
+    let served = Served::start(Backend::Sqlite).await;
+    let args = ["--rate=50", "--duration=8", "--in-flight-max=2", "--mix=rate-movie", "--json"];
+    let load = load(&served.url(), &args).stdout(Stdio::piped()).spawn().unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    served.node.signal("STOP");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    served.node.signal("CONT");
+    let output = load.wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let counts =
+        report["actions"].as_array().unwrap().iter().flat_map(|line| line["histogramMicros"].as_array().unwrap());
+    let late = counts.filter(|count| count[0].as_u64().unwrap() > 500_000).map(|count| count[1].as_u64().unwrap());
+    // A hundred were due, of which three in four waited for more than half a second.
+    assert!(late.sum::<u64>() >= 40, "{report:#}");
 }
 
 /// The other tests of this file have shown that both databases work; this is about the client.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::accounts::{Account, Accounts};
 use super::api::{Api, Failure};
 use super::documents::{ADD_COMMENT, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY};
-use super::ledger::{Fate, Ledger, Register, Said, text_of};
+use super::ledger::{Fate, Ledger, Register, Said, digest, text_of};
 use super::screen::Screen;
 use super::stock::{Kind, Parent, Stock, nodes};
 
@@ -101,12 +101,13 @@ impl Actor {
         let number = self.ledger.number();
         let (_, account) = self.member(step.member);
         let text = self.ledger.marked(&text.replace(TITLE, &title), number);
+        let digest = digest(&text);
         let input = json!({ "subjectId": id, "parentId": parent, "text": text });
         match account.mutate(&self.api, &ADD_COMMENT, input, &self.key(number)).await {
             Ok(payload) => {
                 match id_of(&payload["comment"]) {
                     Some(comment) => {
-                        let said = Said { number, subject: id.clone() };
+                        let said = Said { number, digest, subject: id.clone() };
                         self.ledger.keep(|notes| {
                             notes.comments.insert(comment.clone(), said);
                         });

@@ -159,6 +159,8 @@ impl Api {
         let body = json!({ "query": document, "variables": variables }).to_string();
         let deadline = Instant::now() + self.retry_for;
         let mut pause = PAUSE_FIRST;
+        // Whether an earlier sending may have done what it asked for.
+        let mut is_doubtful = false;
         loop {
             let sent_at = Instant::now();
             let sent = self.send_once(token, key, body.clone()).await;
@@ -171,9 +173,12 @@ impl Api {
                 Sent::Data(data) => return Ok(data),
                 // What the server did before a fault of its own, nobody knows.
                 Sent::Error(code, message) if code == "INTERNAL" => return Err(Failure::Unknown { code, message }),
-                Sent::Error(code, message) if !is_passing(&code) => return Err(Failure::Refused { code, message }),
-                Sent::Error(code, message) | Sent::Nothing(code, message) => (code, message),
+                Sent::Error(code, message) if is_passing(&code) => (code, message),
+                Sent::Error(code, message) if is_doubtful => return Err(Failure::Unknown { code, message }),
+                Sent::Error(code, message) => return Err(Failure::Refused { code, message }),
+                Sent::Nothing(code, message) => (code, message),
             };
+            is_doubtful = true;
             if Instant::now() + pause > deadline {
                 return Err(Failure::Unknown { code, message });
             }

@@ -4,6 +4,7 @@
 //! that were refused would be noticed, and those that are there twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -62,6 +63,8 @@ impl<T: PartialEq> Register<T> {
 pub struct Said {
     /// The number of its mark.
     pub number: u64,
+    /// Of its text.
+    pub digest: u64,
     /// What it is about.
     pub subject: String,
 }
@@ -71,7 +74,7 @@ pub struct Said {
 pub struct Published {
     /// Its author, by the place among the members.
     pub author: usize,
-    /// The mark's number in its text.
+    /// The digest of its text.
     pub text: Register<u64>,
     /// What became of it.
     pub fate: Fate,
@@ -109,6 +112,13 @@ pub struct Notes {
     pub prices: HashMap<(String, String), Register<u32>>,
     /// Marks of texts of which nobody knows whether they were stored.
     pub unknown: BTreeSet<u64>,
+}
+
+impl Notes {
+    /// Whether this may be gone because the run has deleted it.
+    pub fn may_be_gone(&self, id: &str) -> bool {
+        self.publications.get(id).is_some_and(|publication| publication.fate != Fate::There)
+    }
 }
 
 /// The notes of a run.
@@ -167,6 +177,13 @@ impl Ledger {
     pub fn notes(&self) -> MutexGuard<'_, Notes> {
         lock(&self.notes)
     }
+}
+
+/// What tells texts apart that need not be remembered.
+pub fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A text field of an answer, empty if there is none.

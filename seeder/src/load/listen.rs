@@ -39,6 +39,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 const READ_BYTES: usize = 4096;
 /// How long listeners may take to hear of the last comment.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// For how long they listen when they have heard of everything.
+const AFTERMATH: Duration = Duration::from_secs(1);
 /// What is remembered of what went wrong, at most.
 const FAULTS_MAX: usize = 100;
 
@@ -117,6 +119,8 @@ impl Listeners {
         loop {
             let mut faults = self.find_missing(notes);
             if faults.is_empty() || Instant::now() > deadline {
+                // What comes a second time, or too late, may still be on its way.
+                sleep(AFTERMATH).await;
                 faults.extend(self.find_refused(notes));
                 return faults;
             }

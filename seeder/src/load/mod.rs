@@ -51,7 +51,7 @@ use verify::Verdict;
 const PUBLICATIONS_EVERY: Duration = Duration::from_secs(5);
 /// How often movies are.
 const MOVIES_EVERY: Duration = Duration::from_secs(60);
-/// How late actions may begin before the rate counts as out of reach.
+/// How far behind actions may be at the end before the rate counts as out of reach.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// What to do.
@@ -96,10 +96,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// reach; the server is away at the end; nothing at all was done.
 pub async fn run<F: Future<Output = ()>>(options: Options, interruption: impl Fn() -> F) -> anyhow::Result<()> {
     let actor = Arc::new(prepare(&options).await?);
-    let stats = Arc::new(Stats::new()?);
     let load = async {
         let listeners = listen(&options, &actor).await?;
-        let (behind, elapsed) = drive(&options, &actor, &stats, interruption()).await;
+        let stats = Arc::new(Stats::new()?);
+        let behind = drive(&options, &actor, &stats).await;
+        let elapsed = stats.elapsed();
         let verdict = check(&options, &actor, listeners.as_ref()).await;
         Ok(Report {
             url: options.url.to_string(),
@@ -124,6 +125,7 @@ pub async fn run<F: Future<Output = ()>>(options: Options, interruption: impl Fn
     };
     let twice = async {
         interruption().await;
+        actor.stopper.send_replace(true);
         interruption().await;
     };
     let report: anyhow::Result<Report> = tokio::select! {
@@ -153,29 +155,22 @@ async fn prepare(options: &Options) -> anyhow::Result<Actor> {
     Ok(Actor { api, accounts, stock, ledger, screen, stopper })
 }
 
-/// Acts until it is time to stop. Gives how late the last action began, and how long it all took.
-async fn drive(
-    options: &Options,
-    actor: &Arc<Actor>,
-    stats: &Arc<Stats>,
-    interruption: impl Future<Output = ()>,
-) -> (Behind, Duration) {
+/// Acts until it is time to stop, or somebody says so. Gives how far actions were behind.
+async fn drive(options: &Options, actor: &Arc<Actor>, stats: &Arc<Stats>) -> Behind {
     let mut stop = actor.stopper.subscribe();
     let acting = pace::act(actor, stats, &options.pace, &options.mix, options.rng_seed);
     let timing = async {
         tokio::select! {
             () = wait(options.duration) => {}
-            () = interruption => {}
             _ = stop.wait_for(|stop| *stop) => {}
             () = keep_fresh(actor) => {}
             () = actor.screen.follow(stats) => {}
         }
         actor.stopper.send_replace(true);
-        stats.elapsed()
     };
-    let outcome = tokio::join!(acting, timing);
+    let (behind, ()) = tokio::join!(acting, timing);
     actor.screen.clear();
-    outcome
+    behind
 }
 
 async fn wait(duration: Option<Duration>) {
@@ -243,10 +238,10 @@ fn judge(report: &Report, outage: Option<Duration>) -> anyhow::Result<()> {
         bail!("nothing was done: the report has the reasons");
     }
     if let Some((rate, behind)) = report.rate
-        && behind > BEHIND_MAX.max(report.elapsed.mul_f64(0.05))
+        && behind > BEHIND_MAX
     {
         bail!(
-            "{rate} actions/s are out of reach: the last began {:.1} s late; ask for less, or give the server more",
+            "{rate} actions/s are out of reach: the load ended {:.1} s behind; ask for less, or give the server more",
             behind.as_secs_f64()
         );
     }

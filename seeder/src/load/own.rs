@@ -8,7 +8,7 @@ use serde_json::json;
 use super::act::{Actor, Done, Outcome, fate_after, id_of};
 use super::api::Failure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
-use super::ledger::{Fate, Published, Register, SignedUp};
+use super::ledger::{Fate, Published, Register, SignedUp, digest};
 use super::stock::Kind;
 
 impl Actor {
@@ -77,12 +77,13 @@ impl Actor {
         let (author, account) = self.member(step.member);
         let title: String = title.replace(TITLE, &movie.title).chars().take(256).collect();
         let text = self.ledger.marked(&text.replace(TITLE, &movie.title), number);
+        let digest = digest(&text);
         let input = json!({ "title": title, "text": text, "categoryId": category, "tags": tags });
         let began = Instant::now();
         match account.mutate(&self.api, &CREATE_PUBLICATION, input, &self.key(number)).await {
             Ok(payload) => {
                 let mut text = Register::default();
-                text.settle(began, number);
+                text.settle(began, digest);
                 let published = Published { author, text, fate: Fate::There };
                 match id_of(&payload["publication"]) {
                     Some(id) => {
@@ -105,13 +106,14 @@ impl Actor {
         let number = self.ledger.number();
         let text = self.ledger.marked(&text.replace(TITLE, &title), number);
         let began = Instant::now();
+        let digest = digest(&text);
         let account = &self.accounts.members[author];
         let input = json!({ "id": id, "text": text });
         let outcome = account.mutate(&self.api, &UPDATE_PUBLICATION, input, &self.key(number)).await;
         if let Some(publication) = self.ledger.notes().publications.get_mut(&id) {
             match &outcome {
-                Ok(_) => publication.text.settle(began, number),
-                Err(Failure::Unknown { .. }) => publication.text.doubt(number),
+                Ok(_) => publication.text.settle(began, digest),
+                Err(Failure::Unknown { .. }) => publication.text.doubt(digest),
                 Err(Failure::Refused { .. }) => {}
             }
         }

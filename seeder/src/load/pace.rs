@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use seeder::script::{Action, Mix, Script};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep_until;
 
 use super::act::Actor;
@@ -29,7 +29,8 @@ pub enum Pace {
     },
 }
 
-/// How late the last action began, which is nothing with pauses.
+/// How late the last action began or, if that is more, how long it took to end what was under way when
+/// the time was up. With pauses it is nothing.
 pub type Behind = Duration;
 
 /// Acts until the actor's stopper says so, then waits for what is under way.
@@ -44,7 +45,7 @@ pub async fn act(actor: &Arc<Actor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix,
                     loops.spawn(with_pauses(Arc::clone(actor), Arc::clone(stats), script, stop.clone()));
                 }
             }
-            while loops.join_next().await.is_some() {}
+            loops.join_all().await;
             Duration::ZERO
         }
         Pace::Steady { rate, in_flight_max } => {
@@ -96,10 +97,20 @@ async fn steadily(
             stats.count(step.action, due.elapsed(), &outcome);
             drop(permit);
         });
-        while under_way.try_join_next().is_some() {}
+        while let Some(ended) = under_way.try_join_next() {
+            ended.unwrap_or_else(pass_on);
+        }
     }
     // What was due and never began is as late as it is now.
     behind = behind.max(due.elapsed());
-    while under_way.join_next().await.is_some() {}
-    behind
+    let stopped = Instant::now();
+    under_way.join_all().await;
+    behind.max(stopped.elapsed())
+}
+
+/// An action that panicked ends the load.
+fn pass_on(ended: JoinError) {
+    if let Ok(panic) = ended.try_into_panic() {
+        std::panic::resume_unwind(panic);
+    }
 }

@@ -33,7 +33,7 @@ pub struct Report {
     pub outages: (u64, Duration),
     /// How many listeners there were, the events that they got and the connections that they made.
     pub listeners: Option<(usize, u64, u64)>,
-    /// The rate asked for, and how late the last action began.
+    /// The rate asked for, and how far behind the load ended.
     pub rate: Option<(f64, Duration)>,
     /// How many things were read back, if that was asked for.
     pub read_back: Option<u64>,
@@ -211,7 +211,7 @@ impl Report {
             line(format!("{count} listeners got {events} events over {connections} connections"));
         }
         if let Some((rate, behind)) = self.rate {
-            line(format!("{rate} actions/s were asked for; the last began {:.1} s late", behind.as_secs_f64()));
+            line(format!("{rate} actions/s were asked for; the load ended {:.1} s behind", behind.as_secs_f64()));
         }
         if let Some(count) = self.read_back {
             line(format!("{count} things read back, {} faults", self.faults.len()));

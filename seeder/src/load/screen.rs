@@ -9,6 +9,7 @@ use tokio::time::interval;
 
 use super::report;
 use super::stats::Stats;
+use crate::progress::print_error;
 
 /// How often the table is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(500);
@@ -58,7 +59,7 @@ impl Screen {
                     table.tick();
                 }
                 None if self.is_quiet => {}
-                None => eprintln!("{}", report::progress(&stats.lines(), stats.elapsed())),
+                None => print_error(&report::progress(&stats.lines(), stats.elapsed())),
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::act::Actor;
 use super::api::Failure;
 use super::documents::{COMMENTS_OF, PUBLICATIONS_OF, READ_BACK, USER};
-use super::ledger::{Fate, Notes, text_of};
+use super::ledger::{Fate, Notes, digest, text_of};
 use super::stock::nodes;
 
 /// Objects that are read back at once.
@@ -74,19 +74,15 @@ async fn read<'a>(
 
 async fn check_comments(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let found = read(actor, None, notes.comments.keys()).await?;
-    let missing: Vec<_> = notes.comments.iter().filter(|(id, _)| !found.contains_key(*id)).collect();
-    // A comment goes with its subject.
-    let subjects: HashSet<_> = missing.iter().map(|(_, said)| &said.subject).collect();
-    let subjects = read(actor, None, subjects).await?;
-    for (id, said) in missing {
-        verdict
-            .expect(!subjects.contains_key(&said.subject), || format!("comment {id} was acknowledged and is missing"));
-    }
-    for (id, node) in &found {
-        let number = actor.ledger.read_mark(node["text"].as_str().unwrap_or_default());
-        verdict.expect(number == notes.comments.get(id).map(|said| said.number), || {
-            format!("comment {id} has another text than was acknowledged: {}", node["text"])
-        });
+    for (id, said) in &notes.comments {
+        match found.get(id) {
+            Some(node) => verdict.expect(digest(node["text"].as_str().unwrap_or_default()) == said.digest, || {
+                format!("comment {id} has another text than was acknowledged: {}", node["text"])
+            }),
+            // A comment goes with its subject.
+            None => verdict
+                .expect(notes.may_be_gone(&said.subject), || format!("comment {id} was acknowledged and is missing")),
+        }
     }
     Ok(())
 }
@@ -97,8 +93,8 @@ async fn check_publications(actor: &Actor, notes: &Notes, verdict: &mut Verdict)
         let node = found.get(id);
         verdict.expect(fits(publication.fate, node.is_some()), || misfit("publication", id, publication.fate));
         if let Some(node) = node {
-            let number = actor.ledger.read_mark(node["text"].as_str().unwrap_or_default());
-            verdict.expect(number.is_some_and(|number| publication.text.may_be(&number)), || {
+            let digest = digest(node["text"].as_str().unwrap_or_default());
+            verdict.expect(publication.text.may_be(&digest), || {
                 format!("publication {id} has another text than was acknowledged last")
             });
         }
@@ -126,8 +122,11 @@ async fn check_ratings(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> R
     for (member, subjects) in subjects {
         let found = read(actor, Some(member), subjects.iter().copied()).await?;
         for subject in subjects {
-            // A rating goes with its subject.
-            let Some(node) = found.get(subject) else { continue };
+            let Some(node) = found.get(subject) else {
+                // A rating goes with its subject.
+                verdict.expect(notes.may_be_gone(subject), || format!("{subject}, which was rated, is missing"));
+                continue;
+            };
             let Some(ratings) = notes.ratings.get(&(member, subject.clone())) else { continue };
             let rating = node["viewerRating"].as_i64();
             let fits = match rating {
@@ -184,6 +183,7 @@ async fn check_said(actor: &Actor, notes: &Notes, member: usize, verdict: &mut V
     let mut after = Value::Null;
     loop {
         let data = actor.api.query(None, COMMENTS_OF, &json!({ "username": username, "after": after })).await?;
+        verdict.expect(!data["user"].is_null(), || format!("user {username} is missing"));
         let page = &data["user"]["comments"];
         let marked: Vec<_> = nodes(page)
             .filter_map(|node| Some((actor.ledger.read_mark(node["text"].as_str()?)?, text_of(node, "id"))))
@@ -207,6 +207,7 @@ async fn check_published(actor: &Actor, notes: &Notes, member: usize, verdict: &
     let mut before = Value::Null;
     loop {
         let data = actor.api.query(None, PUBLICATIONS_OF, &json!({ "username": username, "before": before })).await?;
+        verdict.expect(!data["user"].is_null(), || format!("user {username} is missing"));
         let page = &data["user"]["publications"];
         let marked: Vec<_> = nodes(page)
             .filter_map(|node| Some((actor.ledger.read_mark(node["text"].as_str()?)?, text_of(node, "id"))))

@@ -23,6 +23,10 @@ use crate::watch::{Event, Watch};
 /// it must only be this program's own.
 const SEED_LOCK: i64 = 0x6b69_6e6f_7365_6564;
 
+/// Shared by the connections that load. Those of a seeder that was killed may be at work for a moment
+/// longer than the one that held [`SEED_LOCK`]: the next seeder waits for them, too.
+const WORK_LOCK: i64 = SEED_LOCK + 1;
+
 /// Settings of our connections: limits that are meant for requests do not hold here, a commit need
 /// not wait for the disk (a crash loses the last ones in order, with their marks), a backend whose
 /// client is gone stops within a second, and `jit` costs more than it gives.
@@ -59,16 +63,20 @@ impl Postgres {
             sqlx::query("SELECT pg_advisory_lock($1)").bind(SEED_LOCK).execute(&mut control).await?;
             control.execute(SETTINGS).await?;
         }
+        sqlx::query("SELECT pg_advisory_lock($1), pg_advisory_unlock($1)")
+            .bind(WORK_LOCK)
+            .execute(&mut control)
+            .await?;
         let mut workers = Vec::with_capacity(jobs);
         for _ in 0..jobs.max(1) {
-            workers.push(connect(&options).await?);
+            workers.push(connect_worker(&options).await?);
         }
         Ok(Self { options, control, workers })
     }
 
     async fn reconnect(&mut self) -> Result<(), SeedError> {
         for worker in &mut self.workers {
-            *worker = connect(&self.options).await?;
+            *worker = connect_worker(&self.options).await?;
         }
         Ok(())
     }
@@ -77,6 +85,12 @@ impl Postgres {
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, SeedError> {
     let mut connection = PgConnection::connect_with(options).await?;
     connection.execute(SETTINGS).await?;
+    Ok(connection)
+}
+
+async fn connect_worker(options: &PgConnectOptions) -> Result<PgConnection, SeedError> {
+    let mut connection = connect(options).await?;
+    sqlx::query("SELECT pg_advisory_lock_shared($1)").bind(WORK_LOCK).execute(&mut connection).await?;
     Ok(connection)
 }
 
@@ -171,10 +185,10 @@ impl Target for Postgres {
     }
 
     async fn close(self) -> Result<(), SeedError> {
+        let mut closed = self.control.close().await;
         for worker in self.workers {
-            worker.close().await?;
+            closed = closed.and(worker.close().await);
         }
-        self.control.close().await?;
-        Ok(())
+        Ok(closed?)
     }
 }

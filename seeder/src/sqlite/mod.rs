@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
 use crate::error::SeedError;
+use crate::parameters::Parameters;
 use crate::run::ALL_DONE;
 use crate::target::{Load, Mark, Target};
 use crate::watch::{Event, Watch};
@@ -46,9 +47,11 @@ impl Sqlite {
         let sql = "INSERT INTO seeding_steps (name, parameters) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let noted = sqlx::query(sql).bind(step.name).bind(&load.parameters).execute(&mut self.0).await?;
         if noted.rows_affected() == 0 {
-            // Another seeder was here first.
+            let sql = "SELECT parameters FROM seeding_steps WHERE name = $1";
+            let theirs: String = sqlx::query_scalar(sql).bind(step.name).fetch_one(&mut self.0).await?;
             self.0.execute("ROLLBACK").await?;
-            return Ok(0);
+            // Another seeder was here first.
+            return if theirs == load.parameters { Ok(0) } else { Err(other_parameters(&theirs, &load.parameters)) };
         }
         let away = self.drop_objects(step.table, load.defer_indexes).await?;
         let mut rows = 0;
@@ -94,6 +97,14 @@ impl Sqlite {
     }
 }
 
+/// Refuses to mix the rows of two seeds.
+fn other_parameters(theirs: &str, ours: &str) -> SeedError {
+    match (Parameters::from_text(theirs), Parameters::from_text(ours)) {
+        (Some(began), Some(asked)) => SeedError::OtherParameters { began: Box::new(began), asked: Box::new(asked) },
+        _ => SeedError::Marks(theirs.to_owned()),
+    }
+}
+
 impl Target for Sqlite {
     async fn marks(&mut self) -> Result<Vec<Mark>, SeedError> {
         let sql = "SELECT name, parameters, finished_at IS NOT NULL FROM seeding_steps ORDER BY name";
@@ -134,7 +145,7 @@ impl Target for Sqlite {
         // Without statistics SQLite chooses its indexes blindly.
         self.0.execute("ANALYZE").await?;
         let sql = "INSERT INTO seeding_steps (name, parameters, finished_at)
-            VALUES ($1, $2, replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+'))";
+            VALUES ($1, $2, replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'), '.000+', '+')) ON CONFLICT DO NOTHING";
         sqlx::query(sql).bind(ALL_DONE).bind(parameters).execute(&mut self.0).await?;
         // The log is as large as the largest step, until somebody says that it may shrink.
         self.0.execute("PRAGMA wal_checkpoint(TRUNCATE)").await?;

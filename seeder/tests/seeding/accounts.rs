@@ -4,7 +4,7 @@ use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
 use crate::content::count;
-use crate::program::{message, seed, seed_well};
+use crate::program::{seed, seed_well};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(demo_accounts_have_the_stated_password_and_roles, nobody_else_can_log_in);
@@ -38,5 +38,4 @@ async fn nobody_else_can_log_in(backend: Backend) {
     // The number means nothing without the accounts.
     let output = seed(&database, &["--load-accounts=2"]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
-    let _ = message;
 }
