@@ -1,12 +1,15 @@
 //! Logs, and what is counted for a request while it runs.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::IsTerminal;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use async_graphql::futures_util::future::Either;
 use clap::ValueEnum;
+use tokio::task::{JoinError, JoinSet};
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -151,13 +154,33 @@ pub fn count_statement() {
     let _ = REQUEST.try_with(|request| request.statements.fetch_add(1, Ordering::Relaxed));
 }
 
+/// Work that counts for the current request, whichever task does it.
+pub fn in_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    match current_request() {
+        Some(request) => Either::Left(request.scope(work)),
+        None => Either::Right(work),
+    }
+}
+
 /// Runs `work` in a task of its own that counts for the current request.
 pub fn spawn_in_request<F>(work: F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    match current_request() {
-        Some(request) => drop(tokio::spawn(request.scope(work))),
-        None => drop(tokio::spawn(work)),
+    tokio::spawn(in_request(work));
+}
+
+/// Does work in a task of its own, which goes on while nobody polls this one, and ends when this is dropped.
+pub async fn apart<F>(work: F) -> F::Output
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut task = JoinSet::new();
+    task.spawn(in_request(work));
+    match task.join_next().await.map(|ended| ended.map_err(JoinError::try_into_panic)) {
+        Some(Ok(done)) => done,
+        Some(Err(Ok(panic))) => resume_unwind(panic),
+        // The runtime ends, and this with it.
+        _ => pending().await,
     }
 }

@@ -15,7 +15,7 @@ use super::group::{Groups, Listener, Member, Reason};
 use super::hub::Hub;
 use crate::error::ApiResult;
 use crate::http::{End, Payload, Payloads, Subscribe, Subscription};
-use crate::metrics;
+use crate::{metrics, telemetry};
 
 /// Executes subscriptions so that listeners that are alike share the work.
 pub struct Shared<E>(Arc<Inner<E>>);
@@ -106,18 +106,25 @@ enum State<E> {
 impl<E: Executor> Listening<E> {
     /// The next result and the listener behind it.
     async fn step(listening: Option<Self>) -> Option<(Result<Payload, End>, Option<Self>)> {
-        let mut listening = listening?;
+        let Self { mut state, _counted } = listening?;
         let payload = loop {
-            match &mut listening.state {
-                State::Live(listener) => break listener.next().await,
-                State::Back(back) => match Box::pin(back.next()).await {
-                    Ok(Next::Missed(payload)) => break Ok(payload),
-                    Ok(Next::Live(listener)) => listening.state = State::Live(listener),
-                    Err(end) => break Err(end),
-                },
+            match state {
+                State::Live(ref mut listener) => break listener.next().await,
+                State::Back(mut back) => {
+                    // A client that does not read holds nothing that others wait for.
+                    let next = telemetry::apart(async move { (back.next().await, back) });
+                    match Box::pin(next).await {
+                        (Ok(Next::Missed(payload)), back) => {
+                            state = State::Back(back);
+                            break Ok(payload);
+                        }
+                        (Ok(Next::Live(listener)), _) => state = State::Live(listener),
+                        (Err(end), _) => return Some((Err(end), None)),
+                    }
+                }
             }
         };
-        let listening = payload.is_ok().then_some(listening);
+        let listening = payload.is_ok().then_some(Self { state, _counted });
         Some((payload, listening))
     }
 }

@@ -23,6 +23,7 @@ on_both!(
     operations_run_at_once,
     sessions_are_checked_at_connect_and_later,
     a_slow_reader_is_told_to_come_back,
+    a_client_that_reads_nothing_holds_up_nobody,
 );
 
 /// How long anything may take.
@@ -242,6 +243,22 @@ async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
         }
     }
     assert_eq!(socket.hear_end().await.0, 1013);
+}
+
+/// What it has begun goes on, and gives back what others wait for.
+async fn a_client_that_reads_nothing_holds_up_nobody(backend: Backend) {
+    let app = start(backend, &["--database-connections", "1"]).await;
+    let rows = vec![format!("('{}', 1)", "x".repeat(40_000)); 100].join(", ");
+    let db = app.sql().await;
+    db.execute_unprepared(&format!("INSERT INTO comments (comment, movie_id) VALUES {rows}")).await.unwrap();
+    let mut socket = Socket::begin(&app).await;
+    let query = "query ($id: ID!) { movie(id: $id) { comments(first: 100) { nodes { text } } } }";
+    for number in 0..20 {
+        socket.subscribe(&number.to_string(), query, json!({ "id": "TW92aWU6MQ" })).await;
+    }
+    for _ in 0..3 {
+        app.query("{ movies(first: 1) { totalCount } }", json!({})).await.data();
+    }
 }
 
 /// A user with a session, whose token this is.

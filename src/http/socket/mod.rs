@@ -74,10 +74,7 @@ pub(super) fn open<E: Executor>(endpoint: &Arc<Endpoint<E>>, mut request: Reques
     };
     let session = Session::new(Arc::clone(endpoint), caller, token.map(Into::into), link.stopping());
     let work = opening.run(session, offered);
-    match telemetry::current_request() {
-        Some(context) => drop(tokio::spawn(context.scope(work))),
-        None => drop(tokio::spawn(work)),
-    }
+    telemetry::spawn_in_request(work);
     Ok(response)
 }
 

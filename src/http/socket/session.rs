@@ -27,7 +27,7 @@ use crate::http::graphql::Endpoint;
 use crate::http::operation::{Ask, Running, Step};
 use crate::http::refusal::Refusal;
 use crate::metrics;
-use crate::telemetry::Streamed;
+use crate::telemetry::{self, Streamed};
 use crate::viewer::Caller;
 
 /// Results that are gathered before they are sent and the client is heard again.
@@ -229,8 +229,9 @@ impl<E: Executor> Session<E> {
         let token = self.token.clone();
         let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None };
         let endpoint = Arc::clone(&self.endpoint);
-        // In a box, which is gone once a subscription listens.
-        let running = Running::begin(async move { endpoint.begin(ask).await }.boxed());
+        // What it holds meanwhile does not depend on whether the client reads what others have given. In a box,
+        // which is gone once a subscription listens.
+        let running = Running::begin(telemetry::apart(async move { endpoint.begin(ask).await }).boxed());
         let (abort, registration) = AbortHandle::new_pair();
         self.operations.push(Abortable::new(Operation { id: Arc::clone(&key), running }, registration));
         self.active.push(Active { id: key, abort, listening: false });
