@@ -24,6 +24,8 @@ pub fn run(arguments: &[String]) {
     let count: usize = count.parse().unwrap();
     let mut lines = std::io::stdin().lock().lines();
     let documents: Vec<String> = lines.by_ref().take(count).map(Result::unwrap).collect();
+    // The thread that reads commands wants the lock.
+    drop(lines);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let received = Rc::new(Received::default());
     runtime.block_on(LocalSet::new().run_until(async {
