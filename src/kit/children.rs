@@ -1,7 +1,8 @@
 //! Nested lists: the pages of many parents, read in one statement.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use sea_orm::sea_query::{
     Alias, Asterisk, Condition, Expr, ExprTrait, Func, IntoIden, JoinType, Order, Query, SelectStatement, TableRef,
@@ -39,12 +40,19 @@ pub trait Edge: Clone + Eq + Hash + Send + Sync + 'static {
 }
 
 /// Asks for one parent's page.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageOf<E: Edge> {
     pub(super) parent: i32,
     pub(super) edge: E,
     pub(super) order: E::Order,
     pub(super) window: Window,
+}
+
+/// Of the parent alone: pages that are asked for at once are alike but for that.
+impl<E: Edge> Hash for PageOf<E> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parent.hash(state);
+    }
 }
 
 /// Asks for the number of rows in one parent's list.
@@ -63,7 +71,7 @@ const PARENT: &str = "parent_key";
 pub(super) async fn load_pages<E: Edge>(
     db: &impl ConnectionTrait,
     keys: &[PageOf<E>],
-) -> Result<HashMap<PageOf<E>, Rows<E::Node>>, DbErr> {
+) -> Result<HashMap<PageOf<E>, Arc<Rows<E::Node>>>, DbErr> {
     let mut groups: HashMap<(&E, E::Order, &Window), Vec<i32>> = HashMap::new();
     for key in keys {
         groups.entry((&key.edge, key.order, &key.window)).or_default().push(key.parent);
@@ -79,10 +87,15 @@ pub(super) async fn load_pages<E: Edge>(
         };
         // No row can be between these cursors.
         let Some(statement) = statement else { continue };
-        for row in db.query_all(&statement).await? {
-            let parent = row.try_get("", PARENT)?;
-            let key = PageOf { parent, edge: edge.clone(), order, window: window.clone() };
-            pages.entry(key).or_insert_with(Vec::new).push(plan.read_row(&row)?);
+        let found = db.query_all(&statement).await?;
+        let parents: Vec<i32> = found.iter().map(|row| row.try_get("", PARENT)).collect::<Result<_, _>>()?;
+        // Rows come by parent.
+        let mut rest = found.as_slice();
+        for parents in parents.chunk_by(|one, next| one == next) {
+            let (page, others) = rest.split_at(parents.len());
+            rest = others;
+            let key = PageOf { parent: parents[0], edge: edge.clone(), order, window: window.clone() };
+            pages.insert(key, Arc::new(plan.read(page)?));
         }
     }
     Ok(pages)

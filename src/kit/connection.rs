@@ -10,12 +10,15 @@ use async_graphql::futures_util::future::BoxFuture;
 use async_graphql::{Object, ObjectType, OutputType, TypeName};
 
 use super::cursor::{Cursor, KeyPart};
-use super::in_place::InPlace;
+use super::in_place::{AllInPlace, InPlace};
 use super::page::Window;
 use crate::error::{ApiError, ApiResult};
 
-/// One page of a list of `N`.
-pub struct Page<N> {
+/// One page of a list of `N`, which is resolved where it stands.
+pub type Page<N> = InPlace<Connection<N>>;
+
+/// What is known of a page.
+pub struct Connection<N> {
     edges: Vec<PageEdge<N>>,
     has_previous_page: bool,
     has_next_page: bool,
@@ -51,13 +54,13 @@ impl<N> Page<N> {
             if window.backward { (more, window.before.is_some()) } else { (window.after.is_some(), more) };
         let edges =
             rows.into_iter().map(|(keys, node)| PageEdge { cursor: Cursor::new(list, order, keys), node }).collect();
-        Self { edges, has_previous_page, has_next_page, count: Box::new(count) }
+        InPlace(Connection { edges, has_previous_page, has_next_page, count: Box::new(count) })
     }
 }
 
 /// One page of a list, after the Relay specification of cursor connections.
 #[Object(name_type)]
-impl<N: ObjectType> Page<N> {
+impl<N: ObjectType> Connection<N> {
     /// Whether there is more, and the cursors to ask for it with.
     async fn page_info(&self) -> PageInfo {
         PageInfo {
@@ -74,8 +77,8 @@ impl<N: ObjectType> Page<N> {
     }
 
     /// The objects of this page.
-    async fn nodes(&self) -> Vec<InPlace<&N>> {
-        self.edges.iter().map(|edge| InPlace(&edge.node)).collect()
+    async fn nodes(&self) -> AllInPlace<&N> {
+        AllInPlace(self.edges.iter().map(|edge| &edge.node).collect())
     }
 
     /// How many there are on all pages together. Counted only when selected: on a long list
@@ -90,7 +93,7 @@ pub(super) fn as_int(count: u64) -> ApiResult<i32> {
     i32::try_from(count).map_err(|_| ApiError::Internal(format!("{count} rows are more than an Int holds")))
 }
 
-impl<N: OutputType> TypeName for Page<N> {
+impl<N: OutputType> TypeName for Connection<N> {
     fn type_name() -> Cow<'static, str> {
         format!("{}Connection", N::type_name()).into()
     }

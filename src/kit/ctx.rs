@@ -80,7 +80,7 @@ impl ContextExt for Context<'_> {
     }
 
     async fn find<N: Node>(&self, id: Id<N>) -> ApiResult<Option<N>> {
-        let found = loader(self).load_one(id).await?;
+        let found = loader(self).load_one(id).await?.map(Arc::unwrap_or_clone);
         // A batch is shared by requests: who may see a row is asked for each.
         let sees = |owner| self.viewer().is_some_and(|viewer| viewer.user == owner);
         Ok(found.filter(|node| node.owner().is_none_or(sees)))
@@ -103,7 +103,7 @@ impl ContextExt for Context<'_> {
         let window = args.window(E::LIST, order)?;
         let loader = loader(self);
         let key = PageOf { parent, edge: edge.clone(), order, window: window.clone() };
-        let rows = loader.load_one(key).await?.unwrap_or_default();
+        let rows = loader.load_one(key).await?.map(Arc::unwrap_or_clone).unwrap_or_default();
         let loader = Arc::clone(loader);
         Ok(Page::new(E::LIST, order.tag(), &window, rows, move || {
             let (loader, key) = (Arc::clone(&loader), CountOf { parent, edge: edge.clone() });

@@ -2,17 +2,15 @@
 //!
 //! async-graphql makes a task of every field of every object and lets all of them wait for each
 //! other: two allocations and several atomic operations for a title that is there already, and
-//! megabytes of tasks at once for a page of lists. [`InPlace`] polls each field once, in order; only what
-//! has to wait is kept. Otherwise it does as async-graphql does.
+//! megabytes of tasks at once for a page of lists. Here each field is polled once, in order, and only what
+//! has to wait is kept; what is selected is looked at once for all objects of a list.
 
 use std::borrow::Cow;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::future::poll_fn;
+use std::task::Poll;
 
 use async_graphql::futures_util::future::{BoxFuture, join_all};
 use async_graphql::indexmap::IndexMap;
-use async_graphql::indexmap::map::Entry;
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::registry::Registry;
 use async_graphql::{
@@ -41,74 +39,99 @@ impl<T: ObjectType> OutputType for InPlace<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(resolve(ctx, &self.0, &Selected::new::<T>(ctx)).await)
+    }
+}
+
+/// The objects of a list, which are resolved as [`InPlace`] does.
+#[derive(Clone, Debug)]
+pub struct AllInPlace<T>(pub Vec<T>);
+
+impl<T: ObjectType> OutputType for AllInPlace<T> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<T>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<T>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<T>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        let selected = Selected::new::<T>(ctx);
+        let mut values = vec![Value::Null; self.0.len()];
+        let selected = &selected;
+        let objects = self.0.iter().enumerate().map(|(place, object)| -> BoxFuture<'_, Value> {
+            Box::pin(async move { resolve(&ctx.with_index(place), object, selected).await })
+        });
+        in_turn(objects, |place, value| values[place] = value).await;
+        Ok(Value::List(values))
+    }
+}
+
+/// What is selected of objects of one type.
+struct Selected<'a> {
+    /// The fields, each with the place of its value among those of the object.
+    fields: Vec<(&'a Positioned<Field>, usize)>,
+    /// An object before its fields are resolved.
+    blank: IndexMap<Name, Value>,
+}
+
+impl<'a> Selected<'a> {
+    fn new<T: ObjectType>(ctx: &ContextSelectionSet<'a>) -> Self {
         let mut fields = Vec::with_capacity(ctx.item.node.items.len());
         select(&T::type_name(), ctx, &mut fields);
-        let mut values = IndexMap::with_capacity(fields.len());
-        let mut waiting = Vec::new();
-        for field in fields {
-            let key = &field.node.response_key().node;
-            match resolve_at_once(ctx, &self.0, field) {
-                Some(Ok(value)) => {
-                    insert(&mut values, key.clone(), value);
-                    continue;
-                }
-                Some(Err(error)) => {
-                    ctx.add_error(error);
-                    continue;
-                }
-                None => {}
-            }
-            let mut resolved = resolve_field(ctx, &self.0, field);
-            match poll_fn(|cx| Poll::Ready(resolved.as_mut().poll(cx))).await {
-                Poll::Ready(Ok(value)) => insert(&mut values, key.clone(), value),
-                Poll::Ready(Err(error)) => ctx.add_error(error),
-                Poll::Pending => {
-                    // Its place among the others.
-                    values.entry(key.clone()).or_insert(Value::Null);
-                    waiting.push(async move { (key, resolved.await) });
-                }
-            }
-        }
-        for (key, resolved) in join_all(waiting).await {
-            match resolved {
-                Ok(value) => insert(&mut values, key.clone(), value),
-                Err(error) => ctx.add_error(error),
-            }
-        }
-        Ok(if values.is_empty() { Value::Null } else { Value::Object(values) })
+        let mut blank = IndexMap::with_capacity(fields.len());
+        let place = |field: &'a Positioned<Field>| {
+            let entry = blank.entry(field.node.response_key().node.clone());
+            let place = entry.index();
+            entry.or_insert(Value::Null);
+            (field, place)
+        };
+        Self { fields: fields.into_iter().map(place).collect(), blank }
     }
 }
 
-/// The value of a scalar field that need not wait, without an allocation for the wait. One that does
-/// is begun again, so that its resolver may do no more than ask a loader, which reads a key once
-/// however often it is asked for.
-fn resolve_at_once<T: ContainerType>(
-    ctx: &ContextSelectionSet<'_>,
-    object: &T,
-    field: &Positioned<Field>,
-) -> Option<ServerResult<Value>> {
-    if field.node.name.node == "__typename" || !field.node.selection_set.node.items.is_empty() {
-        return None;
+/// Resolves the fields of an object. One that fails stays null, and its error says what becomes of
+/// those around it.
+async fn resolve<T: ContainerType>(ctx: &ContextSelectionSet<'_>, object: &T, selected: &Selected<'_>) -> Value {
+    if selected.fields.is_empty() {
+        return Value::Null;
     }
-    let ctx = ctx.with_field(field);
-    let resolved = pin!(object.resolve_field(&ctx));
-    match resolved.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(resolved) => Some(resolved.map(Option::unwrap_or_default)),
-        Poll::Pending => None,
-    }
-}
-
-fn resolve_field<'a, T: ContainerType>(
-    ctx: &'a ContextSelectionSet<'_>,
-    object: &'a T,
-    field: &'a Positioned<Field>,
-) -> BoxFuture<'a, ServerResult<Value>> {
-    Box::pin(async move {
-        if field.node.name.node == "__typename" {
-            return Ok(Value::String(object.introspection_type_name().into_owned()));
-        }
-        Ok(object.resolve_field(&ctx.with_field(field)).await?.unwrap_or_default())
+    let mut values = selected.blank.clone();
+    let resolved = selected.fields.iter().map(|(field, _)| -> BoxFuture<'_, ServerResult<Option<Value>>> {
+        Box::pin(async move {
+            if field.node.name.node == "__typename" {
+                return Ok(Some(Value::String(object.introspection_type_name().into_owned())));
+            }
+            object.resolve_field(&ctx.with_field(field)).await
+        })
+    });
+    in_turn(resolved, |number, resolved| match resolved {
+        // A field that is selected twice has what both select.
+        Ok(value) => merge(&mut values[selected.fields[number].1], value.unwrap_or_default()),
+        Err(error) => ctx.add_error(error),
     })
+    .await;
+    Value::Object(values)
+}
+
+/// Polls futures one after the other, each once, and then those together that have to wait. What each
+/// gives is taken with its number.
+async fn in_turn<'a, T>(futures: impl Iterator<Item = BoxFuture<'a, T>>, mut take: impl FnMut(usize, T)) {
+    let mut waiting = Vec::new();
+    for (number, mut future) in futures.enumerate() {
+        match poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+            Poll::Ready(given) => take(number, given),
+            Poll::Pending => waiting.push(async move { (number, future.await) }),
+        }
+    }
+    for (number, given) in join_all(waiting).await {
+        take(number, given);
+    }
 }
 
 /// The fields that are selected of an object of type `name`, those of fragments that apply to it
@@ -130,8 +153,8 @@ fn select<'a>(name: &str, ctx: &ContextSelectionSet<'a>, fields: &mut Vec<&'a Po
         };
         let applies = condition.is_none_or(|condition| {
             let condition = condition.node.on.node.as_str();
-            let interfaces = || ctx.schema_env.registry.implements.get(name);
-            condition == name || interfaces().is_some_and(|interfaces| interfaces.contains(condition))
+            let ty = || ctx.schema_env.registry.types.get(condition);
+            condition == name || ty().is_some_and(|ty| ty.is_possible_type(name))
         });
         if applies {
             select(name, &ctx.with_selection_set(set), fields);
@@ -139,20 +162,10 @@ fn select<'a>(name: &str, ctx: &ContextSelectionSet<'a>, fields: &mut Vec<&'a Po
     }
 }
 
-/// Puts a field's value to its place; a field that is selected twice has what both select.
-fn insert(values: &mut IndexMap<Name, Value>, key: Name, value: Value) {
-    match values.entry(key) {
-        Entry::Occupied(mut known) => merge(known.get_mut(), value),
-        Entry::Vacant(place) => {
-            place.insert(value);
-        }
-    }
-}
-
 fn merge(known: &mut Value, more: Value) {
     match (known, more) {
         (Value::Object(known), Value::Object(more)) => {
-            more.into_iter().for_each(|(key, value)| insert(known, key, value));
+            more.into_iter().for_each(|(key, value)| merge(known.entry(key).or_insert(Value::Null), value));
         }
         (Value::List(known), Value::List(more)) => {
             known.iter_mut().zip(more).for_each(|(known, value)| merge(known, value));

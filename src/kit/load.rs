@@ -158,10 +158,11 @@ pub fn new_loader(db: DatabaseConnection, kept: Option<Arc<Kept>>) -> DataLoader
 const BATCH_SIZE_MAX: usize = 50_000;
 
 impl<N: Node> Loader<Id<N>> for Reader {
-    type Value = N;
+    // The last one to whom it is given need not copy it.
+    type Value = Arc<N>;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, ids: &[Id<N>]) -> Result<HashMap<Id<N>, N>, Arc<DbErr>> {
+    async fn load(&self, ids: &[Id<N>]) -> Result<HashMap<Id<N>, Arc<N>>, Arc<DbErr>> {
         let keys: Vec<_> = ids.iter().map(|id| id.key()).collect();
         let backend = self.db.get_database_backend();
         let kept = self.kept.as_ref().filter(|_| N::KEPT).map(|kept| (kept, kept.generation()));
@@ -175,15 +176,15 @@ impl<N: Node> Loader<Id<N>> for Reader {
         if let Some((kept, generation)) = kept {
             kept.put(generation, found.iter());
         }
-        Ok(found.into_iter().map(|node| (node.id(), node)).collect())
+        Ok(found.into_iter().map(|node| (node.id(), Arc::new(node))).collect())
     }
 }
 
 impl<E: Edge> Loader<PageOf<E>> for Reader {
-    type Value = Rows<E::Node>;
+    type Value = Arc<Rows<E::Node>>;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, keys: &[PageOf<E>]) -> Result<HashMap<PageOf<E>, Rows<E::Node>>, Arc<DbErr>> {
+    async fn load(&self, keys: &[PageOf<E>]) -> Result<HashMap<PageOf<E>, Arc<Rows<E::Node>>>, Arc<DbErr>> {
         load_pages(&self.db, keys).await.map_err(log_database)
     }
 }

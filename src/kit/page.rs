@@ -97,7 +97,7 @@ where
     let backend = db.get_database_backend();
     let plan = Plan::new(order, &window, backend);
     let found = match plan.select_page::<N>(order.join(rows.clone())) {
-        Some(statement) => plan.read(db.query_all(&statement).await?)?,
+        Some(statement) => plan.read(&db.query_all(&statement).await?)?,
         None => Vec::new(),
     };
     let db = db.clone();
@@ -323,18 +323,22 @@ impl Plan {
         u64::from(self.size) + 1
     }
 
-    pub(super) fn read<N: Row>(&self, rows: Vec<QueryResult>) -> Result<Vec<(Vec<KeyPart>, N)>, DbErr> {
-        rows.iter().map(|row| self.read_row(row)).collect()
-    }
-
-    pub(super) fn read_row<N: Row>(&self, row: &QueryResult) -> Result<(Vec<KeyPart>, N), DbErr> {
-        let read =
-            |(position, key): (usize, &SortKey)| KeyPart::read(row, &format!("key_{position}"), key.kind, self.backend);
-        let keys = self.keys.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        Ok((keys, N::from_query_result(row, "")?))
+    /// Rows with their sort keys.
+    pub(super) fn read<N: Row>(&self, rows: &[QueryResult]) -> Result<Vec<(Vec<KeyPart>, N)>, DbErr> {
+        let names: Vec<_> = (0..self.keys.len()).map(key_name).collect();
+        let read_row = |row| {
+            let parts =
+                self.keys.iter().zip(&names).map(|(key, name)| KeyPart::read(row, name, key.kind, self.backend));
+            Ok((parts.collect::<Result<_, _>>()?, N::from_query_result(row, "")?))
+        };
+        rows.iter().map(read_row).collect()
     }
 }
 
+fn key_name(position: usize) -> String {
+    format!("key_{position}")
+}
+
 fn key_alias(position: usize) -> Alias {
-    Alias::new(format!("key_{position}"))
+    Alias::new(key_name(position))
 }
