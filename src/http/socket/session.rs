@@ -1,7 +1,8 @@
 //! What goes on in a socket: one task reads, starts operations, and writes what they give.
 //!
 //! Nothing is read and no result is taken while the client does not read what was written before. So
-//! what a socket holds is bounded by its write buffer and by the buffers behind its operations, and a
+//! what a socket holds is bounded by its write buffer and by the buffers behind its operations. These
+//! go on in tasks of their own, and hold nothing that others wait for, whether or not the client reads. A
 //! client that is too slow is ended by these ([`Step::Lagged`]) or by the time that writing may take.
 
 use std::pin::Pin;
