@@ -1,7 +1,6 @@
 """Measures reads: the server, its peers and the floors, in interleaved rounds on one database."""
 
 import argparse
-import signal
 import sys
 import time
 
@@ -10,7 +9,7 @@ import report
 import rounds
 import tools
 from postgres import Postgres
-from processes import Failure, Folder
+from processes import carry_out
 from servers import PEERS, Servers
 
 EPILOG = """Examples:
@@ -159,19 +158,7 @@ def measure_growth(arguments, folder, found, programs, postgres):
 
 def main():
     arguments = read_arguments()
-    # Whoever ends the benchmark ends its programs, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with Folder() as folder:
-            print(run(arguments, folder))
-    except Failure as failure:
-        print(f"scripts/bench: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("scripts/bench: interrupted", file=sys.stderr)
-        return 130
-    say("done")
-    return 0
+    return carry_out("scripts/bench", lambda folder: run(arguments, folder))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +34,22 @@ class Folder:
             if not os.path.exists(self.path):
                 return
             time.sleep(0.1)
+
+
+def carry_out(name, work):
+    """Prints what `work` gives, which has a folder for the time; gives the status to exit with."""
+    # Whoever ends the benchmark ends its programs, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with Folder() as folder:
+            print(work(folder))
+    except Failure as failure:
+        print(f"{name}: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    return 0
 
 
 class Program:

@@ -4,7 +4,6 @@ import argparse
 import os
 import platform
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -19,7 +18,7 @@ sys.path.append(str(HERE.parent / "reads"))
 
 import tools  # noqa: E402
 from postgres import Postgres  # noqa: E402
-from processes import Failure, Folder  # noqa: E402
+from processes import Failure, carry_out  # noqa: E402
 
 EPILOG = """Examples:
   scripts/bench-seeding                     --size medium, three rounds: about 15 minutes
@@ -109,7 +108,7 @@ class Bench:
         off = [f'ALTER TABLE "{table}" DISABLE TRIGGER USER;' for table in tables]
         # Registries that migrations fill.
         empty = [f'TRUNCATE {", ".join(tables)} CASCADE;']
-        self.postgres.psql(database, text="\n".join(off + empty))
+        self.postgres.psql(database, "--set=ON_ERROR_STOP=1", text="\n".join(off + empty))
         return self.timed(database, self.copy_statements(tables))
 
     def copy_then_index(self, database, tables, schema):
@@ -240,24 +239,14 @@ def run(arguments, folder):
         version = bench.postgres.ask("postgres", "SHOW server_version")[0][0]
     finally:
         bench.postgres.program.stop()
-    where = f"{date.today()}, PostgreSQL {version}, {os.cpu_count()} cores, {platform.machine()}."
+    where = (f"{date.today()}, PostgreSQL {version} without fsync and autovacuum, {os.cpu_count()} cores, {platform.machine()}. The "
+             "seeder loads by as many connections as there are cores and ends with VACUUM (ANALYZE); COPY is one connection.")
     return "\n".join([where, "", *lines])
 
 
 def main():
     arguments = read_arguments()
-    # Whoever ends the benchmark ends its programs, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with Folder() as folder:
-            print(run(arguments, folder))
-    except Failure as failure:
-        print(f"scripts/bench-seeding: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("scripts/bench-seeding: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return carry_out("scripts/bench-seeding", lambda folder: run(arguments, folder))
 
 
 if __name__ == "__main__":
