@@ -106,7 +106,7 @@ class Bench:
         """Seconds of COPY into tables that are empty, whose indexes and foreign keys are there, but whose triggers are off."""
         self.migrated(database)
         off = [f'ALTER TABLE "{table}" DISABLE TRIGGER USER;' for table in tables]
-        # Registries that migrations fill.
+        # Migrations fill some of them.
         empty = [f'TRUNCATE {", ".join(tables)} CASCADE;']
         self.postgres.psql(database, "--set=ON_ERROR_STOP=1", text="\n".join(off + empty))
         return self.timed(database, self.copy_statements(tables))

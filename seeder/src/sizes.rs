@@ -134,6 +134,8 @@ mod tests {
     fn numbers_that_need_others_are_refused() {
         let refused = Sizes { users: 0, ..Sizes::demo() }.check().unwrap_err();
         assert!(refused.contains("--users"), "{refused}");
+        let nobody = Sizes { users: 0, orders: 0, publications: 0, ratings: 0, ..Sizes::demo() };
+        assert!(nobody.check().unwrap_err().starts_with("--comments needs --users"));
         assert!(Sizes { sentences_min: 30, ..Sizes::demo() }.check().is_err());
         assert!(Sizes { sentences_min: 25, ..Sizes::demo() }.check().is_ok());
     }

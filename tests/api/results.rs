@@ -8,6 +8,7 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     fields_come_in_the_order_of_the_selections,
+    conditions_apply_by_union_and_interface,
     failed_fields_are_null,
     failures_reach_the_nearest_nullable_object
 );
@@ -53,6 +54,15 @@ async fn fields_come_in_the_order_of_the_selections(backend: Backend) {
         rest = rest.split_once(&format!("\"{key}\":")).unwrap().1;
     }
     assert!(text.ends_with(r#""pageInfo":{"hasNextPage":true}}}}"#), "{text}");
+}
+
+async fn conditions_apply_by_union_and_interface(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let query = "{ movies(first: 1) { nodes { ... on SearchResult { ... on Movie { title } ... on Person { bio } }
+        ... on Node { id } } } }";
+    let data = app.query(query, json!({})).await.data();
+    let keys: Vec<_> = data["movies"]["nodes"][0].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["id", "title"], "{data}");
 }
 
 async fn failed_fields_are_null(backend: Backend) {
