@@ -1,7 +1,7 @@
 //! The statements that look for what was typed, and their hits ranked.
 //!
 //! One statement over the titles and names of all kinds, one over texts. Where both find nothing,
-//! PostgreSQL looks again with typos. Each reads a bounded number of candidates, the newest
+//! one more looks for titles and names with typos. Each reads a bounded number of candidates, the newest
 //! where there are more, through an index. Titles and names are scored here, so that both databases
 //! rank them alike.
 
@@ -9,8 +9,9 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult, Statement, Value};
 
+use super::forms::Word;
 use super::score::{edits_allowed, rate_title};
-use super::terms::{Terms, Word, is_stop_word};
+use super::terms::{Terms, is_stop_word};
 use crate::db::dialect::escape_like;
 use crate::error::ApiResult;
 
@@ -58,6 +59,8 @@ pub struct Hit {
 pub const HITS_MAX: usize = 200;
 /// Candidates of one kind that are rated.
 const CANDIDATES_MAX: u32 = 1_000;
+/// Texts with all words of a phrase that are read for it: 10 microseconds for each where it is not.
+const PHRASE_CANDIDATES_MAX: u32 = 20_000;
 
 /// What is found among `kinds`, the best first; equally good ones by kind, then the newest first.
 ///
@@ -147,10 +150,7 @@ impl Sql {
                 "publication_id NOT IN (SELECT rowid FROM publication_words WHERE publication_words MATCH {excluded})"
             ));
         }
-        let mut queries = Vec::new();
-        for word in &terms.excluded_words {
-            queries.push(format!("to_tsquery('pg_catalog.russian', {})", self.bind(word.text.as_str())));
-        }
+        let mut queries: Vec<_> = terms.excluded_words.iter().map(|word| self.words(word)).collect();
         for phrase in &terms.excluded_phrases {
             queries.push(format!("phraseto_tsquery('pg_catalog.russian', {})", self.bind(phrase.join(" "))));
         }
@@ -163,14 +163,43 @@ impl Sql {
         })
     }
 
-    /// Some text of the row holds each of `parts`, which LIKE takes as they are.
-    fn holds(&mut self, texts: &[&str], parts: &[&str]) -> String {
-        let one = |sql: &mut Self, part: &&str| {
-            let pattern = sql.bind(format!("%{}%", escape_like(part)));
-            let tests: Vec<_> = texts.iter().map(|text| format!("{text} LIKE {pattern}")).collect();
-            format!("({})", tests.join(" OR "))
+    /// The word in all its forms as a `tsquery`. What PostgreSQL's own list says is too common stays empty.
+    fn words(&mut self, word: &Word) -> String {
+        let begins = if word.prefix.is_some() { ":*" } else { "" };
+        let own = format!("to_tsquery('pg_catalog.russian', {})", self.bind(format!("{}{begins}", word.text)));
+        if word.stems.len() == 1 {
+            return own;
+        }
+        let others = self.bind(word.stems[1..].join(" | "));
+        format!("CASE numnode({own}) WHEN 0 THEN {own} ELSE {own} || to_tsquery('pg_catalog.simple', {others}) END")
+    }
+
+    /// Some text of the row matches, on SQLite.
+    fn has_trigrams(&mut self, table: &str, key: &str, matching: String) -> String {
+        let matching = self.bind(matching);
+        format!("{key} IN (SELECT rowid FROM {table}_trigram WHERE {table}_trigram MATCH {matching})")
+    }
+
+    /// Some text of the row has a word like this one.
+    fn is_like(&mut self, texts: &[&str], word: &str) -> String {
+        let like = self.bind(word);
+        let like: Vec<_> = texts.iter().map(|text| format!("{like} <% {text}")).collect();
+        let swapped = swapped(word);
+        let swapped: Vec<_> = swapped.iter().map(String::as_str).collect();
+        if swapped.is_empty() {
+            return format!("({})", like.join(" OR "));
+        }
+        format!("({} OR {})", like.join(" OR "), self.holds(texts, &[swapped]))
+    }
+
+    /// Some text of the row holds one of each group of `needles`, which LIKE takes as they are.
+    fn holds(&mut self, texts: &[&str], needles: &[Vec<&str>]) -> String {
+        let one = |sql: &mut Self, group: &Vec<&str>| {
+            let patterns = group.iter().map(|needle| sql.bind(format!("%{}%", escape_like(needle))));
+            let tests = patterns.flat_map(|pattern| texts.iter().map(move |text| format!("{text} LIKE {pattern}")));
+            format!("({})", tests.collect::<Vec<_>>().join(" OR "))
         };
-        parts.iter().map(|part| one(self, part)).collect::<Vec<_>>().join(" AND ")
+        needles.iter().map(|group| one(self, group)).collect::<Vec<_>>().join(" AND ")
     }
 }
 
@@ -207,9 +236,8 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
         }
         let mut holds = match backend {
             DbBackend::Sqlite => {
-                let phrases: Vec<_> = long.iter().map(|needle| format!("\"{needle}\"")).collect();
-                let phrases = sql.bind(phrases.join(" AND "));
-                format!("{key} IN (SELECT rowid FROM {table}_trigram WHERE {table}_trigram MATCH {phrases})")
+                let all: Vec<_> = long.iter().map(|group| any_of(group)).collect();
+                sql.has_trigrams(table, key, all.join(" AND "))
             }
             _ => sql.holds(texts, &long),
         };
@@ -218,9 +246,13 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
         }
         parts.push(format!("{head} {holds} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX}"));
     }
-    // SQLite orders and limits the parts of a union only as subqueries.
+    sql.finish(&union(&parts))
+}
+
+/// The different rows of all `parts`. SQLite orders and limits the parts of a union only as subqueries.
+fn union(parts: &[String]) -> String {
     let parts: Vec<_> = parts.iter().map(|part| format!("SELECT * FROM ({part}) AS part")).collect();
-    sql.finish(&parts.join(" UNION "))
+    parts.join(" UNION ")
 }
 
 /// Texts that have all words: with the score that their rank makes.
@@ -244,38 +276,57 @@ fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
              ) AS found ORDER BY rank, id DESC LIMIT {HITS_MAX}"
         )));
     }
-    let lexeme = |word: &Word| format!("{}{}", word.text, if word.by_prefix { ":*" } else { "" });
-    let wanted: Vec<_> = terms.words.iter().map(lexeme).chain(in_phrases.cloned()).collect();
-    let excluded = terms.excluded_words.iter().map(|word| format!("!{}", word.text));
-    let every = sql.bind(wanted.iter().cloned().chain(excluded).collect::<Vec<_>>().join(" & "));
-    // Ranking by & compares all pairs of places.
-    let any = sql.bind(wanted.join(" | "));
-    let mut phrases = String::new();
+    let mut wanted: Vec<_> = terms.words.iter().map(|word| sql.words(word)).collect();
+    for word in in_phrases {
+        wanted.push(format!("to_tsquery('pg_catalog.russian', {})", sql.bind(word.as_str())));
+    }
+    // Ranking by && compares all pairs of places.
+    let any = wanted.join(" || ");
+    wanted.extend(terms.excluded_words.iter().map(|word| format!("!!({})", sql.words(word))));
+    let every = wanted.join(" && ");
+    let mut phrases = Vec::new();
     for (phrase, not) in terms.phrases.iter().map(|p| (p, "")).chain(terms.excluded_phrases.iter().map(|p| (p, "NOT ")))
     {
         let phrase = sql.bind(phrase.join(" "));
         // As a function: the operator would be looked up in the index, and each text it finds read.
-        phrases += &format!(" AND {not}ts_match_vq(w.words, phraseto_tsquery('pg_catalog.russian', {phrase}))");
+        phrases.push(format!("{not}ts_match_vq(w.words, phraseto_tsquery('pg_catalog.russian', {phrase}))"));
     }
+    let (candidates, held) = match phrases.join(" AND ") {
+        none if none.is_empty() => (CANDIDATES_MAX, "found".to_owned()),
+        // One after the other, until there are enough.
+        phrases => (
+            PHRASE_CANDIDATES_MAX,
+            format!(
+                "(SELECT w.publication_id FROM found JOIN publication_words AS w USING (publication_id)
+                  WHERE {phrases} LIMIT {CANDIDATES_MAX}) AS held"
+            ),
+        ),
+    };
     Some(sql.finish(&format!(
         "WITH found AS MATERIALIZED (
-             SELECT publication_id FROM publication_words
-             WHERE words @@ to_tsquery('pg_catalog.russian', {every})
-             ORDER BY publication_id DESC LIMIT {CANDIDATES_MAX}
+             SELECT publication_id FROM publication_words WHERE words @@ ({every})
+             ORDER BY publication_id DESC LIMIT {candidates}
          )
-         SELECT w.publication_id AS id,
-             CAST(0.5 * ts_rank(w.words, to_tsquery('pg_catalog.russian', {any})) AS double precision) AS score
-         FROM found JOIN publication_words AS w USING (publication_id)
-         WHERE true{phrases} ORDER BY score DESC, id DESC LIMIT {HITS_MAX}"
+         SELECT w.publication_id AS id, CAST(0.5 * ts_rank(w.words, {any}) AS double precision) AS score
+         FROM {held} JOIN publication_words AS w USING (publication_id)
+         ORDER BY score DESC, id DESC LIMIT {HITS_MAX}"
     )))
 }
 
-/// Words and phrases as FTS5 takes them: what stands in quotes is itself. Words are letters and
+/// What FTS5 takes for one of `texts`: what stands in quotes is itself. Words are letters and
 /// digits alone.
+fn any_of(texts: &[impl AsRef<str>]) -> String {
+    let quoted: Vec<_> = texts.iter().map(|text| format!("\"{}\"", text.as_ref())).collect();
+    format!("({})", quoted.join(" OR "))
+}
+
+/// Words in all their forms and phrases, as FTS5 takes them.
 fn match_all(words: &[Word], phrases: &[Vec<String>]) -> Vec<String> {
-    // One or two letters begin too many words.
-    let forms = |root: &str| if root.chars().nth(2).is_some() { "*" } else { "" };
-    let words = words.iter().map(Word::root).map(|root| format!("\"{root}\"{}", forms(root)));
+    let words = words.iter().map(|word| match (&word.prefix, word.forms()) {
+        (Some(prefix), forms) if forms.is_empty() => format!("\"{prefix}\"*"),
+        (Some(prefix), forms) => format!("(\"{prefix}\"* OR {})", any_of(&forms)),
+        (None, forms) => any_of(&forms),
+    });
     words.chain(phrases.iter().map(|phrase| format!("\"{}\"", phrase.join(" ")))).collect()
 }
 
@@ -284,34 +335,54 @@ fn match_excluded(terms: &Terms) -> Option<String> {
     (!excluded.is_empty()).then(|| excluded.join(" OR "))
 }
 
-/// Titles and names with words like those that are wanted; PostgreSQL alone can.
+/// Titles and names with words like those that are wanted, by the trigrams that they share.
 fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Statement> {
     let (long, short): (Vec<_>, Vec<_>) = terms.words.iter().partition(|word| edits_allowed(&word.text) > 0);
-    if backend == DbBackend::Sqlite || long.is_empty() {
+    if long.is_empty() {
         return None;
     }
-    let short: Vec<_> = short.iter().map(|word| word.root()).collect();
+    let short: Vec<_> = short.iter().map(|word| word.needles()).collect();
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
     for kind in kinds {
         let (table, key, texts) = kind.table();
         let second = texts.get(1).copied().unwrap_or("CAST(NULL AS text)");
-        let mut tests = Vec::new();
-        for word in &long {
-            let word = sql.bind(word.text.as_str());
-            let like: Vec<_> = texts.iter().map(|text| format!("{word} <% {text}")).collect();
-            tests.push(format!("({})", like.join(" OR ")));
-        }
+        let columns = format!("{} AS kind, {key} AS id, {} AS text, {second} AS second", *kind as i32, texts[0]);
+        let mut tests: Vec<_> = match backend {
+            DbBackend::Sqlite => vec![sql.has_trigrams(table, key, match_like(&long))],
+            _ => long.iter().map(|word| sql.is_like(texts, &word.text)).collect(),
+        };
         if !short.is_empty() {
             tests.push(sql.holds(texts, &short));
         }
-        parts.push(format!(
-            "(SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table}
-              WHERE {} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX})",
-            *kind as i32,
-            texts[0],
-            tests.join(" AND ")
-        ));
+        let tests = tests.join(" AND ");
+        parts.push(format!("SELECT {columns} FROM {table} WHERE {tests} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX}"));
     }
-    Some(sql.finish(&parts.join(" UNION ALL ")))
+    Some(sql.finish(&union(&parts)))
+}
+
+/// What has a piece of each of the words, as FTS5 takes it: one piece more than letters may be wrong, so
+/// that one is right.
+fn match_like(words: &[&Word]) -> String {
+    let one = |word: &&Word| {
+        let letters: Vec<_> = word.text.chars().collect();
+        let pieces = edits_allowed(&word.text) + 1;
+        let length = letters.len().div_ceil(pieces);
+        let starts = (0..pieces).map(|piece| (piece * length).min(letters.len() - length));
+        let pieces = starts.map(|start| letters[start..start + length].iter().collect());
+        any_of(&pieces.chain(swapped(&word.text)).collect::<Vec<String>>())
+    };
+    words.iter().map(one).collect::<Vec<_>>().join(" AND ")
+}
+
+/// The word with each two neighbours exchanged; none for long words, of which enough trigrams are left
+/// to be found by them.
+fn swapped(word: &str) -> Vec<String> {
+    let letters: Vec<_> = word.chars().collect();
+    let swap = |at: usize| {
+        let mut letters = letters.clone();
+        letters.swap(at, at + 1);
+        letters.into_iter().collect()
+    };
+    if edits_allowed(word) > 1 { Vec::new() } else { (0..letters.len() - 1).map(swap).collect() }
 }

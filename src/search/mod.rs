@@ -1,12 +1,16 @@
 //! Search over movies, persons, publications and cinemas, ranked together.
 //!
 //! - `terms`: what the client typed, parsed into words, phrases and exclusions;
+//! - `forms`: the forms that a word may stand in;
+//! - `layout`: what was meant where the keyboard was in the other language;
 //! - `find`: the statements that look for them, per database, and their hits ranked;
 //! - `score`: how well a title, a name or a text meets what was typed;
 //! - `snippet`: where a text meets it;
 //! - `types`: the hits as API clients see them, and the root field.
 
 mod find;
+mod forms;
+mod layout;
 mod score;
 mod snippet;
 mod terms;

@@ -4,7 +4,8 @@
 //! and the more of it is meant; with typos 0.25 to 0.5. A text scores up to 0.5, by the rank
 //! that its database gives. So what is named like the query comes before what mentions it.
 
-use super::terms::{Terms, Word, split_words, stem};
+use super::forms::{Word, stem};
+use super::terms::{Terms, split_words};
 
 /// The score of a folded title or name; 0 if it lacks something that is wanted.
 pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
@@ -12,7 +13,7 @@ pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
     let whole = words.join(" ");
     let has_phrase = |phrase: &[String]| format!(" {whole} ").contains(&format!(" {} ", phrase.join(" ")));
     let stems: Vec<_> = words.iter().map(|word| stem(word)).collect();
-    let has_word = |wanted: &Word| stems.contains(&wanted.stem);
+    let has_word = |wanted: &Word| wanted.stems.iter().any(|stem| stems.contains(stem));
     if terms.excluded_words.iter().any(has_word) || terms.excluded_phrases.iter().any(|phrase| has_phrase(phrase)) {
         return 0.0;
     }
@@ -46,24 +47,24 @@ pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
 fn rate_word(wanted: &Word, words: &[&str], stems: &[String], typos: bool) -> f64 {
     let text = wanted.text.as_str();
     let edits = if typos { edits_allowed(text) } else { 0 };
-    let is_letter = text.chars().count() == 1;
-    let is_part = wanted.root().chars().count() >= 3;
+    let letters = text.chars().count();
+    let prefix = wanted.prefix.as_deref().unwrap_or(text);
     let rate = |(word, stem): (&&str, &String)| {
         if *word == text {
             1.0
-        } else if is_letter {
+        } else if letters == 1 {
             0.0
-        } else if *stem == wanted.stem {
+        } else if wanted.stems.contains(stem) {
             0.95
         } else if word.starts_with(text) {
             0.8
-        } else if word.starts_with(wanted.root()) {
+        } else if word.starts_with(prefix) {
             0.7
-        } else if is_part && word.contains(wanted.root()) {
+        } else if letters > 2 && word.contains(prefix) {
             0.4
         } else if edits > 0 && is_within(edits, text, word) {
             0.6
-        } else if edits > 0 && is_within(edits, &wanted.stem, stem) {
+        } else if edits > 0 && wanted.stems.iter().any(|wanted| is_within(edits, wanted, stem)) {
             0.5
         } else {
             0.0

@@ -1,6 +1,7 @@
 //! Where a text meets what was typed: a stretch of it with the words marked.
 
-use super::terms::{Terms, Word, stem};
+use super::forms::{Word, stem};
+use super::terms::Terms;
 use crate::kit::fold::fold;
 
 /// Characters of a snippet at most, without marks and ellipses.
@@ -64,7 +65,9 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
             continue;
         }
         let folded = fold(&text[start..end]);
-        let is_form = |word: &Word| (word.by_prefix && folded.starts_with(&word.stem)) || stem(&folded) == word.stem;
+        let own = stem(&folded);
+        let begins = |word: &Word| word.prefix.as_ref().is_some_and(|prefix| folded.starts_with(prefix));
+        let is_form = |word: &Word| begins(word) || word.stems.contains(&own);
         if let Some(place) = wanted.iter().position(is_form) {
             found.push(Found { start, end, wanted: place });
             let near = found.iter().rev().take_while(|word| end - word.start < NEAR);

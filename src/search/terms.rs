@@ -1,7 +1,6 @@
 //! What the client typed, parsed into words, phrases and exclusions.
 
-use rust_stemmers::{Algorithm, Stemmer};
-
+use super::forms::Word;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::fold::fold;
 
@@ -17,35 +16,6 @@ const STOP_WORDS: &str = "а без бы был была были было бы�
     он она они оно от очень по под при с со так также такой там те тем то того тоже той только том ты у уже хотя чего \
     чей чем что чтобы эта эти это этот я a an and are as at be but by for from had has have he her his i in is it its \
     no not of on or our she that the their they this to was we were which with you";
-
-/// A folded word with what its forms have in common, which hundreds of candidates are compared with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// The word as it was typed.
-    pub text: String,
-    /// Its [`stem`].
-    pub stem: String,
-    /// Letters of the stem are enough for words that begin with it to be taken for its forms.
-    pub by_prefix: bool,
-    root_length: usize,
-}
-
-impl Word {
-    /// Letters of a stem from which on words that begin with it are taken for its forms.
-    const PREFIX_LENGTH_MIN: usize = 5;
-
-    /// Stems a folded word.
-    pub fn new(text: &str) -> Self {
-        let stem = stem(text);
-        let by_prefix = stem.chars().count() >= Self::PREFIX_LENGTH_MIN;
-        Self { root_length: root_length(text, &stem), text: text.to_owned(), stem, by_prefix }
-    }
-
-    /// The beginning that it has in common with its stem; the word itself if that is too short.
-    pub fn root(&self) -> &str {
-        &self.text[..self.root_length]
-    }
-}
 
 /// A parsed query. All texts are folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,12 +92,12 @@ impl Terms {
         !self.is_empty() && self.words.is_empty() && self.phrases.is_empty()
     }
 
-    /// What a title or name must hold: the part that each word has in common with its stem, and the
-    /// words of phrases. First what trigrams find, three letters and more, then what is shorter.
-    pub fn needles(&self) -> (Vec<&str>, Vec<&str>) {
-        let in_phrases = self.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(String::as_str);
-        let all = self.words.iter().map(Word::root).chain(in_phrases);
-        all.partition(|needle| needle.chars().nth(2).is_some())
+    /// What a title or name must hold: one of each group, which the forms of a word, or the words of
+    /// phrases, have in them. First what trigrams find, three letters and more, then what is shorter.
+    pub fn needles(&self) -> (Vec<Vec<&str>>, Vec<Vec<&str>>) {
+        let in_phrases = self.phrases.iter().flatten().filter(|word| !is_stop_word(word));
+        let all = self.words.iter().map(Word::needles).chain(in_phrases.map(|word| vec![word.as_str()]));
+        all.partition(|group| group.iter().all(|needle| needle.chars().nth(2).is_some()))
     }
 }
 
@@ -139,23 +109,6 @@ pub fn split_words(text: &str) -> impl Iterator<Item = &str> {
 /// Whether a word narrows nothing down.
 pub fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.split_ascii_whitespace().any(|stop| stop == word)
-}
-
-/// The stem of a folded word by Snowball's rules, as PostgreSQL finds it.
-pub fn stem(word: &str) -> String {
-    let algorithm = match word {
-        word if word.contains(char::is_numeric) => return word.to_owned(),
-        word if word.is_ascii() => Algorithm::English,
-        _ => Algorithm::Russian,
-    };
-    Stemmer::create(algorithm).stem(word).into_owned()
-}
-
-/// Bytes of `word` that it has in common with its stem; all of them if these are too few letters.
-fn root_length(word: &str, stem: &str) -> usize {
-    let common = word.char_indices().zip(stem.chars()).take_while(|((_, a), b)| a == b).count();
-    let end = word.char_indices().nth(common).map_or(word.len(), |(at, _)| at);
-    if common < 3 { word.len() } else { end }
 }
 
 #[cfg(test)]
@@ -197,13 +150,5 @@ mod tests {
         assert!(Terms::parse("query", &"я".repeat(201)).is_err());
         assert!(Terms::parse("query", &"да ".repeat(16)).is_ok());
         assert!(Terms::parse("query", &"да ".repeat(17)).is_err());
-    }
-
-    #[test]
-    fn roots_are_beginnings_of_words() {
-        for (word, root) in [("фильмами", "фильм"), ("дом", "дом"), ("go", "go"), ("movies", "movi")]
-        {
-            assert_eq!(Word::new(word).root(), root);
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, Object, Union};
 
 use super::find::{Hit, Kind, find};
+use super::layout::meant;
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;
@@ -90,11 +91,18 @@ impl SearchQuery {
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> ApiResult<Page<SearchHit>> {
-        let terms = Arc::new(Terms::parse("query", &query)?);
+        let mut terms = Terms::parse("query", &query)?;
         let mut kinds = types.unwrap_or_else(|| Kind::ALL.to_vec());
         kinds.sort_unstable();
         kinds.dedup();
-        let hits = find(ctx.db(), &terms, &kinds).await?;
+        let mut hits = find(ctx.db(), &terms, &kinds).await?;
+        if hits.is_empty()
+            && let Some(Ok(meant)) = meant(&query).map(|query| Terms::parse("query", &query))
+        {
+            hits = find(ctx.db(), &meant, &kinds).await?;
+            terms = meant;
+        }
+        let terms = Arc::new(terms);
         let rank = |hit: Hit| {
             ([-hit.score, hit.kind as i64, -i64::from(hit.key)], SearchHit { hit, terms: Arc::clone(&terms) })
         };

@@ -1,4 +1,4 @@
-//! Search: what twenty kinds of queries find, on both databases.
+//! Search: what queries of all kinds find, on both databases.
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ on_both!(
     pages_of_hits_are_walked_both_ways,
     types_narrow_the_search,
     hits_follow_the_rows,
+    phrases_are_found_behind_many_texts_with_their_words,
     nothing_that_is_typed_breaks_the_search,
 );
 
@@ -37,10 +38,11 @@ async fn app(backend: Backend) -> TestApp {
             ('Россия', 'Фёдоров', 'Пётр', NULL), ('США', 'Lynch', 'David', NULL), ('США', 'Ли', 'Брюс', NULL),
             ('Китай', 'Ли', 'Ян', NULL);
         INSERT INTO publications (title, text, author, category) VALUES
-            ('О режиссёрах', 'Всякий фильм начинается с замысла. Тарковский снял Зеркало.', 1, 1),
+            ('О режиссёрах', 'Всякий фильм начинается с замысла. Тарковский снял Зеркало, а потом уехал на дачу под Рязанью, где росли яблони и груши.', 1, 1),
             ('Заметки', 'Мы говорили о фильмах и о музыке. Война и мир экранизированы в 1941-1945 годах.', 1, 1),
             ('Рецензия на Матрицу', 'Мир, где война машин и людей идёт, а кино молчит.', 1, 1),
-            ('Пустяки', 'Котики и ёжики. За\u{301}мок на холме, The Matrix там не снимали.', 1, 1);
+            ('Пустяки', 'Котики и ёжики. За\u{301}мок на холме, The Matrix там не снимали.', 1, 1),
+            ('О разном', 'Мировая премьера сериалов. Героями стали музеи, съёмок не было, экраны гасли, острова кинжалов.', 1, 1);
         INSERT INTO cinema_online (title, url) VALUES ('Иви', 'https://ivi.example'), ('Кинопоиск', 'https://kp.example')";
     app.sql().await.execute_unprepared(rows).await.unwrap();
     app
@@ -50,7 +52,7 @@ async fn app(backend: Backend) -> TestApp {
 async fn titles(app: &TestApp, query: &str) -> Vec<String> {
     let data = app.data(SEARCH, json!({ "query": query })).await;
     let nodes = data["search"]["nodes"].as_array().unwrap();
-    assert_eq!(data["search"]["totalCount"], json!(nodes.len()));
+    assert_eq!(data["search"]["totalCount"].as_u64().unwrap().min(100), nodes.len() as u64);
     nodes.iter().map(|hit| hit["node"]["title"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -62,6 +64,19 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("фильмами", "Фильм о фильме|Заметки|О режиссёрах"),
         ("режисс", "О режиссёрах"),
         ("тарковский", "Тарковский|О режиссёрах"),
+        // Forms that Snowball gives other stems, and vowels that come and go.
+        ("сериал", "О разном"),
+        ("сериалами", "О разном"),
+        ("герой", "О разном"),
+        ("музей", "О разном"),
+        ("экран", "О разном"),
+        ("экранов", "О разном|Заметки"),
+        ("остров", "О разном"),
+        ("съёмка", "О разном"),
+        ("зеркалами", "Зеркало|О режиссёрах"),
+        ("премьера -сериал", ""),
+        ("премьера -съёмка", ""),
+        ("кино", "Кинопоиск|Рецензия на Матрицу"),
         // Case and ё.
         ("елки", "Ёлки"),
         ("ЁЛКИ", "Ёлки"),
@@ -116,21 +131,23 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("'; drop table --", ""),
         ("a & | ! b:*", ""),
         ("OR AND NOT NEAR(", ""),
-    ] {
-        let found = titles(&app, query).await.join("|");
-        if found != expected {
-            wrong.push(format!("{query:?} finds {found:?}, not {expected:?}"));
-        }
-    }
-    // PostgreSQL forgives typos; SQLite finds nothing.
-    for (query, expected) in [
+        // Typos, when nothing is found as typed.
         ("Матрца", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
         ("Пушкын", "Пушкин"),
         ("Тарквский", "Тарковский"),
         ("режисер", "О режиссёрах"),
         ("дозро ночной", "Ночной дозор"),
+        ("пушикн", "Пушкин"),
+        ("зекрало", "Зеркало"),
+        ("перезагурзак", "Матрица: Перезагрузка"),
+        ("дам", ""),
+        // The other keyboard, and Latin letters in a Russian word.
+        ("vfnhbwf", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
+        ("Ьфекшч", "Матрица|Матрица: Перезагрузка|Пустяки"),
+        ("`krb", "Ёлки"),
+        ("vfnhbwf -gthtpfuheprf", "Матрица|Рецензия на Матрицу"),
+        ("Maтpицa", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
     ] {
-        let expected = if backend == Backend::Postgres { expected } else { "" };
         let found = titles(&app, query).await.join("|");
         if found != expected {
             wrong.push(format!("{query:?} finds {found:?}, not {expected:?}"));
@@ -239,6 +256,18 @@ async fn hits_follow_the_rows(backend: Backend) {
     db.execute_unprepared("UPDATE movies SET title = 'Балет' WHERE id = 1").await.unwrap();
     assert_eq!(titles(&app, "балет").await, ["Балет"]);
     assert_eq!(titles(&app, "елки").await, [""; 0]);
+}
+
+/// However many newer texts have the words of a phrase, but not the phrase.
+async fn phrases_are_found_behind_many_texts_with_their_words(backend: Backend) {
+    let app = app(backend).await;
+    let many = "INSERT INTO publications (title, text, author, category)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+        SELECT 'Часть ' || i, 'Музыка говорили о фильмах', 1, 1 FROM n";
+    app.sql().await.execute_unprepared(many).await.unwrap();
+    assert_eq!(titles(&app, "\"о фильмах и о музыке\"").await, ["Заметки"]);
+    assert_eq!(titles(&app, "\"музыка говорили\"").await.len(), 100);
+    assert_eq!(titles(&app, "музыка говорили -\"музыка говорили\"").await, ["Заметки"]);
 }
 
 async fn nothing_that_is_typed_breaks_the_search(backend: Backend) {
