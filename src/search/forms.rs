@@ -14,6 +14,26 @@ const CASES: &str = "а ам ами ах ая е ев ей ем ею и й о о
 /// Other endings of Russian and English words.
 const ENDINGS: &str = "его ее ет ешь ие ий им ими ит их иям ию ия л ла ли ло ого ое ому т ти ть ует уют ую ут ые \
     ый ым ыми ых ют юю ят яя s es ed ing er ers";
+/// Frequent nouns that change within, which no rule here finds.
+const IRREGULAR: [&str; 17] = [
+    "время времени временем времена времен временам временами временах",
+    "имя имени именем имена имен именам именами именах",
+    "пламя пламени пламенем",
+    "день дня дню днем дне дни дней дням днями днях",
+    "сон сна сну сном сне сны снов снам снами снах",
+    "лев льва льву львом льве львы львов львам львами львах",
+    "пес пса псу псом псе псы псов псам псами псах",
+    "мать матери матерью матерей матерям матерями матерях",
+    "дочь дочери дочерью дочерей дочерям дочерями дочерьми дочерях",
+    "любовь любви любовью",
+    "церковь церкви церковью церквей церквам церквами церквах",
+    "люди людей людям людьми людях",
+    "дети детей детям детьми детях",
+    "друг друга другу другом друге друзья друзей друзьям друзьями друзьях",
+    "сын сына сыну сыном сыне сыновья сыновей сыновьям сыновьями сыновьях",
+    "небо неба небу небом небе небеса небес небесам небесами небесах",
+    "чудо чуда чуду чудом чуде чудеса чудес чудесам чудесами чудесах",
+];
 /// Letters of a root at least: with fewer, too many words begin alike.
 const ROOT_LENGTH_MIN: usize = 3;
 /// Letters of a stem from which on all words that begin with it are taken for its forms.
@@ -45,24 +65,29 @@ impl Word {
             stems: vec![own],
         };
         if text.is_ascii() {
-            word.add_root(common);
-        } else {
+            word.add(common, Vec::new());
+        } else if let Some(noun) = IRREGULAR.iter().find(|noun| noun.split(' ').any(|case| case == text)) {
+            noun.split(' ').for_each(|case| word.add(case.to_owned(), vec![stem(case)]));
+        } else if text.chars().all(|letter| ('а'..='я').contains(&letter)) {
             let endings = CASES.split(' ').chain([""]);
             for root in endings.filter_map(|ending| text.strip_suffix(ending)) {
                 if stems_of_noun(root).contains(&word.stems[0]) {
-                    let relatives = with_other_vowels(root);
-                    relatives.into_iter().chain([root.to_owned()]).for_each(|root| word.add_root(root));
+                    for root in [root.to_owned()].into_iter().chain(with_other_vowels(root)) {
+                        let stems = stems_of_noun(&root);
+                        word.add(root, stems);
+                    }
                 }
             }
         }
         word
     }
 
-    fn add_root(&mut self, root: String) {
+    /// Adds the forms of a root, unless it is too short.
+    fn add(&mut self, root: String, stems: Vec<String>) {
         if root.chars().nth(ROOT_LENGTH_MIN - 1).is_none() {
             return;
         }
-        for stem in stems_of_noun(&root) {
+        for stem in stems {
             if !self.stems.contains(&stem) {
                 self.stems.push(stem);
             }
@@ -110,9 +135,6 @@ pub fn stem(word: &str) -> String {
 
 /// The different stems that the cases of a noun have.
 fn stems_of_noun(root: &str) -> Vec<String> {
-    if root.is_ascii() {
-        return Vec::new();
-    }
     match root.ends_with(is_vowel) {
         true => vec![stem(&format!("{root}й")), stem(&format!("{root}ям"))],
         false => vec![stem(root), stem(&format!("{root}ам"))],
@@ -194,7 +216,7 @@ mod tests {
     #[test]
     fn every_case_of_a_noun_finds_every_other() {
         let mut wrong = Vec::new();
-        for noun in NOUNS {
+        for noun in NOUNS.iter().chain(&IRREGULAR) {
             for typed in noun.split(' ') {
                 let word = Word::new(typed);
                 let (needles, forms) = (word.needles(), word.forms());

@@ -77,7 +77,9 @@ impl SearchQuery {
     ///
     /// Every word must be found, in any case and with ё or е. In titles and names it may be a
     /// part of a word, in texts it may stand in any of its forms. "Words in quotes" are looked
-    /// for together, -word leaves out what has it. A query without any word finds nothing.
+    /// for together, -word leaves out what has it. Where nothing is found so, titles and names
+    /// with typos are looked for, and what was typed on the keyboard of the other language. A
+    /// query without any word finds nothing.
     #[expect(clippy::too_many_arguments, reason = "the four Relay arguments, a query and types")]
     async fn search(
         &self,

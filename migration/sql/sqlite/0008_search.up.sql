@@ -5,7 +5,7 @@
 -- SQLite tells no trigger of the row that goes.
 --
 -- SQLite knows no stems, so the words stand as they are written, in lower case and with ё as е:
--- what is looked for is stemmed, and found as the beginning of words.
+-- a word is looked for in its forms, and a long one as the beginning of words.
 
 CREATE VIEW texts_to_search (id, title, text) AS
 SELECT id, replace(replace(title, 'ё', 'е'), 'Ё', 'Е'), replace(replace(text, 'ё', 'е'), 'Ё', 'Е') FROM publications;
