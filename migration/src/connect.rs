@@ -149,10 +149,8 @@ where
 }
 
 /// Each connection's settings, and not start-up options, which poolers between us and the server
-/// refuse. Compiling a statement (`jit`) takes longer than a page; the threshold is how alike words
-/// must be for the search to take one for a typo of the other.
+/// refuse. Compiling a statement (`jit`) takes longer than a page.
 const POSTGRES_SETTINGS: &str = "SELECT set_config('jit', 'off', false),
-    set_config('pg_trgm.word_similarity_threshold', '0.5', false),
     set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false)";
 
 async fn open_postgres(

@@ -12,7 +12,6 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, QueryResult
 use super::forms::Word;
 use super::score::{edits_allowed, rate_title};
 use super::terms::{Terms, is_stop_word};
-use crate::db::dialect::escape_like;
 use crate::error::ApiResult;
 
 /// What can be searched for, in the order of equally good hits.
@@ -59,8 +58,12 @@ pub struct Hit {
 pub const HITS_MAX: usize = 200;
 /// Candidates of one kind that are rated.
 const CANDIDATES_MAX: u32 = 1_000;
-/// Texts with all words of a phrase that are read for it: 10 microseconds for each where it is not.
-const PHRASE_CANDIDATES_MAX: u32 = 20_000;
+/// Words that are looked up in the index of texts; further ones are tested in what these find. With very
+/// many, PostgreSQL would rather read all texts than its index.
+const INDEXED_MAX: usize = 6;
+/// Texts found by the index in which phrases and further words are tested, divided by their number: 10
+/// microseconds for each.
+const TESTED_MAX: usize = 10_000;
 
 /// What is found among `kinds`, the best first; equally good ones by kind, then the newest first.
 ///
@@ -150,23 +153,35 @@ impl Sql {
                 "publication_id NOT IN (SELECT rowid FROM publication_words WHERE publication_words MATCH {excluded})"
             ));
         }
-        let mut queries: Vec<_> = terms.excluded_words.iter().map(|word| self.words(word)).collect();
-        for phrase in &terms.excluded_phrases {
-            queries.push(format!("phraseto_tsquery('pg_catalog.russian', {})", self.bind(phrase.join(" "))));
+        let words: Vec<_> = terms.excluded_words.iter().map(|word| self.words(word, "")).collect();
+        let mut tests = Vec::new();
+        if !words.is_empty() {
+            tests.push(format!(
+                "publication_id NOT IN (SELECT publication_id FROM publication_words WHERE words @@ ({}))",
+                words.join(" || ")
+            ));
         }
-        (!queries.is_empty()).then(|| {
-            format!(
+        for phrase in &terms.excluded_phrases {
+            tests.push(format!(
                 "NOT EXISTS (SELECT FROM publication_words AS w
-                 WHERE w.publication_id = publication_titles.publication_id AND ts_match_vq(w.words, {}))",
-                queries.join(" || ")
-            )
-        })
+                 WHERE w.publication_id = publication_titles.publication_id AND {})",
+                self.has_phrase(phrase)
+            ));
+        }
+        (!tests.is_empty()).then(|| tests.join(" AND "))
     }
 
-    /// The word in all its forms as a `tsquery`. What PostgreSQL's own list says is too common stays empty.
-    fn words(&mut self, word: &Word) -> String {
-        let begins = if word.prefix.is_some() { ":*" } else { "" };
-        let own = format!("to_tsquery('pg_catalog.russian', {})", self.bind(format!("{}{begins}", word.text)));
+    /// The text `w` has the phrase. As a function: the operator would be looked up in the index, and
+    /// each text it finds read.
+    fn has_phrase(&mut self, phrase: &[String]) -> String {
+        let phrase = self.bind(phrase.join(" "));
+        format!("ts_match_vq(w.words, phraseto_tsquery('pg_catalog.russian', {phrase}))")
+    }
+
+    /// The word in all its forms as a `tsquery`, its own followed by `sign`. What PostgreSQL's own list
+    /// says is too common stays empty.
+    fn words(&mut self, word: &Word, sign: &str) -> String {
+        let own = format!("to_tsquery('pg_catalog.russian', {})", self.bind(format!("{}{sign}", word.text)));
         if word.stems.len() == 1 {
             return own;
         }
@@ -180,26 +195,14 @@ impl Sql {
         format!("{key} IN (SELECT rowid FROM {table}_trigram WHERE {table}_trigram MATCH {matching})")
     }
 
-    /// Some text of the row has a word like this one.
-    fn is_like(&mut self, texts: &[&str], word: &str) -> String {
-        let like = self.bind(word);
-        let like: Vec<_> = texts.iter().map(|text| format!("{like} <% {text}")).collect();
-        let swapped = swapped(word);
-        let swapped: Vec<_> = swapped.iter().map(String::as_str).collect();
-        if swapped.is_empty() {
-            return format!("({})", like.join(" OR "));
-        }
-        format!("({} OR {})", like.join(" OR "), self.holds(texts, &[swapped]))
-    }
-
-    /// Some text of the row holds one of each group of `needles`, which LIKE takes as they are.
-    fn holds(&mut self, texts: &[&str], needles: &[Vec<&str>]) -> String {
-        let one = |sql: &mut Self, group: &Vec<&str>| {
-            let patterns = group.iter().map(|needle| sql.bind(format!("%{}%", escape_like(needle))));
+    /// Some text of the row holds one of each group of `needles`, which are of letters and digits alone.
+    fn holds<T: AsRef<str>>(&mut self, texts: &[&str], needles: &[Vec<T>]) -> String {
+        let mut one = |group: &Vec<T>| {
+            let patterns = group.iter().map(|needle| self.bind(format!("%{}%", needle.as_ref())));
             let tests = patterns.flat_map(|pattern| texts.iter().map(move |text| format!("{text} LIKE {pattern}")));
             format!("({})", tests.collect::<Vec<_>>().join(" OR "))
         };
-        needles.iter().map(|group| one(self, group)).collect::<Vec<_>>().join(" AND ")
+        needles.iter().map(&mut one).collect::<Vec<_>>().join(" AND ")
     }
 }
 
@@ -212,6 +215,8 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
     let mut starts = vec![terms.plain.as_str()];
     if long.is_empty() && !terms.is_stop_words() {
         starts.extend(terms.plain.split(' '));
+        starts.sort_unstable();
+        starts.dedup();
     }
     for kind in kinds {
         let (table, key, texts) = kind.table();
@@ -244,7 +249,9 @@ fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement
         if !short.is_empty() {
             holds += &format!(" AND {}", sql.holds(texts, &short));
         }
-        parts.push(format!("{head} {holds} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX}"));
+        // Not the key as it is: PostgreSQL would rather walk along it, and test row after row.
+        let newest = if backend == DbBackend::Sqlite { key.to_owned() } else { format!("{key} + 0") };
+        parts.push(format!("{head} {holds} ORDER BY {newest} DESC LIMIT {CANDIDATES_MAX}"));
     }
     sql.finish(&union(&parts))
 }
@@ -257,13 +264,15 @@ fn union(parts: &[String]) -> String {
 
 /// Texts that have all words: with the score that their rank makes.
 fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Statement> {
-    if terms.is_stop_words() || !kinds.contains(&Kind::Publication) {
+    let words = terms.words_of_texts();
+    if (words.is_empty() && terms.phrases.is_empty()) || !kinds.contains(&Kind::Publication) {
         return None;
     }
-    let in_phrases = terms.phrases.iter().flatten().filter(|word| !is_stop_word(word));
     let mut sql = Sql::new(backend);
     if backend == DbBackend::Sqlite {
-        let wanted = match_all(&terms.words, &terms.phrases).join(" AND ");
+        let wanted = words.iter().map(|word| match_forms(word, word.prefix.as_deref()));
+        let wanted: Vec<_> = wanted.chain(match_phrases(&terms.phrases)).collect();
+        let wanted = wanted.join(" AND ");
         let query = sql.bind(match match_excluded(terms) {
             Some(excluded) => format!("({wanted}) NOT ({excluded})"),
             None => wanted,
@@ -276,40 +285,45 @@ fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Sta
              ) AS found ORDER BY rank, id DESC LIMIT {HITS_MAX}"
         )));
     }
-    let mut wanted: Vec<_> = terms.words.iter().map(|word| sql.words(word)).collect();
-    for word in in_phrases {
-        wanted.push(format!("to_tsquery('pg_catalog.russian', {})", sql.bind(word.as_str())));
+    let sign = |word: &Word| if word.prefix.is_some() { ":*" } else { "" };
+    let mut queries: Vec<_> = words.iter().map(|word| sql.words(word, sign(word))).collect();
+    let mut stems: usize = words.iter().map(|word| word.stems.len()).sum();
+    for word in terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)) {
+        queries.push(format!("to_tsquery('pg_catalog.russian', {})", sql.bind(word.as_str())));
+        stems += 1;
     }
-    // Ranking by && compares all pairs of places.
-    let any = wanted.join(" || ");
-    wanted.extend(terms.excluded_words.iter().map(|word| format!("!!({})", sql.words(word))));
-    let every = wanted.join(" && ");
-    let mut phrases = Vec::new();
-    for (phrase, not) in terms.phrases.iter().map(|p| (p, "")).chain(terms.excluded_phrases.iter().map(|p| (p, "NOT ")))
-    {
-        let phrase = sql.bind(phrase.join(" "));
-        // As a function: the operator would be looked up in the index, and each text it finds read.
-        phrases.push(format!("{not}ts_match_vq(w.words, phraseto_tsquery('pg_catalog.russian', {phrase}))"));
-    }
-    let (candidates, held) = match phrases.join(" AND ") {
-        none if none.is_empty() => (CANDIDATES_MAX, "found".to_owned()),
+    // Ranking by && compares all pairs of places; by || it divides by the number of stems.
+    let any = queries.join(" || ");
+    let factor = stems as f64 / queries.len() as f64;
+    queries.extend(terms.excluded_words.iter().map(|word| format!("!!({})", sql.words(word, ""))));
+    let tested = queries.split_off(queries.len().min(INDEXED_MAX));
+    let mut tests: Vec<_> = tested.iter().map(|query| format!("ts_match_vq(w.words, {query})")).collect();
+    tests.extend(terms.phrases.iter().map(|phrase| sql.has_phrase(phrase)));
+    tests.extend(terms.excluded_phrases.iter().map(|phrase| format!("NOT {}", sql.has_phrase(phrase))));
+    let (candidates, held) = match tests.len() {
+        0 => (CANDIDATES_MAX as usize, "found".to_owned()),
         // One after the other, until there are enough.
-        phrases => (
-            PHRASE_CANDIDATES_MAX,
+        count => (
+            TESTED_MAX / count,
             format!(
                 "(SELECT w.publication_id FROM found JOIN publication_words AS w USING (publication_id)
-                  WHERE {phrases} LIMIT {CANDIDATES_MAX}) AS held"
+                  WHERE {} LIMIT {CANDIDATES_MAX}) AS held",
+                tests.join(" AND ")
             ),
         ),
     };
+    // The order stands apart, or the planner would walk along it instead of using the index.
     Some(sql.finish(&format!(
-        "WITH found AS MATERIALIZED (
-             SELECT publication_id FROM publication_words WHERE words @@ ({every})
-             ORDER BY publication_id DESC LIMIT {candidates}
+        "WITH matching AS MATERIALIZED (
+             SELECT publication_id FROM publication_words WHERE words @@ ({})
+         ), found AS MATERIALIZED (
+             SELECT publication_id FROM matching ORDER BY publication_id DESC LIMIT {candidates}
          )
-         SELECT w.publication_id AS id, CAST(0.5 * ts_rank(w.words, {any}) AS double precision) AS score
+         SELECT w.publication_id AS id,
+             CAST(0.5 * least(1, {factor} * ts_rank(w.words, {any})) AS double precision) AS score
          FROM {held} JOIN publication_words AS w USING (publication_id)
-         ORDER BY score DESC, id DESC LIMIT {HITS_MAX}"
+         ORDER BY score DESC, id DESC LIMIT {HITS_MAX}",
+        queries.join(" && ")
     )))
 }
 
@@ -320,69 +334,91 @@ fn any_of(texts: &[impl AsRef<str>]) -> String {
     format!("({})", quoted.join(" OR "))
 }
 
-/// Words in all their forms and phrases, as FTS5 takes them.
-fn match_all(words: &[Word], phrases: &[Vec<String>]) -> Vec<String> {
-    let words = words.iter().map(|word| match (&word.prefix, word.forms()) {
-        (Some(prefix), forms) if forms.is_empty() => format!("\"{prefix}\"*"),
-        (Some(prefix), forms) => format!("(\"{prefix}\"* OR {})", any_of(&forms)),
-        (None, forms) => any_of(&forms),
-    });
-    words.chain(phrases.iter().map(|phrase| format!("\"{}\"", phrase.join(" ")))).collect()
+/// A word in all its forms, as FTS5 takes it, and what begins with `prefix`.
+fn match_forms(word: &Word, prefix: Option<&str>) -> String {
+    let mut forms = word.forms();
+    let Some(prefix) = prefix else { return any_of(&forms) };
+    forms.retain(|form| !form.starts_with(prefix));
+    if forms.is_empty() { format!("\"{prefix}\"*") } else { format!("(\"{prefix}\"* OR {})", any_of(&forms)) }
+}
+
+/// Phrases as FTS5 takes them.
+fn match_phrases(phrases: &[Vec<String>]) -> impl Iterator<Item = String> {
+    phrases.iter().map(|phrase| format!("\"{}\"", phrase.join(" ")))
 }
 
 fn match_excluded(terms: &Terms) -> Option<String> {
-    let excluded = match_all(&terms.excluded_words, &terms.excluded_phrases);
+    let words = terms.excluded_words.iter().map(|word| match_forms(word, None));
+    let excluded: Vec<_> = words.chain(match_phrases(&terms.excluded_phrases)).collect();
     (!excluded.is_empty()).then(|| excluded.join(" OR "))
 }
 
-/// Titles and names with words like those that are wanted, by the trigrams that they share.
+/// Titles and names that hold a piece of each long word, those with the most of their trigrams first.
 fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Statement> {
     let (long, short): (Vec<_>, Vec<_>) = terms.words.iter().partition(|word| edits_allowed(&word.text) > 0);
     if long.is_empty() {
         return None;
     }
-    let short: Vec<_> = short.iter().map(|word| word.needles()).collect();
+    let pieces: Vec<_> = long.iter().map(|word| pieces(&word.text)).collect();
+    let short: Vec<_> = short.iter().filter(|word| !word.is_initial()).map(|word| word.needles()).collect();
+    let trigrams: Vec<_> = long.iter().flat_map(|word| trigrams(&word.text)).collect();
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
     for kind in kinds {
         let (table, key, texts) = kind.table();
         let second = texts.get(1).copied().unwrap_or("CAST(NULL AS text)");
-        let columns = format!("{} AS kind, {key} AS id, {} AS text, {second} AS second", *kind as i32, texts[0]);
-        let mut tests: Vec<_> = match backend {
-            DbBackend::Sqlite => vec![sql.has_trigrams(table, key, match_like(&long))],
-            _ => long.iter().map(|word| sql.is_like(texts, &word.text)).collect(),
+        let mut tests = match backend {
+            DbBackend::Sqlite => {
+                let all: Vec<_> = pieces.iter().map(|pieces| any_of(pieces)).collect();
+                vec![sql.has_trigrams(table, key, all.join(" AND "))]
+            }
+            _ => vec![sql.holds(texts, &pieces)],
         };
         if !short.is_empty() {
             tests.push(sql.holds(texts, &short));
         }
-        let tests = tests.join(" AND ");
-        parts.push(format!("SELECT {columns} FROM {table} WHERE {tests} ORDER BY {key} DESC LIMIT {CANDIDATES_MAX}"));
+        if *kind == Kind::Publication {
+            tests.extend(sql.rules_out(terms));
+        }
+        let mut likeness = Vec::new();
+        for trigram in &trigrams {
+            likeness.push(format!("CASE WHEN {} THEN 1 ELSE 0 END", sql.holds(texts, &[vec![trigram]])));
+        }
+        parts.push(format!(
+            "SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table} WHERE {}
+             ORDER BY {} DESC, {key} DESC LIMIT {CANDIDATES_MAX}",
+            *kind as i32,
+            texts[0],
+            tests.join(" AND "),
+            likeness.join(" + ")
+        ));
     }
     Some(sql.finish(&union(&parts)))
 }
 
-/// What has a piece of each of the words, as FTS5 takes it: one piece more than letters may be wrong, so
-/// that one is right.
-fn match_like(words: &[&Word]) -> String {
-    let one = |word: &&Word| {
-        let letters: Vec<_> = word.text.chars().collect();
-        let pieces = edits_allowed(&word.text) + 1;
-        let length = letters.len().div_ceil(pieces);
-        let starts = (0..pieces).map(|piece| (piece * length).min(letters.len() - length));
-        let pieces = starts.map(|start| letters[start..start + length].iter().collect());
-        any_of(&pieces.chain(swapped(&word.text)).collect::<Vec<String>>())
-    };
-    words.iter().map(one).collect::<Vec<_>>().join(" AND ")
+/// What a text with at most the allowed edits of the word has one of: one piece more than there may be
+/// edits, each of three letters at least, since trigrams find no less. Of a word of five letters they
+/// overlap, so what has another letter in the middle is missed. Two letters exchanged may be in
+/// two pieces, so short words are also looked for with each two exchanged.
+fn pieces(word: &str) -> Vec<String> {
+    let letters: Vec<_> = word.chars().collect();
+    let count = edits_allowed(word) + 1;
+    let mut pieces: Vec<String> = (0..count)
+        .map(|piece| (piece * letters.len() / count, (piece + 1) * letters.len() / count))
+        .map(|(start, end)| letters[start.min(letters.len() - 3)..end.max(3)].iter().collect())
+        .collect();
+    if count == 2 {
+        for at in 1..letters.len() {
+            let mut letters = letters.clone();
+            letters.swap(at - 1, at);
+            pieces.push(letters.into_iter().collect());
+        }
+    }
+    pieces
 }
 
-/// The word with each two neighbours exchanged; none for long words, of which enough trigrams are left
-/// to be found by them.
-fn swapped(word: &str) -> Vec<String> {
+/// Each three letters in a row.
+fn trigrams(word: &str) -> Vec<String> {
     let letters: Vec<_> = word.chars().collect();
-    let swap = |at: usize| {
-        let mut letters = letters.clone();
-        letters.swap(at, at + 1);
-        letters.into_iter().collect()
-    };
-    if edits_allowed(word) > 1 { Vec::new() } else { (0..letters.len() - 1).map(swap).collect() }
+    letters.windows(3).map(|three| three.iter().collect()).collect()
 }

@@ -10,12 +10,12 @@
 use rust_stemmers::{Algorithm, Stemmer};
 
 /// Endings of the cases of nouns.
-const CASES: &str = "а ам ами ах ая е ев ей ем ею и й о ов ой ом ою у ы ь ью ю я ям ями ях";
+const CASES: &str = "а ам ами ах е ев ей ем ею и й о ов ой ом ою у ы ь ью ю я ям ями ях";
 /// Other endings of Russian and English words.
-const ENDINGS: &str = "его ее ет ешь ие ий им ими ит их иям ию ия л ла ли ло ого ое ому т ти ть ует уют ую ут ые \
-    ый ым ыми ых ют юю ят яя s es ed ing er ers";
+const ENDINGS: &str = "ая его ее ему ет ешь ие ий им ими ит их иям ию ия л ла ли ло ого ое ому т ти ть ует уют ую ут \
+    ые ый ым ыми ых ье ьев ьей ьем ьи ья ьям ьями ьях ют юю ят яя s es ed ing er ers";
 /// Frequent nouns that change within, which no rule here finds.
-const IRREGULAR: [&str; 17] = [
+const IRREGULAR: [&str; 19] = [
     "время времени временем времена времен временам временами временах",
     "имя имени именем имена имен именам именами именах",
     "пламя пламени пламенем",
@@ -32,10 +32,14 @@ const IRREGULAR: [&str; 17] = [
     "друг друга другу другом друге друзья друзей друзьям друзьями друзьях",
     "сын сына сыну сыном сыне сыновья сыновей сыновьям сыновьями сыновьях",
     "небо неба небу небом небе небеса небес небесам небесами небесах",
+    "лед льда льду льдом льде льды льдов льдам льдами льдах",
+    "заяц зайца зайцу зайцем зайце зайцы зайцев зайцам зайцами зайцах",
     "чудо чуда чуду чудом чуде чудеса чудес чудесам чудесами чудесах",
 ];
 /// Letters of a root at least: with fewer, too many words begin alike.
 const ROOT_LENGTH_MIN: usize = 3;
+/// Stems of a word at most. With very many, PostgreSQL would rather read all texts than its index.
+const STEMS_MAX: usize = 9;
 /// Letters of a stem from which on all words that begin with it are taken for its forms.
 const PREFIX_LENGTH_MIN: usize = 5;
 
@@ -64,22 +68,52 @@ impl Word {
             roots: vec![text.to_owned()],
             stems: vec![own],
         };
-        if text.is_ascii() {
-            word.add(common, Vec::new());
-        } else if let Some(noun) = IRREGULAR.iter().find(|noun| noun.split(' ').any(|case| case == text)) {
+        if let Some(noun) = IRREGULAR.iter().find(|noun| noun.split(' ').any(|case| case == text)) {
             noun.split(' ').for_each(|case| word.add(case.to_owned(), vec![stem(case)]));
         } else if text.chars().all(|letter| ('а'..='я').contains(&letter)) {
-            let endings = CASES.split(' ').chain([""]);
-            for root in endings.filter_map(|ending| text.strip_suffix(ending)) {
-                if stems_of_noun(root).contains(&word.stems[0]) {
-                    for root in [root.to_owned()].into_iter().chain(with_other_vowels(root)) {
-                        let stems = stems_of_noun(&root);
-                        word.add(root, stems);
-                    }
-                }
+            word.add_cases();
+        }
+        match common.chars().count() {
+            2 => endings().for_each(|ending| word.add_form(format!("{common}{ending}"))),
+            _ => word.add(common, Vec::new()),
+        }
+        word.stems.truncate(STEMS_MAX);
+        word
+    }
+
+    /// Whether it may be a name's first letter.
+    pub fn is_initial(&self) -> bool {
+        self.text.chars().count() == 1 && self.text.chars().all(char::is_alphabetic)
+    }
+
+    /// Adds the cases of the nouns that it may be a case of.
+    fn add_cases(&mut self) {
+        let text = self.text.clone();
+        let plain = ["ами", "ями"].into_iter().find(|ending| text.ends_with(ending));
+        let endings = CASES.split(' ').chain([""]).filter(|ending| plain.is_none_or(|plain| *ending == plain));
+        for (root, ending) in endings.filter_map(|ending| text.strip_suffix(ending).map(|root| (root, ending))) {
+            // "мировой" is no case of "миров".
+            let is_adjective =
+                matches!(ending, "ой" | "ею" | "ей" | "ою") && (root.ends_with("ов") || root.ends_with("ев"));
+            if is_adjective || !stems_of_noun(root).contains(&self.stems[0]) {
+                continue;
+            }
+            let relatives = match ending {
+                "" | "ь" | "й" => without_vowel(root),
+                _ => with_vowel(root),
+            };
+            for root in [root.to_owned()].into_iter().chain(relatives) {
+                let stems = stems_of_noun(&root);
+                self.add(root, stems);
             }
         }
-        word
+    }
+
+    /// Adds what is written so, if it is one of the forms.
+    fn add_form(&mut self, form: String) {
+        if self.stems.contains(&stem(&form)) {
+            self.add(form, Vec::new());
+        }
     }
 
     /// Adds the forms of a root, unless it is too short.
@@ -107,20 +141,20 @@ impl Word {
         needles
     }
 
-    /// Its forms as they are written, but those that begin with `prefix`.
+    /// Its forms as they are written.
     pub fn forms(&self) -> Vec<String> {
-        let mut forms = vec![self.text.clone()];
-        for root in &self.roots {
-            let endings = CASES.split(' ').chain(ENDINGS.split(' ')).chain([""]);
-            forms.extend(
-                endings.map(|ending| format!("{root}{ending}")).filter(|form| self.stems.contains(&stem(form))),
-            );
-        }
-        forms.retain(|form| self.prefix.as_ref().is_none_or(|prefix| !form.starts_with(prefix)));
+        let all = self.roots.iter().flat_map(|root| endings().map(move |ending| format!("{root}{ending}")));
+        let mut forms: Vec<_> = all.filter(|form| self.stems.contains(&stem(form))).collect();
+        forms.push(self.text.clone());
         forms.sort_unstable();
         forms.dedup();
         forms
     }
+}
+
+/// All endings, none among them.
+fn endings() -> impl Iterator<Item = &'static str> {
+    CASES.split(' ').chain(ENDINGS.split(' ')).chain([""])
 }
 
 /// The stem of a folded word by Snowball's rules, as PostgreSQL finds it.
@@ -141,23 +175,38 @@ fn stems_of_noun(root: &str) -> Vec<String> {
     }
 }
 
-/// The root with the vowel that stands before its last consonant where there is no ending, or
-/// without it: "съемк" and "съемок", "чайк" and "чаек", "писем" and "письм".
-fn with_other_vowels(root: &str) -> Vec<String> {
+/// Last letters of roots with a vowel that comes and goes.
+const AFTER_VOWEL: &str = "бклмнрц";
+
+/// A root before an ending, as it may be without one: "съемк" and "съемок", "чайк" and "чаек".
+fn with_vowel(root: &str) -> Vec<String> {
     let mut letters = root.chars().rev();
-    let (Some(last), Some(before), third) = (letters.next(), letters.next(), letters.next()) else { return Vec::new() };
-    if !"кцнлмб".contains(last) {
-        return Vec::new();
-    }
+    let (Some(last), Some(before)) = (letters.next(), letters.next()) else { return Vec::new() };
     let head = &root[..root.len() - last.len_utf8()];
-    let short = &head[..head.len() - before.len_utf8()];
-    match before {
-        'о' => vec![format!("{short}{last}")],
-        'е' if third.is_some_and(is_vowel) => vec![format!("{short}й{last}")],
-        'е' => vec![format!("{short}{last}"), format!("{short}ь{last}")],
-        'ь' | 'й' => vec![format!("{short}е{last}")],
-        vowel if is_vowel(vowel) => Vec::new(),
-        _ => vec![format!("{head}о{last}"), format!("{head}е{last}")],
+    let vowels: &[char] = match (before, last) {
+        ('ь' | 'й', _) if AFTER_VOWEL.contains(last) => {
+            return vec![format!("{}е{last}", &head[..head.len() - before.len_utf8()])];
+        }
+        (vowel, _) if is_vowel(vowel) || !AFTER_VOWEL.contains(last) => &[],
+        ('ж' | 'ц' | 'ч' | 'ш' | 'щ', 'к') => &['е'],
+        (_, 'к') => &['о'],
+        (_, 'л' | 'н') => &['о', 'е'],
+        _ => &['е'],
+    };
+    vowels.iter().map(|vowel| format!("{head}{vowel}{last}")).collect()
+}
+
+/// A root without an ending, as it may be before one: "съемок" and "съемк", "писем" and "письм".
+fn without_vowel(root: &str) -> Vec<String> {
+    let mut letters = root.chars().rev();
+    let (Some(last), Some(vowel), third) = (letters.next(), letters.next(), letters.next()) else { return Vec::new() };
+    let head = &root[..root.len() - last.len_utf8() - vowel.len_utf8()];
+    match vowel {
+        _ if !AFTER_VOWEL.contains(last) => Vec::new(),
+        'о' => vec![format!("{head}{last}")],
+        'е' if third.is_some_and(is_vowel) => vec![format!("{head}й{last}")],
+        'е' => vec![format!("{head}{last}"), format!("{head}ь{last}")],
+        _ => Vec::new(),
     }
 }
 
@@ -169,8 +218,8 @@ fn is_vowel(letter: char) -> bool {
 mod tests {
     use super::*;
 
-    /// Nouns in all their cases that differ.
-    const NOUNS: [&str; 40] = [
+    /// Words in forms that find each other.
+    const WORDS: [&str; 52] = [
         "фильм фильма фильму фильмом фильме фильмы фильмов фильмам фильмами фильмах",
         "сериал сериала сериалу сериалом сериале сериалы сериалов сериалам сериалами сериалах",
         "экран экрана экрану экраном экране экраны экранов экранам экранами экранах",
@@ -211,16 +260,28 @@ mod tests {
         "гоголь гоголя гоголю гоголем гоголе",
         "мир мира миру миром мире миры миров мирам мирами мирах",
         "кино",
+        "ветер ветра ветру ветром ветре ветры ветров ветрам ветрами ветрах",
+        "костер костра костру костром костре костры костров кострам кострами кострах",
+        "сестра сестры сестре сестру сестрой сестер сестрам сестрами сестрах",
+        "статья статьи статье статью статьей статей статьям статьями статьях",
+        "тихий тихого тихому тихим тихом тихая тихой тихую тихое тихие тихих тихими",
+        "белый белого белому белым белом белая белой белую белое белые белых белыми",
+        "алый алого алому алым алом алая алой алую алое алые алых алыми",
+        "новый нового новому новым новом новая новой новую новое новые новых новыми",
+        "мировой мирового мировому мировым мировом мировая мировую мировое мировые мировых мировыми",
+        "основа основы основе основу основой основам основами основах",
+        "film films filming",
+        "играть играл играла играли играют играет",
     ];
 
     #[test]
-    fn every_case_of_a_noun_finds_every_other() {
+    fn every_form_finds_every_other() {
         let mut wrong = Vec::new();
-        for noun in NOUNS.iter().chain(&IRREGULAR) {
-            for typed in noun.split(' ') {
+        for forms_of in WORDS.iter().chain(&IRREGULAR) {
+            for typed in forms_of.split(' ') {
                 let word = Word::new(typed);
                 let (needles, forms) = (word.needles(), word.forms());
-                for written in noun.split(' ') {
+                for written in forms_of.split(' ') {
                     let begins = word.prefix.as_ref().is_some_and(|prefix| written.starts_with(prefix));
                     let by_stem = begins || word.stems.contains(&stem(written));
                     let as_written = begins || forms.iter().any(|form| form == written);
@@ -236,11 +297,23 @@ mod tests {
 
     #[test]
     fn other_words_are_not_found() {
-        for (typed, other) in
-            [("мир", "мировой"), ("кино", "кинжал"), ("герой", "герцог"), ("экран", "экватор"), ("war", "warsaw")]
-        {
+        for (typed, other) in [
+            ("мир", "мировой"),
+            ("кино", "кинжал"),
+            ("герой", "герцог"),
+            ("экран", "экватор"),
+            ("war", "warsaw"),
+            ("мир", "мировая"),
+            ("мировая", "мир"),
+            ("мировой", "мир"),
+            ("роман", "ромашка"),
+        ] {
             let word = Word::new(typed);
-            assert!(!word.stems.contains(&stem(other)) && word.prefix.is_none(), "{word:?}");
+            assert!(
+                !word.stems.contains(&stem(other))
+                    && word.prefix.as_ref().is_none_or(|prefix| !other.starts_with(prefix)),
+                "{word:?}"
+            );
             assert!(!word.forms().iter().any(|form| form == other), "{:?}", word.forms());
         }
     }

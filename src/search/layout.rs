@@ -1,5 +1,7 @@
 //! What was meant where the keyboard was in the other language, or lent a letter that looks alike.
 
+use crate::kit::fold::fold;
+
 /// The keys of a keyboard with their English and their Russian letters (ЙЦУКЕН), from left to right.
 const ENGLISH: &str = "`qwertyuiop[]asdfghjkl;'zxcvbnm,.~QWERTYUIOP{}ASDFGHJKL:\"ZXCVBNM<>";
 const RUSSIAN: &str = "ёйцукенгшщзхъфывапролджэячсмитьбюЁЙЦУКЕНГШЩЗХЪФЫВАПРОЛДЖЭЯЧСМИТЬБЮ";
@@ -8,21 +10,35 @@ const RUSSIAN: &str = "ёйцукенгшщзхъфывапролджэячсм�
 const LATIN: &str = "aceopxykmtbh";
 const CYRILLIC: &str = "асеорхукмтвн";
 
-/// What may have been meant where nothing is found as typed.
-pub fn meant(text: &str) -> Option<String> {
-    in_one_script(&text.to_lowercase()).or_else(|| in_other_layout(text))
+/// What may have been meant where nothing is found as typed, the likelier first.
+pub fn meant(text: &str) -> Vec<String> {
+    let others = [in_one_script(&fold(text)), in_other_layout(text)];
+    others.into_iter().flatten().collect()
 }
 
-/// Cyrillic words without the Latin letters that only look so: "мaтрица" with a Latin "a". `None` if
-/// there is no such word.
+/// Words without the letters of the other script that only look alike: "мaтрица" with a Latin "a",
+/// "cccp" in Latin letters. `None` if there is no such word.
 fn in_one_script(text: &str) -> Option<String> {
-    let is_cyrillic = |letter: &char| ('а'..='я').contains(letter);
-    let change = |word: &str| -> Option<String> {
-        let change = |letter| if is_cyrillic(&letter) { Some(letter) } else { exchange(letter, LATIN, CYRILLIC) };
-        word.chars().find(is_cyrillic).and_then(|_| word.chars().map(change).collect())
-    };
-    let words = text.split(' ').map(|word| change(word).unwrap_or_else(|| word.to_owned()));
-    Some(words.collect::<Vec<_>>().join(" ")).filter(|changed| changed != text)
+    let mut changed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let is_letter = letter.is_alphanumeric();
+        let (word, behind) =
+            rest.split_at(rest.find(|other: char| other.is_alphanumeric() != is_letter).unwrap_or(rest.len()));
+        let cyrillic = exchange_all(word, LATIN, CYRILLIC, |letter| matches!(letter, 'а'..='я'));
+        let latin = || exchange_all(word, CYRILLIC, LATIN, |letter| letter.is_ascii_alphabetic());
+        // Single letters may be of either.
+        let is_word = word.chars().nth(1).is_some();
+        changed += &cyrillic.or_else(latin).filter(|_| is_word).unwrap_or_else(|| word.to_owned());
+        rest = behind;
+    }
+    (changed != text).then_some(changed)
+}
+
+/// The word with the letters of `from` exchanged for those of `to`. `None` if other ones than those that are
+/// `right` remain.
+fn exchange_all(word: &str, from: &str, to: &str, is_right: impl Fn(char) -> bool) -> Option<String> {
+    word.chars().map(|letter| if is_right(letter) { Some(letter) } else { exchange(letter, from, to) }).collect()
 }
 
 /// The same keys in the other language: "vfnhbwf" is "матрица". `None` if the letters are of both or
@@ -34,7 +50,14 @@ fn in_other_layout(text: &str) -> Option<String> {
         (false, true) => (RUSSIAN, ENGLISH),
         _ => return None,
     };
-    Some(text.chars().map(|letter| exchange(letter, from, to).unwrap_or(letter)).collect())
+    // A quote's key has a letter too; pairs are meant as they are.
+    let is_quoted = text.matches('"').count() % 2 == 0;
+    let other = |letter| match letter {
+        '"' if is_quoted => '"',
+        '@' => '"',
+        letter => exchange(letter, from, to).unwrap_or(letter),
+    };
+    Some(text.chars().map(other).collect())
 }
 
 /// The letter of `to` at the place that this one has in `from`.
@@ -51,16 +74,21 @@ mod tests {
         assert_eq!(ENGLISH.chars().count(), RUSSIAN.chars().count());
         assert_eq!(LATIN.chars().count(), CYRILLIC.chars().count());
         for (typed, expected) in [
-            ("vfnhbwf", Some("матрица")),
-            ("Ьфекшч", Some("Matrix")),
-            ("<hfn 2", Some("Брат 2")),
-            ("[jhjibq ,tuey", Some("хороший бегун")),
-            ("matrix матрица", None),
-            ("2012 !", None),
-            ("Мaтpица reloaded", Some("матрица reloaded")),
-            ("духless матрица", None),
+            ("vfnhbwf", vec!["матрица"]),
+            ("Ьфекшч", vec!["Matrix"]),
+            ("<hfn 2", vec!["Брат 2"]),
+            ("[jhjibq ,tuey", vec!["хороший бегун"]),
+            ("\"djqyf b vbh\"", vec!["\"война и мир\""]),
+            ("matrix матрица", vec![]),
+            ("2012 !", vec![]),
+            ("Мaтpица reloaded", vec!["матрица reloaded"]),
+            ("человек-пaук", vec!["человек-паук"]),
+            ("ёлкa", vec!["елка"]),
+            ("Маtrix", vec!["matrix"]),
+            ("CCCP", vec!["ссср", "СССЗ"]),
+            ("духless матрица", vec![]),
         ] {
-            assert_eq!(meant(typed).as_deref(), expected, "{typed}");
+            assert_eq!(meant(typed), expected, "{typed}");
         }
     }
 }

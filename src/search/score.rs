@@ -29,7 +29,8 @@ pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
             }
         });
     }
-    let by_words = terms.words.iter().map(|wanted| rate_word(wanted, &words, &stems, typos));
+    let has_names = terms.words.iter().any(|word| !word.is_initial());
+    let by_words = terms.words.iter().map(|wanted| rate_word(wanted, &words, &stems, has_names, typos));
     let by_phrases = terms.phrases.iter().map(|phrase| if has_phrase(phrase) { 1.0 } else { 0.0 });
     let marks: Vec<f64> = by_words.chain(by_phrases).collect();
     if marks.contains(&0.0) || marks.is_empty() {
@@ -43,8 +44,9 @@ pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
     if typos { 0.25 + 0.25 * quality } else { 0.5 + 0.5 * quality }
 }
 
-/// How well the best of `words`, whose stems are `stems`, meets the wanted one.
-fn rate_word(wanted: &Word, words: &[&str], stems: &[String], typos: bool) -> f64 {
+/// How well the best of `words`, whose stems are `stems`, meets the wanted one. A single letter is an
+/// initial if there are names beside it.
+fn rate_word(wanted: &Word, words: &[&str], stems: &[String], has_names: bool, typos: bool) -> f64 {
     let text = wanted.text.as_str();
     let edits = if typos { edits_allowed(text) } else { 0 };
     let letters = text.chars().count();
@@ -53,9 +55,11 @@ fn rate_word(wanted: &Word, words: &[&str], stems: &[String], typos: bool) -> f6
         if *word == text {
             1.0
         } else if letters == 1 {
-            0.0
-        } else if wanted.stems.contains(stem) {
+            if has_names && wanted.is_initial() && word.starts_with(text) { 0.6 } else { 0.0 }
+        } else if *stem == wanted.stems[0] {
             0.95
+        } else if wanted.stems.contains(stem) {
+            0.85
         } else if word.starts_with(text) {
             0.8
         } else if word.starts_with(prefix) {
@@ -64,7 +68,7 @@ fn rate_word(wanted: &Word, words: &[&str], stems: &[String], typos: bool) -> f6
             0.4
         } else if edits > 0 && is_within(edits, text, word) {
             0.6
-        } else if edits > 0 && wanted.stems.iter().any(|wanted| is_within(edits, wanted, stem)) {
+        } else if edits > 0 && is_within(edits.min(edits_allowed(stem)), &wanted.stems[0], stem) {
             0.5
         } else {
             0.0

@@ -1,7 +1,7 @@
 //! Where a text meets what was typed: a stretch of it with the words marked.
 
 use super::forms::{Word, stem};
-use super::terms::Terms;
+use super::terms::{Terms, is_stop_word};
 use crate::kit::fold::fold;
 
 /// Characters of a snippet at most, without marks and ellipses.
@@ -14,7 +14,7 @@ const NEAR: usize = 2 * (LENGTH_MAX - LEAD);
 /// The stretch of `text` with the most of the wanted words, as HTML: the words in `<mark>`, all
 /// else escaped. `None` if none of them is in it.
 pub fn cut(terms: &Terms, text: &str) -> Option<String> {
-    let in_phrases = terms.phrases.iter().flatten().map(|word| Word::new(word));
+    let in_phrases = terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(|word| Word::new(word));
     let wanted: Vec<_> = terms.words.iter().cloned().chain(in_phrases).collect();
     let found = find(&wanted, text);
     let start = best_start(&found, wanted.len())?;

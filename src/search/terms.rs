@@ -92,6 +92,11 @@ impl Terms {
         !self.is_empty() && self.words.is_empty() && self.phrases.is_empty()
     }
 
+    /// Words that texts must have: initials narrow nothing down.
+    pub fn words_of_texts(&self) -> Vec<&Word> {
+        self.words.iter().filter(|word| !word.is_initial() || self.words.len() == 1).collect()
+    }
+
     /// What a title or name must hold: one of each group, which the forms of a word, or the words of
     /// phrases, have in them. First what trigrams find, three letters and more, then what is shorter.
     pub fn needles(&self) -> (Vec<Vec<&str>>, Vec<Vec<&str>>) {

@@ -98,9 +98,10 @@ impl SearchQuery {
         kinds.sort_unstable();
         kinds.dedup();
         let mut hits = find(ctx.db(), &terms, &kinds).await?;
-        if hits.is_empty()
-            && let Some(Ok(meant)) = meant(&query).map(|query| Terms::parse("query", &query))
-        {
+        for meant in meant(&query).iter().filter_map(|query| Terms::parse("query", query).ok()) {
+            if !hits.is_empty() {
+                break;
+            }
             hits = find(ctx.db(), &meant, &kinds).await?;
             terms = meant;
         }

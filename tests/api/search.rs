@@ -13,6 +13,7 @@ on_both!(
     pages_of_hits_are_walked_both_ways,
     types_narrow_the_search,
     hits_follow_the_rows,
+    typos_are_forgiven_among_many_names,
     phrases_are_found_behind_many_texts_with_their_words,
     nothing_that_is_typed_breaks_the_search,
 );
@@ -32,11 +33,12 @@ async fn app(backend: Backend) -> TestApp {
             ('Матрица: Перезагрузка', 'The Matrix Reloaded', 90), ('Ночной дозор', 'Night Watch', 90),
             ('Дневной дозор', 'Day Watch', 90), ('Терминатор 2', 'Terminator 2: Judgment Day', 90), ('Оно', 'It', 90),
             ('Человек-паук', 'Spider-Man', 90), ('Война и мир', NULL, 90), ('Кумир', NULL, 90),
-            ('Фильм о фильме', NULL, 90), ('Москва слезам не верит', NULL, 90), ('100% волк', '100% Wolf', 90), ('Кто я?', NULL, 90);
+            ('Фильм о фильме', NULL, 90), ('Москва слезам не верит', NULL, 90), ('100% волк', '100% Wolf', 90), ('Кто я?', NULL, 90),
+            ('Тихий Дон', NULL, 90), ('Алые паруса', NULL, 90), ('Вторая алая роза', NULL, 90), ('Гусарская баллада', 'О''Коннор', 90);
         INSERT INTO persons (country, last_name, first_name, mid_name) VALUES
             ('Россия', 'Пушкин', 'Александр', 'Сергеевич'), ('Россия', 'Тарковский', 'Андрей', 'Арсеньевич'),
             ('Россия', 'Фёдоров', 'Пётр', NULL), ('США', 'Lynch', 'David', NULL), ('США', 'Ли', 'Брюс', NULL),
-            ('Китай', 'Ли', 'Ян', NULL);
+            ('Китай', 'Ли', 'Ян', NULL), ('Россия', 'Чехов', 'Антон', 'Павлович'), ('Россия', 'Толстой', 'Лев', NULL);
         INSERT INTO publications (title, text, author, category) VALUES
             ('О режиссёрах', 'Всякий фильм начинается с замысла. Тарковский снял Зеркало, а потом уехал на дачу под Рязанью, где росли яблони и груши.', 1, 1),
             ('Заметки', 'Мы говорили о фильмах и о музыке. Война и мир экранизированы в 1941-1945 годах.', 1, 1),
@@ -77,6 +79,17 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("премьера -сериал", ""),
         ("премьера -съёмка", ""),
         ("кино", "Кинопоиск|Рецензия на Матрицу"),
+        ("тихого дона", "Тихий Дон"),
+        ("алых парусов", "Алые паруса"),
+        ("льва толстого", "Толстой"),
+        ("Чехову", "Чехов"),
+        ("мир -мировая", "Война и мир|Кумир|Рецензия на Матрицу|Заметки"),
+        // Initials.
+        ("Чехов А. П.", "Чехов"),
+        ("Л. Толстой", "Толстой"),
+        ("Б. Толстой", ""),
+        ("А. С. Пушкин", "Пушкин"),
+        ("о'коннор", "Гусарская баллада"),
         // Case and ё.
         ("елки", "Ёлки"),
         ("ЁЛКИ", "Ёлки"),
@@ -140,12 +153,18 @@ async fn queries_find_what_a_reader_means(backend: Backend) {
         ("пушикн", "Пушкин"),
         ("зекрало", "Зеркало"),
         ("перезагурзак", "Матрица: Перезагрузка"),
+        ("Терминотор", "Терминатор 2"),
+        ("мариц", "Матрица|Рецензия на Матрицу|Матрица: Перезагрузка"),
+        ("Рецензия -война", ""),
+        ("Рецензию -людей", ""),
         ("дам", ""),
         // The other keyboard, and Latin letters in a Russian word.
         ("vfnhbwf", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
         ("Ьфекшч", "Матрица|Матрица: Перезагрузка|Пустяки"),
         ("`krb", "Ёлки"),
         ("vfnhbwf -gthtpfuheprf", "Матрица|Рецензия на Матрицу"),
+        ("Маtrix", "Матрица|Матрица: Перезагрузка|Пустяки"),
+        ("\"djqyf b vbh\"", "Война и мир|Заметки"),
         ("Maтpицa", "Матрица|Матрица: Перезагрузка|Рецензия на Матрицу"),
     ] {
         let found = titles(&app, query).await.join("|");
@@ -256,6 +275,17 @@ async fn hits_follow_the_rows(backend: Backend) {
     db.execute_unprepared("UPDATE movies SET title = 'Балет' WHERE id = 1").await.unwrap();
     assert_eq!(titles(&app, "балет").await, ["Балет"]);
     assert_eq!(titles(&app, "елки").await, [""; 0]);
+}
+
+/// However many names have the same ending.
+async fn typos_are_forgiven_among_many_names(backend: Backend) {
+    let app = app(backend).await;
+    let many = "INSERT INTO persons (country, last_name, first_name)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+        SELECT 'Россия', 'Бел' || i || 'овский', 'Анна' FROM n";
+    app.sql().await.execute_unprepared(many).await.unwrap();
+    assert_eq!(titles(&app, "Таркавский").await, ["Тарковский"]);
+    assert_eq!(titles(&app, "Траковский").await, ["Тарковский"]);
 }
 
 /// However many newer texts have the words of a phrase, but not the phrase.
