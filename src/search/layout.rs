@@ -51,7 +51,7 @@ fn in_other_layout(text: &str) -> Option<String> {
         _ => return None,
     };
     // A quote's key has a letter too; pairs are meant as they are.
-    let is_quoted = text.matches('"').count() % 2 == 0;
+    let is_quoted = text.matches('"').count().is_multiple_of(2);
     let other = |letter| match letter {
         '"' if is_quoted => '"',
         '@' => '"',

@@ -3,7 +3,7 @@
 //! - `terms`: what the client typed, parsed into words, phrases and exclusions;
 //! - `forms`: the forms that a word may stand in;
 //! - `layout`: what was meant where the keyboard was in the other language;
-//! - `find`: the statements that look for them, per database, and their hits ranked;
+//! - `find`: what is found, ranked; `titles` and `texts`: the statements, per database; `sql`: what they share;
 //! - `score`: how well a title, a name or a text meets what was typed;
 //! - `snippet`: where a text meets it;
 //! - `types`: the hits as API clients see them, and the root field.
@@ -13,7 +13,10 @@ mod forms;
 mod layout;
 mod score;
 mod snippet;
+mod sql;
 mod terms;
+mod texts;
+mod titles;
 mod types;
 
 pub use types::SearchQuery;

@@ -1,0 +1,116 @@
+//! What the statements of a search are made of: bound values, and the conditions that they share.
+
+use sea_orm::{DbBackend, Statement, Value};
+
+use super::forms::Word;
+use super::terms::Terms;
+
+/// Candidates of one kind that are rated.
+pub const CANDIDATES_MAX: u32 = 1_000;
+
+/// A statement in the making.
+pub struct Sql {
+    backend: DbBackend,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    pub fn new(backend: DbBackend) -> Self {
+        Self { backend, values: Vec::new() }
+    }
+
+    /// Binds a value and gives its place in the text.
+    pub fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+
+    pub fn finish(self, text: &str) -> Statement {
+        Statement::from_sql_and_values(self.backend, text, self.values)
+    }
+
+    /// The words of the row with this `publication_id` are none of those excluded.
+    pub fn rules_out(&mut self, terms: &Terms) -> Option<String> {
+        if self.backend == DbBackend::Sqlite {
+            let excluded = self.bind(match_excluded(terms)?);
+            return Some(format!(
+                "publication_id NOT IN (SELECT rowid FROM publication_words WHERE publication_words MATCH {excluded})"
+            ));
+        }
+        let mut tests = Vec::new();
+        for word in &terms.excluded_words {
+            let words = self.words(word, "");
+            tests.push(format!(
+                "publication_id NOT IN (SELECT publication_id FROM publication_words WHERE words @@ ({words}))"
+            ));
+        }
+        for phrase in &terms.excluded_phrases {
+            tests.push(format!(
+                "NOT EXISTS (SELECT FROM publication_words AS w
+                 WHERE w.publication_id = publication_titles.publication_id AND {})",
+                self.has_phrase(phrase)
+            ));
+        }
+        (!tests.is_empty()).then(|| tests.join(" AND "))
+    }
+
+    /// The text `w` has the phrase. As a function: the operator would be looked up in the index, and
+    /// each text it finds read.
+    pub fn has_phrase(&mut self, phrase: &[String]) -> String {
+        let phrase = self.bind(phrase.join(" "));
+        format!("ts_match_vq(w.words, phraseto_tsquery('pg_catalog.russian', {phrase}))")
+    }
+
+    /// The word in all its forms as a `tsquery`, its own followed by `sign`. What PostgreSQL's own list
+    /// says is too common stays empty.
+    pub fn words(&mut self, word: &Word, sign: &str) -> String {
+        let own = format!("to_tsquery('pg_catalog.russian', {})", self.bind(format!("{}{sign}", word.text)));
+        if word.stems.len() == 1 {
+            return own;
+        }
+        let others = self.bind(word.stems[1..].join(" | "));
+        format!("CASE numnode({own}) WHEN 0 THEN {own} ELSE {own} || to_tsquery('pg_catalog.simple', {others}) END")
+    }
+
+    /// Some text of the row matches, on SQLite.
+    pub fn has_trigrams(&mut self, table: &str, key: &str, matching: String) -> String {
+        let matching = self.bind(matching);
+        format!("{key} IN (SELECT rowid FROM {table}_trigram WHERE {table}_trigram MATCH {matching})")
+    }
+
+    /// Some text of the row holds one of each group of `needles`, which are of letters and digits alone.
+    pub fn holds<T: AsRef<str>>(&mut self, texts: &[&str], needles: &[Vec<T>]) -> String {
+        let mut one = |group: &Vec<T>| {
+            let patterns = group.iter().map(|needle| self.bind(format!("%{}%", needle.as_ref())));
+            let tests = patterns.flat_map(|pattern| texts.iter().map(move |text| format!("{text} LIKE {pattern}")));
+            format!("({})", tests.collect::<Vec<_>>().join(" OR "))
+        };
+        needles.iter().map(&mut one).collect::<Vec<_>>().join(" AND ")
+    }
+}
+
+/// What FTS5 takes for one of `texts`: what stands in quotes is itself. Words are letters and
+/// digits alone.
+pub fn any_of(texts: &[impl AsRef<str>]) -> String {
+    let quoted: Vec<_> = texts.iter().map(|text| format!("\"{}\"", text.as_ref())).collect();
+    format!("({})", quoted.join(" OR "))
+}
+
+/// A word in all its forms, as FTS5 takes it, and what begins with `prefix`.
+pub fn match_forms(word: &Word, prefix: Option<&str>) -> String {
+    let mut forms = word.forms();
+    let Some(prefix) = prefix else { return any_of(&forms) };
+    forms.retain(|form| !form.starts_with(prefix));
+    if forms.is_empty() { format!("\"{prefix}\"*") } else { format!("(\"{prefix}\"* OR {})", any_of(&forms)) }
+}
+
+/// Phrases as FTS5 takes them.
+pub fn match_phrases(phrases: &[Vec<String>]) -> impl Iterator<Item = String> {
+    phrases.iter().map(|phrase| format!("\"{}\"", phrase.join(" ")))
+}
+
+pub fn match_excluded(terms: &Terms) -> Option<String> {
+    let words = terms.excluded_words.iter().map(|word| match_forms(word, None));
+    let excluded: Vec<_> = words.chain(match_phrases(&terms.excluded_phrases)).collect();
+    (!excluded.is_empty()).then(|| excluded.join(" OR "))
+}
