@@ -17,7 +17,8 @@ on_both!(of_two_seeders_with_other_flags_one_fills_the_database);
 
 async fn of_two_seeders_with_other_flags_one_fills_the_database(backend: Backend) {
     let (database, alone) = (TestDatabase::migrated(backend).await, TestDatabase::migrated(backend).await);
-    let flags = [["--movies=400", "--rng-seed=1"], ["--movies=450", "--rng-seed=2"]];
+    let flags =
+        [["--movies=400", "--rng-seed=1", "--comments=1000"], ["--movies=450", "--rng-seed=2", "--comments=900"]];
     let children = flags
         .map(|flags| command(&database, "seed", &flags).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let outputs = children.map(|child| child.wait_with_output().unwrap());
