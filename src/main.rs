@@ -1,6 +1,6 @@
 //! The command line: parse, dispatch.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,15 +31,13 @@ async fn main() -> ExitCode {
         Some(Command::User(UserCommand::ResetPassword { user, hashing, database })) => {
             reset_password(&user, &hashing, &database).await
         }
-        Some(Command::Schema) => {
-            print!("{}", schema::export());
-            Ok(())
-        }
+        Some(Command::Schema) => print(&schema::export()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // The status says it too where nobody reads.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -114,9 +112,9 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             let url = db::parse_url("--database-url", &database.database_url)?;
             let db = open(&url, Access::Read, POOL).await.context("--database-url")?;
             for step in migration::status(&db).await? {
-                println!("{} {}", if step.applied { "applied" } else { "pending" }, step.name);
+                print(&format!("{} {}\n", if step.applied { "applied" } else { "pending" }, step.name))?;
             }
-            println!("{}", migration::compare(&db).await?);
+            print(&format!("{}\n", migration::compare(&db).await?))?;
         }
     }
     Ok(())
@@ -126,11 +124,11 @@ async fn change_role(command: RoleCommand) -> anyhow::Result<()> {
     match command {
         RoleCommand::Grant(args) => {
             operator::grant_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
-            println!("{} has the role now", args.user);
+            tell(&format!("{} has the role now", args.user));
         }
         RoleCommand::Revoke(args) => {
             operator::revoke_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
-            println!("{} has the role no more", args.user);
+            tell(&format!("{} has the role no more", args.user));
         }
     }
     Ok(())
@@ -142,8 +140,8 @@ async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs)
     let db = open_current(database).await?;
     operator::reset_password(&db, &hashing.open(1, 0)?, user, &password).await?;
     match given {
-        Some(_) => println!("{user} has the new password; all sessions have ended"),
-        None => println!("{password}"),
+        Some(_) => tell(&format!("{user} has the new password; all sessions have ended")),
+        None => print(&format!("{password}\n")).context("the password is a new one that nobody knows, set another")?,
     }
     Ok(())
 }
@@ -151,7 +149,7 @@ async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs)
 /// The first line of standard input, if somebody has put one there.
 fn read_password() -> anyhow::Result<Option<String>> {
     let mut line = String::new();
-    let input = std::io::stdin();
+    let input = io::stdin();
     if !input.is_terminal() {
         input.lock().read_line(&mut line).context("the password cannot be read from standard input")?;
     }
@@ -185,9 +183,20 @@ async fn refuse_unknown_steps(db: &DatabaseConnection) -> anyhow::Result<()> {
 
 fn report(done: &str, steps: &[String], nothing: &str) {
     for step in steps {
-        println!("{done} {step}");
+        tell(&format!("{done} {step}"));
     }
     if steps.is_empty() {
-        println!("{nothing}");
+        tell(nothing);
     }
+}
+
+/// Says on standard output what was done, for whoever reads it.
+fn tell(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints on standard output what was asked for.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = io::stdout();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("standard output cannot be written")
 }

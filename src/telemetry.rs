@@ -21,7 +21,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error.
+/// Starts logging to standard error. When nobody reads that any more, the program goes on.
 ///
 /// # Errors
 /// A filter that cannot be parsed; the message quotes it.
@@ -31,6 +31,8 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written would be told of by `eprintln!`, which panics where nobody reads.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let outcome = match format {
         LogFormat::Pretty => builder.with_target(false).try_init(),

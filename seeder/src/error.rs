@@ -19,7 +19,7 @@ pub enum SeedError {
         /// The first table with a row.
         table: &'static str,
     },
-    /// A finished seed's rows were removed by hand, and what it noted was not.
+    /// Rows of a seed were removed by hand, and what it noted was not.
     #[error(
         "this database was seeded and then emptied by hand: empty it whole: kinoteka migrate down --steps 99, \
          then kinoteka migrate up"

@@ -1,6 +1,7 @@
 //! The command line of the seeder.
 
 mod arguments;
+mod interruption;
 mod load;
 mod progress;
 
@@ -12,10 +13,9 @@ use anyhow::{Context, anyhow};
 use arguments::{Arguments, Command, SeedArguments};
 use clap::Parser;
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
-use progress::{Progress, print_error};
+use progress::{Progress, print_error, print_line};
 use sea_orm::DatabaseConnection;
 use seeder::accounts;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a database server may take to let us in.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Seed(arguments) => seed(*arguments).await,
         Command::Restore { database_url } => restore(&database_url).await,
-        Command::Load(arguments) => load::run(arguments.options(), interruption).await,
+        Command::Load(arguments) => load::run(arguments.options()).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,7 +53,7 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
     // Dropping the seed stops it, wherever it is.
     let outcome = tokio::select! {
         outcome = seed => Some(outcome),
-        () = interruption() => None,
+        () = interruption::first() => None,
     };
     let Some(outcome) = outcome else {
         progress.say("interrupted: bringing back what was taken away; a second signal leaves that to the next start");
@@ -63,7 +63,7 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
         };
         tokio::select! {
             restored = restore => { restored?; }
-            () = interruption() => {}
+            () = interruption::second() => {}
         }
         let at = progress.stopped_at().unwrap_or("the beginning");
         return Err(anyhow!("stopped at {at}; start again with the same flags to go on"));
@@ -88,19 +88,8 @@ async fn restore(database_url: &str) -> anyhow::Result<()> {
     let restored = seeder::restore(&db, move |event| progress.note(event)).await;
     db.close().await?;
     match restored? {
-        0 => println!("nothing was away"),
-        count => println!("brought back {count} triggers, indexes and constraints"),
+        0 => print_line("nothing was away"),
+        count => print_line(&format!("brought back {count} triggers, indexes and constraints")),
     }
     Ok(())
-}
-
-/// Resolves at Ctrl-C, SIGTERM, or when the terminal goes away.
-async fn interruption() {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else { return std::future::pending().await };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
 }

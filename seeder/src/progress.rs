@@ -116,9 +116,7 @@ impl Progress {
     }
 
     fn finish(&self, report: &StepReport) {
-        let print = || {
-            let _ = writeln!(io::stdout(), "{}..OK", report.name);
-        };
+        let print = || print_line(&format!("{}..OK", report.name));
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => {
@@ -151,6 +149,11 @@ impl Progress {
 /// Prints a line on standard error. A reader that went away is no reason to give up half-way.
 pub fn print_error(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints a line on standard output, for whoever reads it.
+pub fn print_line(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Rows a second, to the thousand where there are thousands.

@@ -38,6 +38,11 @@ pub async fn run<T: Target>(
     }
 
     let world = Arc::new(lay_out(options).await?);
+    for step in STEPS.iter().filter(|step| is(step, true) && step.rows(&world) > 0) {
+        if !target.has_rows(step.table).await? {
+            return Err(SeedError::Emptied);
+        }
+    }
     watch.note(Event::Rows(left.iter().map(|step| u64::from(step.rows(&world))).sum()));
     for step in STEPS.iter().filter(|step| is(step, true)) {
         watch.note(Event::Skipped(step.name));
@@ -86,8 +91,11 @@ async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedErr
     let (step, watch) = (load.step, Arc::clone(&load.watch));
     let started = Instant::now();
     watch.note(Event::Step(step.name, u64::from(step.rows(&load.world))));
-    let rows =
-        target.load(load).await.map_err(|reason| SeedError::Step { step: step.name, reason: Box::new(reason) })?;
+    let rows = target.load(load).await.map_err(|reason| match reason {
+        // Another seeder was quicker: there is nothing of this run to go on with.
+        SeedError::OtherParameters { .. } => reason,
+        reason => SeedError::Step { step: step.name, reason: Box::new(reason) },
+    })?;
     watch.note(Event::Done(StepReport { name: step.name, rows, elapsed: started.elapsed() }));
     Ok(rows)
 }

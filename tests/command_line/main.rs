@@ -14,3 +14,4 @@ mod process;
 mod serve;
 mod start;
 mod typed_client;
+mod unread;

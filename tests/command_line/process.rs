@@ -1,8 +1,11 @@
 //! Runs the program.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::support::postgres::free_port;
 
 /// What a finished run left.
 #[derive(Debug)]
@@ -14,12 +17,18 @@ pub struct Run {
 
 /// The program with these arguments, without the settings of whoever runs the tests.
 pub fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kinoteka"));
+    command_by(&[], args)
+}
+
+/// The same as another program starts it, such as `env`.
+pub fn command_by(starter: &[&str], args: &[&str]) -> Command {
+    let words = [starter, &[env!("CARGO_BIN_EXE_kinoteka")], args].concat();
+    let mut command = Command::new(words[0]);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINOTEKA_") || name.starts_with("DATABASE_"))
     {
         command.env_remove(name);
     }
-    command.args(args).env("RUST_BACKTRACE", "0");
+    command.args(&words[1..]).env("RUST_BACKTRACE", "0");
     command
 }
 
@@ -52,7 +61,7 @@ impl Run {
 pub struct Server {
     child: Child,
     pub url: String,
-    log: BufReader<std::process::ChildStderr>,
+    log: Box<dyn BufRead + Send>,
 }
 
 impl Server {
@@ -63,15 +72,39 @@ impl Server {
 
     /// The same at an address.
     pub fn start_at(address: &str, args: &[&str]) -> Self {
-        let mut child = command(&["serve", "--listen", address, "--log-format", "json"])
-            .args(args)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        Self::follow(command(&["serve", "--listen", address, "--log-format", "json"]).args(args))
+    }
+
+    /// The same on a free port as another program starts it.
+    pub fn start_by(starter: &[&str], args: &[&str]) -> Self {
+        Self::follow(command_by(starter, &["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]).args(args))
+    }
+
+    fn follow(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = Box::new(BufReader::new(child.stderr.take().unwrap()));
         let mut server = Self { child, url: String::new(), log };
         server.url = server.next_url("/graphql");
         server
+    }
+
+    /// Starts one whose log nobody reads from the first line on, and waits until it takes connections.
+    pub fn start_unread(args: &[&str]) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut child = command(&["serve", "--listen", &address]).args(args).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stderr.take());
+        let mut server = Self { child, url: format!("http://{address}/graphql"), log: Box::new(io::empty()) };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(&address).is_err() {
+            assert!(server.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    /// Reads the log no more: whoever writes to it learns that.
+    pub fn stop_reading(&mut self) {
+        self.log = Box::new(io::empty());
     }
 
     /// Waits until the log names a URL that ends like this, and gives it back.

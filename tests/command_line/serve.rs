@@ -1,16 +1,22 @@
 //! A running server: demo, signals, logs.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::process::{Server, command};
+use crate::process::{Server, command, run};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(demo_fills_an_empty_database_once, terminate_stops_cleanly, log_has_one_line_a_request);
+on_both!(
+    demo_fills_an_empty_database_once,
+    demo_does_not_fill_what_was_emptied_by_hand,
+    terminate_stops_cleanly,
+    log_has_one_line_a_request,
+);
 
-async fn ask(url: &str, query: &str) -> Value {
+pub async fn ask(url: &str, query: &str) -> Value {
     let response = reqwest::Client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
     response.json().await.unwrap()
 }
@@ -27,6 +33,17 @@ async fn demo_fills_an_empty_database_once(backend: Backend) {
     assert_eq!(ask(&server.url, query).await, first, "the second start seeds nothing");
 }
 
+async fn demo_does_not_fill_what_was_emptied_by_hand(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let db = database.connect().await;
+    for step in seeder::steps::STEPS.iter().rev() {
+        db.execute_unprepared(&format!("DELETE FROM {}", step.table)).await.unwrap();
+    }
+    let run = run(&["serve", "--demo", "--listen", "127.0.0.1:0", "--database-url", &database.url]);
+    let message = run.failure();
+    assert!(message.contains("emptied by hand") && message.contains("kinoteka migrate down"), "{message}");
+}
+
 async fn terminate_stops_cleanly(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     for signal in ["TERM", "INT"] {
@@ -37,6 +54,25 @@ async fn terminate_stops_cleanly(backend: Backend) {
         assert!(status.success(), "{log}");
         assert!(log.lines().last().unwrap().contains("stopped"), "{log}");
     }
+}
+
+/// As a crash does: a terminal that is closed takes its programs along.
+#[tokio::test]
+async fn hangup_ends_a_server_at_once_unless_it_is_ignored() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    // Whoever runs the tests may ignore hang-ups.
+    let server = Server::start_by(&["env", "--default-signal=HUP"], &["--database-url", &database.url]);
+    server.signal("HUP");
+    let (status, log) = server.wait(Duration::from_secs(5));
+    assert_eq!(status.signal(), Some(1), "{log}");
+    // As `nohup` starts it.
+    let nohup = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
+    let server = Server::start_by(&nohup, &["--database-url", &database.url]);
+    server.signal("HUP");
+    assert!(ask(&server.url, "{ __typename }").await["data"].is_object());
+    server.signal("TERM");
+    let (status, log) = server.wait(Duration::from_secs(5));
+    assert!(status.success() && log.lines().last().unwrap().contains("stopped"), "{log}");
 }
 
 /// Half-way through its start, too.

@@ -28,7 +28,7 @@ pub struct Instance {
     pub db: Db,
     pub feed: Feed,
     pub engine: Engine,
-    shared: Shared<Engine>,
+    shared: Arc<Shared<Engine>>,
     statements: Arc<AtomicUsize>,
 }
 
@@ -48,7 +48,7 @@ impl Instance {
         let passwords = Passwords::new(8, 1, 1, 1).unwrap();
         let accounts = Accounts { passwords, throttle: Throttle::new(1), session_lifetime: TimeDelta::days(1) };
         let engine = schema::build(db.clone(), &feed, &accounts, true);
-        let shared = Shared::new(engine.clone(), Arc::clone(&feed.hub), schema::PERSONAL);
+        let shared = Arc::new(Shared::new(engine.clone(), Arc::clone(&feed.hub), schema::PERSONAL));
         Self { db, feed, engine, shared, statements }
     }
 
@@ -59,11 +59,9 @@ impl Instance {
 
     /// Listens behind what was seen, as `EventSource` says it, and as a user.
     pub fn listen_as(&self, query: &str, variables: Value, seen: Option<&str>, user: Option<i32>) -> Listener {
-        let mut caller = Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        caller.viewer = user.map(|user| Viewer { user, session: 1, role: Role::Member });
-        let request = Request::new(query).variables(Variables::from_json(variables)).data(caller);
-        let resume_from = seen.map(|seen| ResumeFrom(seen.into()));
-        Listener(self.shared.subscribe(Subscription { request, resume_from }))
+        let asked = Asked { shared: Arc::clone(&self.shared), query: query.to_owned(), variables, user };
+        let seen = seen.map(str::to_owned);
+        Listener { payloads: asked.subscribe(seen.clone()), asked, seen, lags: 0 }
     }
 
     pub async fn ask(&self, query: &str) -> Value {
@@ -83,24 +81,64 @@ impl Instance {
     }
 }
 
+/// What a listener asks for, whenever it comes.
+struct Asked {
+    shared: Arc<Shared<Engine>>,
+    query: String,
+    variables: Value,
+    user: Option<i32>,
+}
+
+impl Asked {
+    fn subscribe(&self, seen: Option<String>) -> Payloads {
+        let mut caller = Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        caller.viewer = self.user.map(|user| Viewer { user, session: 1, role: Role::Member });
+        let variables = Variables::from_json(self.variables.clone());
+        let request = Request::new(&self.query).variables(variables).data(caller);
+        let resume_from = seen.map(|seen| ResumeFrom(seen.into()));
+        self.shared.subscribe(Subscription { request, resume_from })
+    }
+}
+
 /// A subscription, from now on: what comes is kept until it is asked for.
-pub struct Listener(pub Payloads);
+pub struct Listener {
+    payloads: Payloads,
+    asked: Asked,
+    /// The cursor of the last event.
+    seen: Option<String>,
+    /// How often it was ended because it was too slow, and came back.
+    pub lags: usize,
+}
 
 impl Listener {
     /// The next result, or why there is none.
     pub async fn step(&mut self) -> Result<Value, End> {
-        let next = timeout(PATIENCE, self.0.next()).await.expect("something comes in time");
+        let next = timeout(PATIENCE, self.payloads.next()).await.expect("something comes in time");
         let payload = next.expect("the stream goes on")?;
         let mut result: Value = serde_json::from_slice(&payload.json).unwrap();
         if let Some(id) = &payload.event_id {
             result["event_id"] = json!(**id);
+            self.seen = Some(id.to_string());
         }
         Ok(result)
     }
 
-    /// The next event.
+    /// Comes back after it was too slow, as clients do: behind its last cursor, or the one that it began with.
+    pub fn resume(&mut self) {
+        assert!(self.seen.is_some() || self.asked.variables["after"].is_string(), "it has no cursor to go on from");
+        self.payloads = self.asked.subscribe(self.seen.clone());
+        self.lags += 1;
+    }
+
+    /// The next event, however slow the machine is.
     pub async fn event(&mut self) -> Value {
-        let result = self.step().await.unwrap_or_else(|end| panic!("{end:?}"));
+        let result = loop {
+            match self.step().await {
+                Ok(result) => break result,
+                Err(End::Lagged) => self.resume(),
+                Err(end) => panic!("{end:?}"),
+            }
+        };
         assert!(result.get("errors").is_none(), "{result:#}");
         let event = result["data"].as_object().unwrap().values().next().unwrap().clone();
         if let Some(cursor) = event.get("cursor") {
@@ -120,7 +158,7 @@ impl Listener {
 
     /// Whether nothing comes for a while in which it would have.
     pub async fn is_silent(&mut self) -> bool {
-        timeout(Duration::from_millis(300), self.0.next()).await.is_err()
+        timeout(Duration::from_millis(300), self.payloads.next()).await.is_err()
     }
 
     /// The codes of the errors that it ends with.

@@ -160,7 +160,7 @@ async fn committed(db: &DatabaseConnection) -> Vec<(i32, i32)> {
 }
 
 /// Says what is wrong with what a listener has heard.
-fn check(number: u64, heard: &[i32], expected: &[i32]) {
+pub fn check(number: u64, heard: &[i32], expected: &[i32]) {
     if heard == expected {
         return;
     }

@@ -1,17 +1,22 @@
 //! Listeners that are alike share the work, and one that is slow troubles nobody else.
 
-use kinoteka::http::End;
-use sea_orm::ConnectionTrait;
-use serde_json::json;
+use std::time::{Duration, Instant};
 
-use crate::instance::{Instance, Listener, database, say};
+use kinoteka::http::End;
+use kinoteka::kit::id::split;
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use serde_json::{Value, json};
+
+use crate::instance::{Instance, Listener, PATIENCE, database, say};
 use crate::listening::ADDED;
+use crate::promise::check;
 use crate::support::database::Backend;
 
 on_both![
     alike_listeners_share_one_execution,
     a_slow_listener_is_ended_and_troubles_nobody,
     a_burst_loses_nobody,
+    a_burst_waits_for_who_takes_it,
     invalid_documents_are_refused,
 ];
 
@@ -21,6 +26,23 @@ async fn settle(listeners: Vec<Listener>) -> Vec<Listener> {
         settled.push(task.await.unwrap());
     }
     settled
+}
+
+/// Has comments told until listeners that are alike are done with what they had missed, so that one costs one
+/// statement.
+async fn join(instance: &Instance, db: &DatabaseConnection, listeners: &mut [Listener]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = instance.reads();
+        say(db, 1, "проба").await;
+        for listener in &mut *listeners {
+            assert_eq!(listener.texts(1).await, ["проба"]);
+        }
+        if instance.reads() - before == 1 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "they never share");
+    }
 }
 
 async fn alike_listeners_share_one_execution(backend: Backend) {
@@ -33,6 +55,7 @@ async fn alike_listeners_share_one_execution(backend: Backend) {
         instance.listen_as(ADDED, variables, None, Some(i))
     });
     let mut alike = settle(listeners.collect()).await;
+    join(&instance, &db, &mut alike).await;
     let before = instance.reads();
     say(&db, 1, "раз").await;
     for listener in &mut alike {
@@ -55,8 +78,40 @@ async fn alike_listeners_share_one_execution(backend: Backend) {
 async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
-    let listeners = (0..3).map(|_| instance.listen(ADDED, json!({}))).collect();
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let listeners = (0..3).map(|_| instance.listen(ADDED, json!({ "after": cursor }))).collect();
     let [mut slow, mut one, mut other] = settle(listeners).await.try_into().unwrap_or_else(|_| unreachable!());
+    // While it is still given what it had missed it has as much time as it likes.
+    let deadline = Instant::now() + PATIENCE;
+    while slow.lags == 0 {
+        assert!(Instant::now() < deadline, "it is never too slow");
+        let expected = pass_by(&db, &mut one, &mut other).await;
+        let mut taken = Vec::new();
+        let end = loop {
+            match slow.step().await {
+                Ok(result) => taken.push(result["data"]["commentAdded"]["comment"]["text"].clone()),
+                Err(end) => break Some(end),
+            }
+            if taken.len() == expected.len() {
+                break None;
+            }
+        };
+        if let Some(end) = end {
+            assert!(matches!(end, End::Lagged), "{end:?}");
+            assert!(taken.len() < 300, "the buffer is bounded: {}", taken.len());
+            slow.resume();
+        }
+        let rest = slow.texts(expected.len() - taken.len()).await;
+        taken.extend(rest.into_iter().map(Value::from));
+        assert_eq!(taken, expected, "it has all, once");
+    }
+    assert!(slow.is_silent().await);
+    assert_eq!((one.lags, other.lags), (0, 0));
+}
+
+/// A thousand comments for two listeners, as many at once as wait for any; gives their texts.
+async fn pass_by(db: &DatabaseConnection, one: &mut Listener, other: &mut Listener) -> Vec<String> {
+    let mut all = Vec::new();
     for part in 0..10 {
         let values: Vec<_> = (0..100).map(|i| format!("('c{}', 1)", part * 100 + i)).collect();
         let insert = format!("INSERT INTO comments (comment, movie_id) VALUES {}", values.join(", "));
@@ -64,46 +119,115 @@ async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {
         let expected: Vec<_> = (0..100).map(|i| format!("c{}", part * 100 + i)).collect();
         let (one, other) = tokio::join!(one.texts(100), other.texts(100));
         assert_eq!((&one, &other), (&expected, &expected));
+        all.extend(expected);
     }
-    let mut taken = 0;
-    let end = loop {
-        match slow.step().await {
-            Ok(_) => taken += 1,
-            Err(end) => break end,
-        }
-    };
-    assert!(matches!(end, End::Lagged), "{end:?}");
-    assert!(taken < 300, "the buffer is bounded: {taken}");
+    all
 }
 
+/// Nothing but the event itself: executing takes next to no time.
+const SLIM: &str = "subscription ($after: String) { commentAdded(after: $after) { cursor commentId } }";
+
+const BURST: usize = 3_000;
+
+async fn burst(db: &DatabaseConnection) {
+    let many = format!(
+        "INSERT INTO comments (comment, movie_id)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {BURST}) SELECT 'c' || i, 1 FROM n"
+    );
+    db.execute_unprepared(&many).await.unwrap();
+}
+
+/// An event's cursor, and the comment that it is about.
+async fn hear(listener: &mut Listener) -> (String, i32) {
+    let event = listener.event().await;
+    let (_, comment) = split(event["commentId"].as_str().unwrap()).unwrap();
+    (event["cursor"].as_str().unwrap().to_owned(), comment)
+}
+
+/// The comments in the order of the feed.
+async fn committed(db: &DatabaseConnection, backend: Backend) -> Vec<i32> {
+    let order = if backend == Backend::Postgres { "xact, id" } else { "id" };
+    let sql = format!("SELECT comment_id FROM comment_events WHERE kind = 'ADDED' ORDER BY {order}");
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+/// A busy machine may be too slow for some: they come back, as clients do, and have all the same.
 async fn a_burst_loses_nobody(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
-    // Nothing but the event itself: executing takes next to no time.
-    let slim = "subscription { commentAdded { cursor commentId } }";
-    let listeners = settle((0..20).map(|_| instance.listen(slim, json!({}))).collect()).await;
-    let tasks = listeners.into_iter().map(|mut listener| {
-        tokio::spawn(async move {
-            let mut cursors = Vec::new();
-            for _ in 0..3_000 {
-                cursors.push(listener.event().await["cursor"].as_str().unwrap().to_owned());
-            }
-            cursors
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let listeners = (0..20).map(|_| instance.listen(SLIM, json!({ "after": cursor })));
+    let tasks: Vec<_> = settle(listeners.collect())
+        .await
+        .into_iter()
+        .enumerate()
+        .map(|(number, mut listener)| {
+            tokio::spawn(async move {
+                let mut heard = Vec::new();
+                while heard.len() < BURST {
+                    heard.push(hear(&mut listener).await);
+                    // Half of them are no faster than they must be, and one comes back again and again.
+                    if number % 2 == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                    if number == 0 && heard.len() % 500 == 0 {
+                        listener.resume();
+                    }
+                }
+                assert!(listener.is_silent().await, "listener {number} has more than there is");
+                heard
+            })
         })
-    });
-    let tasks: Vec<_> = tasks.collect();
-    let many = "INSERT INTO comments (comment, movie_id)
-        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) SELECT 'c' || i, 1 FROM n";
-    db.execute_unprepared(many).await.unwrap();
-    let mut all = Vec::new();
-    for task in tasks {
-        all.push(task.await.unwrap());
+        .collect();
+    burst(&db).await;
+    let expected = committed(&db, backend).await;
+    assert_eq!(expected.len(), BURST);
+    let mut cursors: Option<Vec<String>> = None;
+    for (number, task) in tasks.into_iter().enumerate() {
+        let (theirs, comments): (Vec<_>, Vec<_>) = task.await.unwrap().into_iter().unzip();
+        check(number as u64, &comments, &expected);
+        assert_eq!(cursors.get_or_insert_with(|| theirs.clone()), &theirs, "a cursor is the same for all");
     }
-    assert!(all.iter().all(|cursors| *cursors == all[0]));
-    let mut distinct = all[0].clone();
+    let mut distinct = cursors.unwrap();
     distinct.sort();
     distinct.dedup();
-    assert_eq!(distinct.len(), 3_000);
+    assert_eq!(distinct.len(), BURST);
+}
+
+/// What the tests of the promise rest on.
+#[test]
+fn what_is_lost_repeated_or_out_of_order_is_noticed() {
+    let committed: Vec<i32> = (1..=5).collect();
+    check(0, &committed, &committed);
+    for heard in [&[1, 2, 4, 5][..], &[1, 2, 3, 4], &[1, 2, 2, 3, 4, 5], &[1, 3, 2, 4, 5], &[1, 2, 3, 4, 5, 6], &[]] {
+        let outcome = std::panic::catch_unwind(|| check(0, heard, &committed));
+        assert!(outcome.is_err(), "{heard:?}");
+    }
+}
+
+/// Most of a group set its pace: who takes what comes within a second is not overrun.
+async fn a_burst_waits_for_who_takes_it(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut listener = instance.listen(SLIM, json!({ "after": cursor })).settle().await;
+    say(&db, 1, "проба").await;
+    hear(&mut listener).await;
+    let mut listener = listener.settle().await;
+    burst(&db).await;
+    let (mut last, mut slowest) = (Instant::now(), Duration::ZERO);
+    for number in 0..BURST {
+        hear(&mut listener).await;
+        // Ten times, as slow as one may be: what the group could send meanwhile is much more than it may.
+        if number % 50 == 0 && number < 500 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        slowest = slowest.max(last.elapsed());
+        last = Instant::now();
+    }
+    // A machine that held it up for longer has made it a slow one.
+    assert!(listener.lags == 0 || slowest > Duration::from_millis(500), "{} times, {slowest:?}", listener.lags);
 }
 
 async fn invalid_documents_are_refused(backend: Backend) {

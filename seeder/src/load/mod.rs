@@ -47,6 +47,8 @@ use stats::Stats;
 use stock::Stock;
 use verify::Verdict;
 
+use crate::interruption;
+
 /// How often publications are listed anew.
 const PUBLICATIONS_EVERY: Duration = Duration::from_secs(5);
 /// How often movies are.
@@ -88,13 +90,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a load until its time is over or `interruption` resolves, and reports. A second interruption ends it
-/// at once.
+/// Runs a load until its time is over or a signal comes, and reports. A second signal ends it at once.
 ///
 /// # Errors
 /// The load cannot start; what was read back is not what was acknowledged; the rate was out of
 /// reach; the server is away at the end; nothing at all was done.
-pub async fn run<F: Future<Output = ()>>(options: Options, interruption: impl Fn() -> F) -> anyhow::Result<()> {
+pub async fn run(options: Options) -> anyhow::Result<()> {
     let actor = Arc::new(prepare(&options).await?);
     let load = async {
         let listeners = listen(&options, &actor).await?;
@@ -124,9 +125,9 @@ pub async fn run<F: Future<Output = ()>>(options: Options, interruption: impl Fn
         })
     };
     let twice = async {
-        interruption().await;
+        interruption::first().await;
         actor.stopper.send_replace(true);
-        interruption().await;
+        interruption::second().await;
     };
     let report: anyhow::Result<Report> = tokio::select! {
         report = load => report,

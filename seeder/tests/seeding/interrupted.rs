@@ -1,20 +1,19 @@
 //! Runs that stop before the end, and go on.
 
-use std::process::Command;
-
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 use crate::content::{assert_same_rows, count};
-use crate::deferred::{catalogue, pending};
-use crate::program::{SECONDS, STEPS, command, message, seed, seed_in_little_room, seed_until, seed_well};
+use crate::deferred::catalogue;
+use crate::program::{SECONDS, STEPS, message, seed, seed_in_little_room, seed_until, seed_well};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     a_failed_step_is_named_and_repeated,
     other_parameters_are_refused_while_unfinished,
     a_killed_run_goes_on_and_makes_the_same_rows,
-    a_run_that_is_told_to_stop_brings_back_what_it_took_away,
     a_finished_seed_is_not_repeated,
+    what_was_emptied_by_hand_is_to_be_emptied_whole,
+    an_unfinished_seed_that_was_emptied_by_hand_is_not_gone_on_with,
 );
 
 async fn a_failed_step_is_named_and_repeated(backend: Backend) {
@@ -66,30 +65,53 @@ async fn a_killed_run_goes_on_and_makes_the_same_rows(backend: Backend) {
     assert_same_rows(&db, &whole.connect().await).await;
 }
 
-async fn a_run_that_is_told_to_stop_brings_back_what_it_took_away(backend: Backend) {
-    let database = TestDatabase::migrated(backend).await;
-    let db = database.connect().await;
-    let before = catalogue(&db).await;
-    let mut args = SECONDS.to_vec();
-    args.push("--defer-indexes");
-    let (child, _) = seed_until(&database, &args, "load_users..OK");
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let text = message(&output);
-    assert!(text.contains("stopped at load_persons"), "{text}");
-    assert_eq!(catalogue(&db).await, before);
-    assert_eq!(count(&db, "users").await, 60_000);
-    assert_eq!(pending(&db).await, 0);
-    let restored = command(&database, "restore", &[]).output().unwrap();
-    assert_eq!(String::from_utf8(restored.stdout).unwrap(), "nothing was away\n");
-}
-
 async fn a_finished_seed_is_not_repeated(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let text = message(&seed(&database, &[]));
     assert!(text.contains("not empty"), "{text}");
     assert_eq!(count(&database.connect().await, "movies").await, 500);
+}
+
+/// What somebody does who wants to begin anew: the last tables first, since they refer to the others.
+async fn empty_by_hand(db: &DatabaseConnection) {
+    for step in seeder::steps::STEPS.iter().rev() {
+        db.execute_unprepared(&format!("DELETE FROM {}", step.table)).await.unwrap();
+    }
+}
+
+/// The answer is the way out.
+async fn is_told_to_empty_it_whole(database: &TestDatabase, db: &DatabaseConnection) {
+    let text = message(&seed(database, &[]));
+    assert!(text.contains("emptied by hand") && !text.contains("start again"), "{text}");
+    assert!(text.contains("kinoteka migrate down --steps 99, then kinoteka migrate up"), "{text}");
+    for step in &seeder::steps::STEPS {
+        assert_eq!(count(db, step.table).await, 0, "{}", step.table);
+    }
+    migration::down(db, 99).await.unwrap();
+    migration::up(db, None).await.unwrap();
+    assert_eq!(seed_well(database, &[]), STEPS);
+}
+
+async fn what_was_emptied_by_hand_is_to_be_emptied_whole(backend: Backend) {
+    let (database, whole) = (TestDatabase::seeded(backend).await, TestDatabase::seeded(backend).await);
+    let db = database.connect().await;
+    db.execute_unprepared("DELETE FROM users_rating").await.unwrap();
+    let text = message(&seed(&database, &[]));
+    assert!(text.contains("not empty: table tags") && text.contains("kinoteka migrate down"), "{text}");
+    empty_by_hand(&db).await;
+    is_told_to_empty_it_whole(&database, &db).await;
+    assert_same_rows(&db, &whole.connect().await).await;
+}
+
+async fn an_unfinished_seed_that_was_emptied_by_hand_is_not_gone_on_with(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let db = database.connect().await;
+    db.execute_unprepared("ALTER TABLE comments RENAME COLUMN comment TO words").await.unwrap();
+    message(&seed(&database, &[]));
+    db.execute_unprepared("ALTER TABLE comments RENAME COLUMN words TO comment").await.unwrap();
+    assert_eq!(count(&db, "tags").await, 14);
+    empty_by_hand(&db).await;
+    is_told_to_empty_it_whole(&database, &db).await;
 }
 
 /// SQLite alone: PostgreSQL's files are its server's.

@@ -12,3 +12,6 @@ mod content;
 mod deferred;
 mod interrupted;
 mod program;
+mod signals;
+mod together;
+mod unread;

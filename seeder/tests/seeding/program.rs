@@ -1,7 +1,11 @@
 //! Starting the program, and reading what it said.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::fmt::Display;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use crate::support::database::TestDatabase;
 
@@ -41,15 +45,19 @@ pub fn seed(database: &TestDatabase, args: &[&str]) -> Output {
     command(database, "seed", args).output().unwrap()
 }
 
+/// `seeder seed` as a shell starts it: the script ends with the program, which is `"$@"`.
+pub fn in_shell(script: &str, database: &TestDatabase, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_seeder"), "seed", "--database-url", &database.url]);
+    command.args(args).env_remove("DATABASE_URL");
+    command
+}
+
 /// Runs `seeder seed` where no file may be longer than so many half kilobytes: the nearest to a full disk that needs
 /// no privileges.
 pub fn seed_in_little_room(database: &TestDatabase, blocks: u32) -> Output {
-    let program = env!("CARGO_BIN_EXE_seeder");
     // Without the trap the system would end it.
-    let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script, "sh", program, "seed", "--database-url", &database.url]);
-    command.env_remove("DATABASE_URL").output().unwrap()
+    in_shell(&format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\""), database, &[]).output().unwrap()
 }
 
 /// Runs `seeder seed`, which must succeed; gives its lines on standard output.
@@ -67,14 +75,35 @@ pub fn message(output: &Output) -> String {
 
 /// Starts `seeder seed` and waits until it has printed a line; gives the lines up to it.
 pub fn seed_until(database: &TestDatabase, args: &[&str], line: &str) -> (Child, Vec<String>) {
-    let mut child = command(database, "seed", args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (child, lines, _) = start_until(&mut command(database, "seed", args), line);
+    (child, lines)
+}
+
+/// Starts a program and waits until it has printed a line; gives the lines up to it, and where the rest comes.
+pub fn start_until(command: &mut Command, line: &str) -> (Child, Vec<String>, BufReader<ChildStdout>) {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut lines = Vec::new();
-    for read in BufReader::new(child.stdout.take().unwrap()).lines() {
-        let read = read.unwrap();
-        lines.push(read.clone());
-        if read == line {
-            return (child, lines);
+    for read in output.by_ref().lines() {
+        lines.push(read.unwrap());
+        if lines.last().is_some_and(|last| last == line) {
+            return (child, lines, output);
         }
     }
     panic!("{line} never came, but {lines:?}: {:?}", child.wait_with_output());
+}
+
+/// Sends a signal, such as `TERM`, to a process.
+pub fn signal(name: &str, process: impl Display) {
+    let status = Command::new("kill").args([format!("-{name}"), process.to_string()]).status().unwrap();
+    assert!(status.success(), "kill -{name} {process}: {status}");
+}
+
+/// Waits until something is so.
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "it never came that {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
