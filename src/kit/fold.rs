@@ -12,7 +12,7 @@ pub fn fold(text: &str) -> String {
         match letter {
             'ё' => folded.push('е'),
             'ς' => folded.push('σ'),
-            '\u{ad}' | '\u{301}' | '\u{307}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => {}
+            letter if is_left_out(letter) => {}
             blank if blank.is_whitespace() => {
                 if !folded.is_empty() && !folded.ends_with(' ') {
                     folded.push(' ');
@@ -23,4 +23,9 @@ pub fn fold(text: &str) -> String {
     }
     folded.truncate(folded.trim_end_matches(' ').len());
     folded
+}
+
+/// Stress marks, and characters of no width.
+pub fn is_left_out(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{301}' | '\u{307}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}')
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 
-use super::score::rate_title;
+use super::score::{is_ruled_out, rate_title};
 use super::terms::Terms;
 use super::texts::select_texts;
 use super::titles::{select_titles, select_typos};
@@ -107,10 +107,13 @@ fn rate(row: &QueryResult, terms: &Terms, typos: bool) -> Result<(Kind, i32, f64
     let (text, second): (String, Option<String>) = (row.try_get("", "text")?, row.try_get("", "second")?);
     let kind = Kind::ALL.into_iter().find(|kind| *kind as i32 == number);
     let kind = kind.ok_or_else(|| DbErr::Type(format!("{number} is no kind of hits")))?;
-    let mut score = rate_title(terms, &text, typos);
-    if let Some(second) = second {
-        let both = rate_title(terms, &format!("{text} {second}"), typos) * 0.98;
-        score = score.max(rate_title(terms, &second, typos)).max(both);
+    let texts = [Some(text.as_str()), second.as_deref()];
+    if texts.iter().flatten().any(|text| is_ruled_out(terms, text)) {
+        return Ok((kind, key, 0.0));
     }
+    let essential = if kind == Kind::Person { 2 } else { usize::MAX };
+    let rate = |text: &str| rate_title(terms, text, essential, typos);
+    let both = second.as_ref().map_or(0.0, |second| rate(&format!("{text} {second}")) * 0.98);
+    let score = texts.into_iter().flatten().map(rate).fold(both, f64::max);
     Ok((kind, key, score))
 }

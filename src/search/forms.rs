@@ -40,8 +40,8 @@ const IRREGULAR: [&str; 19] = [
 const ROOT_LENGTH_MIN: usize = 3;
 /// Stems of a word at most. With very many, PostgreSQL would rather read all texts than its index.
 const STEMS_MAX: usize = 9;
-/// Letters of a stem from which on all words that begin with it are taken for its forms.
-const PREFIX_LENGTH_MIN: usize = 5;
+/// Letters from which on all words that begin with a stem, or with what was typed, are taken for its forms.
+const LONG: usize = 5;
 
 /// A folded word that is looked for. Hundreds of candidates are compared with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,8 @@ pub struct Word {
     pub text: String,
     /// The stems of its forms, its own first.
     pub stems: Vec<String>,
-    /// Words that begin so are taken for its forms: what a long word has in common with its stem.
+    /// Words that begin so are taken for its forms: what a long word has in common with its stem, or the word
+    /// itself.
     pub prefix: Option<String>,
     /// How its forms may begin as they are written, the word itself among them.
     roots: Vec<String>,
@@ -62,9 +63,10 @@ impl Word {
         let own = stem(text);
         let common: String =
             text.chars().zip(own.chars()).take_while(|(a, b)| a == b).map(|(letter, _)| letter).collect();
+        let is_long = |word: &&str| word.chars().count() >= LONG;
         let mut word = Self {
             text: text.to_owned(),
-            prefix: (common.chars().count() >= PREFIX_LENGTH_MIN).then(|| common.clone()),
+            prefix: [common.as_str(), text].into_iter().find(is_long).map(str::to_owned),
             roots: vec![text.to_owned()],
             stems: vec![own],
         };
@@ -90,11 +92,17 @@ impl Word {
     fn add_cases(&mut self) {
         let text = self.text.clone();
         let plain = ["ами", "ями"].into_iter().find(|ending| text.ends_with(ending));
-        let endings = CASES.split(' ').chain([""]).filter(|ending| plain.is_none_or(|plain| *ending == plain));
+        let endings =
+            CASES.split(' ').chain(["", "ым", "ых"]).filter(|ending| plain.is_none_or(|plain| *ending == plain));
         for (root, ending) in endings.filter_map(|ending| text.strip_suffix(ending).map(|root| (root, ending))) {
-            // "мировой" is no case of "миров".
-            let is_adjective =
-                matches!(ending, "ой" | "ею" | "ей" | "ою") && (root.ends_with("ов") || root.ends_with("ев"));
+            // "мировой" is no case of "миров", but "Ежовым" is one of "Ежов".
+            let is_name = ["ов", "ев", "ин"].iter().any(|end| root.ends_with(end));
+            let is_adjective = match ending {
+                "ой" | "ею" | "ей" | "ою" => root.ends_with("ов") || root.ends_with("ев"),
+                // Long names are found by their beginnings.
+                "ым" | "ых" => !is_name || root.chars().count() >= LONG,
+                _ => false,
+            };
             if is_adjective || !stems_of_noun(root).contains(&self.stems[0]) {
                 continue;
             }
@@ -122,6 +130,9 @@ impl Word {
             return;
         }
         for stem in stems {
+            if stem.chars().count() >= LONG && !self.roots.contains(&stem) {
+                self.roots.push(stem.clone());
+            }
             if !self.stems.contains(&stem) {
                 self.stems.push(stem);
             }
@@ -219,7 +230,7 @@ mod tests {
     use super::*;
 
     /// Words in forms that find each other.
-    const WORDS: [&str; 52] = [
+    const WORDS: [&str; 55] = [
         "фильм фильма фильму фильмом фильме фильмы фильмов фильмам фильмами фильмах",
         "сериал сериала сериалу сериалом сериале сериалы сериалов сериалам сериалами сериалах",
         "экран экрана экрану экраном экране экраны экранов экранам экранами экранах",
@@ -271,6 +282,9 @@ mod tests {
         "мировой мирового мировому мировым мировом мировая мировую мировое мировые мировых мировыми",
         "основа основы основе основу основой основам основами основах",
         "film films filming",
+        "ежов ежова ежову ежовым ежове ежовы ежовых",
+        "зуев зуева зуеву зуевым зуеве",
+        "юсов юсова юсову юсовым юсове",
         "играть играл играла играли играют играет",
     ];
 
@@ -306,6 +320,7 @@ mod tests {
             ("мир", "мировая"),
             ("мировая", "мир"),
             ("мировой", "мир"),
+            ("мировым", "мир"),
             ("роман", "ромашка"),
         ] {
             let word = Word::new(typed);
@@ -322,7 +337,7 @@ mod tests {
     fn english_words_and_numbers_have_forms_too() {
         let forms = Word::new("wars").forms();
         assert!(["war", "wars"].iter().all(|form| forms.iter().any(|known| known == form)), "{forms:?}");
-        assert_eq!(Word::new("movies").prefix, None);
+        assert_eq!(Word::new("movies").stems, Word::new("movie").stems);
         assert_eq!(Word::new("films").needles(), ["film"]);
         assert_eq!(
             (Word::new("1945").forms(), Word::new("1945").stems),

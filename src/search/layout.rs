@@ -12,6 +12,10 @@ const CYRILLIC: &str = "асеорхукмтвн";
 
 /// What may have been meant where nothing is found as typed, the likelier first.
 pub fn meant(text: &str) -> Vec<String> {
+    // Single letters would be found in many titles.
+    if text.split(|letter: char| !letter.is_alphanumeric()).all(|word| word.chars().nth(1).is_none()) {
+        return Vec::new();
+    }
     let others = [in_one_script(&fold(text)), in_other_layout(text)];
     others.into_iter().flatten().collect()
 }

@@ -7,74 +7,90 @@
 use super::forms::{Word, stem};
 use super::terms::{Terms, split_words};
 
-/// The score of a folded title or name; 0 if it lacks something that is wanted.
-pub fn rate_title(terms: &Terms, title: &str, typos: bool) -> f64 {
+/// Whether a folded title or name has what was excluded.
+pub fn is_ruled_out(terms: &Terms, title: &str) -> bool {
     let words: Vec<_> = split_words(title).collect();
-    let whole = words.join(" ");
-    let has_phrase = |phrase: &[String]| format!(" {whole} ").contains(&format!(" {} ", phrase.join(" ")));
-    let stems: Vec<_> = words.iter().map(|word| stem(word)).collect();
-    let has_word = |wanted: &Word| wanted.stems.iter().any(|stem| stems.contains(stem));
-    if terms.excluded_words.iter().any(has_word) || terms.excluded_phrases.iter().any(|phrase| has_phrase(phrase)) {
-        return 0.0;
-    }
+    let has = |wanted: &Word| words.iter().any(|word| wanted.stems.contains(&stem(word)));
+    terms.excluded_words.iter().any(has) || terms.excluded_phrases.iter().any(|phrase| has_phrase(&words, phrase))
+}
+
+fn has_phrase(words: &[&str], phrase: &[String]) -> bool {
+    words.windows(phrase.len()).any(|stretch| stretch == phrase)
+}
+
+/// The score of a folded title or name; 0 if it lacks something that is wanted. Words behind the
+/// first `essential` ones count only if they are wanted: a patronymic is seldom typed.
+pub fn rate_title(terms: &Terms, title: &str, essential: usize, typos: bool) -> f64 {
+    let words: Vec<_> = split_words(title).collect();
     if terms.is_stop_words() {
-        let begins = whole.strip_prefix(terms.plain.as_str());
-        return begins.map_or(0.0, |rest| {
-            if rest.is_empty() {
-                1.0
-            } else if rest.starts_with(' ') {
-                0.75
-            } else {
-                0.0
-            }
-        });
+        return match words.join(" ").strip_prefix(terms.plain.as_str()) {
+            Some("") => 1.0,
+            Some(rest) if rest.starts_with(' ') => 0.75,
+            _ => 0.0,
+        };
     }
+    let stems: Vec<_> = words.iter().map(|word| stem(word)).collect();
     let has_names = terms.words.iter().any(|word| !word.is_initial());
-    let by_words = terms.words.iter().map(|wanted| rate_word(wanted, &words, &stems, has_names, typos));
-    let by_phrases = terms.phrases.iter().map(|phrase| if has_phrase(phrase) { 1.0 } else { 0.0 });
-    let marks: Vec<f64> = by_words.chain(by_phrases).collect();
-    if marks.contains(&0.0) || marks.is_empty() {
-        return 0.0;
+    let mut met = vec![false; words.len()];
+    let mut marks = Vec::new();
+    for wanted in &terms.words {
+        let rate = |place: usize| rate_word(wanted, words[place], &stems[place], has_names, typos);
+        let best = (0..words.len()).map(|place| (rate(place), place)).max_by(|one, other| one.0.total_cmp(&other.0));
+        let (mark, place) = best.unwrap_or_default();
+        if mark == 0.0 {
+            return 0.0;
+        }
+        met[place] = true;
+        marks.push(mark);
     }
-    let letters = |words: &mut dyn Iterator<Item = &str>| words.map(|word| word.chars().count()).sum::<usize>() as f64;
-    let singles = terms.words.iter().map(|word| word.text.as_str());
-    let mut wanted = singles.chain(terms.phrases.iter().flatten().map(String::as_str));
-    let share = letters(&mut wanted) / letters(&mut words.iter().copied()).max(1.0);
-    let quality = marks.iter().sum::<f64>() / marks.len() as f64 * (0.5 + 0.5 * share.min(1.0));
+    for phrase in &terms.phrases {
+        if !has_phrase(&words, phrase) {
+            return 0.0;
+        }
+        for (met, word) in met.iter_mut().zip(&words) {
+            *met |= phrase.iter().any(|wanted| wanted == word);
+        }
+        marks.push(1.0);
+    }
+    let (mut meant, mut all) = (0, 0);
+    for (place, word) in words.iter().enumerate() {
+        let letters = word.chars().count();
+        meant += if met[place] { letters } else { 0 };
+        all += if met[place] || place < essential { letters } else { 0 };
+    }
+    let share = meant as f64 / all.max(1) as f64;
+    let quality = marks.iter().sum::<f64>() / marks.len() as f64 * (0.7 + 0.3 * share);
     if typos { 0.25 + 0.25 * quality } else { 0.5 + 0.5 * quality }
 }
 
-/// How well the best of `words`, whose stems are `stems`, meets the wanted one. A single letter is an
-/// initial if there are names beside it.
-fn rate_word(wanted: &Word, words: &[&str], stems: &[String], has_names: bool, typos: bool) -> f64 {
+/// How well a word with this stem meets the wanted one. A single letter is an initial if there are
+/// names beside it.
+fn rate_word(wanted: &Word, word: &str, stem: &str, has_names: bool, typos: bool) -> f64 {
     let text = wanted.text.as_str();
     let edits = if typos { edits_allowed(text) } else { 0 };
     let letters = text.chars().count();
-    let prefix = wanted.prefix.as_deref().unwrap_or(text);
-    let rate = |(word, stem): (&&str, &String)| {
-        if *word == text {
-            1.0
-        } else if letters == 1 {
-            if has_names && wanted.is_initial() && word.starts_with(text) { 0.6 } else { 0.0 }
-        } else if *stem == wanted.stems[0] {
-            0.95
-        } else if wanted.stems.contains(stem) {
-            0.85
-        } else if word.starts_with(text) {
-            0.8
-        } else if word.starts_with(prefix) {
-            0.7
-        } else if letters > 2 && word.contains(prefix) {
-            0.4
-        } else if edits > 0 && is_within(edits, text, word) {
-            0.6
-        } else if edits > 0 && is_within(edits.min(edits_allowed(stem)), &wanted.stems[0], stem) {
-            0.5
-        } else {
-            0.0
-        }
-    };
-    words.iter().zip(stems).map(rate).fold(0.0, f64::max)
+    let begins = |prefix: &String| word.starts_with(prefix.as_str());
+    if word == text {
+        1.0
+    } else if letters == 1 {
+        if has_names && wanted.is_initial() && word.starts_with(text) { 0.6 } else { 0.0 }
+    } else if stem == wanted.stems[0] {
+        0.85
+    } else if wanted.stems.iter().any(|known| known == stem) || wanted.prefix.as_deref() == Some(word) {
+        0.8
+    } else if word.starts_with(text) {
+        0.7
+    } else if wanted.prefix.as_ref().is_some_and(begins) {
+        0.6
+    } else if letters > 2 && word.contains(text) {
+        0.4
+    } else if edits > 0 && is_within(edits, text, word) {
+        0.6
+    } else if edits > 0 && is_within(edits.min(edits_allowed(stem)), &wanted.stems[0], stem) {
+        0.5
+    } else {
+        0.0
+    }
 }
 
 /// Letters that may differ in a word with typos.
@@ -118,7 +134,7 @@ mod tests {
 
     fn rate(query: &str, title: &str, typos: bool) -> f64 {
         let terms = Terms::parse("query", query).unwrap_or_else(|_| panic!("{query} is refused"));
-        rate_title(&terms, title, typos)
+        if is_ruled_out(&terms, title) { 0.0 } else { rate_title(&terms, title, usize::MAX, typos) }
     }
 
     #[test]

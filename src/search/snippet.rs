@@ -2,7 +2,7 @@
 
 use super::forms::{Word, stem};
 use super::terms::{Terms, is_stop_word};
-use crate::kit::fold::fold;
+use crate::kit::fold::{fold, is_left_out};
 
 /// Characters of a snippet at most, without marks and ellipses.
 const LENGTH_MAX: usize = 240;
@@ -54,8 +54,8 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
         if start > last {
             break;
         }
-        // A stress mark is no letter, but part of its word.
-        let is_part = |letter: char| letter.is_alphanumeric() || letter == '\u{301}';
+        // Stress marks and soft hyphens are no letters, but parts of their words.
+        let is_part = |letter: char| letter.is_alphanumeric() || is_left_out(letter);
         let end = text[start..].find(|letter| !is_part(letter)).map_or(text.len(), |length| start + length);
         at = end;
         // Folding and stemming each word of a long text would take most of the time.

@@ -39,7 +39,7 @@ impl Sql {
         }
         let mut tests = Vec::new();
         for word in &terms.excluded_words {
-            let words = self.words(word, "");
+            let words = self.words(word, None);
             tests.push(format!(
                 "publication_id NOT IN (SELECT publication_id FROM publication_words WHERE words @@ ({words}))"
             ));
@@ -61,14 +61,16 @@ impl Sql {
         format!("ts_match_vq(w.words, phraseto_tsquery('pg_catalog.russian', {phrase}))")
     }
 
-    /// The word in all its forms as a `tsquery`, its own followed by `sign`. What PostgreSQL's own list
+    /// The word in all its forms as a `tsquery`, and what begins with `prefix`. What PostgreSQL's own list
     /// says is too common stays empty.
-    pub fn words(&mut self, word: &Word, sign: &str) -> String {
-        let own = format!("to_tsquery('pg_catalog.russian', {})", self.bind(format!("{}{sign}", word.text)));
-        if word.stems.len() == 1 {
+    pub fn words(&mut self, word: &Word, prefix: Option<&str>) -> String {
+        let own = format!("to_tsquery('pg_catalog.russian', {})", self.bind(word.text.as_str()));
+        let others = word.stems[1..].iter().cloned().chain(prefix.map(|prefix| format!("{prefix}:*")));
+        let others: Vec<_> = others.collect();
+        if others.is_empty() {
             return own;
         }
-        let others = self.bind(word.stems[1..].join(" | "));
+        let others = self.bind(others.join(" | "));
         format!("CASE numnode({own}) WHEN 0 THEN {own} ELSE {own} || to_tsquery('pg_catalog.simple', {others}) END")
     }
 

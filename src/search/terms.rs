@@ -47,8 +47,10 @@ impl Terms {
         let (mut wanted, mut unwanted) = (Vec::<&str>::new(), 0);
         let mut rest = text.as_str();
         while !rest.is_empty() {
-            let excluded = rest.starts_with('-');
-            let unsigned = rest.strip_prefix('-').unwrap_or(rest);
+            // Some keyboards make a longer dash of it.
+            let behind_sign = rest.strip_prefix(['-', '–', '−']);
+            let excluded = behind_sign.is_some();
+            let unsigned = behind_sign.unwrap_or(rest);
             let quoted = unsigned.starts_with('"');
             let (piece, behind) = match unsigned.strip_prefix('"') {
                 Some(open) => open.split_once('"').unwrap_or((open, "")),
@@ -68,7 +70,9 @@ impl Terms {
             if is_phrase {
                 phrases.push(words.into_iter().map(str::to_owned).collect());
             } else {
-                single.extend(words.into_iter().filter(|word| !is_stop_word(word)).map(Word::new));
+                let is_initial = |word: &str| word.chars().nth(1).is_none() && piece.contains(&format!("{word}."));
+                let is_meant = |word: &&str| !is_stop_word(word) || is_initial(word);
+                single.extend(words.into_iter().filter(is_meant).map(Word::new));
             }
         }
         if wanted.len() + unwanted > WORDS_MAX {

@@ -50,15 +50,15 @@ fn on_sqlite(terms: &Terms, words: &[&Word]) -> Statement {
 /// Those that the index finds are tested for what it cannot tell, and ranked.
 fn on_postgres(terms: &Terms, words: &[&Word]) -> Statement {
     let mut sql = Sql::new(DbBackend::Postgres);
-    let sign = |word: &Word| if word.prefix.is_some() { ":*" } else { "" };
-    let mut queries: Vec<_> = words.iter().map(|word| (sql.words(word, sign(word)), word.stems.len())).collect();
+    let mut queries: Vec<_> =
+        words.iter().map(|word| (sql.words(word, word.prefix.as_deref()), word.stems.len())).collect();
     for word in terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)) {
         queries.push((format!("to_tsquery('pg_catalog.russian', {})", sql.bind(word.as_str())), 1));
     }
     // Ranking by && compares all pairs of places; by || it divides by the number of stems.
     let any = queries.iter().map(|(query, _)| query.as_str()).collect::<Vec<_>>().join(" || ");
     let factor = queries.iter().map(|(_, stems)| stems).sum::<usize>() as f64 / queries.len() as f64;
-    let excluded = terms.excluded_words.iter().map(|word| (format!("!!({})", sql.words(word, "")), word.stems.len()));
+    let excluded = terms.excluded_words.iter().map(|word| (format!("!!({})", sql.words(word, None)), word.stems.len()));
     queries.extend(excluded);
     let mut looked_up = 0;
     let (indexed, tested): (Vec<_>, Vec<_>) = queries.into_iter().partition(|(_, stems)| {
