@@ -97,13 +97,13 @@ impl Word {
         for (root, ending) in endings.filter_map(|ending| text.strip_suffix(ending).map(|root| (root, ending))) {
             // "мировой" is no case of "миров", but "Ежовым" is one of "Ежов".
             let is_name = ["ов", "ев", "ин"].iter().any(|end| root.ends_with(end));
-            let is_adjective = match ending {
+            let is_no_case = match ending {
                 "ой" | "ею" | "ей" | "ою" => root.ends_with("ов") || root.ends_with("ев"),
                 // Long names are found by their beginnings.
                 "ым" | "ых" => !is_name || root.chars().count() >= LONG,
                 _ => false,
             };
-            if is_adjective || !stems_of_noun(root).contains(&self.stems[0]) {
+            if is_no_case || !stems_of_noun(root).contains(&self.stems[0]) {
                 continue;
             }
             let relatives = match ending {

@@ -15,6 +15,7 @@ pub struct Sql {
 }
 
 impl Sql {
+    /// An empty one.
     pub fn new(backend: DbBackend) -> Self {
         Self { backend, values: Vec::new() }
     }
@@ -25,11 +26,12 @@ impl Sql {
         format!("${}", self.values.len())
     }
 
+    /// The statement with its text and the bound values.
     pub fn finish(self, text: &str) -> Statement {
         Statement::from_sql_and_values(self.backend, text, self.values)
     }
 
-    /// The words of the row with this `publication_id` are none of those excluded.
+    /// The words of the row with this `publication_id` are none of those excluded; `None` if none are.
     pub fn rules_out(&mut self, terms: &Terms) -> Option<String> {
         if self.backend == DbBackend::Sqlite {
             let excluded = self.bind(match_excluded(terms)?);
@@ -111,6 +113,7 @@ pub fn match_phrases(phrases: &[Vec<String>]) -> impl Iterator<Item = String> {
     phrases.iter().map(|phrase| format!("\"{}\"", phrase.join(" ")))
 }
 
+/// All that is excluded, as FTS5 takes it; `None` if nothing is.
 pub fn match_excluded(terms: &Terms) -> Option<String> {
     let words = terms.excluded_words.iter().map(|word| match_forms(word, None));
     let excluded: Vec<_> = words.chain(match_phrases(&terms.excluded_phrases)).collect();
