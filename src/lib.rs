@@ -13,7 +13,8 @@
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
-//! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts.
+//! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts, [`quota`]
+//! shares among clients what is bounded.
 
 pub mod account;
 pub mod app;
@@ -38,6 +39,7 @@ pub mod order;
 pub mod person;
 pub mod policy;
 pub mod publication;
+pub mod quota;
 pub mod rating;
 pub mod schema;
 pub mod search;

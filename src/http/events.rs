@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
-use super::places::Place;
 use super::refusal::Refusal;
 use super::respond;
 use super::serve::Link;
 use super::subscribe::{Payload, Payloads, ResumeFrom};
 use crate::metrics::{self, OpenSocket};
+use crate::quota::Share;
 use crate::telemetry::{self, RequestContext, Streamed};
 use crate::viewer::Viewer;
 
@@ -73,7 +73,7 @@ pub(super) fn listen<E: Executor>(
     endpoint: Arc<Endpoint<E>>,
     payloads: Payloads,
     session: Option<(Arc<str>, Viewer)>,
-    place: Place,
+    place: Share,
     link: &Link,
 ) -> Response {
     let now = Instant::now();
@@ -105,7 +105,7 @@ struct Listener<E> {
     /// When the session was last looked up.
     checked: Instant,
     results: u64,
-    _place: Place,
+    _place: Share,
 }
 
 impl<E: Executor> Listener<E> {

@@ -19,11 +19,11 @@ use super::document::{Documents, NAME_LENGTH_MAX};
 use super::limits::Limits;
 use super::operation::{Ask, Begun};
 use super::params::{self, Asked};
-use super::places::Places;
 use super::refusal::Refusal;
 use super::serve::Link;
 use super::subscribe::{Subscribe, Subscription};
 use super::{Settings, body, events, respond, socket};
+use crate::quota::Quota;
 use crate::telemetry;
 use crate::viewer::Caller;
 
@@ -34,7 +34,7 @@ pub(super) struct Endpoint<E> {
     documents: Documents,
     pub(super) callers: Callers,
     pub(super) origins: Origins,
-    pub(super) places: Arc<Places>,
+    pub(super) sockets: Arc<Quota>,
     pub(super) limits: Limits,
     /// A permit for each request that may run.
     running: Semaphore,
@@ -53,8 +53,8 @@ impl<E: Executor> Endpoint<E> {
         let limits = settings.limits.clone();
         let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
         let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
-        let (origins, places) = (Origins(settings.cors_origins.clone()), Places::new(&limits));
-        Self { executor, subscribe, documents, callers, origins, places, limits, running, bodies }
+        let (origins, sockets) = (Origins(settings.cors_origins.clone()), limits.sockets());
+        Self { executor, subscribe, documents, callers, origins, sockets, limits, running, bodies }
     }
 
     async fn handle(self: &Arc<Self>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
@@ -82,7 +82,7 @@ impl<E: Executor> Endpoint<E> {
                         None => events::respond_once(&outcome),
                     }),
                     Begun::Many(payloads, viewer) => {
-                        let place = self.places.take(address)?;
+                        let place = self.sockets.take(address, 1).map_err(Refusal::exhausted)?;
                         let link = link.ok_or_else(Refusal::no_link)?;
                         Ok(events::listen(Arc::clone(self), payloads, token.zip(viewer), place, &link))
                     }

@@ -1,8 +1,11 @@
 //! Every limit of the transport: its flag, its variable, its default and its unit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+
+use crate::quota::{Names, Quota};
 
 /// What a request may ask for, and how long it may take.
 #[derive(Args, Clone, Debug)]
@@ -175,6 +178,17 @@ impl Limits {
         document_cache_bytes: 16 << 20,
         compress_from_bytes: 1_024,
     };
+
+    /// Places for WebSockets and event streams.
+    pub(super) fn sockets(&self) -> Arc<Quota> {
+        let names = Names {
+            limit: "limit-sockets",
+            limit_per_client: "limit-sockets-per-client",
+            held: "sockets and event streams are open",
+            retry_after_s: "5",
+        };
+        Quota::new(names, self.limit_sockets, self.limit_sockets_per_client)
+    }
 
     pub(super) fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)

@@ -22,7 +22,6 @@ mod limits;
 mod metrics;
 mod operation;
 mod params;
-mod places;
 mod refusal;
 mod request;
 mod respond;

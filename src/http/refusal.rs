@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::error::ApiError;
 use crate::metrics;
+use crate::quota::Exhausted;
 
 /// A request that is answered with one error and without being executed.
 #[derive(Debug)]
@@ -113,18 +114,15 @@ impl Refusal {
         Self::new(Some(StatusCode::INTERNAL_SERVER_ERROR), "INTERNAL", "internal error")
     }
 
-    pub(super) fn sockets(sockets: u64) -> Self {
-        let message = format!("{sockets} sockets and event streams are open, which is the limit; try again later");
-        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
-            .header(RETRY_AFTER, "5")
-            .limit("limit-sockets", sockets)
-    }
-
-    pub(super) fn sockets_per_client(sockets: u64) -> Self {
-        let message = format!("{sockets} sockets and event streams are open from your address, which is the limit");
-        Self::new(Some(StatusCode::TOO_MANY_REQUESTS), "RATE_LIMITED", message)
-            .header(RETRY_AFTER, "5")
-            .limit("limit-sockets-per-client", sockets)
+    /// There is no more of what clients share: 429 for what one client may have, 503 for all.
+    pub(super) fn exhausted(exhausted: Exhausted) -> Self {
+        let Exhausted { names, by_client, max } = exhausted;
+        let (status, code, limit, whose) = match by_client {
+            true => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", names.limit_per_client, " from your address"),
+            false => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", names.limit, ""),
+        };
+        let message = format!("{max} {}{whose}, which is the limit; try again later", names.held);
+        Self::new(Some(status), code, message).header(RETRY_AFTER, names.retry_after_s).limit(limit, max)
     }
 
     pub(super) fn socket_operations(operations: u64) -> Self {

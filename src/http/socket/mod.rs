@@ -26,10 +26,10 @@ use self::close::Close;
 use self::session::Session;
 use super::graphql::Endpoint;
 use super::limits::Limits;
-use super::places::Place;
 use super::refusal::Refusal;
 use super::serve::Link;
 use crate::metrics::OpenSocket;
+use crate::quota::Share;
 use crate::telemetry::{self, Streamed};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -61,7 +61,7 @@ pub(super) fn open<E: Executor>(endpoint: &Arc<Endpoint<E>>, mut request: Reques
     let mut response = create_response_with_body(&request, Body::empty)
         .map_err(|error| Refusal::malformed(format!("this is no WebSocket handshake: {error}")))?;
     let link = request.extensions().get::<Link>().cloned().ok_or_else(Refusal::no_link)?;
-    let place = endpoint.places.take(caller.address)?;
+    let place = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
     let offered = offers_subprotocol(request.headers());
     if offered {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
@@ -82,7 +82,7 @@ pub(super) fn open<E: Executor>(endpoint: &Arc<Endpoint<E>>, mut request: Reques
 struct Opening {
     upgrade: OnUpgrade,
     config: WebSocketConfig,
-    place: Place,
+    place: Share,
     link: Link,
 }
 

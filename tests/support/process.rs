@@ -1,5 +1,7 @@
 //! Runs the program.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::io::{self, BufRead, BufReader};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -120,6 +122,11 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, such as `TERM`.
