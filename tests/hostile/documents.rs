@@ -66,7 +66,10 @@ fn fragments() -> Vec<Hostile> {
         plain("4^29 spreads in a subscription", spread("subscription", bomb("Subscription", 29, 4, None))),
         plain("4^15 spreads in a subscription", spread("subscription", bomb("Subscription", 14, 4, None))),
         plain("spreads that nobody uses", format!("{{ __typename }} {}", bomb("Query", 29, 4, None))),
-        plain("spreads that are left out", spread("", bomb("Query", 29, 4, None)).replace("...f0", "...f0 @skip(if: true)")),
+        plain(
+            "spreads that are left out",
+            spread("", bomb("Query", 29, 4, None)).replace("...f0", "...f0 @skip(if: true)"),
+        ),
         Hostile {
             operation: Some("A"),
             ..plain(
@@ -88,19 +91,37 @@ fn fragments() -> Vec<Hostile> {
         plain("spreads within fields", format!("{{ movies {{ ...f0 }} }} {}", bomb("MovieConnection", 28, 4, None))),
         plain("fields within spreads", {
             let chain = (0..12).map(|i| {
-                format!("fragment f{i} on Movie {{ staff {{ nodes {{ movie {{ ...f{0} ...f{0} ...f{0} }} }} }} }} ", i + 1)
+                format!(
+                    "fragment f{i} on Movie {{ staff {{ nodes {{ movie {{ ...f{0} ...f{0} ...f{0} }} }} }} }} ",
+                    i + 1
+                )
             });
             format!("{{ movies {{ nodes {{ ...f0 }} }} }} {}", chain.collect::<String>())
         }),
         plain("a circle", "{ ...f } fragment f on Query { ...f ...f ...f }"),
         plain("circles", format!("{{ ...f0 }} {}", bomb("Query", 29, 4, Some("...f0 ...f1 ...f2")))),
-        plain("a circle of fields", "{ movies { ...f } } fragment f on MovieConnection { nodes { staff { nodes { movie { ...g } } } } } fragment g on Movie { comments { nodes { ...h } } } fragment h on Comment { subject { ...g } }"),
+        plain(
+            "a circle of fields",
+            "{ movies { ...f } } fragment f on MovieConnection { nodes { staff { nodes { movie { ...g } } } } } fragment g on Movie { comments { nodes { ...h } } } fragment h on Comment { subject { ...g } }",
+        ),
         plain("a chain of 280 fragments", spread("", bomb("Query", 280, 1, Some(id)))),
-        plain("spreads beside spreads", format!("{{ movies {{ {} }} }} {sets} {{ {} }}", "...f0 ".repeat(500), "totalCount ".repeat(480))),
+        plain(
+            "spreads beside spreads",
+            format!("{{ movies {{ {} }} }} {sets} {{ {} }}", "...f0 ".repeat(500), "totalCount ".repeat(480)),
+        ),
         plain("conditions that are no types", format!("{{ {} }}", "... on Nope { a } ".repeat(280))),
         plain("inline fragments", format!("{{ {}__typename{} }}", "...{ ".repeat(30), " }".repeat(30))),
-        plain("inline fragments side by side", format!("{{ movies {{ {} }} }}", format!("{}totalCount{}", "...{ ".repeat(28), " }".repeat(28)).repeat(17))),
-        plain("all members of a union", format!("{{ search(query: \"дом\", first: 100) {{ nodes {{ node {{ {} }} }} }} }}", numbered(60, |_| "... on Movie { id } ... on Person { id } ... on Publication { id }".to_owned()))),
+        plain(
+            "inline fragments side by side",
+            format!("{{ movies {{ {} }} }}", format!("{}totalCount{}", "...{ ".repeat(28), " }".repeat(28)).repeat(17)),
+        ),
+        plain(
+            "all members of a union",
+            format!(
+                "{{ search(query: \"дом\", first: 100) {{ nodes {{ node {{ {} }} }} }} }}",
+                numbered(60, |_| "... on Movie { id } ... on Person { id } ... on Publication { id }".to_owned())
+            ),
+        ),
     ]
 }
 
@@ -117,23 +138,66 @@ fn fields() -> Vec<Hostile> {
         }),
         plain("conflicts of long names", {
             let (long, other) = ("n".repeat(900), "m".repeat(900));
-            under(format!("staff({}) {{ id }} {}", numbered(300, |i| format!("{long}{i}: 1")), format!("{other} staff ").repeat(300)))
+            under(format!(
+                "staff({}) {{ id }} {}",
+                numbered(300, |i| format!("{long}{i}: 1")),
+                format!("{other} staff ").repeat(300)
+            ))
         }),
         plain("names that nobody knows", under(numbered(900, |i| format!("{}{i}", "titel".repeat(200))))),
         plain("a name of 900,000 letters", under("n".repeat(900_000))),
         plain("20 names of 45,000 letters", under(numbered(20, |i| format!("{}{i}", "n".repeat(45_000))))),
         plain("arguments of a long name", under(format!("{}({arguments})", "n".repeat(300_000)))),
         plain("100 aliases", format!("{{ {} }}", numbered(100, |i| format!("a{i}: __typename")))),
-        plain("aliases of pages", format!("{{ {} }}", numbered(20, |i| format!("a{i}: movies(first: 100) {{ nodes {{ title }} }}")))),
-        plain("empty pages", format!("{{ {} }}", numbered(20, |_| format!("movies(first: 0) {{ nodes {{ {} }} }}", "staff(first: 0) { nodes { id } } ".repeat(9))))),
+        plain(
+            "aliases of pages",
+            format!("{{ {} }}", numbered(20, |i| format!("a{i}: movies(first: 100) {{ nodes {{ title }} }}"))),
+        ),
+        plain(
+            "empty pages",
+            format!(
+                "{{ {} }}",
+                numbered(20, |_| format!(
+                    "movies(first: 0) {{ nodes {{ {} }} }}",
+                    "staff(first: 0) { nodes { id } } ".repeat(9)
+                ))
+            ),
+        ),
         plain("empty lists of ids", format!("{{ {} }}", numbered(20, |_| "nodes(ids: []) { id }".to_owned()))),
         plain("directives", format!("{{ {} }}", "__typename @include(if: true) ".repeat(300))),
         plain("directives that nobody knows", format!("{{ __typename {} }}", numbered(900, |i| format!("@d{i}")))),
         plain("introspection", under_schema(&"name ".repeat(1900))),
-        plain("introspection from type to type", under_schema(&format!("fields {{ type {{ fields {{ {} }} }} }}", "name ".repeat(1500)))),
-        plain("introspection by aliases", format!("{{ {} }}", numbered(20, |i| format!("a{i}: __schema {{ types {{ fields {{ args {{ name type {{ name }} }} type {{ fields {{ name }} }} }} }} }}")))),
-        plain("introspection of one type", format!("{{ {} }}", numbered(20, |i| format!("a{i}: __type(name: \"Query\") {{ fields {{ type {{ fields {{ args {{ {} }} }} }} }} }}", "name ".repeat(60))))),
-        plain("members of types", under_schema(&format!("possibleTypes {{ interfaces {{ {} }} }} enumValues {{ {} }}", "name ".repeat(500), "name ".repeat(500)))),
+        plain(
+            "introspection from type to type",
+            under_schema(&format!("fields {{ type {{ fields {{ {} }} }} }}", "name ".repeat(1500))),
+        ),
+        plain(
+            "introspection by aliases",
+            format!(
+                "{{ {} }}",
+                numbered(20, |i| format!(
+                    "a{i}: __schema {{ types {{ fields {{ args {{ name type {{ name }} }} type {{ fields {{ name }} }} }} }} }}"
+                ))
+            ),
+        ),
+        plain(
+            "introspection of one type",
+            format!(
+                "{{ {} }}",
+                numbered(20, |i| format!(
+                    "a{i}: __type(name: \"Query\") {{ fields {{ type {{ fields {{ args {{ {} }} }} }} }} }}",
+                    "name ".repeat(60)
+                ))
+            ),
+        ),
+        plain(
+            "members of types",
+            under_schema(&format!(
+                "possibleTypes {{ interfaces {{ {} }} }} enumValues {{ {} }}",
+                "name ".repeat(500),
+                "name ".repeat(500)
+            )),
+        ),
     ]
 }
 
@@ -166,7 +230,10 @@ fn texts() -> Vec<Hostile> {
         plain("a long username", format!("{{ user(username: \"{long}\") {{ id }} }}")),
         plain("a long enum", format!("{{ movies(orderBy: {}) {{ totalCount }} }}", "N".repeat(900_000))),
         plain("a number of 900,000 digits", format!("{{ movies(first: {}) {{ totalCount }} }}", "1".repeat(900_000))),
-        plain("a fraction of 900,000 digits", format!("{{ movies(first: 0.{}) {{ totalCount }} }}", "1".repeat(900_000))),
+        plain(
+            "a fraction of 900,000 digits",
+            format!("{{ movies(first: 0.{}) {{ totalCount }} }}", "1".repeat(900_000)),
+        ),
         plain("a large exponent", "{ movies(first: 1e999999999) { totalCount } }"),
         with("a number in a variable", "query($n: Int) { movies(first: $n) { totalCount } }", json!({ "n": u64::MAX })),
     ]
@@ -181,27 +248,51 @@ fn inputs() -> Vec<Hostile> {
         plain("objects in objects", format!("{{ movies(filter: {}) {{ totalCount }} }}", nested("{ year: ", " }", 29))),
         plain("lists side by side", format!("{{ nodes(ids: [{}]) {{ id }} }}", "[] ".repeat(900))),
         plain("1900 items", format!("{{ nodes(ids: [{}]) {{ id }} }}", "1 ".repeat(1900))),
-        plain("an object of 600 fields", format!("{{ movies(filter: {{ {} }}) {{ totalCount }} }}", numbered(600, |i| format!("f{i}: 1")))),
+        plain(
+            "an object of 600 fields",
+            format!("{{ movies(filter: {{ {} }}) {{ totalCount }} }}", numbered(600, |i| format!("f{i}: 1"))),
+        ),
         with("lists in a variable", ids, json!({ "ids": lists(100) })),
         with("1000 lists of 100", ids, json!({ "ids": vec![vec![0; 100]; 1000] })),
         with("100,000 lists", ids, json!({ "ids": vec![json!([0]); 100_000] })),
-        with("a list that is used 300 times", {
-            let uses = "nodes(ids: $ids) { id } ".repeat(300);
-            format!("query($ids: [ID!]!) {{ {uses} }}")
-        }, json!({ "ids": vec!["TW92aWU6MQ"; 1000] })),
-        with("a filter that is used 20 times", {
-            let uses = numbered(20, |i| format!("a{i}: movies(filter: {{ ageRating: $r }}) {{ totalCount }}"));
-            format!("query($r: [AgeRating!]) {{ {uses} }}")
-        }, json!({ "r": vec!["R18"; 1000] })),
-        with("900 variables", format!("query({}) {{ __typename }}", numbered(480, |i| format!("$v{i}: Int"))), json!({})),
+        with(
+            "a list that is used 300 times",
+            {
+                let uses = "nodes(ids: $ids) { id } ".repeat(300);
+                format!("query($ids: [ID!]!) {{ {uses} }}")
+            },
+            json!({ "ids": vec!["TW92aWU6MQ"; 1000] }),
+        ),
+        with(
+            "a filter that is used 20 times",
+            {
+                let uses = numbered(20, |i| format!("a{i}: movies(filter: {{ ageRating: $r }}) {{ totalCount }}"));
+                format!("query($r: [AgeRating!]) {{ {uses} }}")
+            },
+            json!({ "r": vec!["R18"; 1000] }),
+        ),
+        with(
+            "900 variables",
+            format!("query({}) {{ __typename }}", numbered(480, |i| format!("$v{i}: Int"))),
+            json!({}),
+        ),
         plain("variables that are not defined", {
             let uses = numbered(500, |i| format!("$v{i}"));
             let operations = numbered(130, |i| format!("query q{i} {{ ...f }}"));
             format!("{operations} fragment f on Query {{ nodes(ids: [{uses}]) {{ id }} }}")
         }),
         plain("280 operations", numbered(280, |i| format!("query q{i} {{ __typename }}"))),
-        plain("280 operations with variables", numbered(150, |i| format!("query q{i}($a: Int) {{ movies(first: $a) {{ totalCount }} }}"))),
-        plain("defaults", format!("query({}) {{ __typename }}", numbered(60, |i| format!("$v{i}: [Int] = [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20]")))),
+        plain(
+            "280 operations with variables",
+            numbered(150, |i| format!("query q{i}($a: Int) {{ movies(first: $a) {{ totalCount }} }}")),
+        ),
+        plain(
+            "defaults",
+            format!(
+                "query({}) {{ __typename }}",
+                numbered(60, |i| format!("$v{i}: [Int] = [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20]"))
+            ),
+        ),
     ]
 }
 
@@ -228,11 +319,7 @@ struct Cost {
 }
 
 /// Processor time before and after, and how long `work` took.
-async fn cost(
-    server: &Server,
-    name: &'static str,
-    work: impl Future<Output = Result<usize, String>>,
-) -> Cost {
+async fn cost(server: &Server, name: &'static str, work: impl Future<Output = Result<usize, String>>) -> Cost {
     let (before, started) = (Usage::of(server.id()).processor, Instant::now());
     let answer = timeout(PATIENCE, work).await.unwrap_or_else(|_| Err("no answer".to_owned()));
     Cost { name, processor: Usage::of(server.id()).processor - before, waited: started.elapsed(), answer }
@@ -244,7 +331,11 @@ fn judge(costs: &[Cost], what: &str) {
     eprintln!("{what}: {:?} of processor for {:?}, the dearest of {}", dearest.processor, dearest.name, costs.len());
     let wrong: Vec<_> = costs
         .iter()
-        .filter(|cost| cost.processor > PROCESSOR_MAX || cost.answer.as_ref().is_ok_and(|bytes| *bytes > ANSWER_MAX) || cost.answer.is_err())
+        .filter(|cost| {
+            cost.processor > PROCESSOR_MAX
+                || cost.answer.as_ref().is_ok_and(|bytes| *bytes > ANSWER_MAX)
+                || cost.answer.is_err()
+        })
         .map(|cost| format!("{}: {:?} of processor, {:?}, {:?}", cost.name, cost.processor, cost.waited, cost.answer))
         .collect();
     assert!(wrong.is_empty(), "{what}:\n{}", wrong.join("\n"));
@@ -317,7 +408,7 @@ async fn documents_at_once_stop_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_over_a_socket_stop_nobody() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
-    let server = Server::start(&["--database-url", &database.url, "--limit-message-bytes", "1100000"]);
+    let server = Server::start(&["--database-url", &database.url, "--limit-message-bytes", "3000000"]);
     let honest = Honest::fetches(health(&server.url));
     let uri = server.url.replace("http://", "ws://").parse().unwrap();
     let request = ClientRequestBuilder::new(uri).with_sub_protocol("graphql-transport-ws");

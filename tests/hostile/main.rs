@@ -16,3 +16,4 @@ mod process;
 mod documents;
 mod honest;
 mod usage;
+mod variables;
