@@ -1,8 +1,9 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensions, Pos, Response, ServerError};
+use async_graphql::{ErrorExtensions, Name, Pos, Response, ServerError};
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::complete::Asked;
@@ -118,11 +119,14 @@ impl ApiError {
 /// have given theirs a code, and what remains is an argument that its type refuses. Anything else is
 /// an error that has become a message by its `Display`: it is logged, and hidden.
 pub fn add_codes(asked: &Asked, response: &mut Response) {
+    // Each row may fail by one argument: it is looked for once.
+    let mut found: HashMap<Pos, Option<&Name>> = HashMap::new();
     for error in &mut response.errors {
         if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
             continue;
         }
-        let argument = error.locations.iter().find_map(|position| asked.argument_at(*position));
+        let mut find = |position| *found.entry(position).or_insert_with(|| asked.argument_at(position));
+        let argument = error.locations.iter().copied().find_map(&mut find);
         let code = match argument {
             _ if error.path.is_empty() => "GRAPHQL_VALIDATION_FAILED",
             Some(_) => "BAD_USER_INPUT",

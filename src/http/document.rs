@@ -1,21 +1,20 @@
 //! Documents: scanned, parsed, kept, and weighed before they are executed.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     Directive, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Request};
+use async_graphql::{Name, Positioned, Request, Variables};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::shape::Shape;
-use super::weigh::{Pages, Scales, any_value};
-use super::{inputs, scan, variables};
+use super::weigh::{Pages, Scales};
+use super::{inputs, overlap, scan, variables};
 use crate::document::SharedDocument;
 use crate::metrics;
 
@@ -30,8 +29,7 @@ pub(super) struct Documents {
 /// A document within the limits that need no variables to be checked.
 struct Document {
     shared: Arc<SharedDocument>,
-    /// Variables that an argument's default may stand in for.
-    open: HashSet<Name>,
+    variables: variables::Found,
     tokens: u64,
 }
 
@@ -44,14 +42,20 @@ const BYTES_PER_TOKEN: u64 = 160;
 
 impl Weighter<String, Arc<Document>> for Bytes {
     fn weight(&self, text: &String, document: &Arc<Document>) -> u64 {
-        text.len() as u64 + 512 + document.tokens * BYTES_PER_TOKEN
+        document_bytes(text, document.tokens)
     }
+}
+
+fn document_bytes(text: &str, tokens: u64) -> u64 {
+    text.len() as u64 + 512 + tokens * BYTES_PER_TOKEN
 }
 
 /// What is known of an operation that may be executed.
 pub(super) struct Operation {
     pub(super) kind: OperationType,
     pub(super) name: Option<String>,
+    /// Bytes of a parsed document with its text, about.
+    pub(super) document_bytes: u64,
 }
 
 impl Documents {
@@ -80,17 +84,21 @@ impl Documents {
         let parsed = &document.shared.parsed;
         let (name, operation) = select(parsed, request.operation_name.as_deref())?;
         inputs::check_variables(operation, &request.variables, &self.shape, &self.limits)?;
-        self.check_cost(parsed, operation, request, budget)?;
-        let prepared = Operation { kind: operation.ty, name: name.map(ToString::to_string) };
+        variables::settle(operation, &mut request.variables);
+        self.check_cost(parsed, operation, &request.variables, budget)?;
+        let document_bytes = document_bytes(&request.query, document.tokens);
+        let prepared = Operation { kind: operation.ty, name: name.map(ToString::to_string), document_bytes };
         // The executor consumes a document, so that it gets a copy; what completes its results reads
         // the shared one.
         let mut copy = ExecutableDocument::clone(parsed);
-        if document.open.is_empty() {
+        let missing = document.variables.missing(name, &request.variables)?;
+        if !missing.is_empty() {
+            variables::take_out(&mut copy, name, &missing, &self.shape);
+        }
+        if missing.is_empty() || document.variables.is_whole() || document.shared.is_valid() {
             request.data.insert(Arc::clone(&document.shared));
         } else {
-            // What is executed depends on the variables, and so does whether it is valid.
-            let name = prepared.name.as_deref();
-            variables::apply(&mut copy, name, &document.open, &request.variables, &self.shape)?;
+            // That this part of it is valid says nothing of the rest.
             request.data.insert(Arc::new(SharedDocument::new(parsed.clone())));
         }
         request.set_parsed_query(copy);
@@ -101,16 +109,21 @@ impl Documents {
         let tokens = scan::check(text, &self.limits)?;
         let parsed = parse_query(text).map_err(|error| Refusal::syntax(error.into()))?;
         self.check_counts(&parsed)?;
-        // Operations that this request does not select are validated too.
-        let mut scales = self.scales(&parsed);
+        // Operations that this request does not select are validated too, and walked on each path.
+        let mut scales = self.scales(&parsed, None);
+        let mut selections = 0u64;
         for (_, operation) in parsed.operations.iter() {
-            self.check_values(scales.weigh(&operation.node, &any_value)?.values(), self.limits.limit_complexity)?;
+            let weight = scales.weigh(&operation.node)?;
+            selections = selections.saturating_add(weight.selections);
+            self.check_selections(selections)?;
+            self.check_values(weight.values(), self.limits.limit_complexity)?;
         }
         for fragment in parsed.fragments.values() {
-            scales.weigh_fragment(&fragment.node)?;
+            self.check_selections(scales.weigh_fragment(&fragment.node)?.selections)?;
         }
-        let open = variables::find(&parsed, &self.shape)?;
-        let document = Arc::new(Document { shared: Arc::new(SharedDocument::new(parsed)), open, tokens });
+        overlap::check(&parsed)?;
+        let variables = variables::find(&parsed, &self.shape)?;
+        let document = Arc::new(Document { shared: Arc::new(SharedDocument::new(parsed)), variables, tokens });
         if self.limits.document_cache_bytes > 0 {
             self.cache.insert(text.to_owned(), Arc::clone(&document));
             metrics::note_documents(self.cache.weight());
@@ -118,24 +131,18 @@ impl Documents {
         Ok(document)
     }
 
-    fn scales<'a>(&'a self, document: &'a ExecutableDocument) -> Scales<'a> {
-        let Self { shape, limits, pages, .. } = self;
-        Scales { shape, limits, document, pages: *pages, fragments: HashMap::new() }
+    fn scales<'a>(&'a self, document: &'a ExecutableDocument, variables: Option<&'a Variables>) -> Scales<'a> {
+        Scales::new(&self.shape, &self.limits, self.pages, document, variables)
     }
 
     fn check_cost(
         &self,
         parsed: &ExecutableDocument,
         operation: &OperationDefinition,
-        request: &Request,
+        variables: &Variables,
         budget: &mut u64,
     ) -> Result<(), Refusal> {
-        let variables = |name: &Name| {
-            let definition = || operation.variable_definitions.iter().find(|other| other.node.name.node == *name);
-            let given = request.variables.get(name);
-            given.or_else(|| definition()?.node.default_value.as_ref().map(|value| &value.node)).cloned()
-        };
-        let weight = self.scales(parsed).weigh(operation, &variables)?;
+        let weight = self.scales(parsed, Some(variables)).weigh(operation)?;
         let max = self.limits.limit_depth;
         if weight.depth > max {
             return Err(Refusal::too_complex("limit-depth", "levels of fields", weight.depth, max));
@@ -144,8 +151,21 @@ impl Documents {
         if weight.fields > max {
             return Err(Refusal::too_complex("limit-root-fields", "root fields", weight.fields, max));
         }
+        let max = self.limits.limit_input_values;
+        if weight.inputs > max {
+            return Err(Refusal::large_input("limit-input-values", "arguments", weight.inputs, "values", max));
+        }
         self.check_values(weight.values(), *budget)?;
         *budget -= weight.values();
+        Ok(())
+    }
+
+    fn check_selections(&self, selections: u64) -> Result<(), Refusal> {
+        let max = self.limits.limit_selections;
+        if selections > max {
+            let what = "fields and fragments where they are spread, of all operations";
+            return Err(Refusal::too_complex("limit-selections", what, selections, max));
+        }
         Ok(())
     }
 

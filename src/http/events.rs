@@ -71,7 +71,7 @@ fn refused(errors: &[ServerError]) -> Payload {
 /// A subscription's results, as they come.
 pub(super) fn listen<E: Executor>(
     endpoint: Arc<Endpoint<E>>,
-    payloads: Payloads,
+    (payloads, kept): (Payloads, Share),
     session: Option<(Arc<str>, Viewer)>,
     place: Share,
     link: &Link,
@@ -79,7 +79,7 @@ pub(super) fn listen<E: Executor>(
     let now = Instant::now();
     let listener = Listener {
         endpoint,
-        running: Running::listen(payloads),
+        running: Running::listen(payloads, kept),
         session,
         stopping: link.stopping(),
         open: OpenSocket::begin("events"),

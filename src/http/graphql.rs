@@ -18,11 +18,11 @@ use super::cors::Origins;
 use super::document::{Documents, NAME_LENGTH_MAX};
 use super::limits::Limits;
 use super::operation::{Ask, Begun};
-use super::params::{self, Asked};
+use super::params::{self, Asked, Bounds};
 use super::refusal::Refusal;
 use super::serve::Link;
 use super::subscribe::{Subscribe, Subscription};
-use super::{Settings, body, events, respond, socket};
+use super::{Settings, body, events, respond, size, socket};
 use crate::quota::Quota;
 use crate::telemetry;
 use crate::viewer::Caller;
@@ -35,6 +35,8 @@ pub(super) struct Endpoint<E> {
     pub(super) callers: Callers,
     pub(super) origins: Origins,
     pub(super) sockets: Arc<Quota>,
+    /// Bytes of what operations on sockets and event streams keep.
+    pub(super) kept: Arc<Quota>,
     pub(super) limits: Limits,
     /// A permit for each request that may run.
     running: Semaphore,
@@ -53,8 +55,8 @@ impl<E: Executor> Endpoint<E> {
         let limits = settings.limits.clone();
         let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
         let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
-        let (origins, sockets) = (Origins(settings.cors_origins.clone()), limits.sockets());
-        Self { executor, subscribe, documents, callers, origins, sockets, limits, running, bodies }
+        let (origins, sockets, kept) = (Origins(settings.cors_origins.clone()), limits.sockets(), limits.kept());
+        Self { executor, subscribe, documents, callers, origins, sockets, kept, limits, running, bodies }
     }
 
     async fn handle(self: &Arc<Self>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
@@ -75,16 +77,25 @@ impl<E: Executor> Endpoint<E> {
             Asked::One(operation) => {
                 let safe = method != Method::POST;
                 let (operation, token_too) = (*operation, token.clone());
-                let ask = Ask { operation, caller, token: token_too, safe, streams: events, waits: false, resume_from };
+                let ask = Ask {
+                    operation,
+                    caller,
+                    token: token_too,
+                    safe,
+                    streams: events,
+                    waits: false,
+                    resume_from,
+                    kept: None,
+                };
                 match self.begin(ask).await? {
                     Begun::One(outcome) => Ok(match answer {
                         Some(answer) => respond::respond(*outcome, answer),
                         None => events::respond_once(&outcome),
                     }),
-                    Begun::Many(payloads, viewer) => {
+                    Begun::Many(payloads, viewer, kept) => {
                         let place = self.sockets.take(address, 1).map_err(Refusal::exhausted)?;
                         let link = link.ok_or_else(Refusal::no_link)?;
-                        Ok(events::listen(Arc::clone(self), payloads, token.zip(viewer), place, &link))
+                        Ok(events::listen(Arc::clone(self), (payloads, kept), token.zip(viewer), place, &link))
                     }
                 }
             }
@@ -101,25 +112,32 @@ impl<E: Executor> Endpoint<E> {
     /// # Errors
     /// The operation is not executed, or takes too long.
     pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
-        let Ask { operation, mut caller, token, safe, streams, waits, resume_from } = ask;
+        let Ask { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
         self.in_time(waits, async {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
-            let viewer = caller.viewer;
+            let (viewer, address) = (caller.viewer, caller.address);
             let mut budget = self.limits.limit_complexity;
-            let (request, kind) = self.prepare(operation.data(caller), safe, &mut budget)?;
+            let (request, kind, document_bytes) = self.prepare(operation.data(caller), safe, &mut budget)?;
             if kind != OperationType::Subscription {
                 return Ok(Begun::One(Box::new(self.executor.execute(request).await)));
             }
             if !streams {
                 return Err(Refusal::is_stream());
             }
+            // Whoever executes it has the document and the variables twice: for a group's first listener, and to
+            // tell groups apart.
+            let bytes = 2 * (document_bytes + size::variables_bytes(&request.variables));
+            let mut kept = kept.map_or_else(|| self.kept.take(address, 0), Ok).map_err(Refusal::exhausted)?;
+            kept.grow(bytes.saturating_sub(kept.amount())).map_err(Refusal::exhausted)?;
+            // What is not declared is gone.
+            kept.shrink(kept.amount().saturating_sub(bytes));
             let request = match &resume_from {
                 Some(resume_from) => request.data(resume_from.clone()),
                 None => request,
             };
-            Ok(Begun::Many(self.subscribe.subscribe(Subscription { request, resume_from }), viewer))
+            Ok(Begun::Many(self.subscribe.subscribe(Subscription { request, resume_from }), viewer, kept))
         })
         .await
     }
@@ -145,13 +163,19 @@ impl<E: Executor> Endpoint<E> {
             if query.len() as u64 > self.limits.limit_body_bytes {
                 return Err(Refusal::body_too_large(self.limits.limit_body_bytes));
             }
-            return params::read_url(query).map(Box::new).map(Asked::One);
+            return params::read_url(query, self.bounds()).map(Box::new).map(Asked::One);
         }
         accept::check_body_type(request.headers())?;
         let body = body::read(request.into_body(), &self.limits, &self.bodies).await?;
-        params::read_body(&body.bytes, self.limits.limit_batch)
+        params::read_body(&body.bytes, self.bounds())
     }
 
+    fn bounds(&self) -> Bounds {
+        Bounds { batch: self.limits.limit_batch, values: self.limits.limit_input_values }
+    }
+
+    /// The request to execute, its kind, and the bytes of its document.
+    ///
     /// # Errors
     /// The operation is not to be executed.
     fn prepare(
@@ -159,7 +183,7 @@ impl<E: Executor> Endpoint<E> {
         mut request: Operation,
         safe: bool,
         budget: &mut u64,
-    ) -> Result<(Operation, OperationType), Refusal> {
+    ) -> Result<(Operation, OperationType, u64), Refusal> {
         let operation = self.documents.prepare(&mut request, budget)?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), operation.name) {
             // The first one of a batch or a socket.
@@ -167,7 +191,7 @@ impl<E: Executor> Endpoint<E> {
         }
         match operation.kind {
             OperationType::Mutation if safe => Err(Refusal::unsafe_by_get("mutation")),
-            kind => Ok((request, kind)),
+            kind => Ok((request, kind, operation.document_bytes)),
         }
     }
 
@@ -188,8 +212,8 @@ impl<E: Executor> Endpoint<E> {
             // Each operation has a key of its own: no client's holds a blank.
             caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
             let outcome = match self.prepare(operation.data(caller), false, &mut budget) {
-                Ok((_, OperationType::Subscription)) => Err(Refusal::is_stream()),
-                Ok((request, _)) => Ok(self.executor.execute(request).await),
+                Ok((_, OperationType::Subscription, _)) => Err(Refusal::is_stream()),
+                Ok((request, ..)) => Ok(self.executor.execute(request).await),
                 Err(refusal) => Err(refusal),
             };
             let refuse = |refusal: Refusal| {

@@ -26,6 +26,11 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub limit_tokens: u64,
 
+    /// Bytes at most, of each name and each number in a document.
+    #[arg(long, env = "KINOTEKA_LIMIT_NAME_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_name_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub limit_name_bytes: u64,
+
     /// Nesting at most, of a document's brackets, of its fragments and of its inputs.
     #[arg(long, env = "KINOTEKA_LIMIT_NESTING", value_name = "N", default_value_t = Self::DEFAULT.limit_nesting,
           value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -35,6 +40,12 @@ pub struct Limits {
     #[arg(long, env = "KINOTEKA_LIMIT_DEPTH", value_name = "N", default_value_t = Self::DEFAULT.limit_depth,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub limit_depth: u64,
+
+    /// Fields and fragments at most, of all operations of a document, with those of a fragment wherever it
+    /// is spread.
+    #[arg(long, env = "KINOTEKA_LIMIT_SELECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_selections,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limit_selections: u64,
 
     /// Values in the answer at most, if every page is full. For all operations of a batch
     /// together.
@@ -68,6 +79,12 @@ pub struct Limits {
     #[arg(long, env = "KINOTEKA_LIMIT_INPUT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_input_fields)]
     pub limit_input_fields: u64,
 
+    /// Values at most, of all variables of a request, and of all arguments with the variables in their
+    /// places. A list, an object and each 256 bytes of a text count as one.
+    #[arg(long, env = "KINOTEKA_LIMIT_INPUT_VALUES", value_name = "N", default_value_t = Self::DEFAULT.limit_input_values,
+          value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    pub limit_input_values: u64,
+
     /// Requests that run at the same time at most; one more is told to come back.
     #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS", value_name = "N", default_value_t = Self::DEFAULT.limit_requests,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -94,6 +111,17 @@ pub struct Limits {
           default_value_t = Self::DEFAULT.limit_socket_operations,
           value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub limit_socket_operations: u64,
+
+    /// Bytes at most, of the documents and variables of all operations on WebSockets and of all event streams.
+    #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_kept_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_kept_bytes: u64,
+
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES_PER_CLIENT", value_name = "BYTES",
+          default_value_t = Self::DEFAULT.limit_kept_bytes_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_kept_bytes_per_client: u64,
 
     /// Bytes of a message on a WebSocket at most.
     #[arg(long, env = "KINOTEKA_LIMIT_MESSAGE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_message_bytes,
@@ -153,8 +181,10 @@ impl Limits {
         limit_body_bytes: 1 << 20,
         limit_bodies_bytes: 64 << 20,
         limit_tokens: 2_000,
+        limit_name_bytes: 256,
         limit_nesting: 32,
         limit_depth: 15,
+        limit_selections: 10_000,
         limit_complexity: 50_000,
         limit_aliases: 100,
         limit_root_fields: 20,
@@ -162,11 +192,14 @@ impl Limits {
         limit_batch: 0,
         limit_list_items: 1_000,
         limit_input_fields: 100,
+        limit_input_values: 10_000,
         limit_requests: 512,
         limit_connections: 20_000,
         limit_sockets: 16_000,
         limit_sockets_per_client: 100,
         limit_socket_operations: 50,
+        limit_kept_bytes: 512 << 20,
+        limit_kept_bytes_per_client: 32 << 20,
         limit_message_bytes: 128 << 10,
         init_timeout_ms: 10_000,
         keep_alive_ms: 30_000,
@@ -188,6 +221,17 @@ impl Limits {
             retry_after_s: "5",
         };
         Quota::new(names, self.limit_sockets, self.limit_sockets_per_client)
+    }
+
+    /// Room for what running operations on sockets and event streams keep.
+    pub(super) fn kept(&self) -> Arc<Quota> {
+        let names = Names {
+            limit: "limit-kept-bytes",
+            limit_per_client: "limit-kept-bytes-per-client",
+            held: "bytes may be kept for operations on sockets and event streams",
+            retry_after_s: "5",
+        };
+        Quota::new(names, self.limit_kept_bytes, self.limit_kept_bytes_per_client)
     }
 
     pub(super) fn request_timeout(&self) -> Duration {

@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::subscribe::{End, Payload, Payloads, ResumeFrom};
 use super::{request, respond};
 use crate::metrics::Listening;
+use crate::quota::Share;
 use crate::viewer::{Caller, Viewer};
 
 /// What is asked, by whom, and in which way.
@@ -30,14 +31,16 @@ pub(super) struct Ask {
     /// the end, and all come back at once when another server has stopped.
     pub(super) waits: bool,
     pub(super) resume_from: Option<ResumeFrom>,
+    /// Its part of what may be kept, if it has one already.
+    pub(super) kept: Option<Share>,
 }
 
 /// An operation that was not refused.
 pub(super) enum Begun {
     /// A query or a mutation, which is done.
     One(Box<Outcome>),
-    /// A subscription, by whom.
-    Many(Payloads, Option<Viewer>),
+    /// A subscription, by whom, and what it keeps.
+    Many(Payloads, Option<Viewer>, Share),
 }
 
 /// What happens to an operation, one after the other.
@@ -65,7 +68,7 @@ pub(super) struct Running(State);
 
 enum State {
     Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
-    Listening(Payloads, Listening),
+    Listening { payloads: Payloads, _counted: Listening, _kept: Share },
     Last(Step),
     Over,
 }
@@ -75,8 +78,8 @@ impl Running {
         Self(State::Beginning(beginning))
     }
 
-    pub(super) fn listen(payloads: Payloads) -> Self {
-        Self(State::Listening(payloads, Listening::begin()))
+    pub(super) fn listen(payloads: Payloads, kept: Share) -> Self {
+        Self(State::Listening { payloads, _counted: Listening::begin(), _kept: kept })
     }
 
     /// Says the last thing.
@@ -94,8 +97,8 @@ impl Running {
                 }
                 None => self.end(Step::Refused(outcome.errors)),
             },
-            Ok(Begun::Many(payloads, _)) => {
-                *self = Self::listen(payloads);
+            Ok(Begun::Many(payloads, _, kept)) => {
+                *self = Self::listen(payloads, kept);
                 Step::Listening
             }
             Err(refusal) => {
@@ -122,7 +125,7 @@ impl Running {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         match &mut self.0 {
             State::Beginning(beginning) => beginning.as_mut().poll(cx).map(|begun| Some(self.begun(begun))),
-            State::Listening(payloads, _) => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
+            State::Listening { payloads, .. } => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
             State::Last(_) => match std::mem::replace(&mut self.0, State::Over) {
                 State::Last(last) => Poll::Ready(Some(last)),
                 _ => Poll::Ready(None),

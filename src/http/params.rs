@@ -1,20 +1,50 @@
 //! What a request says: the parameters of GraphQL over HTTP, from a body or from a URL.
+//!
+//! What is no parameter is passed over and never kept, and of `extensions` the one member that means something.
 
-use async_graphql::{Request, Variables};
+use std::fmt;
+
+use async_graphql::{Request, Value};
 use percent_encoding::percent_decode;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
+use super::values::Counter;
 
-/// The parameters of one operation.
+/// The parameters of one operation, as they are written; null is as good as nothing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Params {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<Variables>,
-    extensions: Option<async_graphql::Extensions>,
+struct Params<'a> {
+    #[serde(borrow)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow)]
+    operation_name: Option<&'a RawValue>,
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+}
+
+/// What means something in `extensions`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Extensions<'a> {
+    #[serde(borrow)]
+    idempotency_key: Option<&'a RawValue>,
+}
+
+/// Under this name the key is in the extensions of a request: a string, or `false` for what is none.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotencyKey";
+
+/// How much a request may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Operations; 0 refuses batches.
+    pub(super) batch: u64,
+    /// Values of all variables.
+    pub(super) values: u64,
 }
 
 /// What a body may hold.
@@ -26,14 +56,50 @@ pub(super) enum Asked {
     Batch(Vec<Request>),
 }
 
-impl Params {
-    fn into_request(self) -> Result<Request, Refusal> {
-        let query =
-            self.query.ok_or_else(|| Refusal::parameter("query", "is missing; put a GraphQL document there"))?;
-        let mut request = Request::new(query).variables(self.variables.unwrap_or_default());
-        request.operation_name = self.operation_name;
-        request.extensions = self.extensions.unwrap_or_default();
-        Ok(request)
+impl Params<'_> {
+    fn into_request(self, counter: &mut Counter) -> Result<Request, Refusal> {
+        let query = self.query.map(|json| read_text("query", json)).transpose()?;
+        let operation_name = self.operation_name.map(|json| read_text("operationName", json)).transpose()?;
+        request(query, operation_name, self.variables, self.extensions, counter)
+    }
+}
+
+fn request(
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<&RawValue>,
+    extensions: Option<&RawValue>,
+    counter: &mut Counter,
+) -> Result<Request, Refusal> {
+    for (name, json) in [("variables", variables), ("extensions", extensions)] {
+        if let Some(json) = json.filter(|json| !json.get().starts_with('{')) {
+            return Err(Refusal::parameter(name, &format!("must be an object, not {}", kind(json))));
+        }
+    }
+    let query = query.ok_or_else(|| Refusal::parameter("query", "is missing; put a GraphQL document there"))?;
+    let mut request = Request::new(query);
+    request.operation_name = operation_name;
+    if let Some(json) = variables {
+        request.variables = counter.read(json)?;
+    }
+    if let Some(json) = extensions {
+        let read = serde_json::from_str(json.get());
+        let Extensions { idempotency_key } = read.map_err(|error| Refusal::unreadable("extensions", &error))?;
+        let key = idempotency_key.map(|json| match kind(json) {
+            "a string" => read_text("extensions.idempotencyKey", json).map(Value::String),
+            _ => Ok(Value::Boolean(false)),
+        });
+        if let Some(key) = key.transpose()? {
+            request.extensions.insert(IDEMPOTENCY_KEY.to_owned(), key);
+        }
+    }
+    Ok(request)
+}
+
+fn read_text(name: &str, json: &RawValue) -> Result<String, Refusal> {
+    match kind(json) {
+        "a string" => serde_json::from_str(json.get()).map_err(|error| Refusal::unreadable(name, &error)),
+        other => Err(Refusal::parameter(name, &format!("must be a string, not {other}"))),
     }
 }
 
@@ -41,24 +107,30 @@ impl Params {
 ///
 /// # Errors
 /// What is wrong with which parameter.
-pub(super) fn read_body(body: &[u8], batch_max: u64) -> Result<Asked, Refusal> {
+pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
+    let mut counter = Counter::new(bounds.values);
     match body.trim_ascii_start().first() {
         None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
-        Some(b'[') => read_batch(body, batch_max).map(Asked::Batch),
+        Some(b'[') => read_batch(body, bounds.batch, &mut counter).map(Asked::Batch),
         Some(b'{') => {
-            let params: Params = serde_json::from_slice(body).map_err(|error| diagnose(body, &error))?;
-            params.into_request().map(Box::new).map(Asked::One)
+            let params: Params<'_> =
+                serde_json::from_slice(body).map_err(|error| Refusal::malformed(explain(&error)))?;
+            params.into_request(&mut counter).map(Box::new).map(Asked::One)
         }
         Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
     }
 }
 
-fn read_batch(body: &[u8], batch_max: u64) -> Result<Vec<Request>, Refusal> {
+fn read_batch(body: &[u8], batch_max: u64, counter: &mut Counter) -> Result<Vec<Request>, Refusal> {
     if batch_max == 0 {
         return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
     }
-    let entries: Vec<Value> = serde_json::from_slice(body).map_err(|error| Refusal::malformed(explain(&error)))?;
-    match entries.len() as u64 {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let entries = Entries(batch_max).deserialize(&mut deserializer);
+    let (entries, found) = entries
+        .and_then(|entries| deserializer.end().map(|()| entries))
+        .map_err(|error| Refusal::malformed(explain(&error)))?;
+    match found {
         0 => return Err(Refusal::malformed("the batch is empty; send at least one operation")),
         found if found > batch_max => {
             let message = format!("the batch has {found} operations; {batch_max} are allowed");
@@ -66,24 +138,48 @@ fn read_batch(body: &[u8], batch_max: u64) -> Result<Vec<Request>, Refusal> {
         }
         _ => {}
     }
-    let read = |entry: Value| match entry {
-        Value::Object(members) => {
-            check_types(&members)?;
-            let params: Params =
-                serde_json::from_value(Value::Object(members)).map_err(|error| Refusal::malformed(explain(&error)))?;
-            params.into_request()
+    let read = |entry: &RawValue| match kind(entry) {
+        "an object" => {
+            let params: Params<'_> =
+                serde_json::from_str(entry.get()).map_err(|error| Refusal::malformed(explain(&error)))?;
+            params.into_request(counter)
         }
-        other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {}", kind(&other)))),
+        other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
     };
     entries.into_iter().map(read).collect()
 }
 
-/// Finds out which parameter it is: read a second time, since most bodies are right.
-fn diagnose(body: &[u8], error: &serde_json::Error) -> Refusal {
-    match serde_json::from_slice::<Map<String, Value>>(body).map(|members| check_types(&members)) {
-        Ok(Err(refusal)) => refusal,
-        Ok(Ok(())) => Refusal::malformed(explain(error)),
-        Err(error) => Refusal::malformed(explain(&error)),
+/// The first entries of an array, so many at most, and how many there are.
+struct Entries(u64);
+
+impl<'de> DeserializeSeed<'de> for Entries {
+    type Value = (Vec<&'de RawValue>, u64);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = (Vec<&'de RawValue>, u64);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < self.0 {
+            match list.next_element()? {
+                Some(entry) => entries.push(entry),
+                None => break,
+            }
+        }
+        let mut found = entries.len() as u64;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            found += 1;
+        }
+        Ok((entries, found))
     }
 }
 
@@ -98,30 +194,15 @@ fn explain(error: &serde_json::Error) -> String {
     }
 }
 
-fn check_types(members: &Map<String, Value>) -> Result<(), Refusal> {
-    for name in ["query", "operationName"] {
-        match members.get(name) {
-            None | Some(Value::Null | Value::String(_)) => {}
-            Some(other) => return Err(Refusal::parameter(name, &format!("must be a string, not {}", kind(other)))),
-        }
-    }
-    for name in ["variables", "extensions"] {
-        match members.get(name) {
-            None | Some(Value::Null | Value::Object(_)) => {}
-            Some(other) => return Err(Refusal::parameter(name, &format!("must be an object, not {}", kind(other)))),
-        }
-    }
-    Ok(())
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+/// What kind of value it is: its first byte tells.
+fn kind(json: &RawValue) -> &'static str {
+    match json.get().as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        _ => "a number",
     }
 }
 
@@ -129,30 +210,30 @@ fn kind(value: &Value) -> &'static str {
 ///
 /// # Errors
 /// What is wrong with which parameter.
-pub(super) fn read_url(query: &str) -> Result<Request, Refusal> {
-    let mut members = Map::new();
+pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Request, Refusal> {
+    const NAMES: [&str; 4] = ["query", "operationName", "variables", "extensions"];
+    let mut texts: [Option<String>; 4] = Default::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (decode(name), decode(value)) else {
             return Err(Refusal::malformed("the URL is not encoded in UTF-8"));
         };
-        let value = match name.as_str() {
-            "query" | "operationName" => Value::String(value),
-            "variables" | "extensions" if value.is_empty() => Value::Null,
-            "variables" | "extensions" => {
-                serde_json::from_str(&value).map_err(|_| Refusal::parameter(&name, "is no JSON; encode an object"))?
-            }
-            _ => continue,
-        };
-        if members.contains_key(&name) {
+        let Some(at) = NAMES.iter().position(|known| *known == name) else { continue };
+        if texts[at].replace(value).is_some() {
             return Err(Refusal::parameter(&name, "stands in the URL twice"));
         }
-        members.insert(name, value);
     }
-    check_types(&members)?;
-    let params: Params =
-        serde_json::from_value(Value::Object(members)).map_err(|error| Refusal::malformed(explain(&error)))?;
-    params.into_request()
+    let [query, operation_name, variables, extensions] = texts;
+    let variables = read_json("variables", variables.as_deref())?;
+    let extensions = read_json("extensions", extensions.as_deref())?;
+    request(query, operation_name, variables, extensions, &mut Counter::new(bounds.values))
+}
+
+fn read_json<'a>(name: &str, text: Option<&'a str>) -> Result<Option<&'a RawValue>, Refusal> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) => serde_json::from_str(text).map_err(|_| Refusal::parameter(name, "is no JSON; encode an object")),
+    }
 }
 
 fn decode(text: &str) -> Option<String> {

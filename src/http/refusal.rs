@@ -84,6 +84,12 @@ impl Refusal {
         Self::malformed(format!("{name}: {message}")).extension("field", name)
     }
 
+    /// A request parameter is no JSON, or has texts, numbers or members that stand for nothing.
+    pub(super) fn unreadable(name: &str, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::parameter(name, &format!("is no JSON that can be read, which shows at its line {line} column {column}"))
+    }
+
     pub(super) fn media_type(reason: &str) -> Self {
         let message = format!("{reason}; send Content-Type: application/json");
         Self::new(Some(StatusCode::UNSUPPORTED_MEDIA_TYPE), BAD_USER_INPUT, message)
@@ -183,7 +189,13 @@ impl Refusal {
     }
 
     /// An input is larger than a limit allows.
-    pub(super) fn large_input(limit: &'static str, field: &str, found: usize, what: &str, max: u64) -> Self {
+    pub(super) fn large_input(
+        limit: &'static str,
+        field: &str,
+        found: impl std::fmt::Display,
+        what: &str,
+        max: u64,
+    ) -> Self {
         Self::input(field, &format!("{found} {what}; {max} are allowed")).limit(limit, max)
     }
 

@@ -22,7 +22,15 @@ pub(super) fn check(document: &str, limits: &Limits) -> Result<u64, Refusal> {
                 continue;
             }
             b'"' => end_of_string(bytes, at),
-            byte if is_word(byte) => end_of(bytes, at, is_word),
+            byte if is_word(byte) => {
+                let end = end_of(bytes, at, is_word);
+                // Names are repeated in errors, and compared with those of the schema.
+                if (end - at) as u64 > limits.limit_name_bytes {
+                    let max = limits.limit_name_bytes;
+                    return Err(Refusal::too_complex("limit-name-bytes", "bytes in a name or a number", end - at, max));
+                }
+                end
+            }
             b'.' => end_of(bytes, at, |byte| byte == b'.'),
             b'{' | b'[' | b'(' => {
                 nesting += 1;

@@ -15,6 +15,8 @@ pub(super) struct Shape {
     objects: HashMap<Name, HashMap<Name, Field>>,
     pub(super) inputs: HashMap<Name, HashMap<Name, Input>>,
     pub(super) enums: HashMap<Name, HashSet<Name>>,
+    /// The arguments of directives.
+    directives: HashMap<Name, HashMap<Name, Input>>,
 }
 
 /// A field of an object or an interface.
@@ -42,6 +44,7 @@ impl Shape {
             objects: HashMap::new(),
             inputs: HashMap::new(),
             enums: HashMap::new(),
+            directives: HashMap::new(),
         };
         for definition in parse_schema(sdl)?.definitions {
             match definition {
@@ -54,7 +57,10 @@ impl Shape {
                     }
                 }
                 TypeSystemDefinition::Type(definition) => shape.add(definition.node.name.node, definition.node.kind),
-                TypeSystemDefinition::Directive(_) => {}
+                TypeSystemDefinition::Directive(directive) => {
+                    let arguments = directive.node.arguments.into_iter().map(input).collect();
+                    shape.directives.insert(directive.node.name.node, arguments);
+                }
             }
         }
         Ok(shape)
@@ -96,6 +102,35 @@ impl Shape {
     pub(super) fn field(&self, parent: Option<&Name>, name: &Name) -> Option<&Field> {
         self.objects.get(parent?)?.get(name)
     }
+
+    /// An argument of a directive, if both are known.
+    pub(super) fn directive_argument(&self, directive: &Name, name: &Name) -> Option<&Input> {
+        self.directives.get(directive)?.get(name)
+    }
+
+    /// How long the list is that a field of introspection gives, on average and rounded up.
+    pub(super) fn introspected(&self, field: &str) -> u64 {
+        let total = |sizes: &mut dyn Iterator<Item = usize>| sizes.sum::<usize>();
+        let types = self.objects.len() + self.inputs.len() + self.enums.len();
+        let fields = total(&mut self.objects.values().map(HashMap::len));
+        let (sum, among) = match field {
+            "types" => (types, 1),
+            "fields" => (fields, types),
+            "args" => {
+                (total(&mut self.objects.values().flat_map(HashMap::values).map(|field| field.arguments.len())), fields)
+            }
+            "inputFields" => (total(&mut self.inputs.values().map(HashMap::len)), types),
+            "enumValues" => (total(&mut self.enums.values().map(HashSet::len)), types),
+            "directives" => (self.directives.len(), 1),
+            _ => (1, 1),
+        };
+        sum.div_ceil(among.max(1)).max(1) as u64
+    }
+}
+
+/// Whether it is a type of lists.
+pub(super) fn is_list(ty: &Type) -> bool {
+    matches!(ty.base, BaseType::List(_))
 }
 
 /// The name in a type, whatever lists it is in.

@@ -1,20 +1,23 @@
 //! What an operation costs: one walk over its selections, with the schema at hand.
 //!
 //! A fragment is weighed once, however often it is spread, so that fragments that spread each other
-//! cost nothing to refuse. `@skip` and `@include` are not looked at: what they leave out counts.
+//! cost nothing to refuse. Everything that is selected weighs something, a spread too: the weight bounds the
+//! work of later walks, which follow each path. `@skip` and `@include` are not looked at: what they leave out
+//! counts.
 
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet, Type,
+    ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
 };
-use async_graphql::{Name, Positioned, Value};
+use async_graphql::{Name, Positioned, Variables};
 use async_graphql_value::Value as Literal;
 
 use super::limits::Limits;
 use super::refusal::Refusal;
 use super::scan::too_nested;
-use super::shape::{self, Shape, innermost};
+use super::shape::{self, Shape, innermost, is_list};
+use super::size::{self, Sizes};
 
 /// What a set of selections costs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +26,10 @@ pub(super) struct Weight {
     pub(super) depth: u64,
     /// Fields selected directly.
     pub(super) fields: u64,
+    /// Fields and fragments, with those of a fragment wherever it is spread.
+    pub(super) selections: u64,
+    /// Values in arguments, with those of a variable wherever it is used.
+    pub(super) inputs: u64,
     /// Levels of selection sets: fields that have one, and fragments.
     nesting: u64,
     /// Values in the answer, but for lists that a page around the set gives a length.
@@ -30,6 +37,8 @@ pub(super) struct Weight {
     /// Values in the answer for each item of that page.
     per_item: u64,
     /// How often lists of introspection lead back to types.
+    type_lists: u64,
+    /// Values that introspection gives, about.
     introspection: u64,
 }
 
@@ -42,10 +51,17 @@ impl Weight {
     fn add(&mut self, other: Self) {
         self.depth = self.depth.max(other.depth);
         self.nesting = self.nesting.max(other.nesting);
-        self.introspection = self.introspection.max(other.introspection);
-        self.fields = self.fields.saturating_add(other.fields);
-        self.once = self.once.saturating_add(other.once);
-        self.per_item = self.per_item.saturating_add(other.per_item);
+        self.type_lists = self.type_lists.max(other.type_lists);
+        for (sum, more) in [
+            (&mut self.fields, other.fields),
+            (&mut self.selections, other.selections),
+            (&mut self.inputs, other.inputs),
+            (&mut self.once, other.once),
+            (&mut self.per_item, other.per_item),
+            (&mut self.introspection, other.introspection),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
     }
 }
 
@@ -60,12 +76,13 @@ pub struct Pages {
 
 /// Weighs the operations of a document.
 pub(super) struct Scales<'a> {
-    pub(super) shape: &'a Shape,
-    pub(super) limits: &'a Limits,
-    pub(super) document: &'a ExecutableDocument,
-    pub(super) pages: Pages,
+    shape: &'a Shape,
+    limits: &'a Limits,
+    document: &'a ExecutableDocument,
+    pages: Pages,
+    sizes: Sizes<'a>,
     /// Fragments that were weighed; none while they are.
-    pub(super) fragments: HashMap<&'a Name, Option<Weight>>,
+    fragments: HashMap<&'a Name, Option<Weight>>,
 }
 
 /// Lists of introspection that lead from a type to others: each level multiplies the answer.
@@ -74,21 +91,38 @@ const TYPE_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleT
 /// Levels of them: one is what tools ask for, and one more for whoever explores.
 const TYPE_LISTS_MAX: u64 = 2;
 
+/// Values of introspection. What tools ask for has about 70,000 by this measure.
+const INTROSPECTION_MAX: u64 = 200_000;
+
+/// Values in arguments that cost as much as one in the answer: they are read again for each row.
+const INPUTS_PER_VALUE: u64 = 16;
+
 impl<'a> Scales<'a> {
-    /// Weighs an operation with the values of its variables.
+    /// With the values of variables; none while they are not known, and pages of one are meant.
+    pub(super) fn new(
+        shape: &'a Shape,
+        limits: &'a Limits,
+        pages: Pages,
+        document: &'a ExecutableDocument,
+        variables: Option<&'a Variables>,
+    ) -> Self {
+        Self { shape, limits, document, pages, sizes: Sizes::new(variables), fragments: HashMap::new() }
+    }
+
+    /// Weighs an operation.
     ///
     /// # Errors
-    /// Fragments that spread themselves, or that nest too deeply.
-    pub(super) fn weigh(
-        &mut self,
-        operation: &'a OperationDefinition,
-        variables: &impl Fn(&Name) -> Option<Value>,
-    ) -> Result<Weight, Refusal> {
+    /// Fragments that are missing, that spread themselves, or that nest too deeply.
+    pub(super) fn weigh(&mut self, operation: &'a OperationDefinition) -> Result<Weight, Refusal> {
         let root = self.shape.root(operation.ty);
-        let weight = self.set(&operation.selection_set.node, Some(root), 0, variables)?;
-        if weight.introspection > TYPE_LISTS_MAX {
+        let weight = self.set(&operation.selection_set.node, Some(root), 0)?;
+        if weight.type_lists > TYPE_LISTS_MAX {
             let what = "levels of introspection from type to type";
-            return Err(Refusal::too_complex("introspection", what, weight.introspection, TYPE_LISTS_MAX));
+            return Err(Refusal::too_complex("introspection", what, weight.type_lists, TYPE_LISTS_MAX));
+        }
+        if weight.introspection > INTROSPECTION_MAX {
+            let what = "values of introspection in its answer";
+            return Err(Refusal::too_complex("introspection", what, weight.introspection, INTROSPECTION_MAX));
         }
         Ok(weight)
     }
@@ -99,75 +133,64 @@ impl<'a> Scales<'a> {
     /// As for an operation.
     pub(super) fn weigh_fragment(&mut self, fragment: &'a FragmentDefinition) -> Result<Weight, Refusal> {
         let condition = &fragment.type_condition.node.on.node;
-        self.set(&fragment.selection_set.node, Some(condition), 1, &any_value)
+        self.set(&fragment.selection_set.node, Some(condition), 1)
     }
 
-    fn set(
-        &mut self,
-        set: &'a SelectionSet,
-        parent: Option<&Name>,
-        level: u64,
-        variables: &impl Fn(&Name) -> Option<Value>,
-    ) -> Result<Weight, Refusal> {
+    fn set(&mut self, set: &'a SelectionSet, parent: Option<&Name>, level: u64) -> Result<Weight, Refusal> {
         if level > self.limits.limit_nesting {
             return Err(too_nested(self.limits));
         }
         let mut sum = Weight::default();
         for item in &set.items {
             let mut weight = match &item.node {
-                Selection::Field(field) => self.field(&field.node, parent, level, variables)?,
+                Selection::Field(field) => {
+                    sum.add(self.field(&field.node, parent, level)?);
+                    continue;
+                }
                 Selection::InlineFragment(fragment) => {
                     let condition = fragment.node.type_condition.as_ref().map(|condition| &condition.node.on.node);
-                    self.set(&fragment.node.selection_set.node, condition.or(parent), level + 1, variables)?
+                    self.set(&fragment.node.selection_set.node, condition.or(parent), level + 1)?
                 }
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name, level + 1, variables)?,
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name, level + 1)?,
             };
-            if !matches!(item.node, Selection::Field(_)) {
-                weight.nesting += 1;
-            }
+            weight.nesting += 1;
+            weight.selections = weight.selections.saturating_add(1);
+            weight.once = weight.once.saturating_add(1);
             sum.add(weight);
         }
         Ok(sum)
     }
 
-    fn fragment(
-        &mut self,
-        spread: &'a Positioned<Name>,
-        level: u64,
-        variables: &impl Fn(&Name) -> Option<Value>,
-    ) -> Result<Weight, Refusal> {
+    fn fragment(&mut self, spread: &'a Positioned<Name>, level: u64) -> Result<Weight, Refusal> {
         let name = &spread.node;
         match self.fragments.get(name) {
             Some(Some(known)) if level + known.nesting > self.limits.limit_nesting => Err(too_nested(self.limits)),
             Some(Some(known)) => Ok(*known),
             Some(None) => Err(Refusal::invalid(format!("fragment {name} spreads itself")).at(spread.pos)),
             None => {
-                // One that is missing is for validation to report.
-                let Some(fragment) = self.document.fragments.get(name) else { return Ok(Weight::default()) };
+                let Some(fragment) = self.document.fragments.get(name) else {
+                    return Err(Refusal::invalid(format!("Unknown fragment: \"{name}\"")).at(spread.pos));
+                };
                 self.fragments.insert(name, None);
                 let condition = &fragment.node.type_condition.node.on.node;
-                let weight = self.set(&fragment.node.selection_set.node, Some(condition), level, variables)?;
+                let weight = self.set(&fragment.node.selection_set.node, Some(condition), level)?;
                 self.fragments.insert(name, Some(weight));
                 Ok(weight)
             }
         }
     }
 
-    fn field(
-        &mut self,
-        field: &'a Field,
-        parent: Option<&Name>,
-        level: u64,
-        variables: &impl Fn(&Name) -> Option<Value>,
-    ) -> Result<Weight, Refusal> {
+    fn field(&mut self, field: &'a Field, parent: Option<&Name>, level: u64) -> Result<Weight, Refusal> {
         let definition = self.shape.field(parent, &field.name.node);
         let set = &field.selection_set.node;
         let inner = match set.items.is_empty() {
             true => Weight::default(),
-            false => self.set(set, definition.map(|definition| innermost(&definition.ty)), level + 1, variables)?,
+            false => self.set(set, definition.map(|definition| innermost(&definition.ty)), level + 1)?,
         };
+        let inputs = field.arguments.iter().map(|(_, value)| self.sizes.literal(&value.node));
+        let inputs = inputs.fold(0, u64::saturating_add);
         let is_list = definition.is_some_and(|definition| is_list(&definition.ty));
-        let items = definition.and_then(|definition| self.items(field, definition, variables));
+        let items = definition.and_then(|definition| self.items(field, definition));
         let (once, per_item) = match (items, is_list) {
             // A list whose length is asked for.
             (Some(items), true) => (items.saturating_mul(inner.values().saturating_add(1)), 0),
@@ -177,72 +200,39 @@ impl<'a> Scales<'a> {
             (None, true) => (0, inner.values().saturating_add(1)),
             (None, false) => (inner.values(), 0),
         };
+        let introspection = match definition {
+            Some(_) => inner.introspection,
+            None => self.shape.introspected(&field.name.node).saturating_mul(inner.introspection.saturating_add(1)),
+        };
         let leads_to_types = definition.is_none() && TYPE_LISTS.contains(&field.name.node.as_str());
         Ok(Weight {
             depth: inner.depth + 1,
             fields: 1,
+            selections: inner.selections.saturating_add(1),
+            inputs: inner.inputs.saturating_add(inputs),
             nesting: inner.nesting + u64::from(!set.items.is_empty()),
-            once: once.saturating_add(1),
+            once: once.saturating_add(1 + inputs / INPUTS_PER_VALUE),
             per_item,
-            introspection: inner.introspection + u64::from(leads_to_types),
+            type_lists: inner.type_lists + u64::from(leads_to_types),
+            introspection,
         })
     }
 
     /// How long the field's list is, if its arguments say: a page's size, or a list of what is
     /// wanted. Empty ones count as one, so that a cost bounds the work of later walks.
-    fn items(
-        &self,
-        field: &Field,
-        definition: &shape::Field,
-        variables: &impl Fn(&Name) -> Option<Value>,
-    ) -> Option<u64> {
-        let given = |name: &str| {
-            field.get_argument(name).and_then(|value| match &value.node {
-                Literal::Variable(name) => variables(name),
-                literal => literal.clone().into_const(),
-            })
-        };
+    fn items(&self, field: &Field, definition: &shape::Field) -> Option<u64> {
+        let given = |name: &str| field.get_argument(name).map(|value| &value.node);
         let sizes = ["first", "last"].map(|name| definition.arguments.get(name));
         if sizes.iter().any(Option::is_some) {
-            let asked = ["first", "last"].iter().filter_map(|name| given(name)?.as_size()).max();
-            let default = || sizes.iter().find_map(|size| size.as_ref()?.default.as_ref()?.as_size());
+            let size = |value: &Literal| self.sizes.rows(value);
+            let asked = ["first", "last"].iter().filter_map(|name| size(given(name)?)).max();
+            let default = || sizes.iter().find_map(|input| size::rows(input.as_ref()?.default.as_ref()?));
             return Some(asked.or_else(default).unwrap_or(self.pages.default).clamp(1, self.pages.max));
         }
         if !is_list(&definition.ty) {
             return None;
         }
         let listed = definition.arguments.iter().filter(|(_, argument)| is_list(&argument.ty));
-        listed.filter_map(|(name, _)| given(name)).map(|value| value.count()).max()
-    }
-}
-
-/// Stands in for the values of variables while they are not known: pages of one.
-pub(super) fn any_value(_: &Name) -> Option<Value> {
-    Some(Value::from(1))
-}
-
-fn is_list(ty: &Type) -> bool {
-    matches!(ty.base, BaseType::List(_))
-}
-
-trait Size {
-    fn as_size(&self) -> Option<u64>;
-    fn count(&self) -> u64;
-}
-
-impl Size for Value {
-    /// A number of rows; negative ones are refused when the field is executed.
-    fn as_size(&self) -> Option<u64> {
-        match self {
-            Self::Number(number) => number.as_u64().or(Some(1)),
-            _ => None,
-        }
-    }
-
-    fn count(&self) -> u64 {
-        match self {
-            Self::List(items) => (items.len() as u64).max(1),
-            _ => 1,
-        }
+        listed.filter_map(|(name, _)| given(name)).map(|value| self.sizes.items(value)).max()
     }
 }

@@ -230,3 +230,29 @@ async fn streams_have_their_places() {
         }
     }
 }
+
+/// What a stream keeps has a limit, which counts twice the text, 512 bytes and 160 for each token.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_streams_keep_has_its_room() {
+    let query = "subscription { commentAdded { cursor } }";
+    let bytes = 2 * (query.len() + 512 + 7 * 160);
+    for (flag, refused) in [("limit-kept-bytes-per-client", 429), ("limit-kept-bytes", 503)] {
+        for (max, wanted) in [(bytes - 1, refused), (bytes, 200)] {
+            let app = start(Backend::Sqlite, &[&format!("--{flag}"), &max.to_string()]).await;
+            let request = || ask(&app, query, json!({})).header(ACCEPT, EVENTS);
+            if wanted == 200 {
+                let held = Events::open(request()).await;
+                assert_eq!(request().send().await.unwrap().status(), refused);
+                drop(held);
+                let deadline = tokio::time::Instant::now() + PATIENCE;
+                while request().send().await.unwrap().status() != 200 {
+                    assert!(tokio::time::Instant::now() < deadline, "no room gets free");
+                }
+                continue;
+            }
+            let (status, _, answer) = send(request()).await;
+            let extensions = &answer["errors"][0]["extensions"];
+            assert_eq!((status, &extensions["limit"], &extensions["max"]), (refused, &json!(flag), &json!(max)));
+        }
+    }
+}

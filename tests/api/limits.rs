@@ -59,6 +59,13 @@ async fn documents_are_bounded() {
         plain(format!("{{ {} ...F }} fragment F on Query {{ __typename }}", "__typename ".repeat(n - 1)))
     })
     .await;
+    check("limit-name-bytes", 20, wanted, |n| plain(format!("{{ {}: __typename }}", "a".repeat(n)))).await;
+    // A fragment counts in each place.
+    check("limit-selections", 12, wanted, |n| {
+        let fields = "__typename ".repeat(n - 6);
+        plain(format!("{{ ...F ...F {fields} }} fragment F on Query {{ cinemas {{ totalCount }} }}"))
+    })
+    .await;
     check("limit-directives", 3, wanted, |n| plain(format!("{{ {} }}", "__typename @include(if: true) ".repeat(n))))
         .await;
 }
@@ -90,15 +97,52 @@ async fn costs_follow_page_sizes() {
         ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({ "ids": ids }))
     })
     .await;
-    // 3 * (node, staff, nodes, 4 * (node, person, lastName)) + movies, nodes: a fragment counts in each place.
-    check("limit-complexity", 47, wanted, |n| {
+    // 3 * (node, staff, fragment, nodes, 4 * (node, person, lastName)) + movies, nodes: a fragment counts in each place.
+    check("limit-complexity", 50, wanted, |n| {
         plain(format!(
             "{{ movies(first: 3) {{ nodes {{ staff(first: 4) {{ ...Staff }} }} }} {} }}
             fragment Staff on StaffMemberConnection {{ nodes {{ person {{ lastName }} }} }}",
-            "__typename ".repeat(n - 47)
+            "__typename ".repeat(n - 50)
         ))
     })
     .await;
+}
+
+/// Values in arguments count where they are read again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn costs_follow_inputs() {
+    let ids = |n: usize| vec![crate::movie::global_id("Movie", 1); n];
+    // 16 values, which are the list and its items, count one more than 15.
+    check("limit-complexity", 43, "TOO_COMPLEX", |n| {
+        let ids = if n > 43 { ids(15) } else { ids(14) };
+        (
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id } movies(first: 5) { nodes { id } } }".to_owned(),
+            json!({ "ids": ids }),
+        )
+    })
+    .await;
+}
+
+/// What tools ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn introspection_passes() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
+    let nested = (0..9).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
+    let query = format!(
+        "query IntrospectionQuery {{ __schema {{ description queryType {{ name kind }} mutationType {{ name kind }}
+        subscriptionType {{ name kind }} types {{ ...FullType }}
+        directives {{ name description isRepeatable locations args(includeDeprecated: true) {{ ...InputValue }} }} }} }}
+        fragment FullType on __Type {{ kind name description specifiedByURL isOneOf
+        fields(includeDeprecated: true) {{ name description args(includeDeprecated: true) {{ ...InputValue }} type {{ ...TypeRef }}
+        isDeprecated deprecationReason }} inputFields(includeDeprecated: true) {{ ...InputValue }} interfaces {{ ...TypeRef }}
+        enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }} possibleTypes {{ ...TypeRef }} }}
+        fragment InputValue on __InputValue {{ name description type {{ ...TypeRef }} defaultValue isDeprecated deprecationReason }}
+        fragment TypeRef on __Type {{ {nested} }}"
+    );
+    assert!(app.data(&query, json!({})).await["__schema"]["types"].as_array().unwrap().len() > 100);
+    let wide = format!("{{ __schema {{ types {{ {} }} }} }}", "name ".repeat(1_900));
+    let errors = app.query(&wide, json!({})).await.errors();
+    assert!(errors[0].starts_with("TOO_COMPLEX") && errors[0].contains("values of introspection"), "{errors:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,6 +207,25 @@ async fn inputs_are_bounded() {
             "{ __typename }".to_owned(),
             (0..n).map(|i| (format!("v{i}"), json!(1))).collect::<serde_json::Map<_, _>>().into(),
         )
+    })
+    .await;
+    // An object and a list around them, in variables and in a document.
+    check("limit-input-values", 6, wanted, |n| {
+        ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }".to_owned(), json!({ "ids": ids(n - 2) }))
+    })
+    .await;
+    check("limit-input-values", 6, wanted, |n| plain(format!("{{ nodes(ids: {:?}) {{ id }} }}", ids(n - 1)))).await;
+    // A variable counts wherever it is used.
+    check("limit-input-values", 6, wanted, |n| {
+        let more = ["", "c: nodes(ids: []) { id }"][n - 6];
+        let query = "query($ids: [ID!]!) { a: nodes(ids: $ids) { id } b: nodes(ids: $ids) { id } MORE }";
+        (query.replace("MORE", more), json!({ "ids": ids(2) }))
+    })
+    .await;
+    // So does a long text.
+    check("limit-input-values", 6, wanted, |n| {
+        let query = "query($c: String!) { user(username: $c) { id } nodes(ids: []) { id } }".to_owned();
+        (query, json!({ "c": "x".repeat(256 * (n - 1) - 1) }))
     })
     .await;
     check("limit-nesting", 4, wanted, |n| {

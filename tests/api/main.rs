@@ -44,5 +44,6 @@ mod slow;
 mod sockets;
 mod statements;
 mod transport;
+mod variables;
 mod viewer_fields;
 mod worked_queries;

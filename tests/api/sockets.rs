@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
     commentAdded(subjectId: $subject, after: $after) { cursor comment { text } } }";
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     fn request(app: &TestApp) -> ClientRequestBuilder {
@@ -58,6 +58,15 @@ impl Socket {
         socket
     }
 
+    /// A socket of somebody with a session by [`TestApp::sign_in_as`].
+    pub async fn sign_in(app: &TestApp, user: i32) -> Self {
+        let mut socket = Self::open(app).await;
+        let token = format!("token of user {user}");
+        socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
+        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
+        socket
+    }
+
     async fn say(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
@@ -66,7 +75,7 @@ impl Socket {
         self.0.send(message).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({ "query": query, "variables": variables });
         self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
     }
@@ -76,7 +85,7 @@ impl Socket {
     }
 
     /// The next message, with pings left out.
-    async fn hear(&mut self) -> Value {
+    pub async fn hear(&mut self) -> Value {
         loop {
             match self.next().await {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),

@@ -13,5 +13,7 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod documents;
 mod honest;
 mod usage;
+mod variables;

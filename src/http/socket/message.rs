@@ -4,12 +4,11 @@ use async_graphql::{Request, ServerError};
 use axum::body::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::http::params::{self, Asked};
+use crate::http::params::{self, Asked, Bounds};
 use crate::http::refusal::Refusal;
 
 /// Bytes of an operation's id at most: it is repeated in each of its messages.
@@ -17,11 +16,54 @@ pub(super) const ID_LENGTH_MAX: usize = 128;
 
 /// What a client says.
 pub(super) enum Said<'a> {
-    Init(Map<String, Value>),
+    Init(Init<'a>),
     Ping(Option<&'a RawValue>),
     Pong,
-    Subscribe { id: String, request: Box<Request> },
-    Complete { id: String },
+    /// Whose operation may be larger than is allowed.
+    Subscribe {
+        id: String,
+        request: Result<Box<Request>, Refusal>,
+    },
+    Complete {
+        id: String,
+    },
+}
+
+/// What `connection_init` may bring. Other members are passed over.
+#[derive(Default, Deserialize)]
+pub(super) struct Init<'a> {
+    #[serde(rename = "Authorization", borrow)]
+    header: Option<&'a RawValue>,
+    #[serde(rename = "authorization", borrow)]
+    lower_header: Option<&'a RawValue>,
+    #[serde(borrow)]
+    token: Option<&'a RawValue>,
+}
+
+impl Init<'_> {
+    /// The value of the header, if there is one.
+    ///
+    /// # Errors
+    /// It is no string.
+    pub(super) fn header(&self) -> Result<Option<String>, String> {
+        match read_text("Authorization", self.header)? {
+            None => read_text("authorization", self.lower_header),
+            header => Ok(header),
+        }
+    }
+
+    /// The token, if it stands alone.
+    ///
+    /// # Errors
+    /// It is no string.
+    pub(super) fn token(&self) -> Result<Option<String>, String> {
+        read_text("token", self.token)
+    }
+}
+
+fn read_text(name: &str, json: Option<&RawValue>) -> Result<Option<String>, String> {
+    let text = json.map(|json| serde_json::from_str(json.get())).transpose();
+    text.map_err(|_| format!("Invalid message: {name} in connection_init must be a string"))
 }
 
 /// A message before its type is known. Other members are ignored.
@@ -38,7 +80,7 @@ struct Envelope<'a> {
 ///
 /// # Errors
 /// What is wrong with it, for the reason of close code 4400.
-pub(super) fn read(text: &str) -> Result<Said<'_>, String> {
+pub(super) fn read(text: &str, values_max: u64) -> Result<Said<'_>, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text)
         .map_err(|_| "Invalid message: a JSON object with a string \"type\" is wanted".to_owned())?;
     let Envelope { kind, id, payload } = envelope;
@@ -50,27 +92,33 @@ pub(super) fn read(text: &str) -> Result<Said<'_>, String> {
         }
         Some(id) => Ok(id.clone()),
     };
-    let object = |payload: &RawValue| {
-        let object = serde_json::from_str::<Map<String, Value>>(payload.get());
-        object.map_err(|_| format!("Invalid message: the payload of {kind} must be an object"))
-    };
+    let no_object = || format!("Invalid message: the payload of {kind} must be an object");
+    let object = |payload: &'_ RawValue| if payload.get().starts_with('{') { Ok(()) } else { Err(no_object()) };
     match kind.as_str() {
-        "connection_init" => payload.map(object).transpose().map(Option::unwrap_or_default).map(Said::Init),
+        "connection_init" => {
+            let init =
+                payload.map(|payload| serde_json::from_str(payload.get()).map_err(|_| no_object())).transpose()?;
+            payload.map(object).transpose().map(|_| Said::Init(init.unwrap_or_default()))
+        }
         "ping" => payload.map(object).transpose().map(|_| Said::Ping(payload)),
         "pong" => payload.map(object).transpose().map(|_| Said::Pong),
         "complete" => Ok(Said::Complete { id: id()? }),
         "subscribe" => {
             let id = id()?;
             let payload = payload.ok_or("Invalid message: subscribe needs a payload")?;
-            Ok(Said::Subscribe { id, request: read_operation(payload).map_err(explain)? })
+            let request = match read_operation(payload, values_max) {
+                Err(refusal) if refusal.status.is_some() => return Err(explain(refusal)),
+                request => request,
+            };
+            Ok(Said::Subscribe { id, request })
         }
         // A client chooses it: only its beginning is repeated.
         other => Err(format!("Invalid message: no message has type {:?}", other.chars().take(40).collect::<String>())),
     }
 }
 
-fn read_operation(payload: &RawValue) -> Result<Box<Request>, Refusal> {
-    match params::read_body(payload.get().as_bytes(), 0)? {
+fn read_operation(payload: &RawValue, values_max: u64) -> Result<Box<Request>, Refusal> {
+    match params::read_body(payload.get().as_bytes(), Bounds { batch: 0, values: values_max })? {
         Asked::One(request) => Ok(request),
         Asked::Batch(_) => Err(Refusal::malformed("the payload is no object")),
     }
@@ -115,6 +163,11 @@ fn framed(parts: &[&[u8]]) -> Message {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
+    use serde_json::Value;
+
+    fn read(text: &str) -> Result<Said<'_>, String> {
+        super::read(text, 10)
+    }
 
     #[test]
     fn messages_are_read() {

@@ -15,18 +15,20 @@ use async_graphql::futures_util::stream::{AbortHandle, Abortable, SelectAll, Str
 use async_graphql::futures_util::{FutureExt, poll};
 use async_graphql::{Executor, Request, Value};
 use axum::http::StatusCode;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Socket;
 use super::close::Close;
-use super::message::{self, Said};
+use super::message::{self, Init, Said};
 use crate::http::caller;
 use crate::http::graphql::Endpoint;
 use crate::http::operation::{Ask, Running, Step};
+use crate::http::params::IDEMPOTENCY_KEY;
 use crate::http::refusal::Refusal;
+use crate::http::size;
 use crate::metrics;
 use crate::telemetry::{self, Streamed};
 use crate::viewer::Caller;
@@ -159,11 +161,11 @@ impl<E: Executor> Session<E> {
             // Pings are answered as soon as something is written.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
-        match message::read(&text).map_err(Close::invalid)? {
+        match message::read(&text, self.endpoint.limits.limit_input_values).map_err(Close::invalid)? {
             Said::Init(payload) => self.init(socket, &payload).await,
             Said::Ping(payload) => self.say(socket, message::pong(payload)).await,
             Said::Pong => Ok(()),
-            Said::Subscribe { id, request } => self.subscribe(socket, &id, *request).await,
+            Said::Subscribe { id, request } => self.subscribe(socket, &id, request).await,
             Said::Complete { id } => {
                 self.forget(&quote(&id));
                 Ok(())
@@ -171,7 +173,7 @@ impl<E: Executor> Session<E> {
         }
     }
 
-    async fn init(&mut self, socket: &mut Socket, payload: &Map<String, Json>) -> Result<(), Close> {
+    async fn init(&mut self, socket: &mut Socket, payload: &Init<'_>) -> Result<(), Close> {
         if self.acknowledged {
             return Err(Close::SECOND_INIT);
         }
@@ -206,7 +208,12 @@ impl<E: Executor> Session<E> {
         Ok(())
     }
 
-    async fn subscribe(&mut self, socket: &mut Socket, id: &str, operation: Request) -> Result<(), Close> {
+    async fn subscribe(
+        &mut self,
+        socket: &mut Socket,
+        id: &str,
+        operation: Result<Box<Request>, Refusal>,
+    ) -> Result<(), Close> {
         if !self.acknowledged {
             return Err(Close::UNAUTHORIZED);
         }
@@ -215,12 +222,18 @@ impl<E: Executor> Session<E> {
             return Err(Close::duplicate(id));
         }
         let max = self.endpoint.limits.limit_socket_operations;
-        let asked = self.caller_of(&operation).and_then(|caller| {
-            let room = (self.active.len() as u64) < max;
-            room.then_some(caller).ok_or_else(|| Refusal::socket_operations(max))
+        let asked = operation.and_then(|operation| {
+            let caller = self.caller_of(&operation)?;
+            if self.active.len() as u64 >= max {
+                return Err(Refusal::socket_operations(max));
+            }
+            // It may have to wait for its turn.
+            let bytes = operation.query.len() as u64 + size::variables_bytes(&operation.variables);
+            let kept = self.endpoint.kept.take(caller.address, bytes);
+            Ok((operation, caller, kept.map_err(Refusal::exhausted)?))
         });
-        let caller = match asked {
-            Ok(caller) => caller,
+        let (operation, caller, kept) = match asked {
+            Ok(asked) => asked,
             Err(refusal) => {
                 refusal.count();
                 return self.say(socket, message::error(&key, &[*refusal.error])).await;
@@ -228,7 +241,8 @@ impl<E: Executor> Session<E> {
         };
         self.begun += 1;
         let token = self.token.clone();
-        let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None };
+        let (operation, kept) = (*operation, Some(kept));
+        let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None, kept };
         let endpoint = Arc::clone(&self.endpoint);
         // What it holds meanwhile does not depend on whether the client reads what others have given. In a box,
         // which is gone once a subscription listens.
@@ -241,7 +255,7 @@ impl<E: Executor> Session<E> {
 
     /// A socket has no headers for each operation: the key stands in the extensions.
     fn caller_of(&self, operation: &Request) -> Result<Caller, Refusal> {
-        let idempotency_key = match operation.extensions.get("idempotencyKey") {
+        let idempotency_key = match operation.extensions.get(IDEMPOTENCY_KEY) {
             None | Some(Value::Null) => None,
             Some(Value::String(key)) => Some(caller::check_key(key.as_bytes())?),
             Some(_) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
@@ -373,15 +387,9 @@ fn quote(id: &str) -> String {
 }
 
 /// The token that `connection_init` brings: `{"Authorization": "Bearer TOKEN"}` or `{"token": "TOKEN"}`.
-fn read_token(payload: &Map<String, Json>) -> Result<Option<String>, Close> {
-    let text = |name: &str| match payload.get(name) {
-        None | Some(Json::Null) => Ok(None),
-        Some(Json::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Close::invalid(format!("Invalid message: {name} in connection_init must be a string"))),
-    };
-    let header = text("Authorization")?.map_or_else(|| text("authorization"), |header| Ok(Some(header)))?;
-    match header {
+fn read_token(payload: &Init<'_>) -> Result<Option<String>, Close> {
+    match payload.header().map_err(Close::invalid)? {
         Some(header) => caller::read_bearer(header.as_bytes()).map(Some).map_err(|_| Close::FORBIDDEN),
-        None => Ok(text("token")?.cloned()),
+        None => payload.token().map_err(Close::invalid),
     }
 }

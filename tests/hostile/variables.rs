@@ -1,0 +1,195 @@
+//! Values that are made to fill memory: what is not declared is not kept, and the rest is bounded, together too.
+
+use std::time::Duration;
+
+use async_graphql::futures_util::future::join_all;
+use async_graphql::futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::honest::Honest;
+use crate::process::Server;
+use crate::support::database::{Backend, TestDatabase};
+use crate::usage::{Usage, sized};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(server: &Server) -> Socket {
+    let uri = server.url.replace("http://", "ws://").parse().unwrap();
+    let request = ClientRequestBuilder::new(uri).with_sub_protocol("graphql-transport-ws");
+    let (mut socket, _) = connect_async(request).await.unwrap();
+    say(&mut socket, &json!({ "type": "connection_init" })).await;
+    assert_eq!(hear(&mut socket).await["type"], "connection_ack");
+    socket
+}
+
+async fn say(socket: &mut Socket, message: &Value) {
+    socket.send(Message::text(message.to_string())).await.unwrap();
+}
+
+async fn hear(socket: &mut Socket) -> Value {
+    loop {
+        let message = timeout(PATIENCE, socket.next()).await.unwrap().unwrap().unwrap();
+        if let Message::Text(text) = message {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+/// Subscriptions that differ, so that none shares anything: so many on a socket, and how many were refused.
+async fn subscribe(socket: &mut Socket, count: usize, payload: impl Fn(usize) -> Value) -> Vec<Value> {
+    for number in 0..count {
+        let message = json!({ "type": "subscribe", "id": number.to_string(), "payload": payload(number) });
+        say(socket, &message).await;
+    }
+    // An answer behind them all.
+    let query = json!({ "query": "{ __typename }" });
+    let mut refused = Vec::new();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    say(socket, &json!({ "type": "subscribe", "id": "end", "payload": query })).await;
+    loop {
+        let message = hear(socket).await;
+        match message["type"].as_str().unwrap() {
+            "error" if message["id"] == "end" => panic!("{message}"),
+            "error" => refused.push(message["payload"][0]["extensions"].clone()),
+            "complete" if message["id"] == "end" => return refused,
+            _ => {}
+        }
+    }
+}
+
+fn feed(number: usize) -> String {
+    format!("subscription S{number} {{ commentAdded {{ cursor }} }}")
+}
+
+/// As many values as a request may have, and more of those that nobody counts.
+fn undeclared(lists: usize) -> Value {
+    json!({ "a": vec![vec![0; 900]; lists] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_subscription_declares_is_not_kept() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    // Until an operation begins, all that came with it is counted.
+    let server = Server::start(&["--database-url", &database.url, "--limit-kept-bytes-per-client", "200000000"]);
+    let warm = Usage::of(server.id());
+    let mut sockets = Vec::new();
+    for _ in 0..sized(4, 16) {
+        let mut socket = open(&server).await;
+        let payload =
+            |number| json!({ "query": feed(number), "variables": undeclared(11), "extensions": undeclared(50) });
+        assert_eq!(subscribe(&mut socket, 49, payload).await, [Value::Null; 0]);
+        sockets.push(socket);
+    }
+    let peak = Usage::of(server.id()).peak_mib - warm.memory_mib;
+    eprintln!("undeclared variables of {} subscriptions: {peak} MiB", sockets.len() * 49);
+    assert!(peak < 150, "{peak} MiB");
+}
+
+/// Values that count much and are declared: they are kept, up to a limit for each client.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_subscriptions_keep_is_bounded() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let limits = ["--limit-kept-bytes-per-client", "8000000"];
+    let server = Server::start(&[&["--database-url", &database.url], &limits[..]].concat());
+    let honest = Honest::fetches(server.url.replace("/graphql", "/livez"));
+    let warm = Usage::of(server.id());
+    let query = |number: usize| {
+        let text = "x".repeat(50_000);
+        format!("subscription S{number}($s: ID) {{ commentAdded(subjectId: $s) {{ cursor }} }} # {text}")
+    };
+    let subject = "TW92aWU6MQ";
+    let payload = |number| json!({ "query": query(number), "variables": { "s": subject } });
+    let mut sockets = Vec::new();
+    let mut refused = Vec::new();
+    for _ in 0..sized(4, 16) {
+        let mut socket = open(&server).await;
+        refused.extend(subscribe(&mut socket, 49, payload).await);
+        sockets.push(socket);
+    }
+    let begun = sockets.len() * 49 - refused.len();
+    let peak = Usage::of(server.id()).peak_mib - warm.memory_mib;
+    eprintln!("documents of {begun} subscriptions, {} refused: {peak} MiB", refused.len());
+    assert!((40..120).contains(&begun), "{begun}");
+    let limit = json!({ "code": "RATE_LIMITED", "limit": "limit-kept-bytes-per-client", "max": 8_000_000 });
+    assert!(refused.iter().all(|refused| *refused == limit), "{:?}", refused[0]);
+    assert!(peak < 150, "{peak} MiB");
+    // Event streams are counted with them, and what has ended gives its room back.
+    let body = json!({ "query": query(1_000), "variables": { "s": subject } });
+    let request = || reqwest::Client::new().post(&server.url).header("accept", "text/event-stream").json(&body);
+    let answer = request().send().await.unwrap();
+    assert_eq!(answer.status(), 429);
+    assert!(answer.text().await.unwrap().contains("limit-kept-bytes-per-client"));
+    drop(sockets.pop());
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(sockets);
+    let stream = timeout(PATIENCE, async {
+        loop {
+            let answer = request().send().await.unwrap();
+            if answer.status() == 200 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    drop(stream.await.unwrap());
+    let felt = honest.stop().await;
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(3), "{felt:?}");
+}
+
+/// A body becomes no tree of a hundred times its size, wherever the values stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_body_becomes_a_large_tree() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let server = Server::start(&["--database-url", &database.url, "--limit-batch", "10"]);
+    let lists = |bytes: usize| format!("[{}0]", "[0],".repeat(bytes / 4));
+    let objects = format!("[{}0]", r#"{"a":0},"#.repeat(120_000));
+    let (million, query) = (lists(1_000_000), r#""query":"{ __typename }""#);
+    let client = reqwest::Client::new();
+    let post = async |body: String| {
+        let request = client.post(&server.url).header("content-type", "application/json").body(body);
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    // Warm, with a body as long.
+    post(format!("{{{query},\"other\":\"{}\"}}", "x".repeat(1_000_000))).await;
+    let before = Usage::of(server.id());
+    let too_many = "limit-input-values";
+    for (body, part) in [
+        (format!("{{{query},\"extensions\":{{\"a\":{million}}}}}"), "\"data\""),
+        (format!("{{{query},\"other\":{million}}}"), "\"data\""),
+        (format!("{{{query},\"variables\":{{\"a\":{million}}}}}"), too_many),
+        (format!("{{{query},\"variables\":{{\"a\":{objects}}}}}"), too_many),
+        (format!("{{\"query\":{million}}}"), "query: must be a string"),
+        (format!("{{\"query\":1,\"other\":{million}}}"), "query: must be a string"),
+        (format!("{{{query},\"variables\":{million}}}"), "variables: must be an object"),
+        (format!("[{{{query},\"extensions\":{{\"a\":{}}}}}]", lists(900_000)), "\"data\""),
+        (format!("[{}{{}}]", "[0],".repeat(250_000)), "250001 operations; 10 are allowed"),
+        (format!("{{{query},\"variables\":{{\"a\":{}}}}}", "[".repeat(1_000_000)), "BAD_USER_INPUT"),
+        (format!("{{{query},\"extensions\":{{\"idempotencyKey\":{million}}}}}"), "\"data\""),
+    ] {
+        let answer = post(body).await;
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+    // Several at once.
+    let bodies = (0..8).map(|_| post(format!("{{{query},\"variables\":{{\"a\":{million}}}}}")));
+    assert!(join_all(bodies).await.iter().all(|answer| answer.contains(too_many)));
+    let mut socket = open(&server).await;
+    let message = lists(120_000);
+    for text in [
+        format!(r#"{{"type":"ping","payload":{{"a":{message}}}}}"#),
+        format!(r#"{{"type":"subscribe","id":"1","payload":{{{query},"variables":{{"a":{message}}}}}}}"#),
+    ] {
+        socket.send(Message::text(text)).await.unwrap();
+        let heard = hear(&mut socket).await;
+        assert!(["pong", "error"].contains(&heard["type"].as_str().unwrap()), "{heard}");
+    }
+    let grown = Usage::of(server.id()).peak_mib - before.peak_mib;
+    eprintln!("bodies of a megabyte: the peak grew by {grown} MiB");
+    assert!(grown < 60, "{grown} MiB");
+}
