@@ -25,6 +25,7 @@ mod params;
 mod refusal;
 mod request;
 mod respond;
+mod rest;
 mod scan;
 mod serve;
 mod shape;

@@ -14,4 +14,5 @@ mod support;
 mod process;
 
 mod honest;
+mod keep_alive;
 mod usage;
