@@ -150,11 +150,18 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub request_timeout_ms: u64,
 
-    /// How long a request's head may take to arrive, in milliseconds. A connection that rests as
-    /// long between requests is closed.
+    /// How long a request's head may take to arrive, in milliseconds from its first byte. A new
+    /// connection that sends nothing for as long is closed.
     #[arg(long, env = "KINOTEKA_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.header_timeout_ms,
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub header_timeout_ms: u64,
+
+    /// How long a connection may rest between two requests, in milliseconds; clients are told by
+    /// `Keep-Alive`. Longer than proxies keep theirs, so that these close them first. Less when nearly
+    /// all of --limit-connections are taken.
+    #[arg(long, env = "KINOTEKA_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.idle_timeout_ms,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub idle_timeout_ms: u64,
 
     /// How long a request's body may take to arrive, in milliseconds.
     #[arg(long, env = "KINOTEKA_BODY_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.body_timeout_ms,
@@ -206,6 +213,7 @@ impl Limits {
         session_check_ms: 60_000,
         request_timeout_ms: 10_000,
         header_timeout_ms: 30_000,
+        idle_timeout_ms: 120_000,
         body_timeout_ms: 10_000,
         write_timeout_ms: 30_000,
         document_cache_bytes: 16 << 20,
@@ -240,6 +248,10 @@ impl Limits {
 
     pub(super) fn header_timeout(&self) -> Duration {
         Duration::from_millis(self.header_timeout_ms)
+    }
+
+    pub(super) fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
     }
 
     pub(super) fn write_timeout(&self) -> Duration {

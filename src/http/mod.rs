@@ -26,6 +26,7 @@ mod params;
 mod refusal;
 mod request;
 mod respond;
+mod rest;
 mod scan;
 mod serve;
 mod shape;

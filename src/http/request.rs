@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::serve::{self, Link};
 use crate::metrics;
 use crate::telemetry::{self, RequestContext};
 
@@ -26,8 +27,10 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// all its work is done.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
+    let keep_alive = request.extensions().get::<Link>().and_then(|link| link.keep_alive(&request));
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
-    context.answered(response.status().as_u16());
+    let status = response.status();
+    context.answered(status.as_u16());
     let headers = response.headers_mut();
     for (name, value) in SAFE_HEADERS {
         headers.entry(name).or_insert(value);
@@ -35,6 +38,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&context.id) {
         headers.insert(REQUEST_ID, value);
     }
+    serve::tell_keep_alive(keep_alive, status, headers);
     response
 }
 

@@ -126,6 +126,7 @@ mod tests {
         for _ in 0..1_000 {
             check(&braces, &Limits::DEFAULT).unwrap_err();
         }
-        assert!(started.elapsed() < std::time::Duration::from_millis(500), "{:?} for 1000", started.elapsed());
+        // To read them all would take longer.
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?} for 1000", started.elapsed());
     }
 }

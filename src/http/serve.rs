@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::caller::Peer;
 use super::limits::Limits;
+use super::rest::{Crowd, HeadTimer, Patience, Wait};
 use super::stall::Impatient;
 use crate::metrics;
 
@@ -31,18 +34,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Serves until `stop` resolves, then until the running requests are answered and the WebSockets and
 /// event streams are closed.
 pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop: impl Future<Output = ()>) {
+    let patience = Patience { head: limits.header_timeout(), idle: limits.idle_timeout() };
     let mut server = http1::Builder::new();
     server
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout())
+        // Each connection has a timer of its own, which knows better.
+        .header_read_timeout(patience.head)
         .max_header_size(HEAD_BYTES_MAX)
         // What a connection reads ahead at most: otherwise 400 KiB of what nobody has asked for.
         .max_buf_size(HEAD_BYTES_MAX);
     let service = TowerToHyperService::new(router);
     let connections_max = u32::try_from(limits.limit_connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(connections_max as usize));
+    let crowd = Crowd::new(connections_max as usize);
+    let keep_alive = keep_alive(patience.idle);
     let (stopping, _) = watch::channel(());
-    let mut stop = pin!(stop);
+    let (mut stop, mut relief) = (pin!(stop), pin!(crowd.relieve()));
     loop {
         let accepted = async {
             let permit = match Arc::clone(&room).try_acquire_owned() {
@@ -57,33 +63,52 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
         };
         let ((stream, peer), permit) = tokio::select! {
             accepted = accepted => accepted,
+            () = &mut relief => continue,
             () = &mut stop => break,
         };
-        let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout()));
-        let link = Link(Arc::new(Linked { stopping: stopping.subscribe(), _permit: permit }));
-        let service = FromPeer { service: service.clone(), peer: Peer(peer), link };
+        let wait = crowd.join(patience);
+        let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout(), Arc::clone(&wait)));
+        let linked = Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _permit: permit };
+        let service = FromPeer { service: service.clone(), peer: Peer(peer), link: Link(Arc::new(linked)) };
+        let mut server = server.clone();
+        server.timer(HeadTimer(Arc::clone(&wait)));
         let connection = server.serve_connection(stream, service).with_upgrades();
-        let mut stopping = stopping.subscribe();
-        tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            let outcome = tokio::select! {
-                outcome = &mut connection => outcome,
-                // An error means that the server is gone, which is the same to this connection.
-                _ = stopping.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            // A client that goes away or is too slow is no event of ours.
-            if let Err(error) = outcome {
-                tracing::debug!("a connection ended: {error}");
-            }
-        });
+        tokio::spawn(attend(connection, wait, stopping.subscribe()));
     }
     drop(listener);
     stopping.send_replace(());
     // Each connection gives its permit back when it ends.
     let _ = room.acquire_many(connections_max).await;
+}
+
+/// Serves a connection to its end: by its client, by the server's stop, or when it is silent and its place
+/// is needed.
+async fn attend(
+    connection: http1::UpgradeableConnection<TokioIo<Impatient<TcpStream>>, FromPeer>,
+    wait: Arc<Wait>,
+    mut stopping: watch::Receiver<()>,
+) {
+    let mut connection = pin!(connection);
+    let outcome = loop {
+        tokio::select! {
+            // First of all, so that what has arrived is read.
+            biased;
+            outcome = &mut connection => break outcome,
+            // An error means that the server is gone, which is the same to this connection.
+            _ = stopping.changed() => {}
+            () = wait.closing() => {
+                if wait.silent_since().is_none() {
+                    continue;
+                }
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+        break connection.await;
+    };
+    // A client that goes away or is too slow is no event of ours.
+    if let Err(error) = outcome {
+        tracing::debug!("a connection ended: {error}");
+    }
 }
 
 /// What a request needs of its connection if it outlives it, as a WebSocket does. In the request's
@@ -94,6 +119,8 @@ pub(super) struct Link(Arc<Linked>);
 #[derive(Debug)]
 struct Linked {
     stopping: watch::Receiver<()>,
+    /// What its client is told of how long it may rest.
+    keep_alive: Option<HeaderValue>,
     /// The connection counts as long as anything of it is there.
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -103,6 +130,36 @@ impl Link {
     pub(super) fn stopping(&self) -> watch::Receiver<()> {
         self.0.stopping.clone()
     }
+
+    /// What the client of a request is told of how long it may keep its connection, unless it has to close it.
+    pub(super) fn keep_alive<B>(&self, request: &Request<B>) -> Option<HeaderValue> {
+        let says = |word: &str| {
+            let values = request.headers().get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case(word))
+        };
+        let stays = match request.version() {
+            Version::HTTP_11 => !says("close"),
+            _ => says("keep-alive"),
+        };
+        self.0.keep_alive.clone().filter(|_| stays && !self.0.stopping.has_changed().unwrap_or(true))
+    }
+}
+
+/// Tells a client how long it may keep its connection, if it is one that stays.
+pub(super) fn tell_keep_alive(keep_alive: Option<HeaderValue>, status: StatusCode, headers: &mut HeaderMap) {
+    let Some(keep_alive) = keep_alive else { return };
+    if status != StatusCode::SWITCHING_PROTOCOLS && !headers.contains_key(CONNECTION) {
+        // One header is of this connection alone, as the other has to say.
+        headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        headers.insert(KEEP_ALIVE, keep_alive);
+    }
+}
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+
+/// The header's value, in whole seconds.
+fn keep_alive(idle: Duration) -> Option<HeaderValue> {
+    (idle.as_secs() > 0).then(|| HeaderValue::from_str(&format!("timeout={}", idle.as_secs())).ok()).flatten()
 }
 
 /// Tells each request of a connection who is at its other end.

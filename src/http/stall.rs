@@ -1,28 +1,31 @@
-//! A connection whose client has to take what is sent to it.
+//! A connection whose client has to take what is sent to it, and is seen to send.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::rest::Wait;
 use crate::metrics;
 
 /// Fails when nothing can be written for too long. What reading may take is the business of who
-/// reads.
+/// reads; that something was read, [`Wait`] is told.
 pub(super) struct Impatient<S> {
     stream: S,
     patience: Duration,
+    wait: Arc<Wait>,
     /// Since when nothing could be written.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncWrite + Unpin> Impatient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) fn new(stream: S, patience: Duration, wait: Arc<Wait>) -> Self {
+        Self { stream, patience, wait, waiting: None }
     }
 
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -41,7 +44,12 @@ impl<S: AsyncWrite + Unpin> Impatient<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.wait.note_read();
+        }
+        read
     }
 }
 

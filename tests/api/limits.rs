@@ -178,7 +178,8 @@ async fn bombs_cost_nothing() {
         let answer = app.query(&bomb, json!({})).await;
         assert!(!answer.errors().is_empty() && answer.0.get("data").is_none(), "{answer}");
     }
-    assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
+    // Two to the thirtieth steps would take minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,7 +181,7 @@ async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
     for _ in 0..2 {
         tokio::spawn(upkeep::run(app.sql().await, Duration::ZERO));
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while sessions::Entity::find().count(&db).await.unwrap() > 1 {
         assert!(Instant::now() < deadline, "old sessions are still there");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -266,17 +266,15 @@ async fn an_account_that_is_not_there_costs_as_much(backend: Backend) {
     };
     let logins = ["anna", "nobody", "gone", "no.password"];
     let mut times = [const { Vec::new() }; 4];
-    for _ in 0..9 {
+    for _ in 0..15 {
         for (login, times) in logins.iter().zip(&mut times) {
             let started = Instant::now();
             fail(login).await;
             times.push(started.elapsed());
         }
     }
-    let [known, others @ ..] = times.map(|mut times| {
-        times.sort_unstable();
-        times[4].as_secs_f64()
-    });
+    // What else the machine does only adds to the times: the shortest is what it costs.
+    let [known, others @ ..] = times.map(|times| times.into_iter().min().unwrap().as_secs_f64());
     for other in others {
         assert!((0.5..2.0).contains(&(other / known)), "{known} s for an account, {others:?} s for none");
     }

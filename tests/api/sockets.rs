@@ -27,7 +27,7 @@ on_both!(
 );
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
     commentAdded(subjectId: $subject, after: $after) { cursor comment { text } } }";
@@ -387,12 +387,14 @@ async fn those_who_break_the_protocol_are_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_is_closed() {
-    let app = start(Backend::Sqlite, &["--init-timeout-ms", "100", "--keep-alive-ms", "100"]).await;
+    let app = start(Backend::Sqlite, &["--init-timeout-ms", "100"]).await;
     let mut socket = Socket::open(&app).await;
     assert_eq!(socket.hear_end().await.0, 4408);
+    // Whoever has to say something in time has more of it, since the machine may be busy.
+    let app = start(Backend::Sqlite, &["--keep-alive-ms", "1000"]).await;
     // One that answers pings stays, and asks for answers itself.
     let mut socket = Socket::begin(&app).await;
-    for _ in 0..5 {
+    for _ in 0..3 {
         assert!(matches!(socket.next().await, Message::Ping(_)));
     }
     socket.say(json!({ "type": "ping", "payload": { "a": [1] } })).await;

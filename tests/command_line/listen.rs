@@ -10,12 +10,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 use crate::process::Server;
+use crate::support::address::own_address;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(graphql_ws_loses_nothing, graphql_sse_loses_nothing);
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn graphql_ws_loses_nothing(backend: Backend) {
     listen_while_it_is_killed(backend, "ws").await;
@@ -29,8 +30,8 @@ async fn listen_while_it_is_killed(backend: Backend, protocol: &str) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
-    let server = Server::start(&["--database-url", &database.url]);
-    let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+    let address = own_address().to_string();
+    let server = Server::start_at(&address, &["--database-url", &database.url]);
     let mut client = Client::start(protocol, &server.url);
     client.wait_for("cursor").await;
     // Before it has connected or after: both are behind its cursor.
@@ -92,9 +93,9 @@ async fn the_example_goes_on_where_it_was() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let db = database.connect().await;
     db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
-    let server = Server::start(&["--database-url", &database.url]);
+    let address = own_address().to_string();
+    let server = Server::start_at(&address, &["--database-url", &database.url]);
     let (url, folder) = (server.url.clone(), tempfile::tempdir().unwrap());
-    let address = url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
     let file = folder.path().join("cursor");
     // `Movie:1`
     let args = [&url, "--subject", "TW92aWU6MQ", "--after-file", file.to_str().unwrap()];

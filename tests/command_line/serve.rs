@@ -3,11 +3,14 @@
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::process::{Server, command, run};
 use crate::support::database::{Backend, TestDatabase};
+
+/// Catches what hangs.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 on_both!(
     demo_fills_an_empty_database_once,
@@ -50,7 +53,7 @@ async fn terminate_stops_cleanly(backend: Backend) {
         let server = Server::start(&["--database-url", &database.url]);
         assert!(ask(&server.url, "{ __typename }").await["data"].is_object());
         server.signal(signal);
-        let (status, log) = server.wait(Duration::from_secs(5));
+        let (status, log) = server.wait(PATIENCE);
         assert!(status.success(), "{log}");
         assert!(log.lines().last().unwrap().contains("stopped"), "{log}");
     }
@@ -63,7 +66,7 @@ async fn hangup_ends_a_server_at_once_unless_it_is_ignored() {
     // Whoever runs the tests may ignore hang-ups.
     let server = Server::start_by(&["env", "--default-signal=HUP"], &["--database-url", &database.url]);
     server.signal("HUP");
-    let (status, log) = server.wait(Duration::from_secs(5));
+    let (status, log) = server.wait(PATIENCE);
     assert_eq!(status.signal(), Some(1), "{log}");
     // As `nohup` starts it.
     let nohup = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"];
@@ -71,7 +74,7 @@ async fn hangup_ends_a_server_at_once_unless_it_is_ignored() {
     server.signal("HUP");
     assert!(ask(&server.url, "{ __typename }").await["data"].is_object());
     server.signal("TERM");
-    let (status, log) = server.wait(Duration::from_secs(5));
+    let (status, log) = server.wait(PATIENCE);
     assert!(status.success() && log.lines().last().unwrap().contains("stopped"), "{log}");
 }
 
@@ -87,33 +90,40 @@ async fn terminate_stops_a_server_that_waits_for_the_migration_lock() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(child.try_wait().unwrap().is_none(), "it waits for the lock");
+    let waits = "SELECT 1 AS one FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let begun = Instant::now();
+    while holder.query_one_raw(Statement::from_string(DbBackend::Postgres, waits)).await.unwrap().is_none() {
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < PATIENCE, "it waits for the lock");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap();
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < Duration::from_secs(5), "it does not stop");
+        assert!(started.elapsed() < PATIENCE, "it does not stop");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-const HALF: &[u8] =
-    b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+const HALF: &[u8] = b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\
+    expect: 100-continue\r\n\r\n";
 
 /// A client that keeps its connection open cannot hold the server for ever.
 #[tokio::test]
 async fn grace_period_ends_open_connections() {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let server = Server::start(&["--database-url", &database.url, "--shutdown-grace-ms", "300"]);
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
     let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
-    // Half a request: the server waits for the rest.
+    // Half a request: the server asks for the rest, and waits.
     socket.write_all(HALF).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let mut asked = [0; 12];
+    socket.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
     let started = Instant::now();
     server.signal("TERM");
-    let (status, log) = server.wait(Duration::from_secs(5));
+    let (status, log) = server.wait(PATIENCE);
     assert!(status.success(), "{log}");
     assert!(log.contains("the grace period is over"), "{log}");
     assert!(started.elapsed() >= Duration::from_millis(300));
@@ -135,7 +145,7 @@ async fn log_has_one_line_a_request(backend: Backend) {
         .await
         .unwrap();
     server.signal("TERM");
-    let (_, log) = server.wait(Duration::from_secs(5));
+    let (_, log) = server.wait(PATIENCE);
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let about: Vec<_> = lines.iter().filter(|line| line["request_id"] == json!("log-probe")).collect();
     assert_eq!(about.len(), 1, "{log}");
@@ -159,7 +169,15 @@ async fn abandoned_request_is_logged_with_its_statements() {
     let mut server = Server::start(&["--database-url", &database.url]);
     let query = "{ movies(first: 3) { nodes { availability { nodes { cinema { title } } } } } }";
     let request = reqwest::Client::new().post(&server.url).json(&json!({ "query": query }));
-    request.timeout(Duration::from_millis(500)).send().await.unwrap_err();
+    let abandoned = tokio::spawn(request.send());
+    // The statement is under way, and takes a second from its beginning.
+    let sleeps = "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+        AND query LIKE '%cinema_online%' AND wait_event = 'PgSleep'";
+    let begun = Instant::now();
+    while db.query_one_raw(Statement::from_string(DbBackend::Postgres, sleeps)).await.unwrap().is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the statement is never under way");
+    }
+    abandoned.abort();
     let line = loop {
         let line: Value = serde_json::from_str(&server.read_line()).unwrap();
         if line["request_id"].is_string() {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use sea_orm::ConnectionTrait;
 
 use crate::process::{Server, command, run};
+use crate::support::address::own_address;
 use crate::support::database::{Backend, TestDatabase};
 use crate::support::postgres;
 
@@ -81,8 +82,7 @@ async fn unrecorded_tables_are_to_be_adopted() {
 #[test]
 fn missing_postgres_databases_are_named() {
     refuses(&["--database-url", &postgres::url("nowhere")], &["\"nowhere\"", "does not exist", "createdb"]);
-    let port = postgres::free_port();
-    let url = format!("postgres://somebody:secret@127.0.0.1:{port}/kinoteka");
+    let url = format!("postgres://somebody:secret@{}/kinoteka", own_address());
     let run = run(&["serve", "--listen", "127.0.0.1:0", "--acquire-timeout-ms", "500", "--database-url", &url]);
     let message = run.failure();
     assert!(message.contains("cannot be reached") && message.contains("--database-url"), "{message}");

@@ -6,8 +6,8 @@ use entity::comments;
 use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::process::Server;
+use crate::support::address::own_address;
 use crate::support::database::{Backend, TestDatabase};
-use crate::support::postgres::free_port;
 
 #[path = "../../examples/add_comment.rs"]
 #[expect(dead_code, reason = "the program's own main and what only it prints")]
@@ -19,7 +19,7 @@ const PASSWORD: &str = "трамвай № 47";
 
 async fn typed_client_comments_once(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
-    let listen = format!("127.0.0.1:{}", free_port());
+    let listen = own_address().to_string();
     let args = ["--database-url", &database.url, "--password-memory-kib", "64", "--password-passes", "1"];
     let mut server = Server::start_at(&listen, &args);
     let sign_up = serde_json::json!({ "query": "mutation { signUp(input: { username: \"anna\", email: \"anna@example.org\",

@@ -1,13 +1,12 @@
 //! A program whose words nobody reads goes on.
 
 use std::process::Stdio;
-use std::time::Duration;
 
 use migration::SchemaState;
 use serde_json::json;
 
 use crate::process::{Server, command};
-use crate::serve::ask;
+use crate::serve::{PATIENCE, ask};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(a_server_whose_log_nobody_reads_fills_the_demo_and_serves, what_is_done_without_a_reader_is_done);
@@ -28,7 +27,7 @@ async fn serves_and_stops(server: Server) {
         assert_eq!(answer, json!({ "data": { "movies": { "totalCount": 500 } } }));
     }
     server.signal("TERM");
-    let (status, _) = server.wait(Duration::from_secs(5));
+    let (status, _) = server.wait(PATIENCE);
     assert!(status.success(), "{status}");
 }
 

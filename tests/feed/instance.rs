@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::support::database::{Backend, TestDatabase};
 
 /// How long anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub struct Instance {
     pub db: Db,

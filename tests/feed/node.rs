@@ -1,6 +1,6 @@
 //! A server process, and listening to it over a WebSocket.
 
-use std::net::TcpStream as Probe;
+use std::net::{SocketAddr, TcpStream as Probe};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,23 +12,23 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::postgres::free_port;
+use crate::support::address::own_address;
 
 /// A server that keeps its address when it is started again. Killed when dropped.
 pub struct Node {
     url: String,
-    port: u16,
+    address: SocketAddr,
     child: Child,
 }
 
 impl Node {
     pub fn start(url: &str) -> Self {
-        let port = free_port();
-        Self { url: url.to_owned(), port, child: spawn(url, port) }
+        let address = own_address();
+        Self { url: url.to_owned(), address, child: spawn(url, address) }
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn signal(&self, name: &str) {
@@ -41,7 +41,7 @@ impl Node {
         self.signal(signal);
         let status = self.child.wait().unwrap();
         assert!(signal == "KILL" || status.success(), "{status}");
-        self.child = spawn(&self.url, self.port);
+        self.child = spawn(&self.url, self.address);
     }
 }
 
@@ -52,21 +52,21 @@ impl Drop for Node {
     }
 }
 
-fn spawn(url: &str, port: u16) -> Child {
+fn spawn(url: &str, address: SocketAddr) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kinoteka"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINOTEKA_") || name.starts_with("DATABASE_"))
     {
         command.env_remove(name);
     }
-    let listen = format!("127.0.0.1:{port}");
+    let listen = address.to_string();
     command.args(["serve", "--database-url", url, "--listen", &listen, "--shutdown-grace-ms", "2000"]);
     let mut child = command.args(["--log-filter", "off"]).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while Probe::connect(("127.0.0.1", port)).is_err() {
+    while Probe::connect(address).is_err() {
         if let Some(status) = child.try_wait().unwrap() {
             // The database may be away at this moment.
             assert!(!status.success() && Instant::now() < deadline, "{status}");
-            return spawn(url, port);
+            return spawn(url, address);
         }
         assert!(Instant::now() < deadline, "the server does not start");
         std::thread::sleep(Duration::from_millis(20));
@@ -79,8 +79,8 @@ pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     /// Connects and subscribes; `None` if the server is away.
-    pub async fn subscribe(port: u16, query: &str, variables: Value) -> Option<Self> {
-        let uri = format!("ws://127.0.0.1:{port}/graphql");
+    pub async fn subscribe(address: SocketAddr, query: &str, variables: Value) -> Option<Self> {
+        let uri = format!("ws://{address}/graphql");
         let request = ClientRequestBuilder::new(uri.parse().unwrap()).with_sub_protocol("graphql-transport-ws");
         let opening = timeout(Duration::from_secs(5), connect_async(request)).await.ok()?;
         let mut socket = Self(opening.ok()?.0);

@@ -15,5 +15,6 @@ mod process;
 
 mod documents;
 mod honest;
+mod keep_alive;
 mod usage;
 mod variables;

@@ -10,6 +10,7 @@ mod support;
 #[expect(dead_code, reason = "the feed's tests use the rest")]
 mod node;
 
+mod closed;
 mod program;
 mod refused;
 mod verified;

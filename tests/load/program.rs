@@ -1,8 +1,10 @@
 //! A seeded server, and the driver.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -22,7 +24,29 @@ impl Served {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/graphql", self.node.port())
+        format!("http://{}/graphql", self.node.address())
+    }
+}
+
+/// Waits until a server has been sent a request that it has not read, as when it is stopped.
+pub fn wait_for_unread(server: SocketAddr) {
+    let SocketAddr::V4(server) = server else { unreachable!("an address of IPv4") };
+    // As Linux writes it: the bytes of the address in the machine's order.
+    let address = format!("{:08X}:{:04X}", u32::from_ne_bytes(server.ip().octets()), server.port());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let is_unread = table.lines().skip(1).any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let (_, unread) = fields[4].split_once(':').unwrap();
+            // An open connection, and more than a pong.
+            fields[1] == address && fields[3] == "01" && u64::from_str_radix(unread, 16).unwrap() > 100
+        });
+        if is_unread {
+            return;
+        }
+        assert!(Instant::now() < deadline, "nobody asks");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 
 use crate::node::Node;
 use crate::program::{Served, load, message};
+use crate::support::address::own_address;
 use crate::support::database::{Backend, TestDatabase};
-use crate::support::postgres::free_port;
 
 fn refusal(url: &str, args: &[&str]) -> String {
     message(&load(url, args).output().unwrap())
@@ -16,7 +16,7 @@ fn refusal(url: &str, args: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_there_is_named() {
-    let url = format!("http://127.0.0.1:{}/graphql", free_port());
+    let url = format!("http://{}/graphql", own_address());
     let text = refusal(&url, &[]);
     assert!(text.contains("nobody answers at") && text.contains("--url"), "{text}");
 }
@@ -34,7 +34,7 @@ fn a_url_that_is_none_is_refused() {
 async fn another_path_is_told() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let node = Node::start(&database.url);
-    let text = refusal(&format!("http://127.0.0.1:{}/graphqll", node.port()), &[]);
+    let text = refusal(&format!("http://{}/graphqll", node.address()), &[]);
     assert!(text.contains("not GraphQL") && text.contains("/graphql"), "{text}");
 }
 
@@ -42,7 +42,7 @@ async fn another_path_is_told() {
 async fn missing_accounts_are_told() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let node = Node::start(&database.url);
-    let text = refusal(&format!("http://127.0.0.1:{}/graphql", node.port()), &[]);
+    let text = refusal(&format!("http://{}/graphql", node.address()), &[]);
     assert!(text.contains("no demo account") && text.contains("--with-demo-accounts"), "{text}");
 }
 

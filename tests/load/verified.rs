@@ -1,12 +1,13 @@
 //! Loads that read back what was acknowledged.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sea_orm::ConnectionTrait;
+use entity::users_rating;
+use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 use serde_json::Value;
 
-use crate::program::{Running, Served, load, message, report};
+use crate::program::{Running, Served, load, message, report, wait_for_unread};
 use crate::support::database::Backend;
 
 on_both!(
@@ -49,11 +50,15 @@ async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
 
 async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
     let mut served = Served::start(backend).await;
-    let mut running = Running::start(&served.url(), &["--verify", "--listeners=3", "--workers=2", "--retry-for=120"]);
+    let mut running =
+        Running::start(&served.url(), &["--verify", "--listeners=3", "--workers=2", "--retry-for=120", "--rng-seed=1"]);
     let lines = running.read(100);
     for action in ["create comment publication (child=False)", "set user rating on movie"] {
         assert!(lines.iter().any(|line| *line == format!("Action: {action}")), "{lines:?}");
     }
+    // It stands still until a request has come that it has not read, and is killed over that.
+    served.node.signal("STOP");
+    wait_for_unread(served.node.address());
     served.node.restart("KILL");
     running.read(100);
     running.signal("INT");
@@ -99,10 +104,11 @@ async fn what_is_wrong_is_found(backend: Backend) {
 
 async fn a_rate_is_kept(backend: Backend) {
     let served = Served::start(backend).await;
-    let args = ["--rate=20", "--duration=4", "--rng-seed=1", "--verify", "--mix=rate-movie,comment-movie"];
+    // Little enough for a machine that has other things to do.
+    let args = ["--rate=5", "--duration=6", "--rng-seed=1", "--verify", "--mix=rate-movie,comment-movie"];
     let report = report(&served.url(), &args);
     let rate = report["total"]["perSecond"].as_f64().unwrap();
-    assert!((10.0..30.0).contains(&rate), "{rate}");
+    assert!((2.5..7.5).contains(&rate), "{rate}");
     // No server is that fast.
     let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
     let text = message(&load(&served.url(), &args).output().unwrap());
@@ -115,8 +121,16 @@ async fn a_rate_is_kept(backend: Backend) {
 async fn a_pause_of_the_server_shows_in_all_that_it_held_up() {
     let served = Served::start(Backend::Sqlite).await;
     let args = ["--rate=50", "--duration=8", "--in-flight-max=2", "--mix=rate-movie", "--json"];
+    let db = served.database.connect().await;
+    let ratings = async || users_rating::Entity::find().count(&db).await.unwrap();
+    let before = ratings().await;
     let load = load(&served.url(), &args).stdout(Stdio::piped()).spawn().unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // It has looked around, and acts.
+    let begun = Instant::now();
+    while ratings().await < before + 10 {
+        assert!(begun.elapsed() < Duration::from_secs(120), "it does not act");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     served.node.signal("STOP");
     tokio::time::sleep(Duration::from_secs(2)).await;
     served.node.signal("CONT");
@@ -133,7 +147,7 @@ async fn a_pause_of_the_server_shows_in_all_that_it_held_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_stays_away_is_told() {
     let served = Served::start(Backend::Sqlite).await;
-    let mut running = Running::start(&served.url(), &["--duration=5", "--retry-for=1"]);
+    let mut running = Running::start(&served.url(), &["--duration=20", "--retry-for=1"]);
     running.read(20);
     drop(served.node);
     let text = message(&running.end());

@@ -22,6 +22,7 @@ macro_rules! on_both {
     };
 }
 
+pub mod address;
 pub mod database;
 pub mod postgres;
 pub mod rows;

@@ -1,18 +1,20 @@
 //! A private PostgreSQL for one test process: made on first use, removed when the process ends.
 //!
 //! The server runs as an ordinary user (PostgreSQL refuses root), in a temporary folder, on
-//! a random port of 127.0.0.1. A small shell process waits for this one to end, however it
+//! an address of its own. A small shell process waits for this one to end, however it
 //! ends, then stops the server and removes the folder.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 
+use super::address::own_address;
+
 /// A running server and the process that will clean up after it.
 pub struct Server {
-    port: u16,
+    address: SocketAddr,
     programs: PathBuf,
     folder: PathBuf,
     owner: Option<String>,
@@ -63,23 +65,24 @@ impl Server {
             .process_group(0)
             .spawn()
             .expect("sh starts");
-        let server = Self { port: free_port(), programs, folder, owner, durable, _reaper: reaper };
+        let server = Self { address: own_address(), programs, folder, owner, durable, _reaper: reaper };
         server.start_again();
         server
     }
 
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://kinoteka@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://kinoteka@{}/{database}", self.address)
     }
 
     /// Starts it after it was stopped, and waits until it answers.
     pub fn start_again(&self) {
         let durable = if self.durable { "on" } else { "off" };
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync={durable} \
+            "-p {} -c listen_addresses={} -c unix_socket_directories= -c fsync={durable} \
              -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200",
-            self.port
+            self.address.port(),
+            self.address.ip(),
         );
         run(as_user(&self.owner, &self.programs.join("pg_ctl"))
             .args(["start", "--wait", "--silent", "--options", &options])
@@ -143,10 +146,4 @@ fn run(command: &mut Command) {
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let output = std::fs::read_to_string(log.path()).unwrap_or_default();
     assert!(status.success(), "{command:?} failed:\n{output}");
-}
-
-/// A port of 127.0.0.1 that nobody listens on at this moment.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound address").port()
 }

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::postgres::free_port;
+use crate::support::address::own_address;
 
 /// What a finished run left.
 #[derive(Debug)]
@@ -92,11 +92,11 @@ impl Server {
 
     /// Starts one whose log nobody reads from the first line on, and waits until it takes connections.
     pub fn start_unread(args: &[&str]) -> Self {
-        let address = format!("127.0.0.1:{}", free_port());
+        let address = own_address().to_string();
         let mut child = command(&["serve", "--listen", &address]).args(args).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stderr.take());
         let mut server = Self { child, url: format!("http://{address}/graphql"), log: Box::new(io::empty()) };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(&address).is_err() {
             assert!(server.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
             std::thread::sleep(Duration::from_millis(20));
@@ -115,7 +115,7 @@ impl Server {
         loop {
             line.clear();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "the server ended: {:?}", self.child.wait());
-            if let Some(at) = line.find("http://127.0.0.1:") {
+            if let Some(at) = line.find("http://127.") {
                 let url = line[at..].split('"').next().unwrap();
                 if url.ends_with(end) {
                     return url.to_owned();

@@ -13,17 +13,17 @@ import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 
 let browser, folder, server, database;
-let address = '127.0.0.1:0';
+// Of this process alone, so that nobody else listens there while the server is away.
+const { pid } = process;
+const address = `127.${64 + ((pid >> 16) % 64)}.${(pid >> 8) % 256}.${pid % 256}:20000`;
 
-/** Starts the server, at the same address as before. */
+/** Starts the server, at the same address each time. */
 async function start() {
   server = spawn(process.env.KINOTEKA_SERVER, ['serve', '--demo', '--listen', address, '--database-url', database], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   for await (const line of createInterface({ input: server.stderr })) {
-    const found = line.match(/http:\/\/(127\.0\.0\.1:\d+)\/graphql/);
-    if (found) {
-      address = found[1];
+    if (line.includes(`http://${address}/graphql`)) {
       server.stderr.resume();
       return;
     }
@@ -54,6 +54,8 @@ before(async () => {
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync'],
   });
+  // Catches what hangs.
+  browser.setDefaultTimeout(60_000);
 });
 
 after(async () => {
@@ -76,9 +78,9 @@ async function open(path, options = {}) {
   await page.setViewportSize(options.viewport ?? { width: 1200, height: 800 });
   await page.emulateMedia({ colorScheme: options.colorScheme ?? 'light' });
   await page.goto(`http://${address}${path}`);
-  const state = (text) => page.locator('#state', { hasText: text }).waitFor({ timeout: 20_000 });
+  const state = (text) => page.locator('#state', { hasText: text }).waitFor({ timeout: 60_000 });
   const shown = () => page.locator('#comments .text').allTextContents();
-  const wait = (text) => page.locator('#comments .text', { hasText: text }).waitFor({ timeout: 20_000 });
+  const wait = (text) => page.locator('#comments .text', { hasText: text }).waitFor({ timeout: 60_000 });
   return { page, troubles, state, shown, wait };
 }
 

@@ -7,6 +7,9 @@ use tokio::sync::RwLock;
 use super::api::{Api, Failure};
 use super::documents::{LOG_IN, Mutation};
 
+/// How often one logs in whose log-in was sent again, and so shows no token.
+const LOG_INS_MAX: u32 = 5;
+
 /// Somebody who is logged in.
 pub struct Account {
     /// The name.
@@ -105,9 +108,13 @@ impl Account {
 
 async fn fetch_token(api: &Api, username: &str, password: &str) -> Result<String, Failure> {
     let input = json!({ "login": username, "password": password });
-    // A log-in that is repeated with its key would show no token: each has a key of its own.
-    let key = format!("log-in-{}", uuid::Uuid::new_v4());
-    let payload = api.mutate(None, &LOG_IN, input, &key).await?;
-    let missing = || Failure::Refused { code: "no token".to_owned(), message: "logIn gave no token".to_owned() };
-    payload["token"].as_str().map(str::to_owned).ok_or_else(missing)
+    for _ in 0..LOG_INS_MAX {
+        // A log-in that is sent again with its key shows no token: each has a key of its own.
+        let key = format!("log-in-{}", uuid::Uuid::new_v4());
+        let payload = api.mutate(None, &LOG_IN, input.clone(), &key).await?;
+        if let Some(token) = payload["token"].as_str() {
+            return Ok(token.to_owned());
+        }
+    }
+    Err(Failure::Refused { code: "no token".to_owned(), message: "logIn gave no token".to_owned() })
 }

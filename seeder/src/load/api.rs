@@ -2,6 +2,9 @@
 //!
 //! A request that gets no answer, or one that says to try again, is sent again with the same
 //! idempotency key after a growing pause, so that nothing is done twice.
+//!
+//! A server may close a kept connection at any time, also at the moment when a request is sent. That is no
+//! outage: what was sent there is sent again at once, by a new one.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -22,6 +25,9 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// The code when a connection was closed before anything of the answer came.
+const CLOSED: &str = "connection closed";
 
 /// Why an operation gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +85,8 @@ struct Outages {
 /// A GraphQL server.
 pub struct Api {
     client: Client,
+    /// Has a new connection for each request: all that are kept may be closed.
+    fresh: Client,
     url: Url,
     retry_for: Duration,
     outages: Mutex<Outages>,
@@ -92,9 +100,10 @@ impl Api {
     /// # Errors
     /// The system's settings allow no HTTP client.
     pub fn new(url: Url, retry_for: Duration) -> anyhow::Result<Self> {
-        let client = Client::builder().timeout(REQUEST_TIMEOUT).tcp_nodelay(true).build()?;
+        let client = || Client::builder().timeout(REQUEST_TIMEOUT).tcp_nodelay(true);
+        let (client, fresh) = (client().build()?, client().pool_max_idle_per_host(0).build()?);
         let (outages, retried) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, url, retry_for, outages, sent_again: AtomicU64::new(0), retried })
+        Ok(Self { client, fresh, url, retry_for, outages, sent_again: AtomicU64::new(0), retried })
     }
 
     /// Where it is.
@@ -161,9 +170,16 @@ impl Api {
         let mut pause = PAUSE_FIRST;
         // Whether an earlier sending may have done what it asked for.
         let mut is_doubtful = false;
+        let mut client = &self.client;
         loop {
             let sent_at = Instant::now();
-            let sent = self.send_once(token, key, body.clone()).await;
+            let sent = self.send_once(client, token, key, body.clone()).await;
+            let kept = std::ptr::eq(client, &self.client);
+            if kept && matches!(&sent, Sent::Nothing(code, _) if code == CLOSED) {
+                (client, is_doubtful) = (&self.fresh, is_doubtful || key.is_some());
+                self.count_retry(CLOSED.to_owned());
+                continue;
+            }
             if matches!(sent, Sent::Nothing(..)) {
                 lock(&self.outages).begin();
             } else {
@@ -182,15 +198,19 @@ impl Api {
             if Instant::now() + pause > deadline {
                 return Err(Failure::Unknown { code, message });
             }
-            self.sent_again.fetch_add(1, Ordering::Relaxed);
-            *lock(&self.retried).entry(code).or_default() += 1;
+            self.count_retry(code);
             sleep(jittered(pause)).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
-    async fn send_once(&self, token: Option<&str>, key: Option<&str>, body: String) -> Sent {
-        let mut request = self.client.post(self.url.clone()).header("content-type", "application/json");
+    fn count_retry(&self, code: String) {
+        self.sent_again.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.retried).entry(code).or_default() += 1;
+    }
+
+    async fn send_once(&self, client: &Client, token: Option<&str>, key: Option<&str>, body: String) -> Sent {
+        let mut request = client.post(self.url.clone()).header("content-type", "application/json");
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
@@ -199,12 +219,12 @@ impl Api {
         }
         let response = match request.body(body).send().await {
             Ok(response) => response,
-            Err(error) => return Sent::Nothing(connection_code(&error), causes(&error)),
+            Err(error) => return Sent::Nothing(connection_code(&error, CLOSED), causes(&error)),
         };
         let status = response.status();
         let bytes = match response.bytes().await {
             Ok(bytes) => bytes,
-            Err(error) => return Sent::Nothing(connection_code(&error), causes(&error)),
+            Err(error) => return Sent::Nothing(connection_code(&error, "connection lost"), causes(&error)),
         };
         let Ok(mut answer) = serde_json::from_slice::<Value>(&bytes) else {
             return Sent::Nothing(format!("HTTP {}", status.as_u16()), "the answer is no GraphQL".to_owned());
@@ -250,11 +270,11 @@ fn is_passing(code: &str) -> bool {
     matches!(code, "UNAVAILABLE" | "TIMEOUT")
 }
 
-fn connection_code(error: &reqwest::Error) -> String {
+fn connection_code(error: &reqwest::Error, otherwise: &str) -> String {
     let code = match error {
         error if error.is_connect() => "no connection",
         error if error.is_timeout() => "no answer",
-        _ => "connection lost",
+        _ => otherwise,
     };
     code.to_owned()
 }

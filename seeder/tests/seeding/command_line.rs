@@ -71,9 +71,8 @@ async fn numbers_that_cannot_go_together_are_refused(backend: Backend) {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
-    let port = crate::support::postgres::free_port();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_seeder"));
-    let url = format!("postgres://nobody@127.0.0.1:{port}/films");
+    let url = format!("postgres://nobody@{}/films", crate::support::address::own_address());
     let text = message(&command.args(["seed", "--database-url", &url]).output().unwrap());
     assert!(text.contains("--database-url") && text.contains("start it, or correct the URL"), "{text}");
 }

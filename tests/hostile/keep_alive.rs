@@ -1,0 +1,286 @@
+//! Kept connections: they outlive those of proxies, give nobody more time for a head, and make room.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::process::Server;
+use crate::support::address::own_address;
+use crate::support::database::{Backend, TestDatabase};
+use crate::usage::sized;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const REQUEST: &str = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+
+struct Target {
+    server: Server,
+    address: String,
+    _database: TestDatabase,
+}
+
+impl Target {
+    async fn start(args: &[&str]) -> Self {
+        let database = TestDatabase::migrated(Backend::Sqlite).await;
+        let mut server = Server::start(&[&["--database-url", &database.url], args].concat());
+        // A full pipe would hold it up.
+        server.stop_reading();
+        let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql").to_owned();
+        Self { server, address, _database: database }
+    }
+
+    async fn connect(&self) -> Kept {
+        Kept(TcpStream::connect(&self.address).await.unwrap())
+    }
+
+    /// How many requests for `/livez` were answered.
+    async fn answered(&self) -> u64 {
+        let url = self.server.url.replace("/graphql", "/metrics");
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let series = "kinoteka_http_requests_total{path=\"/livez\",status=\"200\"} ";
+        text.lines().find_map(|line| line.strip_prefix(series)).map_or(0, |count| count.parse().unwrap())
+    }
+}
+
+/// A connection that a client keeps.
+struct Kept(TcpStream);
+
+impl Kept {
+    /// The head and body of an answer; what has come of one when the connection is closed.
+    async fn ask(&mut self) -> String {
+        // An error shows in what is read.
+        drop(self.0.write_all(REQUEST.as_bytes()).await);
+        let mut answer = Vec::new();
+        let read = async {
+            while !answer.ends_with(b"ok\n") {
+                match self.0.read_buf(&mut answer).await {
+                    Ok(0) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, read).await.is_ok(), "the server answers or closes the connection");
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// Sends a part of a request byte by byte until the server closes the connection; how long that took.
+    async fn trickle(&mut self, part: &str) -> Duration {
+        let begun = Instant::now();
+        let sent = async {
+            for byte in part.bytes() {
+                if self.0.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                let mut nothing = [0; 1];
+                if let Ok(read) = timeout(Duration::from_millis(100), self.0.read(&mut nothing)).await {
+                    assert!(matches!(read, Ok(0) | Err(_)), "there is no answer to a part of a head");
+                    return;
+                }
+            }
+            panic!("the server waits for a head for ever");
+        };
+        timeout(PATIENCE, sent).await.unwrap();
+        begun.elapsed()
+    }
+
+    /// Waits until the server closes the connection; how long that took.
+    async fn closed(&mut self) -> Duration {
+        let begun = Instant::now();
+        let read = timeout(PATIENCE, self.0.read(&mut [0; 1])).await;
+        assert!(matches!(read, Ok(Ok(0) | Err(_))), "the server closes the connection: {read:?}");
+        begun.elapsed()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_rests_longer_than_a_head_may_take() {
+    let target = Target::start(&["--header-timeout-ms", "300", "--idle-timeout-ms", "2000"]).await;
+    let mut kept = target.connect().await;
+    for _ in 0..2 {
+        let answer = kept.ask().await;
+        let head = answer.to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 200"), "{answer}");
+        assert!(head.contains("\r\nkeep-alive: timeout=2\r\n") && head.contains("\r\nconnection: keep-alive\r\n"));
+        sleep(Duration::from_millis(1_500)).await;
+    }
+    kept.ask().await;
+    // It is told two seconds, which begin for it when it has the answer.
+    let rest = kept.closed().await;
+    assert!(rest >= Duration::from_secs(2), "{rest:?}");
+    // Who has no use for it is not told.
+    for head in
+        ["GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "GET /livez HTTP/1.0\r\nhost: x\r\n\r\n"]
+    {
+        let mut once = target.connect().await;
+        once.0.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, once.0.read_to_string(&mut answer)).await.unwrap().unwrap();
+        let answer = answer.to_ascii_lowercase();
+        assert!(answer.ends_with("ok\n") && !answer.contains("keep-alive"), "{answer}");
+    }
+}
+
+/// The protection against slow heads is what it was: their time begins with their first byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn rest_gives_no_more_time_for_a_head() {
+    let target = Target::start(&["--header-timeout-ms", "1000", "--idle-timeout-ms", "600000"]).await;
+    let part = format!("GET /livez HTTP/1.1\r\nx-slow: {}", "x".repeat(500));
+    let silent = target.connect().await.closed().await;
+    let mut slow = target.connect().await;
+    let first = slow.trickle(&part).await;
+    let mut kept = target.connect().await;
+    assert!(kept.ask().await.ends_with("ok\n"));
+    sleep(Duration::from_millis(1_500)).await;
+    let later = kept.trickle(&part).await;
+    for (what, time) in [("silent", silent), ("first", first), ("later", later)] {
+        // A connection is accepted a little after it is made.
+        assert!(time > Duration::from_millis(800) && time < Duration::from_secs(6), "{what}: {time:?}");
+    }
+}
+
+/// Nearly all places are taken: the longest idle connections are closed, and new clients come in.
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_make_room() {
+    let args = ["--limit-connections", "8", "--idle-timeout-ms", "600000", "--body-timeout-ms", "600000"];
+    let target = Target::start(&args).await;
+    // One is under way; it is older than all that rest.
+    let mut busy = target.connect().await;
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 26\r\n\r\n{";
+    busy.0.write_all(head.as_bytes()).await.unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..7 {
+        let mut connection = target.connect().await;
+        assert!(connection.ask().await.ends_with("ok\n"));
+        kept.push(connection);
+    }
+    let begun = Instant::now();
+    let mut new = Vec::new();
+    for _ in 0..3 {
+        let mut connection = target.connect().await;
+        assert!(connection.ask().await.ends_with("ok\n"), "there is room");
+        new.push(connection);
+    }
+    println!("three came in within {:?}", begun.elapsed());
+    for connection in &mut kept[..3] {
+        connection.closed().await;
+    }
+    busy.0.write_all(b"\"query\":\"{__typename}\"  }").await.unwrap();
+    let mut answer = vec![0; 12];
+    timeout(PATIENCE, busy.0.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
+}
+
+/// A request that comes at the moment of closing is answered whole, or never read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_closed_was_not_read() {
+    let target = Target::start(&["--idle-timeout-ms", "500"]).await;
+    let mut lanes = JoinSet::new();
+    for number in 0..sized(200, 1_000) {
+        let mut kept = target.connect().await;
+        lanes.spawn(async move {
+            assert!(kept.ask().await.ends_with("ok\n"));
+            // It is closed a second later than said.
+            sleep(Duration::from_micros(1_490_000 + number as u64 % 200 * 100)).await;
+            let answer = kept.ask().await;
+            assert!(answer.is_empty() || answer.ends_with("ok\n"), "{answer}");
+            1 + u64::from(!answer.is_empty())
+        });
+    }
+    let answers: u64 = lanes.join_all().await.into_iter().sum();
+    assert_eq!(target.answered().await, answers, "what was read was answered");
+    println!("{answers} answers on {} connections", sized(200, 1_000));
+}
+
+/// nginx in front of a server, in the foreground. Killed when dropped.
+struct Nginx {
+    child: Child,
+    url: String,
+    folder: tempfile::TempDir,
+}
+
+impl Nginx {
+    fn start(upstream: &str, keepalive: &str) -> Self {
+        let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
+            .into_iter()
+            .find(|path| std::path::Path::new(path).exists())
+            .unwrap_or_else(|| panic!("nginx is missing: scripts/test installs it, or `apt-get install nginx-light`"));
+        let (folder, address) = (tempfile::tempdir().unwrap(), own_address());
+        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|name| format!("{name}_temp_path {name};"))
+            .join(" ");
+        let config = format!(
+            "daemon off; master_process off; pid nginx.pid; error_log error.log info;
+             events {{ worker_connections 4096; }}
+             http {{ {paths} access_log off; keepalive_requests 1000000;
+               upstream kinoteka {{ server {upstream}; keepalive 1000; keepalive_timeout {keepalive};
+                 keepalive_requests 1000000; }}
+               server {{ listen {address};
+                 location / {{ proxy_pass http://kinoteka; proxy_http_version 1.1; proxy_set_header Connection '';
+                   proxy_next_upstream off; }} }} }}"
+        );
+        std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let child = Command::new(program)
+            .args(["-p", folder.path().to_str().unwrap(), "-c", "nginx.conf", "-e", "error.log"])
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut nginx = Self { child, url: format!("http://{address}"), folder };
+        let deadline = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(address).is_err() {
+            let ended = nginx.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "nginx does not start: {ended:?} {}", nginx.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        nginx
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// nginx keeps connections to the server and lets go of them first: no request meets one that is being closed.
+/// `KINOTEKA_LONG` has the times that both have by default.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_with_kept_connections_meets_no_closed_one() {
+    let is_long = sized(0, 1) == 1;
+    let (idle, keepalive, pause_ms) = if is_long { ("120000", "60s", 60_000) } else { ("3000", "2s", 2_000) };
+    let target = Target::start(&["--idle-timeout-ms", idle, "--header-timeout-ms", "1000"]).await;
+    let nginx = Nginx::start(&target.address, keepalive);
+    let url = format!("{}/graphql", nginx.url);
+    let mut lanes = JoinSet::new();
+    for lane in 0..60_u64 {
+        let (url, client) = (url.clone(), reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+        lanes.spawn(async move {
+            let mut failures = Vec::new();
+            for round in 0..6 {
+                // nginx does not send a POST again.
+                let request = client.post(&url).header("content-type", "application/json").timeout(PATIENCE);
+                match request.body("{\"query\":\"{ __typename }\"}").send().await {
+                    Ok(answer) if answer.status() == 200 => {}
+                    Ok(answer) => failures.push(answer.status().to_string()),
+                    Err(error) => failures.push(format!("{error:?}")),
+                }
+                // From 0.1 s before nginx lets go to 0.1 s after, each lane and round at another moment.
+                sleep(Duration::from_millis(pause_ms - 100 + (lane * 7 + round * 31) % 200)).await;
+            }
+            failures
+        });
+    }
+    let failures: Vec<_> = lanes.join_all().await.into_iter().flatten().collect();
+    let log = nginx.log();
+    assert!(failures.is_empty(), "{} of 360 failed: {failures:?}\n{log}", failures.len());
+    assert!(!log.contains("prematurely closed") && !log.contains("reset by peer"), "{log}");
+}
