@@ -13,5 +13,10 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod ask;
 mod honest;
+mod locks;
+mod log;
+mod open_files;
+mod schema_changes;
 mod usage;
