@@ -30,6 +30,7 @@ use kinoteka::kit::cursor::{Cursor, KeyPart};
 use kinoteka::kit::{Page, PageArgs, SortKey, page};
 use kinoteka::schema;
 use kinoteka::viewer::{Authenticate, Viewer};
+use migration::connect::Timeouts;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -158,7 +159,8 @@ impl Subscribe for Nothing {
 async fn router(answers: &Ready) -> Router {
     let settings = Cli::try_parse_from(["kinoteka"]).unwrap().serve;
     let url = parse_url("--database-url", "sqlite::memory:").unwrap();
-    let db = Db::open(&url, None, settings.pool(), Duration::from_secs(1), None).await.unwrap();
+    let timeouts = Timeouts { statement: Duration::from_secs(1), lock: Duration::from_secs(1) };
+    let db = Db::open(&url, None, settings.pool(), timeouts, None).await.unwrap();
     let transport = http::Settings {
         limits: settings.limits.clone(),
         cors_origins: Vec::new(),

@@ -20,6 +20,7 @@ use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
 use kinoteka::feed::Feed;
 use kinoteka::schema;
+use migration::connect::Timeouts;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,7 +48,8 @@ async fn main() {
     let ours = application.address().unwrap();
     tokio::spawn(application.run(std::future::pending()));
     let url = parse_url("--database-url", &database.url).unwrap();
-    let db = Db::open(&url, None, cli.serve.pool(), Duration::from_secs(10), None).await.unwrap();
+    let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
+    let db = Db::open(&url, None, cli.serve.pool(), timeouts, None).await.unwrap();
     let feed = Feed::start(&db, cli.serve.feed()).await.unwrap();
     let engine = schema::build(db, &feed, &cli.serve.accounts.open().unwrap(), true);
     let stock = serve(Router::new().route("/graphql", post_service(GraphQL::new(engine)))).await;

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use async_graphql::futures_util::future::BoxFuture;
 use axum::Router;
 use migration::SchemaState;
-use migration::connect::{self, Access, DatabaseUrl};
+use migration::connect::{self, Access, DatabaseUrl, Timeouts};
 use sea_orm::DatabaseConnection;
 use seeder::{SeedError, accounts};
 use tokio::net::TcpListener;
@@ -20,7 +20,7 @@ use crate::db::{self, Db, StatementObserver};
 use crate::feed::{self, Feed};
 use crate::http::{self, Health};
 use crate::kit::page::PAGE_SIZE_DEFAULT;
-use crate::{metrics, schema, upkeep};
+use crate::{metrics, open_files, schema, upkeep};
 
 /// Rows of the longest page that any field gives, which is one of `Comment.thread`.
 const PAGE_SIZE_GREATEST: u64 = 500;
@@ -63,6 +63,7 @@ impl Application {
         let url = db::parse_url("--database-url", &args.database.database_url)?;
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
+        let limits = fit_open_files(args, &url, read_url.is_some())?;
         // Migrating and filling take as long as they take: the pools for requests come later.
         let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
         prepare_schema(&owner, &url, args.migrate || args.demo).await?;
@@ -73,8 +74,7 @@ impl Application {
             bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
         }
         owner.close().await?;
-        let statement_timeout = Duration::from_millis(args.limits.request_timeout_ms) + STATEMENT_RESPITE;
-        let db = Db::open(&url, read_url.as_ref(), args.pool(), statement_timeout, observer).await?;
+        let db = Db::open(&url, read_url.as_ref(), args.pool(), timeouts(args), observer).await?;
         if let Some(read_url) = &read_url {
             check_replica(&db, read_url).await?;
         }
@@ -82,7 +82,7 @@ impl Application {
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
         let transport = http::Settings {
-            limits: args.limits.clone(),
+            limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
             pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: PAGE_SIZE_GREATEST },
@@ -90,7 +90,7 @@ impl Application {
             metrics: operations.is_none(),
         };
         let accounts = args.accounts.open()?;
-        let sessions = Sessions::new(db.fresh().read, db.write.clone(), args.accounts.session_lifetime());
+        let sessions = Sessions::new(&db, args.accounts.session_lifetime());
         Ok(Self {
             db,
             feed,
@@ -142,7 +142,7 @@ impl Application {
         };
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
-        let upkeep = upkeep::run(self.db.write.clone(), upkeep::FIRST);
+        let upkeep = upkeep::run(self.db.clone(), upkeep::FIRST);
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
@@ -187,6 +187,24 @@ async fn serve_operations(listener: Option<TcpListener>, router: Router, limits:
         Some(listener) => http::serve(listener, router, limits, std::future::pending()).await,
         None => std::future::pending().await,
     }
+}
+
+/// A request that waits for a lock is told so before its time is over.
+fn timeouts(args: &ServeArgs) -> Timeouts {
+    let request = Duration::from_millis(args.limits.request_timeout_ms);
+    let lock = Duration::from_millis(args.lock_timeout_ms).min(request / 2);
+    Timeouts { statement: request + STATEMENT_RESPITE, lock }
+}
+
+/// The limits, with as many connections as there are files for.
+fn fit_open_files(args: &ServeArgs, url: &DatabaseUrl, replica: bool) -> anyhow::Result<http::Limits> {
+    let addresses = if args.metrics_listen.is_some() { 2 } else { 1 };
+    let needs = open_files::Needs {
+        connections: args.limits.limit_connections * addresses,
+        database: db::files(url, replica, args.database_connections),
+    };
+    let limit_connections = open_files::reserve(needs)? / addresses;
+    Ok(http::Limits { limit_connections, ..args.limits.clone() })
 }
 
 async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {

@@ -186,6 +186,12 @@ pub struct ServeArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub acquire_timeout_ms: u64,
 
+    /// How long a statement waits for a lock that another transaction holds, in milliseconds; at most half of
+    /// --request-timeout-ms. PostgreSQL only.
+    #[arg(long, env = "KINOTEKA_LOCK_TIMEOUT_MS", value_name = "MS", default_value_t = 2_000,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub lock_timeout_ms: u64,
+
     /// The address to listen on. Port 0 takes any free one; the log names it.
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::{ErrorExtensions, Name, Pos, Response, ServerError};
+use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr};
+use sqlx::postgres::PgDatabaseError;
 
 use crate::complete::Asked;
 use crate::telemetry;
@@ -41,6 +43,8 @@ pub enum ApiError {
         /// After how many seconds it is worth trying again.
         retry_after_s: u64,
     },
+    /// There is no room at this moment, for this reason: `UNAVAILABLE`.
+    Busy(&'static str),
     /// What the field stands on does not go with the state it is in: `CONFLICT`.
     Conflict(String),
     /// A subscription cannot go on behind what the client saw last: `CURSOR_EXPIRED`.
@@ -89,6 +93,7 @@ impl ApiError {
             Self::RateLimited { what, retry_after_s } => {
                 ("RATE_LIMITED", format!("{what}; try again in {retry_after_s} seconds"))
             }
+            Self::Busy(reason) => ("UNAVAILABLE", format!("{reason}; try again")),
             Self::Conflict(message) => ("CONFLICT", message.clone()),
             Self::CursorExpired => (
                 "CURSOR_EXPIRED",
@@ -97,6 +102,12 @@ impl ApiError {
             ),
             Self::Database(error) if is_stopped(error) => {
                 ("TIMEOUT", "the database took too long; ask for less at once".to_owned())
+            }
+            Self::Database(error) if is_locked(error) => {
+                ("UNAVAILABLE", "another transaction holds a lock that this needs; try again".to_owned())
+            }
+            Self::Database(error) if is_exhausted(error) => {
+                ("UNAVAILABLE", "all database connections are in use; try again".to_owned())
             }
             Self::Database(error) if is_unavailable(error) => {
                 ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
@@ -188,21 +199,47 @@ fn is_unavailable(error: &DbErr) -> bool {
         (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => true,
         (_, Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)) => true,
         // PostgreSQL 57P: shutting down or starting up; 53: out of connections, memory or
-        // disk. SQLite 5 and 6: locked.
-        _ => database_code(error)
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || matches!(&*code, "5" | "6")),
+        // disk.
+        _ => database_code(error).is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
     }
 }
 
+/// Whether no connection was free in time, while the database can be reached:
+/// [`Db::explain`](crate::db::Db::explain) has looked.
+fn is_exhausted(error: &DbErr) -> bool {
+    matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+}
+
+/// Whether a lock was not free in time. PostgreSQL 55P03: its `lock_timeout`; SQLite: [busy](is_busy).
+fn is_locked(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "55P03" || is_busy(&code))
+}
+
+/// SQLite 5 and 6, with or without a further byte: another process holds the lock.
+fn is_busy(code: &str) -> bool {
+    // PostgreSQL's have five characters, SQLite's fewer digits.
+    code.len() < 5 && code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6))
+}
+
 /// Whether a transaction failed only because of others at the same moment, and may be run again.
-/// PostgreSQL 40001 and 40P01: not serializable, deadlock; SQLite 5 and 6, with or without a further
-/// byte: another process holds the lock.
+/// PostgreSQL 40001 and 40P01: not serializable, deadlock; SQLite: [busy](is_busy); and a schema that has
+/// [changed](is_stale).
 pub fn is_transient(error: &DbErr) -> bool {
-    database_code(error).is_some_and(|code| {
-        // PostgreSQL's have five characters, SQLite's fewer digits.
-        let locked = |code: u32| matches!(code & 0xff, 5 | 6);
-        matches!(&*code, "40001" | "40P01") || (code.len() < 5 && code.parse().is_ok_and(locked))
-    })
+    let transient = |code: &str| matches!(code, "40001" | "40P01") || is_busy(code);
+    database_code(error).is_some_and(|code| transient(&code)) || is_stale(error)
+}
+
+/// Whether a statement was prepared before the schema changed, so that PostgreSQL does not run it any more.
+pub fn is_stale(error: &DbErr) -> bool {
+    driver_error(error).is_some_and(is_stale_statement)
+}
+
+/// The same of the driver's error. The code, 0A000, says only that something is not supported.
+pub fn is_stale_statement(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+        .is_some_and(|error| error.code() == "0A000" && error.routine() == Some("RevalidateCachedQuery"))
 }
 
 fn database_code(error: &DbErr) -> Option<std::borrow::Cow<'_, str>> {

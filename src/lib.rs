@@ -13,8 +13,8 @@
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
-//! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts, [`quota`]
-//! shares among clients what is bounded.
+//! results what the GraphQL specification says, [`telemetry`] logs by [`log`], [`metrics`] counts, [`quota`]
+//! shares among clients what is bounded, [`open_files`] leaves the database its files.
 
 pub mod account;
 pub mod app;
@@ -32,9 +32,11 @@ pub mod feed;
 pub mod http;
 pub mod idempotency;
 pub mod kit;
+pub mod log;
 pub mod metrics;
 pub mod movie;
 pub mod node;
+pub mod open_files;
 pub mod order;
 pub mod person;
 pub mod policy;

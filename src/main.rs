@@ -10,7 +10,7 @@ use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
 use kinoteka::db;
-use kinoteka::{schema, telemetry};
+use kinoteka::{log, schema, telemetry};
 use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, open};
 use sea_orm::DatabaseConnection;
@@ -20,8 +20,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+fn main() -> ExitCode {
+    let _flush = log::FlushOnDrop;
+    run()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         None => serve(cli.serve).await,
@@ -36,8 +41,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // The status says it too where nobody reads.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            log::print(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -64,6 +68,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         let _ = stop.send(());
         signals.next().await;
         tracing::warn!("a second signal: stopping at once");
+        log::flush_within(LAST_WORDS_TIMEOUT);
         std::process::exit(1);
     });
     application
@@ -72,6 +77,9 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
         })
         .await
 }
+
+/// How long a second signal waits for the log.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// SIGTERM and SIGINT, from the moment of listening on.
 struct Signals {

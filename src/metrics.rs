@@ -49,6 +49,7 @@ struct Metrics {
     results_sent: Counter,
     statements: Histogram,
     statements_failed: Counter,
+    log_lines_dropped: Counter,
     feed: Feed,
 }
 
@@ -81,6 +82,7 @@ impl Metrics {
             results_sent: Counter::default(),
             statements: Histogram::new(STATEMENT_BUCKETS),
             statements_failed: Counter::default(),
+            log_lines_dropped: Counter::default(),
             feed: Feed::default(),
         };
         metrics.register()
@@ -105,6 +107,8 @@ impl Metrics {
             self.statements.clone(),
         );
         registry.register("statements_failed", "SQL statements that failed", self.statements_failed.clone());
+        let dropped = self.log_lines_dropped.clone();
+        registry.register("log_lines_dropped", "Log lines that nobody read in time, or at all", dropped);
         let build = [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("KINOTEKA_COMMIT"))];
         registry.register("build", "The program", Info::new(build));
         self
@@ -266,6 +270,11 @@ pub fn count_statement(duration: Duration, failed: bool) {
     if failed {
         METRICS.statements_failed.inc();
     }
+}
+
+/// Counts lines of the log that were not written.
+pub fn count_log_lines_dropped(lines: u64) {
+    METRICS.log_lines_dropped.inc_by(lines);
 }
 
 /// A request is in flight as long as this lives, and counted when it is dropped.

@@ -1,5 +1,6 @@
 //! Logs, and what is counted for a request while it runs.
 
+use std::backtrace::BacktraceStatus;
 use std::future::{Future, pending};
 use std::io::IsTerminal;
 use std::panic::resume_unwind;
@@ -7,10 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use async_graphql::futures_util::future::Either;
 use clap::ValueEnum;
 use tokio::task::{JoinError, JoinSet};
 use tracing_subscriber::EnvFilter;
+
+use crate::log;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,16 +25,17 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to standard error. When nobody reads that any more, the program goes on.
+/// Starts logging to standard error, by [`log`]: whether and how fast somebody reads it holds up nobody.
 ///
 /// # Errors
 /// A filter that cannot be parsed; the message quotes it.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is no filter ({error}); try \"info\""))?;
+    let log = log::start().context("logging cannot start")?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || log.as_ref())
         // A line that cannot be written would be told of by `eprintln!`, which panics where nobody reads.
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
@@ -38,7 +43,21 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         LogFormat::Pretty => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     };
-    outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))
+    outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// How long a panic waits for the log, since it may be the last that the process says.
+const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// In place of Rust's own hook, which writes to standard error and so waits for its reader.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = std::backtrace::Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(request_id = request_id(), thread = thread.name(), backtrace, "{panic}");
+    log::flush_within(PANIC_FLUSH_TIMEOUT);
 }
 
 /// What is known of the request that the current task works for. When the last who works for it is

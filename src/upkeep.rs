@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::account::Sessions;
+use crate::db::Db;
 use crate::{clock, idempotency};
 
 /// When an instance looks first: it has enough to do when it starts.
@@ -18,13 +19,18 @@ const INTERVAL: Duration = Duration::from_secs(600);
 pub const BATCH: u64 = 1_000;
 
 /// Removes from time to time, `first` after this long; never ends by itself. Several instances may do it at once.
-pub async fn run(db: DatabaseConnection, first: Duration) {
+pub async fn run(db: Db, first: Duration) {
     tokio::time::sleep(first).await;
     loop {
-        match sweep(&db, clock::now()).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
-            Err(error) => tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}"),
+        // Without a turn, later: there are more urgent changes.
+        if let Ok(_turn) = db.turn_to_write().await {
+            match sweep(&db.write, clock::now()).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
+                Err(error) => {
+                    tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}");
+                }
+            }
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
@@ -108,7 +109,16 @@ pub async fn open(url: &DatabaseUrl, access: Access, pool: PoolSettings) -> Resu
     open_timed(url, access, pool, None).await
 }
 
-/// Opens a pool whose connections stop a statement that takes longer than `statement_timeout`. On
+/// How long a connection lets statements take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A statement. On SQLite: what is done from when the connection was taken from the pool.
+    pub statement: Duration,
+    /// Waiting for a lock of PostgreSQL that another transaction holds.
+    pub lock: Duration,
+}
+
+/// Opens a pool whose connections stop a statement that takes longer than `timeouts` allow. On
 /// SQLite the time counts from when a connection is taken from the pool: a transaction is stopped as
 /// a whole.
 ///
@@ -118,11 +128,13 @@ pub async fn open_timed(
     url: &DatabaseUrl,
     access: Access,
     pool: PoolSettings,
-    statement_timeout: Option<Duration>,
+    timeouts: Option<Timeouts>,
 ) -> Result<DatabaseConnection, ConnectError> {
     match url {
-        DatabaseUrl::Postgres(options) => open_postgres(url, options, pool, statement_timeout).await,
-        DatabaseUrl::Sqlite(options) => open_sqlite(url, options, access, pool, statement_timeout).await,
+        DatabaseUrl::Postgres(options) => open_postgres(url, options, pool, timeouts).await,
+        DatabaseUrl::Sqlite(options) => {
+            open_sqlite(url, options, access, pool, timeouts.map(|timeouts| timeouts.statement)).await
+        }
     }
 }
 
@@ -151,13 +163,28 @@ where
 /// Each connection's settings, and not start-up options, which poolers between us and the server
 /// refuse. Compiling a statement (`jit`) takes longer than a page.
 const POSTGRES_SETTINGS: &str = "SELECT set_config('jit', 'off', false),
-    set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false)";
+    set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false),
+    set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false)";
+
+/// When statements that were prepared before were last found to be useless.
+static FORGOTTEN: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// Has all statements of the process prepared anew that were prepared so far: connections to PostgreSQL that are
+/// open now are closed before they would be used again. To be called when the schema has changed under one.
+pub fn forget_statements() {
+    *FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
+
+/// Whether a connection of this age may have statements that are to be [forgotten](forget_statements).
+pub fn is_outdated(age: Duration) -> bool {
+    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|forgotten| forgotten.elapsed() <= age)
+}
 
 async fn open_postgres(
     url: &DatabaseUrl,
     options: &PgConnectOptions,
     pool: PoolSettings,
-    statement_timeout: Option<Duration>,
+    timeouts: Option<Timeouts>,
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = options.clone().application_name("kinoteka").disable_statement_logging();
     probe(&options, pool).await?.map_err(|error| explain_postgres(url, &error))?;
@@ -168,13 +195,18 @@ async fn open_postgres(
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             Box::pin(async move {
-                let timeout = statement_timeout.map(|timeout| timeout.as_millis().to_string());
-                sqlx::query(POSTGRES_SETTINGS).bind(timeout).execute(connection).await?;
+                let in_ms = |timeout: Duration| timeout.as_millis().max(1).to_string();
+                let statement = timeouts.map(|timeouts| in_ms(timeouts.statement));
+                let lock = timeouts.map(|timeouts| in_ms(timeouts.lock));
+                sqlx::query(POSTGRES_SETTINGS).bind(statement).bind(lock).execute(connection).await?;
                 Ok(())
             })
         })
         .before_acquire(|connection, state| {
             Box::pin(async move {
+                if is_outdated(state.age) {
+                    return Ok(false);
+                }
                 if state.idle_for > IDLE_UNTESTED_MAX {
                     connection.ping().await?;
                 }

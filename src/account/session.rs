@@ -3,6 +3,8 @@
 //! A session slides: it lives for `lifetime` from when it was last seen. That is written down at
 //! most once each hundredth of the lifetime, so that a request costs one look-up and no write.
 
+use std::time::Duration;
+
 use async_graphql::Context;
 use async_graphql::futures_util::future::BoxFuture;
 use base64::Engine;
@@ -11,14 +13,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, user_roles, users};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
-    RelationTrait,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 
 use super::{Accounts, role};
 use crate::clock;
+use crate::db::Db;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Work};
 use crate::upkeep::BATCH;
@@ -129,16 +130,17 @@ pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr
 /// everywhere, at once.
 #[derive(Clone, Debug)]
 pub struct Sessions {
-    db: DatabaseConnection,
-    write: DatabaseConnection,
+    db: Db,
     lifetime: TimeDelta,
 }
 
+/// How long a request waits to have its session prolonged.
+const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
+
 impl Sessions {
-    /// Sessions that live for `lifetime` from when they were last seen. `db` must show at once what
-    /// is written to `write`.
-    pub fn new(db: DatabaseConnection, write: DatabaseConnection, lifetime: TimeDelta) -> Self {
-        Self { db, write, lifetime }
+    /// Sessions that live for `lifetime` from when they were last seen.
+    pub fn new(db: &Db, lifetime: TimeDelta) -> Self {
+        Self { db: db.fresh(), lifetime }
     }
 
     /// Removes sessions that nobody can use any more, one batch of them; says how many.
@@ -172,7 +174,7 @@ impl Sessions {
             .filter(sessions::Column::ExpiresAt.gt(now))
             .filter(users::Column::DeletedAt.is_null())
             .into_tuple()
-            .all(&self.db)
+            .all(&self.db.read)
             .await?;
         let Some((session, user, seen_at, _)) = rows.first() else { return Err(ApiError::UnknownToken) };
         let (session, user, seen_at) = (*session, *user, *seen_at);
@@ -183,13 +185,21 @@ impl Sessions {
         Ok(Viewer { user, session, role })
     }
 
-    /// A failure is no reason to turn the viewer away: the next request tries again.
+    /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
+    /// for other changes, or for whoever has locked the session.
     async fn prolong(&self, session: i32, now: DateTime<Utc>) {
+        let Ok(Ok(_turn)) = timeout(PROLONG_TIMEOUT, self.db.turn_to_write()).await else { return };
+        let unlocked = Query::select()
+            .column(sessions::Column::Id)
+            .from(sessions::Entity)
+            .and_where(sessions::Column::Id.eq(session))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .take();
         let outcome = sessions::Entity::update_many()
             .col_expr(sessions::Column::SeenAt, Expr::value(now.fixed_offset()))
             .col_expr(sessions::Column::ExpiresAt, Expr::value((now + self.lifetime).fixed_offset()))
-            .filter(sessions::Column::Id.eq(session))
-            .exec(&self.write)
+            .filter(sessions::Column::Id.in_subquery(unlocked))
+            .exec(&self.db.write)
             .await;
         if let Err(error) = outcome {
             tracing::warn!("session {session} could not be prolonged: {error}");

@@ -4,10 +4,10 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Simpl
 use entity::{cinema_online, cinema_online_movie_presence as presence, cinema_titles};
 use rust_decimal::Decimal;
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
-    RelationTrait, Select,
+    ColumnTrait, Condition, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
 };
 
+use crate::db::ReadPool;
 use crate::error::ApiResult;
 use crate::kit::scalar::{BigInt, DateTime, Money};
 use crate::kit::{
@@ -204,7 +204,7 @@ const TITLES: FoldedTexts<cinema_titles::Entity> =
     FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
 
 impl CinemaFilter {
-    async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<cinema_online::Entity>> {
+    async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
         let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
         Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
     }

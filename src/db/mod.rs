@@ -2,16 +2,22 @@
 //! ([`dialect`]). How a connection is opened stands in `migration::connect`.
 
 pub mod dialect;
+mod read_pool;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use migration::connect::{self, Access, DatabaseUrl, PoolSettings};
+use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Timeouts};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
-use crate::{metrics, telemetry};
+use self::read_pool::Reach;
+pub use self::read_pool::ReadPool;
+use crate::error::{ApiError, ApiResult};
+use crate::{feed, metrics, telemetry};
 
 /// Called with every SQL statement that was run.
 pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
@@ -19,12 +25,18 @@ pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 /// The pools that requests share. Cloning is cheap.
 #[derive(Clone)]
 pub struct Db {
-    /// For mutations, migrations and reads that must see them.
+    /// For mutations and migrations, each of them in its [turn](Self::turn_to_write).
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
-    pub read: DatabaseConnection,
+    pub read: ReadPool,
     shared: bool,
+    writers: Arc<Semaphore>,
+    acquire_timeout: Duration,
+    reach: Arc<Reach>,
 }
+
+/// A turn to write: to be held as long as the change takes.
+pub type Turn = OwnedSemaphorePermit;
 
 /// How much of a pool is used at this moment.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +59,7 @@ pub fn parse_url(flag: &str, url: &str) -> anyhow::Result<DatabaseUrl> {
 
 impl Db {
     /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `statement_timeout` is stopped.
+    /// statement that takes longer than `timeouts` allow is stopped.
     ///
     /// # Errors
     /// When a database cannot be reached: the flag, the database and the remedy.
@@ -55,10 +67,10 @@ impl Db {
         url: &DatabaseUrl,
         read_url: Option<&DatabaseUrl>,
         pool: PoolSettings,
-        statement_timeout: Duration,
+        timeouts: Timeouts,
         observer: Option<StatementObserver>,
     ) -> anyhow::Result<Self> {
-        let open = |url, access| connect::open_timed(url, access, pool, Some(statement_timeout));
+        let open = |url, access| connect::open_timed(url, access, pool, Some(timeouts));
         let mut write = open(url, Access::Write).await.context("--database-url")?;
         let mut read = match (url, read_url) {
             (_, Some(read_url)) => open(read_url, Access::Read).await.context("--database-read-url")?,
@@ -79,7 +91,35 @@ impl Db {
             });
         }
         let shared = read_url.is_none() && matches!(url, DatabaseUrl::Postgres(_));
-        Ok(Self { write, read, shared })
+        let writers = match url {
+            DatabaseUrl::Postgres(_) => writers_max(pool.connections_max),
+            DatabaseUrl::Sqlite(_) => 1,
+        };
+        Ok(Self {
+            write,
+            read: ReadPool::new(read),
+            shared,
+            writers: Arc::new(Semaphore::new(writers)),
+            acquire_timeout: pool.acquire_timeout,
+            reach: Arc::default(),
+        })
+    }
+
+    /// Waits for a turn to write. Changes may wait for locks while they hold a connection: not all connections
+    /// are theirs, so that reads go on meanwhile.
+    ///
+    /// # Errors
+    /// Others have not made room in time.
+    pub async fn turn_to_write(&self) -> ApiResult<Turn> {
+        match timeout(self.acquire_timeout, Arc::clone(&self.writers).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(ApiError::Busy("too many changes wait for the database")),
+        }
+    }
+
+    /// What a change has failed of: `error`, or why no connection for it could be made.
+    pub async fn explain(&self, error: Arc<DbErr>) -> Arc<DbErr> {
+        self.reach.reason(&self.write, &error).await.map_or(error, Arc::new)
     }
 
     /// The same with reads that see every change at once: from the database that is written to. On
@@ -88,7 +128,7 @@ impl Db {
     pub fn fresh(&self) -> Self {
         match self.write.get_database_backend() {
             DbBackend::Sqlite => self.clone(),
-            _ => Self { read: self.write.clone(), ..self.clone() },
+            _ => Self { read: ReadPool::new(self.write.clone()), ..self.clone() },
         }
     }
 
@@ -96,7 +136,7 @@ impl Db {
     pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
         let mut pools = vec![("write", measure(&self.write))];
         if !self.shared {
-            pools.push(("read", measure(&self.read)));
+            pools.push(("read", measure(self.read.connections())));
         }
         pools
     }
@@ -106,8 +146,27 @@ impl Db {
     /// # Errors
     /// Whatever the driver answers.
     pub async fn close(self) -> Result<(), DbErr> {
-        self.read.close().await?;
+        self.read.connections().clone().close().await?;
         self.write.close().await
+    }
+}
+
+/// How many changes may hold a connection at a time: three quarters of the pool, and not all of it if it has
+/// more than one.
+fn writers_max(connections: u32) -> usize {
+    let kept_for_reads = (connections / 4).max(1);
+    connections.saturating_sub(kept_for_reads).max(1) as usize
+}
+
+/// Files that the connections to the database take at most.
+pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32) -> u64 {
+    let connections_max = u64::from(connections_max);
+    let feed = u64::from(feed::CONNECTIONS_MAX);
+    match url {
+        // One more each is made to see whether the database can be reached.
+        DatabaseUrl::Postgres(_) => (connections_max + 1) * if replica { 2 } else { 1 } + feed,
+        // The database and its log, each opened by every connection, and the log's index.
+        DatabaseUrl::Sqlite(_) => (1 + connections_max + feed) * 2 + 1,
     }
 }
 

@@ -119,6 +119,7 @@ impl Follower {
             match self.read_table(after).await {
                 Ok(page) => break page,
                 Err(error) => {
+                    error.prepare_retry();
                     tracing::warn!("cannot read what a listener missed, trying again: {error}");
                     sleep(RETRY).await;
                 }
@@ -150,13 +151,14 @@ impl Follower {
     async fn read_table(&self, after: Mark) -> Result<Page, Trouble> {
         let mut connection = self.hub.source.connect().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-        match timeout(TIMEOUT, connection.read(after, Some(self.topic), limit)).await {
-            Ok(page) => Ok(page?),
-            Err(_) => {
-                connection.discard();
-                Err(Trouble::Silence)
-            }
+        let outcome = match timeout(TIMEOUT, connection.read(after, Some(self.topic), limit)).await {
+            Ok(outcome) => outcome.map_err(Trouble::from),
+            Err(_) => Err(Trouble::Silence),
+        };
+        if outcome.is_err() {
+            connection.discard();
         }
+        outcome
     }
 
     fn leave(&mut self) {

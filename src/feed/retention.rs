@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
 
+use crate::db::Db;
+
 /// How often an instance looks for events to remove.
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -43,10 +45,11 @@ const RAISE_SQLITE: &str = "
 const REMOVE_SQLITE: &str = "DELETE FROM comment_events WHERE id <= (SELECT floor_id FROM comment_feed)";
 
 /// Removes what is older than `age`, now and from time to time.
-pub(super) async fn run(db: DatabaseConnection, age: Duration) {
+pub(super) async fn run(db: Db, age: Duration) {
     loop {
-        loop {
-            match remove(&db, age).await {
+        // Without a turn, later: there are more urgent changes.
+        while let Ok(_turn) = db.turn_to_write().await {
+            match remove(&db.write, age).await {
                 Ok(0) => break,
                 Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),
                 Err(error) => {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use migration::connect;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -15,7 +16,7 @@ use crate::db::Db;
 
 /// Connections of the feed's own, apart from those of requests: the tail's two, and as many more for
 /// listeners that catch up.
-const CONNECTIONS_MAX: u32 = 4;
+pub const CONNECTIONS_MAX: u32 = 4;
 
 /// How long whoever catches up waits for one of them.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -179,7 +180,7 @@ impl Source {
     pub fn new(db: &Db) -> Self {
         match db.write.get_database_backend() {
             DbBackend::Sqlite => {
-                let options = (*db.read.get_sqlite_connection_pool().connect_options()).clone();
+                let options = (*db.read.connections().get_sqlite_connection_pool().connect_options()).clone();
                 let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
                 Self::Sqlite(pool.connect_lazy_with(options))
             }
@@ -188,7 +189,8 @@ impl Source {
                 let pool = PgPoolOptions::new()
                     .max_connections(CONNECTIONS_MAX)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
-                    .after_connect(|connection, _| Box::pin(prepare(connection)));
+                    .after_connect(|connection, _| Box::pin(prepare(connection)))
+                    .before_acquire(|_, state| Box::pin(async move { Ok(!connect::is_outdated(state.age)) }));
                 Self::Postgres(pool.connect_lazy_with(options.application_name("kinoteka feed")))
             }
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::futures_util::future::pending;
+use migration::connect;
 use sea_orm::DatabaseConnection;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::hub::{Hub, RECENT_MAX};
 use super::source::{Connection, settle};
+use crate::error::is_stale_statement;
 use crate::kit::Wake;
 use crate::metrics;
 
@@ -55,6 +57,17 @@ pub(super) enum Trouble {
     Silence,
 }
 
+impl Trouble {
+    /// What is to be done before the next try.
+    pub(super) fn prepare_retry(&self) {
+        if let Self::Read(error) = self
+            && is_stale_statement(error)
+        {
+            connect::forget_statements();
+        }
+    }
+}
+
 impl Tail {
     /// Never ends.
     pub(super) async fn run(self) {
@@ -62,6 +75,7 @@ impl Tail {
         loop {
             let begun = Instant::now();
             let Err(trouble) = self.follow().await;
+            trouble.prepare_retry();
             metrics::feed().connected.set(0);
             if begun.elapsed() > RETRY_MAX {
                 retry = RETRY;

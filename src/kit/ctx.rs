@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DbErr;
 
 use super::children::{CountOf, Edge, PageOf};
 use super::connection::{Page, as_int};
@@ -13,7 +13,7 @@ use super::id::Id;
 use super::load::{Node, Reader, TextOf, WideColumn};
 use super::page::PageArgs;
 use super::sort::PageOrder;
-use crate::db::Db;
+use crate::db::{Db, ReadPool};
 use crate::error::{ApiError, ApiResult};
 use crate::policy;
 use crate::viewer::{Caller, Role, Viewer};
@@ -22,7 +22,7 @@ use crate::viewer::{Caller, Role, Viewer};
 #[expect(async_fn_in_trait, reason = "only resolvers call these, and they know the one implementation")]
 pub trait ContextExt {
     /// The pool for reads. For what a mutation answers it is one that sees the change.
-    fn db(&self) -> &DatabaseConnection;
+    fn db(&self) -> &ReadPool;
 
     /// Who sends the request, if a transport has said so.
     fn caller(&self) -> Option<&Caller>;
@@ -62,7 +62,7 @@ pub trait ContextExt {
 }
 
 impl ContextExt for Context<'_> {
-    fn db(&self) -> &DatabaseConnection {
+    fn db(&self) -> &ReadPool {
         &self.data_unchecked::<Db>().read
     }
 

@@ -3,13 +3,11 @@
 use async_graphql::InputObject;
 use chrono::{Datelike, FixedOffset, NaiveDate};
 use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::fold::fold;
 use super::scalar::DateTime;
-use crate::db::dialect;
+use crate::db::{ReadPool, dialect};
 use crate::error::{ApiError, ApiResult};
 
 /// A range of whole numbers; both ends belong to it. One that ends before it begins is refused.
@@ -121,7 +119,7 @@ const FOUND_MAX: u64 = 1_000;
 /// # Errors
 /// `BadInput` for a text that is too long or that no database takes.
 pub async fn has_text<E: EntityTrait>(
-    db: &DatabaseConnection,
+    db: &ReadPool,
     own: impl ColumnTrait,
     folded: FoldedTexts<E>,
     field: &str,

@@ -10,15 +10,13 @@ use std::time::Duration;
 use async_graphql::OutputType;
 use async_graphql::dataloader::{DataLoader, Loader};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect};
 
 use super::batch::{self, Gate};
 use super::children::{CountOf, Edge, PageOf, Rows, load_counts, load_pages};
 use super::id::{Id, NodeType};
 use super::kept::Kept;
-use crate::db::dialect;
+use crate::db::{ReadPool, dialect};
 use crate::error::log_database;
 
 /// A GraphQL object that is a row of one table, read without the table's wide columns.
@@ -127,13 +125,13 @@ impl<W: WideColumn> Hash for TextOf<W> {
 
 /// Reads rows for [`DataLoader`]: by id, a parent's page, a parent's count, a wide column.
 pub struct Reader {
-    db: DatabaseConnection,
+    db: ReadPool,
     kept: Option<Arc<Kept>>,
 }
 
 impl Reader {
     /// The pool for reads, for loaders that a domain adds.
-    pub fn db(&self) -> &DatabaseConnection {
+    pub fn db(&self) -> &ReadPool {
         &self.db
     }
 
@@ -144,7 +142,7 @@ impl Reader {
 }
 
 /// A loader that all requests share. With `kept` it keeps rows of registries there.
-pub fn new_loader(db: DatabaseConnection, kept: Option<Arc<Kept>>) -> DataLoader<Reader> {
+pub fn new_loader(db: ReadPool, kept: Option<Arc<Kept>>) -> DataLoader<Reader> {
     // The delay is up to `batch`. async-graphql must be built without its feature
     // `tokio-timer`, whose timers round zero up to a millisecond.
     let gate = Gate::new();

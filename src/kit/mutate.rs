@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_graphql::{Context, ID, OutputType};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use migration::connect;
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
@@ -30,7 +31,7 @@ use super::problem::{Rejection, UserError};
 use super::wake::Wake;
 use crate::clock;
 use crate::db::Db;
-use crate::error::{ApiError, ApiResult, is_transient, log_database};
+use crate::error::{ApiError, ApiResult, is_stale, is_transient, log_database};
 use crate::idempotency::{Claim, Key, Repeat};
 use crate::policy::{Rule, rule_of};
 use crate::viewer::Viewer;
@@ -236,7 +237,13 @@ pub async fn mutate_keyed<T: Serialize>(
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
     let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
-    let outcome = run(&ctx.data_unchecked::<Db>().write, &asked, key, work).await;
+    let db = ctx.data_unchecked::<Db>();
+    let turn = db.turn_to_write().await?;
+    let outcome = match run(&db.write, &asked, key, work).await {
+        Err(ApiError::Database(error)) => Err(ApiError::Database(db.explain(error).await)),
+        other => other,
+    };
+    drop(turn);
     if matches!(asked.rule, Rule::Has(_)) {
         ctx.data_unchecked::<Arc<Kept>>().forget();
     }
@@ -321,6 +328,9 @@ async fn run<T: Serialize>(
         match attempt {
             Err(ApiError::Database(error)) if tries < TRIES_MAX && is_transient(&error) => {
                 tracing::debug!(mutation, tries, "a transaction met another one, and is tried again: {error}");
+                if is_stale(&error) {
+                    connect::forget_statements();
+                }
                 let pause = PAUSE_MAX * (1 << (tries - 1));
                 tokio::time::sleep(pause.mul_f64(rand::random())).await;
             }

@@ -6,14 +6,13 @@
 //! One row more than asked for says whether there are more.
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
 
 use super::connection::Page;
 use super::cursor::{Cursor, KeyPart};
 use super::load::{Node, Row};
 use super::sort::{ByKey, KeyKind, PageOrder, SortKey};
+use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult};
 
 /// Rows on a page when the client names no number.
@@ -83,7 +82,7 @@ impl PageArgs {
 /// # Errors
 /// `BadInput` for unusable arguments, else what the database answers.
 pub async fn load<N, O>(
-    db: &DatabaseConnection,
+    db: &ReadPool,
     list: &'static str,
     rows: Select<N::Entity>,
     order: O,
@@ -115,7 +114,7 @@ where
 ///
 /// # Errors
 /// As for [`load`].
-pub async fn load_all<N: Node>(db: &DatabaseConnection, list: &'static str, args: PageArgs) -> ApiResult<Page<N>> {
+pub async fn load_all<N: Node>(db: &ReadPool, list: &'static str, args: PageArgs) -> ApiResult<Page<N>> {
     load(db, list, N::Entity::find(), ByKey::<N>::default(), args).await
 }
 

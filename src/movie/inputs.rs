@@ -4,13 +4,12 @@ use async_graphql::{Enum, ID, InputObject};
 use entity::{
     awards, cinema_online_movie_presence as presence, movie_staff_m2m, movie_tags, movie_titles, movies, rating_totals,
 };
-use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
 
 use super::AgeRating;
 use crate::award::FilmAward;
 use crate::cinema::Cinema;
+use crate::db::ReadPool;
 use crate::error::ApiResult;
 use crate::kit::scalar::Money;
 use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, SortKey, check_text, choice_name, has_row, has_text};
@@ -57,7 +56,7 @@ const TITLES: FoldedTexts<movie_titles::Entity> = FoldedTexts {
 
 impl MovieFilter {
     /// The rows that the filter leaves.
-    pub(super) async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<movies::Entity>> {
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<movies::Entity>> {
         let ranges = [
             (self.year, "filter.year", movies::Column::Year),
             (self.rating, "filter.rating", movies::Column::Rating),

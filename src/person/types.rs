@@ -3,11 +3,11 @@
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::{movie_staff_m2m, person_names, persons};
 use sea_orm::{
-    ColumnTrait, Condition, DatabaseConnection, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect,
-    RelationTrait, Select,
+    ColumnTrait, Condition, DerivePartialModel, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
 };
 
 use crate::award::{AwardsOfPerson, MovieAward};
+use crate::db::ReadPool;
 use crate::error::ApiResult;
 use crate::kit::scalar::Date;
 use crate::kit::{
@@ -140,7 +140,7 @@ const NAMES: FoldedTexts<person_names::Entity> =
     FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name], by_words: true };
 
 impl PersonFilter {
-    async fn rows(self, db: &DatabaseConnection) -> ApiResult<Select<persons::Entity>> {
+    async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
         let name = has_text(db, persons::Column::Id, NAMES, "filter.name", self.name).await?;
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
         let (from, to) = match self.birth_year {

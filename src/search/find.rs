@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::score::{is_ruled_out, rate_title};
 use super::terms::Terms;
 use super::texts::select_texts;
 use super::titles::{select_titles, select_typos};
+use crate::db::ReadPool;
 use crate::error::ApiResult;
 
 /// What can be searched for, in the order of equally good hits.
@@ -60,7 +61,7 @@ pub const HITS_MAX: usize = 200;
 ///
 /// # Errors
 /// What the database answers.
-pub async fn find(db: &DatabaseConnection, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit>> {
+pub async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit>> {
     if terms.is_empty() || kinds.is_empty() {
         return Ok(Vec::new());
     }

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use async_graphql::futures_util::future::join_all;
 use chrono::{DateTime, TimeDelta};
 use entity::{sessions, users};
+use kinoteka::db::Db;
 use kinoteka::{clock, upkeep};
+use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
@@ -179,7 +181,10 @@ async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
     // Servers do it by themselves, side by side.
     add_old().await;
     for _ in 0..2 {
-        tokio::spawn(upkeep::run(app.sql().await, Duration::ZERO));
+        let pool = PoolSettings { connections_max: 2, acquire_timeout: Duration::from_secs(20) };
+        let timeouts = Timeouts { statement: Duration::from_secs(20), lock: Duration::from_secs(20) };
+        let db = Db::open(&app.database.url.parse().unwrap(), None, pool, timeouts, None).await.unwrap();
+        tokio::spawn(upkeep::run(db, Duration::ZERO));
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     while sessions::Entity::find().count(&db).await.unwrap() > 1 {

@@ -14,7 +14,7 @@ use kinoteka::feed::{Feed, Settings, Shared};
 use kinoteka::http::{End, Payloads, ResumeFrom, Subscribe, Subscription};
 use kinoteka::schema::{self, Engine};
 use kinoteka::viewer::{Caller, Role, Viewer};
-use migration::connect::PoolSettings;
+use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -42,7 +42,10 @@ impl Instance {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let db = Db::open(&url.parse().unwrap(), None, pool, PATIENCE, Some(count)).await.unwrap();
+        let db =
+            Db::open(&url.parse().unwrap(), None, pool, Timeouts { statement: PATIENCE, lock: PATIENCE }, Some(count))
+                .await
+                .unwrap();
         let settings = Settings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
         let feed = Feed::start(&db, settings).await.unwrap();
         let passwords = Passwords::new(8, 1, 1, 1).unwrap();

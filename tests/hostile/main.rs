@@ -13,8 +13,13 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod ask;
 mod documents;
 mod honest;
 mod keep_alive;
+mod locks;
+mod log;
+mod open_files;
+mod schema_changes;
 mod usage;
 mod variables;

@@ -25,7 +25,7 @@ impl Close {
     pub(super) const SECOND_INIT: Self = Self::fixed(4429, "Too many initialisation requests");
     pub(super) const SUBPROTOCOL: Self = Self::fixed(4406, "Subprotocol not acceptable");
     pub(super) const UNAUTHORIZED: Self = Self::fixed(4401, "Unauthorized");
-    pub(super) const UNAVAILABLE: Self = Self::fixed(1013, "The database cannot be reached: try again later");
+    pub(super) const UNAVAILABLE: Self = Self::fixed(1013, "The database does not answer: try again later");
 
     const fn fixed(code: u16, reason: &'static str) -> Self {
         Self::Ours(code, Cow::Borrowed(reason))

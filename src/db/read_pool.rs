@@ -1,0 +1,124 @@
+//! The pool for reads, and what it makes of failures that are not the statement's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use migration::connect;
+use sea_orm::error::ConnAcquireErr;
+use sea_orm::prelude::async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::error::is_stale;
+
+/// Connections for reads. A read whose prepared statement is older than a change of the schema is run again.
+#[derive(Clone, Debug)]
+pub struct ReadPool {
+    pool: DatabaseConnection,
+    reach: Arc<Reach>,
+}
+
+impl ReadPool {
+    pub(super) fn new(pool: DatabaseConnection) -> Self {
+        Self { pool, reach: Arc::default() }
+    }
+
+    /// The pool itself.
+    pub fn connections(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// The kind of database.
+    pub fn get_database_backend(&self) -> DbBackend {
+        self.pool.get_database_backend()
+    }
+
+    async fn run<T, F>(&self, statement: Statement, ask: impl Fn(Statement) -> F) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let again = (self.get_database_backend() == DbBackend::Postgres).then(|| statement.clone());
+        let mut outcome = ask(statement).await;
+        if let (Err(error), Some(statement)) = (&outcome, again)
+            && is_stale(error)
+        {
+            tracing::debug!("a statement was prepared for another schema, and is prepared anew");
+            connect::forget_statements();
+            outcome = ask(statement).await;
+        }
+        match outcome {
+            Err(error) => Err(self.reach.reason(&self.pool, &error).await.unwrap_or(error)),
+            done => done,
+        }
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for ReadPool {
+    fn get_database_backend(&self) -> DbBackend {
+        self.pool.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.run(statement, |statement| self.pool.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.pool.execute_unprepared(sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(statement, |statement| self.pool.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(statement, |statement| self.pool.query_all_raw(statement)).await
+    }
+}
+
+/// Finds out why a pool had no connection in time: the driver's pool says the same whether all are in use or
+/// none can be made.
+#[derive(Debug, Default)]
+pub(super) struct Reach(Mutex<Option<(Instant, Result<(), Arc<sqlx::Error>>)>>);
+
+/// How long a look at the database may take, and how long its outcome counts for others.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
+
+impl Reach {
+    /// Why the database cannot be reached, if that is why no connection was free in time.
+    pub(super) async fn reason(&self, pool: &DatabaseConnection, error: &DbErr) -> Option<DbErr> {
+        if !matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+            || pool.get_database_backend() != DbBackend::Postgres
+        {
+            return None;
+        }
+        // Held while looking: one look serves all who wait, so that a full pool takes one connection more.
+        let mut last = self.0.lock().await;
+        let found = match &*last {
+            Some((looked, found)) if looked.elapsed() < LOOK_TIMEOUT => found.clone(),
+            _ => {
+                let found = look(pool).await;
+                *last = Some((Instant::now(), found.clone()));
+                found
+            }
+        };
+        found.err().map(|reason| DbErr::Conn(RuntimeErr::SqlxError(reason)))
+    }
+}
+
+/// Whether a further connection could be made.
+async fn look(pool: &DatabaseConnection) -> Result<(), Arc<sqlx::Error>> {
+    let options = pool.get_postgres_connection_pool().connect_options();
+    match timeout(LOOK_TIMEOUT, sqlx::ConnectOptions::connect(options.as_ref())).await {
+        Ok(Ok(connection)) => {
+            // Its end is no concern of who waits.
+            tokio::spawn(sqlx::Connection::close(connection));
+            Ok(())
+        }
+        // Too many connections: all are in use there, too.
+        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => Ok(()),
+        Ok(Err(error)) => Err(Arc::new(error)),
+        Err(_) => Err(Arc::new(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
+    }
+}

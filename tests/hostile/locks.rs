@@ -1,0 +1,136 @@
+//! A foreign transaction holds what many changes need.
+
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use serde_json::{Value, json};
+
+use crate::ask::{Asker, CHEAP_PASSWORDS};
+use crate::honest::Honest;
+use crate::process::Server;
+use crate::support::database::{Backend, TestDatabase};
+use crate::support::postgres::Server as PostgresServer;
+use crate::usage::sized;
+
+on_both!(waiting_writers_leave_room_for_readers);
+
+const RATE: &str = "mutation($it: RateInput!) { rate(input: $it) { errors { message } } }";
+const MOVIE: &str = "{ movies(first: 1) { nodes { id title ratingStats { average } } } }";
+const LOCKED: &str = "another transaction holds a lock that this needs; try again";
+const WAITING: &str = "too many changes wait for the database; try again";
+
+fn start(database: &TestDatabase, args: &[&str]) -> Server {
+    Server::start(&[&["--database-url", &database.url], &CHEAP_PASSWORDS[..], args].concat())
+}
+
+async fn run(db: &DatabaseConnection, sql: &str) {
+    db.execute_unprepared(sql).await.unwrap();
+}
+
+fn error(answer: &Value) -> (&str, &str) {
+    let error = &answer["errors"][0];
+    (error["extensions"]["code"].as_str().unwrap_or_default(), error["message"].as_str().unwrap_or_default())
+}
+
+async fn waiting_writers_leave_room_for_readers(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let server = start(&database, &["--request-timeout-ms", "5000", "--acquire-timeout-ms", "3000"]);
+    let anna = Asker::sign_up(&server.url, "anna").await;
+    let movie = anna.ask(MOVIE, json!({})).await["data"]["movies"]["nodes"][0]["id"].clone();
+    let foreign = database.connect().await;
+    match backend {
+        Backend::Postgres => run(&foreign, "BEGIN; SELECT id FROM rating_totals FOR UPDATE").await,
+        Backend::Sqlite => run(&foreign, "BEGIN IMMEDIATE").await,
+    }
+    let honest =
+        Honest::queries(server.url.clone(), "{ movies(first: 20) { nodes { title staff { nodes { id } } } } }");
+    let input = json!({ "it": { "subjectId": movie, "rating": 4 } });
+    let writers = (0..sized(20, 200)).map(async |number| {
+        // Half of them are one request that is sent again and again.
+        let key = (number % 2 == 0).then_some("the same");
+        anna.ask_with_key(RATE, input.clone(), key).await
+    });
+    let reads = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..20 {
+            let started = Instant::now();
+            let answer = anna.ask("{ viewer { username } }", json!({})).await;
+            assert_eq!(answer["data"]["viewer"]["username"], "anna", "{answer}");
+            longest = longest.max(started.elapsed());
+            tokio::time::sleep(Duration::from_millis(150)).await;
+        }
+        longest
+    };
+    let (answers, longest) = tokio::join!(join_all(writers), reads);
+    let felt = honest.stop().await;
+    run(&foreign, "ROLLBACK").await;
+    assert!(longest < Duration::from_secs(2), "a member's query took {longest:?}");
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(2), "{felt:?}");
+    for answer in &answers {
+        match error(answer) {
+            ("UNAVAILABLE", LOCKED | WAITING) => {}
+            // SQLite waits for a foreign lock for longer than this request may take.
+            ("TIMEOUT", _) if backend == Backend::Sqlite => {}
+            _ => panic!("{answer}"),
+        }
+    }
+    // Nothing of it is left: neither a connection nor the key.
+    let answer = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            let answer = anna.ask_with_key(RATE, input.clone(), Some("the same")).await;
+            if error(&answer).0.is_empty() {
+                break answer;
+            }
+        }
+    });
+    assert_eq!(answer.await.unwrap()["data"]["rate"]["errors"], json!([]));
+}
+
+/// A session is prolonged by whichever request finds it unlocked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_session_is_read_without_waiting() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let server = start(&database, &[]);
+    let anna = Asker::sign_up(&server.url, "anna").await;
+    let foreign = database.connect().await;
+    run(&foreign, "UPDATE sessions SET seen_at = seen_at - interval '5 days'").await;
+    run(&foreign, "BEGIN; SELECT id FROM sessions FOR UPDATE").await;
+    let started = Instant::now();
+    let asks = (0..20).map(async |_| anna.ask("{ viewer { username } }", json!({})).await);
+    for answer in join_all(asks).await {
+        assert_eq!(answer["data"]["viewer"]["username"], "anna", "{answer}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    run(&foreign, "ROLLBACK").await;
+    anna.ask("{ viewer { username } }", json!({})).await;
+    let now = "SELECT FROM sessions WHERE seen_at > now() - interval '1 day'";
+    assert!(foreign.query_one_raw(Statement::from_string(DbBackend::Postgres, now)).await.unwrap().is_some());
+}
+
+/// Whether all connections are taken or none can be made, the message says which.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_pool_is_told_from_a_database_that_is_away() {
+    let server = PostgresServer::start(false);
+    let url = server.url("postgres");
+    let db = sea_orm::Database::connect(&url).await.unwrap();
+    migration::up(&db, None).await.unwrap();
+    let database_args = ["--database-url", &url, "--database-connections", "2", "--acquire-timeout-ms", "700"];
+    let kinoteka = Server::start(&[&database_args[..], &["--request-timeout-ms", "20000"]].concat());
+    let nobody = Asker::nobody(&kinoteka.url);
+    let ask = || async { nobody.ask("{ persons { totalCount } }", json!({})).await };
+    assert!(ask().await["errors"].is_null());
+    // Reads wait for a lock that a change of the schema takes, and hold both connections.
+    run(&db, "BEGIN; LOCK TABLE persons IN ACCESS EXCLUSIVE MODE").await;
+    let answers = join_all((0..6).map(|_| ask())).await;
+    run(&db, "ROLLBACK").await;
+    let count = |text: &str| answers.iter().filter(|answer| error(answer) == ("UNAVAILABLE", text)).count();
+    let in_use = count("all database connections are in use; try again");
+    assert!(in_use > 0 && in_use + count(LOCKED) == answers.len(), "{answers:?}");
+    assert!(ask().await["errors"].is_null());
+    db.close().await.unwrap();
+    server.stop_at_once();
+    for answer in join_all((0..6).map(|_| ask())).await {
+        assert_eq!(error(&answer), ("UNAVAILABLE", "the database cannot be reached at the moment; try again"));
+    }
+}

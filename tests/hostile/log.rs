@@ -1,0 +1,101 @@
+//! Whoever reads the log keeps the pipe open and takes nothing.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::future::join_all;
+use serde_json::json;
+
+use crate::ask::metric;
+use crate::honest::Honest;
+use crate::process::Server;
+use crate::support::database::{Backend, TestDatabase};
+use crate::usage::Usage;
+
+const DROPPED: &str = "kinoteka_log_lines_dropped_total";
+
+/// How long the clients may take to fill the log.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server that logs much, and whose log nobody has read since its first lines.
+async fn start_unread(database: &TestDatabase) -> Server {
+    let server = Server::start(&["--database-url", &database.url, "--log-filter", "trace"]);
+    fill_log(&server).await;
+    server
+}
+
+/// Asks until more was logged than a pipe and the server's memory hold.
+async fn fill_log(server: &Server) {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let asks = (0..8).map(async |_| {
+            for _ in 0..25 {
+                let query = json!({ "query": "{ movies(first: 5) { nodes { title } } }" });
+                let answer = client.post(&server.url).json(&query);
+                assert!(answer.send().await.unwrap().status().is_success());
+            }
+        });
+        join_all(asks).await;
+        if metric(&server.url, DROPPED).await > 0.0 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no line was dropped");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unread_log_holds_up_neither_requests_nor_the_end() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let server = start_unread(&database).await;
+    let honest = Honest::queries(server.url.clone(), "{ movies(first: 1) { totalCount } }");
+    fill_log(&server).await;
+    let felt = honest.stop().await;
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(5), "{felt:?}");
+    let peak = Usage::of(server.id()).peak_mib;
+    assert!(peak < 500, "the log is kept in memory: {peak} MiB");
+    server.signal("TERM");
+    let (status, _) = server.wait(Duration::from_secs(10));
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_does_not_wait_for_the_log() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let mut server = start_unread(&database).await;
+    // A request that waits for its body holds up a polite end.
+    let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql");
+    let mut request = TcpStream::connect(address).unwrap();
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n";
+    request.write_all(head.as_bytes()).unwrap();
+    assert!(reqwest::get(server.url.replace("/graphql", "/livez")).await.unwrap().status().is_success());
+    server.signal("TERM");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(server.is_running(), "a request is not answered yet");
+    let second = Instant::now();
+    server.signal("TERM");
+    let (status, _) = server.wait(Duration::from_secs(5));
+    assert_eq!(status.code(), Some(1), "{status}");
+    assert!(second.elapsed() < Duration::from_secs(3), "{:?}", second.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_on_learns_how_many_lines_are_missing() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let mut server = start_unread(&database).await;
+    let dropped = metric(&server.url, DROPPED).await;
+    let told = loop {
+        let line = server.read_line();
+        assert!(!line.is_empty(), "the log has ended");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if let Some(told) = line["dropped"].as_f64() {
+            break told;
+        }
+    };
+    assert!(told >= dropped, "{told} of {dropped}");
+    // From there on nothing is missing.
+    let after = reqwest::Client::new().get(&server.url).header("x-request-id", "after").send();
+    assert_eq!(after.await.unwrap().status(), 400);
+    while !server.read_line().contains("\"after\"") {}
+}

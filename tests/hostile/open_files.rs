@@ -1,0 +1,80 @@
+//! More clients than the process may open files.
+
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::ask::metric;
+use crate::honest::Honest;
+use crate::process::{Server, command_by};
+use crate::support::database::{Backend, TestDatabase};
+use crate::usage::sized;
+
+on_both!(the_database_keeps_its_files);
+
+const QUERY: &str = "{ movies(first: 20) { nodes { title plot tags } } persons(first: 20) { nodes { fullName } } }";
+
+/// How long each client keeps its connection after the answer.
+const HOLD: Duration = Duration::from_millis(200);
+
+async fn the_database_keeps_its_files(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let limited = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"];
+    let server = Server::start_by(&limited, &["--database-url", &database.url]);
+    let honest = Honest::queries(server.url.clone(), QUERY);
+    let end = Instant::now() + Duration::from_secs(sized(4, 30) as u64);
+    let clients = (0..200).map(async |_| {
+        let mut failed = Vec::new();
+        while Instant::now() < end {
+            let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+            let answer = match client.post(&server.url).json(&json!({ "query": QUERY })).send().await {
+                Ok(answer) => answer.json::<Value>().await.unwrap_or_else(|error| error.to_string().into()),
+                Err(error) => format!("{error:?}").into(),
+            };
+            if answer["data"].is_null() || !answer["errors"].is_null() {
+                failed.push(answer);
+            }
+            tokio::time::sleep(HOLD).await;
+        }
+        failed
+    });
+    let failed: Vec<_> = join_all(clients).await.into_iter().flatten().collect();
+    let felt = honest.stop().await;
+    assert!(failed.is_empty(), "{} answers, such as {}", failed.len(), failed[0]);
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(30), "{felt:?}");
+    let open = metric(&server.url, "process_open_fds").await;
+    assert!(open <= 64.0, "{open}");
+    server.signal("TERM");
+    let (status, log) = server.wait(Duration::from_secs(15));
+    assert!(status.success(), "{log}");
+    let faults: Vec<_> = log.lines().filter(|line| line.contains("\"ERROR\"")).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+}
+
+#[tokio::test]
+async fn the_limit_of_files_is_raised_or_told() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let args = ["--database-url", &database.url, "--listen", "127.0.0.1:0"];
+    // What the system allows is used.
+    let server = Server::start_by(&["sh", "-c", "ulimit -n 512; ulimit -S -n 40; exec \"$@\"", "sh"], &args[..2]);
+    assert_eq!(metric(&server.url, "process_max_fds").await, 512.0);
+    server.signal("TERM");
+    let (status, _) = server.wait(Duration::from_secs(10));
+    assert!(status.success());
+    // Too few for 20,000 connections is worth a warning, and too few for anything ends the start.
+    let start = |files: &str| {
+        let limited = format!("ulimit -n {files}; exec timeout 5 \"$@\"");
+        command_by(&["sh", "-c", &limited, "sh"], &[&["serve"], &args[..]].concat()).output().unwrap()
+    };
+    let told = start("512");
+    let log = String::from_utf8(told.stderr).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("512 open files are allowed")).count(), 1, "{log}");
+    assert!(log.contains("--limit-connections") && log.contains("ulimit -n"), "{log}");
+    let refused = start("50");
+    let log = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{log}");
+    let error = log.lines().last().unwrap();
+    assert!(error.starts_with("error: 50 open files are allowed"), "{error}");
+    assert!(error.contains("--database-connections") && error.contains("LimitNOFILE="), "{error}");
+}
