@@ -1,4 +1,5 @@
-//! Removes what is over: sessions that have expired, idempotency keys that were kept long enough.
+//! What the server does by itself: removes sessions that have expired and idempotency keys that were kept long
+//! enough, and finds out when a database that could not be written can be again.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::account::Sessions;
+use crate::db::Db;
 use crate::{clock, idempotency};
 
 /// When an instance looks first: it has enough to do when it starts.
@@ -18,15 +20,36 @@ const INTERVAL: Duration = Duration::from_secs(600);
 pub const BATCH: u64 = 1_000;
 
 /// Removes from time to time, `first` after this long; never ends by itself. Several instances may do it at once.
-pub async fn run(db: DatabaseConnection, first: Duration) {
+pub async fn run(db: Db, first: Duration) {
     tokio::time::sleep(first).await;
     loop {
-        match sweep(&db, clock::now()).await {
+        match sweep(&db.write, clock::now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
-            Err(error) => tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}"),
+            Err(error) => {
+                db.writes.note_failure(&error);
+                tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}");
+            }
         }
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Between two tries to write where nothing can be written.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// While the database cannot be written, tries from time to time; never ends by itself.
+pub async fn try_to_write(db: Db) {
+    loop {
+        db.writes.wait_for_trouble().await;
+        tokio::time::sleep(PAUSE).await;
+        match idempotency::write_and_forget(&db, clock::now()).await {
+            Ok(()) => db.writes.note_success(),
+            Err(error) => {
+                tracing::debug!("the database still cannot be written: {error}");
+                db.writes.note_failure(&error);
+            }
+        }
     }
 }
 

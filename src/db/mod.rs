@@ -2,14 +2,22 @@
 //! ([`dialect`]). How a connection is opened stands in `migration::connect`.
 
 pub mod dialect;
+mod rights;
+mod transaction;
+mod writes;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use migration::connect::{self, Access, DatabaseUrl, PoolSettings};
+use migration::Commits;
+use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Writer};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
+
+pub use rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
+pub use transaction::Transaction;
+pub use writes::Writes;
 
 use crate::{metrics, telemetry};
 
@@ -23,6 +31,9 @@ pub struct Db {
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: DatabaseConnection,
+    /// Whether changes can be written at the moment.
+    pub writes: Writes,
+    commits: Commits,
     shared: bool,
 }
 
@@ -58,11 +69,12 @@ impl Db {
         statement_timeout: Duration,
         observer: Option<StatementObserver>,
     ) -> anyhow::Result<Self> {
-        let open = |url, access| connect::open_timed(url, access, pool, Some(statement_timeout));
-        let mut write = open(url, Access::Write).await.context("--database-url")?;
+        let open = |url| connect::open_timed(url, Access::Read, pool, Some(statement_timeout));
+        let writer = connect::open_writer(url, pool, Some(statement_timeout)).await.context("--database-url")?;
+        let Writer { db: mut write, commits } = writer;
         let mut read = match (url, read_url) {
-            (_, Some(read_url)) => open(read_url, Access::Read).await.context("--database-read-url")?,
-            (DatabaseUrl::Sqlite(_), None) => open(url, Access::Read).await.context("--database-url")?,
+            (_, Some(read_url)) => open(read_url).await.context("--database-read-url")?,
+            (DatabaseUrl::Sqlite(_), None) => open(url).await.context("--database-url")?,
             (DatabaseUrl::Postgres(_), None) => write.clone(),
         };
         if write.get_database_backend() != read.get_database_backend() {
@@ -79,7 +91,12 @@ impl Db {
             });
         }
         let shared = read_url.is_none() && matches!(url, DatabaseUrl::Postgres(_));
-        Ok(Self { write, read, shared })
+        Ok(Self { write, read, writes: Writes::default(), commits, shared })
+    }
+
+    /// Where transactions that write begin.
+    pub fn writer(&self) -> Writer {
+        Writer { db: self.write.clone(), commits: self.commits.clone() }
     }
 
     /// The same with reads that see every change at once: from the database that is written to. On

@@ -73,7 +73,7 @@ impl Feed {
         let tail = Tail { hub: Arc::clone(&hub), db: db.write.clone(), wake: wake.clone(), pause: settings.pause };
         let mut tasks = JoinSet::new();
         tasks.spawn(tail.run());
-        tasks.spawn(retention::run(db.write.clone(), settings.retention));
+        tasks.spawn(retention::run(db.clone(), settings.retention));
         Ok(Self { hub, wake, tasks })
     }
 

@@ -13,5 +13,9 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod disk;
 mod honest;
+mod rollback;
+mod site;
 mod usage;
+mod volume;
