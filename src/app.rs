@@ -60,13 +60,14 @@ impl Application {
             Some(address) => Some(listen("--metrics-listen", address).await?),
             None => None,
         };
-        let url = db::parse_url("--database-url", &args.database.database_url)?;
+        let url = args.database.url()?;
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         let limits = fit_open_files(args, &url, read_url.is_some())?;
         // Migrating and filling take as long as they take: the pools for requests come later.
         let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
         prepare_schema(&owner, &url, args.migrate || args.demo).await?;
+        db::check_rights(&owner, &url, Access::Write).await?;
         if args.demo {
             fill_demo(&owner).await?;
         }
@@ -143,6 +144,7 @@ impl Application {
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
         let upkeep = upkeep::run(self.db.clone(), upkeep::FIRST);
+        let trial = upkeep::try_to_write(self.db.clone());
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
@@ -164,6 +166,7 @@ impl Application {
             // To the very end, so that whoever asks there sees it coming.
             () = operations => {}
             () = upkeep => {}
+            () = trial => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
         feed.close().await;
@@ -224,7 +227,7 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
 
 async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => Ok(()),
+        SchemaState::Current => db::check_rights(&db.read, read_url, Access::Read).await,
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

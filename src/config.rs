@@ -8,9 +8,10 @@ use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
-use migration::connect::PoolSettings;
+use migration::connect::{DatabaseUrl, PoolSettings};
 
 use crate::account::{Accounts, Passwords, Throttle};
+use crate::db;
 use crate::feed;
 use crate::http::{Limits, Origin};
 use crate::telemetry::LogFormat;
@@ -163,6 +164,34 @@ pub struct DatabaseArgs {
         default_value = "sqlite://kinoteka.db?mode=rwc"
     )]
     pub database_url: String,
+
+    /// When SQLite's commits reach the disk: `normal` soon afterwards, so that a power failure may take back the
+    /// last ones; `full` before they are acknowledged. A crash of the server alone loses nothing either way.
+    #[arg(long, env = "KINOTEKA_SQLITE_SYNCHRONOUS", value_name = "WHEN", default_value = "normal")]
+    pub sqlite_synchronous: Synchronous,
+}
+
+/// When SQLite's commits reach the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Synchronous {
+    /// At the next checkpoint at the latest.
+    Normal,
+    /// Before they are acknowledged.
+    Full,
+}
+
+impl DatabaseArgs {
+    /// The database's URL, parsed.
+    ///
+    /// # Errors
+    /// The flag and what is wrong.
+    pub fn url(&self) -> anyhow::Result<DatabaseUrl> {
+        let url = db::parse_url("--database-url", &self.database_url)?;
+        Ok(match self.sqlite_synchronous {
+            Synchronous::Normal => url,
+            Synchronous::Full => url.synchronous(),
+        })
+    }
 }
 
 /// The settings of `serve`.

@@ -109,6 +109,7 @@ impl ApiError {
             Self::Database(error) if is_exhausted(error) => {
                 ("UNAVAILABLE", "all database connections are in use; try again".to_owned())
             }
+            Self::Database(error) if why_unwritable(error).is_some() => ("UNAVAILABLE", explain_unwritable(error)),
             Self::Database(error) if is_unavailable(error) => {
                 ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
             }
@@ -197,10 +198,13 @@ fn is_stopped(error: &DbErr) -> bool {
 fn is_unavailable(error: &DbErr) -> bool {
     match (error, driver_error(error)) {
         (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => true,
-        (_, Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)) => true,
-        // PostgreSQL 57P: shutting down or starting up; 53: out of connections, memory or
-        // disk.
-        _ => database_code(error).is_some_and(|code| code.starts_with("57P") || code.starts_with("53")),
+        (
+            _,
+            Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed),
+        ) => true,
+        // PostgreSQL 57P: shutting down or starting up; 53: out of connections or memory. SQLite 7: out of memory.
+        _ => database_code(error)
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || sqlite_code(&code) == Some(7)),
     }
 }
 
@@ -215,10 +219,36 @@ fn is_locked(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "55P03" || is_busy(&code))
 }
 
-/// SQLite 5 and 6, with or without a further byte: another process holds the lock.
+/// SQLite 5 and 6: another process holds the lock.
 fn is_busy(code: &str) -> bool {
-    // PostgreSQL's have five characters, SQLite's fewer digits.
-    code.len() < 5 && code.parse().is_ok_and(|code: u32| matches!(code & 0xff, 5 | 6))
+    matches!(sqlite_code(code), Some(5 | 6))
+}
+
+/// Why the database cannot be written at the moment, if that is why it failed: whoever runs it has to do something.
+pub fn why_unwritable(error: &DbErr) -> Option<&'static str> {
+    let code = database_code(error)?;
+    match (&*code, sqlite_code(&code)) {
+        // PostgreSQL: read-only transaction, as on a standby; no room left on the device; an error of the file system.
+        ("25006", _) | (_, Some(8)) => Some("it is read-only"),
+        ("53100", _) | (_, Some(13)) => Some("its disk is full"),
+        ("58030", _) | (_, Some(10)) => Some("its files cannot be read or written"),
+        (_, Some(14)) => Some("its files cannot be opened"),
+        _ => None,
+    }
+}
+
+fn explain_unwritable(error: &DbErr) -> String {
+    // Reads may meet these too.
+    let files =
+        database_code(error).is_some_and(|code| &*code == "58030" || matches!(sqlite_code(&code), Some(10 | 14)));
+    let what = if files { "read or write its files" } else { "be written" };
+    format!("the database cannot {what} at the moment; try again later")
+}
+
+/// SQLite's primary code, the low byte: <https://sqlite.org/rescode.html>. `None` for a code of PostgreSQL, which has
+/// five characters; SQLite's have fewer digits.
+fn sqlite_code(code: &str) -> Option<u32> {
+    if code.len() >= 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) }
 }
 
 /// Whether a transaction failed only because of others at the same moment, and may be run again.
@@ -253,7 +283,9 @@ pub fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> 
 
 fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error))
+        | DbErr::Conn(RuntimeErr::SqlxError(error)) => Some(error),
         _ => None,
     }
 }

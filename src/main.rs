@@ -12,8 +12,7 @@ use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, Rol
 use kinoteka::db;
 use kinoteka::{log, schema, telemetry};
 use migration::SchemaState;
-use migration::connect::{Access, PoolSettings, open};
-use sea_orm::DatabaseConnection;
+use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A third of the time of a page with lists went into the system's allocator.
@@ -103,22 +102,21 @@ impl Signals {
 async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
     match command {
         MigrateCommand::Up { database, steps } => {
-            let db = open_database(&database).await?;
+            let db = open_database(&database).await?.db;
             refuse_unknown_steps(&db).await?;
             report("applied", &migration::up(&db, steps).await?, "nothing to apply: the schema is current");
         }
         MigrateCommand::Down { database, steps } => {
-            let db = open_database(&database).await?;
+            let db = open_database(&database).await?.db;
             refuse_unknown_steps(&db).await?;
             report("took back", &migration::down(&db, steps).await?, "nothing to take back");
         }
         MigrateCommand::Adopt { database } => {
-            let db = open_database(&database).await?;
+            let db = open_database(&database).await?.db;
             report("recorded", &migration::adopt(&db).await?, "nothing to record: all steps were known");
         }
         MigrateCommand::Status { database } => {
-            let url = db::parse_url("--database-url", &database.database_url)?;
-            let db = open(&url, Access::Read, POOL).await.context("--database-url")?;
+            let db = open(&database.url()?, Access::Read, POOL).await.context("--database-url")?;
             for step in migration::status(&db).await? {
                 print(&format!("{} {}\n", if step.applied { "applied" } else { "pending" }, step.name))?;
             }
@@ -166,23 +164,22 @@ fn read_password() -> anyhow::Result<Option<String>> {
 }
 
 /// A database whose schema is what this program knows.
-async fn open_current(database: &DatabaseArgs) -> anyhow::Result<DatabaseConnection> {
-    let db = open_database(database).await?;
-    match migration::compare(&db).await? {
-        SchemaState::Current => Ok(db),
+async fn open_current(database: &DatabaseArgs) -> anyhow::Result<Writer> {
+    let writer = open_database(database).await?;
+    match migration::compare(&writer.db).await? {
+        SchemaState::Current => Ok(writer),
         state => bail!("{state}"),
     }
 }
 
 const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };
 
-async fn open_database(database: &DatabaseArgs) -> anyhow::Result<DatabaseConnection> {
-    let url = db::parse_url("--database-url", &database.database_url)?;
-    open(&url, Access::Write, POOL).await.context("--database-url")
+async fn open_database(database: &DatabaseArgs) -> anyhow::Result<Writer> {
+    open_writer(&database.url()?, POOL, None).await.context("--database-url")
 }
 
 /// sea-orm-migration would stop with a text about files.
-async fn refuse_unknown_steps(db: &DatabaseConnection) -> anyhow::Result<()> {
+async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
     match migration::compare(db).await? {
         state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
         SchemaState::Current | SchemaState::Behind(_) => Ok(()),

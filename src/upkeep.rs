@@ -1,4 +1,5 @@
-//! Removes what is over: sessions that have expired, idempotency keys that were kept long enough.
+//! What the server does by itself: removes sessions that have expired and idempotency keys that were kept long
+//! enough, and finds out when a database that could not be written can be again.
 
 use std::time::Duration;
 
@@ -28,11 +29,30 @@ pub async fn run(db: Db, first: Duration) {
                 Ok(0) => {}
                 Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
                 Err(error) => {
+                    db.writes.note_failure(&error);
                     tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}");
                 }
             }
         }
         tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Between two tries to write where nothing can be written.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// While the database cannot be written, tries from time to time; never ends by itself.
+pub async fn try_to_write(db: Db) {
+    loop {
+        db.writes.wait_for_trouble().await;
+        tokio::time::sleep(PAUSE).await;
+        match idempotency::write_and_forget(&db, clock::now()).await {
+            Ok(()) => db.writes.note_success(),
+            Err(error) => {
+                tracing::debug!("the database still cannot be written: {error}");
+                db.writes.note_failure(&error);
+            }
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use crate::commits::Commits;
+use crate::transaction::is_reusable;
+
 /// A database URL of a kind that we serve, parsed.
 #[derive(Clone)]
 pub enum DatabaseUrl {
@@ -60,12 +63,24 @@ impl FromStr for DatabaseUrl {
                 Ok(options) if options.get_filename().as_os_str().is_empty() => {
                     Err(format!("no file in the URL; write it as {SQLITE_EXAMPLE}"))
                 }
-                Ok(options) => Ok(Self::Sqlite(Box::new(options))),
+                Ok(options) => Ok(Self::Sqlite(Box::new(options.synchronous(SqliteSynchronous::Normal)))),
                 Err(error) => Err(format!("not a SQLite URL: {error}")),
             },
             _ => Err(format!(
                 "unknown scheme {scheme:?}; use postgres://user:password@host/database or sqlite://file?mode=rwc"
             )),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// The same, with each commit on the disk before it is acknowledged. PostgreSQL does that anyway, and says itself
+    /// if it should not.
+    #[must_use]
+    pub fn synchronous(self) -> Self {
+        match self {
+            Self::Sqlite(options) => Self::Sqlite(Box::new(options.synchronous(SqliteSynchronous::Full))),
+            Self::Postgres(_) => self,
         }
     }
 }
@@ -133,7 +148,40 @@ pub async fn open_timed(
     match url {
         DatabaseUrl::Postgres(options) => open_postgres(url, options, pool, timeouts).await,
         DatabaseUrl::Sqlite(options) => {
-            open_sqlite(url, options, access, pool, timeouts.map(|timeouts| timeouts.statement)).await
+            let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
+            match access {
+                Access::Write => open_sqlite_writer(url, options, pool, statement_timeout).await.map(|writer| writer.db),
+                Access::Read => open_sqlite_reader(url, options, pool, statement_timeout).await,
+            }
+        }
+    }
+}
+
+/// A pool for changes, and what is known of its transactions.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// The pool.
+    pub db: DatabaseConnection,
+    /// Which of its transactions were committed.
+    pub commits: Commits,
+}
+
+/// Opens a pool for changes as [`open_timed`] does.
+///
+/// # Errors
+/// When the database cannot be reached or opened: the message names it and the remedy.
+pub async fn open_writer(
+    url: &DatabaseUrl,
+    pool: PoolSettings,
+    timeouts: Option<Timeouts>,
+) -> Result<Writer, ConnectError> {
+    match url {
+        DatabaseUrl::Postgres(options) => {
+            let db = open_postgres(url, options, pool, timeouts).await?;
+            Ok(Writer { db, commits: Commits::default() })
+        }
+        DatabaseUrl::Sqlite(options) => {
+            open_sqlite_writer(url, options, pool, timeouts.map(|timeouts| timeouts.statement)).await
         }
     }
 }
@@ -213,6 +261,7 @@ async fn open_postgres(
                 Ok(true)
             })
         })
+        .after_release(|connection, _| Box::pin(is_reusable(connection)))
         .connect_with(options)
         .await
         .map_err(|error| explain_postgres(url, &error))?;
@@ -228,31 +277,27 @@ fn explain_postgres(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     })
 }
 
-async fn open_sqlite(
-    url: &DatabaseUrl,
-    options: &SqliteConnectOptions,
-    access: Access,
-    pool: PoolSettings,
-    statement_timeout: Option<Duration>,
-) -> Result<DatabaseConnection, ConnectError> {
-    let (options, connections_max) = match access {
-        Access::Write => (options.clone(), 1),
-        Access::Read => (options.clone().create_if_missing(false).pragma("query_only", "on"), pool.connections_max),
-    };
-    let options = options
+/// The settings of every connection to a SQLite file.
+fn set_up(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
         .foreign_keys(true)
         // Or REPLACE would leave behind in side tables what it removes.
         .pragma("recursive_triggers", "on")
         .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(BUSY_TIMEOUT)
-        .disable_statement_logging();
+        .disable_statement_logging()
+}
+
+async fn open_sqlite_reader(
+    url: &DatabaseUrl,
+    options: &SqliteConnectOptions,
+    pool: PoolSettings,
+    statement_timeout: Option<Duration>,
+) -> Result<DatabaseConnection, ConnectError> {
+    let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"));
     probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
-    let pool = SqlitePoolOptions::new()
-        .max_connections(connections_max)
-        .acquire_timeout(pool.acquire_timeout)
-        // Setting the deadline shows as well whether the connection lives.
-        .test_before_acquire(statement_timeout.is_none())
+    let pool = sqlite_pool(pool, statement_timeout)
+        .max_connections(pool.connections_max)
         .after_connect(move |connection, _| Box::pin(set_deadline(connection, statement_timeout)))
         .before_acquire(move |connection, _| {
             Box::pin(async move { set_deadline(connection, statement_timeout).await.map(|()| true) })
@@ -261,6 +306,55 @@ async fn open_sqlite(
         .await
         .map_err(|error| explain_sqlite(url, &error))?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+/// One connection. It is closed, and never used again, when the driver counts a transaction that SQLite has
+/// ended by itself, or that could not be rolled back, and when one could not be begun or committed.
+async fn open_sqlite_writer(
+    url: &DatabaseUrl,
+    options: &SqliteConnectOptions,
+    pool: PoolSettings,
+    statement_timeout: Option<Duration>,
+) -> Result<Writer, ConnectError> {
+    let options = set_up(options.clone());
+    probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
+    let commits = Commits::watched();
+    let (connected, acquired, released) = (commits.clone(), commits.clone(), commits.clone());
+    let pool = sqlite_pool(pool, statement_timeout)
+        .max_connections(1)
+        .after_connect(move |connection, _| {
+            let commits = connected.clone();
+            Box::pin(async move {
+                set_deadline(connection, statement_timeout).await?;
+                commits.watch(connection).await
+            })
+        })
+        .before_acquire(move |connection, _| {
+            let commits = acquired.clone();
+            Box::pin(async move {
+                set_deadline(connection, statement_timeout).await?;
+                Ok(!connection.is_in_transaction() && commits.begin_use())
+            })
+        })
+        .after_release(move |connection, _| {
+            let commits = released.clone();
+            Box::pin(async move {
+                // A rollback may still wait for the statement before it.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction() && !commits.is_spoiled())
+            })
+        })
+        .connect_with(options)
+        .await
+        .map_err(|error| explain_sqlite(url, &error))?;
+    Ok(Writer { db: SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), commits })
+}
+
+fn sqlite_pool(pool: PoolSettings, statement_timeout: Option<Duration>) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .acquire_timeout(pool.acquire_timeout)
+        // Setting the deadline shows as well whether the connection lives.
+        .test_before_acquire(statement_timeout.is_none())
 }
 
 /// Steps of SQLite's machine between two looks at the clock: well under a millisecond.

@@ -6,18 +6,21 @@
 //! generated from what these files make.
 
 mod adopt;
+mod commits;
 pub mod connect;
 mod step;
+mod transaction;
 
 pub use adopt::{AdoptError, adopt};
+pub use commits::{Commits, Receipt};
 pub use step::{Migrator, STEPS, Step};
+pub use transaction::begin;
 
 use std::fmt;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryOrder,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryOrder, Statement,
 };
 use sea_orm_migration::seaql_migrations;
 
@@ -141,9 +144,7 @@ async fn read_applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
 
 /// Begins a transaction that no other migration runs beside.
 async fn begin_alone(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let txn = db.begin_with_options(options).await?;
+    let txn = begin(db).await?;
     if txn.get_database_backend() == DbBackend::Postgres {
         // Any number will do that no other program uses: "kinoteka" in ASCII.
         let lock = Statement::from_string(DbBackend::Postgres, "SELECT pg_advisory_xact_lock(7739551076318374753)");

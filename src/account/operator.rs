@@ -3,7 +3,7 @@
 use anyhow::bail;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use sea_orm::DatabaseConnection;
+use migration::connect::Writer;
 
 use super::{Passwords, admin, password};
 use crate::error::ApiError;
@@ -15,7 +15,7 @@ use crate::viewer::Role;
 ///
 /// # Errors
 /// There is no such user; whatever the database answers.
-pub async fn grant_role(db: &DatabaseConnection, user: &str, role: Role) -> anyhow::Result<()> {
+pub async fn grant_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<()> {
     let done = run_as_operator(db, "grantRole", async |work| {
         let id = admin::find(work, user).await?;
         admin::grant(work, id, role).await
@@ -27,7 +27,7 @@ pub async fn grant_role(db: &DatabaseConnection, user: &str, role: Role) -> anyh
 ///
 /// # Errors
 /// There is no such user, or they have no such role; whatever the database answers.
-pub async fn revoke_role(db: &DatabaseConnection, user: &str, role: Role) -> anyhow::Result<()> {
+pub async fn revoke_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<()> {
     let done = run_as_operator(db, "revokeRole", async |work| {
         let id = admin::find(work, user).await?;
         admin::revoke(work, id, role).await
@@ -44,12 +44,7 @@ pub fn make_password() -> String {
 ///
 /// # Errors
 /// There is no such user, or the password is unusable; whatever the database answers.
-pub async fn reset_password(
-    db: &DatabaseConnection,
-    passwords: &Passwords,
-    user: &str,
-    password: &str,
-) -> anyhow::Result<()> {
+pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, password: &str) -> anyhow::Result<()> {
     let mut problems = Problems::new();
     password::check_new(&mut problems, "the password", password, &[user]);
     if let Err(Rejection::Invalid(errors)) = problems.check() {

@@ -3,19 +3,26 @@
 
 pub mod dialect;
 mod read_pool;
+mod rights;
+mod transaction;
+mod writes;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Timeouts};
+use migration::Commits;
+use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Timeouts, Writer};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use self::read_pool::Reach;
 pub use self::read_pool::ReadPool;
+use self::read_pool::Reach;
+pub use self::rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
+pub use self::transaction::Transaction;
+pub use self::writes::Writes;
 use crate::error::{ApiError, ApiResult};
 use crate::{feed, metrics, telemetry};
 
@@ -29,6 +36,9 @@ pub struct Db {
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: ReadPool,
+    /// Whether changes can be written at the moment.
+    pub writes: Writes,
+    commits: Commits,
     shared: bool,
     writers: Arc<Semaphore>,
     acquire_timeout: Duration,
@@ -70,11 +80,12 @@ impl Db {
         timeouts: Timeouts,
         observer: Option<StatementObserver>,
     ) -> anyhow::Result<Self> {
-        let open = |url, access| connect::open_timed(url, access, pool, Some(timeouts));
-        let mut write = open(url, Access::Write).await.context("--database-url")?;
+        let open = |url| connect::open_timed(url, Access::Read, pool, Some(timeouts));
+        let writer = connect::open_writer(url, pool, Some(timeouts)).await.context("--database-url")?;
+        let Writer { db: mut write, commits } = writer;
         let mut read = match (url, read_url) {
-            (_, Some(read_url)) => open(read_url, Access::Read).await.context("--database-read-url")?,
-            (DatabaseUrl::Sqlite(_), None) => open(url, Access::Read).await.context("--database-url")?,
+            (_, Some(read_url)) => open(read_url).await.context("--database-read-url")?,
+            (DatabaseUrl::Sqlite(_), None) => open(url).await.context("--database-url")?,
             (DatabaseUrl::Postgres(_), None) => write.clone(),
         };
         if write.get_database_backend() != read.get_database_backend() {
@@ -98,6 +109,8 @@ impl Db {
         Ok(Self {
             write,
             read: ReadPool::new(read),
+            writes: Writes::default(),
+            commits,
             shared,
             writers: Arc::new(Semaphore::new(writers)),
             acquire_timeout: pool.acquire_timeout,
@@ -120,6 +133,11 @@ impl Db {
     /// What a change has failed of: `error`, or why no connection for it could be made.
     pub async fn explain(&self, error: Arc<DbErr>) -> Arc<DbErr> {
         self.reach.reason(&self.write, &error).await.map_or(error, Arc::new)
+    }
+
+    /// Where transactions that write begin.
+    pub fn writer(&self) -> Writer {
+        Writer { db: self.write.clone(), commits: self.commits.clone() }
     }
 
     /// The same with reads that see every change at once: from the database that is written to. On

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use crate::db::{Db, Transaction};
 
 use crate::db::Db;
 
@@ -53,6 +55,7 @@ pub(super) async fn run(db: Db, age: Duration) {
                 Ok(0) => break,
                 Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),
                 Err(error) => {
+                    db.writes.note_failure(&error);
                     tracing::warn!("cannot remove old events of the feed, trying again later: {error}");
                     break;
                 }
@@ -66,9 +69,9 @@ pub(super) async fn run(db: Db, age: Duration) {
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn remove(db: &DatabaseConnection, age: Duration) -> Result<u64, DbErr> {
-    let backend = db.get_database_backend();
-    let txn = db.begin().await?;
+pub async fn remove(db: &Db, age: Duration) -> Result<u64, DbErr> {
+    let txn = Transaction::begin(&db.writer()).await?;
+    let backend = txn.get_database_backend();
     if backend == DbBackend::Postgres {
         let alone = txn.query_one_raw(Statement::from_string(backend, ALONE)).await?;
         if !alone.map_or(Ok(false), |row| row.try_get_by_index(0))? {

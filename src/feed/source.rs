@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use migration::connect;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use sqlx::sqlite::SqlitePoolOptions;
@@ -320,7 +320,7 @@ pub async fn settle(db: &DatabaseConnection) -> Result<bool, DbErr> {
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(false);
     }
-    let txn = db.begin().await?;
+    let txn = migration::begin(db).await?;
     let statement = |sql: &str| Statement::from_string(DbBackend::Postgres, sql);
     // Of several instances that start, one does it.
     let locked = "SELECT id FROM comment_feed FOR UPDATE";

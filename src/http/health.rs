@@ -33,7 +33,7 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The server is to go on, both pools answer, and the schema has all that this program needs.
+/// The server is to go on, both pools answer, changes can be written, and the schema has all that this program needs.
 /// A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
 /// on serving.
 pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) {
@@ -44,6 +44,9 @@ pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) 
     if let Err(error) = health.db.write.ping().await {
         tracing::warn!("not ready: the database does not answer: {error}");
         return refuse("the database does not answer");
+    }
+    if let Some(reason) = health.db.writes.trouble() {
+        return refuse(&format!("the database cannot be written: {reason}"));
     }
     match migration::compare(&health.db.read).await {
         Ok(SchemaState::Current | SchemaState::Ahead(_)) => (StatusCode::OK, "ok\n".to_owned()),

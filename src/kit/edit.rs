@@ -7,8 +7,8 @@ use async_graphql::ID;
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Alias, Expr, LockType, Query, SelectStatement, sea_value_to_json_value};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, IdenStatic,
-    IntoActiveModel, Iterable, ModelTrait, PrimaryKeyTrait, QueryFilter, QuerySelect,
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IdenStatic, IntoActiveModel,
+    Iterable, ModelTrait, PrimaryKeyTrait, QueryFilter, QuerySelect,
 };
 
 use super::constraint::{Constraint, explain};
@@ -18,6 +18,7 @@ use super::load::{Node, Row};
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
 use crate::audit::{self, Changes};
+use crate::db::Transaction;
 
 /// A row of `N`'s table, as it is written.
 pub type Draft<N> = <<N as Row>::Entity as EntityTrait>::ActiveModel;
@@ -176,7 +177,7 @@ fn contents<N: Node>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
 ///
 /// # Errors
 /// `CONFLICT` with their number, under the input's `field`.
-pub async fn refuse_if_used(txn: &DatabaseTransaction, field: &str, used: Vec<References>) -> Result<(), Rejection> {
+pub async fn refuse_if_used(txn: &Transaction, field: &str, used: Vec<References>) -> Result<(), Rejection> {
     let mut found = Vec::new();
     for References { one, many, rows } in used {
         let count = Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(rows, Alias::new("found")).take();

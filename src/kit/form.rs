@@ -13,9 +13,7 @@ pub use async_graphql::MaybeUndefined as Given;
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use sea_orm::sea_query::LockType;
-use sea_orm::{
-    ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value,
-};
+use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value};
 
 use super::id::Id;
 use super::load::Node;
@@ -23,6 +21,7 @@ use super::mutate::Work;
 use super::problem::{Problems, Rejection, UserError};
 use super::scalar::{Date, Money};
 use crate::audit::Changes;
+use crate::db::Transaction;
 
 /// What a column can hold.
 pub trait Storable: Into<Value> + ToString + Clone {
@@ -208,7 +207,7 @@ pub fn path(field: &str) -> String {
 ///
 /// # Errors
 /// What the database answers.
-pub async fn hold<N: Node>(txn: &DatabaseTransaction, id: Id<N>) -> Result<bool, DbErr> {
+pub async fn hold<N: Node>(txn: &Transaction, id: Id<N>) -> Result<bool, DbErr> {
     let row: Option<i32> = N::Entity::find()
         .select_only()
         .column(N::key_column())

@@ -16,10 +16,8 @@ use std::time::Duration;
 
 use async_graphql::{Context, ID, OutputType};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
-use migration::connect;
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
-};
+use migration::connect::{self, Writer};
+use sea_orm::DbErr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +28,7 @@ use super::load::Node;
 use super::problem::{Rejection, UserError};
 use super::wake::Wake;
 use crate::clock;
-use crate::db::Db;
+use crate::db::{Db, Transaction};
 use crate::error::{ApiError, ApiResult, is_stale, is_transient, log_database};
 use crate::idempotency::{Claim, Key, Repeat};
 use crate::policy::{Rule, rule_of};
@@ -43,7 +41,7 @@ pub type Answer<P> = ApiResult<Option<P>>;
 /// A change that is being made: the transaction, the time, and who makes it.
 #[derive(Debug)]
 pub struct Work {
-    txn: DatabaseTransaction,
+    txn: Transaction,
     now: DateTime<Utc>,
     mutation: String,
     rule: Rule,
@@ -52,7 +50,7 @@ pub struct Work {
 
 impl Work {
     /// The transaction, for every statement of the change.
-    pub fn txn(&self) -> &DatabaseTransaction {
+    pub fn txn(&self) -> &Transaction {
         &self.txn
     }
 
@@ -239,8 +237,11 @@ pub async fn mutate_keyed<T: Serialize>(
     let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
     let db = ctx.data_unchecked::<Db>();
     let turn = db.turn_to_write().await?;
-    let outcome = match run(&db.write, &asked, key, work).await {
-        Err(ApiError::Database(error)) => Err(ApiError::Database(db.explain(error).await)),
+    let outcome = match run(&db.writer(), &asked, key, work).await {
+        Err(ApiError::Database(error)) => {
+            db.writes.note_failure(&error);
+            Err(ApiError::Database(db.explain(error).await))
+        }
         other => other,
     };
     drop(turn);
@@ -258,7 +259,7 @@ pub async fn mutate_keyed<T: Serialize>(
 /// # Errors
 /// What is wrong, or what has failed.
 pub async fn run_as_operator<T: Serialize + DeserializeOwned>(
-    db: &DatabaseConnection,
+    db: &Writer,
     mutation: &str,
     work: impl AsyncFn(&Work) -> Result<T, Rejection>,
 ) -> Result<T, Rejection> {
@@ -309,7 +310,7 @@ struct Asked<'a> {
 }
 
 async fn run<T: Serialize>(
-    db: &DatabaseConnection,
+    db: &Writer,
     asked: &Asked<'_>,
     key: Option<Key>,
     work: impl AsyncFn(&Work) -> Result<T, Rejection>,
@@ -318,7 +319,7 @@ async fn run<T: Serialize>(
     let mut tries = 0;
     loop {
         tries += 1;
-        let attempt = match begin(db).await {
+        let attempt = match Transaction::begin(db).await {
             Ok(txn) => {
                 let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
                 attempt(prepared, key.as_ref(), &work).await
@@ -349,13 +350,6 @@ fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
     }
 }
 
-/// One writer at a time: SQLite is asked for the lock at once, since it refuses one that has read
-/// before.
-async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-    db.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
-}
-
 /// # Errors
 /// `Database` is not logged yet.
 async fn attempt<T: Serialize>(
@@ -377,7 +371,7 @@ async fn attempt<T: Serialize>(
     }
     // What is refused must leave nothing behind but its reasons.
     let Work { txn, now, mutation, rule, viewer } = prepared;
-    let inner = Work { txn: txn.begin().await.map_err(unlogged)?, now, mutation, rule, viewer };
+    let inner = Work { txn: txn.begin_savepoint().await.map_err(unlogged)?, now, mutation, rule, viewer };
     let ending = finish(work(&inner).await)?;
     match ending {
         Ending::Done(_) => commit(inner.txn).await?,
@@ -388,11 +382,11 @@ async fn attempt<T: Serialize>(
     Ok(Outcome { ending, repeated: false })
 }
 
-async fn commit(txn: DatabaseTransaction) -> ApiResult<()> {
+async fn commit(txn: Transaction) -> ApiResult<()> {
     txn.commit().await.map_err(unlogged)
 }
 
-async fn roll_back(txn: DatabaseTransaction) {
+async fn roll_back(txn: Transaction) {
     if let Err(error) = txn.rollback().await {
         // Nothing was to be kept; the connection is not used again.
         tracing::debug!("a transaction could not be rolled back: {error}");

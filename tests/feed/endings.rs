@@ -36,8 +36,8 @@ async fn cursors_of_removed_events_expire(backend: Backend) {
         }
     };
     db.execute_unprepared(old).await.unwrap();
-    assert_eq!(remove_old_events(&instance.db.write, Duration::from_secs(3_600)).await.unwrap(), 2);
-    assert_eq!(remove_old_events(&instance.db.write, Duration::from_secs(3_600)).await.unwrap(), 0);
+    assert_eq!(remove_old_events(&instance.db, Duration::from_secs(3_600)).await.unwrap(), 2);
+    assert_eq!(remove_old_events(&instance.db, Duration::from_secs(3_600)).await.unwrap(), 0);
     // Another instance, which has none of it in memory. The times in the cursors are those before.
     let fresh = Instance::start(&database.url).await;
     let position = fresh.ask("{ commentCursor }").await["commentCursor"].clone();

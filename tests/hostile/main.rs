@@ -13,6 +13,7 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+<<<<<<< HEAD
 mod ask;
 mod documents;
 mod honest;
@@ -23,3 +24,11 @@ mod open_files;
 mod schema_changes;
 mod usage;
 mod variables;
+=======
+mod disk;
+mod honest;
+mod rollback;
+mod site;
+mod usage;
+mod volume;
+>>>>>>> db

@@ -1,0 +1,66 @@
+//! Beginning a transaction that writes, so that nothing of it stays behind whatever becomes of its caller.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sea_orm_migration::sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sqlx::{PgConnection, Row as _};
+
+/// Begins a transaction. On SQLite it takes the lock of writers at once: SQLite refuses it to a transaction that
+/// has read before.
+///
+/// # Errors
+/// The database cannot be reached, or another process holds the lock.
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+    let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+    let mut begun = Beginning { ended: false };
+    let txn = db.begin_with_options(options).await;
+    begun.ended = true;
+    txn
+}
+
+/// A `BEGIN` that is under way. sqlx-postgres 0.9 forgets one whose caller goes away before the answer: the
+/// connection returns to its pool within a transaction that nobody ends.
+struct Beginning {
+    ended: bool,
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        if !self.ended {
+            ABANDONED_MS.store(now_ms(), Ordering::Release);
+        }
+    }
+}
+
+/// When a `BEGIN` was abandoned last; 0 for never.
+static ABANDONED_MS: AtomicU64 = AtomicU64::new(0);
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// For how long connections are examined afterwards. That of the abandoned `BEGIN` is released at once.
+const SUSPICION: Duration = Duration::from_secs(10);
+
+fn now_ms() -> u64 {
+    // Never 0.
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Whether a connection that is released may be used again: it is in no transaction, neither by the driver's count
+/// nor, if a `BEGIN` was abandoned lately, by the server's.
+pub(crate) async fn is_reusable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    if sqlx::Connection::is_in_transaction(connection) {
+        return Ok(false);
+    }
+    let abandoned = ABANDONED_MS.load(Ordering::Acquire);
+    if abandoned == 0 || Duration::from_millis(now_ms() - abandoned) > SUSPICION {
+        return Ok(true);
+    }
+    // A statement of its own begins its transaction. Not prepared: then there would be two moments.
+    let row = sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?;
+    row.try_get(0)
+}

@@ -1,0 +1,79 @@
+//! What a PostgreSQL role needs to serve: checked at the start, not found out by users.
+
+use anyhow::{Context, bail};
+use migration::connect::{Access, DatabaseUrl};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+
+/// The tables that the server names, and what it does to them. What triggers do needs no rights of whoever sets
+/// them off. Rows are locked by whoever may update them.
+pub const NEEDED: &[(&str, &[&str])] = &[
+    ("audit_log", &["SELECT", "INSERT"]),
+    ("awards", CHANGED),
+    ("cinema_online", CHANGED),
+    ("cinema_online_movie_presence", CHANGED),
+    ("cinema_titles", &["SELECT"]),
+    ("comment_events", &["SELECT", "DELETE"]),
+    ("comment_feed", &["SELECT", "UPDATE"]),
+    ("comment_tombstones", &["SELECT", "INSERT"]),
+    ("comments", CHANGED),
+    ("film_award_nominations_registry", CHANGED),
+    ("film_award_registry", CHANGED),
+    ("idempotency_keys", CHANGED),
+    ("movie_staff_m2m", CHANGED),
+    ("movie_tags", &["SELECT"]),
+    ("movie_titles", &["SELECT"]),
+    ("movies", CHANGED),
+    ("person_names", &["SELECT"]),
+    ("person_position", CHANGED),
+    ("persons", CHANGED),
+    ("publication_tags", &["SELECT"]),
+    ("publication_titles", &["SELECT"]),
+    ("publication_words", &["SELECT"]),
+    ("publications", CHANGED),
+    ("publications_category", CHANGED),
+    ("rating_totals", &["SELECT"]),
+    ("seaql_migrations", &["SELECT"]),
+    ("seeding_steps", &["SELECT"]),
+    ("sessions", CHANGED),
+    ("tags", CHANGED),
+    ("user_movie_orders", &["SELECT", "INSERT"]),
+    ("user_roles", CHANGED),
+    ("users", &["SELECT", "INSERT", "UPDATE"]),
+    ("users_rating", CHANGED),
+];
+
+const CHANGED: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+/// The tables, each with the rights that are missing there, and who it is that lacks them.
+const MISSING: &str = "
+    SELECT current_user::text, needed.name, string_agg(needed.privilege, ', ' ORDER BY needed.place)
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS needed (name, privilege, place)
+    WHERE NOT coalesce(has_table_privilege(to_regclass(needed.name), needed.privilege), false)
+    GROUP BY needed.name ORDER BY needed.name";
+
+/// Passes if the connection's role may do to the tables what the server does, or read them where it only reads.
+///
+/// # Errors
+/// The statements that give it what is missing.
+pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -> anyhow::Result<()> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let needed = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
+    let needed = needed.filter(|(_, right)| access == Access::Write || *right == "SELECT");
+    let (tables, rights): (Vec<_>, Vec<_>) = needed.map(|(table, right)| (table.to_owned(), right.to_owned())).unzip();
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, MISSING, [tables.into(), rights.into()]);
+    let read = async {
+        let mut grants = Vec::new();
+        for row in db.query_all_raw(statement).await? {
+            let (role, table, rights): (String, String, String) = row.try_get_many_by_index()?;
+            grants.push(format!("GRANT {rights} ON {table} TO {role:?};"));
+        }
+        Ok::<_, sea_orm::DbErr>(grants)
+    };
+    let grants = read.await.with_context(|| format!("cannot read the rights on the {url}"))?;
+    if !grants.is_empty() {
+        bail!("this user of the {url} lacks rights; let the owner of its tables run: {}", grants.join(" "));
+    }
+    Ok(())
+}
