@@ -19,6 +19,7 @@ use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
 use crate::feed::{self, Feed};
 use crate::http::{self, Health};
+use crate::kit::mutate::Writes;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::{metrics, schema, upkeep};
 
@@ -36,6 +37,7 @@ pub struct Application {
     operations: Option<TcpListener>,
     introspection: bool,
     accounts: Accounts,
+    writes: Writes,
     sessions: Sessions,
     transport: http::Settings,
     grace: Duration,
@@ -90,7 +92,7 @@ impl Application {
             metrics: operations.is_none(),
         };
         let accounts = args.accounts.open()?;
-        let sessions = Sessions::new(db.fresh().read, db.write.clone(), args.accounts.session_lifetime());
+        let sessions = Sessions::new(db.fresh().read, db.write.clone(), &accounts);
         Ok(Self {
             db,
             feed,
@@ -98,6 +100,7 @@ impl Application {
             operations,
             introspection: args.introspection(),
             accounts,
+            writes: args.accounts.writes(),
             sessions,
             transport,
             grace,
@@ -134,7 +137,7 @@ impl Application {
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
-        let engine = schema::build(self.db.clone(), &self.feed, &self.accounts, self.introspection);
+        let engine = schema::build(self.db.clone(), &self.feed, &self.accounts, &self.writes, self.introspection);
         let services = http::Services {
             subscribe: Arc::new(feed::Shared::new(engine.clone(), Arc::clone(&self.feed.hub), schema::PERSONAL)),
             authenticate: Arc::new(self.sessions),
@@ -143,11 +146,11 @@ impl Application {
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
         let upkeep = upkeep::run(self.db.write.clone(), upkeep::FIRST);
-        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
+        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
-        let serve = http::serve(self.listener, router, &self.transport.limits, async move {
+        let serve = http::serve(self.listener, router, &self.transport, async move {
             stop.await;
             health.stop();
             hub.stop();
@@ -182,9 +185,9 @@ async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<Tcp
 }
 
 /// Serves operators, if they have an address; never ends by itself.
-async fn serve_operations(listener: Option<TcpListener>, router: Router, limits: &http::Limits) {
+async fn serve_operations(listener: Option<TcpListener>, router: Router, settings: &http::Settings) {
     match listener {
-        Some(listener) => http::serve(listener, router, limits, std::future::pending()).await,
+        Some(listener) => http::serve(listener, router, settings, std::future::pending()).await,
         None => std::future::pending().await,
     }
 }

@@ -14,7 +14,7 @@
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
 //! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts, [`quota`]
-//! shares among clients what is bounded.
+//! shares among clients what is bounded, [`rate`] counts what they may do so many times in a while.
 
 pub mod account;
 pub mod app;
@@ -40,6 +40,7 @@ pub mod person;
 pub mod policy;
 pub mod publication;
 pub mod quota;
+pub mod rate;
 pub mod rating;
 pub mod schema;
 pub mod search;

@@ -14,6 +14,7 @@ use super::refusal::Refusal;
 use super::subscribe::{End, Payload, Payloads, ResumeFrom};
 use super::{request, respond};
 use crate::metrics::Listening;
+use crate::quota::Share;
 use crate::viewer::{Caller, Viewer};
 
 /// What is asked, by whom, and in which way.
@@ -36,8 +37,17 @@ pub(super) struct Ask {
 pub(super) enum Begun {
     /// A query or a mutation, which is done.
     One(Box<Outcome>),
-    /// A subscription, by whom.
-    Many(Payloads, Option<Viewer>),
+    /// A subscription.
+    Many(Listens),
+}
+
+/// A subscription that listens.
+pub(super) struct Listens {
+    pub(super) payloads: Payloads,
+    /// By whom.
+    pub(super) viewer: Option<Viewer>,
+    /// What it has of what clients share.
+    pub(super) shares: [Share; 2],
 }
 
 /// What happens to an operation, one after the other.
@@ -65,7 +75,7 @@ pub(super) struct Running(State);
 
 enum State {
     Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
-    Listening(Payloads, Listening),
+    Listening(Payloads, Listening, [Share; 2]),
     Last(Step),
     Over,
 }
@@ -75,8 +85,8 @@ impl Running {
         Self(State::Beginning(beginning))
     }
 
-    pub(super) fn listen(payloads: Payloads) -> Self {
-        Self(State::Listening(payloads, Listening::begin()))
+    pub(super) fn listen(payloads: Payloads, shares: [Share; 2]) -> Self {
+        Self(State::Listening(payloads, Listening::begin(), shares))
     }
 
     /// Says the last thing.
@@ -94,8 +104,8 @@ impl Running {
                 }
                 None => self.end(Step::Refused(outcome.errors)),
             },
-            Ok(Begun::Many(payloads, _)) => {
-                *self = Self::listen(payloads);
+            Ok(Begun::Many(Listens { payloads, shares, .. })) => {
+                *self = Self::listen(payloads, shares);
                 Step::Listening
             }
             Err(refusal) => {
@@ -122,7 +132,7 @@ impl Running {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         match &mut self.0 {
             State::Beginning(beginning) => beginning.as_mut().poll(cx).map(|begun| Some(self.begun(begun))),
-            State::Listening(payloads, _) => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
+            State::Listening(payloads, ..) => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
             State::Last(_) => match std::mem::replace(&mut self.0, State::Over) {
                 State::Last(last) => Poll::Ready(Some(last)),
                 _ => Poll::Ready(None),

@@ -1,4 +1,5 @@
-//! Accepts connections, as many as allowed, and ends those that take too long to say what they want.
+//! Accepts connections, as many as allowed in all and from one address, and ends those that take too long to say
+//! what they want.
 
 use std::future::Future;
 use std::io;
@@ -17,10 +18,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::Settings;
 use super::caller::Peer;
-use super::limits::Limits;
 use super::stall::Impatient;
 use crate::metrics;
+use crate::quota::Share;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -30,7 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` resolves, then until the running requests are answered and the WebSockets and
 /// event streams are closed.
-pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, stop: impl Future<Output = ()>) {
+    let Settings { limits, trusted_proxies, .. } = settings;
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())
@@ -41,6 +44,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
     let service = TowerToHyperService::new(router);
     let connections_max = u32::try_from(limits.limit_connections).unwrap_or(u32::MAX);
     let room = Arc::new(Semaphore::new(connections_max as usize));
+    let shares = limits.connections();
     let (stopping, _) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
@@ -59,8 +63,15 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
+        // A proxy has the connections of many clients.
+        let is_proxy = trusted_proxies.iter().any(|network| network.contains(&peer.ip().to_canonical()));
+        let share = if is_proxy { None } else { Some(shares.take(peer.ip(), 1)) };
+        let Ok(share) = share.transpose() else {
+            metrics::count_limit("limit-connections-per-client");
+            continue;
+        };
         let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout()));
-        let link = Link(Arc::new(Linked { stopping: stopping.subscribe(), _permit: permit }));
+        let link = Link(Arc::new(Linked { stopping: stopping.subscribe(), _permit: permit, _share: share }));
         let service = FromPeer { service: service.clone(), peer: Peer(peer), link };
         let connection = server.serve_connection(stream, service).with_upgrades();
         let mut stopping = stopping.subscribe();
@@ -96,6 +107,8 @@ struct Linked {
     stopping: watch::Receiver<()>,
     /// The connection counts as long as anything of it is there.
     _permit: Option<OwnedSemaphorePermit>,
+    /// The client's part; a trusted proxy needs none.
+    _share: Option<Share>,
 }
 
 impl Link {
