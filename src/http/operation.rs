@@ -73,9 +73,15 @@ pub(super) enum Step {
 /// An operation that goes on.
 pub(super) struct Running(State);
 
+/// What a subscription has as long as it listens.
+struct Held {
+    _counted: Listening,
+    _shares: [Share; 2],
+}
+
 enum State {
     Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
-    Listening(Payloads, Listening, [Share; 2]),
+    Listening { payloads: Payloads, _held: Held },
     Last(Step),
     Over,
 }
@@ -86,7 +92,7 @@ impl Running {
     }
 
     pub(super) fn listen(payloads: Payloads, shares: [Share; 2]) -> Self {
-        Self(State::Listening(payloads, Listening::begin(), shares))
+        Self(State::Listening { payloads, _held: Held { _counted: Listening::begin(), _shares: shares } })
     }
 
     /// Says the last thing.
@@ -132,7 +138,7 @@ impl Running {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         match &mut self.0 {
             State::Beginning(beginning) => beginning.as_mut().poll(cx).map(|begun| Some(self.begun(begun))),
-            State::Listening(payloads, ..) => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
+            State::Listening { payloads, .. } => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
             State::Last(_) => match std::mem::replace(&mut self.0, State::Over) {
                 State::Last(last) => Poll::Ready(Some(last)),
                 _ => Poll::Ready(None),

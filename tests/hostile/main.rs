@@ -14,4 +14,7 @@ mod support;
 mod process;
 
 mod honest;
+mod log_ins;
+mod shares;
+mod stranger;
 mod usage;
