@@ -96,8 +96,11 @@ struct Instance {
 impl Instance {
     async fn start(url: &str) -> Self {
         let line = ["kinoteka", "--database-url", url, "--listen", "127.0.0.1:0", "--limit-sockets", "20000"];
-        let more = ["--limit-sockets-per-client", "20000", "--shutdown-grace-ms", "1000", "--log-filter", "warn"];
-        let cli = Cli::try_parse_from(line.iter().chain(&more)).unwrap();
+        // All clients of a benchmark have one address.
+        let more = ["--limit-sockets-per-client", "20000", "--limit-connections-per-client", "20000"];
+        let subscriptions = ["--limit-subscriptions-per-client", "20000", "--limit-subscribed-complexity-per-client"];
+        let rest = ["1000000000", "--shutdown-grace-ms", "1000", "--log-filter", "warn"];
+        let cli = Cli::try_parse_from(line.iter().chain(&more).chain(&subscriptions).chain(&rest)).unwrap();
         let application = Application::build(&cli.serve, None).await.unwrap();
         let address = application.address().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -13,6 +13,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader as LineReader};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +33,7 @@ const CLIENTS: [u32; 3] = [1, 8, 32];
 const USERS: u32 = 1_000;
 const MOVIES: u32 = 1_000;
 const PASSWORD: &str = "tram number 47";
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What the server's own statements come down to.
 const BARE: [(&str, &str); 2] = [
@@ -86,7 +88,7 @@ async fn main() {
 }
 
 async fn fill(db: &DatabaseConnection) {
-    let turn = Passwords::new(19_456, 2, 1, 0).unwrap().turn().await.unwrap();
+    let turn = Passwords::new(19_456, 2, 1, 0, 0).unwrap().turn(HERE).await.unwrap();
     let hash = turn.hash(PASSWORD).await.unwrap();
     for statement in [
         format!("INSERT INTO movies (title, duration) SELECT 'Фильм ' || i, 90 FROM generate_series(1, {MOVIES}) AS i"),
@@ -117,6 +119,7 @@ impl Kinoteka {
     fn start(url: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kinoteka"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--database-connections", "32"])
+            .args(["--mutations-per-user", "1000000000", "--passwords-waiting-per-client", "64"])
             .args(["--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn", "--database-url", url])
             .stderr(Stdio::piped())
             .spawn()
@@ -238,13 +241,13 @@ fn pgbench(url: &str, script: &str, clients: u32, seconds: u64) -> f64 {
 
 /// Passwords verified a second, as many at once as the server lets run.
 async fn argon2(length: Duration) -> f64 {
-    let at_once = (std::thread::available_parallelism().unwrap().get() / 2).max(1);
-    let passwords = Passwords::new(19_456, 2, at_once, 0).unwrap();
-    let hash = passwords.turn().await.unwrap().hash(PASSWORD).await.unwrap();
+    let at_once = (std::thread::available_parallelism().unwrap().get() as u64 / 2).max(1);
+    let passwords = Passwords::new(19_456, 2, at_once, 0, 0).unwrap();
+    let hash = passwords.turn(HERE).await.unwrap().hash(PASSWORD).await.unwrap();
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..at_once {
-        let (turn, hash) = (passwords.turn().await.unwrap(), hash.clone());
+        let (turn, hash) = (passwords.turn(HERE).await.unwrap(), hash.clone());
         tasks.spawn(async move {
             let mut done = 0_u32;
             while started.elapsed() < length {

@@ -51,7 +51,7 @@ async fn main() {
     let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
     let db = Db::open(&url, None, cli.serve.pool(), timeouts, None).await.unwrap();
     let feed = Feed::start(&db, cli.serve.feed()).await.unwrap();
-    let engine = schema::build(db, &feed, &cli.serve.accounts.open().unwrap(), true);
+    let engine = schema::build(db, &feed, &cli.serve.accounts.open().unwrap(), &cli.serve.accounts.writes(), true);
     let stock = serve(Router::new().route("/graphql", post_service(GraphQL::new(engine)))).await;
     let ready = || async { ([("content-type", "application/json")], READY) };
     let bare = serve(Router::new().route("/graphql", post(ready))).await;

@@ -19,6 +19,7 @@ use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
 use crate::feed::{self, Feed};
 use crate::http::{self, Health};
+use crate::kit::mutate::WriteRates;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::{metrics, open_files, schema, upkeep};
 
@@ -36,6 +37,7 @@ pub struct Application {
     operations: Option<TcpListener>,
     introspection: bool,
     accounts: Accounts,
+    writes: WriteRates,
     sessions: Sessions,
     transport: http::Settings,
     grace: Duration,
@@ -91,7 +93,7 @@ impl Application {
             metrics: operations.is_none(),
         };
         let accounts = args.accounts.open()?;
-        let sessions = Sessions::new(&db, args.accounts.session_lifetime());
+        let sessions = Sessions::new(&db, &accounts);
         Ok(Self {
             db,
             feed,
@@ -99,6 +101,7 @@ impl Application {
             operations,
             introspection: args.introspection(),
             accounts,
+            writes: args.accounts.writes(),
             sessions,
             transport,
             grace,
@@ -135,7 +138,7 @@ impl Application {
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
-        let engine = schema::build(self.db.clone(), &self.feed, &self.accounts, self.introspection);
+        let engine = schema::build(self.db.clone(), &self.feed, &self.accounts, &self.writes, self.introspection);
         let services = http::Services {
             subscribe: Arc::new(feed::Shared::new(engine.clone(), Arc::clone(&self.feed.hub), schema::PERSONAL)),
             authenticate: Arc::new(self.sessions),
@@ -145,11 +148,11 @@ impl Application {
             .context("the schema's definition cannot be read")?;
         let upkeep = upkeep::run(self.db.clone(), upkeep::FIRST);
         let trial = upkeep::try_to_write(self.db.clone());
-        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
+        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
-        let serve = http::serve(self.listener, router, &self.transport.limits, async move {
+        let serve = http::serve(self.listener, router, &self.transport, async move {
             stop.await;
             health.stop();
             hub.stop();
@@ -185,9 +188,9 @@ async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<Tcp
 }
 
 /// Serves operators, if they have an address; never ends by itself.
-async fn serve_operations(listener: Option<TcpListener>, router: Router, limits: &http::Limits) {
+async fn serve_operations(listener: Option<TcpListener>, router: Router, settings: &http::Settings) {
     match listener {
-        Some(listener) => http::serve(listener, router, limits, std::future::pending()).await,
+        Some(listener) => http::serve(listener, router, settings, std::future::pending()).await,
         None => std::future::pending().await,
     }
 }

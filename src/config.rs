@@ -10,10 +10,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use migration::connect::{DatabaseUrl, PoolSettings};
 
-use crate::account::{Accounts, Passwords, Throttle};
+use crate::account::{Accounts, Passwords, SessionChanges, Throttle};
 use crate::db;
 use crate::feed;
 use crate::http::{Limits, Origin};
+use crate::kit::mutate::WriteRates;
+use crate::rate::{self, Rate};
 use crate::telemetry::LogFormat;
 use crate::viewer::Role;
 
@@ -316,6 +318,27 @@ pub struct AccountArgs {
     #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING", value_name = "N", default_value_t = 64)]
     pub passwords_waiting: u16,
 
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING_PER_CLIENT", value_name = "N", default_value_t = 16)]
+    pub passwords_waiting_per_client: u16,
+
+    /// Sign-ups from one client's network address in an hour, whatever becomes of them.
+    #[arg(long, env = "KINOTEKA_SIGNUPS_PER_ADDRESS", value_name = "N", default_value_t = 30,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub signups_per_address: u32,
+
+    /// Mutations of one user in a minute. Without a session, of one client's network address. Editors and admins
+    /// have no limit.
+    #[arg(long, env = "KINOTEKA_MUTATIONS_PER_USER", value_name = "N", default_value_t = 600,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub mutations_per_user: u32,
+
+    /// Idempotency keys of one user in an hour that were not sent before. Without a session, of one client's network
+    /// address. Editors and admins have no limit.
+    #[arg(long, env = "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER", value_name = "N", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub idempotency_keys_per_user: u32,
+
     /// Failed log-ins to an account from an address in 15 minutes; ten times as many to an account
     /// from all addresses, and from an address to all accounts.
     #[arg(long, env = "KINOTEKA_LOGIN_FAILURES", value_name = "N", default_value_t = 10,
@@ -340,12 +363,13 @@ pub struct HashArgs {
 }
 
 impl HashArgs {
-    /// Hashes `at_once` passwords at the same time, while as many as `waiting` wait.
+    /// Hashes `at_once` passwords at the same time, while as many as `waiting` wait, and of one client
+    /// `waiting_per_client`.
     ///
     /// # Errors
     /// argon2id refuses the settings.
-    pub fn open(&self, at_once: usize, waiting: usize) -> anyhow::Result<Passwords> {
-        Passwords::new(self.password_memory_kib, self.password_passes, at_once, waiting)
+    pub fn open(&self, at_once: u64, waiting: u64, waiting_per_client: u64) -> anyhow::Result<Passwords> {
+        Passwords::new(self.password_memory_kib, self.password_passes, at_once, waiting, waiting_per_client)
             .context("--password-memory-kib, --password-passes")
     }
 }
@@ -357,16 +381,23 @@ impl AccountArgs {
     /// Passwords cannot be hashed so.
     pub fn open(&self) -> anyhow::Result<Accounts> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let at_once = self.passwords_at_once.map_or((processors / 2).max(1), usize::from);
-        let waiting = usize::from(self.passwords_waiting);
-        let passwords = self.hashing.open(at_once, waiting)?;
+        let at_once = self.passwords_at_once.map_or((processors as u64 / 2).max(1), u64::from);
+        let waiting = u64::from(self.passwords_waiting);
+        let passwords = self.hashing.open(at_once, waiting, self.passwords_waiting_per_client.into())?;
         let throttle = Throttle::new(self.login_failures);
-        Ok(Accounts { passwords, throttle, session_lifetime: self.session_lifetime() })
+        let names = rate::Names { limit: "signups-per-address", too_many: "too many sign-ups from your address" };
+        let signups = Rate::new(names, self.signups_per_address, Duration::from_secs(3_600));
+        let session_lifetime = TimeDelta::hours(i64::from(self.session_hours));
+        Ok(Accounts { passwords, throttle, signups, session_lifetime, session_changes: SessionChanges::default() })
     }
 
-    /// How long a session lives after it was last seen.
-    pub fn session_lifetime(&self) -> TimeDelta {
-        TimeDelta::hours(i64::from(self.session_hours))
+    /// How much users may change.
+    pub fn writes(&self) -> WriteRates {
+        let names = rate::Names { limit: "mutations-per-user", too_many: "too many mutations" };
+        let mutations = Rate::new(names, self.mutations_per_user, Duration::from_secs(60));
+        let names = rate::Names { limit: "idempotency-keys-per-user", too_many: "too many new idempotency keys" };
+        let keys = Rate::new(names, self.idempotency_keys_per_user, Duration::from_secs(3_600));
+        WriteRates { mutations, keys }
     }
 }
 

@@ -40,6 +40,10 @@ pub enum ApiError {
     RateLimited {
         /// What is limited, as a sentence's beginning: "too many failed tries".
         what: &'static str,
+        /// The flag of the limit, without dashes before it.
+        limit: &'static str,
+        /// Its value.
+        max: u64,
         /// After how many seconds it is worth trying again.
         retry_after_s: u64,
     },
@@ -90,7 +94,7 @@ impl ApiError {
                 ("UNAUTHENTICATED", "the token is unknown, expired or revoked; log in again".to_owned())
             }
             Self::Forbidden(message) => ("FORBIDDEN", (*message).to_owned()),
-            Self::RateLimited { what, retry_after_s } => {
+            Self::RateLimited { what, retry_after_s, .. } => {
                 ("RATE_LIMITED", format!("{what}; try again in {retry_after_s} seconds"))
             }
             Self::Busy(reason) => ("UNAVAILABLE", format!("{reason}; try again")),
@@ -309,7 +313,11 @@ impl From<ApiError> for async_graphql::Error {
             extensions.set("code", code);
             match &error {
                 ApiError::BadInput { field, .. } => extensions.set("field", field.as_str()),
-                ApiError::RateLimited { retry_after_s, .. } => extensions.set("retryAfterSeconds", *retry_after_s),
+                ApiError::RateLimited { limit, max, retry_after_s, .. } => {
+                    extensions.set("limit", *limit);
+                    extensions.set("max", *max);
+                    extensions.set("retryAfterSeconds", *retry_after_s);
+                }
                 _ => {}
             }
             if code == "INTERNAL"

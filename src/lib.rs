@@ -14,7 +14,8 @@
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
 //! results what the GraphQL specification says, [`telemetry`] logs by [`log`], [`metrics`] counts, [`quota`]
-//! shares among clients what is bounded, [`open_files`] leaves the database its files.
+//! shares among clients what is bounded, [`rate`] counts what they may do so many times in a while, [`open_files`]
+//! leaves the database its files.
 
 pub mod account;
 pub mod app;
@@ -42,6 +43,7 @@ pub mod person;
 pub mod policy;
 pub mod publication;
 pub mod quota;
+pub mod rate;
 pub mod rating;
 pub mod schema;
 pub mod search;

@@ -144,7 +144,7 @@ async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs)
     let given = read_password()?;
     let password = given.clone().unwrap_or_else(operator::make_password);
     let db = open_current(database).await?;
-    operator::reset_password(&db, &hashing.open(1, 0)?, user, &password).await?;
+    operator::reset_password(&db, &hashing.open(1, 0, 0)?, user, &password).await?;
     match given {
         Some(_) => tell(&format!("{user} has the new password; all sessions have ended")),
         None => print(&format!("{password}\n")).context("the password is a new one that nobody knows, set another")?,

@@ -1,6 +1,6 @@
 //! Who may do what: one line a mutation, and nowhere else.
 //!
-//! [`Guarded`] asks before a mutation's arguments are even read. What depends on whose object it is
+//! [`Guarded`] asks before a mutation's arguments are even read, and counts how much each user changes. What depends on whose object it is
 //! can only be asked once the object is known: `Work::may_change` does, by the same line.
 
 use std::borrow::Cow;
@@ -14,6 +14,7 @@ use async_graphql::{
 
 use crate::error::{ApiError, ApiResult};
 use crate::kit::ContextExt;
+use crate::kit::mutate::WriteRates;
 use crate::viewer::{Role, Viewer};
 
 /// Who may call a mutation.
@@ -151,6 +152,7 @@ pub struct Guarded<M>(M);
 impl<M: ContainerType> ContainerType for Guarded<M> {
     async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
         let admitted = rule_of(&ctx.item.node.name.node).and_then(|rule| rule.admit(ctx.viewer()));
+        let admitted = admitted.and_then(|()| WriteRates::admit(ctx));
         if let Err(error) = admitted {
             let error = async_graphql::Error::from(error).into_server_error(ctx.item.pos);
             return Err(ctx.set_error_path(error));

@@ -19,6 +19,7 @@ use crate::feed::Feed;
 use crate::kit::batch;
 use crate::kit::kept::Kept;
 use crate::kit::load::{Reader, new_loader};
+use crate::kit::mutate::WriteRates;
 use crate::movie::{MovieMutation, MovieQuery};
 use crate::node::NodeQuery;
 use crate::order::OrderMutation;
@@ -147,7 +148,7 @@ const RECURSION_MAX: usize = 64;
 
 /// The schema over open databases.
 #[expect(clippy::expect_used, reason = "async-graphql parses the SDL that it has written")]
-pub fn build(db: Db, feed: &Feed, accounts: &Accounts, introspection: bool) -> Engine {
+pub fn build(db: Db, feed: &Feed, accounts: &Accounts, writes: &WriteRates, introspection: bool) -> Engine {
     let kept = Arc::new(Kept::default());
     let loader = Arc::new(new_loader(db.read.clone(), Some(Arc::clone(&kept))));
     let fresh = db.fresh();
@@ -160,6 +161,7 @@ pub fn build(db: Db, feed: &Feed, accounts: &Accounts, introspection: bool) -> E
             .data(Arc::clone(&feed.hub))
             .data(feed.wake.clone())
             .data(accounts.clone())
+            .data(writes.clone())
             .limit_recursive_depth(RECURSION_MAX);
         if introspection { builder } else { builder.disable_introspection().disable_suggestions() }
     };

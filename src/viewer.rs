@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use async_graphql::Enum;
 use async_graphql::futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use crate::error::ApiResult;
 
@@ -68,4 +69,8 @@ pub trait Authenticate: Send + Sync {
     /// # Errors
     /// `Unauthenticated` for one that is unknown or expired.
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
+
+    /// Changes when it has to be asked again at once whether this viewer is still who they were: a session of theirs
+    /// has ended on this instance, or their role has changed.
+    fn watch(&self, viewer: Viewer) -> watch::Receiver<()>;
 }

@@ -150,7 +150,9 @@ pub async fn open_timed(
         DatabaseUrl::Sqlite(options) => {
             let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
             match access {
-                Access::Write => open_sqlite_writer(url, options, pool, statement_timeout).await.map(|writer| writer.db),
+                Access::Write => {
+                    open_sqlite_writer(url, options, pool, statement_timeout).await.map(|writer| writer.db)
+                }
                 Access::Read => open_sqlite_reader(url, options, pool, statement_timeout).await,
             }
         }

@@ -13,13 +13,14 @@ use sha2::{Digest, Sha256};
 use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput, UpdateProfileInput};
 use super::password::{self, Passwords, Turn};
 use super::service;
-use super::session::{NewSession, Token};
+use super::session::{NewSession, SessionChanges, Token};
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
 use crate::idempotency::Repeat;
 use crate::kit::form::{Given, path};
 use crate::kit::mutate::{Ending, Outcome, mutate_keyed};
 use crate::kit::{ContextExt, Problems, Rejection, UserError, UserErrorCode, Work};
+use crate::rate::{Rate, Who};
 use crate::viewer::{Viewer, network};
 
 /// What log-ins need beside the database: in the schema's data. Cloning is cheap.
@@ -29,14 +30,25 @@ pub struct Accounts {
     pub passwords: Passwords,
     /// Counts failures.
     pub throttle: Throttle,
+    /// Counts sign-ups by address.
+    pub signups: Rate,
     /// How long a session lives after it was last seen.
     pub session_lifetime: TimeDelta,
+    /// Tells of sessions that have ended.
+    pub session_changes: SessionChanges,
 }
 
 impl Accounts {
     /// Those of the server.
     pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
         ctx.data_unchecked()
+    }
+
+    /// Tells whatever the viewer has open that a session of theirs may have ended.
+    pub(super) fn tell_changed(ctx: &Context<'_>) {
+        if let Some(viewer) = ctx.viewer() {
+            Self::of(ctx).session_changes.tell(viewer.user);
+        }
     }
 
     /// The new password's hash, unless it is unusable, and what makes a sign-up the same.
@@ -54,17 +66,18 @@ impl Accounts {
             // Nothing is changed: there is nothing to keep.
             return Ok((None, Repeat::Never));
         }
-        let turn = self.passwords.turn().await?;
+        let turn = self.passwords.turn(address(ctx)).await?;
         let hash = turn.hash(&input.password).await?;
         Ok((Some(hash), same(ctx, &turn, &[("password", &input.password)]).await?))
     }
 
-    /// What is taken already must not be found out by trying: sign-ups that were refused for that count
-    /// like failed log-ins to an account of the address' own.
+    /// Counts a sign-up, whatever becomes of it. What is taken already must not be found out by trying: sign-ups that
+    /// were refused for that count like failed log-ins to an account of the address' own.
     ///
     /// # Errors
     /// There were too many.
     pub(super) fn check_sign_up(&self, ctx: &Context<'_>) -> ApiResult<()> {
+        self.signups.take(Who::Address(network(address(ctx))), Instant::now())?;
         // Not yet counted: many may sign up at once.
         self.admit_sign_up(ctx).map(|tried| tried.forget(Instant::now()))
     }
@@ -108,7 +121,7 @@ pub async fn log_in(ctx: &Context<'_>, input: &LogInInput) -> ApiResult<(Outcome
 }
 
 async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &str) -> ApiResult<(Outcome, Token)> {
-    let turn = accounts.passwords.turn().await?;
+    let turn = accounts.passwords.turn(address(ctx)).await?;
     let known = find(ctx, login).await?;
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
@@ -125,6 +138,8 @@ async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &
         service::log_in(work, &change, &new).await
     })
     .await?;
+    // The oldest session may have made room.
+    accounts.session_changes.tell(user);
     Ok((outcome, token))
 }
 
@@ -161,7 +176,7 @@ pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> 
     let names = names_of(ctx, viewer(ctx)?.user).await?;
     let mut problems = Problems::new();
     service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
-    let turn = Accounts::of(ctx).passwords.turn().await?;
+    let turn = Accounts::of(ctx).passwords.turn(address(ctx)).await?;
     let new = if problems.count() == 0 { turn.hash(&input.new_password).await? } else { password::UNUSABLE.to_owned() };
     let secrets = [("currentPassword", input.current_password.as_str()), ("newPassword", &input.new_password)];
     let repeat = same(ctx, &turn, &secrets).await?;
@@ -187,7 +202,7 @@ pub async fn update_profile(ctx: &Context<'_>, input: UpdateProfileInput) -> Api
         .await;
     };
     refuse_throttled(ctx)?;
-    let turn = Accounts::of(ctx).passwords.turn().await?;
+    let turn = Accounts::of(ctx).passwords.turn(address(ctx)).await?;
     let repeat = same(ctx, &turn, &[("currentPassword", &password)]).await?;
     drop(turn);
     with_password(ctx, "currentPassword", &password, repeat, async move |work, verified| {
@@ -232,7 +247,7 @@ async fn with_password<T: serde::Serialize>(
     let viewer = viewer(ctx)?;
     let tried = accounts.admit(ctx, &own_account(viewer))?;
     let verified = async {
-        let turn = accounts.passwords.turn().await?;
+        let turn = accounts.passwords.turn(address(ctx)).await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
         let stored: Option<String> = rows.into_tuple().one(ctx.db()).await?;
         let fits = !password::is_too_long(given) && turn.verify(given, stored.clone()).await?;

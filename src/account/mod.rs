@@ -20,6 +20,6 @@ mod types;
 pub use credentials::Accounts;
 pub use mutation::AccountMutation;
 pub use password::Passwords;
-pub use session::Sessions;
+pub use session::{SessionChanges, Sessions};
 pub use throttle::Throttle;
 pub use types::{AccountQuery, Session, User};

@@ -1,6 +1,6 @@
 //! What people do with their accounts, and admins with those of others.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::credentials::{self, Accounts};
 use super::inputs::{
@@ -87,6 +87,13 @@ async fn show(ctx: &Context<'_>, outcome: Outcome, token: Token) -> ApiResult<(O
     Ok(((is_new && shown.errors.is_empty()).then(|| token.reveal()), shown))
 }
 
+/// Tells whatever a user has open that their rights may have changed.
+fn tell(ctx: &Context<'_>, user: &ID) {
+    if let Ok(user) = Id::<User>::parse("", user) {
+        Accounts::of(ctx).session_changes.tell(user.key());
+    }
+}
+
 payload!(RevokeSessionPayload, "What was ended.", revoked_id: Deleted<Session>, "The id of the session.");
 payload!(UpdateProfilePayload, "What was changed.", user: User, "The user as they are now.");
 payload!(ChangePasswordPayload, "Whose password was changed.", user: User, "The user.");
@@ -131,12 +138,16 @@ impl AccountMutation {
 
     /// Ends the session whose token came with the request. For whoever is signed in.
     async fn log_out(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
-        mutate(ctx, async |work| service::log_out(work).await).await
+        let answer = mutate(ctx, async |work| service::log_out(work).await).await;
+        Accounts::tell_changed(ctx);
+        answer
     }
 
     /// Ends all of the viewer's sessions, this one too. For whoever is signed in.
     async fn log_out_everywhere(&self, ctx: &Context<'_>) -> Answer<LogOutPayload> {
-        mutate(ctx, async |work| service::log_out_everywhere(work).await).await
+        let answer = mutate(ctx, async |work| service::log_out_everywhere(work).await).await;
+        Accounts::tell_changed(ctx);
+        answer
     }
 
     /// Ends one of the viewer's sessions. For whoever is signed in.
@@ -145,7 +156,9 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Which session to end.")] input: RevokeSessionInput,
     ) -> Answer<RevokeSessionPayload> {
-        mutate(ctx, async move |work| service::revoke_session(work, &input).await).await
+        let answer = mutate(ctx, async move |work| service::revoke_session(work, &input).await).await;
+        Accounts::tell_changed(ctx);
+        answer
     }
 
     /// Changes the viewer's own account; to change the e-mail address takes the password. For whoever is signed in.
@@ -164,7 +177,9 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The old password and the new one.")] input: ChangePasswordInput,
     ) -> Answer<ChangePasswordPayload> {
-        credentials::change_password(ctx, &input).await?.load(ctx).await.map(Some)
+        let outcome = credentials::change_password(ctx, &input).await?;
+        Accounts::tell_changed(ctx);
+        outcome.load(ctx).await.map(Some)
     }
 
     /// Deletes the viewer's account for good: the profile is gone, all sessions end. What they have
@@ -174,7 +189,9 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The viewer's password.")] input: DeleteAccountInput,
     ) -> Answer<DeleteAccountPayload> {
-        credentials::delete_account(ctx, &input).await?.load(ctx).await.map(Some)
+        let outcome = credentials::delete_account(ctx, &input).await?;
+        Accounts::tell_changed(ctx);
+        outcome.load(ctx).await.map(Some)
     }
 
     /// Gives a user a role, at once. For admins.
@@ -183,11 +200,14 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who gets which role.")] input: GrantRoleInput,
     ) -> Answer<GrantRolePayload> {
-        mutate(ctx, async move |work| {
+        let user = input.user_id.clone();
+        let answer = mutate(ctx, async move |work| {
             let id = Id::parse("input.userId", &input.user_id)?;
             admin::grant(work, id, input.role).await
         })
-        .await
+        .await;
+        tell(ctx, &user);
+        answer
     }
 
     /// Takes a role from a user, at once. The last admin stays. For admins.
@@ -196,11 +216,14 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Who loses which role.")] input: RevokeRoleInput,
     ) -> Answer<RevokeRolePayload> {
-        mutate(ctx, async move |work| {
+        let user = input.user_id.clone();
+        let answer = mutate(ctx, async move |work| {
             let id = Id::parse("input.userId", &input.user_id)?;
             admin::revoke(work, id, input.role).await
         })
-        .await
+        .await;
+        tell(ctx, &user);
+        answer
     }
 
     /// Deletes somebody's account as `deleteAccount` does. The last admin stays. For admins.
@@ -209,6 +232,10 @@ impl AccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "Whose account to delete.")] input: DeleteUserInput,
     ) -> Answer<DeleteUserPayload> {
-        mutate(ctx, async move |work| admin::delete_user(work, Id::parse("input.id", &input.id)?).await).await
+        let user = input.id.clone();
+        let answer =
+            mutate(ctx, async move |work| admin::delete_user(work, Id::parse("input.id", &input.id)?).await).await;
+        tell(ctx, &user);
+        answer
     }
 }

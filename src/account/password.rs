@@ -1,21 +1,24 @@
 //! Passwords: what makes a good one, and hashing them without holding up anything else.
 //!
 //! argon2id takes tens of milliseconds and megabytes on purpose. It runs on threads of its own, a
-//! few at once; who comes when too many wait already is told to come back.
+//! few at once. Clients get their turns in rotation, and each has a part of the places to wait: one that
+//! comes with many passwords is told to come back, and holds up nobody else.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use argon2::password_hash::PasswordVerifier;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, Params, PasswordHasher};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{ApiError, ApiResult};
 use crate::kit::Problems;
+use crate::metrics;
+use crate::quota::{Exhausted, Names, Quota, Share};
 
 /// What stands where there is no password: it is no hash of any, so nobody can log in.
 pub const UNUSABLE: &str = "!";
@@ -33,6 +36,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// When to try again after being turned away.
 const RETRY_AFTER_S: u64 = 2;
+
+/// How the places to wait are called.
+const PLACES: Names = Names {
+    limit: "passwords-waiting",
+    limit_per_client: "passwords-waiting-per-client",
+    held: "log-ins wait",
+    retry_after_s: "2",
+};
 
 /// Notes what is wrong with a new password. `names` are the user's own, which it must not be.
 pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
@@ -58,8 +69,8 @@ pub fn is_too_long(password: &str) -> bool {
 pub struct Passwords {
     params: Params,
     /// Places for those whose turn it is and those who wait.
-    places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
+    places: Arc<Quota>,
+    turns: Arc<Quota>,
     /// Verified where there is nothing else to verify, so that it takes the same time.
     dummy: Arc<str>,
 }
@@ -75,37 +86,43 @@ impl fmt::Debug for Passwords {
 pub struct Turn {
     params: Params,
     dummy: Arc<str>,
-    _permits: Arc<[OwnedSemaphorePermit; 2]>,
+    _shares: Arc<[Share; 2]>,
 }
 
 impl Passwords {
     /// Hashes with `memory_kib` and `passes`, `at_once` at the same time, while as many as `waiting`
-    /// wait.
+    /// wait, and of one client `waiting_per_client`.
     ///
     /// # Errors
     /// argon2 refuses the parameters.
-    pub fn new(memory_kib: u32, passes: u32, at_once: usize, waiting: usize) -> anyhow::Result<Self> {
+    pub fn new(
+        memory_kib: u32,
+        passes: u32,
+        at_once: u64,
+        waiting: u64,
+        waiting_per_client: u64,
+    ) -> anyhow::Result<Self> {
         let params = Params::new(memory_kib, passes, 1, None).map_err(|error| anyhow::anyhow!("argon2id: {error}"))?;
         let dummy = hash(&params, "").map_err(|fault| anyhow::anyhow!(fault.0))?;
         Ok(Self {
             params,
-            places: Arc::new(Semaphore::new(at_once + waiting)),
-            turns: Arc::new(Semaphore::new(at_once)),
+            places: Quota::new(PLACES, at_once + waiting, at_once + waiting_per_client),
+            // Whoever is alone may have all turns.
+            turns: Quota::new(PLACES, at_once, at_once),
             dummy: dummy.into(),
         })
     }
 
-    /// Waits for a turn.
+    /// Waits for a turn of the client at `address`.
     ///
     /// # Errors
     /// `RateLimited` when too many wait already, or it takes too long.
-    pub async fn turn(&self) -> ApiResult<Turn> {
-        let busy = || ApiError::RateLimited { what: "too many log-ins at this moment", retry_after_s: RETRY_AFTER_S };
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| busy())?;
-        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        // Nobody closes the semaphore.
-        let turn = turn.ok().and_then(Result::ok).ok_or_else(busy)?;
-        Ok(Turn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _permits: Arc::new([place, turn]) })
+    pub async fn turn(&self, address: IpAddr) -> ApiResult<Turn> {
+        let place = self.places.take(address, 1).map_err(busy)?;
+        let turn = timeout(PATIENCE, self.turns.wait(address)).await;
+        let late = |_| busy(Exhausted { names: PLACES, by_client: false, max: self.places.max() });
+        let shares = Arc::new([place, turn.map_err(late)?]);
+        Ok(Turn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _shares: shares })
     }
 
     /// Whether a stored hash was made with less than what is asked for now.
@@ -117,6 +134,16 @@ impl Passwords {
                 || stored.p_cost() < self.params.p_cost()
         })
     }
+}
+
+fn busy(exhausted: Exhausted) -> ApiError {
+    let Exhausted { names, by_client, max } = exhausted;
+    let (what, limit) = match by_client {
+        true => ("too many log-ins from your address at this moment", names.limit_per_client),
+        false => ("too many log-ins at this moment", names.limit),
+    };
+    metrics::count_limit(limit);
+    ApiError::RateLimited { what, limit, max, retry_after_s: RETRY_AFTER_S }
 }
 
 impl Turn {
@@ -204,6 +231,9 @@ mod tests {
     use super::*;
     use crate::kit::Rejection;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
     fn problems(password: &str) -> usize {
         let mut problems = Problems::new();
         check_new(&mut problems, "input.password", password, &["annushka", "anna@example.org"]);
@@ -237,8 +267,8 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_verify_and_tell_their_parameters() {
-        let passwords = Passwords::new(64, 1, 1, 4).unwrap();
-        let turn = passwords.turn().await.unwrap();
+        let passwords = Passwords::new(64, 1, 1, 4, 4).unwrap();
+        let turn = passwords.turn(HERE).await.unwrap();
         let hash = turn.hash("tram N 47").await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$") && hash.len() <= 128, "{hash}");
         assert!(turn.verify("tram N 47", Some(hash.clone())).await.unwrap());
@@ -249,24 +279,33 @@ mod tests {
         let composed = turn.hash("caf\u{e9}-noir").await.unwrap();
         assert!(turn.verify("cafe\u{301}-noir", Some(composed)).await.unwrap());
         assert!(!passwords.is_weaker(&hash) && !passwords.is_weaker("!"));
-        for raised in [Passwords::new(65, 1, 1, 1), Passwords::new(64, 2, 1, 1)] {
+        for raised in [Passwords::new(65, 1, 1, 1, 1), Passwords::new(64, 2, 1, 1, 1)] {
             assert!(raised.unwrap().is_weaker(&hash));
         }
     }
 
     #[tokio::test]
-    async fn who_finds_no_place_to_wait_is_turned_away() {
-        let passwords = Passwords::new(64, 1, 1, 1).unwrap();
-        let first = passwords.turn().await.unwrap();
-        let second = tokio::spawn({
+    async fn one_client_s_log_ins_leave_places_and_turns_to_others() {
+        let passwords = Passwords::new(64, 1, 1, 2, 1).unwrap();
+        let first = passwords.turn(HERE).await.unwrap();
+        let waits = |address| {
             let passwords = passwords.clone();
-            async move { passwords.turn().await.map(drop) }
-        });
-        while passwords.places.available_permits() > 0 {
+            tokio::spawn(async move { passwords.turn(address).await.map(drop) })
+        };
+        let own = waits(HERE);
+        while passwords.places.taken() < 2 {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(passwords.turn().await, Err(ApiError::RateLimited { .. })));
+        let refused = passwords.turn(HERE).await;
+        assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting-per-client", .. })));
+        let other = waits(THERE);
+        while passwords.places.taken() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let refused = passwords.turn([192, 0, 2, 3].into()).await;
+        assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting", .. })));
         drop(first);
-        assert!(second.await.unwrap().is_ok());
+        assert!(own.await.unwrap().is_ok() && other.await.unwrap().is_ok());
+        assert_eq!((passwords.places.taken(), passwords.turns.taken()), (0, 0));
     }
 }

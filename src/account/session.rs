@@ -3,6 +3,8 @@
 //! A session slides: it lives for `lifetime` from when it was last seen. That is written down at
 //! most once each hundredth of the lifetime, so that a request costs one look-up and no write.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_graphql::Context;
@@ -15,6 +17,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Accounts, role};
@@ -126,21 +129,52 @@ pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr
         .map(drop)
 }
 
+/// Tells whoever has something open for a user that the user's sessions or roles have changed on this instance.
+/// Cloning is cheap, and tells together.
+#[derive(Clone, Debug, Default)]
+pub struct SessionChanges(Arc<Mutex<HashMap<i32, watch::Sender<()>>>>);
+
+/// From so many users on, those for whom nothing is open any more are looked for.
+const USERS_TOLD: usize = 64;
+
+impl SessionChanges {
+    /// Tells that something has changed.
+    pub fn tell(&self, user: i32) {
+        if let Some(told) = self.lock().get(&user) {
+            told.send_replace(());
+        }
+    }
+
+    /// Changes whenever something of this user's has.
+    fn of(&self, user: i32) -> watch::Receiver<()> {
+        let mut users = self.lock();
+        if users.len() >= USERS_TOLD && users.len().is_power_of_two() && !users.contains_key(&user) {
+            users.retain(|_, told| told.receiver_count() > 0);
+        }
+        users.entry(user).or_insert_with(|| watch::channel(()).0).subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, watch::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Knows whose token is whose. It asks the database each time: a session that was ended is ended
 /// everywhere, at once.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     db: Db,
     lifetime: TimeDelta,
+    changes: SessionChanges,
 }
 
 /// How long a request waits to have its session prolonged.
 const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Sessions {
-    /// Sessions that live for `lifetime` from when they were last seen.
-    pub fn new(db: &Db, lifetime: TimeDelta) -> Self {
-        Self { db: db.fresh(), lifetime }
+    /// The sessions of `accounts`.
+    pub fn new(db: &Db, accounts: &Accounts) -> Self {
+        Self { db: db.fresh(), lifetime: accounts.session_lifetime, changes: accounts.session_changes.clone() }
     }
 
     /// Removes sessions that nobody can use any more, one batch of them; says how many.
@@ -210,5 +244,9 @@ impl Sessions {
 impl Authenticate for Sessions {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
         Box::pin(self.find(token, clock::now()))
+    }
+
+    fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {
+        self.changes.of(viewer.user)
     }
 }

@@ -3,28 +3,22 @@
 //! An account and an address together have `failures` tries in [`WINDOW`]; an account from all
 //! addresses, and an address for all accounts, ten times as many: so nobody can lock others out
 //! easily, nor go around with one password. What counts is the name that was given, whether or not
-//! there is such an account.
-//!
-//! The counters are in memory. Each of several instances counts for itself, so that together they
-//! allow as many times more as there are of them; a restart forgets.
+//! there is such an account. An address that is refused makes no further counters, so that it cannot
+//! push out those of others.
 
-use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, ApiResult};
+use crate::metrics;
+use crate::rate::{Counter, Counters};
 use crate::viewer::network;
 
 /// How long failures count.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
-
-/// Counters at most; the oldest make room. An address that is refused makes no further ones, so that
-/// it cannot push out those of others.
-const COUNTERS_MAX: usize = 100_000;
 
 /// How many times more tries an account or an address alone has.
 const WIDER: u32 = 10;
@@ -37,21 +31,11 @@ enum Key {
     Address(IpAddr),
 }
 
-/// Tries since the window began.
-#[derive(Debug)]
-struct Counter(Mutex<(Instant, u32)>);
-
 /// Counts failures. Cloning is cheap.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Throttle {
-    counters: Arc<Cache<Key, Arc<Counter>>>,
+    counters: Arc<Counters<Key>>,
     failures: u32,
-}
-
-impl fmt::Debug for Throttle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Throttle").field("failures", &self.failures).finish_non_exhaustive()
-    }
 }
 
 /// A try that counts as a failure until it is told to have succeeded.
@@ -64,7 +48,7 @@ pub struct Try {
 impl Throttle {
     /// Allows an account and an address together so many failures.
     pub fn new(failures: u32) -> Self {
-        Self { counters: Arc::new(Cache::new(COUNTERS_MAX)), failures }
+        Self { counters: Arc::new(Counters::new(WINDOW)), failures }
     }
 
     /// Counts a try.
@@ -74,11 +58,11 @@ impl Throttle {
     pub fn admit(&self, account: &str, address: IpAddr, now: Instant) -> ApiResult<Try> {
         let (account, address) = (Sha256::digest(account.to_lowercase()).into(), network(address));
         let wider = self.failures.saturating_mul(WIDER);
-        let by_address = self.counter(Key::Address(address), now);
-        refuse(by_address.wait(wider, now))?;
-        let pair = self.counter(Key::Pair(account, address), now);
-        let by_account = self.counter(Key::Account(account), now);
-        refuse(pair.wait(self.failures, now).max(by_account.wait(wider, now)))?;
+        let by_address = self.counters.of(&Key::Address(address), now);
+        self.refuse(by_address.wait(wider, now))?;
+        let pair = self.counters.of(&Key::Pair(account, address), now);
+        let by_account = self.counters.of(&Key::Account(account), now);
+        self.refuse(pair.wait(self.failures, now).max(by_account.wait(wider, now)))?;
         let others = [by_account, by_address];
         for counter in others.iter().chain([&pair]) {
             counter.add(now);
@@ -86,56 +70,37 @@ impl Throttle {
         Ok(Try { pair, others })
     }
 
-    fn counter(&self, key: Key, now: Instant) -> Arc<Counter> {
-        let new = || Ok::<_, ()>(Arc::new(Counter(Mutex::new((now, 0)))));
-        // The fallback is never reached: making one does not fail.
-        self.counters.get_or_insert_with(&key, new).unwrap_or_else(|()| Arc::new(Counter(Mutex::new((now, 0)))))
+    fn refuse(&self, wait: Option<Duration>) -> ApiResult<()> {
+        let Some(wait) = wait else { return Ok(()) };
+        metrics::count_limit(LIMIT);
+        Err(ApiError::RateLimited {
+            what: "too many failed tries",
+            limit: LIMIT,
+            max: u64::from(self.failures),
+            retry_after_s: wait.as_secs() + 1,
+        })
     }
 }
 
-fn refuse(wait: Option<Duration>) -> ApiResult<()> {
-    match wait {
-        Some(wait) => Err(ApiError::RateLimited { what: "too many failed tries", retry_after_s: wait.as_secs() + 1 }),
-        None => Ok(()),
-    }
-}
-
-impl Counter {
-    /// How long to wait if there were `limit` tries.
-    fn wait(&self, limit: u32, now: Instant) -> Option<Duration> {
-        self.with(now, |count, left| (*count >= limit).then_some(left))
-    }
-
-    fn add(&self, now: Instant) {
-        self.with(now, |count, _| *count += 1);
-    }
-
-    fn with<T>(&self, now: Instant, work: impl FnOnce(&mut u32, Duration) -> T) -> T {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(state.0) >= WINDOW {
-            *state = (now, 0);
-        }
-        let left = WINDOW.saturating_sub(now.saturating_duration_since(state.0));
-        work(&mut state.1, left)
-    }
-}
+/// The flag.
+const LIMIT: &str = "login-failures";
 
 impl Try {
     /// It was no failure: it does not count, nor do those of this account from this address before.
     pub fn succeed(self, now: Instant) {
-        self.pair.with(now, |count, _| *count = 0);
+        self.pair.clear(now);
         self.take_back(now);
     }
 
     /// It was neither, since the server could not tell.
     pub fn forget(self, now: Instant) {
-        self.pair.with(now, |count, _| *count = count.saturating_sub(1));
+        self.pair.take_back(now);
         self.take_back(now);
     }
 
     fn take_back(&self, now: Instant) {
         for counter in &self.others {
-            counter.with(now, |count, _| *count = count.saturating_sub(1));
+            counter.take_back(now);
         }
     }
 }
@@ -194,7 +159,7 @@ mod tests {
     fn an_address_that_is_refused_fills_no_memory() {
         let (throttle, now) = (Throttle::new(1), Instant::now());
         let _ = throttle.admit("anna", there(1), now).unwrap();
-        for number in 0..2 * COUNTERS_MAX {
+        for number in 0..2 * crate::rate::COUNTERS_MAX {
             let _ = throttle.admit(&format!("user{number}"), HERE, now);
         }
         assert!(throttle.counters.len() <= 30, "{}", throttle.counters.len());

@@ -18,8 +18,8 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-pub use self::read_pool::ReadPool;
 use self::read_pool::Reach;
+pub use self::read_pool::ReadPool;
 pub use self::rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
 pub use self::transaction::Transaction;
 pub use self::writes::Writes;

@@ -33,6 +33,8 @@ pub(super) struct Document {
     /// The document as the client wrote it, which results are completed from.
     written: Option<Arc<SharedDocument>>,
     caller: Option<Caller>,
+    /// Whom executing it counts for.
+    pub(super) client: IpAddr,
 }
 
 /// The root field's argument that says where to begin.
@@ -48,6 +50,7 @@ impl Document {
         let mut parsed = request.parsed_query()?.clone();
         select(&mut parsed, operation.as_deref());
         let caller = take::<Caller>(&request);
+        let client = caller.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address);
         let written = take::<Arc<SharedDocument>>(&request);
         let (after, only_after) = match only_operation(&parsed) {
             Some(asked) => find_after(asked, root_field(asked)?, &request),
@@ -72,7 +75,7 @@ impl Document {
             variables: serde_json::to_string(&variables).unwrap_or_default().into(),
             viewer,
         };
-        Ok(Self { key, after, variables: request.variables, parsed, written, caller })
+        Ok(Self { key, after, variables: request.variables, parsed, written, caller, client })
     }
 
     /// A request to execute it.

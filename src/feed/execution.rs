@@ -1,5 +1,6 @@
 //! A subscription's document, executed once for each event that it is given.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::follower::Follower;
 use super::hub::Hub;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{End, Payload};
+use crate::quota::{Names, Quota};
 
 /// An event, and the cursor by which a listener goes on behind it.
 #[derive(Clone, Debug)]
@@ -87,6 +89,18 @@ fn send(event: Event, epoch: &str) -> Sent {
     Sent { event, cursor: Cursor::encode(epoch, event.mark).into() }
 }
 
+/// Events that are executed at the same time at most.
+const AT_ONCE: u64 = 32;
+/// Of these, for one client: others' events and requests never wait for all that one has subscribed to. Enough to
+/// share look-ups.
+const AT_ONCE_PER_CLIENT: u64 = 8;
+
+/// Turns to execute events, which clients get in rotation.
+pub(super) fn turns() -> Arc<Quota> {
+    let names = Names { limit: "", limit_per_client: "", held: "events are executed", retry_after_s: "1" };
+    Quota::new(names, AT_ONCE, AT_ONCE_PER_CLIENT)
+}
+
 /// How long to wait before an event is executed again that could not be, at first and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -122,15 +136,22 @@ impl Execution {
         }
     }
 
-    /// The result for an event. While the database is away it is waited for: a listener that got an
-    /// error instead of a comment would have lost it.
+    /// The result for an event, which is executed when it is the turn of `client`. While the database is away it is
+    /// waited for: a listener that got an error instead of a comment would have lost it.
     ///
     /// # Errors
     /// There is none, and there will be none for later events.
-    pub(super) async fn run(&mut self, event: Event, epoch: &str) -> Result<Payload, End> {
+    pub(super) async fn run(
+        &mut self,
+        event: Event,
+        epoch: &str,
+        turns: &Arc<Quota>,
+        client: IpAddr,
+    ) -> Result<Payload, End> {
         let sent = send(event, epoch);
         let mut pause = RETRY_FIRST;
         for tries in 1.. {
+            let turn = turns.wait(client).await;
             if self.events.send(sent.clone()).await.is_err() {
                 break;
             }
@@ -142,6 +163,7 @@ impl Execution {
             if outcome.errors.is_empty() || give_up || is_final(&outcome) {
                 return Payload::new(&outcome, Some(sent.cursor));
             }
+            drop(turn);
             sleep(pause).await;
             pause = RETRY_MAX.min(pause * 2);
         }

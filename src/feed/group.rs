@@ -1,7 +1,9 @@
 //! Listeners that are alike share one execution for each event, and its bytes.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,13 +13,15 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
-use super::document::Key;
+use super::document::{Document, Key};
 use super::event::{Event, Position, Stop, Topic};
-use super::execution::Execution;
+use super::execution::{Execution, turns};
 use super::follower::Follower;
 use crate::error::ApiError;
 use crate::http::{End, Payload};
 use crate::metrics;
+use crate::quota::Quota;
+use crate::viewer::network;
 
 /// Results that wait for a listener at most; one that is further behind is ended.
 const BUFFER: usize = 128;
@@ -25,9 +29,15 @@ const BUFFER: usize = 128;
 /// How long a group waits for most of its listeners when they are half a buffer behind.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How many clients of a group are asked whose turn comes first.
+const CLIENTS_ASKED: usize = 16;
+
 /// The groups of this instance.
-#[derive(Debug, Default)]
-pub(super) struct Groups(Mutex<HashMap<Key, Arc<Group>>>);
+#[derive(Debug)]
+pub(super) struct Groups {
+    groups: Mutex<HashMap<Key, Arc<Group>>>,
+    turns: Arc<Quota>,
+}
 
 /// Listeners that are alike, and what they get.
 pub(super) struct Group {
@@ -40,8 +50,8 @@ pub(super) struct Group {
 struct State {
     /// Up to here events were executed.
     position: Position,
-    /// How many hold the group.
-    members: usize,
+    /// How many hold the group, by their clients.
+    members: HashMap<IpAddr, usize>,
     /// None when the group has ended, for the reason in `ended`.
     results: Option<broadcast::Sender<Arc<Delivered>>>,
     ended: Option<Reason>,
@@ -82,37 +92,57 @@ impl fmt::Debug for Group {
 }
 
 impl Groups {
-    /// A place in the group with this key, if there is one.
-    pub(super) fn enter(self: &Arc<Self>, key: &Key) -> Option<Member> {
-        let groups = self.lock();
-        let group = groups.get(key)?;
-        group.lock().members += 1;
-        Some(Member { groups: Arc::clone(self), group: Arc::clone(group) })
+    pub(super) fn new() -> Self {
+        Self { groups: Mutex::default(), turns: turns() }
     }
 
-    /// A place in the group with this key, which is founded with `execution` if nobody else was
+    /// Turns to execute events.
+    pub(super) fn turns(&self) -> &Arc<Quota> {
+        &self.turns
+    }
+
+    /// A place in the group with this key, if there is one.
+    pub(super) fn enter(self: &Arc<Self>, key: &Key, client: IpAddr) -> Option<Member> {
+        let groups = self.lock();
+        let group = groups.get(key)?;
+        Some(self.join(group, client))
+    }
+
+    fn join(self: &Arc<Self>, group: &Arc<Group>, client: IpAddr) -> Member {
+        let client = network(client);
+        *group.lock().members.entry(client).or_default() += 1;
+        Member { groups: Arc::clone(self), group: Arc::clone(group), client }
+    }
+
+    /// A place in the group of those with this document, which is founded with `execution` if nobody else was
     /// quicker.
     pub(super) fn found(
         self: &Arc<Self>,
-        key: Key,
+        document: &Document,
         topic: Topic,
         follow: impl FnOnce() -> Follower,
         execution: Execution,
     ) -> Member {
+        let (key, client) = (document.key.clone(), document.client);
         let mut groups = self.lock();
         if let Some(group) = groups.get(&key) {
-            group.lock().members += 1;
-            return Member { groups: Arc::clone(self), group: Arc::clone(group) };
+            return self.join(group, client);
         }
         let follower = follow();
         let (results, _) = broadcast::channel(BUFFER);
-        let state = State { position: follower.covered(), members: 1, results: Some(results.clone()), ended: None };
+        let state = State {
+            position: follower.covered(),
+            members: HashMap::new(),
+            results: Some(results.clone()),
+            ended: None,
+        };
         let group = Arc::new(Group { key: key.clone(), topic, state: Mutex::new(state), deserted: Notify::new() });
         groups.insert(key, Arc::clone(&group));
         metrics::feed().groups.inc();
-        let driver = Driver { groups: Arc::clone(self), group: Arc::clone(&group), results };
+        let member = self.join(&group, client);
+        let driver = Driver { groups: Arc::clone(self), group, results };
         tokio::spawn(driver.run(follower, execution));
-        Member { groups: Arc::clone(self), group }
+        member
     }
 
     fn remove(&self, group: &Arc<Group>) {
@@ -123,11 +153,24 @@ impl Groups {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Group>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Group {
+    /// For whom the next event is executed: whoever of those who listen has the shortest queue, so that nobody waits
+    /// for what another has subscribed to besides.
+    fn client(&self, turns: &Quota) -> IpAddr {
+        let clients: Vec<_> = self.lock().members.keys().copied().take(CLIENTS_ASKED).collect();
+        match clients[..] {
+            [client] => client,
+            _ => {
+                let next = clients.into_iter().min_by_key(|client| turns.load(*client));
+                next.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,6 +181,7 @@ impl Group {
 pub(super) struct Member {
     groups: Arc<Groups>,
     group: Arc<Group>,
+    client: IpAddr,
 }
 
 impl Member {
@@ -161,8 +205,13 @@ impl Drop for Member {
         // In this order, as whoever enters does.
         let mut groups = self.groups.lock();
         let mut state = self.group.lock();
-        state.members -= 1;
-        if state.members == 0 {
+        if let Entry::Occupied(mut own) = state.members.entry(self.client) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
+        if state.members.is_empty() {
             if groups.get(&self.group.key).is_some_and(|found| Arc::ptr_eq(found, &self.group)) {
                 groups.remove(&self.group.key);
             }
@@ -234,7 +283,8 @@ impl Driver {
                 Ok(event) => event,
                 Err(stop) => return Reason::Stop(stop),
             };
-            match execution.run(event, follower.epoch()).await {
+            let turns = &self.groups.turns;
+            match execution.run(event, follower.epoch(), turns, self.group.client(turns)).await {
                 Ok(payload) => flow.send(self, &event, payload),
                 Err(End::Refused(errors)) => return Reason::Refused(errors),
                 Err(_) => return Reason::Stop(Stop::Stopping),

@@ -31,7 +31,7 @@ impl<E: Executor> Shared<E> {
     /// Subscriptions by `executor`'s schema to the feed of `hub`. What a field named in `personal` gives
     /// depends on who asks, so that documents with one are not shared between users.
     pub fn new(executor: E, hub: Arc<Hub>, personal: &'static [&'static str]) -> Self {
-        Self(Arc::new(Inner { executor, hub, groups: Arc::default(), personal }))
+        Self(Arc::new(Inner { executor, hub, groups: Arc::new(Groups::new()), personal }))
     }
 }
 
@@ -70,13 +70,13 @@ impl<E: Executor> Inner<E> {
 
     /// A place in the group of those who listen with the same document.
     async fn enter(&self, document: &Document) -> Result<Member, End> {
-        if let Some(member) = self.groups.enter(&document.key) {
+        if let Some(member) = self.groups.enter(&document.key, document.client) {
             return Ok(member);
         }
         // Only an execution shows whether the document is valid, and what it is about.
         let (execution, topic) = self.execute(document).await?;
         let follow = || Follower::begin(Arc::clone(&self.hub), topic);
-        Ok(self.groups.found(document.key.clone(), topic, follow, execution))
+        Ok(self.groups.found(document, topic, follow, execution))
     }
 
     async fn execute(&self, document: &Document) -> Result<(Execution, super::event::Topic), End> {
@@ -165,7 +165,8 @@ impl<E: Executor> Back<E> {
                 self.execution = Some(self.inner.execute(&self.document).await?.0);
             }
             let Some(execution) = &mut self.execution else { continue };
-            return execution.run(event, self.follower.epoch()).await.map(Next::Missed);
+            let (turns, client) = (self.inner.groups.turns(), self.document.client);
+            return execution.run(event, self.follower.epoch(), turns, client).await.map(Next::Missed);
         }
     }
 }

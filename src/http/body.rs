@@ -3,24 +3,24 @@
 use axum::body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::limits::Limits;
 use super::refusal::Refusal;
+use crate::quota::Share;
 
 /// A body in memory, which has its room until it is dropped.
-pub(super) struct Held<'r> {
+pub(super) struct Held {
     pub(super) bytes: Vec<u8>,
-    _room: Option<SemaphorePermit<'r>>,
+    _room: Share,
 }
 
-/// The whole body; `room` has a permit for each byte that all bodies together may have.
+/// The whole body; `room` is the client's share of the bytes that all bodies together may have, and grows with it.
 ///
 /// # Errors
 /// It is longer than allowed, by what it says or by what comes; it comes too slowly; it breaks off; or
 /// there is no room.
-pub(super) async fn read<'r>(body: Body, limits: &Limits, room: &'r Semaphore) -> Result<Held<'r>, Refusal> {
+pub(super) async fn read(body: Body, limits: &Limits, room: Share) -> Result<Held, Refusal> {
     // Before a byte of it is read: a client that waits for "100 Continue" never sends it.
     if body.size_hint().lower() > limits.limit_body_bytes {
         return Err(Refusal::body_too_large(limits.limit_body_bytes));
@@ -29,9 +29,8 @@ pub(super) async fn read<'r>(body: Body, limits: &Limits, room: &'r Semaphore) -
     timeout(limits.body_timeout(), collect(body, limits, room)).await.unwrap_or_else(too_slow)
 }
 
-async fn collect<'r>(mut body: Body, limits: &Limits, room: &'r Semaphore) -> Result<Held<'r>, Refusal> {
+async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<Held, Refusal> {
     let mut bytes = Vec::new();
-    let mut held: Option<SemaphorePermit<'r>> = None;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::malformed("the body breaks off"))?;
         // Trailers say nothing that is wanted here.
@@ -39,13 +38,8 @@ async fn collect<'r>(mut body: Body, limits: &Limits, room: &'r Semaphore) -> Re
         if (bytes.len() + chunk.len()) as u64 > limits.limit_body_bytes {
             return Err(Refusal::body_too_large(limits.limit_body_bytes));
         }
-        let wanted = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let more = room.try_acquire_many(wanted).map_err(|_| Refusal::no_room(limits.limit_bodies_bytes))?;
-        match &mut held {
-            Some(held) => held.merge(more),
-            None => held = Some(more),
-        }
+        room.grow(chunk.len() as u64).map_err(Refusal::exhausted)?;
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Held { bytes, _room: held })
+    Ok(Held { bytes, _room: room })
 }

@@ -1,11 +1,13 @@
 //! Who sends a request: its address, its token, its idempotency key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::header::{AUTHORIZATION, AsHeaderName, USER_AGENT};
-use axum::http::{Extensions, HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
+use tokio::sync::watch;
 
 use super::refusal::Refusal;
 use crate::error::ApiError;
@@ -30,11 +32,12 @@ const TOKEN_LENGTH_MAX: usize = 512;
 pub(super) struct Callers {
     authenticate: Arc<dyn Authenticate>,
     proxies: Vec<IpNet>,
+    unknown_proxy: Arc<UnknownProxy>,
 }
 
 impl Callers {
     pub(super) fn new(authenticate: Arc<dyn Authenticate>, proxies: Vec<IpNet>) -> Self {
-        Self { authenticate, proxies }
+        Self { authenticate, proxies, unknown_proxy: Arc::default() }
     }
 
     /// What a request's head says of who sends it, and the token that it brings. Nothing is asked of
@@ -64,12 +67,18 @@ impl Callers {
         self.authenticate.authenticate(token).await.map_err(|error| Refusal::api(&error))
     }
 
+    /// Changes when it has to be asked again at once whose a token is.
+    pub(super) fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {
+        self.authenticate.watch(viewer)
+    }
+
     /// The peer's address, or behind proxies of ours the last one that none of them has.
     fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
         let peer =
             extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
         let trusted = |address: &IpAddr| self.proxies.iter().any(|network| network.contains(address));
         if !trusted(&peer) {
+            self.unknown_proxy.watch(peer, headers.get(FORWARDED_FOR));
             return peer;
         }
         let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -83,6 +92,65 @@ impl Callers {
             }
         }
         last
+    }
+}
+
+/// Notices that all clients come by one proxy that nobody has named: they are then limited as one client. Warns once.
+#[derive(Debug, Default)]
+struct UnknownProxy {
+    warned: AtomicBool,
+    /// Requests in a row that one peer has sent for others, up to [`FORWARDED_MIN`].
+    in_a_row: AtomicU32,
+    last: Mutex<Option<Forwarded>>,
+}
+
+#[derive(Debug)]
+struct Forwarded {
+    peer: IpAddr,
+    first_for: HeaderValue,
+    for_several: bool,
+}
+
+/// So many requests in a row from one peer, for several clients, are a proxy's.
+const FORWARDED_MIN: u32 = 20;
+
+impl UnknownProxy {
+    fn watch(&self, peer: IpAddr, forwarded_for: Option<&HeaderValue>) {
+        if self.warned.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(forwarded_for) = forwarded_for else {
+            // This one came by itself.
+            if self.in_a_row.load(Ordering::Relaxed) > 0 {
+                self.in_a_row.store(0, Ordering::Relaxed);
+            }
+            return;
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.in_a_row.load(Ordering::Relaxed);
+        let goes_on = last.as_mut().filter(|last| before > 0 && last.peer == peer);
+        let Some(forwarded) = goes_on else {
+            *last = Some(Forwarded { peer, first_for: forwarded_for.clone(), for_several: false });
+            self.in_a_row.store(1, Ordering::Relaxed);
+            return;
+        };
+        forwarded.for_several |= forwarded.first_for != *forwarded_for;
+        self.in_a_row.store((before + 1).min(FORWARDED_MIN), Ordering::Relaxed);
+        if before + 1 >= FORWARDED_MIN && forwarded.for_several && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "all requests come from {peer}, for others by their X-Forwarded-For: they are limited as one client; if \
+                 it is a proxy of yours, name its network by --trusted-proxies"
+            );
+        }
+    }
+}
+
+/// Waits until a viewer is to be asked for again.
+pub(super) async fn changed(viewer: &mut Option<watch::Receiver<()>>) {
+    let Some(changes) = viewer else { return std::future::pending().await };
+    if changes.changed().await.is_err() {
+        // Nobody is there to tell.
+        std::future::pending().await
     }
 }
 
@@ -122,6 +190,10 @@ mod tests {
     impl Authenticate for Nobody {
         fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
             Box::pin(async { Err(ApiError::UnknownToken) })
+        }
+
+        fn watch(&self, _: Viewer) -> watch::Receiver<()> {
+            watch::channel(()).1
         }
     }
 
@@ -169,5 +241,24 @@ mod tests {
         for key in [&b""[..], b"a b", "ключ".as_bytes(), &[b'k'; 256]] {
             assert!(check_key(key).is_err());
         }
+    }
+
+    #[test]
+    fn a_proxy_that_nobody_has_named_is_noticed() {
+        let (proxy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let client = |number: u32| HeaderValue::from_str(&format!("192.0.2.{number}")).unwrap();
+        let warned = |requests: &dyn Fn(u32) -> (IpAddr, Option<HeaderValue>)| {
+            let watched = UnknownProxy::default();
+            for number in 0..2 * FORWARDED_MIN {
+                let (peer, forwarded_for) = requests(number);
+                watched.watch(peer, forwarded_for.as_ref());
+            }
+            watched.warned.load(Ordering::Relaxed)
+        };
+        assert!(warned(&|number| (proxy, Some(client(number % 3)))));
+        assert!(!warned(&|_| (proxy, Some(client(1)))), "one client that sends the header itself");
+        assert!(!warned(&|number| (if number % 7 == 0 { other } else { proxy }, Some(client(number % 3)))));
+        assert!(!warned(&|number| (proxy, (number % 7 > 0).then(|| client(number % 3)))));
+        assert!(!warned(&|_| (proxy, None)));
     }
 }

@@ -13,8 +13,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::caller;
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
 use super::refusal::Refusal;
@@ -71,21 +72,24 @@ fn refused(errors: &[ServerError]) -> Payload {
 /// A subscription's results, as they come.
 pub(super) fn listen<E: Executor>(
     endpoint: Arc<Endpoint<E>>,
-    (payloads, kept): (Payloads, Share),
+    (payloads, shares): (Payloads, [Share; 3]),
     session: Option<(Arc<str>, Viewer)>,
     place: Share,
     link: &Link,
 ) -> Response {
     let now = Instant::now();
+    let changes = session.as_ref().map(|(_, viewer)| endpoint.callers.watch(*viewer));
     let listener = Listener {
         endpoint,
-        running: Running::listen(payloads, kept),
+        running: Running::listen(payloads, shares),
         session,
+        changes,
         stopping: link.stopping(),
         open: OpenSocket::begin("events"),
         context: telemetry::current_request(),
         opened: now,
         checked: now,
+        said: now,
         results: 0,
         _place: place,
     };
@@ -98,12 +102,16 @@ struct Listener<E> {
     running: Running,
     /// The token, and who it stood for at the start.
     session: Option<(Arc<str>, Viewer)>,
+    /// Tells that the session may have ended.
+    changes: Option<watch::Receiver<()>>,
     stopping: watch::Receiver<()>,
     open: OpenSocket,
     context: Option<Arc<RequestContext>>,
     opened: Instant,
     /// When the session was last looked up.
     checked: Instant,
+    /// When something was written last.
+    said: Instant,
     results: u64,
     _place: Share,
 }
@@ -127,18 +135,27 @@ impl<E: Executor> Listener<E> {
 
     /// The next piece of text, and whether it is the last; none if there is nothing more to say.
     async fn next(&mut self) -> Option<(Bytes, bool)> {
-        let step = tokio::select! {
-            biased;
-            // A stream that ends without "complete" is asked for again.
-            _ = self.stopping.changed() => return self.end("stopping"),
-            step = self.running.next() => step,
-            () = sleep(self.endpoint.limits.keep_alive()) => {
-                if self.is_signed_out().await {
-                    return self.end("signed out");
+        let step = loop {
+            let limits = &self.endpoint.limits;
+            let (check, keep_alive) = (self.checked + limits.session_check(), self.said + limits.keep_alive());
+            // The session comes before results: nothing is delivered to one that has not been looked up in time.
+            tokio::select! {
+                biased;
+                // A stream that ends without "complete" is asked for again.
+                _ = self.stopping.changed() => return self.end("stopping"),
+                () = caller::changed(&mut self.changes) => {}
+                () = sleep_until(check), if self.session.is_some() => {}
+                step = self.running.next() => break step,
+                () = sleep_until(keep_alive) => {
+                    self.said = Instant::now();
+                    return Some((Bytes::from_static(COMMENT), false));
                 }
-                return Some((Bytes::from_static(COMMENT), false));
+            }
+            if self.is_signed_out().await {
+                return self.end("signed out");
             }
         };
+        self.said = Instant::now();
         let mut text = Vec::new();
         let mut step = Some(step?);
         for _ in 0..RESULTS_PER_CHUNK {
@@ -161,9 +178,6 @@ impl<E: Executor> Listener<E> {
             let Poll::Ready(next) = poll!(self.running.next()) else { break };
             step = next;
         }
-        if self.checked.elapsed() >= self.endpoint.limits.session_check() && self.is_signed_out().await {
-            return self.break_off(text, "signed out");
-        }
         Some((text.into(), false))
     }
 
@@ -185,12 +199,8 @@ impl<E: Executor> Listener<E> {
     /// Whether the token is not good any more, or not for the rights that the stream began with.
     async fn is_signed_out(&mut self) -> bool {
         let Some((token, begun)) = &self.session else { return false };
-        let limits = &self.endpoint.limits;
-        if self.checked.elapsed() < limits.session_check() {
-            return false;
-        }
         self.checked = Instant::now();
-        match timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
+        match timeout(self.endpoint.limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
             Ok(Ok(viewer)) => viewer != *begun,
             Ok(Err(refusal)) => refusal.status == Some(StatusCode::UNAUTHORIZED),
             // Whoever was let in stays while nobody can tell.

@@ -1,6 +1,7 @@
 //! The GraphQL endpoint: from an HTTP request to its answer.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
@@ -9,7 +10,6 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::accept::{self, Answer, Wanted};
@@ -17,7 +17,7 @@ use super::caller::Callers;
 use super::cors::Origins;
 use super::document::{Documents, NAME_LENGTH_MAX};
 use super::limits::Limits;
-use super::operation::{Ask, Begun};
+use super::operation::{Ask, Begun, Listens};
 use super::params::{self, Asked, Bounds};
 use super::refusal::Refusal;
 use super::serve::Link;
@@ -38,10 +38,15 @@ pub(super) struct Endpoint<E> {
     /// Bytes of what operations on sockets and event streams keep.
     pub(super) kept: Arc<Quota>,
     pub(super) limits: Limits,
-    /// A permit for each request that may run.
-    running: Semaphore,
-    /// A permit for each byte of bodies that are being read.
-    bodies: Semaphore,
+    /// Places for requests that run.
+    running: Arc<Quota>,
+    /// Places for those that wait for one.
+    waiting: Arc<Quota>,
+    /// Room for bodies that are being read, in bytes.
+    bodies: Arc<Quota>,
+    subscriptions: Arc<Quota>,
+    /// What subscriptions give for an event, in values.
+    subscribed: Arc<Quota>,
 }
 
 impl<E: Executor> Endpoint<E> {
@@ -53,10 +58,22 @@ impl<E: Executor> Endpoint<E> {
         settings: &Settings,
     ) -> Self {
         let limits = settings.limits.clone();
-        let permits = |max: u64| Semaphore::new(usize::try_from(max).unwrap_or(Semaphore::MAX_PERMITS));
-        let (running, bodies) = (permits(limits.limit_requests), permits(limits.limit_bodies_bytes));
-        let (origins, sockets, kept) = (Origins(settings.cors_origins.clone()), limits.sockets(), limits.kept());
-        Self { executor, subscribe, documents, callers, origins, sockets, kept, limits, running, bodies }
+        let origins = Origins(settings.cors_origins.clone());
+        Self {
+            executor,
+            subscribe,
+            documents,
+            callers,
+            origins,
+            sockets: limits.sockets(),
+            kept: limits.kept(),
+            running: limits.requests(),
+            waiting: limits.waiting(),
+            bodies: limits.bodies(),
+            subscriptions: limits.subscriptions(),
+            subscribed: limits.subscribed(),
+            limits,
+        }
     }
 
     async fn handle(self: &Arc<Self>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
@@ -73,7 +90,7 @@ impl<E: Executor> Endpoint<E> {
         let resume_from = if events { events::read_last_id(request.headers())? } else { None };
         let address = caller.address;
         let link = request.extensions().get::<Link>().cloned();
-        match self.read(request).await? {
+        match self.read(request, address).await? {
             Asked::One(operation) => {
                 let safe = method != Method::POST;
                 let (operation, token_too) = (*operation, token.clone());
@@ -92,17 +109,17 @@ impl<E: Executor> Endpoint<E> {
                         Some(answer) => respond::respond(*outcome, answer),
                         None => events::respond_once(&outcome),
                     }),
-                    Begun::Many(payloads, viewer, kept) => {
+                    Begun::Many(Listens { payloads, viewer, shares }) => {
                         let place = self.sockets.take(address, 1).map_err(Refusal::exhausted)?;
                         let link = link.ok_or_else(Refusal::no_link)?;
-                        Ok(events::listen(Arc::clone(self), (payloads, kept), token.zip(viewer), place, &link))
+                        Ok(events::listen(Arc::clone(self), (payloads, shares), token.zip(viewer), place, &link))
                     }
                 }
             }
             Asked::Batch(operations) => {
                 let answer = answer.ok_or_else(Refusal::not_acceptable)?;
                 let batch = self.execute_batch(operations, caller, token.as_deref());
-                Ok(respond::respond_batch(&self.in_time(false, batch).await?, answer))
+                Ok(respond::respond_batch(&self.in_time(address, false, batch).await?, answer))
             }
         }
     }
@@ -113,13 +130,15 @@ impl<E: Executor> Endpoint<E> {
     /// The operation is not executed, or takes too long.
     pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
         let Ask { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
-        self.in_time(waits, async {
+        let address = caller.address;
+        self.in_time(address, waits, async {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
             let (viewer, address) = (caller.viewer, caller.address);
             let mut budget = self.limits.limit_complexity;
             let (request, kind, document_bytes) = self.prepare(operation.data(caller), safe, &mut budget)?;
+            let complexity = self.limits.limit_complexity - budget;
             if kind != OperationType::Subscription {
                 return Ok(Begun::One(Box::new(self.executor.execute(request).await)));
             }
@@ -137,27 +156,40 @@ impl<E: Executor> Endpoint<E> {
                 Some(resume_from) => request.data(resume_from.clone()),
                 None => request,
             };
-            Ok(Begun::Many(self.subscribe.subscribe(Subscription { request, resume_from }), viewer, kept))
+            let shares = [
+                kept,
+                self.subscriptions.take(address, 1).map_err(Refusal::exhausted)?,
+                self.subscribed.take(address, complexity).map_err(Refusal::exhausted)?,
+            ];
+            let payloads = self.subscribe.subscribe(Subscription { request, resume_from });
+            Ok(Begun::Many(Listens { payloads, viewer, shares }))
         })
         .await
     }
 
     /// Does work for one of the requests that may run at a time, within a request's time. Where that is
     /// not refused at once, the wait for its turn has as much.
-    async fn in_time<T>(&self, waits: bool, work: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    async fn in_time<T>(
+        &self,
+        address: IpAddr,
+        waits: bool,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
         let time = self.limits.request_timeout();
         // One that waits for its body does not hold up others.
-        let permit = match waits {
-            // Nobody closes the semaphore.
-            true => timeout(time, self.running.acquire()).await.ok().and_then(Result::ok),
-            false => self.running.try_acquire().ok(),
+        let place = match self.running.take(address, 1) {
+            Err(exhausted) if waits => {
+                let _waiting = self.waiting.take(address, 1).map_err(Refusal::exhausted)?;
+                timeout(time, self.running.wait(address)).await.map_err(|_| exhausted)
+            }
+            place => place,
         };
-        let _permit = permit.ok_or_else(|| Refusal::busy(self.limits.limit_requests))?;
+        let _place = place.map_err(Refusal::exhausted)?;
         let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms));
         timeout(time, work).await.unwrap_or_else(too_late)
     }
 
-    async fn read(&self, request: Request) -> Result<Asked, Refusal> {
+    async fn read(&self, request: Request, address: IpAddr) -> Result<Asked, Refusal> {
         if request.method() != Method::POST {
             let query = request.uri().query().unwrap_or_default();
             if query.len() as u64 > self.limits.limit_body_bytes {
@@ -166,7 +198,8 @@ impl<E: Executor> Endpoint<E> {
             return params::read_url(query, self.bounds()).map(Box::new).map(Asked::One);
         }
         accept::check_body_type(request.headers())?;
-        let body = body::read(request.into_body(), &self.limits, &self.bodies).await?;
+        let room = self.bodies.take(address, 0).map_err(Refusal::exhausted)?;
+        let body = body::read(request.into_body(), &self.limits, room).await?;
         params::read_body(&body.bytes, self.bounds())
     }
 

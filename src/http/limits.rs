@@ -7,6 +7,14 @@ use clap::Args;
 
 use crate::quota::{Names, Quota};
 
+/// How places for requests are called.
+const REQUESTS: Names = Names {
+    limit: "limit-requests",
+    limit_per_client: "limit-requests-per-client",
+    held: "requests are running",
+    retry_after_s: "1",
+};
+
 /// What a request may ask for, and how long it may take.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
@@ -20,6 +28,12 @@ pub struct Limits {
     #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_bodies_bytes,
           value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub limit_bodies_bytes: u64,
+
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES_PER_CLIENT", value_name = "BYTES",
+          default_value_t = Self::DEFAULT.limit_bodies_bytes_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_bodies_bytes_per_client: u64,
 
     /// Tokens of a document at most: names, values and punctuation, counted before it is parsed.
     #[arg(long, env = "KINOTEKA_LIMIT_TOKENS", value_name = "N", default_value_t = Self::DEFAULT.limit_tokens,
@@ -90,10 +104,23 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub limit_requests: u64,
 
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_requests_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limit_requests_per_client: u64,
+
     /// Open connections at most; one more waits in the operating system's queue.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_connections,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub limit_connections: u64,
+
+    /// Of these, from one client's network address at most; one more is closed at once. Those of --trusted-proxies have
+    /// no limit.
+    #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_connections_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub limit_connections_per_client: u64,
 
     /// Open WebSockets and event streams at most.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS", value_name = "N", default_value_t = Self::DEFAULT.limit_sockets,
@@ -122,6 +149,25 @@ pub struct Limits {
           default_value_t = Self::DEFAULT.limit_kept_bytes_per_client,
           value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub limit_kept_bytes_per_client: u64,
+
+    /// Subscriptions at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIPTIONS", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_subscriptions,
+          value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
+    pub limit_subscriptions: u64,
+
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIPTIONS_PER_CLIENT", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_subscriptions_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub limit_subscriptions_per_client: u64,
+
+    /// Values at most that all subscriptions from one client's network address give for one event, counted as for
+    /// --limit-complexity.
+    #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIBED_COMPLEXITY_PER_CLIENT", value_name = "N",
+          default_value_t = Self::DEFAULT.limit_subscribed_complexity_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_subscribed_complexity_per_client: u64,
 
     /// Bytes of a message on a WebSocket at most.
     #[arg(long, env = "KINOTEKA_LIMIT_MESSAGE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_message_bytes,
@@ -187,6 +233,7 @@ impl Limits {
     pub const DEFAULT: Self = Self {
         limit_body_bytes: 1 << 20,
         limit_bodies_bytes: 64 << 20,
+        limit_bodies_bytes_per_client: 16 << 20,
         limit_tokens: 2_000,
         limit_name_bytes: 256,
         limit_nesting: 32,
@@ -201,12 +248,17 @@ impl Limits {
         limit_input_fields: 100,
         limit_input_values: 10_000,
         limit_requests: 512,
+        limit_requests_per_client: 128,
         limit_connections: 20_000,
+        limit_connections_per_client: 5_000,
         limit_sockets: 16_000,
         limit_sockets_per_client: 100,
         limit_socket_operations: 50,
         limit_kept_bytes: 512 << 20,
         limit_kept_bytes_per_client: 32 << 20,
+        limit_subscriptions: 64_000,
+        limit_subscriptions_per_client: 1_000,
+        limit_subscribed_complexity_per_client: 100_000,
         limit_message_bytes: 128 << 10,
         init_timeout_ms: 10_000,
         keep_alive_ms: 30_000,
@@ -240,6 +292,58 @@ impl Limits {
             retry_after_s: "5",
         };
         Quota::new(names, self.limit_kept_bytes, self.limit_kept_bytes_per_client)
+    }
+
+    /// Room for bodies that are being read, in bytes.
+    pub(super) fn bodies(&self) -> Arc<Quota> {
+        let names = Names {
+            limit: "limit-bodies-bytes",
+            limit_per_client: "limit-bodies-bytes-per-client",
+            held: "bytes of bodies are being read",
+            retry_after_s: "1",
+        };
+        Quota::new(names, self.limit_bodies_bytes, self.limit_bodies_bytes_per_client)
+    }
+
+    /// Places for requests that run.
+    pub(super) fn requests(&self) -> Arc<Quota> {
+        Quota::new(REQUESTS, self.limit_requests, self.limit_requests_per_client)
+    }
+
+    /// Places for operations on sockets that wait for a place to run: as many as may run.
+    pub(super) fn waiting(&self) -> Arc<Quota> {
+        let names = Names { held: "operations wait", ..REQUESTS };
+        Quota::new(names, self.limit_requests, self.limit_requests_per_client)
+    }
+
+    /// Places for connections.
+    pub(super) fn connections(&self) -> Arc<Quota> {
+        let names = Names {
+            limit: "limit-connections",
+            limit_per_client: "limit-connections-per-client",
+            held: "connections are open",
+            retry_after_s: "5",
+        };
+        Quota::new(names, self.limit_connections, self.limit_connections_per_client)
+    }
+
+    /// Places for subscriptions.
+    pub(super) fn subscriptions(&self) -> Arc<Quota> {
+        let names = Names {
+            limit: "limit-subscriptions",
+            limit_per_client: "limit-subscriptions-per-client",
+            held: "subscriptions listen",
+            retry_after_s: "5",
+        };
+        Quota::new(names, self.limit_subscriptions, self.limit_subscriptions_per_client)
+    }
+
+    /// What subscriptions give for one event, in values.
+    pub(super) fn subscribed(&self) -> Arc<Quota> {
+        let limit = "limit-subscribed-complexity-per-client";
+        let held = "values for each event are subscribed to";
+        let names = Names { limit, limit_per_client: limit, held, retry_after_s: "5" };
+        Quota::new(names, u64::MAX, self.limit_subscribed_complexity_per_client)
     }
 
     pub(super) fn request_timeout(&self) -> Duration {

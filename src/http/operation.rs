@@ -39,8 +39,17 @@ pub(super) struct Ask {
 pub(super) enum Begun {
     /// A query or a mutation, which is done.
     One(Box<Outcome>),
-    /// A subscription, by whom, and what it keeps.
-    Many(Payloads, Option<Viewer>, Share),
+    /// A subscription.
+    Many(Listens),
+}
+
+/// A subscription that listens.
+pub(super) struct Listens {
+    pub(super) payloads: Payloads,
+    /// By whom.
+    pub(super) viewer: Option<Viewer>,
+    /// What it has of what clients share.
+    pub(super) shares: [Share; 3],
 }
 
 /// What happens to an operation, one after the other.
@@ -66,9 +75,15 @@ pub(super) enum Step {
 /// An operation that goes on.
 pub(super) struct Running(State);
 
+/// What a subscription has as long as it listens.
+struct Held {
+    _counted: Listening,
+    _shares: [Share; 3],
+}
+
 enum State {
     Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
-    Listening { payloads: Payloads, _counted: Listening, _kept: Share },
+    Listening { payloads: Payloads, _held: Held },
     Last(Step),
     Over,
 }
@@ -78,8 +93,8 @@ impl Running {
         Self(State::Beginning(beginning))
     }
 
-    pub(super) fn listen(payloads: Payloads, kept: Share) -> Self {
-        Self(State::Listening { payloads, _counted: Listening::begin(), _kept: kept })
+    pub(super) fn listen(payloads: Payloads, shares: [Share; 3]) -> Self {
+        Self(State::Listening { payloads, _held: Held { _counted: Listening::begin(), _shares: shares } })
     }
 
     /// Says the last thing.
@@ -97,8 +112,8 @@ impl Running {
                 }
                 None => self.end(Step::Refused(outcome.errors)),
             },
-            Ok(Begun::Many(payloads, _, kept)) => {
-                *self = Self::listen(payloads, kept);
+            Ok(Begun::Many(Listens { payloads, shares, .. })) => {
+                *self = Self::listen(payloads, shares);
                 Step::Listening
             }
             Err(refusal) => {

@@ -159,20 +159,6 @@ impl Refusal {
         Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message).limit("request-timeout-ms", milliseconds)
     }
 
-    pub(super) fn busy(requests: u64) -> Self {
-        let message = format!("{requests} requests are running, which is the limit; try again in a second");
-        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
-            .header(RETRY_AFTER, "1")
-            .limit("limit-requests", requests)
-    }
-
-    pub(super) fn no_room(bytes: u64) -> Self {
-        let message = format!("bodies of {bytes} bytes are being read, which is the limit; try again in a second");
-        Self::new(Some(StatusCode::SERVICE_UNAVAILABLE), "UNAVAILABLE", message)
-            .header(RETRY_AFTER, "1")
-            .limit("limit-bodies-bytes", bytes)
-    }
-
     pub(super) fn body_too_large(bytes: u64) -> Self {
         let message = format!("the request is larger than {bytes} bytes, which is the limit");
         Self::new(Some(StatusCode::PAYLOAD_TOO_LARGE), BAD_USER_INPUT, message).limit("limit-body-bytes", bytes)

@@ -1,4 +1,5 @@
-//! Accepts connections, as many as allowed, and ends those that take too long to say what they want.
+//! Accepts connections, as many as allowed in all and from one address, and ends those that take too long to say
+//! what they want.
 
 use std::future::Future;
 use std::io;
@@ -19,11 +20,12 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::Settings;
 use super::caller::Peer;
-use super::limits::Limits;
 use super::rest::{Crowd, HeadTimer, Patience, Wait};
 use super::stall::Impatient;
 use crate::metrics;
+use crate::quota::Share;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -33,7 +35,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` resolves, then until the running requests are answered and the WebSockets and
 /// event streams are closed.
-pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, stop: impl Future<Output = ()>) {
+    let Settings { limits, trusted_proxies, .. } = settings;
     let patience = Patience { head: limits.header_timeout(), idle: limits.idle_timeout() };
     let mut server = http1::Builder::new();
     server
@@ -47,6 +50,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
     let room = Arc::new(Semaphore::new(connections_max as usize));
     let crowd = Crowd::new(connections_max as usize);
     let keep_alive = keep_alive(patience.idle);
+    let shares = limits.connections();
     let (stopping, _) = watch::channel(());
     let (mut stop, mut relief) = (pin!(stop), pin!(crowd.relieve()));
     loop {
@@ -66,9 +70,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             () = &mut relief => continue,
             () = &mut stop => break,
         };
+        // A proxy has the connections of many clients.
+        let is_proxy = trusted_proxies.iter().any(|network| network.contains(&peer.ip().to_canonical()));
+        let share = if is_proxy { None } else { Some(shares.take(peer.ip(), 1)) };
+        let Ok(share) = share.transpose() else {
+            metrics::count_limit("limit-connections-per-client");
+            continue;
+        };
         let wait = crowd.join(patience);
         let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout(), Arc::clone(&wait)));
-        let linked = Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _permit: permit };
+        let linked =
+            Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _permit: permit, _share: share };
         let service = FromPeer { service: service.clone(), peer: Peer(peer), link: Link(Arc::new(linked)) };
         let mut server = server.clone();
         server.timer(HeadTimer(Arc::clone(&wait)));
@@ -123,6 +135,8 @@ struct Linked {
     keep_alive: Option<HeaderValue>,
     /// The connection counts as long as anything of it is there.
     _permit: Option<OwnedSemaphorePermit>,
+    /// The client's part; a trusted proxy needs none.
+    _share: Option<Share>,
 }
 
 impl Link {

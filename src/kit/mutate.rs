@@ -12,7 +12,7 @@
 //! where the service gives what the payload's object is found by, or a [`Rejection`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_graphql::{Context, ID, OutputType};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
@@ -32,7 +32,35 @@ use crate::db::{Db, Transaction};
 use crate::error::{ApiError, ApiResult, is_stale, is_transient, log_database};
 use crate::idempotency::{Claim, Key, Repeat};
 use crate::policy::{Rule, rule_of};
-use crate::viewer::Viewer;
+use crate::rate::{Rate, Who};
+use crate::viewer::{Role, Viewer};
+
+/// How much users may change in a while: in the schema's data. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct WriteRates {
+    /// Mutations.
+    pub mutations: Rate,
+    /// Idempotency keys that are new: each has a row for a day.
+    pub keys: Rate,
+}
+
+impl WriteRates {
+    /// Counts a mutation of whoever asks, before anything is done for it. Editors and admins, who bring in whole
+    /// catalogues, are not counted.
+    ///
+    /// # Errors
+    /// `RateLimited`.
+    pub fn admit(ctx: &Context<'_>) -> ApiResult<()> {
+        let Some((writes, who)) = Self::of(ctx) else { return Ok(()) };
+        writes.mutations.take(who, Instant::now())
+    }
+
+    fn of<'a>(ctx: &Context<'a>) -> Option<(&'a Self, Who)> {
+        let caller = ctx.caller()?;
+        let trusted = caller.viewer.is_some_and(|viewer| viewer.role > Role::Member);
+        if trusted { None } else { Some((ctx.data_opt::<Self>()?, Who::of(caller))) }
+    }
+}
 
 /// What every mutation's resolver gives: null only beside a top-level error, which then leaves the
 /// document's other mutations alone.
@@ -235,6 +263,10 @@ pub async fn mutate_keyed<T: Serialize>(
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
     let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
+    let counted = key.as_ref().and_then(|_| WriteRates::of(ctx));
+    if let Some((rates, who)) = &counted {
+        rates.keys.take(*who, Instant::now())?;
+    }
     let db = ctx.data_unchecked::<Db>();
     let turn = db.turn_to_write().await?;
     let outcome = match run(&db.writer(), &asked, key, work).await {
@@ -245,6 +277,12 @@ pub async fn mutate_keyed<T: Serialize>(
         other => other,
     };
     drop(turn);
+    if let Some((rates, who)) = counted
+        && outcome.as_ref().map_or(true, |outcome| outcome.repeated)
+    {
+        // There is no new row.
+        rates.keys.give_back(who, Instant::now());
+    }
     if matches!(asked.rule, Rule::Has(_)) {
         ctx.data_unchecked::<Arc<Kept>>().forget();
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_graphql::futures_util::StreamExt;
 use async_graphql::{Executor, Request, Variables};
-use chrono::TimeDelta;
-use kinoteka::account::{Accounts, Passwords, Throttle};
+use clap::Parser;
+use kinoteka::config::Cli;
 use kinoteka::db::Db;
 use kinoteka::feed::{Feed, Settings, Shared};
 use kinoteka::http::{End, Payloads, ResumeFrom, Subscribe, Subscription};
@@ -48,9 +48,8 @@ impl Instance {
                 .unwrap();
         let settings = Settings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
         let feed = Feed::start(&db, settings).await.unwrap();
-        let passwords = Passwords::new(8, 1, 1, 1).unwrap();
-        let accounts = Accounts { passwords, throttle: Throttle::new(1), session_lifetime: TimeDelta::days(1) };
-        let engine = schema::build(db.clone(), &feed, &accounts, true);
+        let settings = Cli::try_parse_from(["kinoteka", "--password-memory-kib", "8"]).unwrap().serve.accounts;
+        let engine = schema::build(db.clone(), &feed, &settings.open().unwrap(), &settings.writes(), true);
         let shared = Arc::new(Shared::new(engine.clone(), Arc::clone(&feed.hub), schema::PERSONAL));
         Self { db, feed, engine, shared, statements }
     }

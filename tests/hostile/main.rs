@@ -13,22 +13,20 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
-<<<<<<< HEAD
 mod ask;
+mod disk;
 mod documents;
 mod honest;
 mod keep_alive;
 mod locks;
 mod log;
+mod log_ins;
 mod open_files;
+mod rollback;
 mod schema_changes;
+mod shares;
+mod site;
+mod stranger;
 mod usage;
 mod variables;
-=======
-mod disk;
-mod honest;
-mod rollback;
-mod site;
-mod usage;
 mod volume;
->>>>>>> db

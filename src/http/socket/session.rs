@@ -51,6 +51,8 @@ pub(super) struct Session<E> {
     pinged: Option<Instant>,
     /// When the session was last looked up.
     checked: Instant,
+    /// Tells that it may have ended.
+    changes: Option<watch::Receiver<()>>,
     begun: u64,
     results: u64,
     /// The server stops, or sends this client elsewhere.
@@ -101,6 +103,7 @@ impl<E: Executor> Session<E> {
             heard: now,
             pinged: None,
             checked: now,
+            changes: None,
             begun: 0,
             results: 0,
             finishing: false,
@@ -126,10 +129,12 @@ impl<E: Executor> Session<E> {
 
     async fn turn(&mut self, socket: &mut Socket, alarm: Pin<&mut Sleep>) -> Result<(), Close> {
         let mut alarm = alarm;
+        let listens = self.only_listens();
         tokio::select! {
             biased;
             // An error means that the server is gone.
             _ = self.stopping.changed() => return Err(Close::RESTART),
+            () = caller::changed(&mut self.changes), if listens => self.sign_in().await?,
             () = &mut alarm => {
                 let next = self.look_round(socket).await?;
                 alarm.reset(next);
@@ -185,9 +190,25 @@ impl<E: Executor> Session<E> {
         self.say(socket, message::ack()).await
     }
 
+    /// Whether nothing runs that has an end. One that has, such as `logOut` itself, is answered before the socket is
+    /// closed, if that does not take longer than the next look at the session.
+    fn only_listens(&self) -> bool {
+        self.active.iter().all(|active| active.listening)
+    }
+
+    /// Whether the session has to be looked up before anything is delivered.
+    fn is_unsure(&self) -> bool {
+        let has_changed = self.changes.as_ref().is_some_and(|changes| changes.has_changed().unwrap_or(false));
+        let is_due = self.token.is_some() && self.checked.elapsed() >= self.endpoint.limits.session_check();
+        is_due || (has_changed && self.only_listens())
+    }
+
     /// Makes sure that the token is still good.
     async fn sign_in(&mut self) -> Result<(), Close> {
         self.checked = Instant::now();
+        if let Some(changes) = &mut self.changes {
+            changes.mark_unchanged();
+        }
         let Some(token) = &self.token else { return Ok(()) };
         let limits = &self.endpoint.limits;
         let viewer = match timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
@@ -205,6 +226,9 @@ impl<E: Executor> Session<E> {
             return Err(Close::FORBIDDEN);
         }
         self.caller.viewer = Some(viewer);
+        if self.changes.is_none() {
+            self.changes = Some(self.endpoint.callers.watch(viewer));
+        }
         Ok(())
     }
 
@@ -279,6 +303,9 @@ impl<E: Executor> Session<E> {
                 Ok(())
             }
             Step::Next(payload) => {
+                if self.is_unsure() {
+                    self.sign_in().await?;
+                }
                 self.results += 1;
                 metrics::count_result();
                 self.say(socket, message::next(id, &payload.json)).await

@@ -1,0 +1,207 @@
+//! One client that takes all it can get of what clients share, and another one beside it.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::honest::Honest;
+use crate::process::Server;
+use crate::stranger::{self, Socket};
+use crate::support::database::{Backend, TestDatabase};
+use crate::usage::{Usage, sized};
+
+on_both!(
+    requests_leave_places_and_connections_to_the_database,
+    subscriptions_and_their_executions_are_bounded,
+    new_idempotency_keys_are_bounded,
+);
+
+const MOVIE: &str = "{ movies(first: 1) { nodes { title } } }";
+
+/// Some milliseconds of work.
+const DEAR: &str =
+    "{ movies(first: 40) { nodes { title staff(first: 10) { nodes { person { firstName lastName } } } } } }";
+
+async fn serve(backend: Backend, args: &[&str]) -> (TestDatabase, Server) {
+    let database = TestDatabase::seeded_with_accounts(backend).await;
+    let server = Server::start(&[&["--database-url", &database.url], args, &stranger::QUIET].concat());
+    (database, server)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_leave_room_for_others() {
+    let (_database, server) = serve(Backend::Sqlite, &[]).await;
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1048576\r\n\r\n";
+    let part = format!("{head}{}", " ".repeat((1 << 20) - 1));
+    let mut slow = Vec::new();
+    for _ in 0..65 {
+        let mut connection = stranger::connect(&server.url).await;
+        // One that is refused reads no more.
+        let _ = timeout(Duration::from_secs(2), connection.write_all(part.as_bytes())).await;
+        slow.push(connection);
+    }
+    let honest = Honest::queries(server.url.clone(), MOVIE);
+    sleep(Duration::from_secs(sized(1, 5) as u64)).await;
+    let felt = honest.stop().await;
+    println!("{} of {} refused, {:?}; {:?}", felt.failed.len(), felt.asked, felt.longest, Usage::of(server.id()));
+    assert!(felt.asked > 2 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(felt.longest < Duration::from_secs(5), "{:?}", felt.longest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_leave_some_to_others() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let share = ["env", "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT=10"];
+    let args = ["--database-url", &database.url, "--limit-connections", "40", "--header-timeout-ms", "4000"];
+    let server = Server::start_by(&share, &[&args[..], &stranger::QUIET].concat());
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        held.push(stranger::connect(&server.url).await);
+    }
+    let honest = Honest::fetches(server.url.replace("/graphql", "/livez"));
+    sleep(Duration::from_secs(1)).await;
+    let felt = honest.stop().await;
+    println!("{} of {} refused, {:?}", felt.failed.len(), felt.asked, felt.longest);
+    assert!(felt.asked > 2 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(felt.longest < Duration::from_secs(2), "{:?}", felt.longest);
+}
+
+async fn requests_leave_places_and_connections_to_the_database(backend: Backend) {
+    let (_database, server) = serve(backend, &[]).await;
+    let honest = Honest::queries(server.url.clone(), MOVIE);
+    let end = Instant::now() + Duration::from_secs(sized(3, 10) as u64);
+    let mut attack = JoinSet::new();
+    for _ in 0..600 {
+        let (client, url) = (stranger::client(), server.url.clone());
+        attack.spawn(async move {
+            let mut refused = 0;
+            while Instant::now() < end {
+                let answer = client.post(&url).json(&json!({ "query": DEAR })).send().await.unwrap();
+                refused += u32::from(answer.status() == 429);
+            }
+            refused
+        });
+    }
+    let refused: u32 = attack.join_all().await.into_iter().sum();
+    let (felt, used) = (honest.stop().await, Usage::of(server.id()));
+    println!("{refused} refused; honest: {} of {}, {:?}; {used:?}", felt.failed.len(), felt.asked, felt.longest);
+    assert!(felt.asked > 0 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(refused > 0, "--limit-requests-per-client");
+    assert!(felt.longest < Duration::from_secs(10), "{:?}", felt.longest);
+}
+
+async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
+    let (database, server) = serve(backend, &[]).await;
+    let mut sockets = Vec::new();
+    for number in 0..sized(10, 40) {
+        let mut socket = Socket::open(&server.url).await;
+        for id in 0..50 {
+            // Each its own document: nothing is shared. 1,700 values each.
+            let query = format!(
+                "subscription {{ commentAdded {{ a{number}x{id}: cursor comment {{ subject {{ ... on Movie {{ title
+                staff(first: 50) {{ nodes {{ character person {{ firstName lastName birthday }} position {{ title }} }} }}
+                awards(first: 50) {{ nodes {{ award {{ title }} nomination {{ title }} }} }}
+                comments(first: 100) {{ nodes {{ text author {{ username }} }} }} }} }} }} }} }}"
+            );
+            socket.subscribe(id, &query).await;
+        }
+        // The answer says that all before it were taken or refused.
+        socket.say(json!({ "type": "ping", "payload": {} })).await;
+        sockets.push(socket);
+    }
+    sleep(Duration::from_secs(sized(2, 6) as u64)).await;
+    let before = Usage::of(server.id());
+    let honest = Honest::queries(server.url.clone(), MOVIE);
+    let db = database.connect().await;
+    for _ in 0..3 {
+        db.execute_unprepared("INSERT INTO comments (comment, movie_id) VALUES ('раз', 1)").await.unwrap();
+    }
+    let mut now = before;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_secs(1)).await;
+        let later = Usage::of(server.id());
+        // The honest client's own requests take a little.
+        let busy = later.processor - now.processor > Duration::from_millis(500);
+        now = later;
+        if !busy {
+            break;
+        }
+    }
+    let felt = honest.stop().await;
+    let spent = now.processor - before.processor;
+    let mut refused = 0;
+    for socket in &mut sockets {
+        while let Ok(Some(message)) = timeout(Duration::from_millis(20), socket.hear()).await {
+            refused += u32::from(message["type"] == "error");
+        }
+    }
+    println!("{refused} refused; {spent:?}; honest: {} of {}, {:?}", felt.failed.len(), felt.asked, felt.longest);
+    assert!(felt.asked > 0 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(refused > 0, "--limit-subscribed-complexity-per-client");
+    assert!(felt.longest < Duration::from_secs(5), "{:?}", felt.longest);
+    assert!(spent < Duration::from_secs(30), "{spent:?}");
+}
+
+async fn new_idempotency_keys_are_bounded(backend: Backend) {
+    let (database, server) = serve(backend, &[]).await;
+    let client = stranger::client();
+    let log_in = r#"mutation { logIn(input: { login: "load1", password: "kinoteka-demo" }) { token } }"#;
+    let answer: Value =
+        client.post(&server.url).json(&json!({ "query": log_in })).send().await.unwrap().json().await.unwrap();
+    let token = answer["data"]["logIn"]["token"].as_str().unwrap().to_owned();
+    let rate = r#"mutation { rate(input: { subjectId: "TW92aWU6MQ", rating: 3 }) { errors { message } } }"#;
+    let mut attack = JoinSet::new();
+    for number in 0..10 {
+        let (client, url, token) = (client.clone(), server.url.clone(), token.clone());
+        attack.spawn(async move {
+            for key in 0..sized(80, 300) {
+                let request =
+                    client.post(&url).bearer_auth(&token).header("idempotency-key", format!("{number}-{key}"));
+                request.json(&json!({ "query": rate })).send().await.unwrap();
+            }
+        });
+    }
+    attack.join_all().await;
+    let db = database.connect().await;
+    let count = Statement::from_string(db.get_database_backend(), "SELECT count(*) AS n FROM idempotency_keys");
+    let rows: i64 = db.query_one_raw(count).await.unwrap().unwrap().try_get("", "n").unwrap();
+    println!("{rows} rows");
+    // More would need another minute.
+    assert_eq!(rows, 600, "--mutations-per-user");
+}
+
+/// Whose turn it is does not depend on how many one client has waiting.
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_on_sockets_wait_in_turns() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let share = ["env", "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT=4"];
+    let args = ["--database-url", &database.url, "--limit-requests", "8"];
+    let server = Server::start_by(&share, &[&args[..], &stranger::QUIET].concat());
+    let mut sockets = Vec::new();
+    for _ in 0..sized(10, 40) {
+        let mut socket = Socket::open(&server.url).await;
+        for id in 0..50 {
+            socket.subscribe(id, DEAR).await;
+        }
+        sockets.push(socket);
+    }
+    let mut honest = Socket::open_honest(&server.url).await;
+    let mut longest = Duration::ZERO;
+    for id in 0..5 {
+        let started = Instant::now();
+        honest.subscribe(id, MOVIE).await;
+        let message = honest.hear().await.unwrap();
+        assert_eq!(
+            (&message["type"], honest.hear().await.unwrap()["type"].as_str()),
+            (&json!("next"), Some("complete"))
+        );
+        longest = longest.max(started.elapsed());
+    }
+    println!("{longest:?}");
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
+}
