@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensions, Pos, Response, ServerError};
 use sea_orm::{DbErr, RuntimeErr};
 
+use crate::answer::Spent;
 use crate::complete::Asked;
+use crate::quota::Exhausted;
 use crate::telemetry;
 use crate::viewer::Role;
 
@@ -40,6 +42,13 @@ pub enum ApiError {
         /// After how many seconds it is worth trying again.
         retry_after_s: u64,
     },
+    /// The answer would be larger than allowed: `TOO_COMPLEX`.
+    TooLarge {
+        /// Bytes at most.
+        max: u64,
+    },
+    /// There is no more of what clients share: `RATE_LIMITED` for one client's part, `UNAVAILABLE` for all.
+    Exhausted(Exhausted),
     /// What the field stands on does not go with the state it is in: `CONFLICT`.
     Conflict(String),
     /// A subscription cannot go on behind what the client saw last: `CURSOR_EXPIRED`.
@@ -88,6 +97,11 @@ impl ApiError {
             Self::RateLimited { what, retry_after_s } => {
                 ("RATE_LIMITED", format!("{what}; try again in {retry_after_s} seconds"))
             }
+            Self::TooLarge { max } => (
+                "TOO_COMPLEX",
+                format!("the answer is larger than {max} bytes, which is the limit; name smaller pages, or ask in steps"),
+            ),
+            Self::Exhausted(exhausted) => exhausted.publish(),
             Self::Conflict(message) => ("CONFLICT", message.clone()),
             Self::CursorExpired => (
                 "CURSOR_EXPIRED",
@@ -217,6 +231,18 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
+/// The flag of the limit of [`ApiError::TooLarge`].
+pub const LIMIT_ANSWER_BYTES: &str = "limit-answer-bytes";
+
+impl From<Spent> for ApiError {
+    fn from(spent: Spent) -> Self {
+        match spent {
+            Spent::Large(max) => Self::TooLarge { max },
+            Spent::Exhausted(exhausted) => Self::Exhausted(exhausted),
+        }
+    }
+}
+
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
         Self::Database(log_database(error))
@@ -237,6 +263,14 @@ impl From<ApiError> for async_graphql::Error {
             match &error {
                 ApiError::BadInput { field, .. } => extensions.set("field", field.as_str()),
                 ApiError::RateLimited { retry_after_s, .. } => extensions.set("retryAfterSeconds", *retry_after_s),
+                ApiError::TooLarge { max } => {
+                    extensions.set("limit", LIMIT_ANSWER_BYTES);
+                    extensions.set("max", *max);
+                }
+                ApiError::Exhausted(exhausted) => {
+                    extensions.set("limit", exhausted.limit());
+                    extensions.set("max", exhausted.max);
+                }
                 _ => {}
             }
             if code == "INTERNAL"

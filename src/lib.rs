@@ -13,10 +13,11 @@
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
-//! results what the GraphQL specification says, [`telemetry`] logs, [`metrics`] counts, [`quota`]
-//! shares among clients what is bounded.
+//! results what the GraphQL specification says, [`answer`] bounds their size, [`telemetry`] logs, [`metrics`]
+//! counts, [`quota`] shares among clients what is bounded.
 
 pub mod account;
+pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod award;

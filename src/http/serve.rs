@@ -59,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop:
             accepted = accepted => accepted,
             () = &mut stop => break,
         };
-        let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout()));
+        let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout(), limits.min_send_rate_bytes));
         let link = Link(Arc::new(Linked { stopping: stopping.subscribe(), _permit: permit }));
         let service = FromPeer { service: service.clone(), peer: Peer(peer), link };
         let connection = server.serve_connection(stream, service).with_upgrades();

@@ -182,7 +182,7 @@ impl<'a> Scales<'a> {
             depth: inner.depth + 1,
             fields: 1,
             nesting: inner.nesting + u64::from(!set.items.is_empty()),
-            once: once.saturating_add(1),
+            once: once.saturating_add(definition.map_or(1, |definition| definition.cost)),
             per_item,
             introspection: inner.introspection + u64::from(leads_to_types),
         })

@@ -13,5 +13,7 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod answers;
 mod honest;
+mod snippets;
 mod usage;
