@@ -89,6 +89,7 @@ impl Application {
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
             pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: PAGE_SIZE_GREATEST },
+            costs: schema::COSTS,
             ide: args.ide(),
             metrics: operations.is_none(),
         };

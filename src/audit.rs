@@ -11,7 +11,7 @@ use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::scalar::DateTime;
 use crate::kit::{
-    ContextExt, Id, NodeType, Page, PageArgs, PageOrder, Rejection, Row, SortKey, Work, choice_name, id, page,
+    ContextExt, Id, InPlace, NodeType, Page, PageArgs, PageOrder, Rejection, Row, SortKey, Work, choice_name, id, page,
 };
 use crate::node::{self, AnyNode};
 use crate::viewer::Role;
@@ -55,9 +55,9 @@ pub struct Change {
 impl AuditEntry {
     /// Who changed it; null when the account is gone, and for what was changed at the server's
     /// command line.
-    async fn actor(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
+    async fn actor(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<User>>> {
         match self.user_id {
-            Some(id) => ctx.find(id).await,
+            Some(id) => Ok(ctx.find(id).await?.map(InPlace)),
             None => Ok(None),
         }
     }

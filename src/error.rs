@@ -8,7 +8,9 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr};
 use sqlx::postgres::PgDatabaseError;
 
+use crate::answer::Spent;
 use crate::complete::Asked;
+use crate::quota::Exhausted;
 use crate::telemetry;
 use crate::viewer::Role;
 
@@ -49,6 +51,13 @@ pub enum ApiError {
     },
     /// There is no room at this moment, for this reason: `UNAVAILABLE`.
     Busy(&'static str),
+    /// The answer would be larger than allowed: `TOO_COMPLEX`.
+    TooLarge {
+        /// Bytes at most.
+        max: u64,
+    },
+    /// There is no more of what clients share: `RATE_LIMITED` for one client's part, `UNAVAILABLE` for all.
+    Exhausted(Exhausted),
     /// What the field stands on does not go with the state it is in: `CONFLICT`.
     Conflict(String),
     /// A subscription cannot go on behind what the client saw last: `CURSOR_EXPIRED`.
@@ -98,6 +107,11 @@ impl ApiError {
                 ("RATE_LIMITED", format!("{what}; try again in {retry_after_s} seconds"))
             }
             Self::Busy(reason) => ("UNAVAILABLE", format!("{reason}; try again")),
+            Self::TooLarge { max } => (
+                "TOO_COMPLEX",
+                format!("the answer is larger than {max} bytes, which is the limit; name smaller pages, or ask in steps"),
+            ),
+            Self::Exhausted(exhausted) => exhausted.publish(),
             Self::Conflict(message) => ("CONFLICT", message.clone()),
             Self::CursorExpired => (
                 "CURSOR_EXPIRED",
@@ -294,6 +308,18 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
+/// The flag of the limit of [`ApiError::TooLarge`].
+pub const LIMIT_ANSWER_BYTES: &str = "limit-answer-bytes";
+
+impl From<Spent> for ApiError {
+    fn from(spent: Spent) -> Self {
+        match spent {
+            Spent::Large(max) => Self::TooLarge { max },
+            Spent::Exhausted(exhausted) => Self::Exhausted(exhausted),
+        }
+    }
+}
+
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
         Self::Database(log_database(error))
@@ -317,6 +343,14 @@ impl From<ApiError> for async_graphql::Error {
                     extensions.set("limit", *limit);
                     extensions.set("max", *max);
                     extensions.set("retryAfterSeconds", *retry_after_s);
+                }
+                ApiError::TooLarge { max } => {
+                    extensions.set("limit", LIMIT_ANSWER_BYTES);
+                    extensions.set("max", *max);
+                }
+                ApiError::Exhausted(exhausted) => {
+                    extensions.set("limit", exhausted.limit());
+                    extensions.set("max", exhausted.max);
                 }
                 _ => {}
             }

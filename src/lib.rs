@@ -13,11 +13,12 @@
 //!
 //! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
 //! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
-//! results what the GraphQL specification says, [`telemetry`] logs by [`log`], [`metrics`] counts, [`quota`]
-//! shares among clients what is bounded, [`rate`] counts what they may do so many times in a while, [`open_files`]
-//! leaves the database its files.
+//! results what the GraphQL specification says, [`answer`] bounds their size, [`telemetry`] logs by [`log`],
+//! [`metrics`] counts, [`quota`] shares among clients what is bounded, [`rate`] counts what they may do so many
+//! times in a while, [`open_files`] leaves the database its files.
 
 pub mod account;
+pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod award;

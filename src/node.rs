@@ -8,7 +8,7 @@ use crate::award::{FilmAward, FilmAwardNomination, MovieAward};
 use crate::cinema::{Availability, Cinema};
 use crate::comment::Comment;
 use crate::error::{ApiError, ApiResult};
-use crate::kit::{ContextExt, Id, NodeType, id};
+use crate::kit::{ContextExt, Id, InPlace, NodeType, id};
 use crate::movie::Movie;
 use crate::order::Order;
 use crate::person::Person;
@@ -28,7 +28,7 @@ macro_rules! any_node {
         pub enum AnyNode {
             $(
                 #[doc = concat!("A `", stringify!($node), "`.")]
-                $node($node),
+                $node(InPlace<$node>),
             )+
         }
 
@@ -38,7 +38,7 @@ macro_rules! any_node {
         /// Whatever the database answers.
         pub async fn find_any(ctx: &Context<'_>, type_name: &str, key: i32) -> ApiResult<Option<AnyNode>> {
             match type_name {
-                $($node::TYPE => Ok(ctx.find::<$node>(Id::new(key)).await?.map(AnyNode::$node)),)+
+                $($node::TYPE => Ok(ctx.find::<$node>(Id::new(key)).await?.map(InPlace).map(AnyNode::$node)),)+
                 _ => Ok(None),
             }
         }

@@ -72,6 +72,19 @@ pub struct Exhausted {
     pub max: u64,
 }
 
+impl Exhausted {
+    /// The flag of the limit that was met.
+    pub fn limit(&self) -> &'static str {
+        if self.by_client { self.names.limit_per_client } else { self.names.limit }
+    }
+
+    /// The code and text for the client.
+    pub fn publish(&self) -> (&'static str, String) {
+        let (code, whose) = if self.by_client { ("RATE_LIMITED", " from your address") } else { ("UNAVAILABLE", "") };
+        (code, format!("{} {}{whose}, which is the limit; try again later", self.max, self.names.held))
+    }
+}
+
 impl Quota {
     /// A quota of `max` in all and `max_per_client` for each client.
     pub fn new(names: Names, max: u64, max_per_client: u64) -> Arc<Self> {

@@ -1,5 +1,6 @@
 //! The one GraphQL schema: names every domain and puts into the context what resolvers need.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use async_graphql::dataloader::DataLoader;
@@ -8,6 +9,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Executor, MergedObject, Request, Response, ValidationMode};
 
 use crate::account::{AccountMutation, AccountQuery, Accounts};
+use crate::answer::Budget;
 use crate::audit::AuditQuery;
 use crate::award::{AwardQuery, FilmAwardMutation, MovieAwardMutation, NominationMutation};
 use crate::cinema::{AvailabilityMutation, CinemaMutation, CinemaQuery};
@@ -16,6 +18,7 @@ use crate::complete::{Asked, Completer};
 use crate::db::Db;
 use crate::error;
 use crate::feed::Feed;
+use crate::http;
 use crate::kit::batch;
 use crate::kit::kept::Kept;
 use crate::kit::load::{Reader, new_loader};
@@ -80,6 +83,21 @@ pub type Subscription = CommentSubscription;
 pub const PERSONAL: &[&str] =
     &["auditLog", "birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
 
+/// Fields of long texts, and what each counts as: a value for each 320 bytes of a usual one, which is what
+/// the default limits of values and of bytes make of a value.
+pub const COSTS: http::Costs = &[
+    ("Award", "description", 4),
+    ("Comment", "text", 4),
+    ("FilmAward", "description", 4),
+    ("FilmAwardNomination", "description", 4),
+    ("Movie", "plot", 8),
+    ("Person", "bio", 8),
+    ("Publication", "excerpt", 4),
+    ("Publication", "text", 200),
+    ("SearchHit", "snippet", 20),
+    ("User", "bio", 8),
+];
+
 type Schema = async_graphql::Schema<Query, Guarded<Mutation>, Subscription>;
 
 /// Executes operations, with their reads batched. Cloning is cheap.
@@ -113,7 +131,12 @@ impl Executor for Engine {
             request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
         }
         let schema = if asked.is_valid() { &self.validated } else { &self.schema };
-        let mut response = batch::run(schema.execute(request)).await;
+        let budget = budget_of(&request);
+        let work = batch::run(schema.execute(request));
+        let mut response = match budget {
+            Some(budget) if asked.kind() == Some(OperationType::Query) => budget.run(work).await,
+            _ => work.await,
+        };
         asked.note_validity(&response);
         self.completer.complete(&asked, &mut response);
         error::add_codes(&asked, &mut response);
@@ -130,16 +153,25 @@ impl Executor for Engine {
         if asked.kind() != Some(OperationType::Subscription) {
             return Box::pin(stream::once(async move { Executor::execute(&engine, request).await }));
         }
+        let budget = budget_of(&request);
         let request = request.data(self.fresh.db.clone()).data(Arc::clone(&self.fresh.loader));
         let outcomes = Executor::execute_stream(&self.schema, request, session_data);
-        let state = (outcomes, asked, Arc::clone(&self.completer));
-        Box::pin(stream::unfold(state, |(mut outcomes, asked, completer)| async {
+        let state = (outcomes, asked, Arc::clone(&self.completer), budget);
+        Box::pin(stream::unfold(state, |(mut outcomes, asked, completer, budget)| async {
+            if let Some(budget) = &budget {
+                budget.begin_anew();
+            }
             let mut response = batch::run(outcomes.next()).await?;
             completer.complete(&asked, &mut response);
             error::add_codes(&asked, &mut response);
-            Some((response, (outcomes, asked, completer)))
+            Some((response, (outcomes, asked, completer, budget)))
         }))
     }
+}
+
+/// What the answer may take, if the transport has said so.
+fn budget_of(request: &Request) -> Option<Arc<Budget>> {
+    request.data.get(&TypeId::of::<Arc<Budget>>())?.downcast_ref().cloned()
 }
 
 /// Nesting of selection sets that async-graphql refuses by itself: above what the transport lets

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::mutate::Produced;
-use crate::kit::{ContextExt, Id, NodeType, id};
+use crate::kit::{ContextExt, Id, InPlace, NodeType, id};
 use crate::movie::Movie;
 use crate::publication::Publication;
 
@@ -96,9 +96,9 @@ impl SubjectId {
 #[derive(Clone, Debug, Union)]
 pub enum Subject {
     /// A movie or a series.
-    Movie(Movie),
+    Movie(InPlace<Movie>),
     /// A publication.
-    Publication(Publication),
+    Publication(InPlace<Publication>),
 }
 
 impl Subject {
@@ -112,8 +112,8 @@ impl Subject {
         publication: Option<Id<Publication>>,
     ) -> ApiResult<Self> {
         match (movie, publication) {
-            (Some(id), _) => ctx.load(id).await.map(Self::Movie),
-            (None, Some(id)) => ctx.load(id).await.map(Self::Publication),
+            (Some(id), _) => ctx.load(id).await.map(InPlace).map(Self::Movie),
+            (None, Some(id)) => ctx.load(id).await.map(InPlace).map(Self::Publication),
             (None, None) => Err(ApiError::Gone),
         }
     }
@@ -124,8 +124,8 @@ impl Produced for Subject {
 
     async fn find(ctx: &Context<'_>, id: SubjectId) -> ApiResult<Option<Self>> {
         Ok(match id {
-            SubjectId::Movie(id) => ctx.find(id).await?.map(Self::Movie),
-            SubjectId::Publication(id) => ctx.find(id).await?.map(Self::Publication),
+            SubjectId::Movie(id) => ctx.find(id).await?.map(InPlace).map(Self::Movie),
+            SubjectId::Publication(id) => ctx.find(id).await?.map(InPlace).map(Self::Publication),
         })
     }
 }

@@ -12,7 +12,7 @@ use super::types::{Session, User};
 use super::{admin, service};
 use crate::error::ApiResult;
 use crate::kit::mutate::{Outcome, Payload, mutate, mutate_keyed, payload};
-use crate::kit::{Answer, ContextExt, Deleted, Id, UserError};
+use crate::kit::{Answer, ContextExt, Deleted, Id, InPlace, UserError};
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub struct SignUpPayload {
     /// request that was repeated with its idempotency key: log in then.
     token: Option<String>,
     /// The new user.
-    user: Option<User>,
+    user: Option<InPlace<User>>,
     /// Why there is no account; empty when all is well.
     errors: Vec<UserError>,
 }
@@ -57,14 +57,14 @@ pub struct LogInPayload {
     /// What to send as `Authorization: Bearer TOKEN`; it is shown this once. Null beside errors.
     token: Option<String>,
     /// The user who has logged in.
-    user: Option<User>,
+    user: Option<InPlace<User>>,
     /// Why nobody is logged in; empty when all is well.
     errors: Vec<UserError>,
 }
 
 /// A user, read after a change.
 struct Shown {
-    user: Option<User>,
+    user: Option<InPlace<User>>,
     errors: Vec<UserError>,
 }
 
@@ -72,7 +72,7 @@ impl Payload for Shown {
     type Outcome = Id<User>;
 
     async fn load(ctx: &Context<'_>, id: Id<User>) -> ApiResult<Self> {
-        Ok(Self { user: ctx.find(id).await?, errors: Vec::new() })
+        Ok(Self { user: ctx.find(id).await?.map(InPlace), errors: Vec::new() })
     }
 
     fn refuse(errors: Vec<UserError>, _: Option<Self>) -> Self {
@@ -95,11 +95,11 @@ fn tell(ctx: &Context<'_>, user: &ID) {
 }
 
 payload!(RevokeSessionPayload, "What was ended.", revoked_id: Deleted<Session>, "The id of the session.");
-payload!(UpdateProfilePayload, "What was changed.", user: User, "The user as they are now.");
-payload!(ChangePasswordPayload, "Whose password was changed.", user: User, "The user.");
+payload!(UpdateProfilePayload, "What was changed.", user: InPlace<User>, "The user as they are now.");
+payload!(ChangePasswordPayload, "Whose password was changed.", user: InPlace<User>, "The user.");
 payload!(DeleteAccountPayload, "What was deleted.", deleted_id: Deleted<User>, "The id of the user who is no more.");
-payload!(GrantRolePayload, "Who was given a role.", user: User, "The user as they are now.");
-payload!(RevokeRolePayload, "Who has lost a role.", user: User, "The user as they are now.");
+payload!(GrantRolePayload, "Who was given a role.", user: InPlace<User>, "The user as they are now.");
+payload!(RevokeRolePayload, "Who has lost a role.", user: InPlace<User>, "The user as they are now.");
 payload!(DeleteUserPayload, "What was deleted.", deleted_id: Deleted<User>, "The id of the user who is no more.");
 
 #[Object]

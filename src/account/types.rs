@@ -1,5 +1,7 @@
 //! The people who use the library, as others see them.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Object, SimpleObject};
 use chrono::{FixedOffset, NaiveDate};
 use entity::{sessions, users};
@@ -11,7 +13,7 @@ use crate::clock;
 use crate::comment::{Comment, CommentOrder, CommentsOfUser};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::scalar::{Date, DateTime};
-use crate::kit::{ByKey, ContextExt, Edge, Id, Page, PageArgs, WideColumn, node};
+use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, WideColumn, node};
 use crate::order::{Order, OrdersOfUser};
 use crate::publication::{Publication, PublicationsOfUser};
 use crate::rating::{Rating, RatingsOfUser};
@@ -82,7 +84,7 @@ impl User {
 #[ComplexObject]
 impl User {
     /// The e-mail address; null for everybody else.
-    async fn email(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+    async fn email(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         if self.is_viewer(ctx) { ctx.text::<Email>(self.id).await } else { Ok(None) }
     }
 
@@ -122,7 +124,7 @@ impl User {
     }
 
     /// What the user says of themselves.
-    async fn bio(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+    async fn bio(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         ctx.text::<Bio>(self.id).await
     }
 
@@ -240,9 +242,9 @@ pub struct AccountQuery;
 #[Object]
 impl AccountQuery {
     /// The user who asks; null if nobody is signed in.
-    async fn viewer(&self, ctx: &Context<'_>) -> ApiResult<Option<User>> {
+    async fn viewer(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<User>>> {
         match ctx.viewer() {
-            Some(viewer) => ctx.find(Id::new(viewer.user)).await,
+            Some(viewer) => Ok(ctx.find(Id::new(viewer.user)).await?.map(InPlace)),
             None => Ok(None),
         }
     }
@@ -252,7 +254,7 @@ impl AccountQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's name; its case does not matter.")] username: String,
-    ) -> ApiResult<Option<User>> {
+    ) -> ApiResult<Option<InPlace<User>>> {
         // PostgreSQL takes no NUL, and no name has one.
         if username.contains('\0') {
             return Ok(None);
@@ -265,7 +267,7 @@ impl AccountQuery {
             .one(ctx.db())
             .await?;
         match id {
-            Some(id) => ctx.find(Id::new(id)).await,
+            Some(id) => Ok(ctx.find(Id::new(id)).await?.map(InPlace)),
             None => Ok(None),
         }
     }

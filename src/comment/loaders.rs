@@ -23,6 +23,7 @@ use super::types::CommentThread;
 use crate::db::dialect;
 use crate::error::log_database;
 use crate::kit::Id;
+use crate::kit::in_place::AllInPlace;
 use crate::kit::load::Reader;
 
 /// Asks whether a comment is deleted.
@@ -118,27 +119,30 @@ impl Loader<DepthOf> for Reader {
 }
 
 impl Loader<ThreadOf> for Reader {
-    type Value = CommentThread;
+    // Aliases share it.
+    type Value = Arc<CommentThread>;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, keys: &[ThreadOf]) -> Result<HashMap<ThreadOf, CommentThread>, Arc<DbErr>> {
+    async fn load(&self, keys: &[ThreadOf]) -> Result<HashMap<ThreadOf, Arc<CommentThread>>, Arc<DbErr>> {
         let mut groups: HashMap<(i32, i32), Vec<i32>> = HashMap::new();
         for key in keys {
             groups.entry((key.depth, key.size)).or_default().push(key.root.key());
         }
-        let mut threads = HashMap::with_capacity(keys.len());
+        let mut threads: HashMap<_, CommentThread> = HashMap::with_capacity(keys.len());
         for ((depth, size), roots) in groups {
             for (root, comment) in read_threads(self.db(), &roots, depth, size).await.map_err(log_database)? {
                 let key = ThreadOf { root: Id::new(root), depth, size };
-                let thread = threads.entry(key).or_insert_with(|| CommentThread { nodes: Vec::new(), has_more: false });
-                if thread.nodes.len() < size.unsigned_abs() as usize {
-                    thread.nodes.push(comment);
+                let thread = threads
+                    .entry(key)
+                    .or_insert_with(|| CommentThread { nodes: AllInPlace(Vec::new()), has_more: false });
+                if thread.nodes.0.len() < size.unsigned_abs() as usize {
+                    thread.nodes.0.push(comment);
                 } else {
                     thread.has_more = true;
                 }
             }
         }
-        Ok(threads)
+        Ok(threads.into_iter().map(|(key, thread)| (key, Arc::new(thread))).collect())
     }
 }
 

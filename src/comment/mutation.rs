@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
 use super::{Comment, service};
+use crate::kit::InPlace;
 use crate::kit::mutate::{Answer, Deleted, mutate, payload};
 
 /// What to say, and about what.
@@ -40,15 +41,15 @@ pub struct HideCommentInput {
     pub(super) id: ID,
 }
 
-payload!(AddCommentPayload, "What was said.", comment: Comment, "The new comment.");
-payload!(EditCommentPayload, "What was changed.", comment: Comment, "The comment as it is now.");
+payload!(AddCommentPayload, "What was said.", comment: InPlace<Comment>, "The new comment.");
+payload!(EditCommentPayload, "What was changed.", comment: InPlace<Comment>, "The comment as it is now.");
 payload!(
     DeleteCommentPayload,
     "What was deleted.",
     deleted_id: Deleted<Comment>,
     "The id of the comment. While it has replies, a comment without text and author stands in its place."
 );
-payload!(HideCommentPayload, "What was hidden.", comment: Comment, "The comment as it is now, without text and author.");
+payload!(HideCommentPayload, "What was hidden.", comment: InPlace<Comment>, "The comment as it is now, without text and author.");
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use super::Comment;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::{self, About, Kind, Kinds, Sent, Topic};
 use crate::kit::id::split;
-use crate::kit::{ContextExt, Id, NodeType};
+use crate::kit::{ContextExt, Id, InPlace, NodeType};
 use crate::movie::Movie;
 use crate::publication::Publication;
 
@@ -92,8 +92,8 @@ impl NewComment {
     }
 
     /// The comment as it is when this is sent; null when it is gone by then.
-    async fn comment(&self, ctx: &Context<'_>) -> ApiResult<Option<Comment>> {
-        ctx.find(Id::new(self.0.event.comment)).await
+    async fn comment(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<Comment>>> {
+        Ok(ctx.find(Id::new(self.0.event.comment)).await?.map(InPlace))
     }
 }
 
@@ -129,8 +129,8 @@ impl CommentChange {
 
     /// The comment as it is when this is sent; null when it is gone. One that was deleted or hidden
     /// is still there while it has replies, without text and author.
-    async fn comment(&self, ctx: &Context<'_>) -> ApiResult<Option<Comment>> {
-        ctx.find(Id::new(self.0.event.comment)).await
+    async fn comment(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<Comment>>> {
+        Ok(ctx.find(Id::new(self.0.event.comment)).await?.map(InPlace))
     }
 }
 

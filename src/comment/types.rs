@@ -12,6 +12,7 @@ use super::loaders::{DepthOf, ThreadOf, TombstoneOf};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::Hub;
+use crate::kit::in_place::AllInPlace;
 use crate::kit::scalar::DateTime;
 use crate::kit::{ContextExt, Edge, Id, InPlace, Page, PageArgs, PageOrder, SortKey, choice_name, node};
 use crate::movie::Movie;
@@ -51,7 +52,7 @@ node!(Comment, comments);
 #[derive(Clone, Debug, SimpleObject)]
 pub struct CommentThread {
     /// The comments, the thread's root first.
-    pub nodes: Vec<Comment>,
+    pub nodes: AllInPlace<Comment>,
     /// Whether the thread goes on behind the last of `nodes`.
     pub has_more: bool,
 }
@@ -133,7 +134,7 @@ impl Comment {
         ctx: &Context<'_>,
         #[graphql(desc = "How many levels of replies, 0 to 32.", default = 32)] max_depth: i32,
         #[graphql(desc = "How many comments, 1 to 500.", default = 100)] first: i32,
-    ) -> ApiResult<CommentThread> {
+    ) -> ApiResult<InPlace<Arc<CommentThread>>> {
         if !(0..=DEPTH_MAX).contains(&max_depth) {
             let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
             return Err(ApiError::bad_input("maxDepth", text));
@@ -142,7 +143,7 @@ impl Comment {
             let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
             return Err(ApiError::bad_input("first", text));
         }
-        ctx.read(ThreadOf { root: self.id, depth: max_depth, size: first }).await?.ok_or(ApiError::Gone)
+        ctx.read(ThreadOf { root: self.id, depth: max_depth, size: first }).await?.map(InPlace).ok_or(ApiError::Gone)
     }
 }
 

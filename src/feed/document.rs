@@ -9,6 +9,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Positioned, Request, ServerError, Value, Variables};
 
+use crate::answer::Budget;
 use crate::document::SharedDocument;
 use crate::viewer::{Caller, Viewer};
 
@@ -35,6 +36,8 @@ pub(super) struct Document {
     caller: Option<Caller>,
     /// Whom executing it counts for.
     pub(super) client: IpAddr,
+    /// What the transport allows for the answer.
+    budget: Option<Arc<Budget>>,
 }
 
 /// The root field's argument that says where to begin.
@@ -52,6 +55,7 @@ impl Document {
         let caller = take::<Caller>(&request);
         let client = caller.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address);
         let written = take::<Arc<SharedDocument>>(&request);
+        let budget = take::<Arc<Budget>>(&request);
         let (after, only_after) = match only_operation(&parsed) {
             Some(asked) => find_after(asked, root_field(asked)?, &request),
             // The executor says what is wrong.
@@ -75,7 +79,7 @@ impl Document {
             variables: serde_json::to_string(&variables).unwrap_or_default().into(),
             viewer,
         };
-        Ok(Self { key, after, variables: request.variables, parsed, written, caller, client })
+        Ok(Self { key, after, variables: request.variables, parsed, written, caller, client, budget })
     }
 
     /// A request to execute it.
@@ -86,6 +90,10 @@ impl Document {
         if let Some(written) = &self.written {
             request.data.insert(Arc::clone(written));
         }
+        if let Some(budget) = &self.budget {
+            // Results are nobody's in particular: all that listen share them.
+            request.data.insert(budget.for_client(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        }
         if let Some(caller) = &self.caller {
             request.data.insert(caller.clone());
         }
@@ -93,7 +101,7 @@ impl Document {
     }
 }
 
-fn take<T: Clone + 'static>(request: &Request) -> Option<T> {
+pub(super) fn take<T: Clone + 'static>(request: &Request) -> Option<T> {
     request.data.get(&std::any::TypeId::of::<T>())?.downcast_ref().cloned()
 }
 

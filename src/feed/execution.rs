@@ -10,9 +10,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::cursor::Cursor;
+use super::document::take;
 use super::event::{Event, Stop, Topic};
 use super::follower::Follower;
 use super::hub::Hub;
+use crate::answer::Budget;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{End, Payload};
 use crate::quota::{Names, Quota};
@@ -117,6 +119,7 @@ const TRIES_MAX: u32 = 3;
 pub(super) struct Execution {
     events: mpsc::Sender<Sent>,
     outcomes: BoxStream<'static, Response>,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Execution {
@@ -125,15 +128,21 @@ impl Execution {
     /// # Errors
     /// What is wrong with the document or its arguments.
     pub(super) async fn start(executor: &impl Executor, request: Request) -> Result<(Self, Topic), Vec<ServerError>> {
+        let budget = take::<Arc<Budget>>(&request);
         let (wanted, mut topic) = oneshot::channel();
         let (sender, events) = mpsc::channel(1);
         let request = request.data(Feeder(Mutex::new(Some(Feeding { wanted, events }))));
         let mut outcomes = executor.execute_stream(request, None);
         tokio::select! {
             biased;
-            Ok(topic) = &mut topic => Ok((Self { events: sender, outcomes }, topic)),
+            Ok(topic) = &mut topic => Ok((Self { events: sender, outcomes, budget }, topic)),
             outcome = outcomes.next() => Err(outcome.map(|outcome| outcome.errors).unwrap_or_default()),
         }
+    }
+
+    /// What its results may take.
+    pub(super) fn budget(&self) -> Option<&Budget> {
+        self.budget.as_deref()
     }
 
     /// The result for an event, which is executed when it is the turn of `client`. While the database is away it is
@@ -161,7 +170,7 @@ impl Execution {
             let Ok(Some(outcome)) = outcome else { break };
             let give_up = !outcome.errors.is_empty() && tries >= TRIES_MAX && !is_away(&outcome);
             if outcome.errors.is_empty() || give_up || is_final(&outcome) {
-                return Payload::new(&outcome, Some(sent.cursor));
+                return Payload::new(&outcome, Some(sent.cursor), self.budget.as_deref());
             }
             drop(turn);
             sleep(pause).await;

@@ -17,10 +17,11 @@ use super::document::{Document, Key};
 use super::event::{Event, Position, Stop, Topic};
 use super::execution::{Execution, turns};
 use super::follower::Follower;
+use crate::answer::Budget;
 use crate::error::ApiError;
 use crate::http::{End, Payload};
 use crate::metrics;
-use crate::quota::Quota;
+use crate::quota::{Quota, Share};
 use crate::viewer::network;
 
 /// Results that wait for a listener at most; one that is further behind is ended.
@@ -79,7 +80,8 @@ impl From<Reason> for End {
 /// A result, and who has taken it.
 struct Delivered {
     position: Position,
-    payload: Payload,
+    /// None once it is dropped to make room: whoever has not taken it is too far behind.
+    payload: Mutex<Option<Payload>>,
     /// Listeners when it was sent.
     expected: usize,
     taken: AtomicUsize,
@@ -246,18 +248,27 @@ impl Listener {
                 Ok(delivered) => {
                     delivered.taken.fetch_add(1, Ordering::Relaxed);
                     if delivered.position > self.behind {
-                        return Ok(delivered.payload.clone());
+                        let payload = delivered.lock().clone();
+                        return payload.ok_or_else(Self::lag);
                     }
                 }
-                Err(RecvError::Lagged(_)) => {
-                    metrics::feed().lagged.inc();
-                    return Err(End::Lagged);
-                }
+                Err(RecvError::Lagged(_)) => return Err(Self::lag()),
                 Err(RecvError::Closed) => break,
             }
         }
         let ended = self.member.group.lock().ended.clone();
         Err(ended.map_or(End::Stopping, End::from))
+    }
+
+    fn lag() -> End {
+        metrics::feed().lagged.inc();
+        End::Lagged
+    }
+}
+
+impl Delivered {
+    fn lock(&self) -> MutexGuard<'_, Option<Payload>> {
+        self.payload.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -277,7 +288,7 @@ impl Driver {
     }
 
     async fn drive(&self, mut follower: Follower, mut execution: Execution) -> Reason {
-        let mut flow = Flow::default();
+        let (mut flow, mut kept) = (Flow::default(), Kept::default());
         loop {
             let event = match follower.next().await {
                 Ok(event) => event,
@@ -285,7 +296,10 @@ impl Driver {
             };
             let turns = &self.groups.turns;
             match execution.run(event, follower.epoch(), turns, self.group.client(turns)).await {
-                Ok(payload) => flow.send(self, &event, payload),
+                Ok(payload) => {
+                    let delivered = flow.send(self, &event, payload);
+                    kept.keep(delivered, execution.budget());
+                }
                 Err(End::Refused(errors)) => return Reason::Refused(errors),
                 Err(_) => return Reason::Stop(Stop::Stopping),
             }
@@ -303,6 +317,52 @@ impl Drop for Driver {
     }
 }
 
+/// Bytes of results that a group keeps for its listeners whatever others keep.
+const KEPT_BYTES_MIN: u64 = 32 << 10;
+
+/// Bytes of results that a group keeps at most; at least the newest result.
+const KEPT_BYTES_MAX: u64 = 1 << 20;
+
+/// The results that a group keeps, and their share of the memory for answers.
+#[derive(Default)]
+struct Kept {
+    results: VecDeque<(Arc<Delivered>, u64)>,
+    bytes: u64,
+    share: Option<Share>,
+}
+
+impl Kept {
+    /// Keeps a result, and drops what there is no room for, the oldest first.
+    fn keep(&mut self, delivered: Arc<Delivered>, budget: Option<&Budget>) {
+        let bytes = delivered.lock().as_ref().map_or(0, |payload| payload.json.len() as u64);
+        self.results.push_back((delivered, bytes));
+        self.bytes += bytes;
+        while self.results.len() > BUFFER || (self.results.len() > 1 && !self.has_room(budget)) {
+            if let Some((oldest, bytes)) = self.results.pop_front() {
+                oldest.lock().take();
+                self.bytes -= bytes;
+            }
+        }
+    }
+
+    fn has_room(&mut self, budget: Option<&Budget>) -> bool {
+        if self.bytes <= KEPT_BYTES_MIN {
+            self.share = None;
+            return true;
+        }
+        let wanted = self.bytes - KEPT_BYTES_MIN;
+        self.bytes <= KEPT_BYTES_MAX
+            && match &mut self.share {
+                Some(share) if share.amount() >= wanted => {
+                    share.shrink(share.amount() - wanted);
+                    true
+                }
+                Some(share) => share.grow(wanted - share.amount()).is_ok(),
+                None => budget.is_none_or(|budget| budget.take(wanted).map(|share| self.share = share).is_ok()),
+            }
+    }
+}
+
 /// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, and
 /// not for those that are slow.
 #[derive(Default)]
@@ -314,17 +374,19 @@ struct Flow {
 }
 
 impl Flow {
-    fn send(&mut self, driver: &Driver, event: &Event, payload: Payload) {
+    fn send(&mut self, driver: &Driver, event: &Event, payload: Payload) -> Arc<Delivered> {
         let mut state = driver.group.lock();
         let expected = driver.results.receiver_count();
         let position = event.mark.position;
-        let delivered = Arc::new(Delivered { position, payload, expected, taken: AtomicUsize::new(0) });
+        let delivered =
+            Arc::new(Delivered { position, payload: Mutex::new(Some(payload)), expected, taken: AtomicUsize::new(0) });
         // Nobody listening is no fault: all are still catching up.
         let _ = driver.results.send(Arc::clone(&delivered));
         state.position = position;
         drop(state);
         metrics::feed().delivered(event.written.elapsed(), expected);
-        self.sent.push_back(delivered);
+        self.sent.push_back(Arc::clone(&delivered));
+        delivered
     }
 
     async fn wait(&mut self) {

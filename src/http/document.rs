@@ -12,7 +12,7 @@ use quick_cache::sync::Cache;
 
 use super::limits::Limits;
 use super::refusal::Refusal;
-use super::shape::Shape;
+use super::shape::{Costs, Shape};
 use super::weigh::{Pages, Scales};
 use super::{inputs, overlap, scan, variables};
 use crate::document::SharedDocument;
@@ -63,10 +63,15 @@ impl Documents {
     ///
     /// # Errors
     /// The text is no SDL.
-    pub(super) fn new(sdl: &str, pages: Pages, limits: Limits) -> Result<Self, async_graphql::parser::Error> {
+    pub(super) fn new(
+        sdl: &str,
+        pages: Pages,
+        costs: Costs,
+        limits: Limits,
+    ) -> Result<Self, async_graphql::parser::Error> {
         let items = usize::try_from(limits.document_cache_bytes / 4_096).unwrap_or(usize::MAX);
         let cache = Cache::with_weighter(items, limits.document_cache_bytes, Bytes);
-        Ok(Self { shape: Shape::new(sdl)?, limits, pages, cache })
+        Ok(Self { shape: Shape::new(sdl, costs)?, limits, pages, cache })
     }
 
     /// Makes a request ready to be executed: its document parsed, its variables checked, its cost

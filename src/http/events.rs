@@ -2,12 +2,13 @@
 //! a request, and a stream of its results.
 
 use std::convert::Infallible;
+use std::mem;
 use std::sync::Arc;
 use std::task::Poll;
 
 use async_graphql::futures_util::poll;
 use async_graphql::futures_util::stream::{self, Stream, StreamExt};
-use async_graphql::{Executor, Response as Outcome, ServerError};
+use async_graphql::{Executor, ServerError};
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -19,9 +20,10 @@ use super::caller;
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
 use super::refusal::Refusal;
-use super::respond;
+use super::respond::{self, PIECE_BYTES, Pieces, Written};
 use super::serve::Link;
 use super::subscribe::{Payload, Payloads, ResumeFrom};
+use crate::answer::UNSHARED;
 use crate::metrics::{self, OpenSocket};
 use crate::quota::Share;
 use crate::telemetry::{self, RequestContext, Streamed};
@@ -45,10 +47,11 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
 }
 
 /// The one result of a query or a mutation, and the end.
-pub(super) fn respond_once(outcome: &Outcome) -> Response {
-    match respond::payload(outcome) {
-        Some(json) => finished(&Payload { event_id: None, json }),
-        None => refuse(&outcome.errors),
+pub(super) fn respond_once(written: Written) -> Response {
+    if written.was_executed() {
+        finished(&Payload { event_id: None, json: written.json })
+    } else {
+        refuse(&written.errors)
     }
 }
 
@@ -58,10 +61,10 @@ pub(super) fn refuse(errors: &[ServerError]) -> Response {
 }
 
 fn finished(payload: &Payload) -> Response {
-    let mut text = Vec::new();
-    write_next(&mut text, payload);
-    text.extend_from_slice(COMPLETE);
-    answer(Body::from(text))
+    let mut text = Text::default();
+    text.write_next(payload);
+    text.write(COMPLETE);
+    answer(Body::new(text.finish()))
 }
 
 fn refused(errors: &[ServerError]) -> Payload {
@@ -91,6 +94,8 @@ pub(super) fn listen<E: Executor>(
         checked: now,
         said: now,
         results: 0,
+        is_over: false,
+        pieces: Pieces::default(),
         _place: place,
     };
     answer(Body::from_stream(listener.chunks()))
@@ -113,6 +118,10 @@ struct Listener<E> {
     /// When something was written last.
     said: Instant,
     results: u64,
+    /// Whether nothing follows `pieces`.
+    is_over: bool,
+    /// What was written and has not been taken.
+    pieces: Pieces,
     _place: Share,
 }
 
@@ -122,19 +131,26 @@ impl<E: Executor> Listener<E> {
         let hello = stream::once(async { Ok(Bytes::from_static(COMMENT)) });
         let rest = stream::unfold(Some(self), |listener| async {
             let mut listener = listener?;
+            if let Some(piece) = listener.pieces.take() {
+                let over = listener.is_over && listener.pieces.len() == 0;
+                return Some((Ok(piece), (!over).then_some(listener)));
+            }
             let context = listener.context.clone();
             let chunk = match context {
                 Some(context) => context.scope(listener.next()).await,
                 None => listener.next().await,
             };
-            let (text, over) = chunk?;
-            Some((Ok(text), (!over).then_some(listener)))
+            let (mut pieces, over) = chunk?;
+            let first = pieces.take().unwrap_or_default();
+            let rest = !over || pieces.len() > 0;
+            (listener.pieces, listener.is_over) = (pieces, over);
+            Some((Ok(first), rest.then_some(listener)))
         });
         hello.chain(rest)
     }
 
-    /// The next piece of text, and whether it is the last; none if there is nothing more to say.
-    async fn next(&mut self) -> Option<(Bytes, bool)> {
+    /// The next pieces of text, and whether they are the last; none if there is nothing more to say.
+    async fn next(&mut self) -> Option<(Pieces, bool)> {
         let step = loop {
             let limits = &self.endpoint.limits;
             let (check, keep_alive) = (self.checked + limits.session_check(), self.said + limits.keep_alive());
@@ -148,7 +164,7 @@ impl<E: Executor> Listener<E> {
                 step = self.running.next() => break step,
                 () = sleep_until(keep_alive) => {
                     self.said = Instant::now();
-                    return Some((Bytes::from_static(COMMENT), false));
+                    return Some((Bytes::from_static(COMMENT).into(), false));
                 }
             }
             if self.is_signed_out().await {
@@ -156,17 +172,20 @@ impl<E: Executor> Listener<E> {
             }
         };
         self.said = Instant::now();
-        let mut text = Vec::new();
+        let mut text = Text::default();
         let mut step = Some(step?);
         for _ in 0..RESULTS_PER_CHUNK {
             match step {
                 Some(Step::Next(payload)) => {
                     self.results += 1;
                     metrics::count_result();
-                    write_next(&mut text, &payload);
+                    text.write_next(&payload);
+                    if text.len() > PIECE_BYTES {
+                        break;
+                    }
                 }
                 Some(Step::Refused(errors)) => {
-                    write_next(&mut text, &refused(&errors));
+                    text.write_next(&refused(&errors));
                     return self.complete(text);
                 }
                 Some(Step::Complete) => return self.complete(text),
@@ -178,20 +197,20 @@ impl<E: Executor> Listener<E> {
             let Poll::Ready(next) = poll!(self.running.next()) else { break };
             step = next;
         }
-        Some((text.into(), false))
+        Some((text.finish(), false))
     }
 
-    fn complete(&mut self, mut text: Vec<u8>) -> Option<(Bytes, bool)> {
-        text.extend_from_slice(COMPLETE);
+    fn complete(&mut self, mut text: Text) -> Option<(Pieces, bool)> {
+        text.write(COMPLETE);
         self.break_off(text, "complete")
     }
 
-    fn break_off(&mut self, text: Vec<u8>, end: &'static str) -> Option<(Bytes, bool)> {
+    fn break_off(&mut self, text: Text, end: &'static str) -> Option<(Pieces, bool)> {
         self.open.end = end.into();
-        Some((text.into(), true))
+        Some((text.finish(), true))
     }
 
-    fn end(&mut self, end: &'static str) -> Option<(Bytes, bool)> {
+    fn end(&mut self, end: &'static str) -> Option<(Pieces, bool)> {
         self.open.end = end.into();
         None
     }
@@ -222,16 +241,43 @@ const COMMENT: &[u8] = b":\n\n";
 /// With an empty `data`, without which `EventSource` would not tell anybody.
 const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
-fn write_next(text: &mut Vec<u8>, payload: &Payload) {
-    if let Some(id) = &payload.event_id {
-        text.extend_from_slice(b"id: ");
-        text.extend_from_slice(id.as_bytes());
-        text.push(b'\n');
+/// What is written to a stream: small results are gathered, large ones are not copied.
+#[derive(Default)]
+struct Text {
+    pieces: Pieces,
+    last: Vec<u8>,
+}
+
+impl Text {
+    fn write(&mut self, text: &[u8]) {
+        self.last.extend_from_slice(text);
     }
-    text.extend_from_slice(b"event: next\ndata: ");
-    // JSON of ours has no line breaks.
-    text.extend_from_slice(&payload.json);
-    text.extend_from_slice(b"\n\n");
+
+    fn write_next(&mut self, payload: &Payload) {
+        if let Some(id) = &payload.event_id {
+            self.write(b"id: ");
+            self.write(id.as_bytes());
+            self.write(b"\n");
+        }
+        self.write(b"event: next\ndata: ");
+        // JSON of ours has no line breaks.
+        if payload.json.len() as u64 > UNSHARED {
+            self.pieces.push(mem::take(&mut self.last).into());
+            self.pieces.push(payload.json.clone());
+        } else {
+            self.write(&payload.json);
+        }
+        self.write(b"\n\n");
+    }
+
+    fn len(&self) -> usize {
+        self.pieces.len() + self.last.len()
+    }
+
+    fn finish(mut self) -> Pieces {
+        self.pieces.push(self.last.into());
+        self.pieces
+    }
 }
 
 fn answer(body: Body) -> Response {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request as Operation, Response as Outcome};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
@@ -20,9 +20,11 @@ use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
 use super::params::{self, Asked, Bounds};
 use super::refusal::Refusal;
+use super::respond::{BatchWriter, Written};
 use super::serve::Link;
 use super::subscribe::{Subscribe, Subscription};
 use super::{Settings, body, events, respond, size, socket};
+use crate::answer::Budget;
 use crate::quota::Quota;
 use crate::telemetry;
 use crate::viewer::Caller;
@@ -44,6 +46,8 @@ pub(super) struct Endpoint<E> {
     waiting: Arc<Quota>,
     /// Room for bodies that are being read, in bytes.
     bodies: Arc<Quota>,
+    /// Memory for answers that are being made or wait for their clients.
+    unsent: Arc<Quota>,
     subscriptions: Arc<Quota>,
     /// What subscriptions give for an event, in values.
     subscribed: Arc<Quota>,
@@ -70,6 +74,7 @@ impl<E: Executor> Endpoint<E> {
             running: limits.requests(),
             waiting: limits.waiting(),
             bodies: limits.bodies(),
+            unsent: limits.unsent(),
             subscriptions: limits.subscriptions(),
             subscribed: limits.subscribed(),
             limits,
@@ -107,7 +112,7 @@ impl<E: Executor> Endpoint<E> {
                 match self.begin(ask).await? {
                     Begun::One(outcome) => Ok(match answer {
                         Some(answer) => respond::respond(*outcome, answer),
-                        None => events::respond_once(&outcome),
+                        None => events::respond_once(*outcome),
                     }),
                     Begun::Many(Listens { payloads, viewer, shares }) => {
                         let place = self.sockets.take(address, 1).map_err(Refusal::exhausted)?;
@@ -119,7 +124,7 @@ impl<E: Executor> Endpoint<E> {
             Asked::Batch(operations) => {
                 let answer = answer.ok_or_else(Refusal::not_acceptable)?;
                 let batch = self.execute_batch(operations, caller, token.as_deref());
-                Ok(respond::respond_batch(&self.in_time(address, false, batch).await?, answer))
+                Ok(respond::respond_batch(self.in_time(address, false, batch).await?, answer))
             }
         }
     }
@@ -137,10 +142,13 @@ impl<E: Executor> Endpoint<E> {
             }
             let (viewer, address) = (caller.viewer, caller.address);
             let mut budget = self.limits.limit_complexity;
-            let (request, kind, document_bytes) = self.prepare(operation.data(caller), safe, &mut budget)?;
+            let bytes = self.answer_budget(&caller);
+            let operation = operation.data(Arc::clone(&bytes)).data(caller);
+            let (request, kind, document_bytes) = self.prepare(operation, safe, &mut budget)?;
             let complexity = self.limits.limit_complexity - budget;
             if kind != OperationType::Subscription {
-                return Ok(Begun::One(Box::new(self.executor.execute(request).await)));
+                let outcome = self.executor.execute(request).await;
+                return Ok(Begun::One(Box::new(Written::new(outcome, &bytes, kind)?)));
             }
             if !streams {
                 return Err(Refusal::is_stream());
@@ -165,6 +173,10 @@ impl<E: Executor> Endpoint<E> {
             Ok(Begun::Many(Listens { payloads, viewer, shares }))
         })
         .await
+    }
+
+    fn answer_budget(&self, caller: &Caller) -> Arc<Budget> {
+        Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), caller.address)
     }
 
     /// Does work for one of the requests that may run at a time, within a request's time. Where that is
@@ -234,28 +246,31 @@ impl<E: Executor> Endpoint<E> {
         operations: Vec<Operation>,
         mut caller: Caller,
         token: Option<&str>,
-    ) -> Result<Vec<Outcome>, Refusal> {
+    ) -> Result<Bytes, Refusal> {
         if let Some(token) = token {
             caller.viewer = Some(self.callers.sign_in(token).await?);
         }
         let mut budget = self.limits.limit_complexity;
-        let mut outcomes = Vec::with_capacity(operations.len());
+        let bytes = self.answer_budget(&caller);
+        let mut written = BatchWriter::new();
         for (position, operation) in operations.into_iter().enumerate() {
             let mut caller = caller.clone();
             // Each operation has a key of its own: no client's holds a blank.
             caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
-            let outcome = match self.prepare(operation.data(caller), false, &mut budget) {
+            let operation = operation.data(Arc::clone(&bytes)).data(caller);
+            let outcome = match self.prepare(operation, false, &mut budget) {
                 Ok((_, OperationType::Subscription, _)) => Err(Refusal::is_stream()),
-                Ok((request, ..)) => Ok(self.executor.execute(request).await),
+                Ok((request, kind, _)) => Ok((self.executor.execute(request).await, Some(kind))),
                 Err(refusal) => Err(refusal),
             };
             let refuse = |refusal: Refusal| {
                 refusal.count();
-                Outcome::from_errors(vec![*refusal.error])
+                (Outcome::from_errors(vec![*refusal.error]), None)
             };
-            outcomes.push(outcome.unwrap_or_else(refuse));
+            let (outcome, kind) = outcome.unwrap_or_else(refuse);
+            written.add(outcome, &bytes, kind);
         }
-        Ok(outcomes)
+        Ok(written.finish(&bytes))
     }
 }
 

@@ -110,6 +110,24 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub limit_requests_per_client: u64,
 
+    /// Bytes of an answer at most, counted while it is made. For all operations of a batch together,
+    /// and for each result of a subscription.
+    #[arg(long, env = "KINOTEKA_LIMIT_ANSWER_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_answer_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub limit_answer_bytes: u64,
+
+    /// Memory at most, in bytes, of all answers that are being made or wait for their clients; small ones do not
+    /// count.
+    #[arg(long, env = "KINOTEKA_LIMIT_UNSENT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_unsent_bytes,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_unsent_bytes: u64,
+
+    /// Of this, for one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LIMIT_UNSENT_BYTES_PER_CLIENT", value_name = "BYTES",
+          default_value_t = Self::DEFAULT.limit_unsent_bytes_per_client,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    pub limit_unsent_bytes_per_client: u64,
+
     /// Open connections at most; one more waits in the operating system's queue.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_connections,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -214,10 +232,16 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub body_timeout_ms: u64,
 
-    /// How long a client may take nothing of its answer, in milliseconds.
+    /// How long a client may take less of its answer than --min-send-rate-bytes asks for, in milliseconds.
     #[arg(long, env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub write_timeout_ms: u64,
+
+    /// Bytes a second that a client has to take while something waits for it, averaged over
+    /// --write-timeout-ms; 0 asks for a byte in that time.
+    #[arg(long, env = "KINOTEKA_MIN_SEND_RATE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.min_send_rate_bytes,
+          value_parser = clap::value_parser!(u64).range(0..=1 << 30))]
+    pub min_send_rate_bytes: u64,
 
     /// Memory for parsed documents, in bytes; 0 keeps none.
     #[arg(long, env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes)]
@@ -249,6 +273,9 @@ impl Limits {
         limit_input_values: 10_000,
         limit_requests: 512,
         limit_requests_per_client: 128,
+        limit_answer_bytes: 16 << 20,
+        limit_unsent_bytes: 512 << 20,
+        limit_unsent_bytes_per_client: 128 << 20,
         limit_connections: 20_000,
         limit_connections_per_client: 5_000,
         limit_sockets: 16_000,
@@ -268,6 +295,7 @@ impl Limits {
         idle_timeout_ms: 120_000,
         body_timeout_ms: 10_000,
         write_timeout_ms: 30_000,
+        min_send_rate_bytes: 4_096,
         document_cache_bytes: 16 << 20,
         compress_from_bytes: 1_024,
     };
@@ -344,6 +372,17 @@ impl Limits {
         let held = "values for each event are subscribed to";
         let names = Names { limit, limit_per_client: limit, held, retry_after_s: "5" };
         Quota::new(names, u64::MAX, self.limit_subscribed_complexity_per_client)
+    }
+
+    /// Memory for answers.
+    pub(super) fn unsent(&self) -> Arc<Quota> {
+        let names = Names {
+            limit: "limit-unsent-bytes",
+            limit_per_client: "limit-unsent-bytes-per-client",
+            held: "bytes of answers are being made or wait to be read",
+            retry_after_s: "5",
+        };
+        Quota::new(names, self.limit_unsent_bytes, self.limit_unsent_bytes_per_client)
     }
 
     pub(super) fn request_timeout(&self) -> Duration {

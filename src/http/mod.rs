@@ -55,6 +55,7 @@ pub use cors::Origin;
 pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
+pub use shape::Costs;
 pub use subscribe::{Direct, End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
 pub use weigh::Pages;
 
@@ -75,6 +76,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How long pages are.
     pub pages: Pages,
+    /// Fields whose values are long.
+    pub costs: Costs,
     /// Whether there are pages for people at `/`.
     pub ide: bool,
     /// Whether `/metrics` is on the main address.
@@ -102,8 +105,8 @@ pub fn router<E: Executor>(
     health: &Health,
     settings: &Settings,
 ) -> Result<Router, parser::Error> {
-    let Settings { limits, cors_origins, trusted_proxies, pages, .. } = settings;
-    let documents = Documents::new(sdl, *pages, limits.clone())?;
+    let Settings { limits, cors_origins, trusted_proxies, pages, costs, .. } = settings;
+    let documents = Documents::new(sdl, *pages, costs, limits.clone())?;
     let Services { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Endpoint::new(metrics::Counted(executor), subscribe, callers, documents, settings);

@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use async_graphql::futures_util::future::BoxFuture;
 use async_graphql::futures_util::stream::Stream;
-use async_graphql::{Request, Response as Outcome, ServerError};
+use async_graphql::{Request, ServerError};
 use axum::http::StatusCode;
 
 use super::refusal::Refusal;
+use super::request;
+use super::respond::Written;
 use super::subscribe::{End, Payload, Payloads, ResumeFrom};
-use super::{request, respond};
 use crate::metrics::Listening;
 use crate::quota::Share;
 use crate::viewer::{Caller, Viewer};
@@ -38,7 +39,7 @@ pub(super) struct Ask {
 /// An operation that was not refused.
 pub(super) enum Begun {
     /// A query or a mutation, which is done.
-    One(Box<Outcome>),
+    One(Box<Written>),
     /// A subscription.
     Many(Listens),
 }
@@ -105,13 +106,11 @@ impl Running {
 
     fn begun(&mut self, begun: Result<Begun, Refusal>) -> Step {
         match begun {
-            Ok(Begun::One(outcome)) => match respond::payload(&outcome) {
-                Some(json) => {
-                    self.0 = State::Last(Step::Complete);
-                    Step::Next(Payload { event_id: None, json })
-                }
-                None => self.end(Step::Refused(outcome.errors)),
-            },
+            Ok(Begun::One(written)) if written.was_executed() => {
+                self.0 = State::Last(Step::Complete);
+                Step::Next(Payload { event_id: None, json: written.json })
+            }
+            Ok(Begun::One(written)) => self.end(Step::Refused(written.errors)),
             Ok(Begun::Many(Listens { payloads, shares, .. })) => {
                 *self = Self::listen(payloads, shares);
                 Step::Listening

@@ -4,7 +4,8 @@ use async_graphql::{Pos, ServerError, Value};
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::error::ApiError;
+use crate::answer::Spent;
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
 use crate::metrics;
 use crate::quota::Exhausted;
 
@@ -122,13 +123,10 @@ impl Refusal {
 
     /// There is no more of what clients share: 429 for what one client may have, 503 for all.
     pub(super) fn exhausted(exhausted: Exhausted) -> Self {
-        let Exhausted { names, by_client, max } = exhausted;
-        let (status, code, limit, whose) = match by_client {
-            true => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", names.limit_per_client, " from your address"),
-            false => (StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", names.limit, ""),
-        };
-        let message = format!("{max} {}{whose}, which is the limit; try again later", names.held);
-        Self::new(Some(status), code, message).header(RETRY_AFTER, names.retry_after_s).limit(limit, max)
+        let (code, message) = exhausted.publish();
+        let status = if exhausted.by_client { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+        let Exhausted { names, max, .. } = exhausted;
+        Self::new(Some(status), code, message).header(RETRY_AFTER, names.retry_after_s).limit(exhausted.limit(), max)
     }
 
     pub(super) fn socket_operations(operations: u64) -> Self {
@@ -172,6 +170,17 @@ impl Refusal {
     pub(super) fn too_complex(limit: &'static str, what: &str, found: impl std::fmt::Display, max: u64) -> Self {
         let message = format!("the document has {found} {what}; {max} are allowed");
         Self::new(None, "TOO_COMPLEX", message).limit(limit, max)
+    }
+
+    /// The answer is larger than allowed, or clients hold too much.
+    pub(super) fn spent(spent: Spent) -> Self {
+        match spent {
+            Spent::Large(max) => {
+                let (code, message) = ApiError::TooLarge { max }.publish();
+                Self::new(None, code, message).limit(LIMIT_ANSWER_BYTES, max)
+            }
+            Spent::Exhausted(exhausted) => Self::exhausted(exhausted),
+        }
     }
 
     /// An input is larger than a limit allows.

@@ -78,7 +78,8 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
             continue;
         };
         let wait = crowd.join(patience);
-        let stream = TokioIo::new(Impatient::new(stream, limits.write_timeout(), Arc::clone(&wait)));
+        let stream =
+            TokioIo::new(Impatient::new(stream, limits.write_timeout(), limits.min_send_rate_bytes, Arc::clone(&wait)));
         let linked =
             Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _permit: permit, _share: share };
         let service = FromPeer { service: service.clone(), peer: Peer(peer), link: Link(Arc::new(linked)) };

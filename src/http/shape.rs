@@ -8,6 +8,9 @@ use async_graphql::parser::types::{
 use async_graphql::parser::{self, parse_schema};
 use async_graphql::{Name, Positioned, Value};
 
+/// Fields whose values are long: a type, its field, and the cost of a value.
+pub type Costs = &'static [(&'static str, &'static str, u64)];
+
 /// Types by name.
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -24,6 +27,8 @@ pub(super) struct Shape {
 pub(super) struct Field {
     pub(super) ty: Type,
     pub(super) arguments: HashMap<Name, Input>,
+    /// What a value costs, in values of usual size.
+    pub(super) cost: u64,
 }
 
 /// An argument, or a field of an input object.
@@ -34,11 +39,11 @@ pub(super) struct Input {
 }
 
 impl Shape {
-    /// Reads a schema definition.
+    /// Reads a schema definition; `costs` names fields whose values cost more than others'.
     ///
     /// # Errors
     /// The text is no SDL.
-    pub(super) fn new(sdl: &str) -> Result<Self, parser::Error> {
+    pub(super) fn new(sdl: &str, costs: Costs) -> Result<Self, parser::Error> {
         let mut shape = Self {
             roots: ["Query", "Mutation", "Subscription"].map(Name::new),
             objects: HashMap::new(),
@@ -63,6 +68,12 @@ impl Shape {
                 }
             }
         }
+        for (parent, name, cost) in costs {
+            let field = shape.objects.get_mut(*parent).and_then(|fields| fields.get_mut(*name));
+            if let Some(field) = field {
+                field.cost = *cost;
+            }
+        }
         Ok(shape)
     }
 
@@ -83,7 +94,7 @@ impl Shape {
     fn add_fields(&mut self, name: Name, fields: Vec<Positioned<FieldDefinition>>) {
         let field = |field: Positioned<FieldDefinition>| {
             let FieldDefinition { name, ty, arguments, .. } = field.node;
-            (name.node, Field { ty: ty.node, arguments: arguments.into_iter().map(input).collect() })
+            (name.node, Field { ty: ty.node, arguments: arguments.into_iter().map(input).collect(), cost: 1 })
         };
         self.objects.entry(name).or_default().extend(fields.into_iter().map(field));
     }

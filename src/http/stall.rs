@@ -8,34 +8,57 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::rest::Wait;
 use crate::metrics;
 
-/// Fails when nothing can be written for too long. What reading may take is the business of who
-/// reads; that something was read, [`Wait`] is told.
+/// Fails when a client takes too little of what is sent to it. What reading may take is the business of
+/// who reads; that something was read, [`Wait`] is told.
+///
+/// Only the time counts in which something could not be written. Once it adds up to `patience`, so much must
+/// have been taken that it was `taken_min` for each such time. The operating system takes bytes in its place, up
+/// to the size of its buffers, in few large pieces.
 pub(super) struct Impatient<S> {
     stream: S,
     patience: Duration,
     wait: Arc<Wait>,
+    taken_min: u64,
+    /// How long it has waited, and what was taken, since enough was taken last.
+    waited: Duration,
+    taken: u64,
     /// Since when nothing could be written.
-    waiting: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
 }
 
 impl<S: AsyncWrite + Unpin> Impatient<S> {
-    pub(super) fn new(stream: S, patience: Duration, wait: Arc<Wait>) -> Self {
-        Self { stream, patience, wait, waiting: None }
+    /// Asks for `rate_min` bytes a second, averaged over `patience`; at least for one.
+    pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<Wait>) -> Self {
+        let taken_min = u128::from(rate_min) * patience.as_millis() / 1_000;
+        let taken_min = u64::try_from(taken_min).unwrap_or(u64::MAX).max(1);
+        Self { stream, patience, wait, taken_min, waited: Duration::ZERO, taken: 0, waiting: None }
     }
 
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.waiting = None;
+        if let Poll::Ready(outcome) = &written {
+            if let Some(waiting) = self.waiting.take() {
+                self.waited += waiting.since.elapsed();
+            }
+            self.taken += outcome.as_ref().map_or(0, |size| *size as u64);
+            if self.taken >= self.taken_min {
+                (self.waited, self.taken) = (Duration::ZERO, 0);
+            }
             return written;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
-        waiting.as_mut().poll(cx).map(|()| {
+        let left = self.patience.saturating_sub(self.waited);
+        let begin = || Waiting { since: Instant::now(), end: Box::pin(sleep(left)) };
+        let waiting = self.waiting.get_or_insert_with(begin);
+        waiting.end.as_mut().poll(cx).map(|()| {
             metrics::count_limit("write-timeout-ms");
             Err(io::ErrorKind::TimedOut.into())
         })

@@ -12,6 +12,8 @@ use async_graphql::{Executor, Request, Response, ServerError};
 use axum::body::Bytes;
 
 use super::respond;
+use crate::answer::Budget;
+use crate::error::ApiError;
 
 /// Starts subscriptions.
 pub trait Subscribe: Send + Sync + 'static {
@@ -55,11 +57,12 @@ impl Payload {
     /// The result of executing a subscription's document for one event.
     ///
     /// # Errors
-    /// Nothing was executed: `End::Refused`.
-    pub fn new(outcome: &Response, event_id: Option<Arc<str>>) -> Result<Self, End> {
-        match respond::payload(outcome) {
-            Some(json) => Ok(Self { event_id, json }),
-            None => Err(End::Refused(outcome.errors.clone())),
+    /// Nothing was executed, or it is larger than `budget` allows: `End::Refused`.
+    pub fn new(outcome: &Response, event_id: Option<Arc<str>>, budget: Option<&Budget>) -> Result<Self, End> {
+        match respond::payload(outcome, budget) {
+            Ok(Some(json)) => Ok(Self { event_id, json }),
+            Ok(None) => Err(End::Refused(outcome.errors.clone())),
+            Err(spent) => Err(End::Refused(vec![ApiError::from(spent).into_server_error()])),
         }
     }
 }
@@ -88,6 +91,6 @@ impl<E> fmt::Debug for Direct<E> {
 impl<E: Executor> Subscribe for Direct<E> {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let outcomes = self.0.execute_stream(subscription.request, None);
-        outcomes.map(|outcome| Payload::new(&outcome, None)).boxed()
+        outcomes.map(|outcome| Payload::new(&outcome, None, None)).boxed()
     }
 }

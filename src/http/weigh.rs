@@ -211,7 +211,7 @@ impl<'a> Scales<'a> {
             selections: inner.selections.saturating_add(1),
             inputs: inner.inputs.saturating_add(inputs),
             nesting: inner.nesting + u64::from(!set.items.is_empty()),
-            once: once.saturating_add(1 + inputs / INPUTS_PER_VALUE),
+            once: once.saturating_add(definition.map_or(1, |definition| definition.cost) + inputs / INPUTS_PER_VALUE),
             per_item,
             type_lists: inner.type_lists + u64::from(leads_to_types),
             introspection,

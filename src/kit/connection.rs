@@ -62,18 +62,18 @@ impl<N> Page<N> {
 #[Object(name_type)]
 impl<N: ObjectType> Connection<N> {
     /// Whether there is more, and the cursors to ask for it with.
-    async fn page_info(&self) -> PageInfo {
-        PageInfo {
+    async fn page_info(&self) -> InPlace<PageInfo> {
+        InPlace(PageInfo {
             has_previous_page: self.has_previous_page,
             has_next_page: self.has_next_page,
             start_cursor: self.edges.first().map(|edge| edge.cursor.encode_cursor()),
             end_cursor: self.edges.last().map(|edge| edge.cursor.encode_cursor()),
-        }
+        })
     }
 
     /// The objects of this page with their cursors.
-    async fn edges(&self) -> &[PageEdge<N>] {
-        &self.edges
+    async fn edges(&self) -> AllInPlace<&PageEdge<N>> {
+        AllInPlace(self.edges.iter().collect())
     }
 
     /// The objects of this page.

@@ -13,6 +13,7 @@ use super::id::Id;
 use super::load::{Node, Reader, TextOf, WideColumn};
 use super::page::PageArgs;
 use super::sort::PageOrder;
+use crate::answer::Budget;
 use crate::db::{Db, ReadPool};
 use crate::error::{ApiError, ApiResult};
 use crate::policy;
@@ -58,7 +59,7 @@ pub trait ContextExt {
         Reader: Loader<K, Error = Arc<DbErr>>;
 
     /// A wide column of the object with this id.
-    async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>>;
+    async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<Arc<str>>>;
 }
 
 impl ContextExt for Context<'_> {
@@ -123,7 +124,12 @@ impl ContextExt for Context<'_> {
         Ok(loader(self).load_one(key).await?)
     }
 
-    async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<String>> {
+    async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<Arc<str>>> {
+        // A page's texts are read together; more than that as the answer has room for them.
+        let _turn = match self.data_opt::<Arc<Budget>>() {
+            Some(budget) => budget.admit_text().await,
+            None => None,
+        };
         Ok(loader(self).load_one(TextOf::<W>::new(id)).await?)
     }
 }

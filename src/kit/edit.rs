@@ -285,8 +285,8 @@ macro_rules! editable {
             id: async_graphql::ID,
         }
 
-        $crate::kit::mutate::payload!($create_payload, "What was made.", $name: $object, "The new object.");
-        $crate::kit::mutate::payload!($update_payload, "What was changed.", $name: $object, "The object as it is now.");
+        $crate::kit::mutate::payload!($create_payload, "What was made.", $name: $crate::kit::InPlace<$object>, "The new object.");
+        $crate::kit::mutate::payload!($update_payload, "What was changed.", $name: $crate::kit::InPlace<$object>, "The object as it is now.");
         $crate::kit::mutate::payload!(
             $delete_payload, "What was deleted.",
             deleted_id: $crate::kit::mutate::Deleted<$object>, "The id of the object that is no more."

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::task::Poll;
 
 use async_graphql::futures_util::future::{BoxFuture, join_all};
@@ -14,8 +16,11 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{Field, Selection};
 use async_graphql::registry::Registry;
 use async_graphql::{
-    ContainerType, ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerResult, Value,
+    ContainerType, Context, ContextSelectionSet, Name, ObjectType, OutputType, Positioned, ServerError, ServerResult,
+    Value,
 };
+
+use crate::answer::{Budget, Spent};
 
 /// An object of the API, as fields and lists give it: its own are resolved in place.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +44,32 @@ impl<T: ObjectType> OutputType for InPlace<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
-        Ok(resolve(ctx, &self.0, &Selected::new::<T>(ctx)).await)
+        resolve(ctx, &self.0, &Selected::new::<T>(ctx)).await
+    }
+}
+
+/// The same as a member of a union or an interface, which resolve their members' fields themselves.
+impl<T: ObjectType> ContainerType for InPlace<T> {
+    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
+        let value = self.0.resolve_field(ctx).await?;
+        let Some(budget) = ctx.data_opt::<Arc<Budget>>() else { return Ok(value) };
+        let key_bytes = ctx.item.node.response_key().node.len() as u64 + KEY_BYTES;
+        let counted = budget.count_object(key_bytes, 1);
+        match counted.and_then(|()| value.as_ref().map_or(Ok(()), |value| budget.count_value(value))) {
+            Ok(()) => Ok(value),
+            Err(spent) => Err(ctx.set_error_path(refuse(budget, spent).await)),
+        }
+    }
+}
+
+impl<T: ObjectType> ObjectType for InPlace<T> {}
+
+/// An interface asks its members for the fields that all of them have.
+impl<T> Deref for InPlace<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
@@ -64,11 +94,16 @@ impl<T: ObjectType> OutputType for AllInPlace<T> {
         let selected = Selected::new::<T>(ctx);
         let mut values = vec![Value::Null; self.0.len()];
         let selected = &selected;
-        let objects = self.0.iter().enumerate().map(|(place, object)| -> BoxFuture<'_, Value> {
+        let objects = self.0.iter().enumerate().map(|(place, object)| -> BoxFuture<'_, ServerResult<Value>> {
             Box::pin(async move { resolve(&ctx.with_index(place), object, selected).await })
         });
-        in_turn(objects, |place, value| values[place] = value).await;
-        Ok(Value::List(values))
+        let mut failed = None;
+        in_turn(objects, |place, value| match value {
+            Ok(value) => values[place] = value,
+            Err(error) => failed = failed.take().or(Some(error)),
+        })
+        .await;
+        failed.map_or(Ok(Value::List(values)), Err)
     }
 }
 
@@ -78,7 +113,13 @@ struct Selected<'a> {
     fields: Vec<(&'a Positioned<Field>, usize)>,
     /// An object before its fields are resolved.
     blank: IndexMap<Name, Value>,
+    /// Bytes of the names in the answer, with the signs around them and the least that a value has.
+    key_bytes: u64,
+    budget: Option<&'a Arc<Budget>>,
 }
+
+/// Of a field, besides its name and value: quotes, a colon and a comma.
+const KEY_BYTES: u64 = 4;
 
 impl<'a> Selected<'a> {
     fn new<T: ObjectType>(ctx: &ContextSelectionSet<'a>) -> Self {
@@ -91,15 +132,37 @@ impl<'a> Selected<'a> {
             entry.or_insert(Value::Null);
             (field, place)
         };
-        Self { fields: fields.into_iter().map(place).collect(), blank }
+        let fields: Vec<_> = fields.into_iter().map(place).collect();
+        let key_bytes = blank.keys().map(|key| key.len() as u64 + KEY_BYTES).sum();
+        Self { fields, blank, key_bytes, budget: ctx.data_opt() }
+    }
+
+    fn count_object(&self) -> Result<(), (&'a Budget, Spent)> {
+        let Some(budget) = self.budget else { return Ok(()) };
+        budget.count_object(self.key_bytes, self.blank.len()).map_err(|spent| (&**budget, spent))
+    }
+
+    fn count_value(&self, value: Option<&Value>) -> Result<(), (&'a Budget, Spent)> {
+        let (Some(budget), Some(value)) = (self.budget, value) else { return Ok(()) };
+        budget.count_value(value).map_err(|spent| (&**budget, spent))
     }
 }
 
 /// Resolves the fields of an object. One that fails stays null, and its error says what becomes of
 /// those around it.
-async fn resolve<T: ContainerType>(ctx: &ContextSelectionSet<'_>, object: &T, selected: &Selected<'_>) -> Value {
+///
+/// # Errors
+/// The answer's budget is used up.
+async fn resolve<T: ContainerType>(
+    ctx: &ContextSelectionSet<'_>,
+    object: &T,
+    selected: &Selected<'_>,
+) -> ServerResult<Value> {
     if selected.fields.is_empty() {
-        return Value::Null;
+        return Ok(Value::Null);
+    }
+    if let Err((budget, spent)) = selected.count_object() {
+        return Err(ctx.set_error_path(refuse(budget, spent).await));
     }
     let mut values = selected.blank.clone();
     let resolved = selected.fields.iter().map(|(field, _)| -> BoxFuture<'_, ServerResult<Option<Value>>> {
@@ -107,16 +170,31 @@ async fn resolve<T: ContainerType>(ctx: &ContextSelectionSet<'_>, object: &T, se
             if field.node.name.node == "__typename" {
                 return Ok(Some(Value::String(object.introspection_type_name().into_owned())));
             }
-            object.resolve_field(&ctx.with_field(field)).await
+            let ctx = ctx.with_field(field);
+            let value = object.resolve_field(&ctx).await?;
+            match selected.count_value(value.as_ref()) {
+                Ok(()) => Ok(value),
+                Err((budget, spent)) => Err(ctx.set_error_path(refuse(budget, spent).await)),
+            }
         })
     });
     in_turn(resolved, |number, resolved| match resolved {
         // A field that is selected twice has what both select.
         Ok(value) => merge(&mut values[selected.fields[number].1], value.unwrap_or_default()),
-        Err(error) => ctx.add_error(error),
+        Err(error) => {
+            if let Some(budget) = selected.budget {
+                budget.count_error(&error);
+            }
+            ctx.add_error(error);
+        }
     })
     .await;
-    Value::Object(values)
+    Ok(Value::Object(values))
+}
+
+/// The error of what cannot be made; nothing at all if the request stops.
+async fn refuse(budget: &Budget, spent: Spent) -> ServerError {
+    budget.refuse(spent).await.into_server_error()
 }
 
 /// Polls futures one after the other, each once, and then those together that have to wait. What each

@@ -197,10 +197,11 @@ impl<E: Edge> Loader<CountOf<E>> for Reader {
 }
 
 impl<W: WideColumn> Loader<TextOf<W>> for Reader {
-    type Value = String;
+    // Aliases share it until they hand it over.
+    type Value = Arc<str>;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, keys: &[TextOf<W>]) -> Result<HashMap<TextOf<W>, String>, Arc<DbErr>> {
+    async fn load(&self, keys: &[TextOf<W>]) -> Result<HashMap<TextOf<W>, Arc<str>>, Arc<DbErr>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0).collect();
         let id = W::Node::key_column();
         let rows: Vec<(i32, Option<String>)> = <W::Node as Row>::Entity::find()
@@ -212,6 +213,6 @@ impl<W: WideColumn> Loader<TextOf<W>> for Reader {
             .all(&self.db)
             .await
             .map_err(log_database)?;
-        Ok(rows.into_iter().filter_map(|(id, text)| Some((TextOf(id, PhantomData), text?))).collect())
+        Ok(rows.into_iter().filter_map(|(id, text)| Some((TextOf(id, PhantomData), text?.into()))).collect())
     }
 }

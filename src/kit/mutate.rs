@@ -14,7 +14,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_graphql::{Context, ID, OutputType};
+use async_graphql::{Context, ID, ObjectType, OutputType};
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use migration::connect::{self, Writer};
 use sea_orm::DbErr;
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ctx::ContextExt;
 use super::id::{Id, NodeType};
+use super::in_place::InPlace;
 use super::kept::Kept;
 use super::load::Node;
 use super::problem::{Rejection, UserError};
@@ -156,6 +157,14 @@ impl<N: Node> Produced for N {
 
     async fn find(ctx: &Context<'_>, outcome: Id<N>) -> ApiResult<Option<N>> {
         ctx.find(outcome).await
+    }
+}
+
+impl<N: Node + ObjectType> Produced for InPlace<N> {
+    type Outcome = Id<N>;
+
+    async fn find(ctx: &Context<'_>, outcome: Id<N>) -> ApiResult<Option<Self>> {
+        Ok(ctx.find(outcome).await?.map(Self))
     }
 }
 

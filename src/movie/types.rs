@@ -1,5 +1,7 @@
 //! The movie as API clients see it.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use entity::movies;
 use sea_orm::prelude::Json;
@@ -93,7 +95,7 @@ impl Movie {
     }
 
     /// What the movie is about.
-    async fn plot(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+    async fn plot(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         ctx.text::<Plot>(self.id).await
     }
 

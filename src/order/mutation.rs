@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
 use super::{Order, service};
-use crate::kit::{Answer, mutate, payload};
+use crate::kit::{Answer, InPlace, mutate, payload};
 
 /// What to order, and where.
 #[derive(Clone, Debug, InputObject)]
@@ -14,7 +14,7 @@ pub struct OrderMovieInput {
     pub(super) cinema_id: ID,
 }
 
-payload!(OrderMoviePayload, "What was ordered.", order: Order, "The new order.");
+payload!(OrderMoviePayload, "What was ordered.", order: InPlace<Order>, "The new order.");
 
 /// See the crate's `schema`.
 #[derive(Debug, Default)]

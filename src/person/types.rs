@@ -1,5 +1,7 @@
 //! The people who make movies.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::{movie_staff_m2m, person_names, persons};
 use sea_orm::{
@@ -51,7 +53,7 @@ impl WideColumn for Bio {
 #[ComplexObject]
 impl Person {
     /// The biography.
-    async fn bio(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+    async fn bio(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         ctx.text::<Bio>(self.id).await
     }
 

@@ -5,6 +5,7 @@ use entity::{publications, publications_category};
 use sea_orm::DbErr;
 
 use super::{Publication, PublicationCategory, service};
+use crate::kit::InPlace;
 use crate::kit::constraint::Constraint;
 use crate::kit::edit::{Editable, References, Unique, editable};
 use crate::kit::form::{Form, Given, line};
@@ -54,13 +55,13 @@ pub struct DeletePublicationInput {
 payload!(
     CreatePublicationPayload,
     "What was published.",
-    publication: Publication,
+    publication: InPlace<Publication>,
     "The new publication."
 );
 payload!(
     UpdatePublicationPayload,
     "What was changed.",
-    publication: Publication,
+    publication: InPlace<Publication>,
     "The publication as it is now, also when `expectedChangedAt` was not met."
 );
 payload!(

@@ -1,5 +1,7 @@
 //! The publication as API clients see it.
 
+use std::sync::Arc;
+
 use async_graphql::{ComplexObject, Context, SimpleObject};
 use entity::{publications, publications_category};
 use sea_orm::prelude::Json;
@@ -89,7 +91,7 @@ impl WideColumn for Beginning {
 #[ComplexObject]
 impl Publication {
     /// The whole text.
-    async fn text(&self, ctx: &Context<'_>) -> ApiResult<String> {
+    async fn text(&self, ctx: &Context<'_>) -> ApiResult<Arc<str>> {
         ctx.text::<Text>(self.id).await?.ok_or(ApiError::Gone)
     }
 

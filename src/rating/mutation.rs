@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 
 use super::{Rating, service};
+use crate::kit::InPlace;
 use crate::kit::mutate::{Answer, mutate, payload};
 use crate::subject::Subject;
 
@@ -22,7 +23,7 @@ pub struct RemoveRatingInput {
     pub(super) subject_id: ID,
 }
 
-payload!(RatePayload, "What was given.", rating: Rating, "The viewer's rating as it is now.");
+payload!(RatePayload, "What was given.", rating: InPlace<Rating>, "The viewer's rating as it is now.");
 payload!(
     RemoveRatingPayload,
     "What is no longer rated.",

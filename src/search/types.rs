@@ -10,7 +10,7 @@ use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;
 use crate::error::ApiResult;
-use crate::kit::{ContextExt, Id, Page, PageArgs, page};
+use crate::kit::{ContextExt, Id, InPlace, Page, PageArgs, page};
 use crate::movie::Movie;
 use crate::person::Person;
 use crate::publication::{Publication, Text};
@@ -19,13 +19,13 @@ use crate::publication::{Publication, Text};
 #[derive(Clone, Debug, Union)]
 pub enum SearchResult {
     /// A movie or a series.
-    Movie(Movie),
+    Movie(InPlace<Movie>),
     /// Someone who takes part in productions.
-    Person(Person),
+    Person(InPlace<Person>),
     /// A publication.
-    Publication(Publication),
+    Publication(InPlace<Publication>),
     /// An online cinema.
-    Cinema(Cinema),
+    Cinema(InPlace<Cinema>),
 }
 
 /// Something that a search has found.
@@ -48,10 +48,10 @@ impl SearchHit {
     async fn node(&self, ctx: &Context<'_>) -> ApiResult<Option<SearchResult>> {
         let key = self.hit.key;
         Ok(match self.hit.kind {
-            Kind::Movie => ctx.find(Id::new(key)).await?.map(SearchResult::Movie),
-            Kind::Person => ctx.find(Id::new(key)).await?.map(SearchResult::Person),
-            Kind::Publication => ctx.find(Id::new(key)).await?.map(SearchResult::Publication),
-            Kind::Cinema => ctx.find(Id::new(key)).await?.map(SearchResult::Cinema),
+            Kind::Movie => ctx.find(Id::new(key)).await?.map(InPlace).map(SearchResult::Movie),
+            Kind::Person => ctx.find(Id::new(key)).await?.map(InPlace).map(SearchResult::Person),
+            Kind::Publication => ctx.find(Id::new(key)).await?.map(InPlace).map(SearchResult::Publication),
+            Kind::Cinema => ctx.find(Id::new(key)).await?.map(InPlace).map(SearchResult::Cinema),
         })
     }
 

@@ -13,6 +13,7 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod answers;
 mod ask;
 mod disk;
 mod documents;
@@ -26,6 +27,7 @@ mod rollback;
 mod schema_changes;
 mod shares;
 mod site;
+mod snippets;
 mod stranger;
 mod usage;
 mod variables;

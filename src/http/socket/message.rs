@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::http::params::{self, Asked, Bounds};
 use crate::http::refusal::Refusal;
+use crate::http::respond::PIECE_BYTES;
 
 /// Bytes of an operation's id at most: it is repeated in each of its messages.
 pub(super) const ID_LENGTH_MAX: usize = 128;
@@ -139,9 +140,18 @@ pub(super) fn pong(payload: Option<&RawValue>) -> Message {
     }
 }
 
-/// A result, whose bytes are copied once, into their frame. `id` is a JSON string.
-pub(super) fn next(id: &str, json: &Bytes) -> Message {
-    framed(&[br#"{"id":"#, id.as_bytes(), br#","type":"next","payload":"#, json, b"}"])
+/// A result, whose bytes are copied once, into their frames: a large one is sent in fragments (RFC 6455, section
+/// 5.4), each of which is made when the client has taken the one before. `id` is a JSON string.
+pub(super) fn next(id: &str, json: &Bytes) -> impl Iterator<Item = Message> {
+    let head = [br#"{"id":"#, id.as_bytes(), br#","type":"next","payload":"#].concat();
+    let count = json.len().div_ceil(PIECE_BYTES).max(1);
+    (0..count).map(move |number| {
+        let piece = &json[number * PIECE_BYTES..json.len().min((number + 1) * PIECE_BYTES)];
+        let (is_first, is_last) = (number == 0, number + 1 == count);
+        let (head, tail) = (if is_first { &*head } else { b"" }, if is_last { &b"}"[..] } else { b"" });
+        let kind = if is_first { Data::Text } else { Data::Continue };
+        Message::Frame(Frame::message([head, piece, tail].concat(), OpCode::Data(kind), is_last))
+    })
 }
 
 pub(super) fn error(id: &str, errors: &[ServerError]) -> Message {

@@ -17,7 +17,7 @@ use async_graphql::{Executor, Request, Value};
 use axum::http::StatusCode;
 use serde_json::Value as Json;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Socket;
@@ -308,7 +308,10 @@ impl<E: Executor> Session<E> {
                 }
                 self.results += 1;
                 metrics::count_result();
-                self.say(socket, message::next(id, &payload.json)).await
+                for message in message::next(id, &payload.json) {
+                    self.say(socket, message).await?;
+                }
+                Ok(())
             }
             Step::Refused(errors) => {
                 self.forget(id);
@@ -390,7 +393,7 @@ impl<E: Executor> Session<E> {
         Pin::new(socket).start_send(message).map_err(|_| Close::Lost)
     }
 
-    /// Waits until the client has taken enough, which has its time.
+    /// Waits until the client has taken enough, for which the connection gives it its time.
     async fn write(&mut self, socket: &mut Socket, poll: PollWrite) -> Result<(), Close> {
         let mut work = poll_fn(|cx| poll(Pin::new(socket), cx));
         if let Poll::Ready(done) = poll!(&mut work) {
@@ -400,10 +403,6 @@ impl<E: Executor> Session<E> {
             biased;
             done = work => done.map_err(|_| Close::Lost),
             _ = self.stopping.changed(), if !self.finishing => Err(Close::Lost),
-            () = sleep(self.endpoint.limits.write_timeout()) => {
-                metrics::count_limit("write-timeout-ms");
-                Err(Close::Lost)
-            }
         }
     }
 }

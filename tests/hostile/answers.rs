@@ -1,0 +1,229 @@
+//! Answers that are large, and clients that do not take them.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use async_graphql::futures_util::{SinkExt, StreamExt};
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+
+use crate::honest::Honest;
+use crate::process::Server;
+use crate::support::database::{Backend, TestDatabase};
+use crate::usage::{Usage, sized};
+
+/// A library with so many publications of so many letters, which repeat `words`.
+pub async fn library(publications: usize, words: &str, letters: usize) -> TestDatabase {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let db = database.connect().await;
+    let times = letters / words.chars().count();
+    db.execute_unprepared(&format!(
+        "DELETE FROM publications;
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {publications})
+         INSERT INTO publications (title, text, author, category)
+         SELECT 'Заметки ' || i, replace(hex(zeroblob({times})), '00', '{words}'),
+             (SELECT min(id) FROM users), (SELECT min(id) FROM publications_category) FROM n"
+    ))
+    .await
+    .unwrap();
+    db.close().await.unwrap();
+    database
+}
+
+fn aliases(count: usize, field: &str) -> String {
+    (0..count).map(|i| format!("a{i}: {field} ")).collect()
+}
+
+/// Asks for the texts of `rows` publications, each `times` times.
+fn texts(rows: usize, times: usize) -> String {
+    format!("{{ publications(first: {rows}) {{ nodes {{ {} }} }} }}", aliases(times, "text"))
+}
+
+async fn ask(server: &Server, query: &str) -> (u16, Value) {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    let answer = client.post(&server.url).json(&json!({ "query": query })).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+}
+
+fn address(server: &Server) -> SocketAddr {
+    server.url.trim_start_matches("http://").trim_end_matches("/graphql").parse().unwrap()
+}
+
+/// A connection from one of the loopback addresses, 127.0.0.`client`, which reads ahead little.
+async fn connect(server: &Server, client: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.bind(SocketAddr::new(IpAddr::from([127, 0, 0, client]), 0)).unwrap();
+    socket.connect(address(server)).await.unwrap()
+}
+
+async fn post(stream: &mut TcpStream, query: &str, headers: &str) {
+    let body = json!({ "query": query }).to_string();
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let request = format!("{head}{headers}content-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.unwrap();
+}
+
+/// Before: an answer of 394 MB, and the tree that it was written from.
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_of_wide_texts_are_stopped() {
+    let database = library(100, "Кино и мы. ", 50_000).await;
+    let dear = Server::start(&["--database-url", &database.url]);
+    let (_, answer) = ask(&dear, &texts(100, 45)).await;
+    assert_eq!(answer["errors"][0]["extensions"]["limit"], "limit-complexity", "{answer}");
+    // Where complexity is not what stops it.
+    let server = Server::start(&["--database-url", &database.url, "--limit-complexity", "100000000"]);
+    let honest = Honest::queries(server.url.clone(), "{ movies(first: 1) { nodes { title } } }");
+    let (_, answer) = ask(&server, &texts(5, 10)).await;
+    assert!(answer["data"].is_object(), "{answer}");
+    let before = Usage::of(server.id());
+    let (status, answer) = ask(&server, &texts(100, sized(45, 90))).await;
+    let after = Usage::of(server.id());
+    let felt = honest.stop().await;
+    eprintln!("aliases: peak {} MiB, before {} MiB, honest {:?}", after.peak_mib, before.memory_mib, felt.longest);
+    assert_eq!(status, 200);
+    let extensions = &answer["errors"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["limit"]), (&json!("TOO_COMPLEX"), &json!("limit-answer-bytes")));
+    assert_eq!(answer.get("data"), None);
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(5), "{felt:?}");
+    let grown = after.peak_mib - before.memory_mib;
+    assert!(grown < 150, "an answer is stopped while it is made: {grown} MiB");
+}
+
+/// Before: each answer was kept whole for as long as its client took a byte now and then.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_readers_hold_little() {
+    let database = library(100, "Кино и мы. ", 50_000).await;
+    let args = ["--limit-unsent-bytes", "67108864", "--limit-unsent-bytes-per-client", "33554432"];
+    let args = [&["--database-url", &database.url, "--limit-complexity", "100000000"], &args[..]].concat();
+    let server = Server::start(&args);
+    let before = Usage::of(server.id());
+    // Another client than those that attack.
+    let honest = Honest::queries(server.url.clone(), "{ movies(first: 5) { nodes { title plot } } }");
+    let mut held = Vec::new();
+    for number in 0..sized(20, 100) {
+        let mut stream = connect(&server, 2 + u8::try_from(number % 4).unwrap()).await;
+        post(&mut stream, &texts(100, 1), "").await;
+        held.push(stream);
+    }
+    let mut most = 0;
+    for _ in 0..30 {
+        sleep(Duration::from_millis(200)).await;
+        most = most.max(Usage::of(server.id()).memory_mib);
+    }
+    let mut refused = 0;
+    for stream in &mut held {
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.unwrap();
+        refused += u32::from([&b"HTTP/1.1 429"[..], b"HTTP/1.1 503"].contains(&&start[..]));
+    }
+    let felt = honest.stop().await;
+    eprintln!(
+        "slow readers: {most} MiB, before {} MiB, refused {refused}, honest {:?}",
+        before.memory_mib, felt.longest
+    );
+    assert!(refused > 0, "they are told to come back");
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(10), "{felt:?}");
+    // 64 MiB, twice while they are made, and the trees of those that are made at the same time.
+    assert!(most - before.memory_mib < 400, "{most} MiB");
+    // What they held is given back.
+    drop(held);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (_, answer) = ask(&server, &texts(100, 1)).await;
+        if answer["data"].is_object() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{answer}");
+    }
+}
+
+/// Before: whoever took a byte each half minute kept its answer for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
+    let database = library(100, "Кино и мы. ", 50_000).await;
+    let args = ["--write-timeout-ms", "2000", "--min-send-rate-bytes", "65536", "--limit-complexity", "100000000"];
+    let server = Server::start(&[&["--database-url", &database.url], &args[..]].concat());
+    let ask = texts(100, 1);
+    let mut modest = connect(&server, 2).await;
+    post(&mut modest, &ask, "connection: close\r\n").await;
+    let modest = tokio::spawn(async move {
+        let mut piece = vec![0; 64 << 10];
+        let mut read = 0;
+        loop {
+            let size = modest.read(&mut piece).await.unwrap();
+            read += size;
+            if size == 0 {
+                return read;
+            }
+            // A megabyte and a half a second at most.
+            sleep(Duration::from_millis(1000 * size as u64 / (1536 << 10))).await;
+        }
+    });
+    let mut slow = connect(&server, 3).await;
+    post(&mut slow, &ask, "").await;
+    let started = Instant::now();
+    let ended = timeout(Duration::from_secs(30), async {
+        let mut byte = [0; 1];
+        while slow.read_exact(&mut byte).await.is_ok() {
+            // What is on its way is read after the end, too.
+            if started.elapsed() > Duration::from_secs(8) {
+                let mut rest = Vec::new();
+                let outcome = slow.read_to_end(&mut rest).await;
+                return (outcome, rest.len());
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        (Err(std::io::ErrorKind::ConnectionReset.into()), 0)
+    })
+    .await
+    .expect("the connection is ended");
+    eprintln!("one byte at a time: {ended:?}");
+    assert!(ended.1 < 8 << 20, "it does not get the whole answer: {ended:?}");
+    let read = timeout(Duration::from_secs(60), modest).await.unwrap().unwrap();
+    assert!(read > 9 << 20, "the whole answer: {read}");
+}
+
+async fn open_socket(server: &Server, client: u8) -> tokio_tungstenite::WebSocketStream<TcpStream> {
+    let request = ClientRequestBuilder::new(server.url.replace("http://", "ws://").parse().unwrap())
+        .with_sub_protocol("graphql-transport-ws");
+    let (mut socket, _) = client_async(request, connect(server, client).await).await.unwrap();
+    socket.send(Message::text(json!({ "type": "connection_init" }).to_string())).await.unwrap();
+    assert!(socket.next().await.unwrap().unwrap().to_text().unwrap().contains("connection_ack"));
+    socket
+}
+
+/// Before: what 50 operations had made waited for a client that did not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unread_socket_holds_little() {
+    let database = library(100, "Кино и мы. ", 50_000).await;
+    let args = ["--limit-unsent-bytes-per-client", "33554432", "--limit-complexity", "100000000"];
+    let server = Server::start(&[&["--database-url", &database.url], &args[..]].concat());
+    let before = Usage::of(server.id());
+    let honest = Honest::queries(server.url.clone(), "{ movies(first: 5) { nodes { title plot } } }");
+    let mut socket = open_socket(&server, 2).await;
+    for number in 0..sized(40, 50) {
+        let payload = json!({ "query": texts(100, 1) });
+        let message = json!({ "id": number.to_string(), "type": "subscribe", "payload": payload });
+        // Nothing is read from it once it does not read.
+        let sent = timeout(Duration::from_secs(5), socket.send(Message::text(message.to_string()))).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            break;
+        }
+    }
+    let mut most = 0;
+    for _ in 0..30 {
+        sleep(Duration::from_millis(200)).await;
+        most = most.max(Usage::of(server.id()).memory_mib);
+    }
+    let felt = honest.stop().await;
+    eprintln!("unread socket: {most} MiB, before {} MiB, honest {:?}", before.memory_mib, felt.longest);
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(10), "{felt:?}");
+    assert!(most - before.memory_mib < 250, "{most} MiB");
+}

@@ -1,0 +1,47 @@
+//! Texts of the greatest size, searched and shown in pieces.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::answers::library;
+use crate::honest::Honest;
+use crate::process::Server;
+use crate::usage::{Usage, sized};
+
+/// The most that a publication takes, a million of the same words to look through.
+const LETTERS: usize = 100_000;
+
+async fn ask(server: &Server, query: &str) -> (u16, Value) {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
+    let answer = client.post(&server.url).json(&json!({ "query": query })).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+fn aliases(count: usize, field: &str) -> String {
+    (0..count).map(|i| format!("a{i}: {field} ")).collect()
+}
+
+/// Before: each alias looked through each text, and nothing else ran meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn snippets_hold_up_nobody() {
+    let hits = sized(20, 100);
+    // The word that is wanted is nowhere but at the end, where nobody looks.
+    let database = library(hits, "Зимний вечер и ещё ", LETTERS).await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let alive = Honest::fetches(server.url.replace("/graphql", "/livez"));
+    let before = Usage::of(server.id());
+    let query =
+        format!("{{ search(query: \"вечеров зимних\", first: {hits}) {{ nodes {{ {} }} }} }}", aliases(90, "snippet"));
+    let (status, answer) = ask(&server, &query).await;
+    let after = Usage::of(server.id());
+    let felt = alive.stop().await;
+    let processor = after.processor - before.processor;
+    eprintln!("snippets: {status}, {processor:?} of processor, livez {:?}", felt.longest);
+    assert_eq!(status, 200, "{answer}");
+    let node = &answer["data"]["search"]["nodes"][hits - 1];
+    assert!(node["a0"].as_str().unwrap().contains("<mark>"), "{node}");
+    assert_eq!(node["a0"], node["a89"]);
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(2), "{felt:?}");
+    assert!(processor < Duration::from_secs(8), "once a hit: {processor:?}");
+}
