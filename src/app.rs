@@ -231,7 +231,7 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
 
 async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => db::check_rights(&db.read, read_url, Access::Read).await,
+        SchemaState::Current => db::check_rights(db.read.connections(), read_url, Access::Read).await,
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

@@ -9,7 +9,6 @@ use clap::Parser;
 use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
-use kinoteka::db;
 use kinoteka::{log, schema, telemetry};
 use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};

@@ -6,8 +6,6 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use crate::db::{Db, Transaction};
 
-use crate::db::Db;
-
 /// How often an instance looks for events to remove.
 const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -51,7 +49,7 @@ pub(super) async fn run(db: Db, age: Duration) {
     loop {
         // Without a turn, later: there are more urgent changes.
         while let Ok(_turn) = db.turn_to_write().await {
-            match remove(&db.write, age).await {
+            match remove(&db, age).await {
                 Ok(0) => break,
                 Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),
                 Err(error) => {
