@@ -221,6 +221,8 @@ impl<E: Executor> Endpoint<E> {
                 Outcome::from_errors(vec![*refusal.error])
             };
             outcomes.push(outcome.unwrap_or_else(refuse));
+            // Many that need not wait for anything would hold up others, and the time limit.
+            tokio::task::yield_now().await;
         }
         Ok(outcomes)
     }

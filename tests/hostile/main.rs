@@ -13,6 +13,7 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod costly;
 mod documents;
 mod honest;
 mod usage;
