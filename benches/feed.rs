@@ -97,7 +97,8 @@ impl Instance {
     async fn start(url: &str) -> Self {
         let line = ["kinoteka", "--database-url", url, "--listen", "127.0.0.1:0", "--limit-sockets", "20000"];
         let more = ["--limit-sockets-per-client", "20000", "--shutdown-grace-ms", "1000", "--log-filter", "warn"];
-        let cli = Cli::try_parse_from(line.iter().chain(&more)).unwrap();
+        let kept = ["--limit-kept-bytes", "1073741824", "--limit-kept-bytes-per-client", "1073741824"];
+        let cli = Cli::try_parse_from(line.iter().chain(&more).chain(&kept)).unwrap();
         let application = Application::build(&cli.serve, None).await.unwrap();
         let address = application.address().unwrap();
         let (stop, stopped) = oneshot::channel();
