@@ -99,8 +99,10 @@ impl Instance {
         // All clients of a benchmark have one address.
         let more = ["--limit-sockets-per-client", "20000", "--limit-connections-per-client", "20000"];
         let subscriptions = ["--limit-subscriptions-per-client", "20000", "--limit-subscribed-complexity-per-client"];
-        let rest = ["1000000000", "--shutdown-grace-ms", "1000", "--log-filter", "warn"];
-        let cli = Cli::try_parse_from(line.iter().chain(&more).chain(&subscriptions).chain(&rest)).unwrap();
+        let kept = ["1000000000", "--limit-kept-bytes", "1073741824", "--limit-kept-bytes-per-client", "1073741824"];
+        let rest = ["--shutdown-grace-ms", "1000", "--log-filter", "warn"];
+        let all = line.iter().chain(&more).chain(&subscriptions).chain(&kept).chain(&rest);
+        let cli = Cli::try_parse_from(all).unwrap();
         let application = Application::build(&cli.serve, None).await.unwrap();
         let address = application.address().unwrap();
         let (stop, stopped) = oneshot::channel();

@@ -269,6 +269,8 @@ impl<E: Executor> Endpoint<E> {
             };
             let (outcome, kind) = outcome.unwrap_or_else(refuse);
             written.add(outcome, &bytes, kind);
+            // Many that need not wait for anything would hold up others, and the time limit.
+            tokio::task::yield_now().await;
         }
         Ok(written.finish(&bytes))
     }

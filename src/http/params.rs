@@ -13,14 +13,12 @@ use serde_json::value::RawValue;
 use super::refusal::Refusal;
 use super::values::Counter;
 
-/// The parameters of one operation, as they are written; null is as good as nothing.
-#[derive(Debug, Default, Deserialize)]
+/// The parameters of one operation, the last two as they are written; null is as good as nothing.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Params<'a> {
-    #[serde(borrow)]
-    query: Option<&'a RawValue>,
-    #[serde(borrow)]
-    operation_name: Option<&'a RawValue>,
+    query: Option<String>,
+    operation_name: Option<String>,
     #[serde(borrow)]
     variables: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -56,11 +54,32 @@ pub(super) enum Asked {
     Batch(Vec<Request>),
 }
 
-impl Params<'_> {
+/// Those that are texts, as they are written: most bodies are right, and read once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Texts<'a> {
+    #[serde(borrow)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow)]
+    operation_name: Option<&'a RawValue>,
+}
+
+impl<'a> Params<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+        let explain = |error| Refusal::malformed(explain(&error));
+        serde_json::from_slice(body).or_else(|error| {
+            let Texts { query, operation_name } = serde_json::from_slice(body).map_err(explain)?;
+            for (name, json) in [("query", query), ("operationName", operation_name)] {
+                if let Some(json) = json.filter(|json| kind(json) != "a string") {
+                    return Err(Refusal::parameter(name, &format!("must be a string, not {}", kind(json))));
+                }
+            }
+            Err(explain(error))
+        })
+    }
+
     fn into_request(self, counter: &mut Counter) -> Result<Request, Refusal> {
-        let query = self.query.map(|json| read_text("query", json)).transpose()?;
-        let operation_name = self.operation_name.map(|json| read_text("operationName", json)).transpose()?;
-        request(query, operation_name, self.variables, self.extensions, counter)
+        request(self.query, self.operation_name, self.variables, self.extensions, counter)
     }
 }
 
@@ -86,21 +105,15 @@ fn request(
         let read = serde_json::from_str(json.get());
         let Extensions { idempotency_key } = read.map_err(|error| Refusal::unreadable("extensions", &error))?;
         let key = idempotency_key.map(|json| match kind(json) {
-            "a string" => read_text("extensions.idempotencyKey", json).map(Value::String),
+            "a string" => serde_json::from_str(json.get()).map(Value::String),
             _ => Ok(Value::Boolean(false)),
         });
-        if let Some(key) = key.transpose()? {
+        let key = key.transpose().map_err(|error| Refusal::unreadable("extensions.idempotencyKey", &error));
+        if let Some(key) = key? {
             request.extensions.insert(IDEMPOTENCY_KEY.to_owned(), key);
         }
     }
     Ok(request)
-}
-
-fn read_text(name: &str, json: &RawValue) -> Result<String, Refusal> {
-    match kind(json) {
-        "a string" => serde_json::from_str(json.get()).map_err(|error| Refusal::unreadable(name, &error)),
-        other => Err(Refusal::parameter(name, &format!("must be a string, not {other}"))),
-    }
 }
 
 /// Reads a JSON body. Members that are no parameters are ignored.
@@ -112,11 +125,7 @@ pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
     match body.trim_ascii_start().first() {
         None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
         Some(b'[') => read_batch(body, bounds.batch, &mut counter).map(Asked::Batch),
-        Some(b'{') => {
-            let params: Params<'_> =
-                serde_json::from_slice(body).map_err(|error| Refusal::malformed(explain(&error)))?;
-            params.into_request(&mut counter).map(Box::new).map(Asked::One)
-        }
+        Some(b'{') => Params::read(body)?.into_request(&mut counter).map(Box::new).map(Asked::One),
         Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
     }
 }
@@ -139,11 +148,7 @@ fn read_batch(body: &[u8], batch_max: u64, counter: &mut Counter) -> Result<Vec<
         _ => {}
     }
     let read = |entry: &RawValue| match kind(entry) {
-        "an object" => {
-            let params: Params<'_> =
-                serde_json::from_str(entry.get()).map_err(|error| Refusal::malformed(explain(&error)))?;
-            params.into_request(counter)
-        }
+        "an object" => Params::read(entry.get().as_bytes())?.into_request(counter),
         other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
     };
     entries.into_iter().map(read).collect()

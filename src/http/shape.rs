@@ -20,6 +20,8 @@ pub(super) struct Shape {
     pub(super) enums: HashMap<Name, HashSet<Name>>,
     /// The arguments of directives.
     directives: HashMap<Name, HashMap<Name, Input>>,
+    /// Fields of introspection, and how long their lists are.
+    lists: Vec<(&'static str, u64)>,
 }
 
 /// A field of an object or an interface.
@@ -50,6 +52,7 @@ impl Shape {
             inputs: HashMap::new(),
             enums: HashMap::new(),
             directives: HashMap::new(),
+            lists: Vec::new(),
         };
         for definition in parse_schema(sdl)?.definitions {
             match definition {
@@ -74,6 +77,7 @@ impl Shape {
                 field.cost = *cost;
             }
         }
+        shape.lists = shape.count_lists();
         Ok(shape)
     }
 
@@ -121,21 +125,24 @@ impl Shape {
 
     /// How long the list is that a field of introspection gives, on average and rounded up.
     pub(super) fn introspected(&self, field: &str) -> u64 {
-        let total = |sizes: &mut dyn Iterator<Item = usize>| sizes.sum::<usize>();
+        self.lists.iter().find(|(name, _)| *name == field).map_or(1, |(_, length)| *length)
+    }
+
+    fn count_lists(&self) -> Vec<(&'static str, u64)> {
         let types = self.objects.len() + self.inputs.len() + self.enums.len();
-        let fields = total(&mut self.objects.values().map(HashMap::len));
-        let (sum, among) = match field {
-            "types" => (types, 1),
-            "fields" => (fields, types),
-            "args" => {
-                (total(&mut self.objects.values().flat_map(HashMap::values).map(|field| field.arguments.len())), fields)
-            }
-            "inputFields" => (total(&mut self.inputs.values().map(HashMap::len)), types),
-            "enumValues" => (total(&mut self.enums.values().map(HashSet::len)), types),
-            "directives" => (self.directives.len(), 1),
-            _ => (1, 1),
-        };
-        sum.div_ceil(among.max(1)).max(1) as u64
+        let fields = self.objects.values().map(HashMap::len).sum();
+        let arguments = self.objects.values().flat_map(HashMap::values).map(|field| field.arguments.len()).sum();
+        let input_fields = self.inputs.values().map(HashMap::len).sum();
+        let values = self.enums.values().map(HashSet::len).sum();
+        let lists: [(_, usize, usize); 6] = [
+            ("types", types, 1),
+            ("fields", fields, types),
+            ("args", arguments, fields),
+            ("inputFields", input_fields, types),
+            ("enumValues", values, types),
+            ("directives", self.directives.len(), 1),
+        ];
+        lists.map(|(name, sum, among)| (name, sum.div_ceil(among.max(1)).max(1) as u64)).into()
     }
 }
 

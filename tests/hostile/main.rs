@@ -15,6 +15,7 @@ mod process;
 
 mod answers;
 mod ask;
+mod costly;
 mod disk;
 mod documents;
 mod honest;
