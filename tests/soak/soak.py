@@ -125,7 +125,7 @@ async def nested(reader, writer):
 async def hoarder(reader, writer):
     hoard.append(writer)
     writer.write(request("{ __typename }"))
-    await asyncio.sleep(0.04)
+    await asyncio.sleep(0.02)
     return await status(reader), {200}
 
 
