@@ -83,6 +83,7 @@ impl Wait {
         }
     }
 
+    /// When it has waited for too long.
     fn deadline(&self) -> Option<Instant> {
         match *self.phase() {
             Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.patience.head),
@@ -91,6 +92,8 @@ impl Wait {
         }
     }
 
+    /// A head is waited for. What of it has come along with the request before is not seen here: such a
+    /// connection is idle until more comes.
     fn begin(&self) {
         let mut phase = self.phase();
         if !matches!(*phase, Phase::Fresh(_)) {
@@ -98,6 +101,7 @@ impl Wait {
         }
     }
 
+    /// The head is whole.
     fn end(&self) {
         *self.phase() = Phase::Busy;
     }

@@ -354,7 +354,7 @@ async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
     assert_eq!(turned_away + answered, 300, "{answers:?}");
     // How many get their turn before they lose patience depends on the machine.
     assert!(turned_away > 0 && answered > 0, "{turned_away} turned away, {answered} answered");
-    assert!(slowest < Duration::from_secs(5), "a query took {slowest:?}");
+    assert!(slowest < Duration::from_secs(30), "a query took {slowest:?}");
     // Those that were turned away have not failed.
     app.sign_up("late", PASSWORD).await;
 }
