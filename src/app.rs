@@ -208,7 +208,7 @@ fn fit_open_files(args: &ServeArgs, url: &DatabaseUrl, replica: bool) -> anyhow:
     let addresses = if args.metrics_listen.is_some() { 2 } else { 1 };
     let needs = open_files::Needs {
         connections: args.limits.limit_connections * addresses,
-        database: db::files(url, replica, args.database_connections),
+        database: db::files(url, replica, args.database_connections, feed::CONNECTIONS_MAX),
     };
     let limit_connections = open_files::reserve(needs)? / addresses;
     Ok(http::Limits { limit_connections, ..args.limits.clone() })

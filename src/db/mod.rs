@@ -24,7 +24,7 @@ pub use self::rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
 pub use self::transaction::Transaction;
 pub use self::writes::Writes;
 use crate::error::{ApiError, ApiResult};
-use crate::{feed, metrics, telemetry};
+use crate::{metrics, telemetry};
 
 /// Called with every SQL statement that was run.
 pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
@@ -176,15 +176,15 @@ fn writers_max(connections: u32) -> usize {
     connections.saturating_sub(kept_for_reads).max(1) as usize
 }
 
-/// Files that the connections to the database take at most.
-pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32) -> u64 {
-    let connections_max = u64::from(connections_max);
-    let feed = u64::from(feed::CONNECTIONS_MAX);
+/// Files that connections to the database take at most: those of the pools, with `connections_max` each, and
+/// `more` of others.
+pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32, more: u32) -> u64 {
+    let (connections_max, more) = (u64::from(connections_max), u64::from(more));
     match url {
         // One more each is made to see whether the database can be reached.
-        DatabaseUrl::Postgres(_) => (connections_max + 1) * if replica { 2 } else { 1 } + feed,
+        DatabaseUrl::Postgres(_) => (connections_max + 1) * if replica { 2 } else { 1 } + more,
         // The database and its log, each opened by every connection, and the log's index.
-        DatabaseUrl::Sqlite(_) => (1 + connections_max + feed) * 2 + 1,
+        DatabaseUrl::Sqlite(_) => (1 + connections_max + more) * 2 + 1,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::usage::sized;
 on_both!(waiting_writers_leave_room_for_readers);
 
 const RATE: &str = "mutation($it: RateInput!) { rate(input: $it) { errors { message } } }";
-const MOVIE: &str = "{ movies(first: 1) { nodes { id title ratingStats { average } } } }";
+const MOVIE: &str = "{ movies(first: 1) { nodes { id title userRating { average } } } }";
 const LOCKED: &str = "another transaction holds a lock that this needs; try again";
 const WAITING: &str = "too many changes wait for the database; try again";
 
@@ -35,7 +35,9 @@ fn error(answer: &Value) -> (&str, &str) {
 
 async fn waiting_writers_leave_room_for_readers(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
-    let server = start(&database, &["--request-timeout-ms", "5000", "--acquire-timeout-ms", "3000"]);
+    // A change waits for its turn, for the key and for the row.
+    let patience = ["--request-timeout-ms", "6000", "--acquire-timeout-ms", "1500", "--lock-timeout-ms", "1000"];
+    let server = start(&database, &patience);
     let anna = Asker::sign_up(&server.url, "anna").await;
     let movie = anna.ask(MOVIE, json!({})).await["data"]["movies"]["nodes"][0]["id"].clone();
     let foreign = database.connect().await;
@@ -48,7 +50,7 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
     let input = json!({ "it": { "subjectId": movie, "rating": 4 } });
     let writers = (0..sized(20, 200)).map(async |number| {
         // Half of them are one request that is sent again and again.
-        let key = (number % 2 == 0).then_some("the same");
+        let key = (number % 2 == 0).then_some("the-same");
         anna.ask_with_key(RATE, input.clone(), key).await
     });
     let reads = async {
@@ -78,7 +80,7 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
     // Nothing of it is left: neither a connection nor the key.
     let answer = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
-            let answer = anna.ask_with_key(RATE, input.clone(), Some("the same")).await;
+            let answer = anna.ask_with_key(RATE, input.clone(), Some("the-same")).await;
             if error(&answer).0.is_empty() {
                 break answer;
             }
