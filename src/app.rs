@@ -65,8 +65,8 @@ impl Application {
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         // Migrating and filling take as long as they take: the pools for requests come later.
         let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
-        prepare_schema(&owner, &url, args.migrate || args.demo).await?;
         db::check_rights(&owner, &url, Access::Write).await?;
+        prepare_schema(&owner, &url, args.migrate || args.demo).await?;
         if args.demo {
             fill_demo(&owner).await?;
         }
@@ -143,7 +143,7 @@ impl Application {
         };
         let router = http::router(services, &schema::export(), &health, &self.transport)
             .context("the schema's definition cannot be read")?;
-        let upkeep = upkeep::run(self.db.clone(), upkeep::FIRST);
+        let upkeep = upkeep::run(self.db.write.clone(), self.db.writes.clone(), upkeep::FIRST);
         let trial = upkeep::try_to_write(self.db.clone());
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport.limits);
         let feed = self.feed;
@@ -208,8 +208,9 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
 }
 
 async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
+    db::check_rights(&db.read, read_url, Access::Read).await?;
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => db::check_rights(&db.read, read_url, Access::Read).await,
+        SchemaState::Current => Ok(()),
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

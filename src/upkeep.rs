@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::account::Sessions;
-use crate::db::Db;
+use crate::db::{Db, Writes};
 use crate::{clock, idempotency};
 
 /// When an instance looks first: it has enough to do when it starts.
@@ -20,14 +20,14 @@ const INTERVAL: Duration = Duration::from_secs(600);
 pub const BATCH: u64 = 1_000;
 
 /// Removes from time to time, `first` after this long; never ends by itself. Several instances may do it at once.
-pub async fn run(db: Db, first: Duration) {
+pub async fn run(db: DatabaseConnection, writes: Writes, first: Duration) {
     tokio::time::sleep(first).await;
     loop {
-        match sweep(&db.write, clock::now()).await {
+        match sweep(&db, clock::now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
             Err(error) => {
-                db.writes.note_failure(&error);
+                writes.note_failure(&error);
                 tracing::warn!("cannot remove expired sessions and idempotency keys, trying again: {error}");
             }
         }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_graphql::futures_util::future::join_all;
 use chrono::{DateTime, TimeDelta};
 use entity::{sessions, users};
+use kinoteka::db::Writes;
 use kinoteka::{clock, upkeep};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -179,7 +180,7 @@ async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
     // Servers do it by themselves, side by side.
     add_old().await;
     for _ in 0..2 {
-        tokio::spawn(upkeep::run(app.sql().await, Duration::ZERO));
+        tokio::spawn(upkeep::run(app.sql().await, Writes::default(), Duration::ZERO));
     }
     let deadline = Instant::now() + Duration::from_secs(20);
     while sessions::Entity::find().count(&db).await.unwrap() > 1 {
