@@ -68,8 +68,8 @@ impl Application {
         let limits = fit_open_files(args, &url, read_url.is_some())?;
         // Migrating and filling take as long as they take: the pools for requests come later.
         let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
-        prepare_schema(&owner, &url, args.migrate || args.demo).await?;
         db::check_rights(&owner, &url, Access::Write).await?;
+        prepare_schema(&owner, &url, args.migrate || args.demo).await?;
         if args.demo {
             fill_demo(&owner).await?;
         }
@@ -230,8 +230,9 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
 }
 
 async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
+    db::check_rights(db.read.connections(), read_url, Access::Read).await?;
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => db::check_rights(db.read.connections(), read_url, Access::Read).await,
+        SchemaState::Current => Ok(()),
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

@@ -1,5 +1,6 @@
 //! Beginning a transaction that writes, so that nothing of it stays behind whatever becomes of its caller.
 
+use std::pin::pin;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,9 +18,11 @@ use sqlx::{PgConnection, Row as _};
 pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
     let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
-    let mut begun = Beginning { ended: false };
-    let txn = db.begin_with_options(options).await;
-    begun.ended = true;
+    let beginning = pin!(db.begin_with_options(options));
+    // Behind it: dropped first, and so noted before the connection is released.
+    let mut watched = Beginning { ended: false };
+    let txn = beginning.await;
+    watched.ended = true;
     txn
 }
 

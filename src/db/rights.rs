@@ -48,10 +48,11 @@ const CHANGED: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 const MISSING: &str = "
     SELECT current_user::text, needed.name, string_agg(needed.privilege, ', ' ORDER BY needed.place)
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS needed (name, privilege, place)
-    WHERE NOT coalesce(has_table_privilege(to_regclass(needed.name), needed.privilege), false)
+    WHERE NOT coalesce(has_table_privilege(to_regclass(needed.name), needed.privilege), true)
     GROUP BY needed.name ORDER BY needed.name";
 
 /// Passes if the connection's role may do to the tables what the server does, or read them where it only reads.
+/// Tables that are not there yet belong to whoever migrates.
 ///
 /// # Errors
 /// The statements that give it what is missing.

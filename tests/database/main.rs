@@ -17,3 +17,4 @@ mod forms;
 mod migrate;
 mod schema;
 mod side_tables;
+mod transactions;

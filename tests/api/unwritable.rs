@@ -1,0 +1,120 @@
+//! A database that takes no changes for a while, and changes that go on after a failure.
+
+use std::time::{Duration, Instant};
+
+use kinoteka::kit::Rejection;
+use kinoteka::kit::mutate::run_as_operator;
+use migration::connect::{PoolSettings, open_writer};
+use sea_orm::ConnectionTrait;
+use serde_json::json;
+
+use crate::app::TestApp;
+use crate::movie::global_id;
+use crate::support::database::{Backend, TestDatabase};
+
+on_both!(a_change_that_goes_on_after_a_failed_statement_is_not_kept);
+
+async fn ready(app: &TestApp) -> (u16, String) {
+    let answer = app.client.get(format!("{}/readyz", app.origin)).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+async fn wait_ready(app: &TestApp) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (status, reason) = ready(app).await;
+        if status == 200 {
+            return;
+        }
+        assert!(Instant::now() < deadline, "/readyz says {status} {reason}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// What PostgreSQL says when its disk is full or fails cannot be had otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_postgres_cannot_write_is_unavailable() {
+    let app = TestApp::seeded(Backend::Postgres).await;
+    let user = app.sign_in("somebody", "member").await;
+    let input = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
+    for (code, told, reason) in [
+        ("53100", "be written", "its disk is full"),
+        ("58030", "read or write its files", "its files cannot be read or written"),
+    ] {
+        // The trial succeeds only without this.
+        let sql = format!(
+            "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               RAISE EXCEPTION 'as if' USING ERRCODE = '{code}'; END $$;
+             CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON comments FOR EACH ROW EXECUTE FUNCTION fail();
+             CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION fail()"
+        );
+        app.sql().await.execute_unprepared(&sql).await.unwrap();
+        let failed = user.send("addComment", input.clone(), "").await.errors();
+        assert_eq!(failed, [format!("UNAVAILABLE the database cannot {told} at the moment; try again later")]);
+        assert_eq!(ready(&app).await, (503, format!("the database cannot be written: {reason}\n")));
+        app.sql().await.execute_unprepared("DROP FUNCTION fail CASCADE").await.unwrap();
+        wait_ready(&app).await;
+        user.done("addComment", input.clone(), "comment { id }").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
+    let app = TestApp::seeded(Backend::Postgres).await;
+    let user = app.sign_in("somebody", "member").await;
+    let input = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
+    // New connections are read-only, and all are new.
+    let switch = async |read_only: &str| {
+        let db = app.sql().await;
+        let sql = format!(
+            "DO $$ BEGIN
+               EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {read_only}', current_database());
+             END $$;
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        );
+        // Whoever switches it back is read-only too.
+        db.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
+        db.execute_unprepared(&sql).await.unwrap();
+    };
+    switch("on").await;
+    let told = "UNAVAILABLE the database cannot be written at the moment; try again later";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        // Connections that were ended are found first.
+        let failed = user.send("addComment", input.clone(), "").await.errors();
+        assert!(failed[0].starts_with("UNAVAILABLE ") && Instant::now() < deadline, "{failed:?}");
+        if failed == [told] {
+            break;
+        }
+    }
+    assert_eq!(ready(&app).await, (503, "the database cannot be written: it is read-only\n".to_owned()));
+    let read = app.query("{ movies(first: 1) { nodes { title } } }", json!({})).await;
+    assert!(read.0["errors"].is_null(), "{read}");
+    switch("off").await;
+    wait_ready(&app).await;
+    user.done("addComment", input, "comment { id }").await;
+}
+
+async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let pool = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };
+    let writer = open_writer(&database.url.parse().unwrap(), pool, None).await.unwrap();
+    let insert = "INSERT INTO tags (title) VALUES ('Раз')";
+    let done = run_as_operator(&writer, "test", async |work| {
+        work.txn().execute_unprepared(insert).await?;
+        // PostgreSQL refuses all that follows, and answers COMMIT by ROLLBACK, without an error.
+        let _ = work.txn().execute_unprepared("INSERT INTO nowhere VALUES (1)").await;
+        let _ = work.txn().execute_unprepared("INSERT INTO tags (title) VALUES ('Два')").await;
+        Ok(())
+    });
+    assert!(matches!(done.await, Err(Rejection::Failed(_))));
+    let rows = writer.db.query_one_raw(sea_orm::Statement::from_string(
+        writer.db.get_database_backend(),
+        "SELECT CAST(count(*) AS integer) FROM tags",
+    ));
+    assert_eq!(rows.await.unwrap().unwrap().try_get_by_index::<i32>(0).unwrap(), 0);
+    run_as_operator(&writer, "test", async |work| Ok(drop(work.txn().execute_unprepared(insert).await?)))
+        .await
+        .unwrap();
+}
