@@ -130,7 +130,12 @@ impl Groups {
         }
         let follower = follow();
         let (results, _) = broadcast::channel(BUFFER);
-        let state = State { position: follower.covered(), members: HashMap::new(), results: Some(results.clone()), ended: None };
+        let state = State {
+            position: follower.covered(),
+            members: HashMap::new(),
+            results: Some(results.clone()),
+            ended: None,
+        };
         let group = Arc::new(Group { key: key.clone(), topic, state: Mutex::new(state), deserted: Notify::new() });
         groups.insert(key, Arc::clone(&group));
         metrics::feed().groups.inc();

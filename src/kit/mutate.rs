@@ -264,16 +264,13 @@ pub async fn mutate_keyed<T: Serialize>(
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
     let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
-    let counted = key.as_ref().and_then(|_| Writes::of(ctx));
-    if let Some((writes, who)) = &counted {
-        writes.keys.take(*who, Instant::now())?;
-    }
-    let outcome = run(&ctx.data_unchecked::<Db>().write, &asked, key, work).await;
-    if let Some((writes, who)) = counted
-        && outcome.as_ref().map_or(true, |outcome| outcome.repeated)
-    {
-        // There is no new row.
-        writes.keys.give_back(who, Instant::now());
+    let key = key.map(|key| match Writes::of(ctx) {
+        Some((writes, who)) => key.count_by(writes.keys.clone(), who),
+        None => key,
+    });
+    let outcome = run(&ctx.data_unchecked::<Db>().write, &asked, key.clone(), work).await;
+    if let (Some(key), Err(_)) = (key, &outcome) {
+        key.give_back();
     }
     if matches!(asked.rule, Rule::Has(_)) {
         ctx.data_unchecked::<Arc<Kept>>().forget();

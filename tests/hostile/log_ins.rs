@@ -14,8 +14,7 @@ use crate::usage::{Usage, sized};
 on_both!(a_storm_of_sign_ups_leaves_log_ins_to_others);
 
 const LOG_IN: &str = r#"mutation { logIn(input: { login: "load1", password: "kinoteka-demo" }) { user { id } } }"#;
-const SIGN_UP: &str =
-    "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } errors { message } } }";
+const SIGN_UP: &str = "mutation ($input: SignUpInput!) { signUp(input: $input) { user { id } errors { message } } }";
 
 async fn a_storm_of_sign_ups_leaves_log_ins_to_others(backend: Backend) {
     let database = TestDatabase::seeded_with_accounts(backend).await;

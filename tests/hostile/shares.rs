@@ -23,7 +23,8 @@ on_both!(
 const MOVIE: &str = "{ movies(first: 1) { nodes { title } } }";
 
 /// Some milliseconds of work.
-const DEAR: &str = "{ movies(first: 40) { nodes { title staff(first: 10) { nodes { person { firstName lastName } } } } } }";
+const DEAR: &str =
+    "{ movies(first: 40) { nodes { title staff(first: 10) { nodes { person { firstName lastName } } } } } }";
 
 async fn serve(backend: Backend, args: &[&str]) -> (TestDatabase, Server) {
     let database = TestDatabase::seeded_with_accounts(backend).await;
@@ -159,7 +160,8 @@ async fn new_idempotency_keys_are_bounded(backend: Backend) {
         let (client, url, token) = (client.clone(), server.url.clone(), token.clone());
         attack.spawn(async move {
             for key in 0..sized(80, 300) {
-                let request = client.post(&url).bearer_auth(&token).header("idempotency-key", format!("{number}-{key}"));
+                let request =
+                    client.post(&url).bearer_auth(&token).header("idempotency-key", format!("{number}-{key}"));
                 request.json(&json!({ "query": rate })).send().await.unwrap();
             }
         });
@@ -194,7 +196,10 @@ async fn operations_on_sockets_wait_in_turns() {
         let started = Instant::now();
         honest.subscribe(id, MOVIE).await;
         let message = honest.hear().await.unwrap();
-        assert_eq!((&message["type"], honest.hear().await.unwrap()["type"].as_str()), (&json!("next"), Some("complete")));
+        assert_eq!(
+            (&message["type"], honest.hear().await.unwrap()["type"].as_str()),
+            (&json!("next"), Some("complete"))
+        );
         longest = longest.max(started.elapsed());
     }
     println!("{longest:?}");
