@@ -259,7 +259,7 @@ fn limit_of(answer: &Value) -> (&str, &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_one_client_are_bounded() {
     let app = limited("limit-bodies-bytes-per-client", 100).await;
-    let body = |length: usize| format!("{:length$}", json!({ "query": "{ __typename }" }));
+    let body = |length: usize| format!("{:length$}", json!({ "query": "{ __typename }" }).to_string());
     assert_eq!(send(post(&app, body(100))).await.0, 200);
     let (status, headers, answer) = send(post(&app, body(101))).await;
     assert_eq!(
@@ -304,7 +304,7 @@ async fn requests_of_one_client_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_of_one_client_are_bounded() {
-    let flags = ["--limit-connections-per-client", "2", "--trusted-proxies", "127.0.0.3"];
+    let flags = ["--limit-connections-per-client", "2", "--trusted-proxies", "127.0.0.3/32"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &flags).await;
     let ask = async |address: [u8; 4]| {
         let client = reqwest::Client::builder().local_address(Some(address.into())).pool_max_idle_per_host(0).build();
