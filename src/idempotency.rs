@@ -3,6 +3,10 @@
 //! A key's row is written in the mutation's own transaction, before anything else. So it is there
 //! exactly when the change is, and a second request with the same key waits for the first.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
 use async_graphql::{Context, Value};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::idempotency_keys as keys;
@@ -15,6 +19,7 @@ use crate::db::{Db, Transaction};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::ContextExt;
 use crate::kit::mutate::Ending;
+use crate::rate::{Rate, Who};
 use crate::upkeep::BATCH;
 
 /// What makes a mutation's input the same.
@@ -37,6 +42,15 @@ pub const KEPT: TimeDelta = TimeDelta::days(1);
 pub struct Key {
     key_hash: [u8; 32],
     input_hash: [u8; 32],
+    new: Option<Arc<Count>>,
+}
+
+/// Counts the key if it is new, once, however often its transaction is tried.
+#[derive(Debug)]
+struct Count {
+    rate: Rate,
+    who: Who,
+    counted: AtomicBool,
 }
 
 /// What is known of a key.
@@ -82,14 +96,39 @@ impl Key {
         part(&mut whole, key.as_bytes());
         part(&mut whole, &ctx.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
         part(&mut whole, ctx.item.node.response_key().node.as_bytes());
-        Ok(Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into() }))
+        Ok(Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), new: None }))
+    }
+
+    /// The same key, which counts for somebody if it is new.
+    pub fn count_by(self, rate: Rate, who: Who) -> Self {
+        Self { new: Some(Arc::new(Count { rate, who, counted: AtomicBool::new(false) })), ..self }
+    }
+
+    fn count(&self) -> ApiResult<()> {
+        match &self.new {
+            Some(new) if !new.counted.load(Ordering::Relaxed) => {
+                new.rate.take(new.who, Instant::now())?;
+                new.counted.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does not count the key after all: its transaction has failed, and there is no row.
+    pub fn give_back(&self) {
+        if let Some(new) = &self.new
+            && new.counted.swap(false, Ordering::Relaxed)
+        {
+            new.rate.give_back(new.who, Instant::now());
+        }
     }
 
     /// Takes the key for this transaction, or tells how the earlier request with it ended: it waits
     /// for one that is still running.
     ///
     /// # Errors
-    /// `Conflict` when the earlier request had another input.
+    /// `Conflict` when the earlier request had another input, `RateLimited` when there were too many new keys.
     pub async fn claim(&self, txn: &impl ConnectionTrait, now: DateTime<Utc>) -> ApiResult<Claim> {
         let row = keys::ActiveModel {
             key_hash: Set(self.key_hash.to_vec()),
@@ -100,7 +139,7 @@ impl Key {
         let nothing = OnConflict::column(keys::Column::KeyHash).do_nothing().to_owned();
         let inserted = keys::Entity::insert(row).on_conflict(nothing).exec_without_returning(txn).await;
         match inserted {
-            Ok(rows) if rows > 0 => return Ok(Claim::New),
+            Ok(rows) if rows > 0 => return self.count().map(|()| Claim::New),
             Ok(_) | Err(DbErr::RecordNotInserted) => {}
             Err(error) => return Err(ApiError::Database(error.into())),
         }

@@ -272,13 +272,13 @@ pub async fn mutate_keyed<T: Serialize>(
     let name = ctx.item.node.name.node.as_str();
     let key = Key::of(ctx, &repeat)?;
     let asked = Asked { mutation: name, rule: rule_of(name)?, viewer: ctx.viewer() };
-    let counted = key.as_ref().and_then(|_| WriteRates::of(ctx));
-    if let Some((rates, who)) = &counted {
-        rates.keys.take(*who, Instant::now())?;
-    }
+    let key = key.map(|key| match WriteRates::of(ctx) {
+        Some((rates, who)) => key.count_by(rates.keys.clone(), who),
+        None => key,
+    });
     let db = ctx.data_unchecked::<Db>();
     let turn = db.turn_to_write().await?;
-    let outcome = match run(&db.writer(), &asked, key, work).await {
+    let outcome = match run(&db.writer(), &asked, key.clone(), work).await {
         Err(ApiError::Database(error)) => {
             db.writes.note_failure(&error);
             Err(ApiError::Database(db.explain(error).await))
@@ -286,11 +286,8 @@ pub async fn mutate_keyed<T: Serialize>(
         other => other,
     };
     drop(turn);
-    if let Some((rates, who)) = counted
-        && outcome.as_ref().map_or(true, |outcome| outcome.repeated)
-    {
-        // There is no new row.
-        rates.keys.give_back(who, Instant::now());
+    if let (Some(key), Err(_)) = (key, &outcome) {
+        key.give_back();
     }
     if matches!(asked.rule, Rule::Has(_)) {
         ctx.data_unchecked::<Arc<Kept>>().forget();

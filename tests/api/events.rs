@@ -13,7 +13,12 @@ use crate::sockets::{ADDED, begin_session, cursor, say, start};
 use crate::support::database::Backend;
 use crate::transport::{code, post, send};
 
-on_both!(events_have_ids_and_resume, a_stream_ends_with_its_session);
+on_both!(
+    events_have_ids_and_resume,
+    a_stream_ends_with_its_session,
+    nothing_is_delivered_to_a_session_that_has_ended,
+    logging_out_ends_a_stream_at_once,
+);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const EVENTS: &str = "text/event-stream";
@@ -155,6 +160,34 @@ async fn a_stream_ends_with_its_session(backend: Backend) {
     assert_eq!(events.rest().await, [], "with other rights it begins anew");
     let events = Events::open(signed(&token)).await;
     db.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    assert_eq!(events.rest().await, []);
+}
+
+/// What only the viewer sees, and comments that come all the time.
+const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
+
+/// Another instance has ended it, and neither a keep-alive nor a result comes before the comment.
+async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
+    let app = start(backend, &["--session-check-ms", "1000"]).await;
+    let token = begin_session(&app).await;
+    let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
+    let mut events = Events::open(request).await;
+    assert_eq!(events.block().await.as_deref(), Some(":"));
+    app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let comment = "INSERT INTO comments (user_id, comment, movie_id) VALUES (1, 'раз', 1)";
+    app.sql().await.execute_unprepared(comment).await.unwrap();
+    assert_eq!(events.rest().await, []);
+}
+
+async fn logging_out_ends_a_stream_at_once(backend: Backend) {
+    let app = start(backend, &["--session-check-ms", "3600000"]).await;
+    let token = begin_session(&app).await;
+    let signed = |request: RequestBuilder| request.header(AUTHORIZATION, format!("Bearer {token}"));
+    let mut events = Events::open(signed(ask(&app, PERSONAL, json!({})))).await;
+    assert_eq!(events.block().await.as_deref(), Some(":"));
+    let (_, _, answer) = send(signed(ask(&app, "mutation { logOut { endedSessions } }", json!({})))).await;
+    assert_eq!(answer["data"]["logOut"]["endedSessions"], 1, "{answer}");
     assert_eq!(events.rest().await, []);
 }
 

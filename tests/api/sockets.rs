@@ -22,6 +22,8 @@ on_both!(
     comments_come_over_a_socket,
     operations_run_at_once,
     sessions_are_checked_at_connect_and_later,
+    nothing_is_delivered_to_a_session_that_has_ended,
+    logging_out_ends_a_socket_at_once,
     a_slow_reader_is_told_to_come_back,
     a_client_that_reads_nothing_holds_up_nobody,
 );
@@ -230,6 +232,41 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
     socket.subscribe("1", ADDED, json!({})).await;
     app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
     assert_eq!(socket.hear_end().await.0, 4403);
+}
+
+/// What only the viewer sees.
+const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
+
+async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
+    let mut socket = Socket::open(app).await;
+    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    socket.subscribe("1", PERSONAL, json!({})).await;
+    socket
+}
+
+/// Another instance has ended it.
+async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
+    let app = start(backend, &["--session-check-ms", "1000"]).await;
+    let token = begin_session(&app).await;
+    let mut socket = listen_signed_in(&app, &token).await;
+    app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let comment = "INSERT INTO comments (user_id, comment, movie_id) VALUES (1, 'раз', 1)";
+    app.sql().await.execute_unprepared(comment).await.unwrap();
+    let Message::Close(Some(frame)) = socket.next().await else { panic!("something was delivered") };
+    assert_eq!(u16::from(frame.code), 4403);
+}
+
+/// Whoever logs out over a socket still gets the answer.
+async fn logging_out_ends_a_socket_at_once(backend: Backend) {
+    let app = start(backend, &["--session-check-ms", "3600000"]).await;
+    let token = begin_session(&app).await;
+    let (mut socket, mut other) = (listen_signed_in(&app, &token).await, listen_signed_in(&app, &token).await);
+    socket.subscribe("2", "mutation { logOut { endedSessions } }", json!({})).await;
+    assert_eq!(socket.hear().await["payload"]["data"]["logOut"]["endedSessions"], 1);
+    assert_eq!(socket.hear().await, json!({ "type": "complete", "id": "2" }));
+    assert_eq!((socket.hear_end().await.0, other.hear_end().await.0), (4403, 4403));
 }
 
 async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
