@@ -85,7 +85,6 @@ pub const PERSONAL: &[&str] =
 /// Fields of long texts, and what each counts as: a value for each 320 bytes of a usual one, which is what
 /// the default limits of values and of bytes make of a value.
 pub const COSTS: http::Costs = &[
-    ("Award", "description", 4),
     ("Comment", "text", 4),
     ("FilmAward", "description", 4),
     ("FilmAwardNomination", "description", 4),

@@ -15,6 +15,7 @@ use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, WideColumn, json_strings, node};
 use crate::policy;
 use crate::rating::{self, UserRating};
+use crate::search::snippet;
 use crate::subject::SubjectId;
 
 /// A text about film, written by a user of the library.
@@ -64,10 +65,34 @@ impl WideColumn for Text {
     }
 }
 
+/// The part of the text that a search looks through.
+pub struct Searched;
+
+impl WideColumn for Searched {
+    type Node = Publication;
+
+    fn column() -> publications::Column {
+        publications::Column::Text
+    }
+
+    fn expr() -> Expr {
+        first_characters(snippet::LOOKED_THROUGH)
+    }
+}
+
+/// The beginning of the text, cut by the database.
+fn first_characters(count: usize) -> Expr {
+    Func::cust("substr")
+        .arg(publications::Column::Text.into_expr())
+        .arg(Expr::cust("1"))
+        .arg(Expr::cust(count.to_string()))
+        .into()
+}
+
 /// Characters of an excerpt at most.
 const EXCERPT_LENGTH_MAX: i32 = 1_000;
 
-/// The beginning of the text, cut by the database.
+/// The part of the text that excerpts are made of.
 struct Beginning;
 
 impl WideColumn for Beginning {
@@ -79,12 +104,7 @@ impl WideColumn for Beginning {
 
     fn expr() -> Expr {
         // One character more tells whether the text goes on.
-        let length = EXCERPT_LENGTH_MAX + 1;
-        Func::cust("substr")
-            .arg(Self::column().into_expr())
-            .arg(Expr::cust("1"))
-            .arg(Expr::cust(length.to_string()))
-            .into()
+        first_characters(EXCERPT_LENGTH_MAX.unsigned_abs() as usize + 1)
     }
 }
 

@@ -12,7 +12,7 @@ mod find;
 mod forms;
 mod layout;
 mod score;
-mod snippet;
+pub mod snippet;
 mod sql;
 mod terms;
 mod texts;

@@ -227,3 +227,54 @@ async fn an_unread_socket_holds_little() {
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(10), "{felt:?}");
     assert!(most - before.memory_mib < 250, "{most} MiB");
 }
+
+/// An event stream from one of the loopback addresses.
+async fn listen(server: &Server, client: u8, query: &str) -> TcpStream {
+    let mut stream = connect(server, client).await;
+    post(&mut stream, query, "accept: text/event-stream\r\n").await;
+    let mut start = [0; 15];
+    stream.read_exact(&mut start).await.unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+    stream
+}
+
+/// Before: 128 results of any size were kept for each document that somebody listened with.
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_event_streams_hold_little() {
+    let database = library(3, "Кино и мы. ", 50_000).await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let before = Usage::of(server.id());
+    let dear = format!("{{ comment {{ subject {{ ... on Publication {{ {} }} }} }} }}", aliases(30, "text"));
+    let mut unread = Vec::new();
+    for number in 0..sized(4, 20) {
+        // Each with a document of its own.
+        unread.push(listen(&server, 2, &format!("subscription {{ a{number}: commentAdded {dear} }}")).await);
+    }
+    let mut honest = listen(&server, 3, "subscription { commentAdded { comment { text } } }").await;
+    let told = sized(60, 200);
+    let heard = tokio::spawn(async move {
+        let (mut text, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+        while String::from_utf8_lossy(&text).matches("проба").count() < told {
+            let size = honest.read(&mut piece).await.unwrap();
+            assert!(size > 0, "it goes on");
+            text.extend_from_slice(&piece[..size]);
+        }
+    });
+    let db = database.connect().await;
+    let mut most = 0;
+    for _ in 0..told {
+        db.execute_unprepared(
+            "INSERT INTO comments (comment, user_id, publication_id)
+             SELECT 'проба', (SELECT min(id) FROM users), (SELECT min(id) FROM publications)",
+        )
+        .await
+        .unwrap();
+        sleep(Duration::from_millis(50)).await;
+        most = most.max(Usage::of(server.id()).memory_mib);
+    }
+    timeout(Duration::from_secs(30), heard).await.expect("who reads hears all").unwrap();
+    most = most.max(Usage::of(server.id()).peak_mib);
+    eprintln!("unread streams: {most} MiB, before {} MiB", before.memory_mib);
+    assert!(most - before.memory_mib < 400, "{most} MiB");
+    drop(unread);
+}
