@@ -19,7 +19,12 @@ use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
 /// A library with so many publications of so many letters, which repeat `words`.
-pub async fn library(publications: usize, words: &str, letters: usize) -> TestDatabase {
+async fn library(publications: usize, words: &str, letters: usize) -> TestDatabase {
+    library_with(publications, words, letters, "").await
+}
+
+/// The same with other words at the end of each text.
+pub async fn library_with(publications: usize, words: &str, letters: usize, end: &str) -> TestDatabase {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let db = database.connect().await;
     let times = letters / words.chars().count();
@@ -27,7 +32,7 @@ pub async fn library(publications: usize, words: &str, letters: usize) -> TestDa
         "DELETE FROM publications;
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {publications})
          INSERT INTO publications (title, text, author, category)
-         SELECT 'Заметки ' || i, replace(hex(zeroblob({times})), '00', '{words}'),
+         SELECT 'Заметки ' || i, replace(hex(zeroblob({times})), '00', '{words}') || '{end}',
              (SELECT min(id) FROM users), (SELECT min(id) FROM publications_category) FROM n"
     ))
     .await
@@ -129,7 +134,7 @@ async fn slow_readers_hold_little() {
         before.memory_mib, felt.longest
     );
     assert!(refused > 0, "they are told to come back");
-    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(10), "{felt:?}");
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(30), "{felt:?}");
     // 64 MiB, twice while they are made, and the trees of those that are made at the same time.
     assert!(most - before.memory_mib < 400, "{most} MiB");
     // What they held is given back.
@@ -185,9 +190,9 @@ async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
     .await
     .expect("the connection is ended");
     eprintln!("one byte at a time: {ended:?}");
-    assert!(ended.1 < 8 << 20, "it does not get the whole answer: {ended:?}");
+    assert!(ended.1 < 6 << 20, "it does not get the whole answer: {ended:?}");
     let read = timeout(Duration::from_secs(60), modest).await.unwrap().unwrap();
-    assert!(read > 9 << 20, "the whole answer: {read}");
+    assert!(read > 8_000_000, "the whole answer: {read}");
 }
 
 async fn open_socket(server: &Server, client: u8) -> tokio_tungstenite::WebSocketStream<TcpStream> {
@@ -224,7 +229,7 @@ async fn an_unread_socket_holds_little() {
     }
     let felt = honest.stop().await;
     eprintln!("unread socket: {most} MiB, before {} MiB, honest {:?}", before.memory_mib, felt.longest);
-    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(10), "{felt:?}");
+    assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(30), "{felt:?}");
     assert!(most - before.memory_mib < 250, "{most} MiB");
 }
 
