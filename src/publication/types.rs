@@ -15,7 +15,6 @@ use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, WideColumn, json_strings, node};
 use crate::policy;
 use crate::rating::{self, UserRating};
-use crate::search::snippet;
 use crate::subject::SubjectId;
 
 /// A text about film, written by a user of the library.
@@ -60,23 +59,30 @@ pub struct Text;
 impl WideColumn for Text {
     type Node = Publication;
 
+    const TURNS: u32 = 6;
+
     fn column() -> publications::Column {
         publications::Column::Text
     }
 }
 
-/// The part of the text that a search looks through.
+/// Characters at the beginning of the text that snippets are made of.
+pub const SEARCHED_LENGTH_MAX: usize = 50_000;
+
+/// The part of the text that snippets are made of.
 pub struct Searched;
 
 impl WideColumn for Searched {
     type Node = Publication;
+
+    const TURNS: u32 = 6;
 
     fn column() -> publications::Column {
         publications::Column::Text
     }
 
     fn expr() -> Expr {
-        first_characters(snippet::LOOKED_THROUGH)
+        first_characters(SEARCHED_LENGTH_MAX)
     }
 }
 

@@ -12,7 +12,7 @@ mod find;
 mod forms;
 mod layout;
 mod score;
-pub mod snippet;
+mod snippet;
 mod sql;
 mod terms;
 mod texts;

@@ -3,6 +3,7 @@
 use super::forms::{Word, stem};
 use super::terms::{Terms, is_stop_word};
 use crate::kit::fold::{fold, is_left_out};
+use crate::publication::SEARCHED_LENGTH_MAX;
 
 /// Characters of a snippet at most, without marks and ellipses.
 const LENGTH_MAX: usize = 240;
@@ -10,9 +11,6 @@ const LENGTH_MAX: usize = 240;
 const LEAD: usize = 60;
 /// Bytes within which words stand close together. Two bytes a letter are usual; this only weighs.
 const NEAR: usize = 2 * (LENGTH_MAX - LEAD);
-
-/// Characters at the beginning of a text that are looked through.
-pub const LOOKED_THROUGH: usize = 50_000;
 
 /// Bytes of a word that are looked at: nothing that can be typed is as long.
 const WORD_BYTES_MAX: usize = 1_024;
@@ -22,7 +20,7 @@ const WORD_BYTES_MAX: usize = 1_024;
 pub fn cut(terms: &Terms, text: &str) -> Option<String> {
     let in_phrases = terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(|word| Word::new(word));
     let wanted: Vec<_> = terms.words.iter().cloned().chain(in_phrases).collect();
-    let found = find(&wanted, first_characters(text, LOOKED_THROUGH));
+    let found = find(&wanted, first_characters(text, SEARCHED_LENGTH_MAX));
     let start = best_start(&found, wanted.len())?;
     let begin = step_back(text, found[start].start);
     let end = step_on(text, begin);
@@ -203,7 +201,7 @@ mod tests {
         let started = std::time::Instant::now();
         assert!(snippet("кино театр сцена", &text).is_some());
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
-        let far = format!("{} театр", "слово ".repeat(LOOKED_THROUGH / 6));
+        let far = format!("{} театр", "слово ".repeat(SEARCHED_LENGTH_MAX / 6));
         assert_eq!(snippet("театр", &far), None, "it is not looked through to its end");
         assert!(snippet("театр", &far["слово слово ".len()..]).is_some());
         assert_eq!(snippet("театр", &"т".repeat(100_000)), None);

@@ -181,10 +181,10 @@ async fn unsent_answers_are_bounded() {
     for (limit, status, wanted) in
         [("limit-unsent-bytes-per-client", 429, "RATE_LIMITED"), ("limit-unsent-bytes", 503, "UNAVAILABLE")]
     {
-        let app = limited(limit, 500_000).await;
+        let app = limited(limit, 100_000).await;
         let page = |rows: u32| json!({ "query": format!("{{ movies(first: {rows}) {{ nodes {{ id title }} }} }}") });
         assert_eq!(send(post(&app, page(100).to_string())).await.0, 200, "small ones need no share");
-        let dear = "{ publications(first: 100) { nodes { a: text b: text c: text } } }";
+        let dear = "{ publications(first: 60) { nodes { a: text b: text c: text } } }";
         let (refused, headers, answer) = send(post(&app, json!({ "query": dear }).to_string())).await;
         assert_eq!((refused, code(&answer)), (status, wanted), "{answer}");
         assert_eq!(
