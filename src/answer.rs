@@ -17,8 +17,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::error::ApiError;
 use crate::quota::{Exhausted, Quota, Share};
 
-/// Wide texts that are read for one request at a time: each may be of the greatest length.
-const TEXTS_AT_ONCE: usize = 128;
+/// Wide texts that are read for one request at a time, in turns: some thousand short ones, or some hundred of the longest.
+const TURNS: usize = 2_048;
 
 /// Memory of an answer that is being made which takes no share: small answers are made whatever others hold.
 const UNSHARED_MAKING: u64 = 64 << 10;
@@ -94,7 +94,7 @@ impl Budget {
             spent: Mutex::new(None),
             is_spent: AtomicBool::new(false),
             stops: AtomicBool::new(false),
-            texts: Semaphore::new(TEXTS_AT_ONCE),
+            texts: Semaphore::new(TURNS),
         }
     }
 
@@ -194,10 +194,10 @@ impl Budget {
         if bytes > UNSHARED { Some(share) } else { None }
     }
 
-    /// Waits until a wide text may be read.
-    pub async fn admit_text(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits until a wide text may be read, which takes so many of the request's turns.
+    pub async fn admit_text(&self, turns: u32) -> Option<SemaphorePermit<'_>> {
         // Nobody closes it.
-        self.texts.acquire().await.ok()
+        self.texts.acquire_many(turns).await.ok()
     }
 
     /// What becomes of a field that cannot be made: its error, or nothing more if the request stops.
@@ -213,11 +213,9 @@ impl Budget {
         self.stops.store(true, Ordering::Relaxed);
         let mut query = pin!(query);
         std::future::poll_fn(|cx| match query.as_mut().poll(cx) {
-            Poll::Pending => match self.spent() {
-                Some(spent) => Poll::Ready(Response::from_errors(vec![ApiError::from(spent).into_server_error()])),
-                None => Poll::Pending,
-            },
-            ready => ready,
+            // The transport sees what is spent, and says so.
+            Poll::Pending if self.spent().is_some() => Poll::Ready(Response::new(Value::Null)),
+            outcome => outcome,
         })
         .await
     }

@@ -83,10 +83,9 @@ pub type Subscription = CommentSubscription;
 pub const PERSONAL: &[&str] =
     &["auditLog", "birthday", "canEdit", "email", "isCurrent", "orders", "role", "sessions", "viewer", "viewerRating"];
 
-/// Fields of long texts, and what each counts as: a value for each 320 bytes of a usual one, which is what
+/// Fields of long texts, and what each counts as: a value for each 320 bytes of a long one, which is what
 /// the default limits of values and of bytes make of a value.
 pub const COSTS: http::Costs = &[
-    ("Award", "description", 4),
     ("Comment", "text", 4),
     ("FilmAward", "description", 4),
     ("FilmAwardNomination", "description", 4),

@@ -28,6 +28,9 @@ const LENGTH_MIN: usize = 8;
 /// Characters of a password at most.
 const LENGTH_MAX: usize = 128;
 
+/// Bytes of a password at most: before its letters are composed, each may be several characters.
+const BYTES_MAX: usize = 4_096;
+
 /// What everybody tries first, in lower case; shorter ones are refused for their length.
 const COMMON: &str = include_str!("common_passwords.txt");
 
@@ -47,6 +50,10 @@ const PLACES: Names = Names {
 
 /// Notes what is wrong with a new password. `names` are the user's own, which it must not be.
 pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
+    if password.len() > BYTES_MAX {
+        problems.bad_input(field, format!("is too long; {LENGTH_MAX} characters are allowed"));
+        return;
+    }
     let password: String = password.nfc().collect();
     let length = password.chars().count();
     problems.require(length >= LENGTH_MIN, field, format!("is too short; {LENGTH_MIN} characters are the least"));
@@ -61,7 +68,7 @@ pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[
 
 /// Whether nobody has so long a password.
 pub fn is_too_long(password: &str) -> bool {
-    password.nfc().nth(LENGTH_MAX).is_some()
+    password.len() > BYTES_MAX || password.nfc().nth(LENGTH_MAX).is_some()
 }
 
 /// Hashes and verifies passwords. Cloning is cheap.

@@ -125,9 +125,9 @@ impl ContextExt for Context<'_> {
     }
 
     async fn text<W: WideColumn>(&self, id: Id<W::Node>) -> ApiResult<Option<Arc<str>>> {
-        // A page's texts are read together; more than that as the answer has room for them.
+        // The texts of usual pages are read together, more as the answer has room for them.
         let _turn = match self.data_opt::<Arc<Budget>>() {
-            Some(budget) => budget.admit_text().await,
+            Some(budget) => budget.admit_text(W::TURNS).await,
             None => None,
         };
         Ok(loader(self).load_one(TextOf::<W>::new(id)).await?)

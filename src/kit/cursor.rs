@@ -73,6 +73,9 @@ impl Cursor {
     }
 }
 
+/// Bytes of a cursor at most: keys are titles and names of 256 characters, which JSON may write as six bytes each.
+const TEXT_BYTES_MAX: usize = 16 << 10;
+
 /// The text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -87,6 +90,9 @@ impl CursorType for Cursor {
     type Error = Malformed;
 
     fn decode_cursor(text: &str) -> Result<Self, Malformed> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Malformed);
+        }
         let json = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed)?;
         serde_json::from_slice(&json).map_err(|_| Malformed)
     }
@@ -203,6 +209,14 @@ mod tests {
             let text = BASE64_URL_SAFE_NO_PAD.encode(json);
             let _ = Cursor::parse("after", &text, "films", "YEAR", &keys([KeyKind::Int]));
         }
+    }
+
+    #[test]
+    fn the_longest_title_has_a_cursor_and_longer_texts_are_not_read() {
+        let made = |title: &str| Cursor::new("films", "TITLE", vec![KeyPart::Text(title.to_owned())]).encode_cursor();
+        let parse = |text: &str| Cursor::parse("after", text, "films", "TITLE", &keys([KeyKind::Text]));
+        assert!(parse(&made(&"\u{1}".repeat(1_024))).is_ok());
+        assert!(parse(&made(&"x".repeat(16 << 10))).is_err());
     }
 
     #[test]

@@ -66,8 +66,14 @@ pub fn encode(type_name: &str, key: i32) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
 }
 
+/// Bytes of an id at most: the longest type's name has 20.
+const ID_BYTES_MAX: usize = 64;
+
 /// The type's name and the key in an opaque id; `None` unless `id` is just what `encode` makes.
 pub fn split(id: &str) -> Option<(String, i32)> {
+    if id.len() > ID_BYTES_MAX {
+        return None;
+    }
     let text = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
     let (type_name, digits) = text.split_once(':')?;
     let key: i32 = digits.parse().ok()?;

@@ -86,6 +86,10 @@ pub trait WideColumn: 'static {
     /// The object that shows it.
     type Node: Node;
 
+    /// How many of a request's turns to read texts one takes, by its greatest length: a turn for 10,000 characters,
+    /// and somewhat less where texts are seldom as long.
+    const TURNS: u32 = 2;
+
     /// The column: text.
     fn column() -> <<Self::Node as Row>::Entity as EntityTrait>::Column;
 

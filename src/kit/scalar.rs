@@ -12,6 +12,17 @@ pub fn json_strings(array: Option<&Json>) -> Vec<&str> {
     array.and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect()
 }
 
+/// What a client gave, as its error repeats it: in each row of a list.
+fn quote(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+/// Characters of an input that are repeated in an error.
+const QUOTED_MAX: usize = 40;
+
 /// An amount of money with two decimals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Money(pub Decimal);
@@ -36,8 +47,8 @@ impl ScalarType for Money {
         };
         match Decimal::from_str_exact(&text) {
             Ok(amount) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
-            Ok(_) => Err(InputValueError::custom(format!("{text:?} has more than two decimals"))),
-            Err(_) => Err(InputValueError::custom(format!("{text:?} is no decimal number such as \"350.00\""))),
+            Ok(_) => Err(InputValueError::custom(format!("{} has more than two decimals", quote(&text)))),
+            Err(_) => Err(InputValueError::custom(format!("{} is no decimal number such as \"350.00\"", quote(&text)))),
         }
     }
 
@@ -65,7 +76,7 @@ impl ScalarType for Date {
         // Only the ten characters of the form: chrono alone takes "1-2-3" too.
         match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
             Ok(date) if text.len() == 10 => Ok(Self(date)),
-            _ => Err(InputValueError::custom(format!("{text:?} is no date such as \"1932-04-04\""))),
+            _ => Err(InputValueError::custom(format!("{} is no date such as \"1932-04-04\"", quote(text)))),
         }
     }
 
@@ -85,7 +96,10 @@ impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
         chrono::DateTime::parse_from_rfc3339(text).map(|time| Self(time.to_utc())).map_err(|_| {
-            InputValueError::custom(format!("{text:?} is no time with an offset such as \"2026-03-01T12:30:00Z\""))
+            InputValueError::custom(format!(
+                "{} is no time with an offset such as \"2026-03-01T12:30:00Z\"",
+                quote(text)
+            ))
         })
     }
 
@@ -124,7 +138,7 @@ pub struct UniqueNumber(pub Uuid);
 impl ScalarType for UniqueNumber {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{text:?} is no UUID")))
+        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{} is no UUID", quote(text))))
     }
 
     fn to_value(&self) -> Value {

@@ -9,4 +9,4 @@ mod types;
 pub use inputs::{PublicationFilter, PublicationOrder};
 pub use mutation::{CategoryMutation, PublicationMutation};
 pub use query::PublicationQuery;
-pub use types::{Publication, PublicationCategory, PublicationsOfUser, Text};
+pub use types::{Publication, PublicationCategory, PublicationsOfUser, SEARCHED_LENGTH_MAX, Searched};

@@ -59,15 +59,46 @@ pub struct Text;
 impl WideColumn for Text {
     type Node = Publication;
 
+    const TURNS: u32 = 6;
+
     fn column() -> publications::Column {
         publications::Column::Text
     }
 }
 
+/// Characters at the beginning of the text that snippets are made of.
+pub const SEARCHED_LENGTH_MAX: usize = 50_000;
+
+/// The part of the text that snippets are made of.
+pub struct Searched;
+
+impl WideColumn for Searched {
+    type Node = Publication;
+
+    const TURNS: u32 = 6;
+
+    fn column() -> publications::Column {
+        publications::Column::Text
+    }
+
+    fn expr() -> Expr {
+        first_characters(SEARCHED_LENGTH_MAX)
+    }
+}
+
+/// The beginning of the text, cut by the database.
+fn first_characters(count: usize) -> Expr {
+    Func::cust("substr")
+        .arg(publications::Column::Text.into_expr())
+        .arg(Expr::cust("1"))
+        .arg(Expr::cust(count.to_string()))
+        .into()
+}
+
 /// Characters of an excerpt at most.
 const EXCERPT_LENGTH_MAX: i32 = 1_000;
 
-/// The beginning of the text, cut by the database.
+/// The part of the text that excerpts are made of.
 struct Beginning;
 
 impl WideColumn for Beginning {
@@ -79,12 +110,7 @@ impl WideColumn for Beginning {
 
     fn expr() -> Expr {
         // One character more tells whether the text goes on.
-        let length = EXCERPT_LENGTH_MAX + 1;
-        Func::cust("substr")
-            .arg(Self::column().into_expr())
-            .arg(Expr::cust("1"))
-            .arg(Expr::cust(length.to_string()))
-            .into()
+        first_characters(EXCERPT_LENGTH_MAX.unsigned_abs() as usize + 1)
     }
 }
 

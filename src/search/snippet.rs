@@ -3,6 +3,7 @@
 use super::forms::{Word, stem};
 use super::terms::{Terms, is_stop_word};
 use crate::kit::fold::{fold, is_left_out};
+use crate::publication::SEARCHED_LENGTH_MAX;
 
 /// Characters of a snippet at most, without marks and ellipses.
 const LENGTH_MAX: usize = 240;
@@ -11,12 +12,15 @@ const LEAD: usize = 60;
 /// Bytes within which words stand close together. Two bytes a letter are usual; this only weighs.
 const NEAR: usize = 2 * (LENGTH_MAX - LEAD);
 
+/// Bytes of a word that are looked at: nothing that can be typed is as long.
+const WORD_BYTES_MAX: usize = 1_024;
+
 /// The stretch of `text` with the most of the wanted words, as HTML: the words in `<mark>`, all
 /// else escaped. `None` if none of them is in it.
 pub fn cut(terms: &Terms, text: &str) -> Option<String> {
     let in_phrases = terms.phrases.iter().flatten().filter(|word| !is_stop_word(word)).map(|word| Word::new(word));
     let wanted: Vec<_> = terms.words.iter().cloned().chain(in_phrases).collect();
-    let found = find(&wanted, text);
+    let found = find(&wanted, first_characters(text, SEARCHED_LENGTH_MAX));
     let start = best_start(&found, wanted.len())?;
     let begin = step_back(text, found[start].start);
     let end = step_on(text, begin);
@@ -49,6 +53,8 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut last = text.len();
     let mut at = 0;
+    let mut near = Near::new(wanted.len());
+    let mut oldest = 0;
     while let Some(skipped) = text[at..].find(char::is_alphanumeric) {
         let start = at + skipped;
         if start > last {
@@ -64,14 +70,18 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
         if !wanted.iter().any(|word| word.text.chars().next() == first) {
             continue;
         }
-        let folded = fold(&text[start..end]);
+        let folded = fold(&text[start..text.floor_char_boundary(end.min(start + WORD_BYTES_MAX))]);
         let own = stem(&folded);
         let begins = |word: &Word| word.prefix.as_ref().is_some_and(|prefix| folded.starts_with(prefix));
         let is_form = |word: &Word| begins(word) || word.stems.contains(&own);
         if let Some(place) = wanted.iter().position(is_form) {
             found.push(Found { start, end, wanted: place });
-            let near = found.iter().rev().take_while(|word| end - word.start < NEAR);
-            if last == text.len() && count_different(near, wanted.len()) == wanted.len() {
+            near.add(place);
+            while end - found[oldest].start >= NEAR && oldest + 1 < found.len() {
+                near.remove(found[oldest].wanted);
+                oldest += 1;
+            }
+            if last == text.len() && near.different == wanted.len() {
                 last = text.len().min(start + 4 * LENGTH_MAX);
             }
         }
@@ -79,27 +89,52 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
     found
 }
 
-/// How many of the wanted words are among those found.
-fn count_different<'a>(found: impl Iterator<Item = &'a Found>, wanted: usize) -> usize {
-    let mut seen = vec![false; wanted];
-    found.for_each(|word| seen[word.wanted] = true);
-    seen.into_iter().filter(|seen| *seen).count()
+/// How many of the wanted words stand in a stretch that is moved along a text.
+struct Near {
+    counts: Vec<usize>,
+    different: usize,
+}
+
+impl Near {
+    fn new(wanted: usize) -> Self {
+        Self { counts: vec![0; wanted], different: 0 }
+    }
+
+    fn add(&mut self, place: usize) {
+        self.counts[place] += 1;
+        self.different += usize::from(self.counts[place] == 1);
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.counts[place] -= 1;
+        self.different -= usize::from(self.counts[place] == 0);
+    }
 }
 
 /// The place in `found` from which on the most different words stand close together.
 fn best_start(found: &[Found], wanted: usize) -> Option<usize> {
+    let mut near = Near::new(wanted);
+    let mut end = 0;
     let mut best = None;
     for (place, first) in found.iter().enumerate() {
-        let near = found[place..].iter().take_while(|word| word.end - first.start < NEAR);
-        let count = count_different(near, wanted);
-        if best.is_none_or(|(most, _)| count > most) {
-            best = Some((count, place));
+        while let Some(word) = found.get(end).filter(|word| end <= place || word.end - first.start < NEAR) {
+            near.add(word.wanted);
+            end += 1;
         }
-        if count == wanted {
+        if best.is_none_or(|(most, _)| near.different > most) {
+            best = Some((near.different, place));
+        }
+        if near.different == wanted {
             break;
         }
+        near.remove(first.wanted);
     }
     best.map(|(_, place)| place)
+}
+
+/// At most the first `count` characters of a text.
+fn first_characters(text: &str, count: usize) -> &str {
+    text.char_indices().nth(count).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The beginning of a word some way before `at`.
@@ -157,6 +192,19 @@ mod tests {
         assert!(html.starts_with("…дело ") || html.starts_with("…слово "), "{html}");
         assert!(html.ends_with("слово…") || html.ends_with("дело…"), "{html}");
         assert!(html.chars().count() < LENGTH_MAX + 40, "{html}");
+    }
+
+    /// The same words all over a text of the greatest length, none of them often enough.
+    #[test]
+    fn long_texts_take_no_longer_the_more_is_found() {
+        let text = "кино ".repeat(20_000);
+        let started = std::time::Instant::now();
+        assert!(snippet("кино театр сцена", &text).is_some());
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+        let far = format!("{} театр", "слово ".repeat(SEARCHED_LENGTH_MAX / 6));
+        assert_eq!(snippet("театр", &far), None, "it is not looked through to its end");
+        assert!(snippet("театр", &far["слово слово ".len()..]).is_some());
+        assert_eq!(snippet("театр", &"т".repeat(100_000)), None);
     }
 
     #[test]

@@ -1,19 +1,22 @@
 //! The hits as API clients see them, and the root field.
 
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 
 use async_graphql::{Context, Object, Union};
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::find::{Hit, Kind, find};
 use super::layout::meant;
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Id, InPlace, Page, PageArgs, page};
 use crate::movie::Movie;
 use crate::person::Person;
-use crate::publication::{Publication, Text};
+use crate::publication::{Publication, Searched};
 
 /// What a search can find.
 #[derive(Clone, Debug, Union)]
@@ -33,7 +36,13 @@ pub enum SearchResult {
 pub struct SearchHit {
     hit: Hit,
     terms: Arc<Terms>,
+    /// Made once, however often it is selected.
+    snippet: Arc<OnceCell<Option<Arc<str>>>>,
 }
+
+/// Snippets that are made at the same time, each on a thread of its own.
+static MADE_AT_ONCE: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
 
 /// Something that a search has found.
 #[Object]
@@ -56,14 +65,25 @@ impl SearchHit {
     }
 
     /// For a publication, a stretch of its text with the words that were found, as HTML: these
-    /// words stand in `<mark>`, everything else is escaped. Null if the words are in the title
-    /// alone, and for other types.
-    async fn snippet(&self, ctx: &Context<'_>) -> ApiResult<Option<String>> {
+    /// words stand in `<mark>`, everything else is escaped. Null if the words are not in the first 50,000
+    /// characters of the text, and for other types.
+    async fn snippet(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         if self.hit.kind != Kind::Publication {
             return Ok(None);
         }
-        let text = ctx.text::<Text>(Id::new(self.hit.key)).await?;
-        Ok(text.and_then(|text| snippet::cut(&self.terms, &text)))
+        self.snippet.get_or_try_init(|| self.make_snippet(ctx)).await.cloned()
+    }
+}
+
+impl SearchHit {
+    /// Looks through the text on another thread, so that requests that are not for it go on.
+    async fn make_snippet(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
+        let Some(text) = ctx.text::<Searched>(Id::new(self.hit.key)).await? else { return Ok(None) };
+        // Whoever is stopped meanwhile has not begun. Nobody closes it.
+        let _turn = MADE_AT_ONCE.acquire().await.ok();
+        let terms = Arc::clone(&self.terms);
+        let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;
+        made.map_err(|error| ApiError::Internal(format!("making a snippet: {error}")))
     }
 }
 
@@ -107,7 +127,10 @@ impl SearchQuery {
         }
         let terms = Arc::new(terms);
         let rank = |hit: Hit| {
-            ([-hit.score, hit.kind as i64, -i64::from(hit.key)], SearchHit { hit, terms: Arc::clone(&terms) })
+            (
+                [-hit.score, hit.kind as i64, -i64::from(hit.key)],
+                SearchHit { hit, terms: Arc::clone(&terms), snippet: Arc::default() },
+            )
         };
         page::cut("search", hits.into_iter().map(rank).collect(), &PageArgs { first, after, last, before })
     }

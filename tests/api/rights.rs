@@ -45,8 +45,7 @@ async fn the_rights_that_the_server_asks_for_are_enough() {
     let app = TestApp::start(database, &[]).await;
     let user = app.sign_in("somebody", "admin").await;
     let other = app.sign_in("other", "member").await;
-    let (movie, publication, cinema) =
-        (global_id("Movie", 1), global_id("Publication", 1), global_id("Cinema", 1));
+    let (movie, publication, cinema) = (global_id("Movie", 1), global_id("Publication", 1), global_id("Cinema", 1));
     let (person, position) = (global_id("Person", 1), global_id("PersonPosition", 1));
     let (award, nomination) = (global_id("FilmAward", 1), global_id("FilmAwardNomination", 1));
 

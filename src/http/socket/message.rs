@@ -230,10 +230,20 @@ mod tests {
         };
         let id = Value::from("a\"b").to_string();
         assert_eq!(
-            text(next(&id, &Bytes::from_static(b"{\"data\":1}"))),
+            text(next(&id, &Bytes::from_static(b"{\"data\":1}")).next().unwrap()),
             r#"{"id":"a\"b","payload":{"data":1},"type":"next"}"#
         );
         assert_eq!(text(complete(&id)), r#"{"id":"a\"b","type":"complete"}"#);
+        let long = Value::from(vec!["щ"; PIECE_BYTES]).to_string();
+        let frames: Vec<_> = next(&id, &long.clone().into_bytes().into()).collect();
+        assert!(frames.len() > 3);
+        let payloads = frames.into_iter().map(|message| match message {
+            Message::Frame(frame) => frame.into_payload(),
+            other => other.into_data(),
+        });
+        let whole = payloads.fold(Vec::new(), |whole, piece| [whole, piece.to_vec()].concat());
+        let whole: Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(whole["payload"].to_string(), long);
         let errors = [ServerError::new("no", None)];
         assert_eq!(text(error(&id, &errors)), r#"{"id":"a\"b","payload":[{"message":"no"}],"type":"error"}"#);
     }
