@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::account::Sessions;
-use crate::db::{Db, Writes};
+use crate::db::Db;
 use crate::{clock, idempotency};
 
 /// When an instance looks first: it has enough to do when it starts.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use migration::begin;
-use migration::connect::{DatabaseUrl, PoolSettings, Writer, open_writer};
+use migration::connect::{DatabaseUrl, PoolSettings, Timeouts, Writer, open_writer};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
 use crate::support::database::{Backend, TestDatabase};
@@ -20,7 +20,8 @@ const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: D
 async fn open(backend: Backend, timeout: Option<Duration>) -> (TestDatabase, Writer) {
     let database = TestDatabase::migrated(backend).await;
     let url: DatabaseUrl = database.url.parse().unwrap();
-    let writer = open_writer(&url, POOL, timeout).await.unwrap();
+    let timeouts = timeout.map(|statement| Timeouts { statement, lock: Duration::from_secs(10) });
+    let writer = open_writer(&url, POOL, timeouts).await.unwrap();
     (database, writer)
 }
 
