@@ -80,7 +80,10 @@ impl ConnectionTrait for ReadPool {
 /// Finds out why a pool had no connection in time: the driver's pool says the same whether all are in use or
 /// none can be made.
 #[derive(Debug, Default)]
-pub(super) struct Reach(Mutex<Option<(Instant, Result<(), Arc<sqlx::Error>>)>>);
+pub(super) struct Reach(Mutex<Option<(Instant, Found)>>);
+
+/// Whether a connection could be made, or why not.
+type Found = Result<(), Arc<sqlx::Error>>;
 
 /// How long a look at the database may take, and how long its outcome counts for others.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
@@ -108,7 +111,7 @@ impl Reach {
 }
 
 /// Whether a further connection could be made.
-async fn look(pool: &DatabaseConnection) -> Result<(), Arc<sqlx::Error>> {
+async fn look(pool: &DatabaseConnection) -> Found {
     let options = pool.get_postgres_connection_pool().connect_options();
     match timeout(LOOK_TIMEOUT, sqlx::ConnectOptions::connect(options.as_ref())).await {
         Ok(Ok(connection)) => {

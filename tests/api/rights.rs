@@ -103,7 +103,8 @@ async fn the_rights_that_the_server_asks_for_are_enough() {
     user.done("deleteUser", json!({ "id": id }), "").await;
 
     let cli = <Cli as clap::Parser>::try_parse_from(["kinoteka", "--database-url", &url]).unwrap();
-    let db = Db::open(&url.parse().unwrap(), None, cli.serve.pool(), Duration::from_secs(10), None).await.unwrap();
+    let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
+    let db = Db::open(&url.parse().unwrap(), None, cli.serve.pool(), timeouts, None).await.unwrap();
     upkeep::sweep(&db.write, Utc::now()).await.unwrap();
     idempotency::write_and_forget(&db, Utc::now()).await.unwrap();
     assert!(feed::remove_old_events(&db, Duration::ZERO).await.unwrap() > 0);

@@ -44,6 +44,6 @@ async fn a_storm_of_sign_ups_leaves_log_ins_to_others(backend: Backend) {
     let (felt, used) = (honest.stop().await, Usage::of(server.id()));
     println!("{made} accounts; {} of {} refused, {:?}; {used:?}", felt.failed.len(), felt.asked, felt.longest);
     assert!((1..=30).contains(&made), "{made} accounts: --signups-per-address");
-    assert!(felt.asked > 2 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(felt.asked > 0 && felt.failed.is_empty(), "{:?}", felt.failed);
     assert!(felt.longest < Duration::from_secs(10), "{:?}", felt.longest);
 }

@@ -50,8 +50,8 @@ const CHANGES: &[(&str, &[&str])] = &[
     (
         "indexes are built and dropped beside readers",
         &[
-            "CREATE INDEX CONCURRENTLY movies_duration_idx ON movies (duration)",
-            "DROP INDEX CONCURRENTLY movies_duration_idx",
+            "CREATE INDEX CONCURRENTLY movies_long_idx ON movies (duration, title)",
+            "DROP INDEX CONCURRENTLY movies_long_idx",
             "DROP INDEX CONCURRENTLY movies_by_title",
             "CREATE INDEX movie_title_idx ON movies (title)",
             "REINDEX TABLE CONCURRENTLY comments",
