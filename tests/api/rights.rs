@@ -6,6 +6,7 @@ use chrono::Utc;
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, RIGHTS_NEEDED};
 use kinoteka::{app::Application, feed, idempotency, upkeep};
+use migration::connect::Timeouts;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 

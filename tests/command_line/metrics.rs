@@ -204,15 +204,10 @@ async fn transport_counts_documents_limits_and_refusals() {
 async fn operations_that_are_given_up_are_counted() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let db = database.connect().await;
-<<<<<<< ours
-    sea_orm::ConnectionTrait::execute_unprepared(&db, "BEGIN; LOCK TABLE cinema_online").await.unwrap();
-    let server = Server::start(&["--database-url", &database.url, "--request-timeout-ms", "1000"]);
-=======
     let slow = "ALTER TABLE cinema_online RENAME TO cinemas;
         CREATE VIEW cinema_online AS SELECT cinemas.* FROM cinemas, pg_sleep(5)";
     sea_orm::ConnectionTrait::execute_unprepared(&db, slow).await.unwrap();
-    let server = Server::start(&["--database-url", &database.url, "--request-timeout-ms", "200"]);
->>>>>>> theirs
+    let server = Server::start(&["--database-url", &database.url, "--request-timeout-ms", "1000"]);
     let answer = ask(&server.url, "query Late { cinemas { nodes { title } } }").await;
     assert_eq!(answer["errors"][0]["extensions"]["code"], json!("TIMEOUT"));
     let counts = Counts::read(&server.url.replace("/graphql", "/metrics")).await;
