@@ -157,7 +157,9 @@ impl<M: ContainerType> ContainerType for Guarded<M> {
             let error = async_graphql::Error::from(error).into_server_error(ctx.item.pos);
             return Err(ctx.set_error_path(error));
         }
-        self.0.resolve_field(ctx).await
+        // In a box, as below the runner of mutations: unoptimised, the states of all mutations together overflow a
+        // thread's stack.
+        Box::pin(self.0.resolve_field(ctx)).await
     }
 }
 

@@ -278,7 +278,7 @@ pub async fn mutate_keyed<T: Serialize>(
     });
     let db = ctx.data_unchecked::<Db>();
     let turn = db.turn_to_write().await?;
-    let outcome = match run(&db.writer(), &asked, key.clone(), work).await {
+    let outcome = match Box::pin(run(&db.writer(), &asked, key.clone(), work)).await {
         Err(ApiError::Database(error)) => {
             db.writes.note_failure(&error);
             Err(ApiError::Database(db.explain(error).await))
@@ -366,7 +366,7 @@ async fn run<T: Serialize>(
         let attempt = match Transaction::begin(db).await {
             Ok(txn) => {
                 let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
-                attempt(prepared, key.as_ref(), &work).await
+                Box::pin(attempt(prepared, key.as_ref(), &work)).await
             }
             Err(error) => Err(unlogged(error)),
         };
@@ -402,7 +402,7 @@ async fn attempt<T: Serialize>(
     work: &impl AsyncFn(&Work) -> Result<T, Rejection>,
 ) -> ApiResult<Outcome> {
     let Some(key) = key else {
-        let ending = finish(work(&prepared).await)?;
+        let ending = finish(Box::pin(work(&prepared)).await)?;
         match ending {
             Ending::Done(_) => commit(prepared.txn).await?,
             Ending::Refused(..) => roll_back(prepared.txn).await,
@@ -416,7 +416,7 @@ async fn attempt<T: Serialize>(
     // What is refused must leave nothing behind but its reasons.
     let Work { txn, now, mutation, rule, viewer } = prepared;
     let inner = Work { txn: txn.begin_savepoint().await.map_err(unlogged)?, now, mutation, rule, viewer };
-    let ending = finish(work(&inner).await)?;
+    let ending = finish(Box::pin(work(&inner)).await)?;
     match ending {
         Ending::Done(_) => commit(inner.txn).await?,
         Ending::Refused(..) => inner.txn.rollback().await.map_err(unlogged)?,
