@@ -344,7 +344,7 @@ impl Limits {
         Quota::new(names, self.limit_requests, self.limit_requests_per_client)
     }
 
-    /// Places for connections.
+    /// Each client's part of the connections; all together wait for their places before they are accepted.
     pub(super) fn connections(&self) -> Arc<Quota> {
         let names = Names {
             limit: "limit-connections",
@@ -352,7 +352,7 @@ impl Limits {
             held: "connections are open",
             retry_after_s: "5",
         };
-        Quota::new(names, self.limit_connections, self.limit_connections_per_client)
+        Quota::new(names, u64::MAX, self.limit_connections_per_client)
     }
 
     /// Places for subscriptions.

@@ -43,6 +43,8 @@ impl Site {
     /// Serves a database by `starter` and with `args`.
     pub fn start(url: &str, starter: &[String], args: &[&str]) -> Self {
         let mut all = vec!["--database-url", url, "--password-memory-kib", "64", "--password-passes", "1"];
+        // One member writes for all.
+        all.extend(["--mutations-per-user", "1000000", "--signups-per-address", "1000000"]);
         all.extend(args);
         let args: Vec<_> = all.into_iter().map(str::to_owned).collect();
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
