@@ -87,6 +87,10 @@ pub(super) fn open(batch: Batch) {
 }
 
 /// Runs an operation and the batches that its resolvers open.
+///
+/// tokio lets a task take so many permits and messages a turn, and then has it wait although there are more: resolvers
+/// that have not had their turn would look as if they waited, and their keys come too late. So that is off here; other
+/// tasks have their turn after [`ROUNDS_MAX`].
 pub async fn run<T>(operation: impl Future<Output = T>) -> T {
     let work = async {
         let mut operation = pin!(operation);
@@ -119,7 +123,7 @@ pub async fn run<T>(operation: impl Future<Output = T>) -> T {
         })
         .await
     };
-    OPENED.scope(RefCell::default(), work).await
+    OPENED.scope(RefCell::default(), tokio::task::unconstrained(work)).await
 }
 
 /// Notes that something woke the operation; wakes its task only if that does not run.

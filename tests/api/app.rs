@@ -65,6 +65,10 @@ impl TestApp {
         if !args.contains(&"--password-memory-kib") {
             line.extend(["--password-memory-kib", "64", "--password-passes", "1"]);
         }
+        // All clients of a test have one address.
+        if !args.contains(&"--signups-per-address") {
+            line.extend(["--signups-per-address", "1000000"]);
+        }
         let cli = Cli::try_parse_from(line.iter().chain(args)).unwrap();
         let statements = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&statements);

@@ -68,8 +68,8 @@ async fn the_rights_that_the_server_asks_for_are_enough() {
     make_and_delete(&user, "Publication", "publication", text, titled()).await;
 
     user.done("createTag", json!({ "title": "новый тег" }), "").await;
-    user.done("updateMovie", json!({ "id": movie, "tags": ["новый тег"] }), "").await;
     user.done("updateTag", json!({ "title": "новый тег", "newTitle": "старый тег" }), "").await;
+    user.done("updateMovie", json!({ "id": movie, "tags": ["старый тег"] }), "").await;
     user.done("updateMovie", json!({ "id": movie, "tags": [] }), "").await;
     user.done("deleteTag", json!({ "title": "старый тег" }), "").await;
 
