@@ -131,7 +131,8 @@ impl Executor for Engine {
         }
         let schema = if asked.is_valid() { &self.validated } else { &self.schema };
         let budget = budget_of(&request);
-        let work = batch::run(schema.execute(request));
+        // In a box: its state is some tens of kilobytes, which each layer around it would copy.
+        let work = batch::run(Box::pin(schema.execute(request)));
         let mut response = match budget {
             Some(budget) if asked.kind() == Some(OperationType::Query) => budget.run(work).await,
             _ => work.await,
