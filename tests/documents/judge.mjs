@@ -3,6 +3,11 @@ import { GraphQLError, execute, getVariableValues, parse, specifiedRules, valida
 import { cases, read } from "./corpus.mjs";
 import { catalogue, theatre } from "./worlds.mjs";
 
+// graphql-js 17 needs it, and Node.js 18, which Debian 12 has, is without.
+Array.prototype.toSorted ??= function (compare) {
+  return [...this].sort(compare);
+};
+
 // This rule guards graphql-js against costly documents; the specification has no such rule.
 const rules = specifiedRules.filter((rule) => rule.name !== "MaxIntrospectionDepthRule");
 
