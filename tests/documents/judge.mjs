@@ -1,4 +1,5 @@
 // Prints what graphql-js says about each case of this folder, one JSON object a line. See README.md.
+import { readFileSync } from "node:fs";
 import { GraphQLError, execute, getVariableValues, parse, specifiedRules, validate } from "graphql";
 import { cases, read } from "./corpus.mjs";
 import { catalogue, theatre } from "./worlds.mjs";
@@ -37,9 +38,9 @@ function broken(schema, document) {
 
 function judge({ name, document: text }) {
   const { document, syntax } = parsed(text);
-  if (syntax) return { case: name, parses: false, syntax };
+  if (syntax) return { case: name, document: text, parses: false, syntax };
   const errors = broken(catalogue.schema, document);
-  return { case: name, parses: true, valid: errors.length === 0, broken: errors };
+  return { case: name, document: text, parses: true, valid: errors.length === 0, broken: errors };
 }
 
 function coerce({ name, document: text, inputs }) {
@@ -47,7 +48,8 @@ function coerce({ name, document: text, inputs }) {
   return inputs.map((input) => {
     const definitions = document.definitions[0].variableDefinitions;
     const { errors, variableValues } = getVariableValues(catalogue.schema, definitions, input.variables);
-    const verdict = { case: `${name} | ${input.name}`, accepted: !errors };
+    const asked = { document: text, variables: input.variables };
+    const verdict = { case: `${name} | ${input.name}`, ...asked, accepted: !errors };
     return errors
       ? { ...verdict, errors: errors.map(({ message }) => message) }
       : { ...verdict, coerced: variableValues.coerced };
@@ -62,8 +64,15 @@ function answer(world, { name, document: text, inputs }) {
   return (inputs.length > 0 ? inputs : [{ variables: {} }]).map((input) => {
     const result = execute({ ...world, document, variableValues: input.variables });
     for (const { originalError } of result.errors ?? []) if (originalError instanceof TypeError) throw originalError;
-    return { case: input.name ? `${name} | ${input.name}` : name, answer: result };
+    const asked = { document: text, variables: input.variables };
+    return { case: input.name ? `${name} | ${input.name}` : name, ...asked, answer: result };
   });
+}
+
+/** The documents of the standard input: `{"name", "document"}`, one a line. */
+function given() {
+  const lines = readFileSync(0, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map((line) => judge(JSON.parse(line)));
 }
 
 const kinds = {
@@ -75,6 +84,10 @@ const kinds = {
 
 const chosen = process.argv.slice(2);
 for (const kind of chosen.length > 0 ? chosen : Object.keys(kinds)) {
+  if (kind === "-") {
+    given().forEach(say);
+    continue;
+  }
   if (!kinds[kind]) throw new Error(`unknown kind "${kind}": ${Object.keys(kinds).join(", ")}`);
   kinds[kind]().forEach(say);
 }
