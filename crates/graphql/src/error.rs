@@ -48,7 +48,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { tokens: 2_000, nesting: 32, aliases: 100, directives: 50, name_length: 256, validation_steps: 100_000 }
+        Self { tokens: 2_000, nesting: 32, aliases: 100, directives: 50, name_length: 256, validation_steps: 20_000 }
     }
 }
 

@@ -67,42 +67,44 @@ pub(super) fn unescape(raw: &str) -> Cow<'_, str> {
 ///
 /// A string of one line is not copied.
 pub(super) fn dedent(raw: &str) -> Cow<'_, str> {
-    let is_escaped = raw.contains("\\\"\"\"");
-    if !is_escaped && !raw.contains(['\n', '\r']) {
-        return Cow::Borrowed(if is_blank(raw) { "" } else { raw });
+    let is_escaped = raw.contains(ESCAPED_QUOTES);
+    if !is_escaped && !raw.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
+        return Cow::Borrowed(if indentation(raw) == raw.len() { "" } else { raw });
     }
     let mut common = None;
     let (mut first, mut last) = (None, 0);
     for (i, line) in lines(raw).enumerate() {
-        if is_blank(line) {
+        let indent = indentation(line);
+        if indent == line.len() {
             continue;
         }
         first = first.or(Some(i));
         last = i;
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
         if i > 0 {
             common = Some(common.map_or(indent, |common: usize| common.min(indent)));
         }
     }
-    let Some(first) = first else { return Cow::Borrowed("") };
+    let (Some(first), common) = (first, common.unwrap_or(0)) else { return Cow::Borrowed("") };
     let mut value = String::with_capacity(raw.len());
     for (i, line) in lines(raw).enumerate().skip(first).take(last - first + 1) {
         if i > first {
             value.push('\n');
         }
-        let line = if i == 0 { line } else { line.get(common.unwrap_or(0)..).unwrap_or("") };
-        let mut parts = line.split("\\\"\"\"");
-        value.push_str(parts.next().unwrap_or(""));
-        for part in parts {
-            value.push_str("\"\"\"");
-            value.push_str(part);
+        let line = if i == 0 { line } else { line.get(common..).unwrap_or("") };
+        if is_escaped {
+            value.push_str(&line.replace(ESCAPED_QUOTES, "\"\"\""));
+        } else {
+            value.push_str(line);
         }
     }
     Cow::Owned(value)
 }
 
-fn is_blank(line: &str) -> bool {
-    line.bytes().all(|b| b == b' ' || b == b'\t')
+const ESCAPED_QUOTES: &str = "\\\"\"\"";
+
+/// How many spaces and tabs a line begins with.
+fn indentation(line: &str) -> usize {
+    line.bytes().take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
 /// The lines of a text, which `\n`, `\r\n` and `\r` end.
@@ -110,7 +112,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let Some(end) = text.find(['\n', '\r']) else { return rest.take() };
+        let Some(end) = text.bytes().position(|b| matches!(b, b'\n' | b'\r')) else { return rest.take() };
         let length = if text[end..].starts_with("\r\n") { 2 } else { 1 };
         rest = Some(&text[end + length..]);
         Some(&text[..end])

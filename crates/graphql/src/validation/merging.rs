@@ -37,6 +37,8 @@ struct Member<'d> {
 #[derive(Default)]
 struct Work<'d> {
     open: Vec<(Vec<Set<'d>>, Must)>,
+    /// The fragments that some set spreads.
+    spread: HashSet<&'d str>,
     seen: HashSet<(Must, Box<[u32]>)>,
 }
 
@@ -44,25 +46,33 @@ impl<'d> Validator<'d> {
     pub(super) fn merging(&mut self) {
         let document = self.document;
         let mut work = Work::default();
-        for fragment in document.fragments.iter().rev() {
-            let on = self.schema.find(fragment.on.text);
-            work.open.push((vec![(&fragment.selections, on)], Must::Be));
-        }
         for operation in document.operations.iter().rev() {
             work.open.push((vec![(&operation.selections, self.root(operation.kind))], Must::Be));
         }
+        self.merge_open(&mut work);
+        // What an operation spreads has met more there than it meets alone.
+        for fragment in &document.fragments {
+            if work.spread.insert(fragment.name.text) {
+                let on = self.schema.find(fragment.on.text);
+                work.open.push((vec![(&fragment.selections, on)], Must::Be));
+                self.merge_open(&mut work);
+            }
+        }
+    }
+
+    fn merge_open(&mut self, work: &mut Work<'d>) {
         while let Some((sets, must)) = work.open.pop() {
-            let Some(groups) = self.groups(sets) else { return };
+            let Some(groups) = self.groups(sets, work) else { return };
             for group in groups {
                 if group.len() > 1 || !group[0].field.selections.is_empty() {
-                    self.group(&group, must, &mut work);
+                    self.group(&group, must, work);
                 }
             }
         }
     }
 
     /// The fields of all sets by their names in the answer. `None` if the steps are spent.
-    fn groups(&mut self, mut open: Vec<Set<'d>>) -> Option<Vec<Vec<Member<'d>>>> {
+    fn groups(&mut self, mut open: Vec<Set<'d>>, work: &mut Work<'d>) -> Option<Vec<Vec<Member<'d>>>> {
         let mut groups: Vec<Vec<Member<'d>>> = Vec::new();
         let mut index = HashMap::new();
         let mut spread = HashSet::new();
@@ -84,6 +94,7 @@ impl<'d> Validator<'d> {
                         if let Some(fragment) = self.fragment(found.name.text)
                             && spread.insert(found.name.text)
                         {
+                            work.spread.insert(found.name.text);
                             open.push((&fragment.selections, self.schema.find(fragment.on.text)));
                         }
                     }

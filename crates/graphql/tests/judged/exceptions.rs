@@ -5,6 +5,7 @@ use super::{Judgement, Verdict, theirs};
 const EMPTY: &str = "graphql-js follows the draft, in which selection sets may be empty; September 2025 refuses them";
 const TYPES: &str = "definitions of types break the grammar of executable documents, not a rule";
 const STRINGS: &str = "graphql-js compares strings as written, and a block string is written otherwise";
+const INFINITE: &str = "graphql-js takes a literal Float beyond the greatest for infinity; a Float is finite";
 
 /// Cases whose verdict differs, each with the reason.
 pub const CASES: &[(&str, &str)] = &[
@@ -25,6 +26,8 @@ pub const CASES: &[(&str, &str)] = &[
     ("rules/executable_definitions/an enum, an input, a scalar, a union and an interface", TYPES),
     ("rules/executable_definitions/only a type definition", TYPES),
     ("rules/overlapping_fields/a string and a block string of one value", STRINGS),
+    ("rules/values_of_correct_type/an Int of 400 digits as a default of a Float", INFINITE),
+    ("rules/values_of_correct_type/a Float beyond the greatest as a default", INFINITE),
 ];
 
 /// Why the verdict of a case differs.
@@ -35,25 +38,37 @@ pub fn of_case(name: &str) -> Option<&'static str> {
 /// Whether the verdict of a mutated document differs for one of the same reasons.
 pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
     let text = verdict["document"].as_str().unwrap();
-    let theirs = theirs(verdict);
-    match ours {
-        Judgement::Syntax(at) => {
+    match (ours, theirs(verdict)) {
+        (Judgement::Syntax(at), theirs) => {
             let rest = &text[offset(text, at)..];
             let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-            let is_type = matches!(
-                word.as_str(),
-                "schema" | "scalar" | "type" | "interface" | "union" | "enum" | "input" | "directive" | "extend"
-            );
-            // EMPTY, and TYPES, which both sides refuse.
-            (rest.starts_with('}') && is_behind_brace(text, offset(text, at)))
-                || (is_type && theirs != Judgement::Valid)
+            let is_empty = rest.starts_with('}') && is_behind_brace(text, offset(text, at));
+            let is_type = TYPE_KEYWORDS.contains(&word.as_str()) && theirs != Judgement::Valid;
+            // We report the wrong word, graphql-js the description before it.
+            let is_described = matches!(theirs, Judgement::Syntax(at) if text[offset(text, &at)..].starts_with('"'));
+            is_empty || is_type || (is_described && !word.is_empty())
         }
-        // STRINGS.
-        Judgement::Valid | Judgement::Broken(_) => {
-            let overlapping = |judgement: &Judgement| matches!(judgement, Judgement::Broken(rules) if rules.contains("OverlappingFieldsCanBeMerged"));
-            text.contains("\"\"\"") && overlapping(&theirs) && !overlapping(ours)
+        (ours, theirs) => {
+            let strings = text.contains("\"\"\"").then_some("OverlappingFieldsCanBeMerged");
+            let infinite = is_infinite(text).then_some("ValuesOfCorrectType");
+            let rest = |judgement: &Judgement| match judgement {
+                Judgement::Broken(rules) => {
+                    let is_judged = |rule: &&String| Some(rule.as_str()) != strings && Some(rule.as_str()) != infinite;
+                    rules.iter().filter(is_judged).cloned().collect()
+                }
+                _ => Vec::new(),
+            };
+            !matches!(theirs, Judgement::Syntax(_)) && rest(ours) == rest(&theirs)
         }
     }
+}
+
+const TYPE_KEYWORDS: &[&str] =
+    &["schema", "scalar", "type", "interface", "union", "enum", "input", "directive", "extend"];
+
+/// Whether a number of the text is beyond the greatest.
+fn is_infinite(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.parse().is_ok_and(f64::is_infinite))
 }
 
 fn is_behind_brace(text: &str, offset: usize) -> bool {
