@@ -102,14 +102,14 @@ impl SchemaBuilder {
 
     /// Adds a type, or replaces the one of its name.
     #[must_use]
-    pub fn add(mut self, of: Type<String>) -> Self {
+    pub fn with_type(mut self, of: Type<String>) -> Self {
         self.types.insert(of);
         self
     }
 
     /// Adds a directive, or replaces the one of its name.
     #[must_use]
-    pub fn directive(mut self, directive: Directive<String>) -> Self {
+    pub fn with_directive(mut self, directive: Directive<String>) -> Self {
         self.directives.insert(directive);
         self
     }

@@ -170,13 +170,13 @@ mod tests {
         let inputs = ["id", "name"]
             .map(|name| InputValue::new(name, TypeRef::named(if name == "id" { "ID" } else { "String" })));
         let built = SchemaBuilder::new()
-            .add(Type::object("Query", [Field::new("movies", movies).argument(first)]))
-            .add(Type::object("Movie", [id()]).implements(["Node"]))
-            .add(Type::interface("Node", [id()]))
-            .add(Type::union("Found", ["Movie"]))
-            .add(Type::one_of("By", inputs))
-            .add(Type::enumeration("Order", ["NEWEST", "TITLE"]))
-            .add(Type::scalar("Date"))
+            .with_type(Type::object("Query", [Field::new("movies", movies).argument(first)]))
+            .with_type(Type::object("Movie", [id()]).implements(["Node"]))
+            .with_type(Type::interface("Node", [id()]))
+            .with_type(Type::union("Found", ["Movie"]))
+            .with_type(Type::one_of("By", inputs))
+            .with_type(Type::enumeration("Order", ["NEWEST", "TITLE"]))
+            .with_type(Type::scalar("Date"))
             .build()?;
         assert_eq!(format!("{:?}", built.possible), format!("{:?}", written.possible));
         for (a, b) in built.types.iter().zip(&written.types) {

@@ -71,37 +71,39 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// The fields of all sets by their names in the answer. `None` if the steps are spent.
-    fn groups(&mut self, mut open: Vec<Set<'d>>, work: &mut Work<'d>) -> Option<Vec<Vec<Member<'d>>>> {
+    /// The fields of all sets by their names in the answer, in the document's order. `None` if the steps are spent.
+    fn groups(&mut self, sets: Vec<Set<'d>>, work: &mut Work<'d>) -> Option<Vec<Vec<Member<'d>>>> {
         let mut groups: Vec<Vec<Member<'d>>> = Vec::new();
         let mut index = HashMap::new();
         let mut spread = HashSet::new();
-        open.reverse();
-        while let Some((selections, parent)) = open.pop() {
-            if !self.spend(selections.len()) {
+        let mut open: Vec<_> = sets.into_iter().rev().map(|(set, parent)| (set.iter(), parent)).collect();
+        while let Some((selections, parent)) = open.last_mut() {
+            let (Some(selection), parent) = (selections.next(), *parent) else {
+                open.pop();
+                continue;
+            };
+            if !self.spend(1) {
                 return None;
             }
-            for selection in selections {
-                match selection {
-                    Selection::Field(field) => {
-                        let i = *index.entry(field.response_name().text).or_insert(groups.len());
-                        if i == groups.len() {
-                            groups.push(Vec::with_capacity(1));
-                        }
-                        groups[i].push(Member { field, parent });
+            match selection {
+                Selection::Field(field) => {
+                    let i = *index.entry(field.response_name().text).or_insert(groups.len());
+                    if i == groups.len() {
+                        groups.push(Vec::with_capacity(1));
                     }
-                    Selection::Spread(found) => {
-                        if let Some(fragment) = self.fragment(found.name.text)
-                            && spread.insert(found.name.text)
-                        {
-                            work.spread.insert(found.name.text);
-                            open.push((&fragment.selections, self.schema.find(fragment.on.text)));
-                        }
+                    groups[i].push(Member { field, parent });
+                }
+                Selection::Spread(found) => {
+                    if let Some(fragment) = self.fragment(found.name.text)
+                        && spread.insert(found.name.text)
+                    {
+                        work.spread.insert(found.name.text);
+                        open.push((fragment.selections.iter(), self.schema.find(fragment.on.text)));
                     }
-                    Selection::Inline(inline) => {
-                        let on = inline.on.map_or(parent, |on| self.schema.find(on.text));
-                        open.push((&inline.selections, on));
-                    }
+                }
+                Selection::Inline(inline) => {
+                    let on = inline.on.map_or(parent, |on| self.schema.find(on.text));
+                    open.push((inline.selections.iter(), on));
                 }
             }
         }
@@ -243,5 +245,93 @@ fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
         (ValueKind::List(a), ValueKind::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         (ValueKind::Object(a), ValueKind::Object(b)) => same_arguments(a, b),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::parse;
+    use crate::error::Limits;
+    use crate::schema::Schema;
+    use crate::validation::{Invalid, validate};
+
+    const SDL: &str = "type Query { pet: Pet dog: Dog n(a: Int b: [Int] c: In): Int }
+        interface Pet { name: String! mate: Pet } input In { x: Int y: String }
+        type Dog implements Pet { name: String! mate: Pet size: Int toys(first: Int): [Toy!] tag: String }
+        type Cat implements Pet { name: String! mate: Pet size: String toys(first: Int): [Toy!] tag: String! }
+        type Toy { id: ID! name: String }";
+
+    /// Nothing, or the messages that the document is refused with.
+    fn judged(text: &str, limits: &Limits) -> String {
+        let Ok(schema) = Schema::from_sdl(SDL) else { return "schema".to_owned() };
+        let Ok(document) = parse(text, Limits::NONE) else { return "syntax".to_owned() };
+        match validate(&schema, &document, limits) {
+            Ok(()) => String::new(),
+            Err(Invalid::Rules(violations)) => {
+                let message = |v: &crate::validation::Violation| {
+                    let at: Vec<String> = v.positions.iter().map(ToString::to_string).collect();
+                    format!("{} {}", at.join(" "), v.message)
+                };
+                violations.iter().map(message).collect::<Vec<_>>().join("\n")
+            }
+            Err(limit) => limit.to_string(),
+        }
+    }
+
+    #[test]
+    fn fields_that_are_the_same_merge() {
+        let cases = [
+            "{ n n }",
+            "{ n(a: 1, b: [1]) n(b: [1], a: 1) }",
+            "{ n(c: {x: 1, y: \"A\"}) n(c: {y: \"\"\"A\"\"\", x: 1}) }",
+            "{ dog { name } dog { size } ...F } fragment F on Query { dog { tag } }",
+            "{ pet { ... on Dog { a: name } ... on Cat { a: tag } } }",
+            "{ pet { ... on Dog { toys(first: 1) { id } } ... on Cat { toys(first: 2) { name } } } }",
+            "{ pet { ...F } } fragment F on Pet { mate { ...G } } fragment G on Pet { name mate { name } }",
+        ];
+        for text in cases {
+            assert_eq!(judged(text, &Limits::NONE), "", "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_that_differ_are_refused() {
+        let cases = [
+            ("{ n(a: 1) n(a: 2) }", "1:3 1:11 `n` is selected with different arguments: give one an alias."),
+            ("{ n(b: [1, 2]) n(b: [2, 1]) }", "1:3 1:16 `n` is selected with different arguments: give one an alias."),
+            ("{ n n(a: null) }", "1:3 1:5 `n` is selected with different arguments: give one an alias."),
+            (
+                "{ dog { a: name a: tag } }",
+                "1:9 1:17 The fields named `a` have the types `String!` and `String`: give one an alias.",
+            ),
+            (
+                "{ pet { a: name ... on Cat { a: tag } } }",
+                "1:9 1:30 `a` would be both `name` and `tag`: give one another alias.",
+            ),
+            (
+                "{ pet { ... on Dog { size } ... on Cat { size } } }",
+                "1:22 1:42 The fields named `size` have the types `Int` and `String`: give one an alias.",
+            ),
+            (
+                "{ dog { toys(first: 1) { id } } ...F } fragment F on Query { dog { toys { id } } }",
+                "1:9 1:68 `toys` is selected with different arguments: give one an alias.",
+            ),
+            (
+                "{ pet { ... on Dog { t: toys { a: id } } ... on Cat { t: toys { a: name } } } }",
+                "1:32 1:65 The fields named `a` have the types `ID!` and `String`: give one an alias.",
+            ),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(judged(text, &Limits::NONE), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn steps_are_limited() {
+        // The root's one field, and the field inside.
+        let text = "{ dog { name } }";
+        assert_eq!(judged(text, &Limits { validation_steps: 2, ..Limits::NONE }), "");
+        let refused = judged(text, &Limits { validation_steps: 1, ..Limits::NONE });
+        assert_eq!(refused, "The document needs more than 1 steps to validate.");
     }
 }

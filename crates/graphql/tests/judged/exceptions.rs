@@ -41,7 +41,7 @@ pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
     match (ours, theirs(verdict)) {
         (Judgement::Syntax(at), theirs) => {
             let rest = &text[offset(text, at)..];
-            let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+            let word: String = rest.chars().take_while(|c| *c == '_' || c.is_ascii_alphanumeric()).collect();
             let is_empty = rest.starts_with('}') && is_behind_brace(text, offset(text, at));
             let is_type = TYPE_KEYWORDS.contains(&word.as_str()) && theirs != Judgement::Valid;
             // We report the wrong word, graphql-js the description before it.

@@ -4,12 +4,16 @@
 //! absent. Sections 3.10, 6.1.2 and 6.4.1 of the specification. Documents must be valid: literals are converted here,
 //! `validation` has judged them.
 
+mod literal;
+
 use std::fmt;
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::document::{Argument, Operation, Value, ValueKind};
+use crate::document::{Argument, Operation};
 use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
+use literal::literal;
+pub(crate) use literal::{check_literal, constant};
 
 /// Inputs by name.
 pub type Inputs = Map<String, Json>;
@@ -104,73 +108,6 @@ pub(crate) fn coerce_default(schema: &Schema, input: &InputValue) -> Result<Opti
     let mut coercion = Coercion::new(schema);
     let value = coercion.value(default, &input.of, &Path::Root("default"));
     coercion.finish(value).map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())
-}
-
-/// What a custom scalar says against a literal without variables.
-pub(crate) fn check_literal(check: crate::schema::Check, value: &Value<'_>) -> Result<(), String> {
-    if has_variables(value) { Ok(()) } else { check(&constant(value)) }
-}
-
-fn has_variables(value: &Value<'_>) -> bool {
-    match &value.kind {
-        ValueKind::Variable(_) => true,
-        ValueKind::List(values) => values.iter().any(has_variables),
-        ValueKind::Object(fields) => fields.iter().any(|field| has_variables(&field.value)),
-        _ => false,
-    }
-}
-
-/// A literal without variables as JSON; enum values become strings.
-pub(crate) fn constant(value: &Value<'_>) -> Json {
-    literal(value, None, &Inputs::new()).unwrap_or(Json::Null)
-}
-
-/// A literal as JSON, not coerced yet. `None` if it is an absent variable.
-fn literal(value: &Value<'_>, of: Option<(&Schema, &TypeRef)>, variables: &Inputs) -> Option<Json> {
-    let of = of.map(|(schema, of)| (schema, of.nullable()));
-    if let (Some((schema, TypeRef::List(item))), false) = (of, matches!(value.kind, ValueKind::List(_))) {
-        return literal(value, Some((schema, item)), variables);
-    }
-    let kind = match of {
-        Some((schema, TypeRef::Named(id))) => Some((schema, &schema.get(*id).kind)),
-        _ => None,
-    };
-    Some(match &value.kind {
-        ValueKind::Variable(name) => return variables.get(*name).cloned(),
-        // An ID keeps the digits, however many.
-        ValueKind::Int(text) if matches!(kind, Some((_, TypeKind::Scalar(Scalar::Id)))) => Json::from(*text),
-        ValueKind::Int(text) | ValueKind::Float(text) => number(text),
-        ValueKind::String(text) => Json::from(text.as_ref()),
-        ValueKind::Boolean(value) => Json::from(*value),
-        ValueKind::Null => Json::Null,
-        ValueKind::Enum(name) => Json::from(*name),
-        ValueKind::List(values) => {
-            let item = match of {
-                Some((schema, TypeRef::List(item))) => Some((schema, item.as_ref())),
-                _ => None,
-            };
-            values.iter().map(|value| literal(value, item, variables).unwrap_or(Json::Null)).collect()
-        }
-        ValueKind::Object(fields) => {
-            let known = match kind {
-                Some((schema, TypeKind::Input { fields, .. })) => Some((schema, fields)),
-                _ => None,
-            };
-            let field = |field: &Argument<'_>| {
-                let name = field.name.text;
-                let of = known.and_then(|(schema, known)| Some((schema, &known.get(name)?.of)));
-                Some((name.to_owned(), literal(&field.value, of, variables)?))
-            };
-            Json::Object(fields.iter().filter_map(field).collect())
-        }
-    })
-}
-
-fn number(text: &str) -> Json {
-    let whole = text.parse::<i64>().ok().map(Number::from).or_else(|| text.parse::<u64>().ok().map(Number::from));
-    let number = whole.or_else(|| text.parse().ok().and_then(Number::from_f64));
-    // What no JSON number holds stays as written, for a custom scalar to judge.
-    number.map_or_else(|| Json::from(text), Json::Number)
 }
 
 struct Coercion<'s> {
@@ -434,8 +371,8 @@ mod tests {
         let check = |value: &Json| if value.is_string() { Ok(()) } else { Err("must be a date".to_owned()) };
         let from = InputValue::new("from", TypeRef::named("Date"));
         let schema = SchemaBuilder::new()
-            .add(Type::scalar("Date").checked(check))
-            .add(Type::object("Query", [Field::new("a", TypeRef::named("Int")).argument(from)]))
+            .with_type(Type::scalar("Date").checked(check))
+            .with_type(Type::object("Query", [Field::new("a", TypeRef::named("Int")).argument(from)]))
             .build();
         let Ok(schema) = schema else { panic!("{schema:?}") };
         let text = "query ($date: Date) { a(from: $date) }";
