@@ -109,13 +109,17 @@ fn indentation(line: &str) -> usize {
 
 /// The lines of a text, which `\n`, `\r\n` and `\r` end.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
+    let bytes = text.as_bytes();
+    let mut next = Some(0);
     std::iter::from_fn(move || {
-        let text = rest?;
-        let Some(end) = text.bytes().position(|b| matches!(b, b'\n' | b'\r')) else { return rest.take() };
-        let length = if text[end..].starts_with("\r\n") { 2 } else { 1 };
-        rest = Some(&text[end + length..]);
-        Some(&text[..end])
+        let start = next?;
+        let mut end = start;
+        while end < bytes.len() && !matches!(bytes[end], b'\n' | b'\r') {
+            end += 1;
+        }
+        let is_pair = bytes.get(end) == Some(&b'\r') && bytes.get(end + 1) == Some(&b'\n');
+        next = (end < bytes.len()).then_some(end + if is_pair { 2 } else { 1 });
+        text.get(start..end)
     })
 }
 

@@ -86,6 +86,7 @@ impl<'d> Validator<'d> {
     fn single_field(&mut self, operation: &'d Operation<'d>) {
         let mut open = vec![operation.selections.as_slice()];
         let (mut names, mut spread) = (Vec::new(), Seen::default());
+        let broken = self.broken.len();
         while let Some(selections) = open.pop() {
             for selection in selections {
                 match selection {
@@ -94,7 +95,7 @@ impl<'d> Validator<'d> {
                         let name = field.response_name();
                         if field.name.text.starts_with("__") {
                             let message = format_args!("A subscription must not select `{}`.", field.name.text);
-                            self.fail(Rule::SingleFieldSubscriptions, &[field.name.at], message);
+                            self.fail(Rule::SingleFieldSubscriptions, &[name.at], message);
                         }
                         names.push(name);
                     }
@@ -114,7 +115,7 @@ impl<'d> Validator<'d> {
             }
         }
         let another = names.iter().find(|name| name.text != names[0].text);
-        if let Some(another) = another {
+        if let Some(another) = another.filter(|_| self.broken.len() == broken) {
             let message = format_args!("A subscription must select exactly one field.");
             self.fail(Rule::SingleFieldSubscriptions, &[another.at], message);
         }

@@ -55,6 +55,7 @@ struct VariableUse<'d> {
 #[derive(Default)]
 struct Scope<'d> {
     variables: Vec<VariableUse<'d>>,
+    /// The names of fragments, with the offsets of their spreads.
     spreads: Vec<Name<'d>>,
 }
 

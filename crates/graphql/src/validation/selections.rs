@@ -1,7 +1,7 @@
 //! Rules about fields, spreads and inline fragments.
 
 use super::{Rule, Validator};
-use crate::document::{Field, FragmentSpread, InlineFragment, Selection};
+use crate::document::{Field, FragmentSpread, InlineFragment, Name, Selection};
 use crate::schema::{Location, TypeId};
 
 impl<'d> Validator<'d> {
@@ -22,28 +22,29 @@ impl<'d> Validator<'d> {
         let known = parent.and_then(|parent| schema.field(parent, name.text));
         if let (Some(parent), None) = (parent, known) {
             let message = format_args!("The type `{}` has no field `{}`.", schema.get(parent).name, name.text);
-            self.fail(Rule::FieldsOnCorrectType, &[name.at], message);
+            self.fail(Rule::FieldsOnCorrectType, &[field.response_name().at], message);
         }
         self.directives(&field.directives, Location::Field);
-        self.arguments(&field.arguments, known.map(|known| &known.arguments), name);
+        let owner = Name { at: field.response_name().at, ..name };
+        self.arguments(&field.arguments, known.map(|known| &known.arguments), owner);
         let Some(known) = known else { return self.selections(&field.selections, None) };
         let id = *known.of.name();
         let is_composite = schema.is_composite(id);
         if is_composite && field.selections.is_empty() {
             let message = format_args!("The field `{}` needs a selection, as `{} {{ … }}`.", name.text, name.text);
-            self.fail(Rule::ScalarLeafs, &[name.at], message);
+            self.fail(Rule::ScalarLeafs, &[field.response_name().at], message);
         }
         if !is_composite && !field.selections.is_empty() {
             let of = schema.display(&known.of);
             let message = format_args!("The field `{}` of type `{of}` cannot have a selection.", name.text);
-            self.fail(Rule::ScalarLeafs, &[name.at], message);
+            self.fail(Rule::ScalarLeafs, &[field.response_name().at], message);
         }
         self.selections(&field.selections, is_composite.then_some(id));
     }
 
     fn spread(&mut self, spread: &'d FragmentSpread<'d>, parent: Option<TypeId>) {
         self.directives(&spread.directives, Location::FragmentSpread);
-        self.scope.spreads.push(spread.name);
+        self.scope.spreads.push(Name { at: spread.at, ..spread.name });
         let name = spread.name.text;
         let Some(fragment) = self.fragment(name) else {
             let message = format_args!("The fragment `{name}` is unknown.");

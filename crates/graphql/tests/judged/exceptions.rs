@@ -30,6 +30,9 @@ pub const CASES: &[(&str, &str)] = &[
     ("rules/values_of_correct_type/a Float beyond the greatest as a default", INFINITE),
 ];
 
+/// Rules that we report at the field or the named type, graphql-js at the selection or the list around it.
+pub const PLACES: &[&str] = &["ScalarLeafs", "VariablesAreInputTypes"];
+
 /// Why the verdict of a case differs.
 pub fn of_case(name: &str) -> Option<&'static str> {
     CASES.iter().find(|(case, _)| *case == name).map(|(_, reason)| *reason)

@@ -48,6 +48,37 @@ fn theirs(verdict: &Verdict) -> Judgement {
     }
 }
 
+/// The rules that one side breaks at places where the other does not: `rule position`.
+fn misplaced(schema: &Schema, verdict: &Verdict) -> Vec<String> {
+    let document = parse(verdict["document"].as_str().unwrap(), Limits::NONE).unwrap();
+    let Err(Invalid::Rules(violations)) = validate(schema, &document, &Limits::NONE) else { return Vec::new() };
+    let ours: Vec<(&str, Vec<String>)> = violations
+        .iter()
+        .map(|violation| (violation.rule.name(), violation.positions.iter().map(ToString::to_string).collect()))
+        .collect();
+    let theirs: Vec<(&str, Vec<String>)> = verdict["broken"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|broken| {
+            let at = broken["at"].as_array().unwrap().iter().map(|at| at.as_str().unwrap().to_owned());
+            (broken["rule"].as_str().unwrap(), at.collect())
+        })
+        .collect();
+    let meets = |(rule, at): &(&str, Vec<String>), others: &[(&str, Vec<String>)]| {
+        others.iter().any(|(other, places)| other == rule && places.iter().any(|place| at.contains(place)))
+    };
+    let alone = |side: &str, of: &[(&str, Vec<String>)], others: &[(&str, Vec<String>)]| -> Vec<String> {
+        of.iter()
+            .filter(|each| !exceptions::PLACES.contains(&each.0) && !meets(each, others))
+            .map(|(rule, at)| format!("{side} {rule} {at:?}"))
+            .collect()
+    };
+    let mut found = alone("ours", &ours, &theirs);
+    found.extend(alone("theirs", &theirs, &ours));
+    found
+}
+
 /// Compares all verdicts; those for which `is_exception` gives a reason may differ. Returns how many did.
 fn compare(verdicts: &[Verdict], is_exception: impl Fn(&Verdict, &Judgement) -> bool) -> usize {
     let schema = schema("schema.graphql");
@@ -56,6 +87,12 @@ fn compare(verdicts: &[Verdict], is_exception: impl Fn(&Verdict, &Judgement) -> 
     for verdict in verdicts {
         let (ours, theirs) = (ours(&schema, verdict["document"].as_str().unwrap()), theirs(verdict));
         if ours == theirs {
+            if let Judgement::Broken(_) = ours {
+                let misplaced = misplaced(&schema, verdict);
+                if !misplaced.is_empty() {
+                    wrong.push(format!("{}\n{}\n  {}", verdict["case"], verdict["document"], misplaced.join("\n  ")));
+                }
+            }
             continue;
         }
         if is_exception(verdict, &ours) {
