@@ -266,8 +266,8 @@ impl<'a> Parser<'a> {
     }
 
     fn variable(&mut self) -> Parsed<Variable<'a>> {
-        self.description()?;
         let at = self.at();
+        self.description()?;
         self.expect(b'$')?;
         let name = self.name()?;
         self.expect(b':')?;

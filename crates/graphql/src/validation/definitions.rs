@@ -114,10 +114,13 @@ impl<'d> Validator<'d> {
                 }
             }
         }
-        let another = names.iter().find(|name| name.text != names[0].text);
-        if let Some(another) = another.filter(|_| self.broken.len() == broken) {
+        let wrong = match names.first() {
+            None => Some(operation.at),
+            Some(first) => names.iter().find(|name| name.text != first.text).map(|name| name.at),
+        };
+        if let Some(at) = wrong.filter(|_| self.broken.len() == broken) {
             let message = format_args!("A subscription must select exactly one field.");
-            self.fail(Rule::SingleFieldSubscriptions, &[another.at], message);
+            self.fail(Rule::SingleFieldSubscriptions, &[at], message);
         }
     }
 

@@ -1,8 +1,11 @@
 //! Where we differ from graphql-js, and why.
 
+use std::collections::BTreeSet;
+
 use super::{Judgement, Verdict, theirs};
 
-const EMPTY: &str = "graphql-js follows the draft, in which selection sets may be empty; September 2025 refuses them";
+const EMPTY: &str =
+    "graphql-js follows the edition of September 2026, in which selection sets may be empty; we follow that of 2025";
 const TYPES: &str = "definitions of types break the grammar of executable documents, not a rule";
 const STRINGS: &str = "graphql-js compares strings as written, and a block string is written otherwise";
 const INFINITE: &str = "graphql-js takes a literal Float beyond the greatest for infinity; a Float is finite";
@@ -30,8 +33,20 @@ pub const CASES: &[(&str, &str)] = &[
     ("rules/values_of_correct_type/a Float beyond the greatest as a default", INFINITE),
 ];
 
-/// Rules that we report at the field or the named type, graphql-js at the selection or the list around it.
-pub const PLACES: &[&str] = &["ScalarLeafs", "VariablesAreInputTypes"];
+/// Whether a rule's places are not compared.
+pub fn of_place(rule: &str, is_theirs: bool) -> bool {
+    match rule {
+        // We report the field or the named type, graphql-js the selection or the list around it.
+        "ScalarLeafs" | "VariablesAreInputTypes" => true,
+        // We report one field too many, graphql-js all.
+        "SingleFieldSubscriptions" => true,
+        // We report the first conflict of a name, graphql-js all.
+        "OverlappingFieldsCanBeMerged" => is_theirs,
+        // INFINITE; and since September 2026 directives have `isDeprecated` and `deprecationReason`.
+        "ValuesOfCorrectType" | "FieldsOnCorrectType" => !is_theirs,
+        _ => false,
+    }
+}
 
 /// Why the verdict of a case differs.
 pub fn of_case(name: &str) -> Option<&'static str> {
@@ -47,22 +62,38 @@ pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
             let word: String = rest.chars().take_while(|c| *c == '_' || c.is_ascii_alphanumeric()).collect();
             let is_empty = rest.starts_with('}') && is_behind_brace(text, offset(text, at));
             let is_type = TYPE_KEYWORDS.contains(&word.as_str()) && theirs != Judgement::Valid;
+            // graphql-js reads one token further, which may be wrong, too.
+            let is_variable = rest.starts_with('$');
             // We report the wrong word, graphql-js the description before it.
             let is_described = matches!(theirs, Judgement::Syntax(at) if text[offset(text, &at)..].starts_with('"'));
-            is_empty || is_type || (is_described && !word.is_empty())
+            is_empty || is_type || is_variable || (is_described && !word.is_empty())
         }
         (ours, theirs) => {
-            let strings = text.contains("\"\"\"").then_some("OverlappingFieldsCanBeMerged");
-            let infinite = is_infinite(text).then_some("ValuesOfCorrectType");
             let rest = |judgement: &Judgement| match judgement {
                 Judgement::Broken(rules) => {
-                    let is_judged = |rule: &&String| Some(rule.as_str()) != strings && Some(rule.as_str()) != infinite;
-                    rules.iter().filter(is_judged).cloned().collect()
+                    rules.iter().filter(|rule| !may_differ(text, rule, rules)).cloned().collect()
                 }
                 _ => Vec::new(),
             };
             !matches!(theirs, Judgement::Syntax(_)) && rest(ours) == rest(&theirs)
         }
+    }
+}
+
+/// Whether one side alone may say that a document breaks a rule.
+fn may_differ(text: &str, rule: &str, rules: &BTreeSet<String>) -> bool {
+    match rule {
+        // INFINITE; and of a field given twice graphql-js judges the last value, we judge each.
+        // Since September 2026 directives have `isDeprecated` and `deprecationReason`.
+        "FieldsOnCorrectType" => text.contains("directives {") && text.contains("eprecat"),
+        "ValuesOfCorrectType" => is_infinite(text) || rules.contains("UniqueInputFieldNames"),
+        // STRINGS; and graphql-js does not know the type of `__typename` here.
+        "OverlappingFieldsCanBeMerged" => text.contains("\"\"\"") || text.contains("__typename"),
+        // Of the fields of one name graphql-js looks at the first.
+        "SingleFieldSubscriptions" => rules.contains("OverlappingFieldsCanBeMerged"),
+        // graphql-js follows each fragment of a name, we follow the last.
+        "NoFragmentCycles" => rules.contains("UniqueFragmentNames"),
+        _ => false,
     }
 }
 

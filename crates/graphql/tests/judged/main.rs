@@ -68,14 +68,15 @@ fn misplaced(schema: &Schema, verdict: &Verdict) -> Vec<String> {
     let meets = |(rule, at): &(&str, Vec<String>), others: &[(&str, Vec<String>)]| {
         others.iter().any(|(other, places)| other == rule && places.iter().any(|place| at.contains(place)))
     };
-    let alone = |side: &str, of: &[(&str, Vec<String>)], others: &[(&str, Vec<String>)]| -> Vec<String> {
+    let alone = |of: &[(&str, Vec<String>)], others: &[(&str, Vec<String>)], is_theirs: bool| -> Vec<String> {
+        let side = if is_theirs { "theirs" } else { "ours" };
         of.iter()
-            .filter(|each| !exceptions::PLACES.contains(&each.0) && !meets(each, others))
+            .filter(|each| !exceptions::of_place(each.0, is_theirs) && !meets(each, others))
             .map(|(rule, at)| format!("{side} {rule} {at:?}"))
             .collect()
     };
-    let mut found = alone("ours", &ours, &theirs);
-    found.extend(alone("theirs", &theirs, &ours));
+    let mut found = alone(&ours, &theirs, false);
+    found.extend(alone(&theirs, &ours, true));
     found
 }
 
