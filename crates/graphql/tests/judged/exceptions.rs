@@ -63,7 +63,7 @@ pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
             let is_empty = rest.starts_with('}') && is_behind_brace(text, offset(text, at));
             let is_type = TYPE_KEYWORDS.contains(&word.as_str()) && theirs != Judgement::Valid;
             // graphql-js reads one token further, which may be wrong, too.
-            let is_variable = rest.starts_with('$');
+            let is_variable = rest.starts_with('$') && matches!(theirs, Judgement::Syntax(_));
             // We report the wrong word, graphql-js the description before it.
             let is_described = matches!(theirs, Judgement::Syntax(at) if text[offset(text, &at)..].starts_with('"'));
             is_empty || is_type || is_variable || (is_described && !word.is_empty())
@@ -83,9 +83,9 @@ pub fn of_mutation(verdict: &Verdict, ours: &Judgement) -> bool {
 /// Whether one side alone may say that a document breaks a rule.
 fn may_differ(text: &str, rule: &str, rules: &BTreeSet<String>) -> bool {
     match rule {
-        // INFINITE; and of a field given twice graphql-js judges the last value, we judge each.
         // Since September 2026 directives have `isDeprecated` and `deprecationReason`.
         "FieldsOnCorrectType" => text.contains("directives {") && text.contains("eprecat"),
+        // INFINITE; and of a field given twice graphql-js judges the last value, we judge each.
         "ValuesOfCorrectType" => is_infinite(text) || rules.contains("UniqueInputFieldNames"),
         // STRINGS; and graphql-js does not know the type of `__typename` here.
         "OverlappingFieldsCanBeMerged" => text.contains("\"\"\"") || text.contains("__typename"),
