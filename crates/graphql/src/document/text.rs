@@ -90,11 +90,15 @@ pub(super) fn dedent(raw: &str) -> Cow<'_, str> {
         if i > first {
             value.push('\n');
         }
-        let line = if i == 0 { line } else { line.get(common..).unwrap_or("") };
+        let indent = if i == 0 { 0 } else { common };
+        // Most lines of a hostile text are empty.
+        if line.len() <= indent {
+            continue;
+        }
         if is_escaped {
-            value.push_str(&line.replace(ESCAPED_QUOTES, "\"\"\""));
+            value.push_str(&line[indent..].replace(ESCAPED_QUOTES, "\"\"\""));
         } else {
-            value.push_str(line);
+            value.push_str(&line[indent..]);
         }
     }
     Cow::Owned(value)
