@@ -57,6 +57,11 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["src/feed"], &["entity::", "crate::schema", "crate::app"], "the feed has a table of its own, and no schema"),
     (&["src/feed"], DOMAINS, "the feed names no domain"),
+    (
+        &["crates/graphql/src"],
+        &["async_graphql", "axum", "entity::", "http::", "kinoteka", "sea_orm", "sqlx"],
+        "the language names no table and no HTTP",
+    ),
     (&["entity/src"], &["async_graphql", "kinoteka"], "entities are only tables"),
     (&["migration/src"], &["entity::", "async_graphql"], "the schema does not need what is generated from it"),
     (&["seeder/src"], &["kinoteka::", "async_graphql"], "the seeder does not need the server"),

@@ -1,0 +1,170 @@
+//! What may be wrong with a document, and where.
+
+use std::fmt;
+
+/// A place in a document. Lines and columns count from 1; columns count UTF-16 units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// The most that a document may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Tokens of the text.
+    pub tokens: usize,
+    /// Levels of selections, lists and objects in one another.
+    pub nesting: usize,
+    /// Fields with an alias.
+    pub aliases: usize,
+    /// Directives.
+    pub directives: usize,
+    /// Bytes of a name.
+    pub name_length: usize,
+    /// Steps of the rules whose work can exceed the document's size: merging fields and following fragments.
+    pub validation_steps: usize,
+}
+
+impl Limits {
+    /// No limit but the nesting, which guards the stack.
+    pub const NONE: Self = Self {
+        tokens: usize::MAX,
+        nesting: 200,
+        aliases: usize::MAX,
+        directives: usize::MAX,
+        name_length: usize::MAX,
+        validation_steps: usize::MAX,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { tokens: 2_000, nesting: 32, aliases: 100, directives: 50, name_length: 256, validation_steps: 20_000 }
+    }
+}
+
+/// One of the [`Limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// [`Limits::tokens`].
+    Tokens,
+    /// [`Limits::nesting`].
+    Nesting,
+    /// [`Limits::aliases`].
+    Aliases,
+    /// [`Limits::directives`].
+    Directives,
+    /// [`Limits::name_length`].
+    NameLength,
+    /// [`Limits::validation_steps`].
+    ValidationSteps,
+}
+
+/// A document exceeds one of the [`Limits`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct LimitExceeded {
+    /// Which limit.
+    pub limit: Limit,
+    /// The most that it allows.
+    pub maximum: usize,
+    /// Where the document exceeds it.
+    pub position: Position,
+}
+
+impl fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let maximum = self.maximum;
+        match self.limit {
+            Limit::Tokens => write!(f, "The document has more than {maximum} tokens."),
+            Limit::Nesting => write!(f, "The document is nested more than {maximum} levels deep."),
+            Limit::Aliases => write!(f, "The document has more than {maximum} aliases."),
+            Limit::Directives => write!(f, "The document has more than {maximum} directives."),
+            Limit::NameLength => write!(f, "A name is longer than {maximum} bytes."),
+            Limit::ValidationSteps => write!(f, "The document needs more than {maximum} steps to validate."),
+        }
+    }
+}
+
+/// A text is not a document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// It does not follow the grammar.
+    #[error("{message}")]
+    Syntax {
+        /// One sentence.
+        message: String,
+        /// Where the text breaks the grammar.
+        position: Position,
+    },
+    /// It is too large.
+    #[error("{0}")]
+    Limit(LimitExceeded),
+}
+
+impl ParseError {
+    /// Where reading stopped.
+    pub const fn position(&self) -> Position {
+        match self {
+            Self::Syntax { position, .. } | Self::Limit(LimitExceeded { position, .. }) => *position,
+        }
+    }
+}
+
+/// The positions of byte offsets, in the order given. Reads the text once.
+pub(crate) fn positions(text: &str, offsets: &[u32]) -> Vec<Position> {
+    let mut order: Vec<usize> = (0..offsets.len()).collect();
+    order.sort_by_key(|i| offsets[*i]);
+    let bytes = text.as_bytes();
+    let mut found = vec![Position { line: 1, column: 1 }; offsets.len()];
+    let (mut here, mut at) = (Position { line: 1, column: 1 }, 0);
+    for i in order {
+        while at < offsets[i] as usize && at < bytes.len() {
+            match bytes[at] {
+                b'\r' if bytes.get(at + 1) == Some(&b'\n') => here.column += 1,
+                b'\n' | b'\r' => here = Position { line: here.line + 1, column: 1 },
+                // A character of four bytes is two UTF-16 units; the bytes behind the first count nothing.
+                0xF0.. => here.column += 2,
+                0x80..=0xBF => {}
+                _ => here.column += 1,
+            }
+            at += 1;
+        }
+        found[i] = here;
+    }
+    found
+}
+
+/// The position of one byte offset.
+pub(crate) fn position(text: &str, offset: usize) -> Position {
+    positions(text, &[offset_of(offset)])[0]
+}
+
+/// An offset as the syntax tree keeps it.
+pub(crate) fn offset_of(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Position, positions};
+
+    #[test]
+    fn columns_count_utf16_units_and_lines_end_in_three_ways() {
+        let text = "a\rb\r\nc\nЁ🎬d";
+        let at = |found: char| u32::try_from(text.find(found).unwrap_or(text.len())).unwrap_or(0);
+        let cases = [('d', 4, 4), ('a', 1, 1), ('b', 2, 1), ('c', 3, 1), ('🎬', 4, 2), ('?', 4, 5)];
+        let offsets: Vec<u32> = cases.iter().map(|(c, ..)| at(*c)).collect();
+        let wanted: Vec<Position> =
+            cases.iter().map(|(_, line, column)| Position { line: *line, column: *column }).collect();
+        assert_eq!(positions(text, &offsets), wanted);
+    }
+}

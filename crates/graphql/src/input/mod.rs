@@ -1,0 +1,383 @@
+//! Coercion of inputs: variables from JSON, arguments from literals and variables.
+//!
+//! The result is JSON in the shape that the schema says: lists where it says lists, defaults filled in, absent values
+//! absent. Sections 3.10, 6.1.2 and 6.4.1 of the specification. Documents must be valid: literals are converted here,
+//! `validation` has judged them.
+
+mod literal;
+
+use std::fmt;
+
+use serde_json::{Map, Number, Value as Json};
+
+use crate::document::{Argument, Operation};
+use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
+use literal::literal;
+pub(crate) use literal::{check_literal, constant};
+
+/// Inputs by name.
+pub type Inputs = Map<String, Json>;
+
+/// The most errors that one coercion reports.
+const ERRORS_MAX: usize = 100;
+
+/// The deepest that defaults may nest in one another.
+const DEPTH_MAX: usize = 200;
+
+/// An input does not fit its type.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` {message}.")]
+pub struct InputError {
+    /// Where, such as `variables.filter.year.from`.
+    pub path: String,
+    /// What the input must be, to follow the path in a sentence.
+    pub message: String,
+}
+
+/// Where an input is. Made into text only for an error.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root(&'static str),
+    Name(&'p Self, &'p str),
+    Index(&'p Self, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root(name) => f.write_str(name),
+            Self::Name(of, name) => write!(f, "{of}.{name}"),
+            Self::Index(of, i) => write!(f, "{of}[{i}]"),
+        }
+    }
+}
+
+/// The variables of an operation from those of a request. Unknown ones are ignored.
+///
+/// # Errors
+/// Variables that are missing or do not fit their types.
+pub fn coerce_variables(schema: &Schema, operation: &Operation<'_>, given: &Inputs) -> Result<Inputs, Vec<InputError>> {
+    let mut coercion = Coercion::new(schema);
+    let mut inputs = Inputs::new();
+    let root = Path::Root("variables");
+    for variable in &operation.variables {
+        let Some(of) = schema.resolve(&variable.of) else { continue };
+        let name = variable.name.text;
+        let path = Path::Name(&root, name);
+        let default = || literal(variable.default.as_ref()?, Some((schema, &of)), &Inputs::new());
+        let value = match given.get(name) {
+            Some(value) => coercion.value(value, &of, &path),
+            None => match default() {
+                Some(default) => coercion.value(&default, &of, &path),
+                None if of.is_non_null() => coercion.fail(&path, "is required".to_owned()),
+                None => continue,
+            },
+        };
+        if let Some(value) = value {
+            inputs.insert(name.to_owned(), value);
+        }
+    }
+    coercion.finish(inputs)
+}
+
+/// The arguments of a field or directive. An argument whose variable is absent is absent, or has its default.
+///
+/// # Errors
+/// A variable is null where the argument must not be, or a custom scalar refuses a value.
+pub fn coerce_arguments(
+    schema: &Schema,
+    known: &Table<InputValue>,
+    given: &[Argument<'_>],
+    variables: &Inputs,
+) -> Result<Inputs, Vec<InputError>> {
+    let mut literals = Inputs::new();
+    for argument in given {
+        let of = known.get(argument.name.text).map(|input| (schema, &input.of));
+        if let Some(value) = literal(&argument.value, of, variables) {
+            literals.insert(argument.name.text.to_owned(), value);
+        }
+    }
+    let mut coercion = Coercion::new(schema);
+    let inputs = coercion.fields(&literals, known, &Path::Root("arguments"));
+    coercion.finish(inputs)
+}
+
+/// The default of an input, coerced. `None` if it has none.
+pub(crate) fn coerce_default(schema: &Schema, input: &InputValue) -> Result<Option<Json>, String> {
+    let Some(default) = &input.default else { return Ok(None) };
+    let mut coercion = Coercion::new(schema);
+    let value = coercion.value(default, &input.of, &Path::Root("default"));
+    coercion.finish(value).map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())
+}
+
+struct Coercion<'s> {
+    schema: &'s Schema,
+    errors: Vec<InputError>,
+    depth: usize,
+}
+
+impl<'s> Coercion<'s> {
+    const fn new(schema: &'s Schema) -> Self {
+        Self { schema, errors: Vec::new(), depth: 0 }
+    }
+
+    fn finish<T>(self, value: T) -> Result<T, Vec<InputError>> {
+        if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
+    }
+
+    fn fail<T>(&mut self, path: &Path<'_>, message: String) -> Option<T> {
+        if self.errors.len() < ERRORS_MAX {
+            self.errors.push(InputError { path: path.to_string(), message });
+        }
+        None
+    }
+
+    fn value(&mut self, given: &Json, of: &TypeRef, path: &Path<'_>) -> Option<Json> {
+        match of {
+            TypeRef::NonNull(_) if given.is_null() => self.fail(path, "must not be null".to_owned()),
+            TypeRef::NonNull(of) => self.value(given, of, path),
+            _ if given.is_null() => Some(Json::Null),
+            TypeRef::List(of) => {
+                let Some(items) = given.as_array() else { return Some(Json::from(vec![self.value(given, of, path)?])) };
+                let errors = self.errors.len();
+                let coerced: Vec<Json> = items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(i, item)| self.value(item, of, &Path::Index(path, i)))
+                    .collect();
+                (self.errors.len() == errors).then(|| Json::from(coerced))
+            }
+            TypeRef::Named(id) => self.named(given, *id, path),
+        }
+    }
+
+    fn named(&mut self, given: &Json, id: TypeId, path: &Path<'_>) -> Option<Json> {
+        let schema = self.schema;
+        let of = schema.get(id);
+        match &of.kind {
+            TypeKind::Scalar(scalar) => match scalar_value(*scalar, given) {
+                Ok(value) => Some(value),
+                Err(message) => self.fail(path, message),
+            },
+            TypeKind::Enum(values) => match given.as_str() {
+                Some(name) if values.iter().any(|value| value == name) => Some(Json::from(name)),
+                _ => self.fail(path, format!("must be a value of the enum `{}`", of.name)),
+            },
+            TypeKind::Input { fields, is_one_of } => {
+                let Some(object) = given.as_object() else {
+                    return self.fail(path, format!("must be an object of type `{}`", of.name));
+                };
+                for name in object.keys().filter(|name| fields.get(name).is_none()) {
+                    self.fail::<()>(&Path::Name(path, name), format!("is not a field of `{}`", of.name));
+                }
+                if *is_one_of && (object.len() != 1 || object.values().any(Json::is_null)) {
+                    return self.fail(path, format!("must have exactly one field of `{}`, not null", of.name));
+                }
+                if self.depth == DEPTH_MAX {
+                    return self.fail(path, format!("is nested more than {DEPTH_MAX} levels deep"));
+                }
+                self.depth += 1;
+                let value = self.fields(object, fields, path);
+                self.depth -= 1;
+                Some(Json::Object(value))
+            }
+            TypeKind::Object { .. } | TypeKind::Interface { .. } | TypeKind::Union(_) => {
+                self.fail(path, format!("has the type `{}`, which is not an input type", of.name))
+            }
+        }
+    }
+
+    /// The fields of an input object, or arguments: what is given, else the default.
+    fn fields(&mut self, given: &Inputs, known: &Table<InputValue>, parent: &Path<'_>) -> Inputs {
+        let mut inputs = Inputs::new();
+        for input in known {
+            let path = Path::Name(parent, &input.name);
+            let value = match given.get(&input.name).or(input.default.as_ref()) {
+                Some(value) => self.value(value, &input.of, &path),
+                None if input.of.is_non_null() => self.fail(&path, "is required".to_owned()),
+                None => None,
+            };
+            if let Some(value) = value {
+                inputs.insert(input.name.clone(), value);
+            }
+        }
+        inputs
+    }
+}
+
+fn scalar_value(scalar: Scalar, given: &Json) -> Result<Json, String> {
+    let value = match scalar {
+        Scalar::Int => whole(given).and_then(|whole| i32::try_from(whole).ok()).map(Json::from),
+        Scalar::Float => given.as_f64().and_then(Number::from_f64).map(Json::Number),
+        Scalar::String => given.as_str().map(Json::from),
+        Scalar::Boolean => given.as_bool().map(Json::from),
+        Scalar::Id => match given {
+            Json::String(text) => Some(Json::from(text.as_str())),
+            Json::Number(number) if number.is_i64() || number.is_u64() => Some(Json::from(number.to_string())),
+            _ => whole(given).map(|whole| Json::from(whole.to_string())),
+        },
+        Scalar::Custom(check) => return check(given).map(|()| given.clone()),
+    };
+    value.ok_or_else(|| expectation(scalar).to_owned())
+}
+
+const fn expectation(scalar: Scalar) -> &'static str {
+    match scalar {
+        Scalar::Int => "must be an Int: a whole number of 32 bits",
+        Scalar::Float => "must be a Float: a finite number",
+        Scalar::String => "must be a String",
+        Scalar::Boolean => "must be a Boolean: true or false",
+        Scalar::Id => "must be an ID: a string or a whole number",
+        Scalar::Custom(_) => "is invalid",
+    }
+}
+
+/// A whole number, however JSON spells it.
+fn whole(given: &Json) -> Option<i64> {
+    // Above 2^53 the numbers that JSON spells as fractions are not exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    given.as_i64().or_else(|| {
+        let number = given.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= EXACT)?;
+        format!("{number:.0}").parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::{Inputs, coerce_arguments, coerce_variables};
+    use crate::document::{Selection, parse};
+    use crate::error::Limits;
+    use crate::schema::{Field, InputValue, Schema, SchemaBuilder, Type, TypeRef};
+
+    const SDL: &str = "type Query { a(filter: Filter, ids: [ID!], matrix: [[Int]], seat: Seat, first: Int! = 20): Int }
+        input Filter { year: Range text: String = \"x\" order: Order! = NEWEST }
+        input Range { from: Int! to: Int }
+        input Seat @oneOf { row: Int name: String }
+        enum Order { NEWEST TITLE }";
+
+    fn object(json: Json) -> Inputs {
+        match json {
+            Json::Object(map) => map,
+            other => panic!("{other}"),
+        }
+    }
+
+    /// The coerced variables, or the errors a line each.
+    fn variables(types: &str, given: Json) -> Result<Json, String> {
+        let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
+        let text = format!("query ({types}) {{ a }}");
+        let document = parse(&text, Limits::NONE).map_err(|error| error.to_string())?;
+        coerce_variables(&schema, &document.operations[0], &object(given)).map(Json::Object).map_err(lines)
+    }
+
+    fn lines(errors: Vec<super::InputError>) -> String {
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn variables_are_coerced() {
+        let cases = [
+            ("$a: Int", json!({}), json!({})),
+            ("$a: Int", json!({"a": null}), json!({"a": null})),
+            ("$a: Int = 5", json!({}), json!({"a": 5})),
+            ("$a: Int", json!({"a": 5.0}), json!({"a": 5})),
+            ("$a: ID", json!({"a": 5}), json!({"a": "5"})),
+            ("$a: ID", json!({"a": 18_446_744_073_709_551_615_u64}), json!({"a": "18446744073709551615"})),
+            ("$a: [ID!]", json!({"a": 5}), json!({"a": ["5"]})),
+            ("$a: [[Int]]", json!({"a": [1, [2, null]]}), json!({"a": [[1], [2, null]]})),
+            ("$a: Filter", json!({"a": {}}), json!({"a": {"text": "x", "order": "NEWEST"}})),
+            ("$a: Filter", json!({"a": {"text": null}}), json!({"a": {"text": null, "order": "NEWEST"}})),
+            ("$a: Seat = {row: 1}", json!({}), json!({"a": {"row": 1}})),
+            ("$a: Int", json!({"b": 1}), json!({})),
+        ];
+        for (types, given, wanted) in cases {
+            assert_eq!(variables(types, given.clone()), Ok(wanted), "{types} {given}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let cases = [
+            ("$a: Int!", json!({}), "`variables.a` is required."),
+            ("$a: Int!", json!({"a": null}), "`variables.a` must not be null."),
+            ("$a: Int", json!({"a": 2_147_483_648_u32}), "`variables.a` must be an Int: a whole number of 32 bits."),
+            ("$a: String", json!({"a": 1}), "`variables.a` must be a String."),
+            ("$a: [ID!]", json!({"a": ["1", null]}), "`variables.a[1]` must not be null."),
+            ("$a: Order", json!({"a": "title"}), "`variables.a` must be a value of the enum `Order`."),
+            (
+                "$filter: Filter",
+                json!({"filter": {"year": {"from": "1970"}}}),
+                "`variables.filter.year.from` must be an Int: a whole number of 32 bits.",
+            ),
+            ("$a: Filter", json!({"a": {"year": {}}}), "`variables.a.year.from` is required."),
+            ("$a: Filter", json!({"a": {"name": 1}}), "`variables.a.name` is not a field of `Filter`."),
+            ("$a: Filter", json!({"a": [1]}), "`variables.a` must be an object of type `Filter`."),
+            ("$a: Seat", json!({"a": {}}), "`variables.a` must have exactly one field of `Seat`, not null."),
+            ("$a: Seat", json!({"a": {"row": null}}), "`variables.a` must have exactly one field of `Seat`, not null."),
+            (
+                "$a: Seat",
+                json!({"a": {"row": 1, "name": "n"}}),
+                "`variables.a` must have exactly one field of `Seat`, not null.",
+            ),
+        ];
+        for (types, given, wanted) in cases {
+            assert_eq!(variables(types, given.clone()), Err(wanted.to_owned()), "{types} {given}");
+        }
+    }
+
+    /// The coerced arguments of the first field.
+    fn arguments(text: &str, variables: Json) -> Result<Json, String> {
+        let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
+        let document = parse(text, Limits::NONE).map_err(|error| error.to_string())?;
+        let Some(Selection::Field(field)) = document.operations[0].selections.first() else {
+            return Err(String::new());
+        };
+        let query = schema.find("Query").ok_or("no root")?;
+        let known = schema.field(query, field.name.text).ok_or("no field")?;
+        let coerced = coerce_arguments(&schema, &known.arguments, &field.arguments, &object(variables));
+        coerced.map(Json::Object).map_err(lines)
+    }
+
+    #[test]
+    fn arguments_are_coerced() {
+        let cases = [
+            ("{ a }", json!({}), json!({"first": 20})),
+            (
+                "{ a(ids: 123456789012345678901234567890) }",
+                json!({}),
+                json!({"ids": ["123456789012345678901234567890"], "first": 20}),
+            ),
+            ("{ a(matrix: 1) }", json!({}), json!({"matrix": [[1]], "first": 20})),
+            ("query ($i: Int) { a(first: $i) }", json!({}), json!({"first": 20})),
+            ("query ($i: Int) { a(first: $i) }", json!({"i": 1}), json!({"first": 1})),
+            ("query ($i: Int) { a(matrix: [$i]) }", json!({}), json!({"matrix": [null], "first": 20})),
+            (
+                "query ($i: Int) { a(filter: {year: {from: 1, to: $i}, order: TITLE}) }",
+                json!({}),
+                json!({"filter": {"year": {"from": 1}, "text": "x", "order": "TITLE"}, "first": 20}),
+            ),
+        ];
+        for (text, variables, wanted) in cases {
+            assert_eq!(arguments(text, variables), Ok(wanted), "{text}");
+        }
+        let null = arguments("query ($i: Int) { a(first: $i) }", json!({"i": null}));
+        assert_eq!(null, Err("`arguments.first` must not be null.".to_owned()));
+    }
+
+    #[test]
+    fn custom_scalars_check_their_values() {
+        let check = |value: &Json| if value.is_string() { Ok(()) } else { Err("must be a date".to_owned()) };
+        let from = InputValue::new("from", TypeRef::named("Date"));
+        let schema = SchemaBuilder::new()
+            .with_type(Type::scalar("Date").checked(check))
+            .with_type(Type::object("Query", [Field::new("a", TypeRef::named("Int")).argument(from)]))
+            .build();
+        let Ok(schema) = schema else { panic!("{schema:?}") };
+        let text = "query ($date: Date) { a(from: $date) }";
+        let Ok(document) = parse(text, Limits::NONE) else { panic!("{text}") };
+        let coerced = coerce_variables(&schema, &document.operations[0], &object(json!({"date": 1})));
+        assert_eq!(coerced.map_err(lines), Err("`variables.date` must be a date.".to_owned()));
+    }
+}

@@ -1,0 +1,282 @@
+//! From descriptions to a schema: names become numbers, defaults are checked.
+
+use super::{Directive, Field, InputValue, Scalar, Schema, Table, Type, TypeId, TypeKind, TypeRef, sdl};
+use crate::error::ParseError;
+use crate::input::coerce_default;
+
+/// Scalars, directives and types that every schema has.
+const PRELUDE: &str = include_str!("prelude.graphql");
+
+/// A description of types is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SchemaError {
+    /// A type is named that nobody describes.
+    #[error("The type `{0}` is unknown.")]
+    UnknownType(String),
+    /// A default does not fit its type.
+    #[error("The default of `{0}` is invalid: {1}")]
+    InvalidDefault(String, String),
+    /// The schema has no query root.
+    #[error("The schema has no query root.")]
+    NoQuery,
+    /// The text is not a schema.
+    #[error("{0} ({at})", at = .0.position())]
+    Syntax(#[from] ParseError),
+}
+
+impl Type<String> {
+    /// A scalar that takes every value.
+    pub fn scalar(name: &str) -> Self {
+        Self { name: name.to_owned(), kind: TypeKind::Scalar(Scalar::Custom(|_| Ok(()))) }
+    }
+
+    /// An enum.
+    pub fn enumeration<'n>(name: &str, values: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { name: name.to_owned(), kind: TypeKind::Enum(values.into_iter().map(str::to_owned).collect()) }
+    }
+
+    /// An input object.
+    pub fn input(name: &str, fields: impl IntoIterator<Item = InputValue<String>>) -> Self {
+        let fields = fields.into_iter().collect();
+        Self { name: name.to_owned(), kind: TypeKind::Input { fields, is_one_of: false } }
+    }
+
+    /// An input object of which exactly one field must be given.
+    pub fn one_of(name: &str, fields: impl IntoIterator<Item = InputValue<String>>) -> Self {
+        let fields = fields.into_iter().collect();
+        Self { name: name.to_owned(), kind: TypeKind::Input { fields, is_one_of: true } }
+    }
+
+    /// An object.
+    pub fn object(name: &str, fields: impl IntoIterator<Item = Field<String>>) -> Self {
+        let fields = fields.into_iter().collect();
+        Self { name: name.to_owned(), kind: TypeKind::Object { fields, interfaces: Vec::new() } }
+    }
+
+    /// An interface.
+    pub fn interface(name: &str, fields: impl IntoIterator<Item = Field<String>>) -> Self {
+        let fields = fields.into_iter().collect();
+        Self { name: name.to_owned(), kind: TypeKind::Interface { fields, interfaces: Vec::new() } }
+    }
+
+    /// A union.
+    pub fn union<'n>(name: &str, members: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { name: name.to_owned(), kind: TypeKind::Union(members.into_iter().map(str::to_owned).collect()) }
+    }
+
+    /// The object or interface, which implements these interfaces. Other types stay as they are.
+    #[must_use]
+    pub fn implements<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        if let TypeKind::Object { interfaces, .. } | TypeKind::Interface { interfaces, .. } = &mut self.kind {
+            interfaces.extend(names.into_iter().map(str::to_owned));
+        }
+        self
+    }
+
+    /// The scalar with a check of its values. Other types stay as they are.
+    #[must_use]
+    pub fn checked(mut self, check: super::Check) -> Self {
+        if let TypeKind::Scalar(scalar) = &mut self.kind {
+            *scalar = Scalar::Custom(check);
+        }
+        self
+    }
+}
+
+/// Gathers descriptions of types.
+///
+/// The roots are the types `Query`, `Mutation` and `Subscription`.
+#[derive(Debug, Default)]
+pub struct SchemaBuilder {
+    pub(super) types: Table<Type<String>>,
+    pub(super) directives: Table<Directive<String>>,
+    pub(super) roots: [Option<String>; 3],
+}
+
+impl SchemaBuilder {
+    /// A schema without types.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a type, or replaces the one of its name.
+    #[must_use]
+    pub fn with_type(mut self, of: Type<String>) -> Self {
+        self.types.insert(of);
+        self
+    }
+
+    /// Adds a directive, or replaces the one of its name.
+    #[must_use]
+    pub fn with_directive(mut self, directive: Directive<String>) -> Self {
+        self.directives.insert(directive);
+        self
+    }
+
+    /// The schema.
+    ///
+    /// # Errors
+    /// A type is unknown, a default does not fit, or there is no query root.
+    pub fn build(self) -> Result<Schema, SchemaError> {
+        let mut all = Self { roots: self.roots, ..Self::default() };
+        sdl::read(PRELUDE, &mut all)?;
+        self.types.iter().for_each(|of| all.types.insert(of.clone()));
+        self.directives.iter().for_each(|directive| all.directives.insert(directive.clone()));
+        let built_in = [
+            ("Int", Scalar::Int),
+            ("Float", Scalar::Float),
+            ("String", Scalar::String),
+            ("Boolean", Scalar::Boolean),
+            ("ID", Scalar::Id),
+        ];
+        for (name, scalar) in built_in {
+            all.types.insert(Type { name: name.to_owned(), kind: TypeKind::Scalar(scalar) });
+        }
+        let schema = all.resolve()?;
+        check_defaults(&schema)?;
+        Ok(schema)
+    }
+
+    fn resolve(self) -> Result<Schema, SchemaError> {
+        let names = Names(&self.types);
+        let types = self.types.iter().map(|of| names.of_type(of)).collect::<Result<Table<Type>, _>>()?;
+        let directives = self.directives.iter().map(|d| names.directive(d)).collect::<Result<_, _>>()?;
+        let mut roots = [None; 3];
+        for ((root, given), usual) in roots.iter_mut().zip(&self.roots).zip(["Query", "Mutation", "Subscription"]) {
+            *root = match given {
+                Some(name) => Some(names.id(name)?),
+                None => names.id(usual).ok(),
+            };
+        }
+        if roots[0].is_none() {
+            return Err(SchemaError::NoQuery);
+        }
+        let field = |name: &str, of: TypeRef<String>| names.field(&Field::new(name, of));
+        let name = InputValue::new("name", TypeRef::named("String").non_null());
+        let type_field = Field::new("__type", TypeRef::named("__Type")).argument(name);
+        Ok(Schema {
+            possible: possible(&types),
+            directives,
+            roots,
+            type_name: field("__typename", TypeRef::named("String").non_null())?,
+            schema_field: field("__schema", TypeRef::named("__Schema").non_null())?,
+            type_field: names.field(&type_field)?,
+            types,
+        })
+    }
+}
+
+impl Schema {
+    /// A schema from its definition language.
+    ///
+    /// # Errors
+    /// The text is not a schema, or [`SchemaBuilder::build`] refuses it.
+    pub fn from_sdl(text: &str) -> Result<Self, SchemaError> {
+        let mut builder = SchemaBuilder::new();
+        sdl::read(text, &mut builder)?;
+        builder.build()
+    }
+}
+
+/// The objects that a value of each type may be.
+fn possible(types: &Table<Type>) -> Vec<Vec<TypeId>> {
+    let id = |i: usize| TypeId(crate::error::offset_of(i));
+    let mut possible: Vec<Vec<TypeId>> = types.iter().map(|_| Vec::new()).collect();
+    for (i, of) in types.iter().enumerate() {
+        match &of.kind {
+            TypeKind::Object { interfaces, .. } => {
+                possible[i].push(id(i));
+                interfaces.iter().for_each(|interface| possible[interface.0 as usize].push(id(i)));
+            }
+            TypeKind::Union(members) => possible[i].extend(members),
+            _ => {}
+        }
+    }
+    possible.iter_mut().for_each(|all| all.sort_unstable());
+    possible
+}
+
+/// Turns names of types into numbers.
+struct Names<'t>(&'t Table<Type<String>>);
+
+impl Names<'_> {
+    fn id(&self, name: &str) -> Result<TypeId, SchemaError> {
+        let place = self.0.position(name).and_then(|i| u32::try_from(i).ok());
+        place.map(TypeId).ok_or_else(|| SchemaError::UnknownType(name.to_owned()))
+    }
+
+    fn ids(&self, names: &[String]) -> Result<Vec<TypeId>, SchemaError> {
+        names.iter().map(|name| self.id(name)).collect()
+    }
+
+    fn of(&self, of: &TypeRef<String>) -> Result<TypeRef, SchemaError> {
+        Ok(match of {
+            TypeRef::Named(name) => TypeRef::Named(self.id(name)?),
+            TypeRef::List(of) => self.of(of)?.list(),
+            TypeRef::NonNull(of) => self.of(of)?.non_null(),
+        })
+    }
+
+    fn inputs(&self, inputs: &Table<InputValue<String>>) -> Result<Table<InputValue>, SchemaError> {
+        let input = |input: &InputValue<String>| {
+            Ok(InputValue { name: input.name.clone(), of: self.of(&input.of)?, default: input.default.clone() })
+        };
+        inputs.iter().map(input).collect()
+    }
+
+    fn field(&self, field: &Field<String>) -> Result<Field, SchemaError> {
+        let arguments = self.inputs(&field.arguments)?;
+        Ok(Field { name: field.name.clone(), of: self.of(&field.of)?, arguments })
+    }
+
+    fn directive(&self, directive: &Directive<String>) -> Result<Directive, SchemaError> {
+        Ok(Directive {
+            name: directive.name.clone(),
+            arguments: self.inputs(&directive.arguments)?,
+            locations: directive.locations.clone(),
+            is_repeatable: directive.is_repeatable,
+        })
+    }
+
+    fn of_type(&self, of: &Type<String>) -> Result<Type, SchemaError> {
+        let fields = |fields: &Table<Field<String>>| -> Result<Table<Field>, SchemaError> {
+            fields.iter().map(|field| self.field(field)).collect()
+        };
+        let kind = match &of.kind {
+            TypeKind::Scalar(scalar) => TypeKind::Scalar(*scalar),
+            TypeKind::Enum(values) => TypeKind::Enum(values.clone()),
+            TypeKind::Input { fields, is_one_of } => {
+                TypeKind::Input { fields: self.inputs(fields)?, is_one_of: *is_one_of }
+            }
+            TypeKind::Object { fields: all, interfaces } => {
+                TypeKind::Object { fields: fields(all)?, interfaces: self.ids(interfaces)? }
+            }
+            TypeKind::Interface { fields: all, interfaces } => {
+                TypeKind::Interface { fields: fields(all)?, interfaces: self.ids(interfaces)? }
+            }
+            TypeKind::Union(members) => TypeKind::Union(self.ids(members)?),
+        };
+        Ok(Type { name: of.name.clone(), kind })
+    }
+}
+
+/// Refuses defaults that do not fit their types.
+fn check_defaults(schema: &Schema) -> Result<(), SchemaError> {
+    let check = |owner: &str, inputs: &Table<InputValue>| {
+        inputs.iter().try_for_each(|input| match coerce_default(schema, input) {
+            Ok(_) => Ok(()),
+            Err(reason) => Err(SchemaError::InvalidDefault(format!("{owner}.{}", input.name), reason)),
+        })
+    };
+    for of in &schema.types {
+        match &of.kind {
+            TypeKind::Input { fields, .. } => check(&of.name, fields)?,
+            TypeKind::Object { fields, .. } | TypeKind::Interface { fields, .. } => {
+                fields.iter().try_for_each(|field| check(&format!("{}.{}", of.name, field.name), &field.arguments))?;
+            }
+            _ => {}
+        }
+    }
+    schema.directives.iter().try_for_each(|directive| check(&directive.name, &directive.arguments))
+}

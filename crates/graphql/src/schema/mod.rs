@@ -1,0 +1,322 @@
+//! The type system, as rules and coercion need it.
+//!
+//! A [`SchemaBuilder`] makes it from descriptions that name types by text; the schema itself numbers its types.
+
+mod build;
+mod sdl;
+mod table;
+
+use serde_json::Value as Json;
+
+pub use build::{SchemaBuilder, SchemaError};
+pub use table::{Named, Table};
+
+use crate::document::{BaseType, OperationKind, TypeExpression};
+
+/// A type of the schema, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeId(u32);
+
+/// A type with its lists and exclamation marks. `N` names the type inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeRef<N = TypeId> {
+    /// The type itself, which may be null.
+    Named(N),
+    /// A list.
+    List(Box<Self>),
+    /// Not null.
+    NonNull(Box<Self>),
+}
+
+impl TypeRef<String> {
+    /// The type of this name.
+    pub fn named(name: &str) -> Self {
+        Self::Named(name.to_owned())
+    }
+}
+
+impl<N> TypeRef<N> {
+    /// A list of this type.
+    #[must_use]
+    pub fn list(self) -> Self {
+        Self::List(Box::new(self))
+    }
+
+    /// This type without null.
+    #[must_use]
+    pub fn non_null(self) -> Self {
+        Self::NonNull(Box::new(self))
+    }
+
+    /// Whether null is no value of it.
+    pub const fn is_non_null(&self) -> bool {
+        matches!(self, Self::NonNull(_))
+    }
+
+    /// The type without its outer exclamation mark.
+    pub fn nullable(&self) -> &Self {
+        match self {
+            Self::NonNull(of) => of,
+            other => other,
+        }
+    }
+
+    /// The type inside all lists.
+    pub fn name(&self) -> &N {
+        match self {
+            Self::Named(name) => name,
+            Self::List(of) | Self::NonNull(of) => of.name(),
+        }
+    }
+}
+
+/// An argument, or a field of an input object.
+#[derive(Clone, Debug)]
+pub struct InputValue<N = TypeId> {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: TypeRef<N>,
+    /// Its default, as JSON.
+    pub default: Option<Json>,
+}
+
+impl<N> InputValue<N> {
+    /// Whether it must be given.
+    pub fn is_required(&self) -> bool {
+        self.of.is_non_null() && self.default.is_none()
+    }
+}
+
+impl InputValue<String> {
+    /// A value without a default.
+    pub fn new(name: &str, of: TypeRef<String>) -> Self {
+        Self { name: name.to_owned(), of, default: None }
+    }
+
+    /// The value with a default; enum values are strings.
+    #[must_use]
+    pub fn default(mut self, default: Json) -> Self {
+        self.default = Some(default);
+        self
+    }
+}
+
+/// A field of an object or an interface.
+#[derive(Clone, Debug)]
+pub struct Field<N = TypeId> {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: TypeRef<N>,
+    /// Its arguments.
+    pub arguments: Table<InputValue<N>>,
+}
+
+impl Field<String> {
+    /// A field without arguments.
+    pub fn new(name: &str, of: TypeRef<String>) -> Self {
+        Self { name: name.to_owned(), of, arguments: Table::default() }
+    }
+
+    /// The field with one more argument.
+    #[must_use]
+    pub fn argument(mut self, argument: InputValue<String>) -> Self {
+        self.arguments.insert(argument);
+        self
+    }
+}
+
+/// Says what is wrong with a value of a custom scalar.
+pub type Check = fn(&Json) -> Result<(), String>;
+
+/// What a scalar takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Scalar {
+    /// A 32-bit integer.
+    Int,
+    /// A finite number.
+    Float,
+    /// Text.
+    String,
+    /// True or false.
+    Boolean,
+    /// Text, or an integer that becomes text.
+    Id,
+    /// What the check lets through.
+    Custom(Check),
+}
+
+/// A named type.
+#[derive(Clone, Debug)]
+pub struct Type<N = TypeId> {
+    /// Its name.
+    pub name: String,
+    /// Its kind and what that has.
+    pub kind: TypeKind<N>,
+}
+
+/// The kinds of types.
+#[derive(Clone, Debug)]
+pub enum TypeKind<N = TypeId> {
+    /// A leaf.
+    Scalar(Scalar),
+    /// A leaf of a few names.
+    Enum(Vec<String>),
+    /// An input of several values.
+    Input {
+        /// Its fields.
+        fields: Table<InputValue<N>>,
+        /// Whether exactly one must be given.
+        is_one_of: bool,
+    },
+    /// An output with fields.
+    Object {
+        /// Its fields.
+        fields: Table<Field<N>>,
+        /// The interfaces that it implements.
+        interfaces: Vec<N>,
+    },
+    /// What several objects have.
+    Interface {
+        /// Its fields.
+        fields: Table<Field<N>>,
+        /// The interfaces that it implements.
+        interfaces: Vec<N>,
+    },
+    /// One of several objects.
+    Union(Vec<N>),
+}
+
+impl<N> TypeKind<N> {
+    /// Whether it has a selection: an object, interface or union.
+    pub const fn is_composite(&self) -> bool {
+        matches!(self, Self::Object { .. } | Self::Interface { .. } | Self::Union(_))
+    }
+
+    /// Whether arguments and variables may have it.
+    pub const fn is_input(&self) -> bool {
+        matches!(self, Self::Scalar(_) | Self::Enum(_) | Self::Input { .. })
+    }
+}
+
+/// The places of a document where a directive may stand. Places in schemas are not told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// On a query.
+    Query,
+    /// On a mutation.
+    Mutation,
+    /// On a subscription.
+    Subscription,
+    /// On a field.
+    Field,
+    /// On a fragment.
+    FragmentDefinition,
+    /// On `...F`.
+    FragmentSpread,
+    /// On `... on T {}`.
+    InlineFragment,
+    /// On a variable.
+    VariableDefinition,
+    /// In a schema.
+    TypeSystem,
+}
+
+/// A directive that the schema knows.
+#[derive(Clone, Debug)]
+pub struct Directive<N = TypeId> {
+    /// Its name.
+    pub name: String,
+    /// Its arguments.
+    pub arguments: Table<InputValue<N>>,
+    /// Where it may stand.
+    pub locations: Vec<Location>,
+    /// Whether it may stand there twice.
+    pub is_repeatable: bool,
+}
+
+/// The type system that documents are judged against.
+#[derive(Debug)]
+pub struct Schema {
+    types: Table<Type>,
+    directives: Table<Directive>,
+    roots: [Option<TypeId>; 3],
+    /// The objects that a value of each composite type may be, sorted.
+    possible: Vec<Vec<TypeId>>,
+    type_name: Field,
+    schema_field: Field,
+    type_field: Field,
+}
+
+impl Schema {
+    /// The type of a number.
+    pub fn get(&self, id: TypeId) -> &Type {
+        self.types.at(id.0 as usize)
+    }
+
+    /// The type of a name.
+    pub fn find(&self, name: &str) -> Option<TypeId> {
+        self.types.position(name).and_then(|i| u32::try_from(i).ok()).map(TypeId)
+    }
+
+    /// The directive of a name.
+    pub fn directive(&self, name: &str) -> Option<&Directive> {
+        self.directives.get(name)
+    }
+
+    /// The root of a kind of operations.
+    pub const fn root(&self, kind: OperationKind) -> Option<TypeId> {
+        self.roots[kind as usize]
+    }
+
+    /// A field of a type; `__typename`, and `__schema` and `__type` of the query root, are fields too.
+    pub fn field(&self, parent: TypeId, name: &str) -> Option<&Field> {
+        let kind = &self.get(parent).kind;
+        if name.starts_with("__") {
+            let is_query = self.root(OperationKind::Query) == Some(parent);
+            return match name {
+                "__typename" if kind.is_composite() => Some(&self.type_name),
+                "__schema" if is_query => Some(&self.schema_field),
+                "__type" if is_query => Some(&self.type_field),
+                _ => None,
+            };
+        }
+        match kind {
+            TypeKind::Object { fields, .. } | TypeKind::Interface { fields, .. } => fields.get(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a type has a selection.
+    pub fn is_composite(&self, id: TypeId) -> bool {
+        self.get(id).kind.is_composite()
+    }
+
+    /// Whether an object may be of both types.
+    pub fn overlap(&self, a: TypeId, b: TypeId) -> bool {
+        let (a, b) = (&self.possible[a.0 as usize], &self.possible[b.0 as usize]);
+        let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
+        few.iter().any(|id| many.binary_search(id).is_ok())
+    }
+
+    /// A type as documents write it.
+    pub fn display(&self, of: &TypeRef) -> String {
+        match of {
+            TypeRef::Named(id) => self.get(*id).name.clone(),
+            TypeRef::List(of) => format!("[{}]", self.display(of)),
+            TypeRef::NonNull(of) => format!("{}!", self.display(of)),
+        }
+    }
+}
+
+impl Schema {
+    /// The type that a document writes, if the schema knows it.
+    pub fn resolve(&self, of: &TypeExpression<'_>) -> Option<TypeRef> {
+        let base = match &of.base {
+            BaseType::Named(name) => TypeRef::Named(self.find(name.text)?),
+            BaseType::List(of) => self.resolve(of)?.list(),
+        };
+        Some(if of.non_null { base.non_null() } else { base })
+    }
+}

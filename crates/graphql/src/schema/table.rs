@@ -1,0 +1,84 @@
+//! Lists whose items have names.
+
+use std::collections::HashMap;
+
+use super::{Directive, Field, InputValue, Type};
+
+/// What has a name.
+pub trait Named {
+    /// The name.
+    fn name(&self) -> &str;
+}
+
+macro_rules! named {
+    ($($of:ident),*) => {
+        $(impl<N> Named for $of<N> {
+            fn name(&self) -> &str {
+                &self.name
+            }
+        })*
+    };
+}
+
+named!(Directive, Field, InputValue, Type);
+
+/// Items in their order, found by name.
+#[derive(Clone, Debug)]
+pub struct Table<T> {
+    items: Vec<T>,
+    index: HashMap<String, usize>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), index: HashMap::new() }
+    }
+}
+
+impl<T: Named> Table<T> {
+    /// Adds an item, or replaces the one of its name.
+    pub fn insert(&mut self, item: T) {
+        if let Some(i) = self.position(item.name()) {
+            self.items[i] = item;
+        } else {
+            self.index.insert(item.name().to_owned(), self.items.len());
+            self.items.push(item);
+        }
+    }
+
+    /// The place of the item of a name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    /// The item of a name.
+    pub fn get(&self, name: &str) -> Option<&T> {
+        self.position(name).map(|i| &self.items[i])
+    }
+
+    /// The items in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.items.iter()
+    }
+
+    pub(super) fn at(&self, place: usize) -> &T {
+        &self.items[place]
+    }
+}
+
+impl<T: Named> FromIterator<T> for Table<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut table = Self::default();
+        items.into_iter().for_each(|item| table.insert(item));
+        table
+    }
+}
+
+impl<'t, T: Named> IntoIterator for &'t Table<T> {
+    type Item = &'t T;
+    type IntoIter = std::slice::Iter<'t, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

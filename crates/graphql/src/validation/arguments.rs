@@ -1,0 +1,61 @@
+//! Rules about directives and arguments.
+
+use super::{Rule, Seen, Validator};
+use crate::document::{Argument, Directive, Name};
+use crate::schema::{InputValue, Location, Table};
+
+impl<'d> Validator<'d> {
+    pub(super) fn directives(&mut self, directives: &'d [Directive<'d>], location: Location) {
+        let schema = self.schema;
+        let mut seen = Seen::default();
+        for directive in directives {
+            let name = directive.name.text;
+            let known = schema.directive(name);
+            match known {
+                None => {
+                    let message = format_args!("The directive `@{name}` is unknown.");
+                    self.fail(Rule::KnownDirectives, &[directive.at], message);
+                }
+                Some(known) if !known.locations.contains(&location) => {
+                    let message = format_args!("The directive `@{name}` must not stand here.");
+                    self.fail(Rule::KnownDirectives, &[directive.at], message);
+                }
+                Some(_) => {}
+            }
+            if known.is_some_and(|known| !known.is_repeatable) && !seen.insert(name) {
+                let message = format_args!("The directive `@{name}` stands twice at one place.");
+                self.fail(Rule::UniqueDirectivesPerLocation, &[directive.at], message);
+            }
+            let owner = Name { text: name, at: directive.at };
+            self.arguments(&directive.arguments, known.map(|known| &known.arguments), owner);
+        }
+    }
+
+    /// Judges the arguments of `owner`, a field or a directive. `known` are those of the schema, if it has the owner.
+    pub(super) fn arguments(
+        &mut self,
+        given: &'d [Argument<'d>],
+        known: Option<&'d Table<InputValue>>,
+        owner: Name<'d>,
+    ) {
+        let mut seen = Seen::default();
+        for argument in given {
+            let name = argument.name;
+            if !seen.insert(name.text) {
+                let message = format_args!("The argument `{}` is given twice.", name.text);
+                self.fail(Rule::UniqueArgumentNames, &[name.at], message);
+            }
+            let input = known.and_then(|known| known.get(name.text));
+            if known.is_some() && input.is_none() {
+                let message = format_args!("`{}` has no argument `{}`.", owner.text, name.text);
+                self.fail(Rule::KnownArgumentNames, &[name.at], message);
+            }
+            self.input(&argument.value, input, None);
+        }
+        let missing = known.into_iter().flatten().filter(|input| input.is_required() && !seen.contains(&input.name));
+        for input in missing {
+            let message = format_args!("`{}` needs the argument `{}`.", owner.text, input.name);
+            self.fail(Rule::ProvidedRequiredArguments, &[owner.at], message);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The rules of the specification's section 5, a file a group of rules.
+//!
+//! One walk over the document judges what stands alone (`selections`, `arguments`, `values`, `definitions`) and notes
+//! which fragments and variables each definition uses; `usage` follows them from the operations. `merging` compares
+//! the fields that meet in the answer. All is linear in the document, except for `usage` and `merging`: they take
+//! their steps from one budget, [`Limits::validation_steps`].
+
+mod arguments;
+mod definitions;
+mod merging;
+mod rule;
+mod selections;
+mod usage;
+mod values;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+pub use rule::{Invalid, Rule, Violation};
+
+use crate::document::{Document, Fragment, Name, OperationKind, Variable};
+use crate::error::{Limit, LimitExceeded, Limits, positions};
+use crate::schema::{Location, Schema, TypeId, TypeRef};
+
+/// The most violations that one validation reports.
+const VIOLATIONS_MAX: usize = 100;
+
+/// Judges a document by every rule.
+///
+/// # Errors
+/// The rules that it breaks, at most 100 times; or the limit, if judging it takes too many steps.
+pub fn validate(schema: &Schema, document: &Document<'_>, limits: &Limits) -> Result<(), Invalid> {
+    let resolve = |variable: &Variable<'_>| schema.resolve(&variable.of);
+    let types: Vec<Vec<Option<TypeRef>>> =
+        document.operations.iter().map(|operation| operation.variables.iter().map(resolve).collect()).collect();
+    let mut validator = Validator::new(schema, document, &types, limits);
+    let scopes = validator.definitions();
+    validator.usage(&scopes);
+    validator.merging();
+    validator.finish(limits)
+}
+
+/// A variable in a value, and the place that it stands in.
+struct VariableUse<'d> {
+    name: &'d str,
+    at: u32,
+    /// The type of the place, if it is known.
+    of: Option<&'d TypeRef>,
+    has_default: bool,
+    /// The input object of which exactly one field must be given, if the place is a field of one.
+    one_of: Option<TypeId>,
+}
+
+/// What a definition uses.
+#[derive(Default)]
+struct Scope<'d> {
+    variables: Vec<VariableUse<'d>>,
+    /// The names of fragments, with the offsets of their spreads.
+    spreads: Vec<Name<'d>>,
+}
+
+/// A rule broken, before offsets become positions.
+struct Broken {
+    rule: Rule,
+    message: String,
+    at: Vec<u32>,
+}
+
+struct Validator<'d> {
+    schema: &'d Schema,
+    document: &'d Document<'d>,
+    /// The types of the variables of each operation, if the schema knows them.
+    types: &'d [Vec<Option<TypeRef>>],
+    fragments: HashMap<&'d str, usize>,
+    /// What the definition under the walk uses.
+    scope: Scope<'d>,
+    broken: Vec<Broken>,
+    steps_left: usize,
+    is_out_of_steps: bool,
+}
+
+impl<'d> Validator<'d> {
+    fn new(schema: &'d Schema, document: &'d Document<'d>, types: &'d [Vec<Option<TypeRef>>], limits: &Limits) -> Self {
+        let fragments = document.fragments.iter().enumerate().map(|(i, fragment)| (fragment.name.text, i)).collect();
+        Self {
+            schema,
+            document,
+            types,
+            fragments,
+            scope: Scope::default(),
+            broken: Vec::new(),
+            steps_left: limits.validation_steps,
+            is_out_of_steps: false,
+        }
+    }
+
+    fn fail(&mut self, rule: Rule, at: &[u32], message: fmt::Arguments<'_>) {
+        if self.broken.len() < VIOLATIONS_MAX {
+            self.broken.push(Broken { rule, message: message.to_string(), at: at.to_vec() });
+        }
+    }
+
+    /// Takes steps from the budget; false if they are not there.
+    fn spend(&mut self, steps: usize) -> bool {
+        match self.steps_left.checked_sub(steps) {
+            Some(left) => self.steps_left = left,
+            None => self.is_out_of_steps = true,
+        }
+        !self.is_out_of_steps
+    }
+
+    fn fragment(&self, name: &str) -> Option<&'d Fragment<'d>> {
+        self.fragments.get(name).map(|i| &self.document.fragments[*i])
+    }
+
+    /// The root type of an operation.
+    fn root(&self, kind: OperationKind) -> Option<TypeId> {
+        self.schema.root(kind)
+    }
+
+    /// Names that stand in a list before.
+    fn duplicates(names: impl Iterator<Item = Name<'d>>) -> Vec<Name<'d>> {
+        let mut seen = Seen::default();
+        names.filter(|name| !seen.insert(name.text)).collect()
+    }
+
+    fn finish(self, limits: &Limits) -> Result<(), Invalid> {
+        let text = self.document.text;
+        if self.broken.is_empty() && !self.is_out_of_steps {
+            return Ok(());
+        }
+        if self.broken.is_empty() {
+            let (limit, maximum) = (Limit::ValidationSteps, limits.validation_steps);
+            let position = crate::error::position(text, 0);
+            return Err(Invalid::Limit(LimitExceeded { limit, maximum, position }));
+        }
+        let offsets: Vec<u32> = self.broken.iter().flat_map(|broken| broken.at.iter().copied()).collect();
+        let mut found = positions(text, &offsets).into_iter();
+        let violation = |broken: Broken| Violation {
+            rule: broken.rule,
+            positions: found.by_ref().take(broken.at.len()).collect(),
+            message: broken.message,
+        };
+        Err(Invalid::Rules(self.broken.into_iter().map(violation).collect()))
+    }
+}
+
+/// A set of names, which allocates only if there are many.
+#[derive(Default)]
+struct Seen<'n> {
+    few: Vec<&'n str>,
+    many: HashSet<&'n str>,
+}
+
+impl<'n> Seen<'n> {
+    /// Adds a name; false if it is there.
+    fn insert(&mut self, name: &'n str) -> bool {
+        const FEW: usize = 8;
+        if self.contains(name) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(name);
+        } else {
+            self.many.insert(name);
+        }
+        true
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.few.contains(&name) || self.many.contains(name)
+    }
+}
+
+/// Where directives of an operation stand.
+const fn location(kind: OperationKind) -> Location {
+    match kind {
+        OperationKind::Query => Location::Query,
+        OperationKind::Mutation => Location::Mutation,
+        OperationKind::Subscription => Location::Subscription,
+    }
+}

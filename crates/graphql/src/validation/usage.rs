@@ -1,0 +1,143 @@
+//! Rules about what operations use through fragments: variables, fragments, cycles.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Rule, Scope, Validator, VariableUse};
+use crate::document::{Operation, ValueKind};
+use crate::schema::TypeRef;
+
+impl<'d> Validator<'d> {
+    /// Follows fragments from each operation. `scopes` are those of the operations, then those of the fragments.
+    pub(super) fn usage(&mut self, scopes: &[Scope<'d>]) {
+        let document = self.document;
+        let (operations, fragments) = scopes.split_at(document.operations.len());
+        self.cycles(fragments);
+        let mut used = vec![false; fragments.len()];
+        for (i, scope) in operations.iter().enumerate() {
+            let reached = self.reached(scope, fragments);
+            reached.iter().for_each(|fragment| used[*fragment] = true);
+            self.variables_of(i, std::iter::once(scope).chain(reached.iter().map(|fragment| &fragments[*fragment])));
+        }
+        for fragment in &document.fragments {
+            let name = fragment.name.text;
+            if self.fragments.get(name).is_some_and(|i| !used[*i]) {
+                self.fail(Rule::NoUnusedFragments, &[fragment.at], format_args!("The fragment `{name}` is not used."));
+            }
+        }
+    }
+
+    /// The fragments that a definition spreads, also through others.
+    fn reached(&mut self, scope: &Scope<'d>, fragments: &[Scope<'d>]) -> Vec<usize> {
+        let mut reached = Vec::new();
+        let mut seen = HashSet::new();
+        let mut open = vec![scope];
+        while let Some(scope) = open.pop() {
+            if !self.spend(scope.spreads.len() + scope.variables.len()) {
+                break;
+            }
+            for name in &scope.spreads {
+                if let Some(&i) = self.fragments.get(name.text)
+                    && seen.insert(i)
+                {
+                    reached.push(i);
+                    open.push(&fragments[i]);
+                }
+            }
+        }
+        reached
+    }
+
+    fn variables_of<'s>(&mut self, i: usize, scopes: impl Iterator<Item = &'s Scope<'d>>)
+    where
+        'd: 's,
+    {
+        let operation = &self.document.operations[i];
+        let defined: HashMap<&str, usize> =
+            operation.variables.iter().enumerate().map(|(i, variable)| (variable.name.text, i)).collect();
+        let mut used = HashSet::new();
+        for found in scopes.flat_map(|scope| &scope.variables) {
+            used.insert(found.name);
+            match defined.get(found.name) {
+                Some(variable) => self.allowed(operation, *variable, self.types[i][*variable].as_ref(), found),
+                None => {
+                    let message = format_args!("The variable `${}` is not defined.", found.name);
+                    self.fail(Rule::NoUndefinedVariables, &[found.at, operation.at], message);
+                }
+            }
+        }
+        for variable in operation.variables.iter().filter(|variable| !used.contains(variable.name.text)) {
+            let message = format_args!("The variable `${}` is not used.", variable.name.text);
+            self.fail(Rule::NoUnusedVariables, &[variable.at], message);
+        }
+    }
+
+    /// The variable's type fits the place that it stands in.
+    fn allowed(&mut self, operation: &'d Operation<'d>, i: usize, of: Option<&TypeRef>, found: &VariableUse<'d>) {
+        let (schema, variable) = (self.schema, &operation.variables[i]);
+        let name = found.name;
+        let (Some(of), Some(place)) = (of, found.of) else { return };
+        let has_default = variable.default.as_ref().is_some_and(|default| !matches!(default.kind, ValueKind::Null));
+        let is_defaulted = place.is_non_null() && !of.is_non_null() && (has_default || found.has_default);
+        if !fits(of, if is_defaulted { place.nullable() } else { place }) {
+            let (of, place) = (schema.display(of), schema.display(place));
+            let message = format_args!("The variable `${name}` of type `{of}` does not fit a place of type `{place}`.");
+            self.fail(Rule::VariablesInAllowedPosition, &[variable.at, found.at], message);
+        }
+        if let Some(one_of) = found.one_of.filter(|_| !of.is_non_null()) {
+            let one_of = &schema.get(one_of).name;
+            let message = format_args!(
+                "The variable `${name}` must not be null: it stands in `{one_of}`, of which exactly one field is given."
+            );
+            self.fail(Rule::VariablesInAllowedPosition, &[variable.at, found.at], message);
+        }
+    }
+
+    /// A fragment must not spread itself, however far below. Each spread is followed once.
+    fn cycles(&mut self, fragments: &[Scope<'d>]) {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State {
+            New,
+            Open,
+            Done,
+        }
+        let mut states = vec![State::New; fragments.len()];
+        for start in 0..fragments.len() {
+            if states[start] != State::New {
+                continue;
+            }
+            states[start] = State::Open;
+            let mut path = vec![(start, 0)];
+            while let Some((i, next)) = path.last_mut() {
+                let Some(name) = fragments[*i].spreads.get(*next) else {
+                    states[*i] = State::Done;
+                    path.pop();
+                    continue;
+                };
+                *next += 1;
+                let Some(&to) = self.fragments.get(name.text) else { continue };
+                match states[to] {
+                    State::New => {
+                        states[to] = State::Open;
+                        path.push((to, 0));
+                    }
+                    State::Open => {
+                        let message = format_args!("The fragment `{}` spreads itself.", name.text);
+                        self.fail(Rule::NoFragmentCycles, &[name.at], message);
+                    }
+                    State::Done => {}
+                }
+            }
+        }
+    }
+}
+
+/// Whether every value of one type is a value of the other.
+fn fits(of: &TypeRef, place: &TypeRef) -> bool {
+    match (of, place) {
+        (TypeRef::NonNull(of), TypeRef::NonNull(place)) | (TypeRef::List(of), TypeRef::List(place)) => fits(of, place),
+        (_, TypeRef::NonNull(_)) => false,
+        (TypeRef::NonNull(of), place) => fits(of, place),
+        (TypeRef::Named(of), TypeRef::Named(place)) => of == place,
+        _ => false,
+    }
+}

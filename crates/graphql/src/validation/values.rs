@@ -1,0 +1,183 @@
+//! Rules about literals: each fits the type of its place.
+
+use super::{Rule, Seen, Validator, VariableUse};
+use crate::document::{Argument, Value, ValueKind};
+use crate::input::check_literal;
+use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
+
+/// The place that a value stands in.
+#[derive(Clone, Copy)]
+struct Place<'d> {
+    of: Option<&'d TypeRef>,
+    has_default: bool,
+    one_of: Option<TypeId>,
+}
+
+impl<'d> Place<'d> {
+    const UNKNOWN: Self = Self { of: None, has_default: false, one_of: None };
+
+    const fn item(of: Option<&'d TypeRef>) -> Self {
+        Self { of, ..Self::UNKNOWN }
+    }
+}
+
+impl<'d> Validator<'d> {
+    /// Judges the value of an argument or an input field.
+    pub(super) fn input(&mut self, value: &'d Value<'d>, input: Option<&'d InputValue>, one_of: Option<TypeId>) {
+        let has_default = input.is_some_and(|input| input.default.is_some());
+        self.value(value, Place { of: input.map(|input| &input.of), has_default, one_of });
+    }
+
+    /// Judges the default of a variable, in which no variable stands.
+    pub(super) fn default_value(&mut self, value: &'d Value<'d>, of: Option<&'d TypeRef>) {
+        self.value(value, Place::item(of));
+    }
+
+    fn value(&mut self, value: &'d Value<'d>, place: Place<'d>) {
+        let schema = self.schema;
+        let plain = place.of.map(TypeRef::nullable);
+        match (&value.kind, plain) {
+            (ValueKind::Variable(name), _) => {
+                let Place { of, has_default, one_of } = place;
+                self.scope.variables.push(VariableUse { name, at: value.at, of, has_default, one_of });
+            }
+            (ValueKind::Null, _) => {
+                if let Some(of) = place.of.filter(|of| of.is_non_null()) {
+                    self.wrong(
+                        value.at,
+                        format_args!("Expected a value of type `{}`, found null.", schema.display(of)),
+                    );
+                }
+            }
+            (ValueKind::List(values), Some(TypeRef::List(of))) => {
+                values.iter().for_each(|value| self.value(value, Place::item(Some(of))));
+            }
+            (_, Some(TypeRef::List(of))) => self.value(value, Place::item(Some(of))),
+            (_, Some(TypeRef::Named(id))) => self.named(value, *id),
+            _ => self.untyped(value),
+        }
+    }
+
+    fn wrong(&mut self, at: u32, message: std::fmt::Arguments<'_>) {
+        self.fail(Rule::ValuesOfCorrectType, &[at], message);
+    }
+
+    fn expected(&mut self, at: u32, id: TypeId, found: &str) {
+        let name = &self.schema.get(id).name;
+        self.wrong(at, format_args!("Expected a value of type `{name}`, found {found}."));
+    }
+
+    /// What stands where no type is known: variables are noted, and no field is given twice.
+    fn untyped(&mut self, value: &'d Value<'d>) {
+        match &value.kind {
+            ValueKind::List(values) => values.iter().for_each(|value| self.value(value, Place::UNKNOWN)),
+            ValueKind::Object(fields) => {
+                self.object_fields(fields, None, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn named(&mut self, value: &'d Value<'d>, id: TypeId) {
+        let schema = self.schema;
+        match &schema.get(id).kind {
+            TypeKind::Input { fields: known, is_one_of } => match &value.kind {
+                ValueKind::Object(fields) => self.object(value.at, fields, known, id, *is_one_of),
+                _ => {
+                    self.expected(value.at, id, describe(value));
+                    self.untyped(value);
+                }
+            },
+            TypeKind::Enum(values) => {
+                if !matches!(value.kind, ValueKind::Enum(name) if values.iter().any(|value| value == name)) {
+                    self.expected(value.at, id, describe(value));
+                }
+                self.untyped(value);
+            }
+            TypeKind::Scalar(Scalar::Custom(check)) => {
+                self.untyped(value);
+                if let Err(message) = check_literal(*check, value) {
+                    let name = &schema.get(id).name;
+                    self.wrong(value.at, format_args!("A value of type `{name}` {message}."));
+                }
+            }
+            TypeKind::Scalar(scalar) => {
+                if !fits(*scalar, value) {
+                    self.expected(value.at, id, describe(value));
+                }
+                self.untyped(value);
+            }
+            TypeKind::Object { .. } | TypeKind::Interface { .. } | TypeKind::Union(_) => self.untyped(value),
+        }
+    }
+
+    fn object(
+        &mut self,
+        at: u32,
+        fields: &'d [Argument<'d>],
+        known: &'d Table<InputValue>,
+        id: TypeId,
+        is_one_of: bool,
+    ) {
+        let schema: &'d Schema = self.schema;
+        let seen = self.object_fields(fields, Some((known, id)), is_one_of.then_some(id));
+        let name = &schema.get(id).name;
+        for input in known.iter().filter(|input| input.is_required() && !seen.contains(&input.name)) {
+            self.wrong(at, format_args!("`{name}` needs the field `{}`.", input.name));
+        }
+        let is_one = matches!(fields, [field] if !matches!(field.value.kind, ValueKind::Null));
+        if is_one_of && !is_one {
+            self.wrong(at, format_args!("`{name}` must have exactly one field, not null."));
+        }
+    }
+
+    /// Judges the fields of an object, and returns their names.
+    fn object_fields(
+        &mut self,
+        fields: &'d [Argument<'d>],
+        known: Option<(&'d Table<InputValue>, TypeId)>,
+        one_of: Option<TypeId>,
+    ) -> Seen<'d> {
+        let schema = self.schema;
+        let mut seen = Seen::default();
+        for field in fields {
+            let name = field.name;
+            if !seen.insert(name.text) {
+                let message = format_args!("The field `{}` is given twice.", name.text);
+                self.fail(Rule::UniqueInputFieldNames, &[name.at], message);
+            }
+            let input = known.and_then(|(known, _)| known.get(name.text));
+            if let (Some((_, id)), None) = (known, input) {
+                self.wrong(name.at, format_args!("`{}` has no field `{}`.", schema.get(id).name, name.text));
+            }
+            self.input(&field.value, input, one_of);
+        }
+        seen
+    }
+}
+
+fn fits(scalar: Scalar, value: &Value<'_>) -> bool {
+    match (scalar, &value.kind) {
+        (Scalar::Int, ValueKind::Int(text)) => text.parse::<i32>().is_ok(),
+        (Scalar::Float, ValueKind::Int(text) | ValueKind::Float(text)) => text.parse().is_ok_and(f64::is_finite),
+        (Scalar::String | Scalar::Id, ValueKind::String(_))
+        | (Scalar::Boolean, ValueKind::Boolean(_))
+        | (Scalar::Id, ValueKind::Int(_))
+        | (Scalar::Custom(_), _) => true,
+        _ => false,
+    }
+}
+
+const fn describe(value: &Value<'_>) -> &'static str {
+    match &value.kind {
+        ValueKind::Variable(_) => "a variable",
+        ValueKind::Int(_) => "a whole number",
+        ValueKind::Float(_) => "a number",
+        ValueKind::String(_) => "a string",
+        ValueKind::Boolean(_) => "a Boolean",
+        ValueKind::Null => "null",
+        ValueKind::Enum(_) => "a name",
+        ValueKind::List(_) => "a list",
+        ValueKind::Object(_) => "an object",
+    }
+}

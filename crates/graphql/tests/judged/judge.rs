@@ -1,0 +1,37 @@
+//! Runs `tests/documents/judge.mjs`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use graphql::Schema;
+
+/// What the judge says about a case.
+pub type Verdict = serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A schema by its path in the project.
+pub fn schema(path: &str) -> Schema {
+    let text = std::fs::read_to_string(root().join(path)).unwrap();
+    Schema::from_sdl(&text).unwrap()
+}
+
+/// The verdicts of the judge, which is given the arguments and the standard input.
+pub fn ask(arguments: &[&str], input: &str) -> Vec<Verdict> {
+    let folder = root().join("tests/documents");
+    assert!(
+        folder.join("node_modules/graphql").is_dir(),
+        "graphql-js is missing: run scripts/test, or `npm ci` in tests/documents"
+    );
+    let mut command = Command::new("node");
+    command.arg("judge.mjs").args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut node = command.spawn().expect("Node.js is missing: run scripts/test, or install `node`");
+    node.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = node.wait_with_output().unwrap();
+    assert!(output.status.success(), "judge.mjs {arguments:?}: {}", output.status);
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
