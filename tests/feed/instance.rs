@@ -158,9 +158,16 @@ impl Listener {
         texts
     }
 
-    /// Whether nothing comes for a while in which it would have.
+    /// Whether no event comes for a while in which it would have. One that is told that it was too slow comes back, and
+    /// may have missed nothing.
     pub async fn is_silent(&mut self) -> bool {
-        timeout(Duration::from_millis(300), self.payloads.next()).await.is_err()
+        loop {
+            match timeout(Duration::from_millis(300), self.payloads.next()).await {
+                Err(_) => return true,
+                Ok(Some(Err(End::Lagged))) => self.resume(),
+                Ok(_) => return false,
+            }
+        }
     }
 
     /// The codes of the errors that it ends with.
