@@ -4,7 +4,7 @@
 //! catch hangs and leaks: they are at least five times what was measured. `KINOTEKA_LONG=1` runs the attacks
 //! larger, as `scripts/test --long` does.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
 
 #[macro_use]
 #[path = "../support/mod.rs"]
