@@ -3,6 +3,7 @@
 use std::backtrace::BacktraceStatus;
 use std::future::{Future, pending};
 use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -68,6 +69,8 @@ pub struct RequestContext {
     pub id: String,
     /// The GraphQL operation's name, once it is known.
     pub operation: OnceLock<String>,
+    /// The client's address, once it is known.
+    pub client: OnceLock<IpAddr>,
     /// The trace that the client has the request belong to.
     trace: Option<String>,
     /// Method and path.
@@ -127,6 +130,7 @@ impl RequestContext {
         Arc::new(Self {
             id,
             operation: OnceLock::new(),
+            client: OnceLock::new(),
             trace,
             target,
             started: Instant::now(),
@@ -168,6 +172,12 @@ pub fn current_request() -> Option<Arc<RequestContext>> {
 /// The id of the current request, if any.
 pub fn request_id() -> Option<String> {
     REQUEST.try_with(|request| request.id.clone()).ok()
+}
+
+/// The address of the client that is worked for; nobody's if that is the server itself.
+pub fn client() -> IpAddr {
+    let known = REQUEST.try_with(|request| request.client.get().copied());
+    known.ok().flatten().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Counts one SQL statement for the current request.

@@ -108,7 +108,7 @@ impl Db {
         };
         Ok(Self {
             write,
-            read: ReadPool::new(read),
+            read: ReadPool::new(read, pool.connections_max),
             writes: Writes::default(),
             commits,
             shared,
@@ -146,7 +146,7 @@ impl Db {
     pub fn fresh(&self) -> Self {
         match self.write.get_database_backend() {
             DbBackend::Sqlite => self.clone(),
-            _ => Self { read: ReadPool::new(self.write.clone()), ..self.clone() },
+            _ => Self { read: self.read.with(self.write.clone()), ..self.clone() },
         }
     }
 

@@ -11,17 +11,37 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::error::is_stale;
+use crate::quota::{Names, Quota};
+use crate::telemetry;
 
-/// Connections for reads. A read whose prepared statement is older than a change of the schema is run again.
+/// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
+/// older than a change of the schema is run again.
 #[derive(Clone, Debug)]
 pub struct ReadPool {
     pool: DatabaseConnection,
+    turns: Arc<Quota>,
     reach: Arc<Reach>,
 }
 
+/// Nobody is refused by this quota: reads wait for their turn within their request's time.
+const TURNS: Names = Names {
+    limit: "database-connections",
+    limit_per_client: "database-connections",
+    held: "reads run",
+    retry_after_s: "1",
+};
+
 impl ReadPool {
-    pub(super) fn new(pool: DatabaseConnection) -> Self {
-        Self { pool, reach: Arc::default() }
+    /// A pool that has so many connections.
+    pub(super) fn new(pool: DatabaseConnection, connections_max: u32) -> Self {
+        let of_one_client = connections_max.saturating_sub((connections_max / 4).max(1)).max(1);
+        let turns = Quota::new(TURNS, connections_max.into(), of_one_client.into());
+        Self { pool, turns, reach: Arc::default() }
+    }
+
+    /// The same turns with other connections.
+    pub(super) fn with(&self, pool: DatabaseConnection) -> Self {
+        Self { pool, ..self.clone() }
     }
 
     /// The pool itself.
@@ -38,6 +58,7 @@ impl ReadPool {
     where
         F: Future<Output = Result<T, DbErr>>,
     {
+        let _turn = self.turns.wait(telemetry::client()).await;
         let again = (self.get_database_backend() == DbBackend::Postgres).then(|| statement.clone());
         let mut outcome = ask(statement).await;
         if let (Err(error), Some(statement)) = (&outcome, again)
@@ -65,6 +86,7 @@ impl ConnectionTrait for ReadPool {
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let _turn = self.turns.wait(telemetry::client()).await;
         self.pool.execute_unprepared(sql).await
     }
 

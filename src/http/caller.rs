@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::refusal::Refusal;
 use crate::error::ApiError;
+use crate::telemetry;
 use crate::viewer::{Authenticate, Caller, Viewer};
 
 /// Who is at the other end of a connection: in the extensions of its requests.
@@ -51,6 +52,10 @@ impl Callers {
         extensions: &Extensions,
     ) -> Result<(Caller, Option<String>), Refusal> {
         let mut caller = Caller::anonymous(self.address(headers, extensions));
+        if let Some(request) = telemetry::current_request() {
+            // A request has one client.
+            let _ = request.client.set(caller.address);
+        }
         caller.agent = text(headers, USER_AGENT).map(|agent| agent.chars().take(AGENT_LENGTH_MAX).collect());
         caller.idempotency_key = headers.get(IDEMPOTENCY_KEY).map(|key| check_key(key.as_bytes())).transpose()?;
         Ok((caller, headers.get(AUTHORIZATION).map(|value| read_bearer(value.as_bytes())).transpose()?))

@@ -96,6 +96,30 @@ async fn requests_leave_places_and_connections_to_the_database(backend: Backend)
     assert!(felt.longest < Duration::from_secs(10), "{:?}", felt.longest);
 }
 
+/// Slow reads of one client do not have all connections of the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_reads_leave_connections_to_others() {
+    let (database, server) = serve(Backend::Postgres, &[]).await;
+    let db = database.connect().await;
+    let slow = "ALTER TABLE cinema_online RENAME TO cinemas;
+        CREATE VIEW cinema_online AS SELECT cinemas.* FROM cinemas, pg_sleep(1)";
+    db.execute_unprepared(slow).await.unwrap();
+    let mut attack = JoinSet::new();
+    for _ in 0..100 {
+        let (client, url) = (stranger::client(), server.url.clone());
+        let query = json!({ "query": "{ cinemas(first: 1) { nodes { title } } }" });
+        attack.spawn(async move { client.post(&url).json(&query).send().await.unwrap().status().as_u16() });
+    }
+    sleep(Duration::from_millis(500)).await;
+    let honest = Honest::queries(server.url.clone(), MOVIE);
+    sleep(Duration::from_secs(3)).await;
+    let felt = honest.stop().await;
+    attack.abort_all();
+    println!("{} of {} refused, {:?}", felt.failed.len(), felt.asked, felt.longest);
+    assert!(felt.asked > 1 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(felt.longest < Duration::from_millis(1_500), "{:?}", felt.longest);
+}
+
 async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
     let (database, server) = serve(backend, &[]).await;
     let mut sockets = Vec::new();
