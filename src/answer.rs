@@ -211,6 +211,8 @@ impl Budget {
     /// Runs a query, and drops it when the budget is used up.
     pub async fn run(&self, query: impl Future<Output = Response>) -> Response {
         self.stops.store(true, Ordering::Relaxed);
+        // What comes behind it in a batch may be a mutation.
+        let _running = Running(&self.stops);
         let mut query = pin!(query);
         std::future::poll_fn(|cx| match query.as_mut().poll(cx) {
             // The transport sees what is spent, and says so.
@@ -218,6 +220,15 @@ impl Budget {
             outcome => outcome,
         })
         .await
+    }
+}
+
+/// A query runs as long as this lives.
+struct Running<'a>(&'a AtomicBool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
