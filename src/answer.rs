@@ -149,7 +149,11 @@ impl Budget {
     }
 
     fn check(&self) -> Result<(), Spent> {
-        self.spent().map_or(Ok(()), Err)
+        self.spent().filter(|spent| self.stops() || matches!(spent, Spent::Large(_))).map_or(Ok(()), Err)
+    }
+
+    fn stops(&self) -> bool {
+        self.stops.load(Ordering::Relaxed)
     }
 
     fn add(&self, bytes: u64, memory: u64) -> Result<(), Spent> {
@@ -179,7 +183,12 @@ impl Budget {
             Some(share) => share.grow(more),
             None => quota.take(*address, more).map(|taken| *share = Some(taken)),
         };
-        grown.map_err(|exhausted| self.spend(Spent::Exhausted(exhausted)))?;
+        // A mutation is done: that others hold too much, or its client does, is no reason to say less of it.
+        if let Err(exhausted) = grown
+            && self.stops()
+        {
+            return Err(self.spend(Spent::Exhausted(exhausted)));
+        }
         self.covered.store(covered + more, Ordering::Relaxed);
         Ok(())
     }
@@ -202,7 +211,7 @@ impl Budget {
 
     /// What becomes of a field that cannot be made: its error, or nothing more if the request stops.
     pub async fn refuse(&self, spent: Spent) -> ApiError {
-        if self.stops.load(Ordering::Relaxed) {
+        if self.stops() {
             std::future::pending::<()>().await;
         }
         spent.into()
@@ -280,6 +289,10 @@ mod tests {
         let share = budget.keep(300_000).unwrap();
         assert_eq!(quota.taken(), 300_000);
         let other = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
+        other.count_value(&Value::from("x".repeat(600_000))).unwrap();
+        assert_eq!(quota.taken(), 300_000, "what is no query goes on without");
+        let other = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
+        other.stops.store(true, Ordering::Relaxed);
         let spent = other.count_value(&Value::from("x".repeat(600_000))).unwrap_err();
         assert!(matches!(spent, Spent::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");
         drop((share, other));

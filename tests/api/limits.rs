@@ -235,6 +235,21 @@ async fn a_batch_with_a_mutation_whose_answer_is_too_large_goes_on() {
     assert_eq!((code(&answer[1]), &answer[1]["data"]["addComment"]["comment"]), ("TOO_COMPLEX", &json!(null)));
 }
 
+/// What others hold, or the client itself, costs nothing of the answer of a mutation that is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_is_answered_whatever_is_unsent() {
+    for limit in ["limit-unsent-bytes-per-client", "limit-unsent-bytes"] {
+        let app = limited(limit, 100_000).await;
+        let member = app.sign_in("anna", "member").await;
+        let texts: String = (0..30).map(|i| format!("a{i}: text ")).collect();
+        let text = "щ".repeat(3_000);
+        let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": text });
+        let answer = member.send("addComment", input, &format!("comment {{ {texts} }}")).await;
+        assert_eq!(answer.0.get("errors"), None, "{limit}");
+        assert_eq!(answer.0["data"]["it"]["comment"]["a29"], json!(text));
+    }
+}
+
 /// An answer that waits counts for its client and for all.
 #[tokio::test(flavor = "multi_thread")]
 async fn unsent_answers_are_bounded() {
