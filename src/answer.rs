@@ -14,7 +14,8 @@ use std::task::Poll;
 use async_graphql::{Response, ServerError, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
+use crate::metrics;
 use crate::quota::{Exhausted, Quota, Share};
 
 /// Wide texts that are read for one request at a time, in turns: some thousand short ones, or some hundred of the longest.
@@ -166,7 +167,10 @@ impl Budget {
     }
 
     fn spend(&self, spent: Spent) -> Spent {
-        let spent = *lock(&self.spent).get_or_insert(spent);
+        let spent = *lock(&self.spent).get_or_insert_with(|| {
+            metrics::count_limit(spent.limit());
+            spent
+        });
         self.is_spent.store(true, Ordering::Relaxed);
         spent
     }
@@ -229,6 +233,16 @@ impl Budget {
             outcome => outcome,
         })
         .await
+    }
+}
+
+impl Spent {
+    /// The flag of the limit that was met.
+    fn limit(&self) -> &'static str {
+        match self {
+            Self::Large(_) => LIMIT_ANSWER_BYTES,
+            Self::Exhausted(exhausted) => exhausted.limit(),
+        }
     }
 }
 

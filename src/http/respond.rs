@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::accept::Answer;
 use super::refusal::Refusal;
 use crate::answer::{Budget, Spent};
-use crate::error::ApiError;
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
 use crate::metrics;
 use crate::quota::Share;
 
@@ -218,7 +218,10 @@ fn write_within(body: &impl Serialize, max: u64, expected: u64) -> Result<Vec<u8
     let mut bounded = Bounded { bytes: Vec::with_capacity(expected), max };
     match serde_json::to_writer(&mut bounded, body) {
         Ok(()) => Ok(bounded.bytes),
-        Err(error) if error.is_io() => Err(Spent::Large(max)),
+        Err(error) if error.is_io() => {
+            metrics::count_limit(LIMIT_ANSWER_BYTES);
+            Err(Spent::Large(max))
+        }
         Err(error) => Ok(unwritable(&error)),
     }
 }
