@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 
 use crate::honest::Honest;
 use crate::process::Server;
+use crate::stranger;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
@@ -282,4 +283,18 @@ async fn unread_event_streams_hold_little() {
     eprintln!("unread streams: {most} MiB, before {} MiB", before.memory_mib);
     assert!(most - before.memory_mib < 400, "{most} MiB");
     drop(unread);
+}
+
+/// Before: it closed the socket, with all that ran on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_stays_open_when_there_is_no_room_for_an_answer() {
+    let database = library(5, "Кино и мы. ", 50_000).await;
+    let server = Server::start(&["--database-url", &database.url, "--limit-unsent-bytes", "100000"]);
+    let mut socket = stranger::Socket::open_honest(&server.url).await;
+    socket.subscribe(1, &texts(5, 1)).await;
+    let heard = socket.hear().await.expect("it stays open");
+    assert_eq!((&heard["type"], &heard["id"]), (&json!("error"), &json!("1")), "{heard}");
+    assert_eq!(heard["payload"][0]["extensions"]["code"], "UNAVAILABLE", "{heard}");
+    socket.subscribe(2, "{ __typename }").await;
+    assert_eq!(socket.hear().await.unwrap()["payload"]["data"]["__typename"], "Query");
 }
