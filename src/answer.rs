@@ -40,7 +40,8 @@ const ERROR_BYTES: u64 = 200;
 #[derive(Debug)]
 pub struct Budget {
     max: u64,
-    unsent: Option<(Arc<Quota>, IpAddr)>,
+    /// The memory for answers, and the client that has a share of it while this one is made.
+    unsent: Option<(Arc<Quota>, Option<IpAddr>)>,
     /// Bytes of JSON so far, at least.
     made: AtomicU64,
     /// Memory so far.
@@ -67,24 +68,27 @@ pub enum Spent {
 impl Budget {
     /// A budget of `max` bytes for the client at `address`.
     pub fn new(max: u64, unsent: Arc<Quota>, address: IpAddr) -> Arc<Self> {
-        Arc::new(Self::of(max, Some((unsent, address))))
+        Arc::new(Self::of(max, Some((unsent, Some(address)))))
     }
 
-    /// The same for another client.
+    /// The same for results of a subscription. They take no share while they are made, since few are at a time, but
+    /// are no larger than what one client may hold: each can be delivered.
     #[must_use]
-    pub fn for_client(&self, address: IpAddr) -> Arc<Self> {
-        Arc::new(Self::of(self.max, self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), address))))
+    pub fn for_results(&self) -> Arc<Self> {
+        let unsent = self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), None));
+        let max = unsent.as_ref().map_or(u64::MAX, |(quota, _)| quota.max_per_client().min(quota.max()));
+        Arc::new(Self::of(self.max.min(max), unsent))
     }
 
-    /// Takes memory for what was made before and is kept.
+    /// Takes memory for what was made and is kept, for the client at `address`.
     ///
     /// # Errors
     /// There is no more.
-    pub fn take(&self, amount: u64) -> Result<Option<Share>, Exhausted> {
-        self.unsent.as_ref().map(|(quota, address)| quota.take(*address, amount)).transpose()
+    pub fn take(&self, address: IpAddr, amount: u64) -> Result<Option<Share>, Exhausted> {
+        self.unsent.as_ref().map(|(quota, _)| quota.take(address, amount)).transpose()
     }
 
-    fn of(max: u64, unsent: Option<(Arc<Quota>, IpAddr)>) -> Self {
+    fn of(max: u64, unsent: Option<(Arc<Quota>, Option<IpAddr>)>) -> Self {
         Self {
             max,
             unsent,
@@ -176,7 +180,7 @@ impl Budget {
     }
 
     fn cover(&self, memory: u64) -> Result<(), Spent> {
-        let Some((quota, address)) = &self.unsent else { return Ok(()) };
+        let Some((quota, Some(address))) = &self.unsent else { return Ok(()) };
         let mut share = lock(&self.share);
         let covered = self.covered.load(Ordering::Relaxed);
         if memory <= covered {

@@ -84,17 +84,22 @@ impl Written {
     }
 }
 
-/// Bytes with their share, which is given back with the last of them.
 fn keep(json: Vec<u8>, budget: &Budget) -> Bytes {
-    struct Kept(Vec<u8>, #[expect(dead_code, reason = "it is held")] Share);
-    impl AsRef<[u8]> for Kept {
+    let share = budget.keep(json.len());
+    hold(json.into(), share)
+}
+
+/// Bytes with their share, which is given back with the last of them.
+pub(super) fn hold(json: Bytes, share: Option<Share>) -> Bytes {
+    struct Held(Bytes, #[expect(dead_code, reason = "it is held")] Share);
+    impl AsRef<[u8]> for Held {
         fn as_ref(&self) -> &[u8] {
             &self.0
         }
     }
-    match budget.keep(json.len()) {
-        Some(share) => Bytes::from_owner(Kept(json, share)),
-        None => json.into(),
+    match share {
+        Some(share) => Bytes::from_owner(Held(json, share)),
+        None => json,
     }
 }
 
@@ -166,19 +171,24 @@ impl BatchWriter {
     }
 }
 
-/// An outcome as an object on one line; none if nothing was executed.
+/// A subscription's outcome as an object on one line. One that is larger than its budget has null as its data, and
+/// says so.
 ///
 /// # Errors
-/// It is larger than its budget.
-pub(super) fn payload(outcome: &Outcome, budget: Option<&Budget>) -> Result<Option<Bytes>, Spent> {
-    if !was_executed(outcome) {
-        return Ok(None);
+/// Nothing was executed, for these reasons.
+pub(super) fn payload(outcome: Outcome, budget: Option<&Budget>) -> Result<Bytes, Vec<ServerError>> {
+    if !was_executed(&outcome) {
+        return Err(outcome.errors);
     }
-    let entry = Entry::of(outcome);
-    Ok(Some(match budget {
-        Some(budget) => keep(write_within(&entry, budget.max(), budget.made())?, budget),
-        None => serialise(&entry).into(),
-    }))
+    let Some(budget) = budget else { return Ok(serialise(&Entry::of(&outcome)).into()) };
+    let written = write_within(&Entry::of(&outcome), budget.max(), budget.made());
+    let json = written.unwrap_or_else(|spent| {
+        let mut left = leave_out(outcome, spent);
+        // Its root field is not nullable.
+        left.data = Value::Null;
+        serialise(&Entry::of(&left))
+    });
+    Ok(json.into())
 }
 
 /// The answer to a request that was not executed.
