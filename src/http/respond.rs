@@ -243,11 +243,17 @@ struct Bounded {
 
 impl Write for Bounded {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.write_all(piece).map(|()| piece.len())
+    }
+
+    /// Without the loop around `write`.
+    #[inline]
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
         if (self.bytes.len() + piece.len()) as u64 > self.max {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.bytes.extend_from_slice(piece);
-        Ok(piece.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -267,37 +273,43 @@ fn write(json: Bytes, status: StatusCode, answer: Answer) -> Response {
 
 /// Bytes that are given on piece by piece, as the client takes them.
 #[derive(Default)]
-pub(super) struct Pieces(VecDeque<Bytes>);
+pub(super) struct Pieces {
+    first: Bytes,
+    /// Most answers have none.
+    rest: VecDeque<Bytes>,
+}
 
 /// Bytes that are given on at once.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
 impl From<Bytes> for Pieces {
     fn from(bytes: Bytes) -> Self {
-        Self(VecDeque::from([bytes]))
+        Self { first: bytes, rest: VecDeque::new() }
     }
 }
 
 impl Pieces {
     /// Puts bytes behind those that are there.
     pub(super) fn push(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.0.push_back(bytes);
+        if self.first.is_empty() {
+            self.first = bytes;
+        } else if !bytes.is_empty() {
+            self.rest.push_back(bytes);
         }
     }
 
     /// Takes the next piece.
     pub(super) fn take(&mut self) -> Option<Bytes> {
-        let first = self.0.front_mut()?;
-        if first.len() > PIECE_BYTES {
-            return Some(first.split_to(PIECE_BYTES));
+        if self.first.len() > PIECE_BYTES {
+            return Some(self.first.split_to(PIECE_BYTES));
         }
-        self.0.pop_front()
+        let next = self.rest.pop_front().unwrap_or_default();
+        Some(std::mem::replace(&mut self.first, next)).filter(|piece| !piece.is_empty())
     }
 
     /// Bytes that are left.
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
@@ -310,7 +322,7 @@ impl hyper::body::Body for Pieces {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
