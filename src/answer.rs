@@ -14,7 +14,8 @@ use std::task::Poll;
 use async_graphql::{Response, ServerError, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
+use crate::metrics;
 use crate::quota::{Exhausted, Quota, Share};
 
 /// Wide texts that are read for one request at a time, in turns: some thousand short ones, or some hundred of the longest.
@@ -39,7 +40,8 @@ const ERROR_BYTES: u64 = 200;
 #[derive(Debug)]
 pub struct Budget {
     max: u64,
-    unsent: Option<(Arc<Quota>, IpAddr)>,
+    /// The memory for answers, and the client that has a share of it while this one is made.
+    unsent: Option<(Arc<Quota>, Option<IpAddr>)>,
     /// Bytes of JSON so far, at least.
     made: AtomicU64,
     /// Memory so far.
@@ -66,24 +68,27 @@ pub enum Spent {
 impl Budget {
     /// A budget of `max` bytes for the client at `address`.
     pub fn new(max: u64, unsent: Arc<Quota>, address: IpAddr) -> Arc<Self> {
-        Arc::new(Self::of(max, Some((unsent, address))))
+        Arc::new(Self::of(max, Some((unsent, Some(address)))))
     }
 
-    /// The same for another client.
+    /// The same for results of a subscription. They take no share while they are made, since few are at a time, but
+    /// are no larger than what one client may hold: each can be delivered.
     #[must_use]
-    pub fn for_client(&self, address: IpAddr) -> Arc<Self> {
-        Arc::new(Self::of(self.max, self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), address))))
+    pub fn for_results(&self) -> Arc<Self> {
+        let unsent = self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), None));
+        let max = unsent.as_ref().map_or(u64::MAX, |(quota, _)| quota.max_per_client().min(quota.max()));
+        Arc::new(Self::of(self.max.min(max), unsent))
     }
 
-    /// Takes memory for what was made before and is kept.
+    /// Takes memory for what was made and is kept, for the client at `address`.
     ///
     /// # Errors
     /// There is no more.
-    pub fn take(&self, amount: u64) -> Result<Option<Share>, Exhausted> {
-        self.unsent.as_ref().map(|(quota, address)| quota.take(*address, amount)).transpose()
+    pub fn take(&self, address: IpAddr, amount: u64) -> Result<Option<Share>, Exhausted> {
+        self.unsent.as_ref().map(|(quota, _)| quota.take(address, amount)).transpose()
     }
 
-    fn of(max: u64, unsent: Option<(Arc<Quota>, IpAddr)>) -> Self {
+    fn of(max: u64, unsent: Option<(Arc<Quota>, Option<IpAddr>)>) -> Self {
         Self {
             max,
             unsent,
@@ -149,7 +154,11 @@ impl Budget {
     }
 
     fn check(&self) -> Result<(), Spent> {
-        self.spent().map_or(Ok(()), Err)
+        self.spent().filter(|spent| self.stops() || matches!(spent, Spent::Large(_))).map_or(Ok(()), Err)
+    }
+
+    fn stops(&self) -> bool {
+        self.stops.load(Ordering::Relaxed)
     }
 
     fn add(&self, bytes: u64, memory: u64) -> Result<(), Spent> {
@@ -162,13 +171,16 @@ impl Budget {
     }
 
     fn spend(&self, spent: Spent) -> Spent {
-        let spent = *lock(&self.spent).get_or_insert(spent);
+        let spent = *lock(&self.spent).get_or_insert_with(|| {
+            metrics::count_limit(spent.limit());
+            spent
+        });
         self.is_spent.store(true, Ordering::Relaxed);
         spent
     }
 
     fn cover(&self, memory: u64) -> Result<(), Spent> {
-        let Some((quota, address)) = &self.unsent else { return Ok(()) };
+        let Some((quota, Some(address))) = &self.unsent else { return Ok(()) };
         let mut share = lock(&self.share);
         let covered = self.covered.load(Ordering::Relaxed);
         if memory <= covered {
@@ -179,7 +191,12 @@ impl Budget {
             Some(share) => share.grow(more),
             None => quota.take(*address, more).map(|taken| *share = Some(taken)),
         };
-        grown.map_err(|exhausted| self.spend(Spent::Exhausted(exhausted)))?;
+        // A mutation is done: that others hold too much, or its client does, is no reason to say less of it.
+        if let Err(exhausted) = grown
+            && self.stops()
+        {
+            return Err(self.spend(Spent::Exhausted(exhausted)));
+        }
         self.covered.store(covered + more, Ordering::Relaxed);
         Ok(())
     }
@@ -202,7 +219,7 @@ impl Budget {
 
     /// What becomes of a field that cannot be made: its error, or nothing more if the request stops.
     pub async fn refuse(&self, spent: Spent) -> ApiError {
-        if self.stops.load(Ordering::Relaxed) {
+        if self.stops() {
             std::future::pending::<()>().await;
         }
         spent.into()
@@ -211,6 +228,8 @@ impl Budget {
     /// Runs a query, and drops it when the budget is used up.
     pub async fn run(&self, query: impl Future<Output = Response>) -> Response {
         self.stops.store(true, Ordering::Relaxed);
+        // What comes behind it in a batch may be a mutation.
+        let _running = Running(&self.stops);
         let mut query = pin!(query);
         std::future::poll_fn(|cx| match query.as_mut().poll(cx) {
             // The transport sees what is spent, and says so.
@@ -218,6 +237,25 @@ impl Budget {
             outcome => outcome,
         })
         .await
+    }
+}
+
+impl Spent {
+    /// The flag of the limit that was met.
+    fn limit(&self) -> &'static str {
+        match self {
+            Self::Large(_) => LIMIT_ANSWER_BYTES,
+            Self::Exhausted(exhausted) => exhausted.limit(),
+        }
+    }
+}
+
+/// A query runs as long as this lives.
+struct Running<'a>(&'a AtomicBool);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -269,6 +307,10 @@ mod tests {
         let share = budget.keep(300_000).unwrap();
         assert_eq!(quota.taken(), 300_000);
         let other = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
+        other.count_value(&Value::from("x".repeat(600_000))).unwrap();
+        assert_eq!(quota.taken(), 300_000, "what is no query goes on without");
+        let other = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
+        other.stops.store(true, Ordering::Relaxed);
         let spent = other.count_value(&Value::from("x".repeat(600_000))).unwrap_err();
         assert!(matches!(spent, Spent::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");
         drop((share, other));

@@ -135,6 +135,11 @@ impl Quota {
         self.max
     }
 
+    /// How much there is for one client.
+    pub fn max_per_client(&self) -> u64 {
+        self.max_per_client
+    }
+
     /// How much is taken by all clients together.
     pub fn taken(&self) -> u64 {
         self.lock().all

@@ -91,8 +91,7 @@ impl Document {
             request.data.insert(Arc::clone(written));
         }
         if let Some(budget) = &self.budget {
-            // Results are nobody's in particular: all that listen share them.
-            request.data.insert(budget.for_client(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+            request.data.insert(budget.for_results());
         }
         if let Some(caller) = &self.caller {
             request.data.insert(caller.clone());

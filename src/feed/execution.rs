@@ -14,10 +14,11 @@ use super::document::take;
 use super::event::{Event, Stop, Topic};
 use super::follower::Follower;
 use super::hub::Hub;
-use crate::answer::Budget;
+use crate::answer::{Budget, UNSHARED};
 use crate::error::{ApiError, ApiResult};
 use crate::http::{End, Payload};
-use crate::quota::{Names, Quota};
+use crate::metrics;
+use crate::quota::{Exhausted, Names, Quota, Share};
 
 /// An event, and the cursor by which a listener goes on behind it.
 #[derive(Clone, Debug)]
@@ -141,12 +142,12 @@ impl Execution {
     }
 
     /// What its results may take.
-    pub(super) fn budget(&self) -> Option<&Budget> {
-        self.budget.as_deref()
+    pub(super) fn budget(&self) -> Option<Arc<Budget>> {
+        self.budget.clone()
     }
 
     /// The result for an event, which is executed when it is the turn of `client`. While the database is away it is
-    /// waited for: a listener that got an error instead of a comment would have lost it.
+    /// waited for: a listener that got an error instead of a comment would have lost it. So is `room` for so many bytes.
     ///
     /// # Errors
     /// There is none, and there will be none for later events.
@@ -156,9 +157,10 @@ impl Execution {
         epoch: &str,
         turns: &Arc<Quota>,
         client: IpAddr,
+        mut room: impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Result<Payload, End> {
         let sent = send(event, epoch);
-        let mut pause = RETRY_FIRST;
+        let (mut pause, mut wanted) = (RETRY_FIRST, 0);
         for tries in 1.. {
             let turn = turns.wait(client).await;
             if self.events.send(sent.clone()).await.is_err() {
@@ -170,11 +172,25 @@ impl Execution {
             let Ok(Some(outcome)) = outcome else { break };
             let give_up = !outcome.errors.is_empty() && tries >= TRIES_MAX && !is_away(&outcome);
             if outcome.errors.is_empty() || give_up || is_final(&outcome) {
-                return Payload::new(&outcome, Some(sent.cursor), self.budget.as_deref());
+                let payload = Payload::new(outcome, Some(Arc::clone(&sent.cursor)), self.budget.as_deref())?;
+                let bytes = payload.json.len() as u64;
+                let share = if bytes > UNSHARED { room(bytes) } else { Ok(None) };
+                match share {
+                    Ok(share) => return Ok(payload.holding(share)),
+                    Err(exhausted) if wanted == 0 => metrics::count_limit(exhausted.limit()),
+                    Err(_) => {}
+                }
+                wanted = bytes;
             }
             drop(turn);
-            sleep(pause).await;
-            pause = RETRY_MAX.min(pause * 2);
+            loop {
+                sleep(pause).await;
+                pause = RETRY_MAX.min(pause * 2);
+                // Nothing is executed again for which there is no room yet.
+                if wanted == 0 || room(wanted).is_ok() {
+                    break;
+                }
+            }
         }
         Err(End::Stopping)
     }

@@ -17,11 +17,11 @@ use super::document::{Document, Key};
 use super::event::{Event, Position, Stop, Topic};
 use super::execution::{Execution, turns};
 use super::follower::Follower;
-use crate::answer::Budget;
+use crate::answer::{Budget, UNSHARED};
 use crate::error::ApiError;
 use crate::http::{End, Payload};
 use crate::metrics;
-use crate::quota::{Quota, Share};
+use crate::quota::{Exhausted, Quota, Share};
 use crate::viewer::network;
 
 /// Results that wait for a listener at most; one that is further behind is ended.
@@ -173,6 +173,21 @@ impl Group {
         }
     }
 
+    /// Room for results, of whichever client has some left of those that listen: one that holds all it may have costs
+    /// others nothing.
+    fn take(&self, budget: Option<&Budget>, bytes: u64) -> Result<Option<Share>, Exhausted> {
+        let Some(budget) = budget else { return Ok(None) };
+        let state = self.lock();
+        let mut taken = Ok(None);
+        for client in state.members.keys() {
+            taken = budget.take(*client, bytes);
+            if !matches!(taken, Err(Exhausted { by_client: true, .. })) {
+                break;
+            }
+        }
+        taken
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -288,17 +303,25 @@ impl Driver {
     }
 
     async fn drive(&self, mut follower: Follower, mut execution: Execution) -> Reason {
-        let (mut flow, mut kept) = (Flow::default(), Kept::default());
+        let (mut flow, mut kept, budget) = (Flow::default(), Kept::default(), execution.budget());
+        let take = |bytes| self.group.take(budget.as_deref(), bytes);
         loop {
             let event = match follower.next().await {
                 Ok(event) => event,
                 Err(stop) => return Reason::Stop(stop),
             };
             let turns = &self.groups.turns;
-            match execution.run(event, follower.epoch(), turns, self.group.client(turns)).await {
+            let room = |bytes| {
+                take(bytes).or_else(|_| {
+                    kept.make_room();
+                    take(bytes)
+                })
+            };
+            let outcome = execution.run(event, follower.epoch(), turns, self.group.client(turns), room).await;
+            match outcome {
                 Ok(payload) => {
                     let delivered = flow.send(self, &event, payload);
-                    kept.keep(delivered, execution.budget());
+                    kept.keep(delivered, take);
                 }
                 Err(End::Refused(errors)) => return Reason::Refused(errors),
                 Err(_) => return Reason::Stop(Stop::Stopping),
@@ -323,44 +346,55 @@ const KEPT_BYTES_MIN: u64 = 32 << 10;
 /// Bytes of results that a group keeps at most; at least the newest result.
 const KEPT_BYTES_MAX: u64 = 1 << 20;
 
-/// The results that a group keeps, and their share of the memory for answers.
+/// The results that a group keeps, and the share of those that have none of their own.
 #[derive(Default)]
 struct Kept {
     results: VecDeque<(Arc<Delivered>, u64)>,
     bytes: u64,
+    /// Of these, in results that have no share.
+    unshared: u64,
     share: Option<Share>,
 }
 
 impl Kept {
     /// Keeps a result, and drops what there is no room for, the oldest first.
-    fn keep(&mut self, delivered: Arc<Delivered>, budget: Option<&Budget>) {
+    fn keep(&mut self, delivered: Arc<Delivered>, take: impl Fn(u64) -> Result<Option<Share>, Exhausted>) {
         let bytes = delivered.lock().as_ref().map_or(0, |payload| payload.json.len() as u64);
         self.results.push_back((delivered, bytes));
         self.bytes += bytes;
-        while self.results.len() > BUFFER || (self.results.len() > 1 && !self.has_room(budget)) {
-            if let Some((oldest, bytes)) = self.results.pop_front() {
-                oldest.lock().take();
-                self.bytes -= bytes;
-            }
+        self.unshared += unshared(bytes);
+        while self.results.len() > BUFFER || (self.results.len() > 1 && !self.has_room(&take)) {
+            self.drop_oldest();
         }
     }
 
-    fn has_room(&mut self, budget: Option<&Budget>) -> bool {
-        if self.bytes <= KEPT_BYTES_MIN {
-            self.share = None;
-            return true;
-        }
-        let wanted = self.bytes - KEPT_BYTES_MIN;
-        self.bytes <= KEPT_BYTES_MAX
-            && match &mut self.share {
-                Some(share) if share.amount() >= wanted => {
-                    share.shrink(share.amount() - wanted);
-                    true
-                }
-                Some(share) => share.grow(wanted - share.amount()).is_ok(),
-                None => budget.is_none_or(|budget| budget.take(wanted).map(|share| self.share = share).is_ok()),
-            }
+    fn has_room(&mut self, take: impl Fn(u64) -> Result<Option<Share>, Exhausted>) -> bool {
+        // The client that it was taken for may have gone.
+        self.share = None;
+        let wanted = self.unshared.saturating_sub(KEPT_BYTES_MIN);
+        self.bytes <= KEPT_BYTES_MAX && (wanted == 0 || take(wanted).map(|share| self.share = share).is_ok())
     }
+
+    /// Leaves the newest result, or none if there is no other: whoever has not taken it comes back for it.
+    fn make_room(&mut self) {
+        let left = usize::from(self.results.len() > 1);
+        while self.results.len() > left {
+            self.drop_oldest();
+        }
+        self.share = None;
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((oldest, bytes)) = self.results.pop_front() {
+            oldest.lock().take();
+            self.bytes -= bytes;
+            self.unshared -= unshared(bytes);
+        }
+    }
+}
+
+fn unshared(bytes: u64) -> u64 {
+    if bytes > UNSHARED { 0 } else { bytes }
 }
 
 /// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, and

@@ -166,7 +166,9 @@ impl<E: Executor> Back<E> {
             }
             let Some(execution) = &mut self.execution else { continue };
             let (turns, client) = (self.inner.groups.turns(), self.document.client);
-            return execution.run(event, self.follower.epoch(), turns, client).await.map(Next::Missed);
+            let budget = execution.budget();
+            let room = |bytes| budget.as_ref().map_or(Ok(None), |budget| budget.take(client, bytes));
+            return execution.run(event, self.follower.epoch(), turns, client, room).await.map(Next::Missed);
         }
     }
 }

@@ -119,7 +119,8 @@ impl Running {
                 refusal.count();
                 self.end(match refusal.status {
                     Some(StatusCode::UNAUTHORIZED) => Step::SignedOut,
-                    Some(StatusCode::SERVICE_UNAVAILABLE) => Step::Unavailable(refusal.error),
+                    // What else runs on its connection has room.
+                    Some(StatusCode::SERVICE_UNAVAILABLE) if !refusal.is_spent => Step::Unavailable(refusal.error),
                     _ => Step::Refused(vec![*refusal.error]),
                 })
             }

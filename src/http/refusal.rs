@@ -19,6 +19,8 @@ pub(super) struct Refusal {
     code: &'static str,
     limit: Option<&'static str>,
     pub(super) error: Box<ServerError>,
+    /// Whether there was no room for its answer, which is counted where that is noticed.
+    pub(super) is_spent: bool,
 }
 
 const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
@@ -27,13 +29,13 @@ impl Refusal {
     fn new(status: Option<StatusCode>, code: &'static str, message: impl Into<String>) -> Self {
         let mut error = ServerError::new(message, None);
         error.extensions.get_or_insert_default().set("code", code);
-        Self { status, headers: Vec::new(), code, limit: None, error: Box::new(error) }
+        Self { status, headers: Vec::new(), code, limit: None, error: Box::new(error), is_spent: false }
     }
 
     /// Counts what the executor, which counts its own errors, never sees.
     pub(super) fn count(&self) {
         metrics::count_error(self.code);
-        if let Some(limit) = self.limit {
+        if let Some(limit) = self.limit.filter(|_| !self.is_spent) {
             metrics::count_limit(limit);
         }
         if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
@@ -174,13 +176,14 @@ impl Refusal {
 
     /// The answer is larger than allowed, or clients hold too much.
     pub(super) fn spent(spent: Spent) -> Self {
-        match spent {
+        let refusal = match spent {
             Spent::Large(max) => {
                 let (code, message) = ApiError::TooLarge { max }.publish();
                 Self::new(None, code, message).limit(LIMIT_ANSWER_BYTES, max)
             }
             Spent::Exhausted(exhausted) => Self::exhausted(exhausted),
-        }
+        };
+        Self { is_spent: true, ..refusal }
     }
 
     /// An input is larger than a limit allows.
@@ -203,7 +206,7 @@ impl Refusal {
     pub(super) fn syntax(mut error: ServerError) -> Self {
         let code = "GRAPHQL_PARSE_FAILED";
         error.extensions.get_or_insert_default().set("code", code);
-        Self { status: None, headers: Vec::new(), code, limit: None, error: Box::new(error) }
+        Self { status: None, headers: Vec::new(), code, limit: None, error: Box::new(error), is_spent: false }
     }
 
     /// The document is no document for this schema.

@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::accept::Answer;
 use super::refusal::Refusal;
 use crate::answer::{Budget, Spent};
-use crate::error::ApiError;
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
 use crate::metrics;
 use crate::quota::Share;
 
@@ -84,17 +84,22 @@ impl Written {
     }
 }
 
-/// Bytes with their share, which is given back with the last of them.
 fn keep(json: Vec<u8>, budget: &Budget) -> Bytes {
-    struct Kept(Vec<u8>, #[expect(dead_code, reason = "it is held")] Share);
-    impl AsRef<[u8]> for Kept {
+    let share = budget.keep(json.len());
+    hold(json.into(), share)
+}
+
+/// Bytes with their share, which is given back with the last of them.
+pub(super) fn hold(json: Bytes, share: Option<Share>) -> Bytes {
+    struct Held(Bytes, #[expect(dead_code, reason = "it is held")] Share);
+    impl AsRef<[u8]> for Held {
         fn as_ref(&self) -> &[u8] {
             &self.0
         }
     }
-    match budget.keep(json.len()) {
-        Some(share) => Bytes::from_owner(Kept(json, share)),
-        None => json.into(),
+    match share {
+        Some(share) => Bytes::from_owner(Held(json, share)),
+        None => json,
     }
 }
 
@@ -166,19 +171,24 @@ impl BatchWriter {
     }
 }
 
-/// An outcome as an object on one line; none if nothing was executed.
+/// A subscription's outcome as an object on one line. One that is larger than its budget has null as its data, and
+/// says so.
 ///
 /// # Errors
-/// It is larger than its budget.
-pub(super) fn payload(outcome: &Outcome, budget: Option<&Budget>) -> Result<Option<Bytes>, Spent> {
-    if !was_executed(outcome) {
-        return Ok(None);
+/// Nothing was executed, for these reasons.
+pub(super) fn payload(outcome: Outcome, budget: Option<&Budget>) -> Result<Bytes, Vec<ServerError>> {
+    if !was_executed(&outcome) {
+        return Err(outcome.errors);
     }
-    let entry = Entry::of(outcome);
-    Ok(Some(match budget {
-        Some(budget) => keep(write_within(&entry, budget.max(), budget.made())?, budget),
-        None => serialise(&entry).into(),
-    }))
+    let Some(budget) = budget else { return Ok(serialise(&Entry::of(&outcome)).into()) };
+    let written = write_within(&Entry::of(&outcome), budget.max(), budget.made());
+    let json = written.unwrap_or_else(|spent| {
+        let mut left = leave_out(outcome, spent);
+        // Its root field is not nullable.
+        left.data = Value::Null;
+        serialise(&Entry::of(&left))
+    });
+    Ok(json.into())
 }
 
 /// The answer to a request that was not executed.
@@ -218,7 +228,10 @@ fn write_within(body: &impl Serialize, max: u64, expected: u64) -> Result<Vec<u8
     let mut bounded = Bounded { bytes: Vec::with_capacity(expected), max };
     match serde_json::to_writer(&mut bounded, body) {
         Ok(()) => Ok(bounded.bytes),
-        Err(error) if error.is_io() => Err(Spent::Large(max)),
+        Err(error) if error.is_io() => {
+            metrics::count_limit(LIMIT_ANSWER_BYTES);
+            Err(Spent::Large(max))
+        }
         Err(error) => Ok(unwritable(&error)),
     }
 }
@@ -230,11 +243,17 @@ struct Bounded {
 
 impl Write for Bounded {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.write_all(piece).map(|()| piece.len())
+    }
+
+    /// Without the loop around `write`.
+    #[inline]
+    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
         if (self.bytes.len() + piece.len()) as u64 > self.max {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.bytes.extend_from_slice(piece);
-        Ok(piece.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -254,37 +273,43 @@ fn write(json: Bytes, status: StatusCode, answer: Answer) -> Response {
 
 /// Bytes that are given on piece by piece, as the client takes them.
 #[derive(Default)]
-pub(super) struct Pieces(VecDeque<Bytes>);
+pub(super) struct Pieces {
+    first: Bytes,
+    /// Most answers have none.
+    rest: VecDeque<Bytes>,
+}
 
 /// Bytes that are given on at once.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
 impl From<Bytes> for Pieces {
     fn from(bytes: Bytes) -> Self {
-        Self(VecDeque::from([bytes]))
+        Self { first: bytes, rest: VecDeque::new() }
     }
 }
 
 impl Pieces {
     /// Puts bytes behind those that are there.
     pub(super) fn push(&mut self, bytes: Bytes) {
-        if !bytes.is_empty() {
-            self.0.push_back(bytes);
+        if self.first.is_empty() {
+            self.first = bytes;
+        } else if !bytes.is_empty() {
+            self.rest.push_back(bytes);
         }
     }
 
     /// Takes the next piece.
     pub(super) fn take(&mut self) -> Option<Bytes> {
-        let first = self.0.front_mut()?;
-        if first.len() > PIECE_BYTES {
-            return Some(first.split_to(PIECE_BYTES));
+        if self.first.len() > PIECE_BYTES {
+            return Some(self.first.split_to(PIECE_BYTES));
         }
-        self.0.pop_front()
+        let next = self.rest.pop_front().unwrap_or_default();
+        Some(std::mem::replace(&mut self.first, next)).filter(|piece| !piece.is_empty())
     }
 
     /// Bytes that are left.
     pub(super) fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
     }
 }
 
@@ -297,7 +322,7 @@ impl hyper::body::Body for Pieces {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

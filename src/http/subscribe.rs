@@ -13,7 +13,7 @@ use axum::body::Bytes;
 
 use super::respond;
 use crate::answer::Budget;
-use crate::error::ApiError;
+use crate::quota::Share;
 
 /// Starts subscriptions.
 pub trait Subscribe: Send + Sync + 'static {
@@ -54,16 +54,19 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// The result of executing a subscription's document for one event.
+    /// The result of executing a subscription's document for one event. One that is larger than `budget` allows is an
+    /// error that says so.
     ///
     /// # Errors
-    /// Nothing was executed, or it is larger than `budget` allows: `End::Refused`.
-    pub fn new(outcome: &Response, event_id: Option<Arc<str>>, budget: Option<&Budget>) -> Result<Self, End> {
-        match respond::payload(outcome, budget) {
-            Ok(Some(json)) => Ok(Self { event_id, json }),
-            Ok(None) => Err(End::Refused(outcome.errors.clone())),
-            Err(spent) => Err(End::Refused(vec![ApiError::from(spent).into_server_error()])),
-        }
+    /// Nothing was executed: `End::Refused`.
+    pub fn new(outcome: Response, event_id: Option<Arc<str>>, budget: Option<&Budget>) -> Result<Self, End> {
+        respond::payload(outcome, budget).map(|json| Self { event_id, json }).map_err(End::Refused)
+    }
+
+    /// The same, with the share of memory that its bytes keep until the last of them is dropped.
+    #[must_use]
+    pub fn holding(self, share: Option<Share>) -> Self {
+        Self { json: respond::hold(self.json, share), ..self }
     }
 }
 
@@ -91,6 +94,6 @@ impl<E> fmt::Debug for Direct<E> {
 impl<E: Executor> Subscribe for Direct<E> {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let outcomes = self.0.execute_stream(subscription.request, None);
-        outcomes.map(|outcome| Payload::new(&outcome, None, None)).boxed()
+        outcomes.map(|outcome| Payload::new(outcome, None, None)).boxed()
     }
 }

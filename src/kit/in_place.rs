@@ -193,8 +193,9 @@ async fn resolve<T: ContainerType>(
 }
 
 /// The error of what cannot be made; nothing at all if the request stops.
-async fn refuse(budget: &Budget, spent: Spent) -> ServerError {
-    budget.refuse(spent).await.into_server_error()
+fn refuse(budget: &Budget, spent: Spent) -> BoxFuture<'_, ServerError> {
+    // So that what usually does not happen takes no room in what waits.
+    Box::pin(async move { budget.refuse(spent).await.into_server_error() })
 }
 
 /// Polls futures one after the other, each once, and then those together that have to wait. What each

@@ -219,6 +219,37 @@ async fn a_mutation_whose_answer_is_too_large_is_done() {
     assert_eq!(data["user"]["comments"]["totalCount"], json!(1));
 }
 
+/// A mutation behind a query goes on as one that stands alone: before, the batch hung until its time was over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_with_a_mutation_whose_answer_is_too_large_goes_on() {
+    let args = ["--limit-batch", "2", "--limit-answer-bytes", "4000"];
+    let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &args).await;
+    let member = app.sign_in("anna", "member").await;
+    let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": "щ".repeat(3_000) });
+    let query = "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { text } } }";
+    let mutation = json!({ "query": query, "variables": { "input": input } });
+    let body = json!([{ "query": "{ __typename }" }, mutation]).to_string();
+    let (status, _, answer) = send(post(&app, body).bearer_auth(format!("token of user {}", member.id))).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer[0], json!({ "data": { "__typename": "Query" } }));
+    assert_eq!((code(&answer[1]), &answer[1]["data"]["addComment"]["comment"]), ("TOO_COMPLEX", &json!(null)));
+}
+
+/// What others hold, or the client itself, costs nothing of the answer of a mutation that is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_is_answered_whatever_is_unsent() {
+    for limit in ["limit-unsent-bytes-per-client", "limit-unsent-bytes"] {
+        let app = limited(limit, 100_000).await;
+        let member = app.sign_in("anna", "member").await;
+        let texts: String = (0..30).map(|i| format!("a{i}: text ")).collect();
+        let text = "щ".repeat(3_000);
+        let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": text });
+        let answer = member.send("addComment", input, &format!("comment {{ {texts} }}")).await;
+        assert_eq!(answer.0.get("errors"), None, "{limit}");
+        assert_eq!(answer.0["data"]["it"]["comment"]["a29"], json!(text));
+    }
+}
+
 /// An answer that waits counts for its client and for all.
 #[tokio::test(flavor = "multi_thread")]
 async fn unsent_answers_are_bounded() {

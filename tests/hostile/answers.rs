@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use async_graphql::futures_util::{SinkExt, StreamExt};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 
 use crate::honest::Honest;
 use crate::process::Server;
+use crate::stranger;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
@@ -282,4 +283,106 @@ async fn unread_event_streams_hold_little() {
     eprintln!("unread streams: {most} MiB, before {} MiB", before.memory_mib);
     assert!(most - before.memory_mib < 400, "{most} MiB");
     drop(unread);
+}
+
+/// Adds a comment on a publication.
+async fn tell(db: &DatabaseConnection, text: &str) {
+    db.execute_unprepared(&format!(
+        "INSERT INTO comments (comment, user_id, publication_id)
+         SELECT '{text}', (SELECT min(id) FROM users), (SELECT min(id) FROM publications)"
+    ))
+    .await
+    .unwrap();
+}
+
+/// How often a limit was met, as the metrics say it.
+async fn met(server: &Server, limit: &str) -> u64 {
+    let text = reqwest::get(server.url.replace("/graphql", "/metrics")).await.unwrap().text().await.unwrap();
+    let name = format!("kinoteka_limits_hit_total{{limit=\"{limit}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
+}
+
+/// Before: all results were one client of the limit. Once it was used up, an event went out with an error in place
+/// of the comment.
+#[tokio::test(flavor = "multi_thread")]
+async fn unread_event_streams_cost_others_no_comment() {
+    let database = library(3, "Кино и мы. ", 50_000).await;
+    let limit = "limit-unsent-bytes-per-client";
+    let server = Server::start(&["--database-url", &database.url, &format!("--{limit}"), "8388608"]);
+    let wide = "subscription { commentAdded { comment { text subject { ... on Publication { it: text } } } } }";
+    let mut honest = stranger::Socket::open_honest(&server.url).await;
+    honest.subscribe(1, wide).await;
+    let mut unread = Vec::new();
+    for number in 0..8 {
+        let dear = format!("{{ comment {{ subject {{ ... on Publication {{ {} }} }} }} }}", aliases(30, "text"));
+        unread.push(listen(&server, 2, &format!("subscription {{ a{number}: commentAdded {dear} }}")).await);
+    }
+    // It listens as the honest client does, too.
+    unread.push(listen(&server, 2, wide).await);
+    let (cursor, told) = (ask(&server, "{ commentCursor }").await.1["data"]["commentCursor"].clone(), sized(20, 100));
+    let db = database.connect().await;
+    for number in 0..told {
+        let text = format!("проба {number}");
+        tell(&db, &text).await;
+        let heard = timeout(Duration::from_secs(60), honest.hear()).await.expect("it goes on").unwrap();
+        let payload = &heard["payload"];
+        assert_eq!(payload["errors"], json!(null), "{number}");
+        let comment = &payload["data"]["commentAdded"]["comment"];
+        assert_eq!(comment["text"], json!(text));
+        assert!(comment["subject"]["it"].as_str().unwrap().len() > 80_000);
+    }
+    assert!(met(&server, limit).await > 0, "the attack fills its share");
+    // What the attacker itself has missed waits until it has room for it.
+    let mut again = stranger::Socket::open(&server.url).await;
+    again.subscribe(1, &wide.replace("commentAdded", &format!("commentAdded(after: {cursor})"))).await;
+    sleep(Duration::from_secs(1)).await;
+    drop(unread);
+    for number in 0..told {
+        let heard = timeout(Duration::from_secs(60), again.hear()).await.expect("it goes on").unwrap();
+        let comment = &heard["payload"]["data"]["commentAdded"]["comment"];
+        assert_eq!((&heard["payload"]["errors"], &comment["text"]), (&json!(null), &json!(format!("проба {number}"))));
+    }
+}
+
+/// Before: it ended the subscriptions of all that listened with the document.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_is_too_large_says_so_and_the_next_one_comes() {
+    let database = library(3, "Кино и мы. ", 100).await;
+    let server = Server::start(&["--database-url", &database.url, "--limit-answer-bytes", "2000"]);
+    let mut socket = stranger::Socket::open_honest(&server.url).await;
+    socket.subscribe(1, "subscription { commentAdded { comment { text } } }").await;
+    socket.say(json!({ "type": "ping" })).await;
+    assert_eq!(socket.hear().await.unwrap()["type"], "pong");
+    let db = database.connect().await;
+    // Twice as many bytes once it is written, which shows then; too many as they are.
+    for text in ["\"".repeat(1_500), "x".repeat(2_500)] {
+        tell(&db, &text).await;
+        let heard = timeout(Duration::from_secs(60), socket.hear()).await.expect("it goes on").unwrap();
+        let comment = &heard["payload"]["data"]["commentAdded"]["comment"];
+        assert_eq!((&heard["type"], comment), (&json!("next"), &json!(null)), "{heard}");
+        assert_eq!(heard["payload"]["errors"][0]["extensions"]["code"], "TOO_COMPLEX", "{heard}");
+    }
+    tell(&db, "раз").await;
+    let heard = timeout(Duration::from_secs(60), socket.hear()).await.expect("it goes on").unwrap();
+    assert_eq!(heard["payload"]["data"]["commentAdded"]["comment"]["text"], "раз", "{heard}");
+    assert_eq!(met(&server, "limit-answer-bytes").await, 2);
+    // A query is counted once, too.
+    let (_, answer) =
+        ask(&server, "{ publications(first: 3) { nodes { a: text b: text c: text d: text e: text f: text } } }").await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "TOO_COMPLEX", "{answer}");
+    assert_eq!(met(&server, "limit-answer-bytes").await, 3);
+}
+
+/// Before: it closed the socket, with all that ran on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_stays_open_when_there_is_no_room_for_an_answer() {
+    let database = library(5, "Кино и мы. ", 50_000).await;
+    let server = Server::start(&["--database-url", &database.url, "--limit-unsent-bytes", "100000"]);
+    let mut socket = stranger::Socket::open_honest(&server.url).await;
+    socket.subscribe(1, &texts(5, 1)).await;
+    let heard = socket.hear().await.expect("it stays open");
+    assert_eq!((&heard["type"], &heard["id"]), (&json!("error"), &json!("1")), "{heard}");
+    assert_eq!(heard["payload"][0]["extensions"]["code"], "UNAVAILABLE", "{heard}");
+    socket.subscribe(2, "{ __typename }").await;
+    assert_eq!(socket.hear().await.unwrap()["payload"]["data"]["__typename"], "Query");
 }
