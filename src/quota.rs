@@ -130,11 +130,6 @@ impl Quota {
         }
     }
 
-    /// How much there is in all.
-    pub fn max(&self) -> u64 {
-        self.max
-    }
-
     /// How much is taken by all clients together.
     pub fn taken(&self) -> u64 {
         self.lock().all
