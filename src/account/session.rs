@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{Accounts, role};
 use crate::clock;
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Work};
 use crate::upkeep::BATCH;
@@ -222,7 +222,7 @@ impl Sessions {
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
     /// for other changes, or for whoever has locked the session.
     async fn prolong(&self, session: i32, now: DateTime<Utc>) {
-        let Ok(Ok(_turn)) = timeout(PROLONG_TIMEOUT, self.db.turn_to_write()).await else { return };
+        let Ok(Ok(_turn)) = timeout(PROLONG_TIMEOUT, self.db.turn_to_write(db::OWN)).await else { return };
         let unlocked = Query::select()
             .column(sessions::Column::Id)
             .from(sessions::Entity)
