@@ -46,6 +46,8 @@ pub async fn try_to_write(db: Db) {
     loop {
         db.writes.wait_for_trouble().await;
         tokio::time::sleep(PAUSE).await;
+        // Without a turn, later: changes that succeed say nothing of it.
+        let Ok(_turn) = db.turn_to_write(db::OWN).await else { continue };
         match idempotency::write_and_forget(&db, clock::now()).await {
             Ok(()) => db.writes.note_success(),
             Err(error) => {

@@ -236,6 +236,7 @@ impl Sessions {
             .exec(&self.db.write)
             .await;
         if let Err(error) = outcome {
+            self.db.writes.note_failure(&error);
             tracing::warn!("session {session} could not be prolonged: {error}");
         }
     }
