@@ -108,11 +108,11 @@ pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) ->
 /// Sessions of one user at most; the oldest make room.
 const SESSIONS_MAX: u64 = 100;
 
-/// Ends the oldest sessions of a user who has as many as are allowed.
+/// Ends the oldest sessions of a user who has as many as are allowed; says whether there were any.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr> {
+pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<bool, DbErr> {
     let oldest_kept = Query::select()
         .column(sessions::Column::Id)
         .from(sessions::Entity)
@@ -126,7 +126,7 @@ pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr
         .filter(ExprTrait::lte(Expr::col(sessions::Column::Id), Expr::SubQuery(None, Box::new(oldest_kept.into()))))
         .exec(db)
         .await
-        .map(drop)
+        .map(|ended| ended.rows_affected > 0)
 }
 
 /// Tells whoever has something open for a user that the user's sessions or roles have changed on this instance.
