@@ -348,7 +348,8 @@ async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
         slowest
     };
     let (answers, slowest) = tokio::join!(flood, slowest);
-    let failed = |code: &str| answers.iter().filter(|answer| answer.0["errors"][0]["extensions"]["code"] == code).count();
+    let failed =
+        |code: &str| answers.iter().filter(|answer| answer.0["errors"][0]["extensions"]["code"] == code).count();
     let turned_away = failed("RATE_LIMITED");
     let answered = answers.iter().filter(|answer| answer.0["data"]["it"]["errors"].is_array()).count();
     assert_eq!(turned_away + failed("UNAVAILABLE") + answered, 300, "{answers:?}");
