@@ -126,7 +126,7 @@ async fn the_trial_waits_for_its_turn() {
         CREATE TRIGGER fail BEFORE INSERT ON comments FOR EACH ROW EXECUTE FUNCTION fail()";
     db.execute_unprepared(sql).await.unwrap();
     // Both the trial and a rating wait for a lock now, one after the other.
-    db.execute_unprepared("BEGIN; LOCK TABLE idempotency_keys, ratings IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    db.execute_unprepared("BEGIN; LOCK TABLE idempotency_keys, users_rating IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let subject = global_id("Movie", 1);
     let failed = user.send("addComment", json!({ "subjectId": subject, "text": "Раз" }), "").await.errors();
     assert!(failed[0].starts_with("UNAVAILABLE the database cannot be written"), "{failed:?}");
