@@ -203,7 +203,11 @@ fn timeouts(args: &ServeArgs) -> Timeouts {
     Timeouts { statement: request + STATEMENT_RESPITE, lock }
 }
 
-/// The limits, with as many connections as there are files for.
+/// Connections that one address may have at least, where there are files for few: a browser opens six.
+const CONNECTIONS_PER_CLIENT_MIN: u64 = 8;
+
+/// The limits, with as many connections as there are files for; one address then has as large a part of them as it
+/// would have of all.
 fn fit_open_files(args: &ServeArgs, url: &DatabaseUrl, replica: bool) -> anyhow::Result<http::Limits> {
     let addresses = if args.metrics_listen.is_some() { 2 } else { 1 };
     let needs = open_files::Needs {
@@ -211,7 +215,14 @@ fn fit_open_files(args: &ServeArgs, url: &DatabaseUrl, replica: bool) -> anyhow:
         database: db::files(url, replica, args.database_connections, feed::CONNECTIONS_MAX),
     };
     let limit_connections = open_files::reserve(needs)? / addresses;
-    Ok(http::Limits { limit_connections, ..args.limits.clone() })
+    Ok(fit_connections(&args.limits, limit_connections))
+}
+
+fn fit_connections(limits: &http::Limits, limit_connections: u64) -> http::Limits {
+    let per_client = limits.limit_connections_per_client;
+    let part = per_client * limit_connections / limits.limit_connections;
+    let limit_connections_per_client = part.max(CONNECTIONS_PER_CLIENT_MIN).min(per_client);
+    http::Limits { limit_connections, limit_connections_per_client, ..limits.clone() }
 }
 
 async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
@@ -257,4 +268,25 @@ async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
         Err(error) => return Err(error.into()),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_files_are_few_an_address_keeps_its_part_of_the_connections() {
+        let fit = |limit_connections, limit_connections_per_client, room| {
+            let limits = http::Limits { limit_connections, limit_connections_per_client, ..http::Limits::DEFAULT };
+            let fitted = fit_connections(&limits, room);
+            assert_eq!(fitted.limit_connections, room);
+            fitted.limit_connections_per_client
+        };
+        assert_eq!(fit(20_000, 5_000, 20_000), 5_000);
+        assert_eq!(fit(20_000, 5_000, 4_000), 1_000);
+        assert_eq!(fit(20_000, 5_000, 20), CONNECTIONS_PER_CLIENT_MIN);
+        assert_eq!(fit(20_000, 3, 20), 3);
+        // Whoever lets one address have all lets it have all that there is.
+        assert_eq!(fit(20_000, 20_000, 20), 20);
+    }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::account::Sessions;
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::{clock, idempotency};
 
 /// When an instance looks first: it has enough to do when it starts.
@@ -24,7 +24,7 @@ pub async fn run(db: Db, first: Duration) {
     tokio::time::sleep(first).await;
     loop {
         // Without a turn, later: there are more urgent changes.
-        if let Ok(_turn) = db.turn_to_write().await {
+        if let Ok(_turn) = db.turn_to_write(db::OWN).await {
             match sweep(&db.write, clock::now()).await {
                 Ok(0) => {}
                 Ok(removed) => tracing::debug!(removed, "removed expired sessions and idempotency keys"),
@@ -46,6 +46,8 @@ pub async fn try_to_write(db: Db) {
     loop {
         db.writes.wait_for_trouble().await;
         tokio::time::sleep(PAUSE).await;
+        // Without a turn, later: changes that succeed say nothing of it.
+        let Ok(_turn) = db.turn_to_write(db::OWN).await else { continue };
         match idempotency::write_and_forget(&db, clock::now()).await {
             Ok(()) => db.writes.note_success(),
             Err(error) => {

@@ -32,6 +32,16 @@ PEERS = {
 }
 
 
+# A load comes from one address: it may have all that there is. By the environment, since older builds do not know
+# the flags.
+WHOLE = {
+    "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT": "20000",
+    "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT": "512",
+    "KINOTEKA_LIMIT_BODIES_BYTES_PER_CLIENT": str(64 << 20),
+    "KINOTEKA_LIMIT_UNSENT_BYTES_PER_CLIENT": str(512 << 20),
+}
+
+
 class Servers:
     """Starts servers on a database, and stops all of them."""
 
@@ -51,13 +61,13 @@ class Servers:
         return program, program.wait_for(ready)
 
     def ours(self, url, name="ours"):
-        """The server with its defaults. As for the peers, requests are not logged.
+        """The server with its defaults but those for one address. As for the peers, requests are not logged.
 
         Settings may be tried by the environment's KINOTEKA_ variables.
         """
         command = [self.kinoteka, "serve", "--database-url", url, "--listen", "127.0.0.1:0", "--production",
                    "--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn"]
-        program, port = self.start(name, command, dict(os.environ), r"serving at http://127\.0\.0\.1:(\d+)/graphql")
+        program, port = self.start(name, command, {**WHOLE, **os.environ}, r"serving at http://127\.0\.0\.1:(\d+)/graphql")
         return Target(name, program, self.tools, self.postgres, int(port), counts_errors=True)
 
     def bare_route(self, answers):

@@ -1,7 +1,8 @@
 //! What needs a password: hashing and verifying stay outside of transactions, which only compare
 //! with what was read before.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_graphql::Context;
@@ -66,7 +67,7 @@ impl Accounts {
             // Nothing is changed: there is nothing to keep.
             return Ok((None, Repeat::Never));
         }
-        let turn = self.passwords.turn(address(ctx)).await?;
+        let turn = self.passwords.turn(ctx.address()).await?;
         let hash = turn.hash(&input.password).await?;
         Ok((Some(hash), same(ctx, &turn, &[("password", &input.password)]).await?))
     }
@@ -77,7 +78,7 @@ impl Accounts {
     /// # Errors
     /// There were too many.
     pub(super) fn check_sign_up(&self, ctx: &Context<'_>) -> ApiResult<()> {
-        self.signups.take(Who::Address(network(address(ctx))), Instant::now())?;
+        self.signups.take(Who::Address(network(ctx.address())), Instant::now())?;
         // Not yet counted: many may sign up at once.
         self.admit_sign_up(ctx).map(|tried| tried.forget(Instant::now()))
     }
@@ -95,16 +96,12 @@ impl Accounts {
 
     fn admit_sign_up(&self, ctx: &Context<'_>) -> ApiResult<Try> {
         // No username has a blank.
-        self.admit(ctx, &format!("sign-up from {}", network(address(ctx))))
+        self.admit(ctx, &format!("sign-up from {}", network(ctx.address())))
     }
 
     fn admit(&self, ctx: &Context<'_>, account: &str) -> ApiResult<Try> {
-        self.throttle.admit(account, address(ctx), Instant::now())
+        self.throttle.admit(account, ctx.address(), Instant::now())
     }
-}
-
-fn address(ctx: &Context<'_>) -> IpAddr {
-    ctx.caller().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
 }
 
 /// Begins a session for whoever knows the password.
@@ -121,7 +118,7 @@ pub async fn log_in(ctx: &Context<'_>, input: &LogInInput) -> ApiResult<(Outcome
 }
 
 async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &str) -> ApiResult<(Outcome, Token)> {
-    let turn = accounts.passwords.turn(address(ctx)).await?;
+    let turn = accounts.passwords.turn(ctx.address()).await?;
     let known = find(ctx, login).await?;
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
@@ -133,14 +130,20 @@ async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &
     let rehashed = if accounts.passwords.is_weaker(&stored) { Some(turn.hash(given).await?) } else { None };
     drop(turn);
     let new = NewSession::of(ctx, &token);
+    let made_room = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&made_room);
     let outcome = mutate_keyed(ctx, Repeat::Never, async move |work| {
         let change = service::LogIn { user, verified: &stored, rehashed: rehashed.as_deref() };
-        service::log_in(work, &change, &new).await
+        let (id, ended) = service::log_in(work, &change, &new).await?;
+        note.store(ended, Ordering::Relaxed);
+        Ok(id)
     })
-    .await?;
-    // The oldest session may have made room.
-    accounts.session_changes.tell(user);
-    Ok((outcome, token))
+    .await;
+    // Not at every log-in: each socket of the user would look up its session.
+    if made_room.load(Ordering::Relaxed) {
+        accounts.session_changes.tell(user);
+    }
+    Ok((outcome?, token))
 }
 
 fn refused(message: &str) -> Outcome {
@@ -176,7 +179,7 @@ pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> 
     let names = names_of(ctx, viewer(ctx)?.user).await?;
     let mut problems = Problems::new();
     service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
-    let turn = Accounts::of(ctx).passwords.turn(address(ctx)).await?;
+    let turn = Accounts::of(ctx).passwords.turn(ctx.address()).await?;
     let new = if problems.count() == 0 { turn.hash(&input.new_password).await? } else { password::UNUSABLE.to_owned() };
     let secrets = [("currentPassword", input.current_password.as_str()), ("newPassword", &input.new_password)];
     let repeat = same(ctx, &turn, &secrets).await?;
@@ -202,7 +205,7 @@ pub async fn update_profile(ctx: &Context<'_>, input: UpdateProfileInput) -> Api
         .await;
     };
     refuse_throttled(ctx)?;
-    let turn = Accounts::of(ctx).passwords.turn(address(ctx)).await?;
+    let turn = Accounts::of(ctx).passwords.turn(ctx.address()).await?;
     let repeat = same(ctx, &turn, &[("currentPassword", &password)]).await?;
     drop(turn);
     with_password(ctx, "currentPassword", &password, repeat, async move |work, verified| {
@@ -247,7 +250,7 @@ async fn with_password<T: serde::Serialize>(
     let viewer = viewer(ctx)?;
     let tried = accounts.admit(ctx, &own_account(viewer))?;
     let verified = async {
-        let turn = accounts.passwords.turn(address(ctx)).await?;
+        let turn = accounts.passwords.turn(ctx.address()).await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
         let stored: Option<String> = rows.into_tuple().one(ctx.db()).await?;
         let fits = !password::is_too_long(given) && turn.verify(given, stored.clone()).await?;

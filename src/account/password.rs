@@ -78,6 +78,8 @@ pub struct Passwords {
     /// Places for those whose turn it is and those who wait.
     places: Arc<Quota>,
     turns: Arc<Quota>,
+    /// How many of the places are for those whose turn it is.
+    at_once: u64,
     /// Verified where there is nothing else to verify, so that it takes the same time.
     dummy: Arc<str>,
 }
@@ -116,6 +118,7 @@ impl Passwords {
             places: Quota::new(PLACES, at_once + waiting, at_once + waiting_per_client),
             // Whoever is alone may have all turns.
             turns: Quota::new(PLACES, at_once, at_once),
+            at_once,
             dummy: dummy.into(),
         })
     }
@@ -123,11 +126,14 @@ impl Passwords {
     /// Waits for a turn of the client at `address`.
     ///
     /// # Errors
-    /// `RateLimited` when too many wait already, or it takes too long.
+    /// `RateLimited` when too many wait already, `Busy` when it takes too long.
     pub async fn turn(&self, address: IpAddr) -> ApiResult<Turn> {
-        let place = self.places.take(address, 1).map_err(busy)?;
+        // Whoever has a turn has a place, too, which is no part of the flags.
+        let refused = |exhausted: Exhausted| busy(Exhausted { max: exhausted.max - self.at_once, ..exhausted });
+        let place = self.places.take(address, 1).map_err(refused)?;
         let turn = timeout(PATIENCE, self.turns.wait(address)).await;
-        let late = |_| busy(Exhausted { names: PLACES, by_client: false, max: self.places.max() });
+        // No limit was met: it was let in to wait.
+        let late = |_| ApiError::Busy("too many log-ins wait for their turn");
         let shares = Arc::new([place, turn.map_err(late)?]);
         Ok(Turn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _shares: shares })
     }
@@ -304,15 +310,24 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let refused = passwords.turn(HERE).await;
-        assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting-per-client", .. })));
+        assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting-per-client", max: 1, .. })));
         let other = waits(THERE);
         while passwords.places.taken() < 3 {
             tokio::task::yield_now().await;
         }
         let refused = passwords.turn([192, 0, 2, 3].into()).await;
-        assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting", .. })));
+        assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting", max: 2, .. })));
         drop(first);
         assert!(own.await.unwrap().is_ok() && other.await.unwrap().is_ok());
         assert_eq!((passwords.places.taken(), passwords.turns.taken()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_waited_for_too_long_has_met_no_limit() {
+        let passwords = Passwords::new(64, 1, 1, 2, 1).unwrap();
+        let held = passwords.turn(HERE).await.unwrap();
+        assert!(matches!(passwords.turn(THERE).await, Err(ApiError::Busy(_))));
+        drop(held);
+        assert!(passwords.turn(THERE).await.is_ok());
     }
 }

@@ -81,11 +81,12 @@ pub struct LogIn<'a> {
     pub rehashed: Option<&'a str>,
 }
 
-/// Begins a session, unless the password was changed or the account deleted meanwhile.
+/// Begins a session, unless the password was changed or the account deleted meanwhile. Says whether older ones have
+/// made room for it.
 ///
 /// # Errors
 /// `Invalid`.
-pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Result<Id<User>, Rejection> {
+pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Result<(Id<User>, bool), Rejection> {
     let row = lock(work, change.user).await?;
     let Some(row) = row.filter(|row| row.password == change.verified) else {
         return Err(UserError::conflict(path("password"), "was changed at this moment; try again").into());
@@ -100,9 +101,9 @@ pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Re
     if change.rehashed.is_some() || row.last_logon != Some(today) {
         users::Entity::update(update).exec_without_returning(work.txn()).await?;
     }
-    session::make_room(work.txn(), change.user).await?;
+    let ended = session::make_room(work.txn(), change.user).await?;
     session::begin(work, change.user, session).await?;
-    Ok(Id::new(change.user))
+    Ok((Id::new(change.user), ended))
 }
 
 /// An account that is there; its row is locked.

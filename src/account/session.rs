@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::{Accounts, role};
 use crate::clock;
-use crate::db::Db;
+use crate::db::{self, Db};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::{ContextExt, Work};
 use crate::upkeep::BATCH;
@@ -108,11 +108,11 @@ pub async fn end_all(db: &impl ConnectionTrait, user: i32, kept: Option<i32>) ->
 /// Sessions of one user at most; the oldest make room.
 const SESSIONS_MAX: u64 = 100;
 
-/// Ends the oldest sessions of a user who has as many as are allowed.
+/// Ends the oldest sessions of a user who has as many as are allowed; says whether there were any.
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr> {
+pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<bool, DbErr> {
     let oldest_kept = Query::select()
         .column(sessions::Column::Id)
         .from(sessions::Entity)
@@ -126,7 +126,7 @@ pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<(), DbErr
         .filter(ExprTrait::lte(Expr::col(sessions::Column::Id), Expr::SubQuery(None, Box::new(oldest_kept.into()))))
         .exec(db)
         .await
-        .map(drop)
+        .map(|ended| ended.rows_affected > 0)
 }
 
 /// Tells whoever has something open for a user that the user's sessions or roles have changed on this instance.
@@ -222,7 +222,7 @@ impl Sessions {
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
     /// for other changes, or for whoever has locked the session.
     async fn prolong(&self, session: i32, now: DateTime<Utc>) {
-        let Ok(Ok(_turn)) = timeout(PROLONG_TIMEOUT, self.db.turn_to_write()).await else { return };
+        let Ok(Ok(_turn)) = timeout(PROLONG_TIMEOUT, self.db.turn_to_write(db::OWN)).await else { return };
         let unlocked = Query::select()
             .column(sessions::Column::Id)
             .from(sessions::Entity)
@@ -236,6 +236,7 @@ impl Sessions {
             .exec(&self.db.write)
             .await;
         if let Err(error) = outcome {
+            self.db.writes.note_failure(&error);
             tracing::warn!("session {session} could not be prolonged: {error}");
         }
     }

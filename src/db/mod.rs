@@ -8,6 +8,7 @@ mod transaction;
 mod writes;
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use anyhow::{Context, bail};
 use migration::Commits;
 use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Timeouts, Writer};
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use self::read_pool::Reach;
@@ -24,6 +24,7 @@ pub use self::rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
 pub use self::transaction::Transaction;
 pub use self::writes::Writes;
 use crate::error::{ApiError, ApiResult};
+use crate::quota::{Names, Quota, Share};
 use crate::{metrics, telemetry};
 
 /// Called with every SQL statement that was run.
@@ -32,7 +33,7 @@ pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 /// The pools that requests share. Cloning is cheap.
 #[derive(Clone)]
 pub struct Db {
-    /// For mutations and migrations, each of them in its [turn](Self::turn_to_write).
+    /// For changes, each of them in its [turn](Self::turn_to_write).
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: ReadPool,
@@ -40,13 +41,24 @@ pub struct Db {
     pub writes: Writes,
     commits: Commits,
     shared: bool,
-    writers: Arc<Semaphore>,
+    writers: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
 }
 
 /// A turn to write: to be held as long as the change takes.
-pub type Turn = OwnedSemaphorePermit;
+pub type Turn = Share;
+
+/// The address whose turns the server's own changes take.
+pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// How turns are called. None is refused: who has waited for too long is told so by [`ApiError::Busy`].
+const TURNS: Names = Names {
+    limit: "database-connections",
+    limit_per_client: "database-connections",
+    held: "changes are being made",
+    retry_after_s: "1",
+};
 
 /// How much of a pool is used at this moment.
 #[derive(Clone, Copy, Debug)]
@@ -112,22 +124,21 @@ impl Db {
             writes: Writes::default(),
             commits,
             shared,
-            writers: Arc::new(Semaphore::new(writers)),
+            writers: Quota::new(TURNS, writers, writers_max_per_client(writers)),
             acquire_timeout: pool.acquire_timeout,
             reach: Arc::default(),
         })
     }
 
     /// Waits for a turn to write. Changes may wait for locks while they hold a connection: not all connections
-    /// are theirs, so that reads go on meanwhile.
+    /// are theirs, so that reads go on meanwhile. Addresses get their turns in rotation: how many changes of another
+    /// `address` wait makes no difference.
     ///
     /// # Errors
     /// Others have not made room in time.
-    pub async fn turn_to_write(&self) -> ApiResult<Turn> {
-        match timeout(self.acquire_timeout, Arc::clone(&self.writers).acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(ApiError::Busy("too many changes wait for the database")),
-        }
+    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<Turn> {
+        let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
+        turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))
     }
 
     /// What a change has failed of: `error`, or why no connection for it could be made.
@@ -171,9 +182,14 @@ impl Db {
 
 /// How many changes may hold a connection at a time: three quarters of the pool, and not all of it if it has
 /// more than one.
-fn writers_max(connections: u32) -> usize {
+fn writers_max(connections: u32) -> u64 {
     let kept_for_reads = (connections / 4).max(1);
-    connections.saturating_sub(kept_for_reads).max(1) as usize
+    connections.saturating_sub(kept_for_reads).max(1).into()
+}
+
+/// How many of these one address may have: not all, if there is more than one.
+fn writers_max_per_client(writers: u64) -> u64 {
+    writers.saturating_sub(1).max(1)
 }
 
 /// Files that connections to the database take at most: those of the pools, with `connections_max` each, and

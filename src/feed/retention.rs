@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use crate::db::{Db, Transaction};
+use crate::db::{self, Db, Transaction};
 
 /// How often an instance looks for events to remove.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ const REMOVE_SQLITE: &str = "DELETE FROM comment_events WHERE id <= (SELECT floo
 pub(super) async fn run(db: Db, age: Duration) {
     loop {
         // Without a turn, later: there are more urgent changes.
-        while let Ok(_turn) = db.turn_to_write().await {
+        while let Ok(_turn) = db.turn_to_write(db::OWN).await {
             match remove(&db, age).await {
                 Ok(0) => break,
                 Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),

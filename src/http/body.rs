@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::limits::Limits;
 use super::refusal::Refusal;
+use crate::answer::UNSHARED;
 use crate::quota::Share;
 
 /// A body in memory, which has its room until it is dropped.
@@ -15,7 +16,8 @@ pub(super) struct Held {
     _room: Share,
 }
 
-/// The whole body; `room` is the client's share of the bytes that all bodies together may have, and grows with it.
+/// The whole body; `room` is the client's share of the bytes that all bodies together may have, and grows with it unless it
+/// is small.
 ///
 /// # Errors
 /// It is longer than allowed, by what it says or by what comes; it comes too slowly; it breaks off; or
@@ -38,7 +40,11 @@ async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<Hel
         if (bytes.len() + chunk.len()) as u64 > limits.limit_body_bytes {
             return Err(Refusal::body_too_large(limits.limit_body_bytes));
         }
-        room.grow(chunk.len() as u64).map_err(Refusal::exhausted)?;
+        let whole = (bytes.len() + chunk.len()) as u64;
+        // Usual ones need no share: connections bound how many there are.
+        if whole > UNSHARED {
+            room.grow(whole - room.amount()).map_err(Refusal::exhausted)?;
+        }
         bytes.extend_from_slice(&chunk);
     }
     Ok(Held { bytes, _room: room })

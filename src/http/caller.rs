@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::http::header::{AUTHORIZATION, AsHeaderName, USER_AGENT};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
@@ -72,9 +73,12 @@ impl Callers {
         self.authenticate.authenticate(token).await.map_err(|error| Refusal::api(&error))
     }
 
-    /// Changes when it has to be asked again at once whose a token is.
+    /// Changes when it has to be asked again at once whose a token is: first of all now, since what has changed after
+    /// the viewer was looked up was told to nobody.
     pub(super) fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {
-        self.authenticate.watch(viewer)
+        let mut changes = self.authenticate.watch(viewer);
+        changes.mark_changed();
+        changes
     }
 
     /// The peer's address, or behind proxies of ours the last one that none of them has.
@@ -149,6 +153,9 @@ impl UnknownProxy {
         }
     }
 }
+
+/// When a session whose change was told is looked up again if it could not be.
+pub(super) const LOOK_UP_AGAIN: Duration = Duration::from_secs(1);
 
 /// Waits until a viewer is to be asked for again.
 pub(super) async fn changed(viewer: &mut Option<watch::Receiver<()>>) {

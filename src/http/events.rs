@@ -16,7 +16,7 @@ use axum::response::Response;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::caller;
+use super::caller::{self, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
 use super::refusal::Refusal;
@@ -80,7 +80,7 @@ pub(super) fn listen<E: Executor>(
     place: Share,
     link: &Link,
 ) -> Response {
-    let now = Instant::now();
+    let (now, session_check) = (Instant::now(), endpoint.limits.session_check());
     let changes = session.as_ref().map(|(_, viewer)| endpoint.callers.watch(*viewer));
     let listener = Listener {
         endpoint,
@@ -91,7 +91,8 @@ pub(super) fn listen<E: Executor>(
         open: OpenSocket::begin("events"),
         context: telemetry::current_request(),
         opened: now,
-        checked: now,
+        look_at: now + session_check,
+        told: false,
         said: now,
         results: 0,
         is_over: false,
@@ -113,8 +114,10 @@ struct Listener<E> {
     open: OpenSocket,
     context: Option<Arc<RequestContext>>,
     opened: Instant,
-    /// When the session was last looked up.
-    checked: Instant,
+    /// When to look up the session.
+    look_at: Instant,
+    /// Whether it was told that it may have ended, and nobody has looked since.
+    told: bool,
     /// When something was written last.
     said: Instant,
     results: u64,
@@ -152,15 +155,14 @@ impl<E: Executor> Listener<E> {
     /// The next pieces of text, and whether they are the last; none if there is nothing more to say.
     async fn next(&mut self) -> Option<(Pieces, bool)> {
         let step = loop {
-            let limits = &self.endpoint.limits;
-            let (check, keep_alive) = (self.checked + limits.session_check(), self.said + limits.keep_alive());
+            let keep_alive = self.said + self.endpoint.limits.keep_alive();
             // The session comes before results: nothing is delivered to one that has not been looked up in time.
             tokio::select! {
                 biased;
                 // A stream that ends without "complete" is asked for again.
                 _ = self.stopping.changed() => return self.end("stopping"),
-                () = caller::changed(&mut self.changes) => {}
-                () = sleep_until(check), if self.session.is_some() => {}
+                () = caller::changed(&mut self.changes) => self.told = true,
+                () = sleep_until(self.look_at), if self.session.is_some() => {}
                 step = self.running.next() => break step,
                 () = sleep_until(keep_alive) => {
                     self.said = Instant::now();
@@ -218,12 +220,22 @@ impl<E: Executor> Listener<E> {
     /// Whether the token is not good any more, or not for the rights that the stream began with.
     async fn is_signed_out(&mut self) -> bool {
         let Some((token, begun)) = &self.session else { return false };
-        self.checked = Instant::now();
-        match timeout(self.endpoint.limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
-            Ok(Ok(viewer)) => viewer != *begun,
-            Ok(Err(refusal)) => refusal.status == Some(StatusCode::UNAUTHORIZED),
+        let limits = &self.endpoint.limits;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        self.look_at = Instant::now() + limits.session_check();
+        match found {
+            Ok(Ok(viewer)) => {
+                self.told = false;
+                viewer != *begun
+            }
+            Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => true,
             // Whoever was let in stays while nobody can tell.
-            Err(_) => false,
+            _ => {
+                if self.told {
+                    self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
+                }
+                false
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub limit_body_bytes: u64,
 
-    /// Bytes at most, of all bodies together that are being read.
+    /// Bytes at most, of all bodies together that are being read; those of 16 KiB and less do not count.
     #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_bodies_bytes,
           value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub limit_bodies_bytes: u64,

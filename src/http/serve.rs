@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
         let stream =
             TokioIo::new(Impatient::new(stream, limits.write_timeout(), limits.min_send_rate_bytes, Arc::clone(&wait)));
         let linked =
-            Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _permit: permit, _share: share };
+            Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _share: share, _permit: permit };
         let service = FromPeer { service: service.clone(), peer: Peer(peer), link: Link(Arc::new(linked)) };
         let mut server = server.clone();
         server.timer(HeadTimer(Arc::clone(&wait)));
@@ -134,10 +134,11 @@ struct Linked {
     stopping: watch::Receiver<()>,
     /// What its client is told of how long it may rest.
     keep_alive: Option<HeaderValue>,
+    /// The client's part; a trusted proxy needs none. Given back before the permit, so that whoever is accepted
+    /// instead finds it.
+    _share: Option<Share>,
     /// The connection counts as long as anything of it is there.
     _permit: Option<OwnedSemaphorePermit>,
-    /// The client's part; a trusted proxy needs none.
-    _share: Option<Share>,
 }
 
 impl Link {

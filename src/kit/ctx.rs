@@ -1,6 +1,7 @@
 //! What resolvers reach through their context.
 
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use async_graphql::Context;
@@ -27,6 +28,9 @@ pub trait ContextExt {
 
     /// Who sends the request, if a transport has said so.
     fn caller(&self) -> Option<&Caller>;
+
+    /// Where the request comes from; 0.0.0.0 if no transport has said so.
+    fn address(&self) -> IpAddr;
 
     /// Who asks, if they are signed in.
     fn viewer(&self) -> Option<Viewer>;
@@ -69,6 +73,10 @@ impl ContextExt for Context<'_> {
 
     fn caller(&self) -> Option<&Caller> {
         self.data_opt::<Caller>()
+    }
+
+    fn address(&self) -> IpAddr {
+        self.caller().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
     }
 
     fn viewer(&self) -> Option<Viewer> {

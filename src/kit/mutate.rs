@@ -277,7 +277,7 @@ pub async fn mutate_keyed<T: Serialize>(
         None => key,
     });
     let db = ctx.data_unchecked::<Db>();
-    let turn = db.turn_to_write().await?;
+    let turn = db.turn_to_write(ctx.address()).await?;
     let outcome = match Box::pin(run(&db.writer(), &asked, key.clone(), work)).await {
         Err(ApiError::Database(error)) => {
             db.writes.note_failure(&error);

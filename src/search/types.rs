@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
 use async_graphql::{Context, Object, Union};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use super::find::{Hit, Kind, find};
 use super::layout::meant;
@@ -17,6 +17,7 @@ use crate::kit::{ContextExt, Id, InPlace, Page, PageArgs, page};
 use crate::movie::Movie;
 use crate::person::Person;
 use crate::publication::{Publication, Searched};
+use crate::quota::{Names, Quota};
 
 /// What a search can find.
 #[derive(Clone, Debug, Union)]
@@ -41,8 +42,13 @@ pub struct SearchHit {
 }
 
 /// Snippets that are made at the same time, each on a thread of its own.
-static MADE_AT_ONCE: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
+static MADE_AT_ONCE: LazyLock<Arc<Quota>> = LazyLock::new(|| {
+    // No flag: whoever waits is stopped by the time of the request.
+    let names = Names { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: "1" };
+    let max = available_parallelism().map_or(1, NonZero::get) as u64;
+    // Whoever is alone may have all.
+    Quota::new(names, max, max)
+});
 
 /// Something that a search has found.
 #[Object]
@@ -79,8 +85,8 @@ impl SearchHit {
     /// Looks through the text on another thread, so that requests that are not for it go on.
     async fn make_snippet(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         let Some(text) = ctx.text::<Searched>(Id::new(self.hit.key)).await? else { return Ok(None) };
-        // Whoever is stopped meanwhile has not begun. Nobody closes it.
-        let _turn = MADE_AT_ONCE.acquire().await.ok();
+        // Whoever is stopped meanwhile has not begun. Addresses get their turns in rotation.
+        let _turn = MADE_AT_ONCE.wait(ctx.address()).await;
         let terms = Arc::clone(&self.terms);
         let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;
         made.map_err(|error| ApiError::Internal(format!("making a snippet: {error}")))

@@ -206,7 +206,7 @@ pub struct User {
     /// The key of the account.
     pub id: i32,
     endpoint: String,
-    token: Option<String>,
+    pub token: Option<String>,
     client: reqwest::Client,
 }
 

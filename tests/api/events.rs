@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::TestApp;
-use crate::sockets::{ADDED, begin_session, cursor, say, start};
+use crate::movie::global_id;
+use crate::sockets::{ADDED, begin_session, cursor, listen_signed_in, say, start};
 use crate::support::database::Backend;
 use crate::transport::{code, post, send};
 
@@ -189,6 +190,75 @@ async fn logging_out_ends_a_stream_at_once(backend: Backend) {
     let (_, _, answer) = send(signed(ask(&app, "mutation { logOut { endedSessions } }", json!({})))).await;
     assert_eq!(answer["data"]["logOut"]["endedSessions"], 1, "{answer}");
     assert_eq!(events.rest().await, []);
+}
+
+fn role() -> Value {
+    json!({ "userId": global_id("User", 1), "role": "EDITOR" })
+}
+
+/// The session is read, and its change told, before anything listens for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_while_a_session_is_looked_up_is_noticed() {
+    let app = start(Backend::Postgres, &["--session-check-ms", "3600000"]).await;
+    let (token, admin) = (begin_session(&app).await, app.sign_in("chief", "admin").await);
+    let db = app.sql().await;
+    // Whoever has read it waits to write down that it was seen.
+    db.execute_unprepared("UPDATE sessions SET seen_at = now() - interval '20 days' WHERE user_id = 1").await.unwrap();
+    db.execute_unprepared("BEGIN; LOCK TABLE sessions IN SHARE MODE").await.unwrap();
+    let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
+    let change = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        admin.done("grantRole", role(), "").await;
+        db.execute_unprepared("ROLLBACK").await.unwrap();
+    };
+    let (events, mut socket, ()) = tokio::join!(Events::open(request), listen_signed_in(&app, &token), change);
+    assert_eq!(events.rest().await, []);
+    assert_eq!(socket.hear_end().await.0, 4403);
+}
+
+/// A change that is told while nobody can tell whose the token is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_could_not_be_looked_up_is_looked_up_again() {
+    let args = ["--session-check-ms", "3600000", "--lock-timeout-ms", "1000"];
+    let app = start(Backend::Postgres, &args).await;
+    let (token, admin) = (begin_session(&app).await, app.sign_in("chief", "admin").await);
+    let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
+    let (mut events, mut socket) = (Events::open(request).await, listen_signed_in(&app, &token).await);
+    assert_eq!(events.block().await.as_deref(), Some(":"));
+    // They have looked once they listen.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (sessions, roles) = (app.sql().await, app.sql().await);
+    roles.execute_unprepared("BEGIN; LOCK TABLE user_roles IN SHARE MODE").await.unwrap();
+    let grant = admin.done("grantRole", role(), "");
+    let lock = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sessions.execute_unprepared("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE").await.unwrap();
+        roles.execute_unprepared("ROLLBACK").await.unwrap();
+    };
+    tokio::join!(grant, lock);
+    tokio::time::sleep(Duration::from_millis(1_800)).await;
+    sessions.execute_unprepared("ROLLBACK").await.unwrap();
+    assert_eq!(events.rest().await, []);
+    assert_eq!(socket.hear_end().await.0, 4403);
+}
+
+/// Whoever has many sockets open, and logs in elsewhere, has not changed anything for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_is_told_to_no_stream() {
+    let app = start(Backend::Sqlite, &["--session-check-ms", "3600000"]).await;
+    let anna = app.sign_up("anna", "трамвай № 47").await;
+    let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {}", anna.token.unwrap()));
+    let mut events = Events::open(request).await;
+    assert_eq!(events.block().await.as_deref(), Some(":"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let input = json!({ "login": "anna", "password": "трамвай № 47" });
+    let statements = app.statements_while(async || {
+        app.nobody().done("logIn", input.clone(), "token").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    });
+    let looked_up = |sql: &str| sql.contains("\"token_hash\" =");
+    let found: Vec<_> = statements.await.into_iter().filter(|statement| looked_up(&statement.sql)).collect();
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

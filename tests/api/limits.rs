@@ -434,16 +434,20 @@ fn limit_of(answer: &Value) -> (&str, &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_one_client_are_bounded() {
-    let app = limited("limit-bodies-bytes-per-client", 100).await;
+    let app = limited("limit-bodies-bytes-per-client", 20_000).await;
     let body = |length: usize| format!("{:length$}", json!({ "query": "{ __typename }" }).to_string());
-    assert_eq!(send(post(&app, body(100))).await.0, 200);
-    let (status, headers, answer) = send(post(&app, body(101))).await;
+    assert_eq!(send(post(&app, body(20_000))).await.0, 200);
+    let (status, headers, answer) = send(post(&app, body(20_001))).await;
     assert_eq!(
         (status, code(&answer), headers["retry-after"].as_bytes()),
         (429, "RATE_LIMITED", &b"1"[..]),
         "{answer}"
     );
-    assert_eq!(limit_of(&answer), ("limit-bodies-bytes-per-client", &json!(100)));
+    assert_eq!(limit_of(&answer), ("limit-bodies-bytes-per-client", &json!(20_000)));
+    // Small ones take no share.
+    let app = limited("limit-bodies-bytes-per-client", 1).await;
+    assert_eq!(send(post(&app, body(16 << 10))).await.0, 200);
+    assert_eq!(send(post(&app, body((16 << 10) + 1))).await.0, 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -348,10 +348,11 @@ async fn a_flood_of_log_ins_does_not_starve_queries(backend: Backend) {
         slowest
     };
     let (answers, slowest) = tokio::join!(flood, slowest);
-    let turned_away =
-        answers.iter().filter(|answer| answer.0["errors"][0]["extensions"]["code"] == "RATE_LIMITED").count();
+    let failed =
+        |code: &str| answers.iter().filter(|answer| answer.0["errors"][0]["extensions"]["code"] == code).count();
+    let turned_away = failed("RATE_LIMITED");
     let answered = answers.iter().filter(|answer| answer.0["data"]["it"]["errors"].is_array()).count();
-    assert_eq!(turned_away + answered, 300, "{answers:?}");
+    assert_eq!(turned_away + failed("UNAVAILABLE") + answered, 300, "{answers:?}");
     // How many get their turn before they lose patience depends on the machine.
     assert!(turned_away > 0 && answered > 0, "{turned_away} turned away, {answered} answered");
     assert!(slowest < Duration::from_secs(30), "a query took {slowest:?}");

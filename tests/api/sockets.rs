@@ -107,7 +107,7 @@ impl Socket {
     }
 
     /// The code that the server closes it with, and the reason; other messages are skipped.
-    async fn hear_end(&mut self) -> (u16, String) {
+    pub async fn hear_end(&mut self) -> (u16, String) {
         loop {
             if let Message::Close(frame) = self.next().await {
                 let frame = frame.expect("the server says why");
@@ -237,7 +237,7 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
 /// What only the viewer sees.
 const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
 
-async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
+pub async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
     let mut socket = Socket::open(app).await;
     socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
     assert_eq!(socket.hear().await["type"], "connection_ack");

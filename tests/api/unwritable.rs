@@ -96,6 +96,61 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
     user.done("addComment", input, "comment { id }").await;
 }
 
+/// Whoever only reads finds out, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_cannot_be_prolonged_shows_that_nothing_can_be_written() {
+    let app = TestApp::seeded(Backend::Postgres).await;
+    let user = app.sign_in("somebody", "member").await;
+    let sql = "UPDATE sessions SET seen_at = now() - interval '5 days', expires_at = now() + interval '5 days';
+        CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          RAISE EXCEPTION 'as if' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER fail BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION fail();
+        CREATE TRIGGER fail BEFORE INSERT ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION fail()";
+    app.sql().await.execute_unprepared(sql).await.unwrap();
+    user.data("{ viewer { username } }", json!({})).await;
+    assert_eq!(ready(&app).await, (503, "the database cannot be written: its disk is full\n".to_owned()));
+    app.sql().await.execute_unprepared("DROP FUNCTION fail CASCADE").await.unwrap();
+    wait_ready(&app).await;
+}
+
+/// The trial is a change like others, and may not take the connections that are kept for reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trial_waits_for_its_turn() {
+    let database = TestDatabase::seeded(Backend::Postgres).await;
+    let patience = ["--database-connections", "2", "--lock-timeout-ms", "3000", "--acquire-timeout-ms", "1000"];
+    let app = TestApp::start(database, &[&patience[..], &["--request-timeout-ms", "20000"]].concat()).await;
+    let user = app.sign_in("somebody", "member").await;
+    let db = app.sql().await;
+    let sql = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          RAISE EXCEPTION 'as if' USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER fail BEFORE INSERT ON comments FOR EACH ROW EXECUTE FUNCTION fail()";
+    db.execute_unprepared(sql).await.unwrap();
+    // Both the trial and a rating wait for a lock now, one after the other.
+    db.execute_unprepared("BEGIN; LOCK TABLE idempotency_keys, users_rating IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let subject = global_id("Movie", 1);
+    let failed = user.send("addComment", json!({ "subjectId": subject, "text": "Раз" }), "").await.errors();
+    assert!(failed[0].starts_with("UNAVAILABLE the database cannot be written"), "{failed:?}");
+    let end = Instant::now() + Duration::from_secs(5);
+    let rates = async {
+        while Instant::now() < end {
+            user.send("rate", json!({ "subjectId": subject, "rating": 3 }), "").await;
+        }
+    };
+    let reads = async {
+        let mut longest = Duration::ZERO;
+        while Instant::now() < end {
+            let started = Instant::now();
+            app.data("{ movies(first: 1) { nodes { title } } }", json!({})).await;
+            longest = longest.max(started.elapsed());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        longest
+    };
+    let ((), longest) = tokio::join!(rates, reads);
+    db.execute_unprepared("ROLLBACK").await.unwrap();
+    assert!(longest < Duration::from_millis(900), "{longest:?}");
+}
+
 async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let pool = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };

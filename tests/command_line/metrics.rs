@@ -178,7 +178,7 @@ async fn transport_counts_documents_limits_and_refusals() {
     get("{ __typename }").await;
     get("{ movies { nodes { id } } }").await;
     get("{").await;
-    let query = format!("{{ __typename }} # {}", "a".repeat(200));
+    let query = format!("{{ __typename }} # {}", "a".repeat(20_000));
     let refused = ask(&server.url, &query).await;
     assert_eq!(refused["errors"][0]["extensions"]["limit"], json!("limit-bodies-bytes"));
     let counts = Counts::read(&metrics).await;

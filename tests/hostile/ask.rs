@@ -36,6 +36,11 @@ impl Asker {
         Self { token, ..nobody }
     }
 
+    /// The same member at the address of attackers.
+    pub fn strange(&self) -> Self {
+        Self { client: crate::stranger::client(), ..self.clone() }
+    }
+
     /// The answer, whatever its status.
     pub async fn ask(&self, query: &str, variables: Value) -> Value {
         self.ask_with_key(query, variables, None).await

@@ -1,5 +1,6 @@
 //! A foreign transaction holds what many changes need.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_graphql::futures_util::future::join_all;
@@ -13,9 +14,10 @@ use crate::support::database::{Backend, TestDatabase};
 use crate::support::postgres::Server as PostgresServer;
 use crate::usage::sized;
 
-on_both!(waiting_writers_leave_room_for_readers);
+on_both!(waiting_writers_leave_room_for_readers, writers_of_one_address_leave_turns_to_others);
 
 const RATE: &str = "mutation($it: RateInput!) { rate(input: $it) { errors { message } } }";
+const COMMENT: &str = "mutation($it: AddCommentInput!) { addComment(input: $it) { errors { message } } }";
 const MOVIE: &str = "{ movies(first: 1) { nodes { id title userRating { average } } } }";
 const LOCKED: &str = "another transaction holds a lock that this needs; try again";
 const WAITING: &str = "too many changes wait for the database; try again";
@@ -87,6 +89,44 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
         }
     });
     assert_eq!(answer.await.unwrap()["data"]["rate"]["errors"], json!([]));
+}
+
+/// Before: first come, first served, whoever asked.
+async fn writers_of_one_address_leave_turns_to_others(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let patience = ["--request-timeout-ms", "30000", "--acquire-timeout-ms", "30000", "--lock-timeout-ms", "10000"];
+    let server = start(&database, &patience);
+    let (anna, boris) =
+        (Asker::sign_up(&server.url, "anna").await.strange(), Asker::sign_up(&server.url, "boris").await);
+    let movie = anna.ask(MOVIE, json!({})).await["data"]["movies"]["nodes"][0]["id"].clone();
+    let foreign = database.connect().await;
+    match backend {
+        Backend::Postgres => run(&foreign, "BEGIN; SELECT id FROM rating_totals FOR UPDATE").await,
+        Backend::Sqlite => run(&foreign, "BEGIN IMMEDIATE").await,
+    }
+    let done = AtomicUsize::new(0);
+    let attack = (0..100).map(async |_| {
+        let answer = anna.ask(RATE, json!({ "it": { "subjectId": movie, "rating": 4 } })).await;
+        assert_eq!(answer["data"]["rate"]["errors"], json!([]), "{answer}");
+        done.fetch_add(1, Ordering::Relaxed);
+    });
+    let honest = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let answer = boris.ask(COMMENT, json!({ "it": { "subjectId": movie, "text": "Раз" } })).await;
+        assert_eq!(answer["data"]["addComment"]["errors"], json!([]), "{answer}");
+        done.load(Ordering::Relaxed)
+    };
+    let release = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        run(&foreign, "ROLLBACK").await;
+    };
+    let (_, before, ()) = tokio::join!(join_all(attack), honest, release);
+    println!("{before} before");
+    match backend {
+        // There is a turn that one address cannot have.
+        Backend::Postgres => assert_eq!(before, 0),
+        Backend::Sqlite => assert!(before < 20, "{before} of another address were first"),
+    }
 }
 
 /// A session is prolonged by whichever request finds it unlocked.

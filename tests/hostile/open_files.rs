@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::ask::metric;
 use crate::honest::Honest;
 use crate::process::{Server, command_by};
+use crate::stranger;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::sized;
 
@@ -18,7 +19,9 @@ const QUERY: &str = "{ movies(first: 20) { nodes { title plot tags } } persons(f
 async fn the_database_keeps_its_files(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let limited = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"];
-    let server = Server::start_by(&limited, &["--database-url", &database.url]);
+    // All clients have one address, which may have all connections that there are: the others wait.
+    let all = ["--limit-connections-per-client", "20000"];
+    let server = Server::start_by(&limited, &[&["--database-url", &database.url], &all[..]].concat());
     let honest = Honest::queries(server.url.clone(), QUERY);
     let end = Instant::now() + Duration::from_secs(sized(2, 30) as u64);
     // Each request has a connection of its own.
@@ -47,6 +50,25 @@ async fn the_database_keeps_its_files(backend: Backend) {
     assert!(status.success(), "{log}");
     let faults: Vec<_> = log.lines().filter(|line| line.contains("\"ERROR\"")).collect();
     assert!(faults.is_empty(), "{faults:?}");
+}
+
+/// A hard limit as many systems have it for a service: fewer files than one address may have connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_does_not_have_all_connections_that_there_are_files_for() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let limited = ["sh", "-c", "ulimit -n 512; exec \"$@\"", "sh"];
+    let server = Server::start_by(&limited, &[&["--database-url", &database.url], &stranger::QUIET[..]].concat());
+    let mut held = Vec::new();
+    for _ in 0..600 {
+        held.push(stranger::connect(&server.url).await);
+    }
+    let honest = Honest::fetches(server.url.replace("/graphql", "/livez"));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let felt = honest.stop().await;
+    assert!(felt.asked > 0 && felt.failed.is_empty(), "{:?}", felt.failed);
+    assert!(felt.longest < Duration::from_secs(1), "{:?}", felt.longest);
+    let open = metric(&server.url, "process_open_fds").await;
+    assert!(open < 256.0, "{open}");
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! Texts of the greatest size, searched and shown in pieces.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
+use async_graphql::futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::answers::library_with;
 use crate::honest::Honest;
 use crate::process::Server;
+use crate::stranger;
 use crate::usage::{Usage, sized};
 
 /// Almost the most that a publication takes.
@@ -44,4 +47,33 @@ async fn snippets_hold_up_nobody() {
     assert_eq!(node["a0"], node["a89"]);
     assert!(felt.failed.is_empty() && felt.longest < Duration::from_secs(2), "{felt:?}");
     assert!(processor < Duration::from_secs(20), "once a hit: {processor:?}");
+}
+
+/// Before: first come, first served, whoever asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn snippets_are_made_in_turns() {
+    let hits = sized(20, 100);
+    let database = library_with(hits, "Зимний снег и ещё ", LETTERS, "вечер").await;
+    let server = Server::start(&["--database-url", &database.url]);
+    let query = |first: usize| {
+        let query = format!("{{ search(query: \"вечеров зимних\", first: {first}) {{ nodes {{ snippet }} }} }}");
+        json!({ "query": query })
+    };
+    let (done, all) = (AtomicUsize::new(0), 30);
+    let attack = (0..all).map(async |_| {
+        let answer = stranger::client().post(&server.url).json(&query(hits)).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        done.fetch_add(1, Ordering::Relaxed);
+    });
+    let honest = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let answer = reqwest::Client::new().post(&server.url).json(&query(1)).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        assert!(answer["data"]["search"]["nodes"][0]["snippet"].is_string(), "{answer}");
+        done.load(Ordering::Relaxed)
+    };
+    let started = Instant::now();
+    let (_, before) = tokio::join!(join_all(attack), honest);
+    println!("{before} of {all} before, {:?} in all", started.elapsed());
+    assert!(before < all / 2, "{before} of another address were first");
 }

@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::Socket;
 use super::close::Close;
 use super::message::{self, Init, Said};
-use crate::http::caller;
+use crate::http::caller::{self, LOOK_UP_AGAIN};
 use crate::http::graphql::Endpoint;
 use crate::http::operation::{Ask, Running, Step};
 use crate::http::params::IDEMPOTENCY_KEY;
@@ -49,8 +49,10 @@ pub(super) struct Session<E> {
     heard: Instant,
     /// Since when an answer to our ping is waited for.
     pinged: Option<Instant>,
-    /// When the session was last looked up.
-    checked: Instant,
+    /// When to look up the session.
+    look_at: Instant,
+    /// Whether it was told that it may have ended, and nobody has looked since.
+    told: bool,
     /// Tells that it may have ended.
     changes: Option<watch::Receiver<()>>,
     begun: u64,
@@ -91,6 +93,7 @@ impl<E: Executor> Session<E> {
         stopping: watch::Receiver<()>,
     ) -> Self {
         let now = Instant::now();
+        let look_at = now + endpoint.limits.session_check();
         Self {
             endpoint,
             caller,
@@ -102,7 +105,8 @@ impl<E: Executor> Session<E> {
             opened: now,
             heard: now,
             pinged: None,
-            checked: now,
+            look_at,
+            told: false,
             changes: None,
             begun: 0,
             results: 0,
@@ -134,17 +138,20 @@ impl<E: Executor> Session<E> {
             biased;
             // An error means that the server is gone.
             _ = self.stopping.changed() => return Err(Close::RESTART),
-            () = caller::changed(&mut self.changes), if listens => self.sign_in().await?,
+            () = caller::changed(&mut self.changes), if listens => {
+                self.told = true;
+                self.sign_in().await?;
+            }
             () = &mut alarm => {
                 let next = self.look_round(socket).await?;
-                alarm.reset(next);
+                alarm.as_mut().reset(next);
             }
             message = socket.next() => {
                 let message = message.ok_or(Close::Lost)?;
                 let limit = self.endpoint.limits.limit_message_bytes;
                 self.hear(socket, message.map_err(|error| Close::after(&error, limit))?).await?;
                 if self.begun == 0 && self.acknowledged {
-                    alarm.reset(self.next_look());
+                    alarm.as_mut().reset(self.next_look());
                 }
             }
             Some((id, step)) = self.operations.next() => self.pass_on(socket, &id, step).await?,
@@ -152,6 +159,10 @@ impl<E: Executor> Session<E> {
         for _ in 1..RESULTS_PER_TURN {
             let Poll::Ready(Some((id, step))) = poll!(self.operations.next()) else { break };
             self.pass_on(socket, &id, step).await?;
+        }
+        // The session could not be looked up.
+        if self.told && self.acknowledged && self.look_at < alarm.deadline() {
+            alarm.reset(self.look_at);
         }
         self.write(socket, <Socket as Sink<Message>>::poll_flush).await
     }
@@ -199,32 +210,40 @@ impl<E: Executor> Session<E> {
     /// Whether the session has to be looked up before anything is delivered.
     fn is_unsure(&self) -> bool {
         let has_changed = self.changes.as_ref().is_some_and(|changes| changes.has_changed().unwrap_or(false));
-        let is_due = self.token.is_some() && self.checked.elapsed() >= self.endpoint.limits.session_check();
+        let is_due = self.token.is_some() && Instant::now() >= self.look_at;
         is_due || (has_changed && self.only_listens())
     }
 
     /// Makes sure that the token is still good.
     async fn sign_in(&mut self) -> Result<(), Close> {
-        self.checked = Instant::now();
         if let Some(changes) = &mut self.changes {
+            self.told |= changes.has_changed().unwrap_or(false);
             changes.mark_unchanged();
         }
         let Some(token) = &self.token else { return Ok(()) };
         let limits = &self.endpoint.limits;
-        let viewer = match timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await {
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        self.look_at = Instant::now() + limits.session_check();
+        let viewer = match found {
             Ok(Ok(viewer)) => viewer,
             Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => {
                 refusal.count();
                 return Err(Close::FORBIDDEN);
             }
             // Nobody can tell at the moment: who was let in before stays.
-            _ if self.acknowledged => return Ok(()),
+            _ if self.acknowledged => {
+                if self.told {
+                    self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
+                }
+                return Ok(());
+            }
             _ => return Err(Close::UNAVAILABLE),
         };
         if self.acknowledged && self.caller.viewer != Some(viewer) {
             // Subscriptions go by the rights that they began with.
             return Err(Close::FORBIDDEN);
         }
+        self.told = false;
         self.caller.viewer = Some(viewer);
         if self.changes.is_none() {
             self.changes = Some(self.endpoint.callers.watch(viewer));
@@ -367,11 +386,11 @@ impl<E: Executor> Session<E> {
             return Err(Close::INIT_TIMEOUT);
         }
         let (now, limits) = (Instant::now(), &self.endpoint.limits);
-        let (patience, check) = (limits.keep_alive(), limits.session_check());
+        let patience = limits.keep_alive();
         if self.pinged.is_some_and(|pinged| now - pinged >= patience) {
             return Err(Close::Lost);
         }
-        if self.token.is_some() && now - self.checked >= check {
+        if self.token.is_some() && now >= self.look_at {
             self.sign_in().await?;
         }
         if self.pinged.is_none() && now - self.heard >= patience {
@@ -382,10 +401,8 @@ impl<E: Executor> Session<E> {
     }
 
     fn next_look(&self) -> Instant {
-        let limits = &self.endpoint.limits;
-        let keep_alive = self.pinged.unwrap_or(self.heard) + limits.keep_alive();
-        let check = self.token.as_ref().map(|_| self.checked + limits.session_check());
-        check.map_or(keep_alive, |check| check.min(keep_alive))
+        let keep_alive = self.pinged.unwrap_or(self.heard) + self.endpoint.limits.keep_alive();
+        if self.token.is_some() { self.look_at.min(keep_alive) } else { keep_alive }
     }
 
     async fn say(&mut self, socket: &mut Socket, message: Message) -> Result<(), Close> {
