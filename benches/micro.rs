@@ -147,6 +147,10 @@ impl Authenticate for Nothing {
     fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
+
+    fn watch(&self, _: Viewer) -> tokio::sync::watch::Receiver<()> {
+        tokio::sync::watch::channel(()).1
+    }
 }
 
 impl Subscribe for Nothing {
@@ -166,6 +170,7 @@ async fn router(answers: &Ready) -> Router {
         cors_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         pages: Pages { default: 20, max: 500 },
+        costs: &[],
         ide: false,
         metrics: false,
     };

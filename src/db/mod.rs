@@ -115,7 +115,7 @@ impl Db {
         }
         let shared = read_url.is_none() && matches!(url, DatabaseUrl::Postgres(_));
         let writers = match url {
-            DatabaseUrl::Postgres(_) => writers_max(pool.connections_max),
+            DatabaseUrl::Postgres(_) => most_of(pool.connections_max),
             DatabaseUrl::Sqlite(_) => 1,
         };
         Ok(Self {
@@ -180,11 +180,11 @@ impl Db {
     }
 }
 
-/// How many changes may hold a connection at a time: three quarters of the pool, and not all of it if it has
-/// more than one.
-fn writers_max(connections: u32) -> u64 {
-    let kept_for_reads = (connections / 4).max(1);
-    connections.saturating_sub(kept_for_reads).max(1).into()
+/// The part of a pool that changes may have, and the reads of one client: three quarters, and not all of it if it
+/// has more than one connection.
+fn most_of(connections: u32) -> u64 {
+    let others = (connections / 4).max(1);
+    connections.saturating_sub(others).max(1).into()
 }
 
 /// How many of these one address may have: not all, if there is more than one.

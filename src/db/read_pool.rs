@@ -34,8 +34,7 @@ const TURNS: Names = Names {
 impl ReadPool {
     /// A pool that has so many connections.
     pub(super) fn new(pool: DatabaseConnection, connections_max: u32) -> Self {
-        let of_one_client = connections_max.saturating_sub((connections_max / 4).max(1)).max(1);
-        let turns = Quota::new(TURNS, connections_max.into(), of_one_client.into());
+        let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
         Self { pool, turns, reach: Arc::default() }
     }
 
