@@ -218,7 +218,7 @@ pub struct ServeArgs {
     pub acquire_timeout_ms: u64,
 
     /// How long a statement waits for a lock that another transaction holds, in milliseconds; at most half of
-    /// --request-timeout-ms. PostgreSQL only.
+    /// --request-timeout-ms.
     #[arg(long, env = "KINOTEKA_LOCK_TIMEOUT_MS", value_name = "MS", default_value_t = 2_000,
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub lock_timeout_ms: u64,

@@ -233,7 +233,7 @@ fn is_exhausted(error: &DbErr) -> bool {
 }
 
 /// Whether a lock was not free in time. PostgreSQL 55P03: its `lock_timeout`; SQLite: [busy](is_busy).
-fn is_locked(error: &DbErr) -> bool {
+pub fn is_locked(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "55P03" || is_busy(&code))
 }
 

@@ -129,7 +129,7 @@ pub async fn open(url: &DatabaseUrl, access: Access, pool: PoolSettings) -> Resu
 pub struct Timeouts {
     /// A statement. On SQLite: what is done from when the connection was taken from the pool.
     pub statement: Duration,
-    /// Waiting for a lock of PostgreSQL that another transaction holds.
+    /// Waiting for a lock that another transaction holds.
     pub lock: Duration,
 }
 
@@ -147,15 +147,10 @@ pub async fn open_timed(
 ) -> Result<DatabaseConnection, ConnectError> {
     match url {
         DatabaseUrl::Postgres(options) => open_postgres(url, options, pool, timeouts).await,
-        DatabaseUrl::Sqlite(options) => {
-            let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
-            match access {
-                Access::Write => {
-                    open_sqlite_writer(url, options, pool, statement_timeout).await.map(|writer| writer.db)
-                }
-                Access::Read => open_sqlite_reader(url, options, pool, statement_timeout).await,
-            }
-        }
+        DatabaseUrl::Sqlite(options) => match access {
+            Access::Write => open_sqlite_writer(url, options, pool, timeouts).await.map(|writer| writer.db),
+            Access::Read => open_sqlite_reader(url, options, pool, timeouts).await,
+        },
     }
 }
 
@@ -182,13 +177,11 @@ pub async fn open_writer(
             let db = open_postgres(url, options, pool, timeouts).await?;
             Ok(Writer { db, commits: Commits::default() })
         }
-        DatabaseUrl::Sqlite(options) => {
-            open_sqlite_writer(url, options, pool, timeouts.map(|timeouts| timeouts.statement)).await
-        }
+        DatabaseUrl::Sqlite(options) => open_sqlite_writer(url, options, pool, timeouts).await,
     }
 }
 
-/// How long SQLite waits for another process's lock.
+/// How long SQLite waits for another process's lock, unless [`Timeouts`] say so.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a pooled connection may rest before it is tested.
@@ -280,13 +273,13 @@ fn explain_postgres(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
 }
 
 /// The settings of every connection to a SQLite file.
-fn set_up(options: SqliteConnectOptions) -> SqliteConnectOptions {
+fn set_up(options: SqliteConnectOptions, timeouts: Option<Timeouts>) -> SqliteConnectOptions {
     options
         .foreign_keys(true)
         // Or REPLACE would leave behind in side tables what it removes.
         .pragma("recursive_triggers", "on")
         .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(BUSY_TIMEOUT)
+        .busy_timeout(timeouts.map_or(BUSY_TIMEOUT, |timeouts| timeouts.lock))
         .disable_statement_logging()
 }
 
@@ -294,9 +287,10 @@ async fn open_sqlite_reader(
     url: &DatabaseUrl,
     options: &SqliteConnectOptions,
     pool: PoolSettings,
-    statement_timeout: Option<Duration>,
+    timeouts: Option<Timeouts>,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"));
+    let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"), timeouts);
+    let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
     probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
     let pool = sqlite_pool(pool, statement_timeout)
         .max_connections(pool.connections_max)
@@ -316,9 +310,10 @@ async fn open_sqlite_writer(
     url: &DatabaseUrl,
     options: &SqliteConnectOptions,
     pool: PoolSettings,
-    statement_timeout: Option<Duration>,
+    timeouts: Option<Timeouts>,
 ) -> Result<Writer, ConnectError> {
-    let options = set_up(options.clone());
+    let options = set_up(options.clone(), timeouts);
+    let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
     probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
     let commits = Commits::watched();
     let (connected, acquired, released) = (commits.clone(), commits.clone(), commits.clone());

@@ -34,6 +34,7 @@ mod size;
 mod socket;
 mod stall;
 mod subscribe;
+mod unread;
 mod values;
 mod variables;
 mod weigh;

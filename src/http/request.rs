@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::ServerError;
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONNECTION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::serve::{self, Link};
+use super::unread;
 use crate::metrics;
 use crate::telemetry::{self, RequestContext};
 
@@ -28,6 +29,7 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
     let keep_alive = request.extensions().get::<Link>().and_then(|link| link.keep_alive(&request));
+    let (request, reading) = unread::watch(request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     let status = response.status();
     context.answered(status.as_u16());
@@ -38,7 +40,11 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(&context.id) {
         headers.insert(REQUEST_ID, value);
     }
-    serve::tell_keep_alive(keep_alive, status, headers);
+    if reading.is_complete() {
+        serve::tell_keep_alive(keep_alive, status, headers);
+    } else {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 

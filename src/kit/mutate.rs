@@ -30,7 +30,7 @@ use super::problem::{Rejection, UserError};
 use super::wake::Wake;
 use crate::clock;
 use crate::db::{Db, Transaction};
-use crate::error::{ApiError, ApiResult, is_stale, is_transient, log_database};
+use crate::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, log_database};
 use crate::idempotency::{Claim, Key, Repeat};
 use crate::policy::{Rule, rule_of};
 use crate::rate::{Rate, Who};
@@ -363,15 +363,20 @@ async fn run<T: Serialize>(
     let mut tries = 0;
     loop {
         tries += 1;
+        // SQLite has then waited for the lock of writers for as long as it may.
+        let mut is_final = false;
         let attempt = match Transaction::begin(db).await {
             Ok(txn) => {
                 let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
                 Box::pin(attempt(prepared, key.as_ref(), &work)).await
             }
-            Err(error) => Err(unlogged(error)),
+            Err(error) => {
+                is_final = is_locked(&error);
+                Err(unlogged(error))
+            }
         };
         match attempt {
-            Err(ApiError::Database(error)) if tries < TRIES_MAX && is_transient(&error) => {
+            Err(ApiError::Database(error)) if tries < TRIES_MAX && !is_final && is_transient(&error) => {
                 tracing::debug!(mutation, tries, "a transaction met another one, and is tried again: {error}");
                 if is_stale(&error) {
                     connect::forget_statements();

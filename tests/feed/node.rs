@@ -18,13 +18,18 @@ use crate::support::address::own_address;
 pub struct Node {
     url: String,
     address: SocketAddr,
+    args: Vec<&'static str>,
     child: Child,
 }
 
 impl Node {
     pub fn start(url: &str) -> Self {
+        Self::start_with(url, &[])
+    }
+
+    pub fn start_with(url: &str, args: &[&'static str]) -> Self {
         let address = own_address();
-        Self { url: url.to_owned(), address, child: spawn(url, address) }
+        Self { url: url.to_owned(), address, args: args.to_vec(), child: spawn(url, address, args) }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -41,7 +46,7 @@ impl Node {
         self.signal(signal);
         let status = self.child.wait().unwrap();
         assert!(signal == "KILL" || status.success(), "{status}");
-        self.child = spawn(&self.url, self.address);
+        self.child = spawn(&self.url, self.address, &self.args);
     }
 }
 
@@ -52,21 +57,21 @@ impl Drop for Node {
     }
 }
 
-fn spawn(url: &str, address: SocketAddr) -> Child {
+fn spawn(url: &str, address: SocketAddr, args: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kinoteka"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KINOTEKA_") || name.starts_with("DATABASE_"))
     {
         command.env_remove(name);
     }
     let listen = address.to_string();
-    command.args(["serve", "--database-url", url, "--listen", &listen, "--shutdown-grace-ms", "2000"]);
+    command.args(["serve", "--database-url", url, "--listen", &listen, "--shutdown-grace-ms", "2000"]).args(args);
     let mut child = command.args(["--log-filter", "off"]).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while Probe::connect(address).is_err() {
         if let Some(status) = child.try_wait().unwrap() {
             // The database may be away at this moment.
             assert!(!status.success() && Instant::now() < deadline, "{status}");
-            return spawn(url, address);
+            return spawn(url, address, args);
         }
         assert!(Instant::now() < deadline, "the server does not start");
         std::thread::sleep(Duration::from_millis(20));

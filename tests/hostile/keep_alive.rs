@@ -125,6 +125,51 @@ async fn a_connection_rests_longer_than_a_head_may_take() {
     }
 }
 
+/// An answer that came before the whole body was read says that its connection ends; all others stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_an_unread_body_promises_nothing() {
+    let json = "content-type: application/json\r\n";
+    let asked = |headers: &str, body: &str| format!("POST /graphql HTTP/1.1\r\nhost: x\r\n{headers}\r\n{body}");
+    let (long, chunk) = ("content-length: 5000\r\n", format!("1388\r\n{}\r\n", "x".repeat(5_000)));
+    let unread = [
+        (413, "--limit-body-bytes", asked(&format!("{json}{long}"), "{")),
+        (413, "--limit-body-bytes", asked(&format!("{json}transfer-encoding: chunked\r\n"), &chunk)),
+        (429, "--limit-bodies-bytes-per-client", asked(&format!("{json}transfer-encoding: chunked\r\n"), &chunk)),
+        (503, "--limit-bodies-bytes", asked(&format!("{json}transfer-encoding: chunked\r\n"), &chunk)),
+        (415, "--limit-body-bytes", asked("content-type: text/csv\r\ncontent-length: 9\r\n", "{")),
+        (200, "--limit-body-bytes", "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{".to_owned()),
+    ];
+    for (status, limit, request) in unread {
+        let target = Target::start(&[limit, "1000", "--body-timeout-ms", "20000"]).await;
+        let mut once = target.connect().await;
+        once.0.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        // What was sent and not read may end the connection with an error.
+        drop(timeout(PATIENCE, once.0.read_to_end(&mut answer)).await.expect("the connection ends"));
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(answer.starts_with(&format!("http/1.1 {status}")), "{status}: {answer}");
+        assert!(answer.contains("\r\nconnection: close\r\n") && !answer.contains("keep-alive"), "{answer}");
+    }
+    let target = Target::start(&[]).await;
+    let mut kept = target.connect().await;
+    for (status, headers, body) in [
+        (200, "content-length: 24\r\n", "{\"query\":\"{__typename}\"}"),
+        (200, "transfer-encoding: chunked\r\n", "18\r\n{\"query\":\"{__typename}\"}\r\n0\r\n\r\n"),
+        (400, "content-length: 1\r\n", "{"),
+    ] {
+        kept.0.write_all(asked(&format!("{json}{headers}"), body).as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let read = timeout(PATIENCE, kept.0.read_buf(&mut answer)).await.unwrap().unwrap();
+            assert!(read > 0, "it stays");
+        }
+        let answer = String::from_utf8(answer).unwrap().to_ascii_lowercase();
+        assert!(answer.starts_with(&format!("http/1.1 {status}")), "{answer}");
+        assert!(answer.contains("\r\nconnection: keep-alive\r\n"), "{answer}");
+    }
+    assert!(kept.ask().await.ends_with("ok\n"));
+}
+
 /// The protection against slow heads is what it was: their time begins with their first byte.
 #[tokio::test(flavor = "multi_thread")]
 async fn rest_gives_no_more_time_for_a_head() {

@@ -74,8 +74,6 @@ async fn waiting_writers_leave_room_for_readers(backend: Backend) {
     for answer in &answers {
         match error(answer) {
             ("UNAVAILABLE", LOCKED | WAITING) => {}
-            // SQLite waits for a foreign lock for longer than this request may take.
-            ("TIMEOUT", _) if backend == Backend::Sqlite => {}
             _ => panic!("{answer}"),
         }
     }
@@ -127,6 +125,27 @@ async fn writers_of_one_address_leave_turns_to_others(backend: Backend) {
         Backend::Postgres => assert_eq!(before, 0),
         Backend::Sqlite => assert!(before < 20, "{before} of another address were first"),
     }
+}
+
+/// A change waits for the lock of another process once, and for less than half of its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_file_is_told_before_the_time_is_over() {
+    let database = TestDatabase::seeded(Backend::Sqlite).await;
+    let server = start(&database, &["--request-timeout-ms", "8000", "--lock-timeout-ms", "1000"]);
+    let anna = Asker::sign_up(&server.url, "anna").await;
+    let movie = anna.ask(MOVIE, json!({})).await["data"]["movies"]["nodes"][0]["id"].clone();
+    let input = json!({ "it": { "subjectId": movie, "rating": 4 } });
+    let foreign = database.connect().await;
+    run(&foreign, "BEGIN IMMEDIATE").await;
+    for _ in 0..2 {
+        let started = Instant::now();
+        let answer = anna.ask(RATE, input.clone()).await;
+        assert_eq!(error(&answer), ("UNAVAILABLE", LOCKED), "{answer}");
+        let time = started.elapsed();
+        assert!(time >= Duration::from_millis(900) && time < Duration::from_secs(4), "{time:?}");
+    }
+    run(&foreign, "ROLLBACK").await;
+    assert_eq!(anna.ask(RATE, input).await["data"]["rate"]["errors"], json!([]));
 }
 
 /// A session is prolonged by whichever request finds it unlocked.

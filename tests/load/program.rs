@@ -19,8 +19,13 @@ pub struct Served {
 
 impl Served {
     pub async fn start(backend: Backend) -> Self {
+        let plenty = ["--mutations-per-user=1000000", "--signups-per-address=1000000"];
+        Self::start_with(backend, &plenty).await
+    }
+
+    pub async fn start_with(backend: Backend, args: &[&'static str]) -> Self {
         let database = TestDatabase::seeded_with_accounts(backend).await;
-        Self { node: Node::start(&database.url), database }
+        Self { node: Node::start_with(&database.url, args), database }
     }
 
     pub fn url(&self) -> String {

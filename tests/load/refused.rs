@@ -3,6 +3,7 @@
 use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
 use async_graphql_axum::GraphQL;
 use axum::Router;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::node::Node;
@@ -51,6 +52,30 @@ async fn listeners_that_the_server_does_not_take_are_told() {
     let served = Served::start(Backend::Sqlite).await;
     let text = refusal(&served.url(), &["--listeners=101", "--duration=1"]);
     assert!(text.contains("listener 101 of 101") && text.contains("--limit-sockets-per-client"), "{text}");
+}
+
+/// A server that refuses most of a load has not been measured.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_limits_the_load_is_told_what_to_raise() {
+    let served = Served::start_with(Backend::Sqlite, &["--mutations-per-user=20"]).await;
+    let args = ["--rate=40", "--duration=4", "--members=1", "--mix=rate-movie", "--quiet", "--json", "--verify"];
+    let output = load(&served.url(), &args).output().unwrap();
+    let said = message(&output);
+    assert_eq!(said.matches("refuses requests: its --mutations-per-user is 20;").count(), 1, "{said}");
+    assert!(said.contains("limits refused") && said.contains("start it with more --mutations-per-user"), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let limit = &report["limits"]["mutations-per-user"];
+    assert!(limit["max"] == 20 && limit["refused"].as_u64().unwrap() > 20, "{report:#}");
+    assert_eq!(report["total"]["errors"]["RATE_LIMITED"], limit["refused"]);
+    // A few are the cost of going on at the limit.
+    let served = Served::start_with(Backend::Sqlite, &["--signups-per-address=1"]).await;
+    let args = ["--duration=10", "--workers=2", "--quiet", "--json"];
+    let output = load(&served.url(), &args).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let total = &report["total"];
+    let (limited, done) = (total["errors"]["RATE_LIMITED"].as_u64().unwrap(), total["done"].as_u64().unwrap());
+    let failed: u64 = total["errors"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(output.status.success(), limited * 100 <= done + failed, "{output:?}");
 }
 
 #[test]

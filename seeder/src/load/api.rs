@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use reqwest::{Client, Url};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -82,6 +83,23 @@ struct Outages {
     total: Duration,
 }
 
+/// The server's limits for one client or user that have refused requests.
+#[derive(Debug, Default)]
+struct Limits {
+    /// Those that nobody has been told of yet.
+    new: Vec<String>,
+    met: BTreeMap<String, Met>,
+}
+
+/// How a limit was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Met {
+    /// Requests that it has refused.
+    pub refused: u64,
+    /// Its value.
+    pub max: u64,
+}
+
 /// A GraphQL server.
 pub struct Api {
     client: Client,
@@ -91,6 +109,7 @@ pub struct Api {
     retry_for: Duration,
     outages: Mutex<Outages>,
     sent_again: AtomicU64,
+    limits: Mutex<Limits>,
     retried: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -103,7 +122,8 @@ impl Api {
         let client = || Client::builder().timeout(REQUEST_TIMEOUT).tcp_nodelay(true);
         let (client, fresh) = (client().build()?, client().pool_max_idle_per_host(0).build()?);
         let (outages, retried) = (Mutex::default(), Mutex::default());
-        Ok(Self { client, fresh, url, retry_for, outages, sent_again: AtomicU64::new(0), retried })
+        let (sent_again, limits) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self { client, fresh, url, retry_for, outages, sent_again, limits, retried })
     }
 
     /// Where it is.
@@ -125,6 +145,16 @@ impl Api {
     /// How many requests were sent again, and why.
     pub fn retries(&self) -> (u64, BTreeMap<String, u64>) {
         (self.sent_again.load(Ordering::Relaxed), lock(&self.retried).clone())
+    }
+
+    /// The limits that have refused requests, by the names of their flags without the dashes.
+    pub fn limits(&self) -> BTreeMap<String, Met> {
+        lock(&self.limits).met.clone()
+    }
+
+    /// A sentence for each limit that has refused a request for the first time since this was asked last.
+    pub fn new_limits(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.limits).new)
     }
 
     /// Asks; gives the value of `data`.
@@ -231,11 +261,25 @@ impl Api {
         };
         if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
             let code = error["extensions"]["code"].as_str().unwrap_or("no code").to_owned();
+            let (limit, max) = (&error["extensions"]["limit"], &error["extensions"]["max"]);
+            if let ("RATE_LIMITED", Some(limit), Some(max)) = (&*code, limit.as_str(), max.as_u64()) {
+                lock(&self.limits).note(limit, max);
+            }
             return Sent::Error(code, error["message"].as_str().unwrap_or_default().to_owned());
         }
         match answer["data"].take() {
             Value::Null => Sent::Nothing(format!("HTTP {}", status.as_u16()), "the answer is no GraphQL".to_owned()),
             data => Sent::Data(data),
+        }
+    }
+}
+
+impl Limits {
+    fn note(&mut self, limit: &str, max: u64) {
+        let met = self.met.entry(limit.to_owned()).or_insert(Met { refused: 0, max });
+        met.refused += 1;
+        if met.refused == 1 {
+            self.new.push(format!("the server refuses requests: its --{limit} is {max}; start it with more"));
         }
     }
 }

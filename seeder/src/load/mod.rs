@@ -53,6 +53,8 @@ use crate::interruption;
 const PUBLICATIONS_EVERY: Duration = Duration::from_secs(5);
 /// How often movies are.
 const MOVIES_EVERY: Duration = Duration::from_secs(60);
+/// One action in so many may be refused by the server's limits.
+const LIMITED_ONE_IN: u64 = 100;
 /// How far behind actions may be at the end before the rate counts as out of reach.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
@@ -93,8 +95,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Runs a load until its time is over or a signal comes, and reports. A second signal ends it at once.
 ///
 /// # Errors
-/// The load cannot start; what was read back is not what was acknowledged; the rate was out of
-/// reach; the server is away at the end; nothing at all was done.
+/// The load cannot start; what was read back is not what was acknowledged; the server's limits refused more than a
+/// few actions; the rate was out of reach; the server is away at the end; nothing at all was done.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let actor = Arc::new(prepare(&options).await?);
     let load = async {
@@ -111,6 +113,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             lines: stats.lines(),
             examples: stats.examples(),
             retries: actor.api.retries(),
+            limits: actor.api.limits(),
             outages: actor.api.outages(),
             listeners: listeners.map(|listeners| {
                 let (events, connections) = listeners.counts();
@@ -234,6 +237,10 @@ fn judge(report: &Report, outage: Option<Duration>) -> anyhow::Result<()> {
     }
     if let Some(outage) = outage {
         bail!("the server has been away for the last {:.1} s", outage.as_secs_f64());
+    }
+    let (limited, asked) = report.limited();
+    if limited * LIMITED_ONE_IN > asked {
+        bail!("the server's limits refused {limited} of {asked} actions: {}", report.remedy());
     }
     if report.lines.iter().all(|line| line.done == 0) {
         bail!("nothing was done: the report has the reasons");

@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep_until;
 
-use super::act::Actor;
+use super::act::{Actor, Outcome};
 use super::stats::Stats;
 
 /// How much is done, and when.
@@ -62,7 +62,17 @@ async fn with_pauses(actor: Arc<Actor>, stats: Arc<Stats>, script: Script, mut s
         }
         let began = Instant::now();
         let outcome = actor.perform(&step).await;
-        stats.count(step.action, began.elapsed(), &outcome);
+        note(&actor, &stats, step.action, began.elapsed(), &outcome);
+    }
+}
+
+/// Counts an action, and warns of each limit of the server when it is met first.
+fn note(actor: &Actor, stats: &Stats, action: Action, took: Duration, outcome: &Outcome) {
+    stats.count(action, took, outcome);
+    if outcome.is_err() {
+        for warning in actor.api.new_limits() {
+            actor.screen.warn(&warning);
+        }
     }
 }
 
@@ -94,7 +104,7 @@ async fn steadily(
         let (actor, stats) = (Arc::clone(actor), Arc::clone(stats));
         under_way.spawn(async move {
             let outcome = actor.perform(&step).await;
-            stats.count(step.action, due.elapsed(), &outcome);
+            note(&actor, &stats, step.action, due.elapsed(), &outcome);
             drop(permit);
         });
         while let Some(ended) = under_way.try_join_next() {

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::api::Met;
 use super::stats::Line;
 
 /// Faults that the text names; JSON has all of them.
@@ -29,6 +30,8 @@ pub struct Report {
     pub examples: BTreeMap<String, String>,
     /// How many requests were sent again, and why.
     pub retries: (u64, BTreeMap<String, u64>),
+    /// The server's limits that have refused requests, by the names of their flags.
+    pub limits: BTreeMap<String, Met>,
     /// How often there was no server, and for how long in all.
     pub outages: (u64, Duration),
     /// How many listeners there were, the events that they got and the connections that they made.
@@ -177,6 +180,22 @@ pub fn table(lines: &[Line], elapsed: Duration) -> String {
 }
 
 impl Report {
+    /// How many actions the server's limits for one client or user have refused, and how many were tried.
+    pub fn limited(&self) -> (u64, u64) {
+        let limited = self.lines.iter().filter_map(|line| line.errors.get("RATE_LIMITED")).sum();
+        (limited, self.lines.iter().map(|line| line.done + line.failed()).sum())
+    }
+
+    /// What to do about these limits.
+    pub fn remedy(&self) -> String {
+        let flags: Vec<_> = self.limits.iter().map(|(name, met)| format!("--{name} (now {})", met.max)).collect();
+        if flags.is_empty() {
+            "the report has the reasons".to_owned()
+        } else {
+            format!("start it with more {}", flags.join(", "))
+        }
+    }
+
     /// As text.
     pub fn to_text(&self) -> String {
         let mut text = format!("\n{}", table(&self.lines, self.elapsed));
@@ -202,6 +221,9 @@ impl Report {
         let (again, codes) = &self.retries;
         if *again > 0 {
             line(format!("{again} requests were sent again: {}", list(codes)));
+        }
+        for (name, Met { refused, max }) in &self.limits {
+            line(format!("the server refused {refused} requests by its --{name}, which is {max}"));
         }
         let (outages, time) = self.outages;
         if outages > 0 {
@@ -239,6 +261,7 @@ impl Report {
             "total": total(&self.lines).map(|line| numbers(&line, "all")),
             "examples": self.examples,
             "sentAgain": { "count": again, "codes": codes },
+            "limits": self.limits,
             "outages": { "count": self.outages.0, "seconds": self.outages.1.as_secs_f64() },
             "listeners": self.listeners.map(|(count, events, connections)| {
                 json!({ "count": count, "events": events, "connections": connections })
@@ -276,6 +299,7 @@ mod tests {
             elapsed: Duration::from_secs(10),
             lines: stats.lines(),
             retries: (2, BTreeMap::from([("no connection".to_owned(), 2)])),
+            limits: BTreeMap::from([("mutations-per-user".to_owned(), Met { refused: 7, max: 600 })]),
             outages: (1, Duration::from_millis(1_500)),
             listeners: Some((3, 30, 3)),
             rate: Some((50.0, Duration::ZERO)),
@@ -296,6 +320,7 @@ mod tests {
             "CONFLICT, the first: was ordered",
             "no connection 2",
             "1.5 s in all",
+            "7 requests by its --mutations-per-user, which is 600",
             "3 listeners",
             "9 things read back, 101 faults",
             "fault: comment X is missing",

@@ -46,6 +46,14 @@ impl Screen {
         }
     }
 
+    /// Prints a warning, whatever else is left out.
+    pub fn warn(&self, line: &str) {
+        match &self.table {
+            Some(table) => table.suspend(|| print_error(line)),
+            None => print_error(line),
+        }
+    }
+
     /// Shows the numbers, for ever.
     pub async fn follow(&self, stats: &Stats) {
         let mut ticks = interval(if self.table.is_some() { DRAW_EVERY } else { PLAIN_EVERY });
