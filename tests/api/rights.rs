@@ -133,6 +133,18 @@ async fn a_role_that_lacks_a_right_is_refused_at_the_start() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_look_into_the_schema_is_refused_at_the_start() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let url = make_role(&database, "no_usage", None).await;
+    let owner = database.connect().await;
+    owner.execute_unprepared("REVOKE USAGE ON SCHEMA public FROM PUBLIC, no_usage").await.unwrap();
+    let line = ["kinoteka", "--listen", "127.0.0.1:0", "--database-url", &url];
+    let cli = <Cli as clap::Parser>::try_parse_from(line).unwrap();
+    let refused = Application::build(&cli.serve, None).await.err().unwrap().to_string();
+    assert!(refused.ends_with("GRANT USAGE ON SCHEMA \"public\" TO \"no_usage\";"), "{refused}");
+}
+
 /// A table that is new is in the list, or the server does not name it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_rights_names_every_table_of_the_entities() {
