@@ -33,6 +33,7 @@ use kinoteka::viewer::{Authenticate, Viewer};
 use migration::connect::Timeouts;
 use serde_json::json;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 fn cursors(criterion: &mut Criterion) {
@@ -147,6 +148,10 @@ impl Authenticate for Nothing {
     fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
+
+    fn watch(&self, _: Viewer) -> watch::Receiver<()> {
+        watch::channel(()).1
+    }
 }
 
 impl Subscribe for Nothing {
@@ -168,6 +173,7 @@ async fn router(answers: &Ready) -> Router {
         pages: Pages { default: 20, max: 500 },
         ide: false,
         metrics: false,
+        costs: schema::COSTS,
     };
     let services =
         Services { executor: answers.clone(), subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
