@@ -60,6 +60,7 @@ pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -
     if db.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
+    check_schema(db, url).await?;
     let needed = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
     let needed = needed.filter(|(_, right)| access == Access::Write || *right == "SELECT");
     let (tables, rights): (Vec<_>, Vec<_>) = needed.map(|(table, right)| (table.to_owned(), right.to_owned())).unzip();
@@ -75,6 +76,33 @@ pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -
     let grants = read.await.with_context(|| format!("cannot read the rights on the {url}"))?;
     if !grants.is_empty() {
         bail!("this user of the {url} lacks rights; let the owner of its tables run: {}", grants.join(" "));
+    }
+    Ok(())
+}
+
+/// Schemas of the search path that have our tables, and that the role may not look into: to it, they are empty.
+const HIDDEN: &str = "
+    SELECT current_user::text, namespaces.nspname::text
+    FROM unnest(string_to_array(current_setting('search_path'), ',')) AS path (entry)
+    JOIN pg_namespace AS namespaces
+        ON namespaces.nspname = replace(trim(BOTH ' \"' FROM path.entry), '$user', current_user)
+    JOIN pg_class AS tables ON tables.relnamespace = namespaces.oid AND tables.relname = 'seaql_migrations'
+    WHERE to_regclass('seaql_migrations') IS NULL AND NOT has_schema_privilege(namespaces.oid, 'USAGE')
+    LIMIT 1";
+
+/// # Errors
+/// The statement that lets the role look into the schema.
+async fn check_schema(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
+    let read = async {
+        let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, HIDDEN)).await?;
+        row.map(|row| row.try_get_many_by_index::<(String, String)>()).transpose()
+    };
+    let hidden = read.await.with_context(|| format!("cannot read the rights on the {url}"))?;
+    if let Some((role, schema)) = hidden {
+        bail!(
+            "this user of the {url} lacks rights; let the owner of the schema run: \
+             GRANT USAGE ON SCHEMA {schema:?} TO {role:?};"
+        );
     }
     Ok(())
 }

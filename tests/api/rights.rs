@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, RIGHTS_NEEDED};
-use kinoteka::{app::Application, feed, idempotency, upkeep};
+use kinoteka::{app::Application, clock, feed, idempotency, upkeep};
 use migration::connect::Timeouts;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -106,8 +105,8 @@ async fn the_rights_that_the_server_asks_for_are_enough() {
     let cli = <Cli as clap::Parser>::try_parse_from(["kinoteka", "--database-url", &url]).unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
     let db = Db::open(&url.parse().unwrap(), None, cli.serve.pool(), timeouts, None).await.unwrap();
-    upkeep::sweep(&db.write, Utc::now()).await.unwrap();
-    idempotency::write_and_forget(&db, Utc::now()).await.unwrap();
+    upkeep::sweep(&db.write, clock::now()).await.unwrap();
+    idempotency::write_and_forget(&db, clock::now()).await.unwrap();
     assert!(feed::remove_old_events(&db, Duration::ZERO).await.unwrap() > 0);
 }
 
@@ -131,6 +130,18 @@ async fn a_role_that_lacks_a_right_is_refused_at_the_start() {
         let cli = <Cli as clap::Parser>::try_parse_from(read).unwrap();
         assert_eq!(Application::build(&cli.serve, None).await.is_ok(), right != "SELECT", "{role}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_look_into_the_schema_is_refused_at_the_start() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let url = make_role(&database, "no_usage", None).await;
+    let owner = database.connect().await;
+    owner.execute_unprepared("REVOKE USAGE ON SCHEMA public FROM PUBLIC, no_usage").await.unwrap();
+    let line = ["kinoteka", "--listen", "127.0.0.1:0", "--database-url", &url];
+    let cli = <Cli as clap::Parser>::try_parse_from(line).unwrap();
+    let refused = Application::build(&cli.serve, None).await.err().unwrap().to_string();
+    assert!(refused.ends_with("GRANT USAGE ON SCHEMA \"public\" TO \"no_usage\";"), "{refused}");
 }
 
 /// A table that is new is in the list, or the server does not name it.

@@ -169,7 +169,10 @@ async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Bac
         "SELECT CAST(count(*) AS integer) FROM tags",
     ));
     assert_eq!(rows.await.unwrap().unwrap().try_get_by_index::<i32>(0).unwrap(), 0);
-    run_as_operator(&writer, "test", async |work| Ok(drop(work.txn().execute_unprepared(insert).await?)))
-        .await
-        .unwrap();
+    run_as_operator(&writer, "test", async |work| {
+        work.txn().execute_unprepared(insert).await?;
+        Ok(())
+    })
+    .await
+    .unwrap();
 }
