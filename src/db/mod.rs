@@ -120,7 +120,7 @@ impl Db {
         };
         Ok(Self {
             write,
-            read: ReadPool::new(read, pool.connections_max),
+            read: ReadPool::new(read, pool),
             writes: Writes::default(),
             commits,
             shared,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use migration::connect;
+use migration::connect::{self, PoolSettings};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::error::is_stale;
-use crate::quota::{Names, Quota};
+use crate::quota::{Names, Quota, Share};
 use crate::telemetry;
 
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
@@ -20,10 +20,11 @@ use crate::telemetry;
 pub struct ReadPool {
     pool: DatabaseConnection,
     turns: Arc<Quota>,
+    acquire_timeout: Duration,
     reach: Arc<Reach>,
 }
 
-/// Nobody is refused by this quota: reads wait for their turn within their request's time.
+/// A read that waits too long for its turn fails as one that waits too long for a connection.
 const TURNS: Names = Names {
     limit: "database-connections",
     limit_per_client: "database-connections",
@@ -32,10 +33,11 @@ const TURNS: Names = Names {
 };
 
 impl ReadPool {
-    /// A pool that has so many connections.
-    pub(super) fn new(pool: DatabaseConnection, connections_max: u32) -> Self {
+    /// A pool with these settings.
+    pub(super) fn new(pool: DatabaseConnection, settings: PoolSettings) -> Self {
+        let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { pool, turns, reach: Arc::default() }
+        Self { pool, turns, acquire_timeout, reach: Arc::default() }
     }
 
     /// The same turns with other connections.
@@ -53,11 +55,24 @@ impl ReadPool {
         self.pool.get_database_backend()
     }
 
+    /// Waits for the client's turn as long as for a connection.
+    async fn turn(&self) -> Result<Share, DbErr> {
+        let client = telemetry::client();
+        if let Ok(turn) = self.turns.take(client, 1) {
+            return Ok(turn);
+        }
+        let late = |_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+        timeout(self.acquire_timeout, self.turns.wait(client)).await.map_err(late)
+    }
+
     async fn run<T, F>(&self, statement: Statement, ask: impl Fn(Statement) -> F) -> Result<T, DbErr>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
-        let _turn = self.turns.wait(telemetry::client()).await;
+        let _turn = match self.turn().await {
+            Ok(turn) => turn,
+            Err(late) => return Err(self.reach.reason(&self.pool, &late).await.unwrap_or(late)),
+        };
         let again = (self.get_database_backend() == DbBackend::Postgres).then(|| statement.clone());
         let mut outcome = ask(statement).await;
         if let (Err(error), Some(statement)) = (&outcome, again)
@@ -85,7 +100,7 @@ impl ConnectionTrait for ReadPool {
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        let _turn = self.turns.wait(telemetry::client()).await;
+        let _turn = self.turn().await?;
         self.pool.execute_unprepared(sql).await
     }
 
