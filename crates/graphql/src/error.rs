@@ -32,6 +32,8 @@ pub struct Limits {
     pub name_length: usize,
     /// Steps of the rules whose work can exceed the document's size: merging fields and following fragments.
     pub validation_steps: usize,
+    /// Fields of a plan: those of a fragment wherever it is spread, for each object type that a place may have.
+    pub plan_fields: usize,
 }
 
 impl Limits {
@@ -43,12 +45,21 @@ impl Limits {
         directives: usize::MAX,
         name_length: usize::MAX,
         validation_steps: usize::MAX,
+        plan_fields: usize::MAX,
     };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { tokens: 2_000, nesting: 32, aliases: 100, directives: 50, name_length: 256, validation_steps: 20_000 }
+        Self {
+            tokens: 2_000,
+            nesting: 32,
+            aliases: 100,
+            directives: 50,
+            name_length: 256,
+            validation_steps: 20_000,
+            plan_fields: 10_000,
+        }
     }
 }
 
@@ -67,6 +78,8 @@ pub enum Limit {
     NameLength,
     /// [`Limits::validation_steps`].
     ValidationSteps,
+    /// [`Limits::plan_fields`].
+    PlanFields,
 }
 
 /// A document exceeds one of the [`Limits`].
@@ -89,6 +102,7 @@ impl fmt::Display for LimitExceeded {
             Limit::Aliases => write!(f, "The document has more than {maximum} aliases."),
             Limit::Directives => write!(f, "The document has more than {maximum} directives."),
             Limit::NameLength => write!(f, "A name is longer than {maximum} bytes."),
+            Limit::PlanFields => write!(f, "The operation selects more than {maximum} fields."),
             Limit::ValidationSteps => write!(f, "The document needs more than {maximum} steps to validate."),
         }
     }

@@ -1,4 +1,4 @@
-//! The GraphQL language: documents are read, judged against a schema, and their inputs coerced.
+//! A GraphQL engine: documents are read, judged against a schema, compiled once, and executed breadth-first.
 //!
 //! It follows the specification of September 2025. It names no table and no HTTP.
 //!
@@ -6,6 +6,9 @@
 //! - [`schema`] is the type system, from a builder or from the schema definition language.
 //! - [`validation`] applies the specification's rules to a document.
 //! - [`input`] coerces variables and arguments.
+//! - [`describe`] builds a schema from Rust types, and the resolvers of its fields.
+//! - `plan` compiles an operation; [`execution`] resolves it, place by place, and writes the answer.
+//! - [`engine`] goes the whole way, and keeps what it has learnt of documents.
 //!
 //! ```
 //! use graphql::{Limits, Schema, parse, validate};
@@ -18,13 +21,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod describe;
 pub mod document;
+pub mod engine;
 pub mod error;
+pub mod execution;
 pub mod input;
+mod plan;
 pub mod schema;
 pub mod validation;
 
+pub use describe::{
+    Abstract, Arguments, Batch, Call, Columns, Describe, Described, Description, Maybe, Name, NoArguments, Object, One,
+    Output, Printed, Resolve, Row,
+};
 pub use document::{Document, parse};
+pub use engine::{Answer, Engine, Prepared, Refusal, Request, Settings};
 pub use error::{Limit, LimitExceeded, Limits, ParseError, Position};
+pub use execution::batch::Batches;
+pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows};
+pub use execution::leaf::{Leaf, Out};
+pub use execution::{Context, FieldError, Selected};
+pub use plan::{Cost, Pages};
 pub use schema::Schema;
 pub use validation::validate;

@@ -7,11 +7,11 @@ use crate::document::{Argument, Value, ValueKind};
 use crate::schema::{Check, Scalar, Schema, TypeKind, TypeRef};
 
 /// What a custom scalar says against a literal without variables.
-pub(crate) fn check_literal(check: Check, value: &Value<'_>) -> Result<(), String> {
-    if has_variables(value) { Ok(()) } else { check(&constant(value)) }
+pub(crate) fn check_literal(check: &Check, value: &Value<'_>) -> Result<(), String> {
+    if has_variables(value) { Ok(()) } else { check.check(&constant(value)) }
 }
 
-fn has_variables(value: &Value<'_>) -> bool {
+pub(super) fn has_variables(value: &Value<'_>) -> bool {
     match &value.kind {
         ValueKind::Variable(_) => true,
         ValueKind::List(values) => values.iter().any(has_variables),

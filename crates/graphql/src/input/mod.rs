@@ -5,15 +5,17 @@
 //! `validation` has judged them.
 
 mod literal;
+mod owned;
 
 use std::fmt;
 
 use serde_json::{Map, Number, Value as Json};
 
-use crate::document::{Argument, Operation};
+use crate::document::{Argument, Operation, Variable};
 use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
 use literal::literal;
 pub(crate) use literal::{check_literal, constant};
+pub(crate) use owned::{Literal, fill_all};
 
 /// Inputs by name.
 pub type Inputs = Map<String, Json>;
@@ -52,29 +54,58 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// A variable of an operation, independent of the document.
+#[derive(Clone, Debug)]
+pub(crate) struct VariableType {
+    name: String,
+    of: TypeRef,
+    default: Option<Json>,
+}
+
+impl VariableType {
+    /// The variables of a valid operation.
+    pub(crate) fn all(schema: &Schema, operation: &Operation<'_>) -> Vec<Self> {
+        let variable = |variable: &Variable<'_>| {
+            let of = schema.resolve(&variable.of)?;
+            let default = variable.default.as_ref();
+            let default = default.and_then(|default| literal(default, Some((schema, &of)), &Inputs::new()));
+            Some(Self { name: variable.name.text.to_owned(), of, default })
+        };
+        operation.variables.iter().filter_map(variable).collect()
+    }
+
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        128 + self.name.len() as u64
+    }
+}
+
 /// The variables of an operation from those of a request. Unknown ones are ignored.
 ///
 /// # Errors
 /// Variables that are missing or do not fit their types.
 pub fn coerce_variables(schema: &Schema, operation: &Operation<'_>, given: &Inputs) -> Result<Inputs, Vec<InputError>> {
+    coerce_known(schema, &VariableType::all(schema, operation), given)
+}
+
+/// The same for variables that are known.
+pub(crate) fn coerce_known(
+    schema: &Schema,
+    variables: &[VariableType],
+    given: &Inputs,
+) -> Result<Inputs, Vec<InputError>> {
     let mut coercion = Coercion::new(schema);
     let mut inputs = Inputs::new();
     let root = Path::Root("variables");
-    for variable in &operation.variables {
-        let Some(of) = schema.resolve(&variable.of) else { continue };
-        let name = variable.name.text;
+    for VariableType { name, of, default } in variables {
         let path = Path::Name(&root, name);
-        let default = || literal(variable.default.as_ref()?, Some((schema, &of)), &Inputs::new());
-        let value = match given.get(name) {
-            Some(value) => coercion.value(value, &of, &path),
-            None => match default() {
-                Some(default) => coercion.value(&default, &of, &path),
-                None if of.is_non_null() => coercion.fail(&path, "is required".to_owned()),
-                None => continue,
-            },
+        let value = match given.get(name).or(default.as_ref()) {
+            Some(value) => coercion.value(value, of, &path),
+            None if of.is_non_null() => coercion.fail(&path, "is required".to_owned()),
+            None => continue,
         };
         if let Some(value) = value {
-            inputs.insert(name.to_owned(), value);
+            inputs.insert(name.clone(), value);
         }
     }
     coercion.finish(inputs)
@@ -97,8 +128,20 @@ pub fn coerce_arguments(
             literals.insert(argument.name.text.to_owned(), value);
         }
     }
+    coerce_literals(schema, known, &literals)
+}
+
+/// The arguments of a field or directive from literals without variables.
+///
+/// # Errors
+/// As for [`coerce_arguments`].
+pub(crate) fn coerce_literals(
+    schema: &Schema,
+    known: &Table<InputValue>,
+    literals: &Inputs,
+) -> Result<Inputs, Vec<InputError>> {
     let mut coercion = Coercion::new(schema);
-    let inputs = coercion.fields(&literals, known, &Path::Root("arguments"));
+    let inputs = coercion.fields(literals, known, &Path::Root("arguments"));
     coercion.finish(inputs)
 }
 
@@ -155,7 +198,7 @@ impl<'s> Coercion<'s> {
         let schema = self.schema;
         let of = schema.get(id);
         match &of.kind {
-            TypeKind::Scalar(scalar) => match scalar_value(*scalar, given) {
+            TypeKind::Scalar(scalar) => match scalar_value(scalar, given) {
                 Ok(value) => Some(value),
                 Err(message) => self.fail(path, message),
             },
@@ -205,7 +248,7 @@ impl<'s> Coercion<'s> {
     }
 }
 
-fn scalar_value(scalar: Scalar, given: &Json) -> Result<Json, String> {
+fn scalar_value(scalar: &Scalar, given: &Json) -> Result<Json, String> {
     let value = match scalar {
         Scalar::Int => whole(given).and_then(|whole| i32::try_from(whole).ok()).map(Json::from),
         Scalar::Float => given.as_f64().and_then(Number::from_f64).map(Json::Number),
@@ -216,12 +259,12 @@ fn scalar_value(scalar: Scalar, given: &Json) -> Result<Json, String> {
             Json::Number(number) if number.is_i64() || number.is_u64() => Some(Json::from(number.to_string())),
             _ => whole(given).map(|whole| Json::from(whole.to_string())),
         },
-        Scalar::Custom(check) => return check(given).map(|()| given.clone()),
+        Scalar::Custom(check) => return check.check(given).map(|()| given.clone()),
     };
     value.ok_or_else(|| expectation(scalar).to_owned())
 }
 
-const fn expectation(scalar: Scalar) -> &'static str {
+const fn expectation(scalar: &Scalar) -> &'static str {
     match scalar {
         Scalar::Int => "must be an Int: a whole number of 32 bits",
         Scalar::Float => "must be a Float: a finite number",
@@ -249,7 +292,7 @@ mod tests {
     use super::{Inputs, coerce_arguments, coerce_variables};
     use crate::document::{Selection, parse};
     use crate::error::Limits;
-    use crate::schema::{Field, InputValue, Schema, SchemaBuilder, Type, TypeRef};
+    use crate::schema::{Check, Field, InputValue, Schema, SchemaBuilder, Type, TypeRef};
 
     const SDL: &str = "type Query { a(filter: Filter, ids: [ID!], matrix: [[Int]], seat: Seat, first: Int! = 20): Int }
         input Filter { year: Range text: String = \"x\" order: Order! = NEWEST }
@@ -371,7 +414,7 @@ mod tests {
         let check = |value: &Json| if value.is_string() { Ok(()) } else { Err("must be a date".to_owned()) };
         let from = InputValue::new("from", TypeRef::named("Date"));
         let schema = SchemaBuilder::new()
-            .with_type(Type::scalar("Date").checked(check))
+            .with_type(Type::scalar("Date").checked(Check::new(check)))
             .with_type(Type::object("Query", [Field::new("a", TypeRef::named("Int")).argument(from)]))
             .build();
         let Ok(schema) = schema else { panic!("{schema:?}") };

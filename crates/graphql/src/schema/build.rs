@@ -27,7 +27,7 @@ pub enum SchemaError {
 impl Type<String> {
     /// A scalar that takes every value.
     pub fn scalar(name: &str) -> Self {
-        Self { name: name.to_owned(), kind: TypeKind::Scalar(Scalar::Custom(|_| Ok(()))) }
+        Self { name: name.to_owned(), kind: TypeKind::Scalar(Scalar::Custom(super::Check::default())) }
     }
 
     /// An enum.
@@ -98,6 +98,23 @@ impl SchemaBuilder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The types and directives of a schema definition.
+    ///
+    /// # Errors
+    /// The text is not a schema.
+    pub fn from_sdl(text: &str) -> Result<Self, SchemaError> {
+        let mut builder = Self::new();
+        sdl::read(text, &mut builder)?;
+        Ok(builder)
+    }
+
+    /// Judges the values of a scalar that is known.
+    pub fn check(&mut self, name: &str, check: super::Check) {
+        if self.types.get(name).is_some() {
+            self.types.insert(Type::scalar(name).checked(check));
+        }
     }
 
     /// Adds a type, or replaces the one of its name.
@@ -173,9 +190,7 @@ impl Schema {
     /// # Errors
     /// The text is not a schema, or [`SchemaBuilder::build`] refuses it.
     pub fn from_sdl(text: &str) -> Result<Self, SchemaError> {
-        let mut builder = SchemaBuilder::new();
-        sdl::read(text, &mut builder)?;
-        builder.build()
+        SchemaBuilder::from_sdl(text)?.build()
     }
 }
 
@@ -244,7 +259,7 @@ impl Names<'_> {
             fields.iter().map(|field| self.field(field)).collect()
         };
         let kind = match &of.kind {
-            TypeKind::Scalar(scalar) => TypeKind::Scalar(*scalar),
+            TypeKind::Scalar(scalar) => TypeKind::Scalar(scalar.clone()),
             TypeKind::Enum(values) => TypeKind::Enum(values.clone()),
             TypeKind::Input { fields, is_one_of } => {
                 TypeKind::Input { fields: self.inputs(fields)?, is_one_of: *is_one_of }

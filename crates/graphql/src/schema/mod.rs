@@ -6,6 +6,8 @@ mod build;
 mod sdl;
 mod table;
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 pub use build::{SchemaBuilder, SchemaError};
@@ -128,10 +130,39 @@ impl Field<String> {
 }
 
 /// Says what is wrong with a value of a custom scalar.
-pub type Check = fn(&Json) -> Result<(), String>;
+#[derive(Clone)]
+pub struct Check(Arc<dyn Fn(&Json) -> Result<(), String> + Send + Sync>);
+
+impl Check {
+    /// Refuses a value with a text that follows its place: `must be a date`.
+    pub fn new(check: impl Fn(&Json) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(check))
+    }
+
+    /// Says what is wrong with a value.
+    ///
+    /// # Errors
+    /// The scalar has no such value.
+    pub fn check(&self, value: &Json) -> Result<(), String> {
+        (self.0)(value)
+    }
+}
+
+impl Default for Check {
+    /// Every value is right.
+    fn default() -> Self {
+        Self::new(|_| Ok(()))
+    }
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Check")
+    }
+}
 
 /// What a scalar takes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Scalar {
     /// A 32-bit integer.
     Int,
@@ -298,6 +329,11 @@ impl Schema {
         let (a, b) = (&self.possible[a.0 as usize], &self.possible[b.0 as usize]);
         let (few, many) = if a.len() < b.len() { (a, b) } else { (b, a) };
         few.iter().any(|id| many.binary_search(id).is_ok())
+    }
+
+    /// The objects that a value of this type may be.
+    pub fn possible(&self, id: TypeId) -> &[TypeId] {
+        &self.possible[id.0 as usize]
     }
 
     /// A type as documents write it.

@@ -59,7 +59,7 @@ impl Parser<'_> {
         let interfaces = if self.take_word("implements")? { self.names(b'&')? } else { Vec::new() };
         let directives = self.directives(true)?;
         let kind = match keyword {
-            "scalar" => TypeKind::Scalar(Scalar::Custom(|_| Ok(()))),
+            "scalar" => TypeKind::Scalar(Scalar::Custom(super::Check::default())),
             "enum" => TypeKind::Enum(self.optional(b'{', b'}', Self::enum_value)?),
             "input" => {
                 let fields = self.table(b'{', b'}', Self::input_value)?;

@@ -96,13 +96,13 @@ impl<'d> Validator<'d> {
             }
             TypeKind::Scalar(Scalar::Custom(check)) => {
                 self.untyped(value);
-                if let Err(message) = check_literal(*check, value) {
+                if let Err(message) = check_literal(check, value) {
                     let name = &schema.get(id).name;
                     self.wrong(value.at, format_args!("A value of type `{name}` {message}."));
                 }
             }
             TypeKind::Scalar(scalar) => {
-                if !fits(*scalar, value) {
+                if !fits(scalar, value) {
                     self.expected(value.at, id, describe(value));
                 }
                 self.untyped(value);
@@ -156,7 +156,7 @@ impl<'d> Validator<'d> {
     }
 }
 
-fn fits(scalar: Scalar, value: &Value<'_>) -> bool {
+fn fits(scalar: &Scalar, value: &Value<'_>) -> bool {
     match (scalar, &value.kind) {
         (Scalar::Int, ValueKind::Int(text)) => text.parse::<i32>().is_ok(),
         (Scalar::Float, ValueKind::Int(text) | ValueKind::Float(text)) => text.parse().is_ok_and(f64::is_finite),

@@ -1,0 +1,73 @@
+//! Arguments as Rust values.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::registry::{MetaInputValue, MetaType, Registry};
+use async_graphql::{InputObjectType, Value};
+use serde_json::Value as Json;
+
+use crate::execution::FieldError;
+use crate::input::Inputs;
+
+/// Arguments by name, as a schema describes them.
+pub type Described = IndexMap<String, MetaInputValue>;
+
+/// The arguments of a field.
+///
+/// Structs that derive async-graphql's `InputObject` are arguments: their fields are the arguments, their doc comments
+/// the descriptions. Destructure them where they are read, so that the compiler finds an argument that is not.
+pub trait Arguments: Send + Sync + Sized + 'static {
+    /// Describes them, and registers their types.
+    fn describe(registry: &mut Registry) -> Described;
+
+    /// Reads them, coerced.
+    ///
+    /// # Errors
+    /// A value that its type allows and the field does not.
+    fn read(given: Inputs) -> Result<Self, FieldError>;
+}
+
+/// A field without arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct NoArguments;
+
+impl Arguments for NoArguments {
+    fn describe(_: &mut Registry) -> Described {
+        Described::new()
+    }
+
+    fn read(_: Inputs) -> Result<Self, FieldError> {
+        Ok(Self)
+    }
+}
+
+impl<A: InputObjectType + 'static> Arguments for A {
+    fn describe(registry: &mut Registry) -> Described {
+        A::create_type_info(registry);
+        // Arguments are no type of the schema.
+        match registry.types.remove(&*A::type_name()) {
+            Some(MetaType::InputObject { input_fields, .. }) => input_fields,
+            _ => Described::new(),
+        }
+    }
+
+    fn read(given: Inputs) -> Result<Self, FieldError> {
+        let value = Value::from_json(Json::Object(given)).unwrap_or_default();
+        A::parse(Some(value)).map_err(|error| {
+            let message = error.into_server_error(async_graphql::Pos::default()).message;
+            FieldError::new("BAD_USER_INPUT", message)
+        })
+    }
+}
+
+/// Arguments as a resolver gets them from the engine.
+pub(crate) type Read = Arc<dyn Any + Send + Sync>;
+
+/// Reads arguments of one type.
+pub(crate) type Reader = fn(Inputs) -> Result<Read, FieldError>;
+
+pub(crate) fn read<A: Arguments>(given: Inputs) -> Result<Read, FieldError> {
+    A::read(given).map(|read| Arc::new(read) as Read)
+}

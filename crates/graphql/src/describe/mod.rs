@@ -1,0 +1,117 @@
+//! What a schema consists of, described by Rust types.
+//!
+//! ```
+//! use graphql::{Description, Object, Row};
+//!
+//! struct Movie { title: String, year: Option<i32> }
+//! impl Row for Movie {
+//!     fn type_name() -> std::borrow::Cow<'static, str> { "Movie".into() }
+//! }
+//!
+//! let movie = Object::<Movie>::new("A movie or a series.")
+//!     .value("title", "The Russian title.", |movie| movie.title.clone())
+//!     .value("year", "The year of release.", |movie| movie.year);
+//! let mut description = Description::new();
+//! description.object(movie);
+//! ```
+
+mod arguments;
+mod object;
+mod output;
+mod registered;
+
+use std::borrow::Cow;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{InputType, Pos, ScalarType, Value};
+use serde_json::Value as Json;
+
+pub use arguments::{Arguments, Described, NoArguments};
+pub(crate) use arguments::{Read, Reader};
+pub use object::{Abstract, Batch, Call, Object, Resolve, Row};
+pub(crate) use object::{How, ObjectType, RawCall, ResolveAll, WriteLeaf};
+pub use output::{Maybe, One, Output};
+pub(crate) use registered::Introspect;
+pub use registered::{Describe, Printed};
+
+use crate::schema::Check;
+
+/// A name that is known when the program is compiled, or made of such.
+pub type Name = Cow<'static, str>;
+
+/// The columns of a row that a selection needs: a bit each.
+pub type Columns = u64;
+
+/// All types of a schema, with what resolves their fields.
+#[derive(Default)]
+pub struct Description {
+    pub(crate) objects: IndexMap<Name, ObjectType>,
+    pub(crate) unions: IndexMap<Name, Abstract>,
+    pub(crate) interfaces: IndexMap<Name, Abstract>,
+    /// What scalars refuse.
+    pub(crate) checks: Vec<(Name, Check)>,
+}
+
+impl Description {
+    /// A schema without types.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an object type, with the types that only it knows, such as its connections'. The roots are the objects
+    /// named `Query`, `Mutation` and `Subscription`.
+    pub fn object<T: Row>(&mut self, object: Object<T>) {
+        self.object_named(T::type_name(), object);
+    }
+
+    /// Adds an object type of another name than its rows'.
+    pub fn object_named<T: Row>(&mut self, name: Name, object: Object<T>) {
+        let Object { of, more, .. } = object;
+        self.objects.insert(name, of);
+        for add in more {
+            add(self);
+        }
+    }
+
+    /// Adds an object type if there is none of its name yet.
+    pub fn object_once<T: Row>(&mut self, object: impl FnOnce() -> Object<T>) {
+        if !self.objects.contains_key(&T::type_name()) {
+            self.object(object());
+        }
+    }
+
+    /// Judges the values of a scalar before they are used. async-graphql describes it.
+    pub fn scalar<S: ScalarType + InputType>(&mut self) {
+        let check = |value: &Json| {
+            let value = Value::from_json(value.clone()).unwrap_or_default();
+            <S as InputType>::parse(Some(value)).map(drop).map_err(|error| {
+                let message = error.into_server_error(Pos::default()).message;
+                let reason = message.split_once(": ").map_or(message.as_str(), |(_, reason)| reason);
+                format!("is invalid: {reason}")
+            })
+        };
+        self.checks.push((<S as InputType>::type_name(), Check::new(check)));
+    }
+
+    /// Adds a union.
+    pub fn union(&mut self, name: &'static str, union: Abstract) {
+        self.unions.insert(name.into(), union);
+    }
+
+    /// Adds an interface. Objects say that they implement it.
+    pub fn interface(&mut self, name: &'static str, interface: Abstract) {
+        self.interfaces.insert(name.into(), interface);
+    }
+}
+
+impl std::fmt::Debug for Description {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { objects, unions, interfaces, .. } = self;
+        f.debug_struct("Description")
+            .field("objects", &objects.keys())
+            .field("unions", &unions.keys())
+            .field("interfaces", &interfaces.keys())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,195 @@
+//! Descriptions as async-graphql keeps them: it prints the schema, and answers introspection.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use async_graphql::parser::types::Field as AstField;
+use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
+use async_graphql::{
+    CacheControl, ContainerType, Context, ContextSelectionSet, ObjectType as AsyncObjectType, OutputType, Positioned,
+    ServerResult, SubscriptionType, Value,
+};
+use futures_util::future::BoxFuture;
+
+use super::object::{Abstract, Field, ObjectType};
+use super::{Description, Name};
+
+/// A schema by the name of a Rust type.
+pub trait Describe: Send + Sync + 'static {
+    /// Describes it.
+    fn description() -> Description;
+}
+
+/// The schema as async-graphql prints and introspects it. `M` and `S` are the roots of mutations and subscriptions.
+pub struct Printed<D, M, S>(async_graphql::Schema<Query<D>, M, S>, PhantomData<fn() -> D>);
+
+impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> Printed<D, M, S> {
+    /// The schema, whose other roots are described elsewhere.
+    pub fn new(mutation: M, subscription: S) -> Self {
+        let schema = async_graphql::Schema::build(Query(PhantomData), mutation, subscription);
+        // Its own rules judge nothing here: see `validation`.
+        Self(schema.validation_mode(async_graphql::ValidationMode::Fast).finish(), PhantomData)
+    }
+
+    /// The schema definition.
+    pub fn sdl(&self) -> String {
+        self.0.sdl()
+    }
+}
+
+impl<D, M, S> std::fmt::Debug for Printed<D, M, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Printed")
+    }
+}
+
+/// Answers selections of `__schema` and `__type`.
+pub(crate) trait Introspect: Send + Sync {
+    /// What a document that only selects these gives.
+    fn introspect(&self, document: String) -> BoxFuture<'_, Value>;
+}
+
+impl<D, M, S> Introspect for Printed<D, M, S>
+where
+    D: Describe,
+    M: AsyncObjectType + 'static,
+    S: SubscriptionType + 'static,
+{
+    fn introspect(&self, document: String) -> BoxFuture<'_, Value> {
+        Box::pin(async move { self.0.execute(document).await.data })
+    }
+}
+
+/// The root of queries.
+struct Query<D>(PhantomData<fn() -> D>);
+
+impl<D: Describe> OutputType for Query<D> {
+    fn type_name() -> Cow<'static, str> {
+        "Query".into()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        D::description().register(registry);
+        Self::qualified_type_name()
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<AstField>) -> ServerResult<Value> {
+        Ok(Value::Null)
+    }
+}
+
+impl<D: Describe> ContainerType for Query<D> {
+    async fn resolve_field(&self, _: &Context<'_>) -> ServerResult<Option<Value>> {
+        Ok(None)
+    }
+}
+
+impl<D: Describe> AsyncObjectType for Query<D> {}
+
+impl Description {
+    /// Adds all types to a registry that has none of theirs.
+    fn register(&self, registry: &mut Registry) {
+        for (name, interface) in &self.interfaces {
+            registry.types.insert(name.clone().into_owned(), self.interface_type(name, interface));
+        }
+        for (name, union) in &self.unions {
+            registry.types.insert(name.clone().into_owned(), union_type(name, union));
+        }
+        for (name, object) in &self.objects {
+            let of = object_type(name, object, registry);
+            registry.types.insert(name.clone().into_owned(), of);
+            object.interfaces.iter().for_each(|interface| registry.add_implements(name, interface));
+        }
+    }
+
+    fn interface_type(&self, name: &Name, interface: &Abstract) -> MetaType {
+        let fields = interface
+            .fields
+            .iter()
+            .map(|(name, description, of)| ((*name).to_owned(), field(name, description, (*of).to_owned(), None)));
+        let objects = self.objects.iter().filter(|(_, object)| object.interfaces.iter().any(|other| other == name));
+        MetaType::Interface {
+            name: name.clone().into_owned(),
+            description: described(interface.description),
+            fields: fields.collect(),
+            possible_types: objects.map(|(name, _)| name.clone().into_owned()).collect(),
+            extends: false,
+            keys: None,
+            visible: None,
+            inaccessible: false,
+            tags: Vec::new(),
+            rust_typename: None,
+            directive_invocations: Vec::new(),
+            requires_scopes: Vec::new(),
+        }
+    }
+}
+
+fn described(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn union_type(name: &Name, union: &Abstract) -> MetaType {
+    MetaType::Union {
+        name: name.clone().into_owned(),
+        description: described(union.description),
+        possible_types: union.members.iter().map(|name| name.clone().into_owned()).collect(),
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+    }
+}
+
+fn object_type(name: &Name, object: &ObjectType, registry: &mut Registry) -> MetaType {
+    let described_field = |(name, of): (&&'static str, &Field), registry: &mut Registry| {
+        let mut meta = field(name, of.description, (of.of)(registry), of.deprecated);
+        meta.args = (of.arguments)(registry);
+        ((*name).to_owned(), meta)
+    };
+    MetaType::Object {
+        name: name.clone().into_owned(),
+        description: described(object.description),
+        fields: object.fields.iter().map(|entry| described_field(entry, registry)).collect(),
+        cache_control: CacheControl::default(),
+        extends: false,
+        shareable: false,
+        resolvable: true,
+        keys: None,
+        visible: None,
+        inaccessible: false,
+        interface_object: false,
+        tags: Vec::new(),
+        is_subscription: false,
+        rust_typename: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    }
+}
+
+fn field(name: &str, description: &str, of: String, deprecated: Option<&str>) -> MetaField {
+    let deprecation = match deprecated {
+        Some(reason) => Deprecation::Deprecated { reason: Some(reason.to_owned()) },
+        None => Deprecation::NoDeprecated,
+    };
+    MetaField {
+        name: name.to_owned(),
+        description: described(description),
+        args: Default::default(),
+        ty: of,
+        deprecation,
+        cache_control: CacheControl::default(),
+        external: false,
+        requires: None,
+        provides: None,
+        visible: None,
+        shareable: false,
+        inaccessible: false,
+        tags: Vec::new(),
+        override_from: None,
+        compute_complexity: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    }
+}

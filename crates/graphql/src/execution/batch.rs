@@ -1,0 +1,118 @@
+//! Look-ups that requests share: keys that are asked for at the same time are read by one statement.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::FieldError;
+
+/// Statements of one kind that run at the same time. While they do, keys are gathered for the next: the more there is
+/// to do, the fewer statements it takes.
+const RUNNING_MAX: usize = 2;
+
+/// Kinds of statements whose groups are kept.
+const GROUPS_MAX: usize = 1_000;
+
+/// Gathers keys for statements. `S` says which statement it is; what depends on who asks is part of it.
+pub struct Batches<S> {
+    groups: Mutex<HashMap<S, Arc<Group>>>,
+}
+
+struct Group {
+    running: Semaphore,
+    open: Mutex<Option<Arc<Gathering>>>,
+}
+
+/// What several ask for together.
+#[derive(Default)]
+struct Gathering {
+    keys: Mutex<Vec<i32>>,
+    found: OnceCell<Result<Arc<dyn Any + Send + Sync>, FieldError>>,
+}
+
+impl<S: Eq + Hash + Clone> Batches<S> {
+    /// No statements yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { groups: Mutex::default() }
+    }
+
+    /// What `read` finds for `keys`, and for those that others ask of the same statement.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    ///
+    /// # Panics
+    /// If the same statement finds values of two types.
+    #[expect(clippy::expect_used, reason = "a statement has one type of values")]
+    pub async fn read<V, R>(
+        &self,
+        statement: &S,
+        keys: &[i32],
+        read: impl FnOnce(Vec<i32>) -> R,
+    ) -> Result<Arc<V>, FieldError>
+    where
+        V: Send + Sync + 'static,
+        R: Future<Output = Result<V, FieldError>>,
+    {
+        let group = self.group(statement);
+        let gathering = {
+            let mut open = lock(&group.open);
+            let gathering = open.get_or_insert_with(Arc::default);
+            lock(&gathering.keys).extend_from_slice(keys);
+            Arc::clone(gathering)
+        };
+        let start = async || {
+            // Whoever is asked at the same place of the answer comes before the first goes on.
+            tokio::task::yield_now().await;
+            // Nobody closes it.
+            let _running = group.running.acquire().await;
+            {
+                let mut open = lock(&group.open);
+                if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &gathering)) {
+                    *open = None;
+                }
+            }
+            // They stay: whoever reads them may be stopped, and another goes on.
+            let mut keys = lock(&gathering.keys).clone();
+            keys.sort_unstable();
+            keys.dedup();
+            read(keys).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
+        };
+        let found = gathering.found.get_or_init(start).await.clone()?;
+        Ok(found.downcast().expect("values of the statement's type"))
+    }
+
+    fn group(&self, statement: &S) -> Arc<Group> {
+        let mut groups = lock(&self.groups);
+        if let Some(group) = groups.get(statement) {
+            return Arc::clone(group);
+        }
+        if groups.len() >= GROUPS_MAX {
+            groups.retain(|_, group| Arc::strong_count(group) > 1);
+        }
+        let group = Arc::new(Group { running: Semaphore::new(RUNNING_MAX), open: Mutex::new(None) });
+        groups.insert(statement.clone(), Arc::clone(&group));
+        group
+    }
+}
+
+impl<S: Eq + Hash + Clone> Default for Batches<S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> std::fmt::Debug for Batches<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Batches")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

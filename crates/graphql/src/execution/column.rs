@@ -1,0 +1,203 @@
+//! What execution knows of one place of the answer: its objects, and what each field is for all of them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::error::FieldError;
+use super::leaf::{Leaf, Out};
+
+/// The objects at one place of the answer: rows of a table of type `Vec<T>`, in order.
+#[derive(Clone)]
+pub struct Rows {
+    table: Arc<dyn Any + Send + Sync>,
+    /// Which rows of the table; all if there is no list.
+    picked: Option<Arc<[u32]>>,
+    len: usize,
+}
+
+impl Rows {
+    /// All of these.
+    pub fn new<T: Send + Sync + 'static>(rows: Vec<T>) -> Self {
+        Self::shared(Arc::new(rows))
+    }
+
+    /// All rows of a table that others read too.
+    pub fn shared<T: Send + Sync + 'static>(table: Arc<Vec<T>>) -> Self {
+        let len = table.len();
+        Self { table, picked: None, len }
+    }
+
+    /// Some rows of a table, which others read too.
+    ///
+    /// # Panics
+    /// Later, if the table has no such row.
+    pub fn picked<T: Send + Sync + 'static>(table: Arc<Vec<T>>, picked: Vec<u32>) -> Self {
+        let len = picked.len();
+        Self { table, picked: Some(picked.into()), len }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The rows.
+    ///
+    /// # Panics
+    /// If they are of another type. The builder's types rule that out.
+    pub fn iter<T: Send + Sync + 'static>(&self) -> impl ExactSizeIterator<Item = &T> + Clone {
+        let table = table::<T>(&*self.table);
+        (0..self.len).map(move |place| &table[self.row(place)])
+    }
+
+    /// The table, and the row of each place.
+    pub(crate) fn table(&self) -> &(dyn Any + Send + Sync) {
+        &*self.table
+    }
+
+    pub(crate) fn row(&self, place: usize) -> usize {
+        self.picked.as_ref().map_or(place, |picked| picked[place] as usize)
+    }
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// The rows of a table as their type.
+#[expect(clippy::expect_used, reason = "the builder gives a field to rows of its own type only")]
+pub(crate) fn table<T: 'static>(table: &(dyn Any + Send + Sync)) -> &Vec<T> {
+    table.downcast_ref().expect("rows of the field's type")
+}
+
+/// What a field is, for all objects of a place.
+pub enum Column {
+    /// A leaf for each object, in order.
+    Leaves(Box<dyn Leaves>),
+    /// Anything else.
+    Cells(Cells),
+    /// The same error for each.
+    Failed(FieldError),
+}
+
+impl Column {
+    /// One object for each, in order.
+    pub fn objects<T: Send + Sync + 'static>(of: &'static str, rows: Vec<T>) -> Self {
+        let cells = (0..index(rows.len())).map(|row| Cell::Object { part: 0, row }).collect();
+        Self::Cells(Cells { cells, parts: vec![Part { of: of.into(), rows: Rows::new(rows) }], ..Cells::default() })
+    }
+}
+
+impl std::fmt::Debug for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Leaves(_) => f.write_str("Leaves"),
+            Self::Cells(cells) => cells.fmt(f),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<FieldError> for Column {
+    fn from(error: FieldError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl<E: Into<FieldError>> From<Result<Self, E>> for Column {
+    fn from(found: Result<Self, E>) -> Self {
+        found.unwrap_or_else(|error| Self::Failed(error.into()))
+    }
+}
+
+/// Values of leaves.
+pub trait Leaves: Send + Sync {
+    /// Writes one as JSON.
+    fn write(&self, place: usize, out: &mut Out);
+}
+
+impl<V: Leaf + Sync> Leaves for Vec<V> {
+    fn write(&self, place: usize, out: &mut Out) {
+        self[place].write(out);
+    }
+}
+
+/// What a field is for one object, or an item of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Nothing.
+    Null,
+    /// An error, by its place in [`Cells::errors`].
+    Error(u32),
+    /// An object: its part, and its place among the part's rows.
+    Object {
+        /// The place in [`Cells::parts`].
+        part: u32,
+        /// The place in [`Part::rows`].
+        row: u32,
+    },
+    /// A leaf, by its place in [`Cells::leaves`].
+    Leaf(u32),
+    /// A list of objects of the first part, whose rows follow each other.
+    Objects {
+        /// The first row.
+        from: u32,
+        /// How many.
+        len: u32,
+    },
+    /// A list of anything: cells of [`Cells::items`] that follow each other.
+    List {
+        /// The first cell.
+        from: u32,
+        /// How many.
+        len: u32,
+    },
+}
+
+/// Objects, lists, nulls and errors.
+#[derive(Default)]
+pub struct Cells {
+    /// A cell for each object of the place, in order.
+    pub cells: Vec<Cell>,
+    /// What [`Cell::List`] refers to.
+    pub items: Vec<Cell>,
+    /// The objects by type.
+    pub parts: Vec<Part>,
+    /// What [`Cell::Leaf`] refers to.
+    pub leaves: Option<Box<dyn Leaves>>,
+    /// What [`Cell::Error`] refers to.
+    pub errors: Vec<FieldError>,
+}
+
+impl std::fmt::Debug for Cells {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { cells, items, parts, errors, .. } = self;
+        f.debug_struct("Cells")
+            .field("cells", cells)
+            .field("items", items)
+            .field("parts", parts)
+            .field("errors", errors)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Objects of one type.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The object type's name.
+    pub of: std::borrow::Cow<'static, str>,
+    /// The objects.
+    pub rows: Rows,
+}
+
+/// A place in a table. Answers are bounded far below this.
+pub fn index(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}

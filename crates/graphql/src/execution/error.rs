@@ -1,0 +1,34 @@
+//! Errors of fields.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+/// Why a field has no value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FieldError {
+    /// For people.
+    pub message: Arc<str>,
+    /// For programs; `code` among them.
+    pub extensions: Arc<BTreeMap<&'static str, Json>>,
+}
+
+impl FieldError {
+    /// An error with a code.
+    pub fn new(code: &'static str, message: impl Into<Arc<str>>) -> Self {
+        Self { message: message.into(), extensions: Arc::new(BTreeMap::from([("code", code.into())])) }
+    }
+
+    /// The error without any extensions.
+    pub fn plain(message: impl Into<Arc<str>>) -> Self {
+        Self { message: message.into(), extensions: Arc::default() }
+    }
+
+    /// The error with one more extension.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {
+        Arc::make_mut(&mut self.extensions).insert(name, value.into());
+        self
+    }
+}

@@ -1,0 +1,197 @@
+//! Values without fields, and how they are written as JSON.
+
+use std::sync::Arc;
+
+use async_graphql::ID;
+use async_graphql::registry::Registry;
+
+/// Where an answer is written.
+pub type Out = Vec<u8>;
+
+/// A scalar, an enum, or a list of these. Its Rust type is its type in the schema: `Option<V>` may be null.
+pub trait Leaf: Send + 'static {
+    /// Whether null is a value.
+    const NULLABLE: bool = false;
+
+    /// The type as a schema writes it, without an exclamation mark at its end. Registers a type that is not built in.
+    fn describe(registry: &mut Registry) -> String;
+
+    /// Writes the value as JSON.
+    fn write(&self, out: &mut Out);
+
+    /// The type as a schema writes it.
+    fn type_name(registry: &mut Registry) -> String {
+        let name = Self::describe(registry);
+        if Self::NULLABLE { name } else { format!("{name}!") }
+    }
+}
+
+impl<V: Leaf> Leaf for Option<V> {
+    const NULLABLE: bool = true;
+
+    fn describe(registry: &mut Registry) -> String {
+        V::describe(registry)
+    }
+
+    fn write(&self, out: &mut Out) {
+        match self {
+            Some(value) => value.write(out),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+impl<V: Leaf> Leaf for Vec<V> {
+    fn describe(registry: &mut Registry) -> String {
+        format!("[{}]", V::type_name(registry))
+    }
+
+    fn write(&self, out: &mut Out) {
+        out.push(b'[');
+        for (i, value) in self.iter().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            value.write(out);
+        }
+        out.push(b']');
+    }
+}
+
+/// Built-in scalars.
+macro_rules! built_in {
+    ($($of:ty: $name:literal, $write:expr;)*) => {
+        $(impl Leaf for $of {
+            fn describe(_: &mut Registry) -> String {
+                $name.to_owned()
+            }
+
+            fn write(&self, out: &mut Out) {
+                let write: fn(&Self, &mut Out) = $write;
+                write(self, out);
+            }
+        })*
+    };
+}
+
+built_in! {
+    i32: "Int", |value, out| write_int(out, i64::from(*value));
+    i16: "Int", |value, out| write_int(out, i64::from(*value));
+    f64: "Float", |value, out| write_float(out, *value);
+    bool: "Boolean", |value, out| out.extend_from_slice(if *value { b"true" } else { b"false" });
+    String: "String", |value, out| write_text(out, value);
+    Arc<str>: "String", |value, out| write_text(out, value);
+    &'static str: "String", |value, out| write_text(out, value);
+    ID: "ID", |value, out| write_text(out, value);
+}
+
+/// Writes text as a JSON string.
+pub fn write_text(out: &mut Out, text: &str) {
+    out.push(b'"');
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let escape = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0C => b'f',
+            0x00..0x20 => 0,
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[from..at]);
+        from = at + 1;
+        if escape == 0 {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        } else {
+            out.extend_from_slice(&[b'\\', escape]);
+        }
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out.push(b'"');
+}
+
+/// Writes a whole number.
+pub fn write_int(out: &mut Out, number: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Writes a number; null if it is not finite, which JSON cannot say.
+pub fn write_float(out: &mut Out, number: f64) {
+    if serde_json::to_writer(&mut *out, &number).is_err() {
+        out.extend_from_slice(b"null");
+    }
+}
+
+/// Writes any JSON.
+pub fn write_json(out: &mut Out, value: &serde_json::Value) {
+    // Writing to memory does not fail, and maps of JSON have texts as keys.
+    let _ = serde_json::to_writer(&mut *out, value);
+}
+
+/// Makes enums of async-graphql leaves.
+#[macro_export]
+macro_rules! enum_leaves {
+    ($($of:ty),* $(,)?) => {
+        $(impl $crate::Leaf for $of {
+            fn describe(registry: &mut async_graphql::registry::Registry) -> String {
+                $crate::execution::leaf::type_of::<Self>(registry)
+            }
+
+            fn write(&self, out: &mut $crate::Out) {
+                let items = <Self as async_graphql::resolver_utils::EnumType>::items();
+                let name = items.iter().find(|item| item.value == *self).map_or("", |item| item.name);
+                $crate::execution::leaf::write_text(out, name);
+            }
+        })*
+    };
+}
+
+/// Makes scalars of async-graphql leaves, which are written as text by this function.
+#[macro_export]
+macro_rules! scalar_leaves {
+    ($($of:ty: $write:expr),* $(,)?) => {
+        $(impl $crate::Leaf for $of {
+            fn describe(registry: &mut async_graphql::registry::Registry) -> String {
+                $crate::execution::leaf::type_of::<Self>(registry)
+            }
+
+            fn write(&self, out: &mut $crate::Out) {
+                let write: fn(&Self, &mut $crate::Out) = $write;
+                write(self, out);
+            }
+        })*
+    };
+}
+
+/// Registers an input type of async-graphql, and says its name without an exclamation mark.
+pub fn type_of<T: async_graphql::InputType>(registry: &mut Registry) -> String {
+    let name = T::create_type_info(registry);
+    name.strip_suffix('!').unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_written_as_serde_json_writes_them() {
+        for text in ["", "Ёж", "a\"b\\c\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}", "🎬 / </script>"] {
+            let mut out = Out::new();
+            write_text(&mut out, text);
+            assert_eq!(String::from_utf8(out).ok(), serde_json::to_string(text).ok());
+        }
+    }
+
+    #[test]
+    fn nullability_follows_the_rust_type() {
+        let mut registry = Registry::default();
+        assert_eq!(<Option<Vec<Option<i32>>>>::type_name(&mut registry), "[Int]");
+        assert_eq!(<Vec<String>>::type_name(&mut registry), "[String!]!");
+    }
+}

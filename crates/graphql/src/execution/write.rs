@@ -1,0 +1,293 @@
+//! Writes an answer as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
+
+use std::borrow::Cow;
+
+use async_graphql::{Name, Value};
+
+use super::column::{Cell, Cells, Column, Leaves};
+use super::error::FieldError;
+use super::leaf::{Out, write_int, write_json, write_text};
+use super::run::{Found, Place};
+use crate::plan::{Kind, Plan, PlanField, Set};
+use crate::schema::TypeRef;
+
+/// An answer.
+pub(crate) struct Written {
+    /// `{"data":...}`, with `errors` if there are some.
+    pub(crate) json: Out,
+    /// The errors, with the response names that their paths begin with.
+    pub(crate) errors: Vec<FieldError>,
+}
+
+/// The answer is larger than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
+
+/// Writes what a plan has found, as far as it is no larger than `bytes_max`.
+pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Written, TooLarge> {
+    let mut out = Out::with_capacity(capacity);
+    out.extend_from_slice(b"{\"data\":");
+    let mut writer = Writer { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max };
+    let start = writer.out.len();
+    match writer.object(&plan.root, root, 0, &Path::Root) {
+        Ok(()) => {}
+        Err(Stop::Null) => {
+            writer.out.truncate(start);
+            writer.out.extend_from_slice(b"null");
+        }
+        Err(Stop::TooLarge) => return Err(TooLarge),
+    }
+    let Writer { mut out, errors, failed, .. } = writer;
+    if !errors.is_empty() {
+        out.extend_from_slice(b",\"errors\":[");
+        out.extend_from_slice(&errors);
+        out.push(b']');
+    }
+    out.push(b'}');
+    Ok(Written { json: out, errors: failed })
+}
+
+/// Why an object is not written further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// What must not be null is: whoever holds it becomes null.
+    Null,
+    TooLarge,
+}
+
+/// Where a value stands in the answer.
+enum Path<'a> {
+    Root,
+    Name(&'a Self, &'a str),
+    Index(&'a Self, u32),
+}
+
+impl Path<'_> {
+    fn write(&self, out: &mut Out) {
+        let above = match self {
+            Self::Root => return,
+            Self::Name(above, _) | Self::Index(above, _) => above,
+        };
+        above.write(out);
+        if !matches!(above, Path::Root) {
+            out.push(b',');
+        }
+        match self {
+            Self::Name(_, name) => write_text(out, name),
+            Self::Index(_, i) => write_int(out, (*i).into()),
+            Self::Root => {}
+        }
+    }
+}
+
+/// What a field found, as its values are written.
+struct Values<'a> {
+    field: &'a PlanField,
+    cells: &'a Cells,
+    below: &'a [Option<Place>],
+}
+
+struct Writer<'a> {
+    plan: &'a Plan,
+    out: Out,
+    /// Errors as JSON, between commas.
+    errors: Out,
+    failed: Vec<FieldError>,
+    bytes_max: usize,
+}
+
+impl Writer<'_> {
+    fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
+        let (table, row) = (place.rows.table(), place.rows.row(at));
+        let mut found = place.found.iter();
+        self.out.push(b'{');
+        for field in &set.fields {
+            self.out.extend_from_slice(&field.key);
+            match &field.kind {
+                Kind::Leaf(write) => write(table, row, &mut self.out),
+                Kind::TypeName(name) => self.out.extend_from_slice(name),
+                _ => {
+                    let path = Path::Name(path, &field.response_name);
+                    match found.next() {
+                        Some(Found::Column { column, below }) => self.column(field, column, below, at, &path)?,
+                        Some(Found::Introspected(value)) => self.introspected(field, value),
+                        None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
+                    }
+                }
+            }
+        }
+        self.out.push(b'}');
+        if self.out.len() + self.errors.len() > self.bytes_max { Err(Stop::TooLarge) } else { Ok(()) }
+    }
+
+    fn introspected(&mut self, field: &PlanField, value: &Value) {
+        let value = match value {
+            Value::Object(fields) => fields.get(&Name::new(&*field.response_name)).unwrap_or(&Value::Null),
+            other => other,
+        };
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(&mut self.out, value);
+    }
+
+    fn column(
+        &mut self,
+        field: &PlanField,
+        column: &Column,
+        below: &[Option<Place>],
+        at: usize,
+        path: &Path<'_>,
+    ) -> Result<(), Stop> {
+        match column {
+            Column::Leaves(leaves) => self.leaf(field, &field.of, &**leaves, at, path),
+            Column::Cells(cells) => {
+                let cell = cells.cells.get(at).copied().unwrap_or(Cell::Null);
+                self.value(&Values { field, cells, below }, &field.of, cell, path)
+            }
+            Column::Failed(error) => self.failure(field, error, path),
+        }
+    }
+
+    /// Writes a leaf, whose type rules out null by its Rust type; what comes from elsewhere may be null all the same.
+    fn leaf(
+        &mut self,
+        field: &PlanField,
+        of: &TypeRef,
+        leaves: &dyn Leaves,
+        at: usize,
+        path: &Path<'_>,
+    ) -> Result<(), Stop> {
+        let start = self.out.len();
+        leaves.write(at, &mut self.out);
+        if of.is_non_null() && &self.out[start..] == b"null" {
+            self.out.truncate(start);
+            return self.nothing(field, of, path);
+        }
+        Ok(())
+    }
+
+    /// Section 6.4.3: completes a value of this type.
+    fn value(&mut self, values: &Values<'_>, of: &TypeRef, cell: Cell, path: &Path<'_>) -> Result<(), Stop> {
+        let Values { field, cells, below } = values;
+        let start = self.out.len();
+        let written = match cell {
+            Cell::Null => return self.nothing(field, of, path),
+            Cell::Error(at) => {
+                self.fail(field, &cells.errors[at as usize], path);
+                Err(Stop::Null)
+            }
+            Cell::Object { part, row } => self.part(values, part, row, path),
+            Cell::Leaf(at) => match &cells.leaves {
+                Some(leaves) => self.leaf(field, of.nullable(), &**leaves, at as usize, path),
+                None => return self.nothing(field, of, path),
+            },
+            Cell::Objects { from, len } => {
+                self.list(values, of, len, path, |i| Cell::Object { part: 0, row: from + i })
+            }
+            Cell::List { from, len } => self.list(values, of, len, path, |i| cells.items[(from + i) as usize]),
+        };
+        debug_assert!(below.len() <= cells.parts.len());
+        match written {
+            Err(Stop::Null) if !of.is_non_null() => {
+                self.out.truncate(start);
+                self.out.extend_from_slice(b"null");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn list(
+        &mut self,
+        values: &Values<'_>,
+        of: &TypeRef,
+        len: u32,
+        path: &Path<'_>,
+        cell: impl Fn(u32) -> Cell,
+    ) -> Result<(), Stop> {
+        let item = match of.nullable() {
+            TypeRef::List(item) => &**item,
+            // A list where none belongs.
+            other => other,
+        };
+        self.out.push(b'[');
+        for i in 0..len {
+            if i > 0 {
+                self.out.push(b',');
+            }
+            self.value(values, item, cell(i), &Path::Index(path, i))?;
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn part(&mut self, values: &Values<'_>, part: u32, row: u32, path: &Path<'_>) -> Result<(), Stop> {
+        let Values { field, cells, below } = values;
+        let part_of = cells.parts.get(part as usize);
+        let set = part_of.and_then(|part| field.of_type(&part.of));
+        match (set, below.get(part as usize)) {
+            (Some(set), Some(Some(place))) => self.object(set, place, row as usize, path),
+            _ => {
+                let name = part_of.map_or(Cow::Borrowed("?"), |part| part.of.clone());
+                let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
+                self.fail(field, &FieldError::plain(message), path);
+                Err(Stop::Null)
+            }
+        }
+    }
+
+    /// Null at a place of this type.
+    fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &Path<'_>) -> Result<(), Stop> {
+        if of.is_non_null() {
+            let message = format!("Cannot return null for non-nullable field {}.", field.coordinate);
+            self.fail(field, &FieldError::plain(message), path);
+            return Err(Stop::Null);
+        }
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    /// An error in place of the field's value.
+    fn failure(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) -> Result<(), Stop> {
+        self.fail(field, error, path);
+        if field.of.is_non_null() {
+            return Err(Stop::Null);
+        }
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+
+    fn fail(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) {
+        let out = &mut self.errors;
+        // Others are as they were: the budget is used up, and the answer is not sent.
+        if out.len() > self.bytes_max {
+            return;
+        }
+        if !out.is_empty() {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"message\":");
+        write_text(out, &error.message);
+        let position = self.plan.positions[field.position];
+        out.extend_from_slice(b",\"locations\":[{\"line\":");
+        write_int(out, position.line.into());
+        out.extend_from_slice(b",\"column\":");
+        write_int(out, position.column.into());
+        out.extend_from_slice(b"}],\"path\":[");
+        path.write(out);
+        out.push(b']');
+        if !error.extensions.is_empty() {
+            out.extend_from_slice(b",\"extensions\":{");
+            for (i, (name, value)) in error.extensions.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_text(out, name);
+                out.push(b':');
+                write_json(out, value);
+            }
+            out.push(b'}');
+        }
+        out.push(b'}');
+        self.failed.push(error.clone());
+    }
+}

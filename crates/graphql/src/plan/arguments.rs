@@ -1,0 +1,71 @@
+//! Arguments: read once with the plan, unless variables stand in them.
+
+use crate::describe::{Read, Reader};
+use crate::document::Argument;
+use crate::execution::FieldError;
+use crate::input::{InputError, Inputs, Literal, coerce_literals, fill_all};
+use crate::schema::{InputValue, Schema, Table, TypeId};
+
+/// The arguments of a field.
+pub(crate) enum ArgumentPlan {
+    /// They are the same for every request.
+    Ready(Result<Read, FieldError>),
+    /// They depend on variables.
+    Late {
+        /// Where the field is described: its type and its name.
+        parent: TypeId,
+        name: String,
+        literals: Vec<(String, Literal)>,
+    },
+}
+
+impl ArgumentPlan {
+    /// Plans the arguments of a field.
+    pub(crate) fn new(
+        schema: &Schema,
+        (parent, name, known): (TypeId, &str, &Table<InputValue>),
+        given: &[Argument<'_>],
+        reader: Reader,
+    ) -> Self {
+        let literals = literals(schema, known, given);
+        if literals.iter().any(|(_, literal)| !literal.is_constant()) {
+            return Self::Late { parent, name: name.to_owned(), literals };
+        }
+        Self::Ready(coerce(schema, known, &fill_all(&literals, &Inputs::new())).and_then(reader))
+    }
+
+    /// The arguments with the values of variables.
+    ///
+    /// # Errors
+    /// A value does not fit.
+    pub(crate) fn read(&self, schema: &Schema, variables: &Inputs, reader: Reader) -> Result<Read, FieldError> {
+        match self {
+            Self::Ready(read) => read.clone(),
+            Self::Late { parent, name, literals } => {
+                let Some(field) = schema.field(*parent, name) else {
+                    return Err(FieldError::plain("The field is unknown."));
+                };
+                coerce(schema, &field.arguments, &fill_all(literals, variables)).and_then(reader)
+            }
+        }
+    }
+}
+
+/// The literals of arguments.
+pub(super) fn literals(schema: &Schema, known: &Table<InputValue>, given: &[Argument<'_>]) -> Vec<(String, Literal)> {
+    let literal = |argument: &Argument<'_>| {
+        let of = known.get(argument.name.text).map(|input| (schema, &input.of));
+        (argument.name.text.to_owned(), Literal::new(&argument.value, of))
+    };
+    given.iter().map(literal).collect()
+}
+
+fn coerce(schema: &Schema, known: &Table<InputValue>, literals: &Inputs) -> Result<Inputs, FieldError> {
+    coerce_literals(schema, known, literals).map_err(|errors| {
+        let error = errors.into_iter().next();
+        let InputError { path, message } =
+            error.unwrap_or_else(|| InputError { path: String::new(), message: "is invalid".to_owned() });
+        let field = path.strip_prefix("arguments.").unwrap_or(&path);
+        FieldError::new("BAD_USER_INPUT", format!("`{field}` {message}.")).with("field", field)
+    })
+}

@@ -1,0 +1,147 @@
+//! What a plan costs, before anything is read.
+//!
+//! A field costs one, or what its description says. Fields inside a list count as often as the list is long: as long
+//! as the page that is asked for, or as the list of keys that is given.
+
+use serde_json::Value as Json;
+
+use super::arguments::literals;
+use super::{Kind, Plan, Set};
+use crate::document::Argument;
+use crate::input::{Inputs, Literal};
+use crate::schema::{Field, Schema, TypeRef};
+
+/// How long the pages of a schema's connections are.
+#[derive(Clone, Copy, Debug)]
+pub struct Pages {
+    /// Rows of a page for which neither the request nor the schema names a size.
+    pub default: u64,
+    /// Rows of any page at most: its list refuses more, so that a request for more costs nothing.
+    pub max: u64,
+}
+
+/// What an operation costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Levels of fields.
+    pub depth: u64,
+    /// Fields of the root.
+    pub root_fields: u64,
+    /// Fields of the plan: with those of each object type that a place may have.
+    pub fields: u64,
+    /// Values in the answer, at most.
+    pub values: u64,
+}
+
+/// What a field adds to the cost of its operation.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldCost {
+    pub(crate) value: u64,
+    pub(crate) is_list: bool,
+    pub(crate) size: Size,
+}
+
+/// What says how long a field's list is.
+#[derive(Clone, Debug)]
+pub(crate) enum Size {
+    /// Nothing: it is short, or part of a page.
+    Unknown,
+    /// A page: `first`, `last`, and their defaults.
+    Page(Vec<Literal>, Option<u64>),
+    /// As long as the longest list among the arguments.
+    Listed(Vec<Literal>),
+}
+
+impl Size {
+    pub(super) fn of(schema: &Schema, field: &Field, given: &[Argument<'_>]) -> Self {
+        let sizes = || ["first", "last"].iter().filter_map(|name| field.arguments.get(name));
+        if sizes().next().is_some() {
+            let named = literals(schema, &field.arguments, given);
+            let asked = named.into_iter().filter(|(name, _)| matches!(name.as_str(), "first" | "last"));
+            let default = sizes().find_map(|input| input.default.as_ref()?.as_u64());
+            return Self::Page(asked.map(|(_, literal)| literal).collect(), default);
+        }
+        if !matches!(field.of.nullable(), TypeRef::List(_)) {
+            return Self::Unknown;
+        }
+        let is_list =
+            |name: &str| field.arguments.get(name).is_some_and(|input| matches!(input.of.nullable(), TypeRef::List(_)));
+        let listed = literals(schema, &field.arguments, given).into_iter().filter(|(name, _)| is_list(name));
+        let listed: Vec<_> = listed.map(|(_, literal)| literal).collect();
+        if listed.is_empty() { Self::Unknown } else { Self::Listed(listed) }
+    }
+
+    /// How long the list is, if anything says so.
+    fn items(&self, variables: &Inputs, pages: Pages) -> Option<u64> {
+        match self {
+            Self::Unknown => None,
+            Self::Page(asked, default) => {
+                let asked = asked.iter().filter_map(|literal| literal.fill(variables)?.as_u64()).max();
+                Some(asked.or(*default).unwrap_or(pages.default).clamp(1, pages.max))
+            }
+            Self::Listed(lists) => lists
+                .iter()
+                .filter_map(|literal| match literal.fill(variables)? {
+                    Json::Array(items) => Some(items.len() as u64),
+                    _ => Some(1),
+                })
+                .max(),
+        }
+    }
+}
+
+/// Values of a set: those that a page around it does not multiply, and those that it does.
+#[derive(Clone, Copy, Default)]
+struct Values {
+    once: u64,
+    per_item: u64,
+    depth: u64,
+}
+
+impl Plan {
+    /// What the operation costs with these variables.
+    pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
+        let mut fields = 0;
+        let values = set_values(&self.root, variables, pages, &mut fields);
+        Cost {
+            depth: values.depth,
+            root_fields: self.root.fields.len() as u64,
+            fields,
+            values: values.once.saturating_add(values.per_item),
+        }
+    }
+}
+
+fn set_values(set: &Set, variables: &Inputs, pages: Pages, fields: &mut u64) -> Values {
+    let mut sum = Values::default();
+    for field in &set.fields {
+        *fields += 1;
+        // An object has one type: the dearest.
+        let mut inner = Values::default();
+        for (_, set) in &field.selected {
+            let of = set_values(set, variables, pages, fields);
+            inner = Values {
+                once: inner.once.max(of.once),
+                per_item: inner.per_item.max(of.per_item),
+                depth: inner.depth.max(of.depth),
+            };
+        }
+        if let Kind::Introspect(field) = &field.kind {
+            inner.once = field.values();
+        }
+        let all = inner.once.saturating_add(inner.per_item);
+        let (once, per_item) = match (field.cost.size.items(variables, pages), field.cost.is_list) {
+            // A list whose length is asked for.
+            (Some(items), true) => (items.saturating_mul(all.saturating_add(1)), 0),
+            // A connection: its lists have that length.
+            (Some(items), false) => (inner.once.saturating_add(items.saturating_mul(inner.per_item)), 0),
+            // A list within a connection, or a short one.
+            (None, true) => (0, all.saturating_add(1)),
+            (None, false) => (all, 0),
+        };
+        sum.once = sum.once.saturating_add(once).saturating_add(field.cost.value);
+        sum.per_item = sum.per_item.saturating_add(per_item);
+        sum.depth = sum.depth.max(inner.depth + 1);
+    }
+    sum
+}
