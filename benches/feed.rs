@@ -26,8 +26,9 @@ use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
 use kinoteka::metrics;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::json;
+use support::database::connect_to;
 use support::postgres::Server;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -55,10 +56,10 @@ fn main() {
 async fn measure(parts: &[String]) {
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
     let server = Server::start(true);
-    let db = Database::connect(server.url("postgres")).await.unwrap();
+    let db = connect_to(&server.url("postgres")).await.unwrap();
     db.execute_unprepared("CREATE DATABASE feed").await.unwrap();
     let url = server.url("feed");
-    let db = Database::connect(&url).await.unwrap();
+    let db = connect_to(&url).await.unwrap();
     migration::up(&db, None).await.unwrap();
     for statement in [
         "INSERT INTO movies (title, duration) SELECT 'Фильм ' || i, 90 FROM generate_series(1, 100) AS i",

@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use kinoteka::account::Passwords;
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
+use support::database::connect_to;
 use support::postgres::{self, Server};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -54,10 +55,10 @@ const BARE: [(&str, &str); 2] = [
 async fn main() {
     let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(3_u64);
     let postgres = Server::start(true);
-    let admin = Database::connect(postgres.url("postgres")).await.unwrap();
+    let admin = connect_to(&postgres.url("postgres")).await.unwrap();
     admin.execute_unprepared("CREATE DATABASE mutations").await.unwrap();
     let url = postgres.url("mutations");
-    let db = Database::connect(&url).await.unwrap();
+    let db = connect_to(&url).await.unwrap();
     migration::up(&db, None).await.unwrap();
     fill(&db).await;
     let kinoteka = Kinoteka::start(&url);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 
+use crate::support::database::connect_to;
 use crate::{Instance, ROUNDS, add_comment, median};
 
 const WRITERS: usize = 8;
@@ -61,9 +62,7 @@ impl Writer {
 async fn by_sql(url: &str, sql: &'static str) -> f64 {
     let mut writers = Vec::new();
     for _ in 0..WRITERS {
-        let mut options = sea_orm::ConnectOptions::new(url);
-        options.max_connections(1).sqlx_logging(false);
-        writers.push(Writer::Sql(Database::connect(options).await.unwrap(), sql));
+        writers.push(Writer::Sql(connect_to(url).await.unwrap(), sql));
     }
     count(writers).await
 }

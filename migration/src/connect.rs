@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Database, Postgres, Sqlite};
 
 use crate::commits::Commits;
 use crate::transaction::is_reusable;
@@ -212,15 +213,31 @@ const POSTGRES_SETTINGS: &str = "SELECT set_config('jit', 'off', false),
 /// When statements that were prepared before were last found to be useless.
 static FORGOTTEN: Mutex<Option<Instant>> = Mutex::new(None);
 
+/// How old a connection to PostgreSQL may become.
+const AGE_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// A pool without sqlx's own upkeep of idle and old connections.
+///
+/// That task reads a count of idle connections that another thread takes below zero for a moment. It then never ends,
+/// keeps a processor busy, and hangs the runtime's shutdown. <https://github.com/launchbadge/sqlx/issues/3645>: to be
+/// removed with the first release of sqlx that has the fix. Pools are small, so idle connections stay open;
+/// [`is_outdated`] says which are too old.
+#[expect(clippy::disallowed_methods, reason = "the one place that may")]
+pub fn pool_options<DB: Database>() -> PoolOptions<DB> {
+    PoolOptions::new().idle_timeout(None).max_lifetime(None)
+}
+
 /// Has all statements of the process prepared anew that were prepared so far: connections to PostgreSQL that are
 /// open now are closed before they would be used again. To be called when the schema has changed under one.
 pub fn forget_statements() {
     *FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
 }
 
-/// Whether a connection of this age may have statements that are to be [forgotten](forget_statements).
+/// Whether a connection of this age is to be replaced: it may have statements that are to be
+/// [forgotten](forget_statements), or is too old.
 pub fn is_outdated(age: Duration) -> bool {
-    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|forgotten| forgotten.elapsed() <= age)
+    age > AGE_MAX
+        || FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|forgotten| forgotten.elapsed() <= age)
 }
 
 async fn open_postgres(
@@ -231,7 +248,7 @@ async fn open_postgres(
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = options.clone().application_name("kinoteka").disable_statement_logging();
     probe(&options, pool).await?.map_err(|error| explain_postgres(url, &error))?;
-    let pool = PgPoolOptions::new()
+    let pool = pool_options::<Postgres>()
         .max_connections(pool.connections_max)
         .acquire_timeout(pool.acquire_timeout)
         // A round trip before each statement is dear; after a rest it finds dead connections.
@@ -348,7 +365,7 @@ async fn open_sqlite_writer(
 }
 
 fn sqlite_pool(pool: PoolSettings, statement_timeout: Option<Duration>) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
+    pool_options::<Sqlite>()
         .acquire_timeout(pool.acquire_timeout)
         // Setting the deadline shows as well whether the connection lives.
         .test_before_acquire(statement_timeout.is_none())

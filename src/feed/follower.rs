@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::feed::Source;
     use crate::feed::event::Kinds;
-    use sqlx::sqlite::SqlitePoolOptions;
+    use migration::connect::pool_options;
 
     /// As it is after a failover that has lost events: the epoch is the same.
     #[tokio::test]
@@ -193,7 +193,7 @@ mod tests {
             events: Vec::new(),
         };
         // Never connected to: all is in memory.
-        let source = Source::Sqlite(SqlitePoolOptions::new().connect_lazy("sqlite::memory:").unwrap());
+        let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
         let hub = Arc::new(Hub::new(source, page()));
         let cursor = Cursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
         let topic = Topic { kinds: Kinds::Added, about: None };

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use migration::connect;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgListener, PgPoolOptions};
-use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::postgres::PgListener;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
 use super::event::{About, Event, Kind, Kinds, Mark, Position, Topic};
@@ -181,12 +180,13 @@ impl Source {
         match db.write.get_database_backend() {
             DbBackend::Sqlite => {
                 let options = (*db.read.connections().get_sqlite_connection_pool().connect_options()).clone();
-                let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
+                let pool =
+                    connect::pool_options::<Sqlite>().max_connections(CONNECTIONS_MAX).acquire_timeout(ACQUIRE_TIMEOUT);
                 Self::Sqlite(pool.connect_lazy_with(options))
             }
             _ => {
                 let options = (*db.write.get_postgres_connection_pool().connect_options()).clone();
-                let pool = PgPoolOptions::new()
+                let pool = connect::pool_options::<Postgres>()
                     .max_connections(CONNECTIONS_MAX)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .after_connect(|connection, _| Box::pin(prepare(connection)))

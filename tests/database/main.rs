@@ -15,6 +15,7 @@ mod facts;
 mod fixture;
 mod forms;
 mod migrate;
+mod pools;
 mod schema;
 mod side_tables;
 mod transactions;

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::catalogue::{dump, read_texts};
 use crate::fixture::Fixture;
-use crate::support::database::{Backend, TestDatabase};
+use crate::support::database::{Backend, TestDatabase, connect_to};
 use crate::support::postgres::find_programs;
 
 on_both![
@@ -188,7 +188,7 @@ async fn run_file(backend: Backend, url: &str, name: &str) {
         Ok(output) => assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr)),
         // Not every machine has sqlite3: the same text through a plain connection proves as much.
         Err(error) if backend == Backend::Sqlite && error.kind() == std::io::ErrorKind::NotFound => {
-            let db = sea_orm::Database::connect(url).await.unwrap();
+            let db = connect_to(url).await.unwrap();
             db.execute_unprepared(&std::fs::read_to_string(&file).unwrap()).await.unwrap();
             db.close().await.unwrap();
         }

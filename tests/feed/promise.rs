@@ -17,7 +17,7 @@ use kinoteka::kit::id::split;
 use kinoteka::movie::Movie;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::listening::ADDED;
 use crate::node::{Node, Socket};
+use crate::support::database::{connect_to, connect_within};
 use crate::support::postgres::Server;
 
 const WRITERS: u64 = 8;
@@ -54,10 +55,10 @@ async fn every_committed_comment_comes_once_in_one_order() {
     let seed: u64 = std::env::var("KINOTEKA_PROOF_SEED").map_or_else(|_| rand::random(), |text| text.parse().unwrap());
     println!("KINOTEKA_PROOF_SEED={seed}");
     let server = Server::start(true);
-    let db = Database::connect(server.url("postgres")).await.unwrap();
+    let db = connect_to(&server.url("postgres")).await.unwrap();
     db.execute_unprepared("CREATE DATABASE proof").await.unwrap();
     let url = server.url("proof");
-    let db = Database::connect(&url).await.unwrap();
+    let db = connect_to(&url).await.unwrap();
     migration::up(&db, None).await.unwrap();
     db.execute_unprepared(
         "INSERT INTO movies (title, duration) SELECT 'Фильм ' || i, 90 FROM generate_series(1, 3) AS i",
@@ -109,7 +110,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
     stage.writing.store(false, Ordering::Relaxed);
     writers.join_all().await;
 
-    let db = Database::connect(&url).await.unwrap();
+    let db = connect_to(&url).await.unwrap();
     let truth = committed(&db).await;
     let all: Vec<_> = truth.iter().map(|(comment, _)| *comment).collect();
     assert!(all.len() > 100, "the writers wrote {}", all.len());
@@ -231,9 +232,7 @@ async fn write(stage: Arc<Stage>, mut dice: StdRng) {
     while stage.writing.load(Ordering::Relaxed) {
         let outcome = async {
             if db.is_none() {
-                let mut options = sea_orm::ConnectOptions::new(&stage.url);
-                options.max_connections(1).sqlx_logging(false).acquire_timeout(Duration::from_secs(2));
-                db = Some(Database::connect(options).await?);
+                db = Some(connect_within(&stage.url, Duration::from_secs(2)).await?);
             }
             let db = db.as_ref().expect("it was just made");
             transact(db, &stage, &mut dice).await

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::ask::{Asker, CHEAP_PASSWORDS};
 use crate::honest::Honest;
 use crate::process::Server;
-use crate::support::database::{Backend, TestDatabase};
+use crate::support::database::{Backend, TestDatabase, connect_to};
 use crate::support::postgres::Server as PostgresServer;
 use crate::usage::sized;
 
@@ -174,7 +174,7 @@ async fn a_locked_session_is_read_without_waiting() {
 async fn a_full_pool_is_told_from_a_database_that_is_away() {
     let server = PostgresServer::start(false);
     let url = server.url("postgres");
-    let db = sea_orm::Database::connect(&url).await.unwrap();
+    let db = connect_to(&url).await.unwrap();
     migration::up(&db, None).await.unwrap();
     let database_args = ["--database-url", &url, "--database-connections", "2", "--acquire-timeout-ms", "700"];
     let kinoteka = Server::start(&[&database_args[..], &["--request-timeout-ms", "20000"]].concat());

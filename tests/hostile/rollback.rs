@@ -4,12 +4,13 @@
 use serde_json::json;
 
 use crate::site::{Remains, Site, copy_demo};
+use crate::support::database::connect_to;
 use crate::usage::sized;
 
 /// Adds comments to the first publication, so that deleting it takes longer than a request may.
 async fn burden(file: &std::path::Path, comments: usize) {
     use sea_orm::ConnectionTrait as _;
-    let db = sea_orm::Database::connect(format!("sqlite://{}", file.display())).await.unwrap();
+    let db = connect_to(&format!("sqlite://{}", file.display())).await.unwrap();
     let sql = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {comments})
          INSERT INTO comments (comment, publication_id) SELECT 'Раз', 1 FROM n"

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use seeder::accounts::PASSWORD;
 use serde_json::{Value, json};
 
 use crate::process::Server;
-use crate::support::database::{Backend, TestDatabase};
+use crate::support::database::{Backend, TestDatabase, connect_to};
 
 /// An answer takes no longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -174,7 +174,7 @@ impl Remains {
         if log(file).exists() {
             std::fs::copy(log(file), log(&copy)).unwrap();
         }
-        let db = Database::connect(format!("sqlite://{}", copy.display())).await.unwrap();
+        let db = connect_to(&format!("sqlite://{}", copy.display())).await.unwrap();
         Self { db, _folder: folder }
     }
 

@@ -1,8 +1,9 @@
 //! A database for each test, on either backend.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -79,7 +80,7 @@ impl TestDatabase {
         let name = format!("test_{}", COUNTER.fetch_add(1, Ordering::Relaxed));
         // Two tests may copy one template at once only if nobody is connected to it, so
         // each uses a connection of its own to another database.
-        let admin = Database::connect(postgres::url("postgres")).await.expect("the server answers");
+        let admin = connect_to(&postgres::url("postgres")).await.expect("the server answers");
         admin
             .execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .await
@@ -90,10 +91,21 @@ impl TestDatabase {
 
     /// Connects with one plain connection, without the server's settings.
     pub async fn connect(&self) -> DatabaseConnection {
-        let mut options = ConnectOptions::new(&self.url);
-        options.max_connections(1).sqlx_logging(false);
-        Database::connect(options).await.expect("the database answers")
+        connect_to(&self.url).await.expect("the database answers")
     }
+}
+
+/// Connects with one plain connection, and waits for `patience` at most.
+#[expect(clippy::disallowed_methods, reason = "without these times nothing spins: see `migration::connect`")]
+pub async fn connect_within(url: &str, patience: Duration) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).acquire_timeout(patience).sqlx_logging(false).idle_timeout(None).max_lifetime(None);
+    Database::connect(options).await
+}
+
+/// Connects with one plain connection, without the server's settings.
+pub async fn connect_to(url: &str) -> Result<DatabaseConnection, DbErr> {
+    connect_within(url, Duration::from_secs(30)).await
 }
 
 impl Template {
