@@ -365,7 +365,7 @@ mod tests {
                 Limit::Nesting => Limits { nesting: fewer(limits.nesting), ..limits },
                 Limit::Aliases => Limits { aliases: fewer(limits.aliases), ..limits },
                 Limit::Directives => Limits { directives: fewer(limits.directives), ..limits },
-                Limit::NameLength | Limit::ValidationSteps => {
+                Limit::NameLength | Limit::ValidationSteps | Limit::PlanFields => {
                     Limits { name_length: fewer(limits.name_length), ..limits }
                 }
             };
