@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
+use kinoteka::kit::rows::Services;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{DatabaseConnection, EntityTrait, Set, Statement};
 use serde_json::{Value, json};
@@ -21,13 +22,15 @@ pub struct TestApp {
     /// Where the server listens: `http://127.0.0.1:PORT`.
     pub origin: String,
     pub client: reqwest::Client,
+    /// What the engine beside the server's reads from.
+    pub library: Arc<Services>,
     statements: Arc<Mutex<Vec<Statement>>>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
 /// Where a server listens, what it asked its database, what stops it, and its task.
-type Running = (String, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
+type Running = (String, Arc<Services>, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
 
 /// A GraphQL answer.
 #[derive(Debug)]
@@ -41,11 +44,12 @@ impl TestApp {
 
     /// A server on `database` with further command line arguments.
     pub async fn start(database: TestDatabase, args: &[&str]) -> Self {
-        let (origin, statements, stop, server) = Self::serve(&database.url, args).await;
+        let (origin, library, statements, stop, server) = Self::serve(&database.url, args).await;
         Self {
             database: Arc::new(database),
             origin,
             client: reqwest::Client::new(),
+            library,
             statements,
             stop: Some(stop),
             server,
@@ -54,9 +58,9 @@ impl TestApp {
 
     /// A further server on the database of another.
     pub async fn start_on(other: &Self, args: &[&str]) -> Self {
-        let (origin, statements, stop, server) = Self::serve(&other.database.url, args).await;
+        let (origin, library, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
-        Self { database, origin, client: reqwest::Client::new(), statements, stop: Some(stop), server }
+        Self { database, origin, client: reqwest::Client::new(), library, statements, stop: Some(stop), server }
     }
 
     async fn serve(url: &str, args: &[&str]) -> Running {
@@ -80,11 +84,12 @@ impl TestApp {
         });
         let application = Application::build(&cli.serve, Some(observer)).await.unwrap();
         let origin = format!("http://{}", application.address().unwrap());
+        let library = Arc::new(application.library());
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(application.run(async {
             let _ = stopped.await;
         }));
-        (origin, statements, stop, server)
+        (origin, library, statements, stop, server)
     }
 
     /// Asks the API.

@@ -26,9 +26,9 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{InputType, Pos, ScalarType, Value};
 use serde_json::Value as Json;
 
-pub use arguments::{Arguments, Described, NoArguments};
+pub use arguments::{Arguments, Described, NoArguments, argument};
 pub(crate) use arguments::{Read, Reader};
-pub use object::{Abstract, Batch, Call, Object, Resolve, Row};
+pub use object::{Abstract, Batch, Call, Object, Resolve, Root, Row};
 pub(crate) use object::{How, ObjectType, RawCall, ResolveAll, WriteLeaf};
 pub use output::{Maybe, One, Output};
 pub(crate) use registered::Introspect;

@@ -22,6 +22,17 @@ pub trait Row: Send + Sync + 'static {
     fn type_name() -> Name;
 }
 
+/// The one object of a root, which has nothing but fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Root;
+
+/// The root of queries; others are [named](super::Description::object_named).
+impl Row for Root {
+    fn type_name() -> Name {
+        "Query".into()
+    }
+}
+
 /// Writes a leaf of one row.
 pub(crate) type WriteLeaf = Arc<dyn Fn(&(dyn Any + Send + Sync), usize, &mut Out) + Send + Sync>;
 /// Finds a field of many rows.
@@ -95,9 +106,7 @@ pub trait Batch<T>: 'static {
     ///
     /// # Errors
     /// Why none of the objects has a value.
-    fn find(
-        call: Call<'_, T, Self::Arguments>,
-    ) -> impl Future<Output = Result<Vec<Self::Value>, impl Into<FieldError>>> + Send;
+    fn find(call: Call<'_, T, Self::Arguments>) -> impl Future<Output = Result<Vec<Self::Value>, FieldError>> + Send;
 }
 
 /// A field of an object.
@@ -223,7 +232,7 @@ impl<T: Row> Object<T> {
             Box::pin(async move {
                 match B::find(typed(call)).await {
                     Ok(values) => B::Value::complete(values),
-                    Err(error) => Column::Failed(error.into()),
+                    Err(error) => Column::Failed(error),
                 }
             })
         });
@@ -260,6 +269,20 @@ impl<T: Row> Object<T> {
         let resolve: ResolveAll = Arc::new(|call| Box::pin(R::resolve(typed(call))));
         let how = How::Resolve(arguments::read::<R::Arguments>, resolve);
         self.push(name, description, R::type_name, how).takes(R::Arguments::describe).needs(Columns::MAX)
+    }
+
+    /// A field of this type that is found by a function.
+    #[must_use]
+    pub fn resolve_by<A: Arguments>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        of: fn(&mut Registry) -> String,
+        resolve: impl for<'a> Fn(Call<'a, T, A>) -> BoxFuture<'a, Column> + Send + Sync + 'static,
+    ) -> Self {
+        let resolve: ResolveAll = Arc::new(move |call| resolve(typed(call)));
+        let how = How::Resolve(arguments::read::<A>, resolve);
+        self.push(name, description, of, how).takes(A::describe).needs(Columns::MAX)
     }
 
     /// The field before needs these columns of the row.

@@ -5,7 +5,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use super::column::{Column, Rows};
 use super::{Context, FieldError, Selected};
-use crate::describe::{Introspect, RawCall};
+use crate::describe::{Introspect, RawCall, Root};
 use crate::document::OperationKind;
 use crate::input::Inputs;
 use crate::plan::{Kind, Plan, PlanField, Set};
@@ -38,7 +38,7 @@ pub(crate) struct Execution<'a> {
 
 /// Resolves a plan for one root object.
 pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
-    let rows = Rows::new(vec![()]);
+    let rows = Rows::new(vec![Root]);
     if plan.kind == OperationKind::Mutation {
         // One after the other: each sees what those before it did.
         let mut found = Vec::with_capacity(plan.root.resolved);

@@ -1,0 +1,80 @@
+//! The library's schema as `crates/graphql` executes it, beside [`schema`](crate::schema), which still serves.
+//!
+//! Names every domain.
+
+mod node;
+
+use std::sync::Arc;
+
+use async_graphql::{EmptyMutation, EmptySubscription};
+use graphql::{
+    Abstract, Answer, Context, Cost, Describe, Description, Engine, Limits, Object, Pages, Printed, Refusal, Request,
+    Root, SchemaError, Settings,
+};
+
+use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::kit::rows::{QueryObject, RequestData};
+use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
+use crate::movie::objects::{Movie, Movies};
+use crate::staff::objects::PersonPositions;
+use crate::{movie, person, staff};
+
+/// The schema of the library.
+#[derive(Debug)]
+pub struct Library;
+
+impl Describe for Library {
+    fn description() -> Description {
+        let mut description = Description::new();
+        description.interface(
+            "Node",
+            Abstract::interface(
+                "An object that has an id, good for every query that asks for one.",
+                vec![("id", "The opaque id, the same in every answer.", "ID!")],
+            ),
+        );
+        description.scalar::<BigInt>();
+        description.scalar::<Date>();
+        description.scalar::<DateTime>();
+        description.scalar::<Money>();
+        description.scalar::<UniqueNumber>();
+        for describe in [movie::objects::describe, person::objects::describe, staff::objects::describe] {
+            describe(&mut description);
+        }
+        description.object(query());
+        description
+    }
+}
+
+fn query() -> Object<Root> {
+    node::describe(Object::<Root>::new("What can be asked of the library."))
+        .find::<Movie>("movie", "The movie with this id, or null if there is none.")
+        .list::<Movies>("movies", "The movies of the catalogue.")
+        .list::<PersonPositions>("personPositions", "What people do in productions.")
+}
+
+/// The sizes of this library's pages.
+const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: PAGE_SIZE_MAX as u64 };
+
+/// Bytes that known documents and their plans may take.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// An engine that executes the library's queries within these limits.
+///
+/// # Errors
+/// The description is no schema.
+pub fn engine(limits: Limits, cost_max: Cost, introspection: bool) -> Result<Engine, SchemaError> {
+    let settings =
+        Settings { limits, pages: PAGES, cost_max, cache_bytes: CACHE_BYTES, answer_bytes: 16 << 20, introspection };
+    let printed: Printed<Library, _, _> = Printed::new(EmptyMutation, EmptySubscription);
+    Engine::described(printed, settings)
+}
+
+/// Executes a query with what its request brings along.
+///
+/// # Errors
+/// Why it is not executed.
+pub async fn execute(engine: &Engine, request: &Request<'_>, data: RequestData) -> Result<Answer, Refusal> {
+    let prepared = engine.prepare(request)?;
+    engine.execute(&prepared, &Context::new(Arc::new(data))).await
+}
