@@ -40,7 +40,7 @@ pub trait List: Edge + Debug {
 }
 
 /// A list of the query root.
-pub trait RootList: 'static {
+pub trait RootList: Sized + 'static {
     /// What is listed.
     type Row: Table;
 
@@ -60,8 +60,11 @@ pub trait RootList: 'static {
     fn rows(
         context: &Context,
         arguments: &Self::Arguments,
-    ) -> impl Future<Output = ApiResult<(Select<<Self::Row as Table>::Entity>, Self::Order)>> + Send;
+    ) -> impl Future<Output = ApiResult<Ordered<Self>>> + Send;
 }
+
+/// Rows of a list of the root, and their order.
+pub type Ordered<L> = (Select<<<L as RootList>::Row as Table>::Entity>, <L as RootList>::Order);
 
 /// The four arguments of Relay with those of a list.
 #[derive(Debug)]
@@ -199,15 +202,12 @@ async fn read_pages<L: List>(
         DbBackend::Sqlite => (0, keys_from + plan.keys_len()),
         _ => (1, 0),
     };
-    let read = |row: &QueryResult| -> Result<(i32, (Vec<KeyPart>, L::Row)), DbErr> {
-        let keys = plan.read_keys(row, row_from + keys_from)?;
-        Ok((row.try_get_by_index(parent_at)?, (keys, L::Row::read(row, row_from, columns)?)))
-    };
     let (mut reading, mut pages) = (Reading::new(), HashMap::with_capacity(parents.len()));
     let mut page: (i32, Vec<_>) = (0, Vec::new());
     // Rows come by parent.
     for row in &found {
-        let (parent, row) = read(row)?;
+        let parent = row.try_get_by_index(parent_at)?;
+        let row = (plan.read_keys(row, row_from + keys_from)?, L::Row::read(row, row_from, columns)?);
         if parent != page.0 && !page.1.is_empty() {
             pages.insert(page.0, reading.add(std::mem::take(&mut page.1), window));
         }

@@ -1,5 +1,7 @@
 //! The engine beside the server's gives the same answers.
 
+pub mod beside;
+
 use std::sync::Arc;
 
 use graphql::{Cost, Limits, Request};
@@ -19,10 +21,7 @@ async fn answer(app: &TestApp, query: &str, variables: &Value) -> String {
     let Value::Object(variables) = variables else { panic!("{variables}") };
     let request = Request { query, operation_name: None, variables };
     let data = RequestData { services: Arc::clone(&app.library), caller: None, budget: None };
-    match library::execute(&engine, &request, data).await {
-        Ok(answer) => String::from_utf8(answer.json).unwrap(),
-        Err(refusal) => format!("{refusal:?}"),
-    }
+    String::from_utf8(library::answer(&engine, &request, data).await).unwrap()
 }
 
 async fn reads_are_answered_alike(backend: Backend) {
