@@ -11,9 +11,9 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, QuerySelect, Query
 use serde_json::Value as Json;
 
 use super::connection::{Connection, Count, List as Shared};
-use super::request::{ContextExt, Statement};
+use super::request::{ContextExt, Services};
+use super::statement::Statement;
 use super::table::{Table, select, width};
-use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult, log_database};
 use crate::kit::children::{Edge, count_rows, select_pages};
 use crate::kit::cursor::KeyPart;
@@ -57,10 +57,7 @@ pub trait RootList: Sized + 'static {
     ///
     /// # Errors
     /// An argument is unusable, or whatever the database answers.
-    fn rows(
-        context: &Context,
-        arguments: &Self::Arguments,
-    ) -> impl Future<Output = ApiResult<Ordered<Self>>> + Send;
+    fn rows(context: &Context, arguments: &Self::Arguments) -> impl Future<Output = ApiResult<Ordered<Self>>> + Send;
 }
 
 /// Rows of a list of the root, and their order.
@@ -131,7 +128,7 @@ pub(super) async fn pages<L: List>(
     let statement = Statement { name: L::LIST, parameters };
     let services = context.services();
     let read = async |keys: Vec<i32>| {
-        let found = read_pages::<L>(&services.db, &edge, order, (&window, columns), &keys).await;
+        let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
         Ok(found.map_err(|error| ApiError::from(log_database(error)))?)
     };
     let found = services.batches.read(&statement, &parents, read).await?;
@@ -182,20 +179,22 @@ impl<N> Reading<N> {
 }
 
 async fn read_pages<L: List>(
-    db: &ReadPool,
+    services: &Services,
+    statement: &Statement,
     edge: &L,
     order: L::Order,
     (window, columns): (&Window, Columns),
     parents: &[i32],
 ) -> Result<Pages<L::Row>, DbErr> {
-    let backend = db.get_database_backend();
+    let backend = services.db.get_database_backend();
     let plan = Plan::new(order, window, backend);
     let base = |rows| select_rows::<L::Row>(&plan, rows, columns);
-    let rows = order.join(edge.rows());
-    let found = match select_pages::<L>(&plan, rows, parents, backend, &base) {
-        Some(statement) => db.query_all(&statement).await?,
-        // No row can be between these cursors.
-        None => Vec::new(),
+    let build = || select_pages::<L>(&plan, order.join(edge.rows()), parents, backend, &base);
+    let found = if plan.is_empty() {
+        Vec::new()
+    } else {
+        let statement = services.texts.bind(backend, statement, parents, || build().unwrap_or_default());
+        services.db.query_all_raw(statement).await?
     };
     let keys_from = width::<L::Row>(columns);
     let (row_from, parent_at) = match backend {

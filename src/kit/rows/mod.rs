@@ -12,6 +12,7 @@ pub mod link;
 pub mod list;
 pub mod objects;
 pub mod request;
+pub mod statement;
 pub mod table;
 pub mod text;
 
@@ -20,5 +21,6 @@ pub use link::{by_key, find_all};
 pub use list::{List, RootList, count_of};
 pub use objects::{QueryObject, RowObject};
 pub use request::{ContextExt, RequestData, Services};
+pub use statement::{Statement, StatementTexts};
 pub(crate) use table::row;
 pub use table::{Field, Table};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use graphql::{Batches, Context, FieldError};
 
+use super::statement::{Statement, StatementTexts};
 use crate::answer::Budget;
 use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult};
@@ -22,17 +23,10 @@ pub struct Services {
     pub kept: Option<Arc<Kept>>,
     /// Look-ups that requests make together.
     pub batches: Batches<Statement>,
+    /// Texts of statements that were made before.
+    pub texts: StatementTexts,
     /// Where the feed of comments stands.
     pub hub: Arc<Hub>,
-}
-
-/// Which statement it is, but for its keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Statement {
-    /// What it reads: the name of a list, a type or a look-up.
-    pub name: &'static str,
-    /// Everything else that it depends on, as text.
-    pub parameters: String,
 }
 
 /// What one request brings along.

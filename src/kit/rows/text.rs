@@ -6,7 +6,8 @@ use std::sync::Arc;
 use graphql::{Batch, Call, Context, FieldError, NoArguments};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use super::request::{ContextExt, Statement};
+use super::request::ContextExt;
+use super::statement::Statement;
 use super::table::Table;
 use crate::db::{ReadPool, dialect};
 use crate::error::{ApiError, log_database};
