@@ -22,6 +22,13 @@ pub trait Row: Send + Sync + 'static {
     fn type_name() -> Name;
 }
 
+/// The one object of a root type.
+impl Row for () {
+    fn type_name() -> Name {
+        "Query".into()
+    }
+}
+
 /// Writes a leaf of one row.
 pub(crate) type WriteLeaf = Arc<dyn Fn(&(dyn Any + Send + Sync), usize, &mut Out) + Send + Sync>;
 /// Finds a field of many rows.
@@ -141,11 +148,14 @@ impl Abstract {
     }
 }
 
+/// Adds types to a schema.
+pub(super) type Add = Box<dyn FnOnce(&mut Description)>;
+
 /// Describes an object type whose objects are of type `T`.
 pub struct Object<T> {
     pub(super) of: ObjectType,
     /// Adds types that belong to this one.
-    pub(super) more: Vec<Box<dyn FnOnce(&mut Description)>>,
+    pub(super) more: Vec<Add>,
     row: PhantomData<fn() -> T>,
 }
 

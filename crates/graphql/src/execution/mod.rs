@@ -55,6 +55,11 @@ pub struct Selected<'a> {
 }
 
 impl Selected<'_> {
+    /// The field, as `Type.field`.
+    pub fn coordinate(&self) -> &str {
+        &self.field.coordinate
+    }
+
     /// The columns that are needed of the field's objects, whatever their type.
     pub fn columns(&self) -> Columns {
         self.field.selected.iter().fold(0, |all, (_, set)| all | set.columns)

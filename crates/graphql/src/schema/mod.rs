@@ -131,7 +131,9 @@ impl Field<String> {
 
 /// Says what is wrong with a value of a custom scalar.
 #[derive(Clone)]
-pub struct Check(Arc<dyn Fn(&Json) -> Result<(), String> + Send + Sync>);
+pub struct Check(Arc<Judge>);
+
+type Judge = dyn Fn(&Json) -> Result<(), String> + Send + Sync;
 
 impl Check {
     /// Refuses a value with a text that follows its place: `must be a date`.
@@ -284,6 +286,11 @@ impl Schema {
     /// The type of a number.
     pub fn get(&self, id: TypeId) -> &Type {
         self.types.at(id.0 as usize)
+    }
+
+    /// All types.
+    pub fn types(&self) -> std::slice::Iter<'_, Type> {
+        self.types.iter()
     }
 
     /// The type of a name.

@@ -1,11 +1,13 @@
-//! Documents, variables and arguments as graphql-js judges them. The cases are those of `tests/documents`.
+//! Documents, variables, arguments and answers as graphql-js judges them. The cases are those of `tests/documents`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
 
 mod exceptions;
+mod execution;
 mod inputs;
 mod judge;
 mod mutations;
+mod world;
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,155 @@
+//! Operations, executed by both sides over the same graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use graphql::input::Inputs;
+use graphql::{Context, Engine, Refusal, Request};
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+
+use super::exceptions;
+use super::inputs::same;
+use super::judge::{Verdict, ask_lines, block_on};
+use super::world::World;
+
+/// One side's answer: what it says of an error in order to compare it.
+struct Answer {
+    /// The data as text; none if the operation was refused.
+    data: Option<String>,
+    errors: Vec<Json>,
+}
+
+/// An answer's JSON, whose data stays as it was written.
+fn answer(text: &str) -> Answer {
+    let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap();
+    let errors = parts.get("errors").map(|errors| serde_json::from_str(errors.get()).unwrap());
+    Answer { data: parts.get("data").map(|data| data.get().to_owned()), errors: errors.unwrap_or_default() }
+}
+
+fn execute(engine: &Engine, context: &Context, verdict: &Verdict) -> Result<String, Refusal> {
+    let variables: &Inputs = verdict["variables"].as_object().unwrap();
+    let query = verdict["document"].as_str().unwrap();
+    let prepared = engine.prepare(&Request { query, operation_name: None, variables })?;
+    let answer = block_on(engine.execute(&prepared, context))?;
+    Ok(String::from_utf8(answer.json).unwrap())
+}
+
+/// Where the data has null because of this error.
+fn null_place(data: &Json, error: &Json) -> Vec<String> {
+    let mut here = data;
+    let mut place = Vec::new();
+    for step in error["path"].as_array().unwrap() {
+        if here.is_null() {
+            break;
+        }
+        here = match step {
+            Json::String(name) => &here[name],
+            step => &here[usize::try_from(step.as_u64().unwrap()).unwrap()],
+        };
+        place.push(step.to_string());
+    }
+    assert!(here.is_null(), "{error} has no null in {data}");
+    place
+}
+
+/// Where an error is, and what it says. Of the places in the document ours names the first.
+fn claim(error: &Json) -> String {
+    let message = error["message"].as_str().unwrap();
+    match exceptions::is_null_argument(message) {
+        true => format!("{} an argument is null", error["path"]),
+        false => format!("{} {} {message}", error["path"], error["locations"][0]),
+    }
+}
+
+/// Errors by the null that they make. How many are found below one null is not specified.
+fn by_null(answer: &Answer) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+    let data: Json = serde_json::from_str(answer.data.as_ref().unwrap()).unwrap();
+    let mut found: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    for error in &answer.errors {
+        found.entry(null_place(&data, error)).or_default().insert(claim(error));
+    }
+    found
+}
+
+fn same_errors(ours: &Answer, theirs: &Answer) -> bool {
+    let (ours, theirs) = (by_null(ours), by_null(theirs));
+    ours.len() == theirs.len()
+        && ours.iter().zip(&theirs).all(|((our_null, ours), (their_null, theirs))| {
+            our_null == their_null && (ours.is_subset(theirs) || theirs.is_subset(ours))
+        })
+}
+
+/// `echo` answers with JSON, whose keys and numbers may be written in several ways.
+fn same_echoes(ours: &str, theirs: &str) -> bool {
+    let (ours, theirs): (Json, Json) = (serde_json::from_str(ours).unwrap(), serde_json::from_str(theirs).unwrap());
+    let (Some(ours), Some(theirs)) = (ours.as_object(), theirs.as_object()) else { return ours == theirs };
+    let echo = |value: &Json| value.as_str().map(|text| serde_json::from_str::<Json>(text).unwrap());
+    ours.keys().eq(theirs.keys())
+        && ours.values().zip(theirs.values()).all(|(ours, theirs)| match (echo(ours), echo(theirs)) {
+            (Some(ours), Some(theirs)) => same(&ours, &theirs),
+            _ => ours == theirs,
+        })
+}
+
+/// What differs, in words.
+fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, Refusal>) -> Option<String> {
+    let theirs = answer(theirs);
+    let ours = match (ours, &theirs.data) {
+        (Err(Refusal::Variables(errors)), None) => {
+            let message = theirs.errors[0]["message"].as_str().unwrap();
+            let name = |error: &graphql::input::InputError| {
+                error.path.split(['.', '[']).nth(1).is_some_and(|name| message.contains(&format!("\"${name}\"")))
+            };
+            return (!errors.iter().any(name)).then(|| format!("{errors:?} is not {message}"));
+        }
+        (Err(refusal), _) => return Some(format!("refused: {refusal:?}")),
+        (Ok(ours), None) => return Some(format!("not refused: {ours}")),
+        (Ok(ours), Some(_)) => answer(&ours),
+    };
+    let (our_data, their_data) = (ours.data.as_ref().unwrap(), theirs.data.as_ref().unwrap());
+    let is_echo = verdict["document"].as_str().unwrap().contains("echo");
+    if our_data != their_data && !(is_echo && same_echoes(our_data, their_data)) {
+        return Some(format!("ours   {our_data}\n  theirs {their_data}"));
+    }
+    let is_same = same_errors(&ours, &theirs);
+    (!is_same).then(|| format!("our errors   {:#?}\n  their errors {:#?}", ours.errors, theirs.errors))
+}
+
+fn compare(kind: &str, sdl: &str, least: usize) {
+    let (engine, context) = World::engine(kind, sdl);
+    let (mut wrong, mut cases, mut excepted) = (Vec::new(), 0, 0);
+    for line in ask_lines(&[kind], "") {
+        let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&line).unwrap();
+        let verdict: Verdict = serde_json::from_str(&line).unwrap();
+        let case = verdict["case"].as_str().unwrap();
+        cases += 1;
+        if exceptions::of_execution(case).is_some() {
+            let refused = execute(&engine, &context, &verdict);
+            assert!(matches!(refused, Err(Refusal::Introspection(_))), "{case}: {refused:?}");
+            excepted += 1;
+            continue;
+        }
+        // Twice: the second time the plan is known.
+        for _ in 0..2 {
+            let ours = execute(&engine, &context, &verdict);
+            if let Some(difference) = difference(&verdict, parts["answer"].get(), ours) {
+                wrong.push(format!("{case}\n  {}\n  {difference}", verdict["document"].as_str().unwrap()));
+                break;
+            }
+        }
+    }
+    assert!(cases > least, "{cases} cases");
+    assert!(wrong.is_empty(), "{} of {cases} differ:\n{}", wrong.len(), wrong.join("\n"));
+    let listed = exceptions::EXECUTIONS.iter().filter(|(case, _)| case.contains(kind)).count();
+    assert_eq!(excepted, listed, "an exception is no longer needed");
+}
+
+#[test]
+fn operations_over_the_theatre_are_answered_as_graphql_js_does() {
+    compare("theatre", "tests/documents/execution/theatre.graphql", 100);
+}
+
+#[test]
+fn operations_over_the_catalogue_are_answered_as_graphql_js_does() {
+    compare("catalogue", "schema.graphql", 20);
+}
