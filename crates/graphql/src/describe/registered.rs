@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 
 use super::object::{Abstract, Field, ObjectType};
 use super::{Description, Name};
+use crate::execution::FieldError;
 
 /// A schema by the name of a Rust type.
 pub trait Describe: Send + Sync + 'static {
@@ -45,8 +46,8 @@ impl<D, M, S> std::fmt::Debug for Printed<D, M, S> {
 
 /// Answers selections of `__schema` and `__type`.
 pub(crate) trait Introspect: Send + Sync {
-    /// What a document that only selects these gives.
-    fn introspect(&self, document: String) -> BoxFuture<'_, Value>;
+    /// The data of a document that only selects these.
+    fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>>;
 }
 
 impl<D, M, S> Introspect for Printed<D, M, S>
@@ -55,8 +56,14 @@ where
     M: AsyncObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    fn introspect(&self, document: String) -> BoxFuture<'_, Value> {
-        Box::pin(async move { self.0.execute(document).await.data })
+    fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>> {
+        Box::pin(async move {
+            let response = self.0.execute(document).await;
+            match response.errors.into_iter().next() {
+                None => Ok(response.data),
+                Some(error) => Err(FieldError::plain(error.message)),
+            }
+        })
     }
 }
 

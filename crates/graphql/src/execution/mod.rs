@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use error::FieldError;
 pub(crate) use run::{Execution, run};
-pub(crate) use write::{Written, write};
+pub(crate) use write::{Response, write};
 
 use crate::describe::Columns;
 use crate::plan::{PlanField, Set};

@@ -76,8 +76,22 @@ impl VariableType {
 
     /// Bytes that it takes, about.
     pub(crate) fn bytes(&self) -> u64 {
-        128 + self.name.len() as u64
+        let default = self.default.as_ref().map_or(0, json_bytes);
+        (size_of::<Self>() + self.name.len() + default) as u64
     }
+}
+
+/// Bytes that a value takes, about.
+fn json_bytes(value: &Json) -> usize {
+    let inner = match value {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items.iter().map(json_bytes).sum(),
+        Json::Object(fields) => {
+            fields.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + json_bytes(value)).sum()
+        }
+        _ => 0,
+    };
+    size_of::<Json>() + inner
 }
 
 /// The variables of an operation from those of a request. Unknown ones are ignored.
@@ -85,11 +99,11 @@ impl VariableType {
 /// # Errors
 /// Variables that are missing or do not fit their types.
 pub fn coerce_variables(schema: &Schema, operation: &Operation<'_>, given: &Inputs) -> Result<Inputs, Vec<InputError>> {
-    coerce_known(schema, &VariableType::all(schema, operation), given)
+    coerce_variable_types(schema, &VariableType::all(schema, operation), given)
 }
 
-/// The same for variables that are known.
-pub(crate) fn coerce_known(
+/// The same by the types of the variables.
+pub(crate) fn coerce_variable_types(
     schema: &Schema,
     variables: &[VariableType],
     given: &Inputs,

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use graphql::input::Inputs;
-use graphql::{Context, Engine, Refusal, Request};
+use graphql::Refusal;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::exceptions;
 use super::inputs::same;
-use super::judge::{Verdict, ask_lines, block_on};
-use super::world::World;
+use super::judge::{Verdict, ask_lines, read};
+use super::world::{World, execute};
 
 /// One side's answer: what it says of an error in order to compare it.
 struct Answer {
@@ -24,14 +23,6 @@ fn answer(text: &str) -> Answer {
     let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).unwrap();
     let errors = parts.get("errors").map(|errors| serde_json::from_str(errors.get()).unwrap());
     Answer { data: parts.get("data").map(|data| data.get().to_owned()), errors: errors.unwrap_or_default() }
-}
-
-fn execute(engine: &Engine, context: &Context, verdict: &Verdict) -> Result<String, Refusal> {
-    let variables: &Inputs = verdict["variables"].as_object().unwrap();
-    let query = verdict["document"].as_str().unwrap();
-    let prepared = engine.prepare(&Request { query, operation_name: None, variables })?;
-    let answer = block_on(engine.execute(&prepared, context))?;
-    Ok(String::from_utf8(answer.json).unwrap())
 }
 
 /// Where the data has null because of this error.
@@ -116,23 +107,27 @@ fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, Refusal>) ->
 }
 
 fn compare(kind: &str, sdl: &str, least: usize) {
-    let (engine, context) = World::engine(kind, sdl);
+    let graph = serde_json::from_str(&read(&format!("tests/documents/execution/{kind}.json"))).unwrap();
+    let (engine, context) = World::engine(&read(sdl), &graph);
     let (mut wrong, mut cases, mut excepted) = (Vec::new(), 0, 0);
     for line in ask_lines(&[kind], "") {
         let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&line).unwrap();
         let verdict: Verdict = serde_json::from_str(&line).unwrap();
         let case = verdict["case"].as_str().unwrap();
+        let run = || {
+            let query = verdict["document"].as_str().unwrap();
+            execute((&engine, &context), query, verdict["variables"].as_object().unwrap())
+        };
         cases += 1;
         if exceptions::of_execution(case).is_some() {
-            let refused = execute(&engine, &context, &verdict);
+            let refused = run();
             assert!(matches!(refused, Err(Refusal::Introspection(_))), "{case}: {refused:?}");
             excepted += 1;
             continue;
         }
         // Twice: the second time the plan is known.
         for _ in 0..2 {
-            let ours = execute(&engine, &context, &verdict);
-            if let Some(difference) = difference(&verdict, parts["answer"].get(), ours) {
+            if let Some(difference) = difference(&verdict, parts["answer"].get(), run()) {
                 wrong.push(format!("{case}\n  {}\n  {difference}", verdict["document"].as_str().unwrap()));
                 break;
             }

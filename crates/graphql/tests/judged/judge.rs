@@ -23,11 +23,6 @@ pub fn schema(path: &str) -> Schema {
     Schema::from_sdl(&read(path)).unwrap()
 }
 
-/// Runs a future to its end.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
 /// The verdicts of the judge, which is given the arguments and the standard input.
 pub fn ask(arguments: &[&str], input: &str) -> Vec<Verdict> {
     ask_lines(arguments, input).iter().map(|line| serde_json::from_str(line).unwrap()).collect()

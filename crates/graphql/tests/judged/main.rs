@@ -7,6 +7,7 @@ mod execution;
 mod inputs;
 mod judge;
 mod mutations;
+#[path = "../world/mod.rs"]
 mod world;
 
 use std::collections::BTreeSet;

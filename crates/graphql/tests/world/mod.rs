@@ -1,16 +1,14 @@
-//! The two graphs of `tests/documents/execution`, resolved as `worlds.mjs` resolves them.
+//! Graphs of JSON, resolved as `worlds.mjs` in `tests/documents` resolves them.
 
 use graphql::execution::leaf::{Out, write_json, write_text};
 use graphql::input::Inputs;
 use graphql::schema::{Scalar, TypeKind, TypeRef};
 use graphql::{
     Arguments, Call, Cell, Cells, Column, Context, Cost, Described, Description, Engine, FieldError, Leaves, Limits,
-    Name, Object, Pages, Part, Resolve, Row, Rows, Schema, Settings,
+    Name, Object, Pages, Part, Refusal, Request, Resolve, Row, Rows, Schema, Settings,
 };
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
-
-use super::judge::{read, schema};
 
 /// One graph, with its schema.
 pub struct World {
@@ -20,11 +18,11 @@ pub struct World {
 }
 
 impl World {
-    /// The graph of this name, with an engine for it.
-    pub fn engine(name: &str, sdl: &str) -> (Engine, Context) {
-        let graph: Json = serde_json::from_str(&read(&format!("tests/documents/execution/{name}.json"))).unwrap();
-        let engine = Engine::of_schema(schema(sdl), description(&schema(sdl)), settings());
-        let world = Self { schema: schema(sdl), root: graph["root"].clone(), objects: graph["objects"].clone() };
+    /// An engine for a schema, and the context that its operations find the graph in.
+    pub fn engine(sdl: &str, graph: &Json) -> (Engine, Context) {
+        let schema = || Schema::from_sdl(sdl).unwrap();
+        let engine = Engine::of_schema(schema(), description(&schema()), settings());
+        let world = Self { schema: schema(), root: graph["root"].clone(), objects: graph["objects"].clone() };
         (engine, Context::new(Arc::new(world)))
     }
 
@@ -64,7 +62,8 @@ impl World {
     }
 }
 
-fn settings() -> Settings {
+/// No limits but those of memory.
+pub fn settings() -> Settings {
     let most = u64::MAX;
     Settings {
         limits: Limits::NONE,
@@ -74,6 +73,14 @@ fn settings() -> Settings {
         answer_bytes: 1 << 20,
         introspection: false,
     }
+}
+
+/// Executes an operation, alone in its thread.
+pub fn execute((engine, context): (&Engine, &Context), query: &str, variables: &Inputs) -> Result<String, Refusal> {
+    let prepared = engine.prepare(&Request { query, operation_name: None, variables })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let answer = runtime.block_on(engine.execute(&prepared, context))?;
+    Ok(String::from_utf8(answer.json).unwrap())
 }
 
 /// Every object of a schema, each field of which is found in the graph.
