@@ -15,11 +15,12 @@ use crate::error::{Limit, LimitExceeded, Limits, Position, position, positions};
 use crate::execution::leaf::write_text;
 use crate::schema::{self, Schema, TypeId, TypeRef};
 
-/// Bytes of a planned field, about, beside its names.
-const FIELD_BYTES: usize = 400;
+/// Bytes of a planned field, about, beside its names: itself, and what its names, type and arguments are counted by.
+const FIELD_BYTES: usize = size_of::<PlanField>() + 128;
 
-/// A step is to look at one selection for one object type. To plan a field takes as long as so many steps.
-const FIELD_STEPS: usize = 16;
+/// Steps that are allowed for each field that is. A step is to look at one selection for one object type; to plan a
+/// field takes as long as so many.
+const STEPS_PER_FIELD: usize = 16;
 
 /// Bytes of arguments that are planned in one step.
 const STEP_BYTES: usize = 64;
@@ -27,7 +28,8 @@ const STEP_BYTES: usize = 64;
 /// Compiles an operation of a valid document.
 ///
 /// # Errors
-/// The plan has more fields than [`Limits::plan_fields`] allow, or takes as long as one that has.
+/// The plan has more fields than [`Limits::plan_fields`] allow, or takes as long as one that has. Or it has more levels
+/// than [`Limits::nesting`] allow, which fragments can reach in a flat text.
 pub(crate) fn compile(
     (schema, description): (&Schema, &Description),
     document: &Document<'_>,
@@ -44,17 +46,19 @@ pub(crate) fn compile(
         offsets: Vec::new(),
         is_personal: false,
         bytes: 0,
-        steps_left: limits.plan_fields.saturating_mul(FIELD_STEPS),
+        fields_left: limits.plan_fields,
+        steps_left: limits.plan_fields.saturating_mul(STEPS_PER_FIELD),
+        levels_left: limits.nesting,
         arguments: HashMap::new(),
     };
     let root = match schema.root(operation.kind) {
         Some(root) => compiler.set(root, &[&operation.selections]),
-        None => Some(Set::default()),
+        None => Ok(Set::default()),
     };
-    let Some(root) = root else {
-        let position = position(document.text, operation.at as usize);
-        return Err(LimitExceeded { limit: Limit::PlanFields, maximum: limits.plan_fields, position });
-    };
+    let root = root.map_err(|limit| {
+        let maximum = if limit == Limit::Nesting { limits.nesting } else { limits.plan_fields };
+        LimitExceeded { limit, maximum, position: position(document.text, operation.at as usize) }
+    })?;
     let Compiler { offsets, is_personal, bytes, .. } = compiler;
     let bytes = bytes + size_of::<Plan>() + offsets.len() * size_of::<Position>();
     Ok(Plan { kind: operation.kind, root, positions: positions(document.text, &offsets), is_personal, bytes })
@@ -73,8 +77,12 @@ struct Compiler<'d> {
     offsets: Vec<u32>,
     is_personal: bool,
     bytes: usize,
-    /// How much more work is allowed.
+    /// How many more fields are allowed.
+    fields_left: usize,
+    /// How much more work on what gives no fields is allowed.
     steps_left: usize,
+    /// How many more levels are allowed.
+    levels_left: usize,
     /// The arguments of the document's fields by where these begin, for each type: fragments plan a field often.
     arguments: HashMap<u32, Vec<(TypeId, PlannedArguments)>>,
 }
@@ -83,9 +91,10 @@ struct Compiler<'d> {
 type PlannedArguments = (Arc<ArgumentPlan>, Size);
 
 impl<'d> Compiler<'d> {
-    /// What is selected of objects of one type; none if that is too much.
-    fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Option<Set> {
+    /// What is selected of objects of one type.
+    fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Set, Limit> {
         let groups = self.groups(of, selections)?;
+        self.enter()?;
         let object = self.description.objects.get(self.schema.get(of).name.as_str());
         let mut set = Set { fields: Vec::with_capacity(groups.len()), columns: 0, resolved: 0 };
         for (response_name, group) in groups {
@@ -95,22 +104,33 @@ impl<'d> Compiler<'d> {
             set.resolved += usize::from(field.is_resolved());
             set.fields.push(field);
         }
-        Some(set)
+        self.levels_left += 1;
+        Ok(set)
     }
 
-    /// Takes steps; none if there are not so many left.
-    fn step(&mut self, steps: usize) -> Option<()> {
-        self.steps_left = self.steps_left.checked_sub(steps)?;
-        Some(())
+    fn count_field(&mut self) -> Result<(), Limit> {
+        self.fields_left = self.fields_left.checked_sub(1).ok_or(Limit::PlanFields)?;
+        Ok(())
+    }
+
+    fn step(&mut self, steps: usize) -> Result<(), Limit> {
+        self.steps_left = self.steps_left.checked_sub(steps).ok_or(Limit::PlanFields)?;
+        Ok(())
+    }
+
+    /// Goes a level down. Whoever does goes up again, unless a limit ends all.
+    fn enter(&mut self) -> Result<(), Limit> {
+        self.levels_left = self.levels_left.checked_sub(1).ok_or(Limit::Nesting)?;
+        Ok(())
     }
 
     /// The fields of an object of this type, by response name.
-    fn groups(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Option<Groups<'d>> {
+    fn groups(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Groups<'d>, Limit> {
         let (mut groups, mut visited) = (Groups::new(), HashSet::new());
         for selections in selections {
             self.collect(of, selections, &mut visited, &mut groups)?;
         }
-        Some(groups)
+        Ok(groups)
     }
 
     /// Section 6.3.2: the same for one selection set.
@@ -120,8 +140,9 @@ impl<'d> Compiler<'d> {
         selections: &'d [Selection<'d>],
         visited: &mut HashSet<&'d str>,
         groups: &mut Groups<'d>,
-    ) -> Option<()> {
+    ) -> Result<(), Limit> {
         self.step(1 + selections.len())?;
+        self.enter()?;
         for selection in selections {
             match selection {
                 Selection::Field(field) if self.includes(&field.directives) => {
@@ -142,7 +163,8 @@ impl<'d> Compiler<'d> {
                 _ => {}
             }
         }
-        Some(())
+        self.levels_left += 1;
+        Ok(())
     }
 
     fn includes(&self, directives: &[crate::document::Directive<'_>]) -> bool {
@@ -159,11 +181,11 @@ impl<'d> Compiler<'d> {
         response_name: &'d str,
         group: &[&'d Field<'d>],
         is_first: bool,
-    ) -> Option<(PlanField, Columns)> {
-        self.step(FIELD_STEPS)?;
+    ) -> Result<(PlanField, Columns), Limit> {
+        self.count_field()?;
         let (schema, field) = (self.schema, group[0]);
         let name = field.name.text;
-        let known: &'d schema::Field = schema.field(parent, name)?;
+        let known: &'d schema::Field = schema.field(parent, name).ok_or(Limit::PlanFields)?;
         let how = object.and_then(|object| object.fields.get(name));
         self.is_personal |= how.is_some_and(|how| how.is_personal);
         let (kind, size) = self.kind((parent, known), how.map(|how| &how.how), response_name, group)?;
@@ -178,7 +200,7 @@ impl<'d> Compiler<'d> {
         };
         let is_list = matches!(known.of.nullable(), TypeRef::List(_));
         self.offsets.push(field.response_name().at);
-        self.bytes += FIELD_BYTES + 2 * response_name.len();
+        self.bytes += FIELD_BYTES + 2 * response_name.len() + selected.len() * size_of::<(Name, Set)>();
         let planned = PlanField {
             response_name: response_name.into(),
             key: key(response_name, is_first),
@@ -189,7 +211,7 @@ impl<'d> Compiler<'d> {
             selected,
             cost: FieldCost { value: how.map_or(1, |how| how.cost), is_list, size },
         };
-        Some((planned, columns))
+        Ok((planned, columns))
     }
 
     /// How a field comes by its value, and what says how long it is.
@@ -199,7 +221,7 @@ impl<'d> Compiler<'d> {
         how: Option<&How>,
         response_name: &'d str,
         group: &[&'d Field<'d>],
-    ) -> Option<(Kind, Size)> {
+    ) -> Result<(Kind, Size), Limit> {
         let kind = match (known.name.as_str(), how) {
             ("__typename", _) => {
                 let mut text = Vec::new();
@@ -210,11 +232,11 @@ impl<'d> Compiler<'d> {
             (_, Some(How::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
             (_, Some(How::Resolve(reader, resolve))) => {
                 let (arguments, size) = self.arguments((parent, known), group[0], *reader)?;
-                return Some((Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
+                return Ok((Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
             }
             (_, None) => Kind::Unresolvable,
         };
-        Some((kind, Size::Unknown))
+        Ok((kind, Size::Unknown))
     }
 
     /// The arguments of a field. They are planned once for a type, and those for further types count as steps.
@@ -223,10 +245,10 @@ impl<'d> Compiler<'d> {
         (parent, known): (TypeId, &'d schema::Field),
         field: &'d Field<'d>,
         reader: Reader,
-    ) -> Option<PlannedArguments> {
+    ) -> Result<PlannedArguments, Limit> {
         let types = self.arguments.entry(field.name.at).or_default();
         if let Some((_, planned)) = types.iter().find(|(of, _)| *of == parent) {
-            return Some(planned.clone());
+            return Ok(planned.clone());
         }
         let bytes = arguments::bytes(&field.arguments);
         let literals = arguments::literals(self.schema, &known.arguments, &field.arguments);
@@ -236,40 +258,43 @@ impl<'d> Compiler<'d> {
         let is_further = types.len() > 1;
         self.bytes += bytes;
         self.step(if is_further { bytes / STEP_BYTES } else { 0 })?;
-        Some(planned)
+        Ok(planned)
     }
 
     /// What is selected of a field's objects, by their type.
-    fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Option<Vec<(Name, Set)>> {
+    fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Result<Vec<(Name, Set)>, Limit> {
         let schema = self.schema;
         if !schema.is_composite(of) {
-            return Some(Vec::new());
+            return Ok(Vec::new());
         }
         let selections: Vec<_> = group.iter().map(|field| field.selections.as_slice()).collect();
         let possible = schema.possible(of).iter();
-        possible.map(|of| Some((schema.get(*of).name.clone().into(), self.set(*of, &selections)?))).collect()
+        possible.map(|of| Ok((schema.get(*of).name.clone().into(), self.set(*of, &selections)?))).collect()
     }
 
-    /// The same selection as text, without fragments and conditions; none if it is too much.
+    /// A selection of introspection as text, without fragments and conditions.
     fn introspection(
         &mut self,
         known: &'d schema::Field,
         response_name: &str,
         group: &[&'d Field<'d>],
-    ) -> Option<IntrospectionField> {
-        self.step(FIELD_STEPS)?;
+    ) -> Result<IntrospectionField, Limit> {
+        self.count_field()?;
         let named = *known.of.name();
         let is_composite = self.schema.is_composite(named);
         let mut selected = Vec::new();
         if is_composite {
             let selections: Vec<_> = group.iter().map(|field| field.selections.as_slice()).collect();
-            for (response_name, group) in self.groups(named, &selections)? {
-                let known = self.schema.field(named, group[0].name.text)?;
+            let groups = self.groups(named, &selections)?;
+            self.enter()?;
+            for (response_name, group) in groups {
+                let known = self.schema.field(named, group[0].name.text).ok_or(Limit::PlanFields)?;
                 selected.push(self.introspection(known, response_name, &group)?);
             }
+            self.levels_left += 1;
         }
         self.bytes += FIELD_BYTES / 4 + response_name.len() + arguments::bytes(&group[0].arguments);
-        Some(IntrospectionField {
+        Ok(IntrospectionField {
             response_name: response_name.to_owned(),
             name: known.name.clone(),
             arguments: arguments::literals(self.schema, &known.arguments, &group[0].arguments),

@@ -36,8 +36,14 @@ impl Conditions {
     }
 
     fn of<'d>(fragments: &Fragments<'d>, selections: &'d [Selection<'d>]) -> Self {
-        let mut walk = Walk { fragments, visited: HashSet::new(), names: BTreeSet::new() };
+        let mut walk = Walk { visited: HashSet::new(), next: Vec::new(), names: BTreeSet::new() };
         walk.selections(selections);
+        // One after the other, not in one another: fragments may follow each other for long.
+        while let Some(name) = walk.next.pop() {
+            if let Some(fragment) = fragments.get(name) {
+                walk.selections(&fragment.selections);
+            }
+        }
         Self(walk.names.into_iter().map(str::to_owned).collect())
     }
 
@@ -83,13 +89,14 @@ fn condition<'d, 'a>(directive: &'d Directive<'a>) -> Option<&'d ValueKind<'a>> 
 
 type Fragments<'d> = HashMap<&'d str, &'d Fragment<'d>>;
 
-struct Walk<'f, 'd> {
-    fragments: &'f Fragments<'d>,
+struct Walk<'d> {
     visited: HashSet<&'d str>,
+    /// Fragments to look at.
+    next: Vec<&'d str>,
     names: BTreeSet<&'d str>,
 }
 
-impl<'d> Walk<'_, 'd> {
+impl<'d> Walk<'d> {
     fn selections(&mut self, selections: &'d [Selection<'d>]) {
         for selection in selections {
             match selection {
@@ -103,10 +110,8 @@ impl<'d> Walk<'_, 'd> {
                 }
                 Selection::Spread(spread) => {
                     self.directives(&spread.directives);
-                    if self.visited.insert(spread.name.text)
-                        && let Some(fragment) = self.fragments.get(spread.name.text).copied()
-                    {
-                        self.selections(&fragment.selections);
+                    if self.visited.insert(spread.name.text) {
+                        self.next.push(spread.name.text);
                     }
                 }
             }

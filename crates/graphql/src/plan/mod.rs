@@ -8,6 +8,8 @@ mod compile;
 mod conditions;
 mod cost;
 mod introspection;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
