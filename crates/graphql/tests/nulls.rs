@@ -6,7 +6,7 @@ mod world;
 
 use graphql::input::Inputs;
 use serde_json::{Value as Json, json};
-use world::{World, execute};
+use world::{World, execute, settings};
 
 /// A value that a resolver fails for.
 fn error() -> Json {
@@ -15,7 +15,7 @@ fn error() -> Json {
 
 /// The data and the paths of the errors, with `null` for a null that must not be.
 fn answer(sdl: &str, root: &Json, query: &str) -> (String, Vec<String>) {
-    let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}));
+    let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings());
     let answer = execute((&engine, &context), query, &Inputs::new()).unwrap();
     let parsed: Json = serde_json::from_str(&answer).unwrap();
     let errors = parsed["errors"].as_array().cloned().unwrap_or_default();

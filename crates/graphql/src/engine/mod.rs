@@ -140,6 +140,11 @@ impl Engine {
         &self.schema
     }
 
+    /// Bytes that known documents and their plans take, about: at most [`Settings::cache_bytes`].
+    pub fn cached_bytes(&self) -> u64 {
+        self.documents.weight() + self.plans.weight()
+    }
+
     /// Prepares an operation: what it needs is known, and within the limits.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::exceptions;
 use super::inputs::same;
 use super::judge::{Verdict, ask_lines, read};
-use super::world::{World, execute};
+use super::world::{World, execute, settings};
 
 /// One side's answer: what it says of an error in order to compare it.
 struct Answer {
@@ -108,7 +108,7 @@ fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, Refusal>) ->
 
 fn compare(kind: &str, sdl: &str, least: usize) {
     let graph = serde_json::from_str(&read(&format!("tests/documents/execution/{kind}.json"))).unwrap();
-    let (engine, context) = World::engine(&read(sdl), &graph);
+    let (engine, context) = World::engine(&read(sdl), &graph, settings());
     let (mut wrong, mut cases, mut excepted) = (Vec::new(), 0, 0);
     for line in ask_lines(&[kind], "") {
         let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&line).unwrap();

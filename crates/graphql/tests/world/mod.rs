@@ -19,9 +19,9 @@ pub struct World {
 
 impl World {
     /// An engine for a schema, and the context that its operations find the graph in.
-    pub fn engine(sdl: &str, graph: &Json) -> (Engine, Context) {
+    pub fn engine(sdl: &str, graph: &Json, settings: Settings) -> (Engine, Context) {
         let schema = || Schema::from_sdl(sdl).unwrap();
-        let engine = Engine::of_schema(schema(), description(&schema()), settings());
+        let engine = Engine::of_schema(schema(), description(&schema()), settings);
         let world = Self { schema: schema(), root: graph["root"].clone(), objects: graph["objects"].clone() };
         (engine, Context::new(Arc::new(world)))
     }

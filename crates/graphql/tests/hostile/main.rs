@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod plans;
+#[path = "../world/mod.rs"]
+mod world;
+
 use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,9 +15,13 @@ use graphql::{Limit, Limits, ParseError, Schema, parse, validate};
 
 const MEGABYTE: usize = 1 << 20;
 
-fn schema() -> Schema {
+fn sdl() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema.graphql");
-    Schema::from_sdl(&std::fs::read_to_string(path).unwrap()).unwrap()
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn schema() -> Schema {
+    Schema::from_sdl(&sdl()).unwrap()
 }
 
 /// A line of what the system says about the process, in bytes.
