@@ -28,8 +28,9 @@ impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> P
     /// The schema, whose other roots are described elsewhere.
     pub fn new(mutation: M, subscription: S) -> Self {
         let schema = async_graphql::Schema::build(Query(PhantomData), mutation, subscription);
-        // Its own rules judge nothing here: see `validation`.
-        Self(schema.validation_mode(async_graphql::ValidationMode::Fast).finish(), PhantomData)
+        // Its own rules judge nothing here: see `validation`. Nor does its depth, which we limit.
+        let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
+        Self(schema.finish(), PhantomData)
     }
 
     /// The schema definition.

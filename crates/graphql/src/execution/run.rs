@@ -1,9 +1,9 @@
 //! Resolves a plan, place by place.
 
-use async_graphql::Value;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::column::{Column, Part, Rows};
+use super::leaf::Out;
 use super::{Context, FieldError, Selected};
 use crate::describe::{Introspect, RawCall};
 use crate::document::OperationKind;
@@ -25,7 +25,8 @@ pub(crate) enum FieldValues {
         /// The places of the column's parts, in order; none where the field has no objects of the part's type.
         below: Vec<Option<Below>>,
     },
-    Introspection(Value),
+    /// The root's only value, as JSON.
+    Introspection(Out),
 }
 
 /// The objects of one part of a column.
@@ -87,7 +88,7 @@ impl Execution<'_> {
             }
             Kind::Introspect(selection) => match self.introspect {
                 Some(introspect) => match introspect.introspect(selection.document(self.variables)).await {
-                    Ok(value) => return FieldValues::Introspection(value),
+                    Ok(data) => return FieldValues::Introspection(selection.json(&data)),
                     Err(error) => Column::Failed(error),
                 },
                 None => Column::Failed(FieldError::plain("Introspection is off.")),

@@ -1,7 +1,5 @@
 //! Writes an answer as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
 
-use async_graphql::{Name, Value};
-
 use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
 use super::leaf::{Out, write_int, write_json, write_text};
@@ -115,7 +113,7 @@ impl Writer<'_> {
                     let path = Path::Name(path, &field.response_name);
                     match values.next() {
                         Some(FieldValues::Column { column, below }) => self.column(field, column, below, at, &path)?,
-                        Some(FieldValues::Introspection(value)) => self.introspected(field, value),
+                        Some(FieldValues::Introspection(json)) => self.out.extend_from_slice(json),
                         None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
                     }
                 }
@@ -127,15 +125,6 @@ impl Writer<'_> {
 
     const fn is_too_large(&self) -> bool {
         self.out.len() + self.errors.len() > self.bytes_max
-    }
-
-    fn introspected(&mut self, field: &PlanField, value: &Value) {
-        let value = match value {
-            Value::Object(fields) => fields.get(&Name::new(&*field.response_name)).unwrap_or(&Value::Null),
-            other => other,
-        };
-        // Writing to memory does not fail.
-        let _ = serde_json::to_writer(&mut self.out, value);
     }
 
     fn column(

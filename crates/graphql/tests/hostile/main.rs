@@ -31,6 +31,20 @@ fn memory(name: &str) -> usize {
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
 }
 
+/// Says whether the test runs in a process of its own, whose memory nothing else takes; else runs it in one.
+fn is_alone(test: &str) -> bool {
+    const VARIABLE: &str = "HOSTILE_ALONE";
+    if std::env::var(VARIABLE).is_ok_and(|alone| alone == test) {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args([test, "--exact", "--nocapture"]).env(VARIABLE, test).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    println!("{printed}");
+    assert!(output.status.success(), "{printed} {}", String::from_utf8_lossy(&output.stderr));
+    false
+}
+
 /// A text of `repeated` between a beginning and an end.
 fn filled(begin: &str, repeated: &str, end: &str, bytes: usize) -> String {
     // Built in place: what is freed before would hide what reading takes.

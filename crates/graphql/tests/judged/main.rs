@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
 
+mod cinema;
 mod exceptions;
 mod execution;
 mod inputs;
+mod introspection;
 mod judge;
 mod mutations;
 #[path = "../world/mod.rs"]
