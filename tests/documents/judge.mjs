@@ -88,6 +88,7 @@ const kinds = {
   theatre: () => cases("execution/theatre").flatMap((each) => answer(theatre, each)),
   "-": () => given().map(judge),
   alone: () => given().flatMap(answerAlone),
+  "theatre -": () => given().flatMap(({ name, document, variables }) => answer(theatre, { name, document, inputs: [{ variables }] })),
 };
 const usual = ["documents", "variables", "catalogue", "theatre"];
 

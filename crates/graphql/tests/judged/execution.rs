@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use graphql::Refusal;
+use graphql::{Context, Engine, Refusal};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::exceptions;
 use super::inputs::same;
-use super::judge::{Verdict, ask_lines, read};
+use super::judge::{Verdict, ask_lines, read, schema};
+use super::operations;
 use super::world::{World, execute, settings};
 
 /// One side's answer: what it says of an error in order to compare it.
@@ -106,45 +107,53 @@ fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, Refusal>) ->
     (!is_same).then(|| format!("our errors   {:#?}\n  their errors {:#?}", ours.errors, theirs.errors))
 }
 
-fn compare(kind: &str, sdl: &str, least: usize) {
+/// What differs of the answers to a line of the judge's, in words.
+fn compare((engine, context): (&Engine, &Context), line: &str) -> Option<String> {
+    let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(line).unwrap();
+    let verdict: Verdict = serde_json::from_str(line).unwrap();
+    let (case, document) = (verdict["case"].as_str().unwrap(), verdict["document"].as_str().unwrap());
+    let run = || execute((engine, context), document, verdict["variables"].as_object().unwrap());
+    if exceptions::of_execution(case).is_some() {
+        let refused = run();
+        assert!(matches!(refused, Err(Refusal::Introspection(_))), "{case}: {refused:?}");
+        return None;
+    }
+    // Twice: the second time the plan is known.
+    let difference = (0..2).find_map(|_| difference(&verdict, parts["answer"].get(), run()))?;
+    Some(format!("{case}\n  {document}\n  {}\n  {difference}", verdict["variables"]))
+}
+
+fn compare_all(kind: &str, sdl: &str, lines: &[String]) {
     let graph = serde_json::from_str(&read(&format!("tests/documents/execution/{kind}.json"))).unwrap();
     let (engine, context) = World::engine(&read(sdl), &graph, settings());
-    let (mut wrong, mut cases, mut excepted) = (Vec::new(), 0, 0);
-    for line in ask_lines(&[kind], "") {
-        let parts: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&line).unwrap();
-        let verdict: Verdict = serde_json::from_str(&line).unwrap();
-        let case = verdict["case"].as_str().unwrap();
-        let run = || {
-            let query = verdict["document"].as_str().unwrap();
-            execute((&engine, &context), query, verdict["variables"].as_object().unwrap())
-        };
-        cases += 1;
-        if exceptions::of_execution(case).is_some() {
-            let refused = run();
-            assert!(matches!(refused, Err(Refusal::Introspection(_))), "{case}: {refused:?}");
-            excepted += 1;
-            continue;
-        }
-        // Twice: the second time the plan is known.
-        for _ in 0..2 {
-            if let Some(difference) = difference(&verdict, parts["answer"].get(), run()) {
-                wrong.push(format!("{case}\n  {}\n  {difference}", verdict["document"].as_str().unwrap()));
-                break;
-            }
-        }
-    }
-    assert!(cases > least, "{cases} cases");
-    assert!(wrong.is_empty(), "{} of {cases} differ:\n{}", wrong.len(), wrong.join("\n"));
-    let listed = exceptions::EXECUTIONS.iter().filter(|(case, _)| case.contains(kind)).count();
-    assert_eq!(excepted, listed, "an exception is no longer needed");
+    let wrong: Vec<String> = lines.iter().filter_map(|line| compare((&engine, &context), line)).collect();
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), lines.len(), wrong.join("\n"));
 }
+
+const THEATRE: &str = "tests/documents/execution/theatre.graphql";
 
 #[test]
 fn operations_over_the_theatre_are_answered_as_graphql_js_does() {
-    compare("theatre", "tests/documents/execution/theatre.graphql", 100);
+    let lines = ask_lines(&["theatre"], "");
+    assert!(lines.len() > 100, "{} cases", lines.len());
+    compare_all("theatre", THEATRE, &lines);
+    let is_listed = |(case, _): &(&str, &str)| lines.iter().any(|line| line.contains(case));
+    assert!(exceptions::EXECUTIONS.iter().all(is_listed), "an exception is no longer needed");
 }
 
 #[test]
 fn operations_over_the_catalogue_are_answered_as_graphql_js_does() {
-    compare("catalogue", "schema.graphql", 20);
+    let lines = ask_lines(&["catalogue"], "");
+    assert!(lines.len() > 20, "{} cases", lines.len());
+    compare_all("catalogue", "schema.graphql", &lines);
+}
+
+#[test]
+fn random_operations_over_the_theatre_are_answered_as_graphql_js_does() {
+    let seed = std::env::var("KINOTEKA_OPERATION_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+    let count = std::env::var("KINOTEKA_OPERATIONS").map_or(300, |count| count.parse().expect("a number"));
+    println!("KINOTEKA_OPERATION_SEED={seed} KINOTEKA_OPERATIONS={count}");
+    let lines = ask_lines(&["theatre -"], &operations::random(&schema(THEATRE), seed, count));
+    assert_eq!(lines.len(), count);
+    compare_all("theatre", THEATRE, &lines);
 }

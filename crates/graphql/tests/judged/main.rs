@@ -9,6 +9,7 @@ mod inputs;
 mod introspection;
 mod judge;
 mod mutations;
+mod operations;
 #[path = "../world/mod.rs"]
 mod world;
 
