@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 pub struct TestApp {
@@ -42,21 +43,14 @@ impl TestApp {
     /// A server on `database` with further command line arguments.
     pub async fn start(database: TestDatabase, args: &[&str]) -> Self {
         let (origin, statements, stop, server) = Self::serve(&database.url, args).await;
-        Self {
-            database: Arc::new(database),
-            origin,
-            client: reqwest::Client::new(),
-            statements,
-            stop: Some(stop),
-            server,
-        }
+        Self { database: Arc::new(database), origin, client: client::new(), statements, stop: Some(stop), server }
     }
 
     /// A further server on the database of another.
     pub async fn start_on(other: &Self, args: &[&str]) -> Self {
         let (origin, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
-        Self { database, origin, client: reqwest::Client::new(), statements, stop: Some(stop), server }
+        Self { database, origin, client: client::new(), statements, stop: Some(stop), server }
     }
 
     async fn serve(url: &str, args: &[&str]) -> Running {
