@@ -204,7 +204,7 @@ const TITLES: FoldedTexts<cinema_titles::Entity> =
     FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
 
 impl CinemaFilter {
-    async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
         let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
         Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
     }

@@ -40,7 +40,7 @@ pub struct Person {
 node!(Person, persons);
 
 /// The biography is read only for those who select it.
-struct Bio;
+pub(super) struct Bio;
 
 impl WideColumn for Bio {
     type Node = Person;
@@ -142,7 +142,7 @@ const NAMES: FoldedTexts<person_names::Entity> =
     FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name], by_words: true };
 
 impl PersonFilter {
-    async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
         let name = has_text(db, persons::Column::Id, NAMES, "filter.name", self.name).await?;
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
         let (from, to) = match self.birth_year {

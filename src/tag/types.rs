@@ -21,7 +21,7 @@ impl Row for Tag {
 
 /// By title, as Unicode numbers its letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ByTitle;
+pub struct ByTitle;
 
 impl PageOrder for ByTitle {
     type Entity = tags::Entity;
