@@ -3,6 +3,7 @@
 //! Names every domain.
 
 mod node;
+mod refusal;
 
 use std::sync::Arc;
 
@@ -90,11 +91,15 @@ pub fn engine(limits: Limits, cost_max: Cost, introspection: bool) -> Result<Eng
     Engine::described(printed, settings)
 }
 
-/// Executes a query with what its request brings along.
-///
-/// # Errors
-/// Why it is not executed.
-pub async fn execute(engine: &Engine, request: &Request<'_>, data: RequestData) -> Result<Answer, Refusal> {
+/// Executes a query with what its request brings along: the whole answer as JSON, also if it is not executed.
+pub async fn answer(engine: &Engine, request: &Request<'_>, data: RequestData) -> Vec<u8> {
+    match execute(engine, request, data).await {
+        Ok(answer) => answer.json,
+        Err(refusal) => refusal::errors(&refusal).to_string().into_bytes(),
+    }
+}
+
+async fn execute(engine: &Engine, request: &Request<'_>, data: RequestData) -> Result<Answer, Refusal> {
     let prepared = engine.prepare(request)?;
     engine.execute(&prepared, &Context::new(Arc::new(data))).await
 }

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::library::beside::Beside;
 use crate::support::database::{Backend, TestDatabase};
 
 pub struct TestApp {
@@ -24,6 +25,8 @@ pub struct TestApp {
     pub client: reqwest::Client,
     /// What the engine beside the server's reads from.
     pub library: Arc<Services>,
+    /// The engine beside the server's, if all queries go through it too.
+    beside: Option<Arc<Beside>>,
     statements: Arc<Mutex<Vec<Statement>>>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<anyhow::Result<()>>,
@@ -49,6 +52,7 @@ impl TestApp {
             database: Arc::new(database),
             origin,
             client: reqwest::Client::new(),
+            beside: Beside::of(&library, args),
             library,
             statements,
             stop: Some(stop),
@@ -60,7 +64,8 @@ impl TestApp {
     pub async fn start_on(other: &Self, args: &[&str]) -> Self {
         let (origin, library, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
-        Self { database, origin, client: reqwest::Client::new(), library, statements, stop: Some(stop), server }
+        let beside = Beside::of(&library, args);
+        Self { database, origin, client: reqwest::Client::new(), library, beside, statements, stop: Some(stop), server }
     }
 
     async fn serve(url: &str, args: &[&str]) -> Running {
@@ -94,9 +99,7 @@ impl TestApp {
 
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
-        let body = json!({ "query": query, "variables": variables });
-        let response = self.client.post(format!("{}/graphql", self.origin)).json(&body).send().await.unwrap();
-        Answer(response.json().await.unwrap())
+        self.nobody().query(query, variables).await
     }
 
     /// Asks the API and wants data without errors.
@@ -154,7 +157,13 @@ impl TestApp {
 
     /// Somebody who is not signed in.
     pub fn nobody(&self) -> User {
-        User { id: 0, endpoint: format!("{}/graphql", self.origin), token: None, client: self.client.clone() }
+        User {
+            id: 0,
+            endpoint: format!("{}/graphql", self.origin),
+            token: None,
+            client: self.client.clone(),
+            beside: self.beside.clone(),
+        }
     }
 
     /// Makes an account by the API.
@@ -213,13 +222,18 @@ pub struct User {
     endpoint: String,
     pub token: Option<String>,
     client: reqwest::Client,
+    beside: Option<Arc<Beside>>,
 }
 
 impl User {
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
-        let response = self.request(query, variables).send().await.unwrap();
-        Answer(response.json().await.unwrap())
+        let response = self.request(query, variables.clone()).send().await.unwrap();
+        let answer = response.text().await.unwrap();
+        if let Some(beside) = &self.beside {
+            beside.compare(query, &variables, self.token.as_deref(), &answer).await;
+        }
+        Answer(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 
     /// A request that can still be given headers.

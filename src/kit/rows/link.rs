@@ -69,6 +69,13 @@ pub async fn by_key<N: Table>(
     }))
 }
 
+/// Objects of one type among others: their keys and their places.
+struct Group {
+    name: &'static str,
+    keys: Vec<Option<i32>>,
+    places: Vec<usize>,
+}
+
 /// Objects of several types by their keys, as unions and interfaces have them; null where there is no object.
 /// `find` reads those of one type.
 ///
@@ -79,23 +86,21 @@ where
     F: Fn(&'static str, Vec<Option<i32>>) -> R,
     R: Future<Output = Result<Column, FieldError>>,
 {
-    let mut groups: Vec<(&'static str, Vec<Option<i32>>, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for (place, key) in keys.iter().enumerate() {
         let Some((name, key)) = key else { continue };
-        let group = match groups.iter().position(|(other, ..)| other == name) {
-            Some(group) => group,
-            None => {
-                groups.push((name, Vec::new(), Vec::new()));
-                groups.len() - 1
+        match groups.iter_mut().find(|group| group.name == *name) {
+            Some(group) => {
+                group.keys.push(Some(*key));
+                group.places.push(place);
             }
-        };
-        groups[group].1.push(Some(*key));
-        groups[group].2.push(place);
+            None => groups.push(Group { name, keys: vec![Some(*key)], places: vec![place] }),
+        }
     }
-    let columns = groups.iter().map(|(name, keys, _)| find(name, keys.clone()));
+    let columns = groups.iter().map(|group| find(group.name, group.keys.clone()));
     let columns = futures_util::future::try_join_all(columns).await?;
     let mut all = Cells { cells: vec![Cell::Null; keys.len()], ..Cells::default() };
-    for ((_, _, places), column) in groups.iter().zip(columns) {
+    for (Group { places, .. }, column) in groups.iter().zip(columns) {
         let cells = match column {
             Column::Cells(cells) => cells,
             Column::Failed(error) => return Err(error),

@@ -41,7 +41,7 @@ pub trait List: Edge + Debug {
 }
 
 /// A list of the query root.
-pub trait RootList: 'static {
+pub trait RootList: Sized + 'static {
     /// What is listed.
     type Row: Record;
 
@@ -58,11 +58,11 @@ pub trait RootList: 'static {
     ///
     /// # Errors
     /// An argument is unusable, or whatever the database answers.
-    fn rows(
-        context: &Context,
-        arguments: &Self::Arguments,
-    ) -> impl Future<Output = ApiResult<(Select<<Self::Row as Record>::Entity>, Self::Order)>> + Send;
+    fn rows(context: &Context, arguments: &Self::Arguments) -> impl Future<Output = ApiResult<Ordered<Self>>> + Send;
 }
+
+/// Rows of a list of the root, and their order.
+pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
 
 /// A table of which a list of the root has all rows, oldest first.
 pub trait WholeTable: Table {
@@ -84,7 +84,7 @@ impl<N: WholeTable> RootList for All<N> {
 
     const LIST: &'static str = N::LIST;
 
-    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Select<N::Entity>, Self::Order)> {
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
         Ok((N::Entity::find(), ByKey::default()))
     }
 }
@@ -225,15 +225,12 @@ async fn read_pages<L: List>(
         DbBackend::Sqlite => (0, keys_from + plan.keys_len()),
         _ => (1, 0),
     };
-    let read = |row: &QueryResult| -> Result<(i32, (Vec<KeyPart>, L::Row)), DbErr> {
-        let keys = plan.read_keys(row, row_from + keys_from)?;
-        Ok((row.try_get_by_index(parent_at)?, (keys, L::Row::read(row, row_from, columns)?)))
-    };
     let (mut reading, mut pages) = (Reading::new(), HashMap::with_capacity(parents.len()));
     let mut page: (i32, Vec<_>) = (0, Vec::new());
     // Rows come by parent.
     for row in &found {
-        let (parent, row) = read(row)?;
+        let parent = row.try_get_by_index(parent_at)?;
+        let row = (plan.read_keys(row, row_from + keys_from)?, L::Row::read(row, row_from, columns)?);
         if parent != page.0 && !page.1.is_empty() {
             pages.insert(page.0, reading.add(std::mem::take(&mut page.1), window));
         }

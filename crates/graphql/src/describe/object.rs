@@ -150,11 +150,14 @@ impl Abstract {
     }
 }
 
+/// Adds types to a description.
+pub(super) type Add = Box<dyn FnOnce(&mut Description)>;
+
 /// Describes an object type whose objects are of type `T`.
 pub struct Object<T> {
     pub(super) of: ObjectType,
     /// Adds types that belong to this one.
-    pub(super) more: Vec<Box<dyn FnOnce(&mut Description)>>,
+    pub(super) more: Vec<Add>,
     row: PhantomData<fn() -> T>,
 }
 

@@ -131,7 +131,9 @@ impl Field<String> {
 
 /// Says what is wrong with a value of a custom scalar.
 #[derive(Clone)]
-pub struct Check(Arc<dyn Fn(&Json) -> Result<(), String> + Send + Sync>);
+pub struct Check(Arc<Judge>);
+
+type Judge = dyn Fn(&Json) -> Result<(), String> + Send + Sync;
 
 impl Check {
     /// Refuses a value with a text that follows its place: `must be a date`.
