@@ -1,14 +1,14 @@
 //! Online cinemas and what they show, for the engine.
 
 use async_graphql::{ID, InputObject};
-use entity::{cinema_online, cinema_online_movie_presence as presence};
+use entity::cinema_online_movie_presence as presence;
 use graphql::{Context, Description, NoArguments, Object};
-use sea_orm::{EntityTrait, Select};
+use sea_orm::EntityTrait;
 
 use super::types::{AvailabilityInCinema, AvailabilityOfMovie};
 use super::{AvailabilityOrder, CinemaFilter, CinemaOrder, student_price};
 use crate::error::ApiResult;
-use crate::kit::rows::{ContextExt, List, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, List, Ordered, RootList, RowObject, row};
 use crate::kit::scalar::{BigInt, DateTime, Money};
 use crate::kit::{ByKey, Id};
 use crate::movie::objects::Movie;
@@ -122,7 +122,7 @@ impl RootList for Cinemas {
     async fn rows(
         context: &Context,
         CinemasArguments { filter, order_by }: &CinemasArguments,
-    ) -> ApiResult<(Select<cinema_online::Entity>, CinemaOrder)> {
+    ) -> ApiResult<Ordered<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
 }
@@ -149,7 +149,7 @@ impl RootList for Availabilities {
     async fn rows(
         _: &Context,
         AvailabilitiesArguments { order_by }: &AvailabilitiesArguments,
-    ) -> ApiResult<(Select<presence::Entity>, AvailabilityOrder)> {
+    ) -> ApiResult<Ordered<Self>> {
         Ok((presence::Entity::find(), *order_by))
     }
 }

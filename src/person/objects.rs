@@ -1,16 +1,14 @@
 //! People, for the engine.
 
 use async_graphql::InputObject;
-use entity::persons;
 use graphql::{Context, Description, Object};
-use sea_orm::Select;
 
 use super::types::Bio;
 use super::{PersonFilter, PersonOrder};
 use crate::award::AwardsOfPerson;
 use crate::error::ApiResult;
 use crate::kit::Id;
-use crate::kit::rows::{ContextExt, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, Ordered, RootList, RowObject, row};
 use crate::kit::scalar::Date;
 use crate::staff::CreditsOfPerson;
 
@@ -67,7 +65,7 @@ impl RootList for Persons {
     async fn rows(
         context: &Context,
         PersonsArguments { filter, order_by }: &PersonsArguments,
-    ) -> ApiResult<(Select<persons::Entity>, PersonOrder)> {
+    ) -> ApiResult<Ordered<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
 }

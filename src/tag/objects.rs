@@ -2,11 +2,11 @@
 
 use entity::tags;
 use graphql::{Context, Description, NoArguments, Object};
-use sea_orm::{EntityTrait, Select};
+use sea_orm::EntityTrait;
 
 use super::types::ByTitle;
 use crate::error::ApiResult;
-use crate::kit::rows::{RootList, RowObject, row};
+use crate::kit::rows::{Ordered, RootList, RowObject, row};
 
 row! {
     /// A tag of movies and publications. Its title identifies it.
@@ -35,7 +35,7 @@ impl RootList for Tags {
 
     const LIST: &'static str = "tags";
 
-    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Select<tags::Entity>, ByTitle)> {
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
         Ok((tags::Entity::find(), ByTitle))
     }
 }

@@ -17,7 +17,7 @@ pub mod text;
 
 pub use cell::Cell;
 pub use link::{by_key, find_all};
-pub use list::{All, List, RootList, WholeTable, count_of};
+pub use list::{All, List, Ordered, RootList, WholeTable, count_of};
 pub use objects::{QueryObject, RowObject};
 pub use request::{ContextExt, RequestData, Services};
 pub(crate) use table::row;
