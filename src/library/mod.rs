@@ -13,12 +13,16 @@ use graphql::{
     Root, SchemaError, Settings,
 };
 
+use crate::award::objects::{FilmAward, FilmAwardNomination};
+use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
 use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use crate::kit::rows::{QueryObject, RequestData};
+use crate::kit::rows::{All, QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
-use crate::staff::objects::PersonPositions;
-use crate::{movie, person, staff};
+use crate::person::objects::{Person, Persons};
+use crate::staff::objects::PersonPosition;
+use crate::tag::objects::Tags;
+use crate::{award, cinema, movie, order, person, staff, tag};
 
 /// The schema of the library.
 #[derive(Debug)]
@@ -39,7 +43,15 @@ impl Describe for Library {
         description.scalar::<DateTime>();
         description.scalar::<Money>();
         description.scalar::<UniqueNumber>();
-        for describe in [movie::objects::describe, person::objects::describe, staff::objects::describe] {
+        for describe in [
+            movie::objects::describe,
+            person::objects::describe,
+            staff::objects::describe,
+            award::objects::describe,
+            cinema::objects::describe,
+            order::objects::describe,
+            tag::objects::describe,
+        ] {
             describe(&mut description);
         }
         description.object(query());
@@ -51,7 +63,15 @@ fn query() -> Object<Root> {
     node::describe(Object::<Root>::new("What can be asked of the library."))
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
-        .list::<PersonPositions>("personPositions", "What people do in productions.")
+        .find::<Person>("person", "The person with this id, or null if there is none.")
+        .list::<Persons>("persons", "The people of the catalogue.")
+        .list::<All<PersonPosition>>("personPositions", "What people do in productions.")
+        .list::<All<FilmAward>>("filmAwards", "The film awards.")
+        .list::<All<FilmAwardNomination>>("filmAwardNominations", "The nominations in which awards are given.")
+        .find::<Cinema>("cinema", "The online cinema with this id, or null if there is none.")
+        .list::<Cinemas>("cinemas", "The online cinemas.")
+        .list::<Availabilities>("availabilities", "The programmes of all online cinemas.")
+        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.")
 }
 
 /// The sizes of this library's pages.

@@ -4,12 +4,15 @@ use async_graphql::{ID, InputObject};
 use futures_util::future::BoxFuture;
 use graphql::{Call, Cell, Cells, Column, Context, FieldError, Object, Registry, Root, index};
 
+use crate::award::objects::{FilmAward, FilmAwardNomination, MovieAward};
+use crate::cinema::objects::{Availability, Cinema};
 use crate::error::ApiError;
 use crate::kit::NodeType;
 use crate::kit::id;
 use crate::kit::rows::link::Missing;
 use crate::kit::rows::{Table, by_key, find_all};
 use crate::movie::objects::Movie;
+use crate::order::objects::Order;
 use crate::person::objects::Person;
 use crate::staff::objects::{PersonPosition, StaffMember};
 
@@ -34,7 +37,18 @@ macro_rules! node_types {
     };
 }
 
-node_types!(Movie, Person, PersonPosition, StaffMember);
+node_types!(
+    Availability,
+    Cinema,
+    FilmAward,
+    FilmAwardNomination,
+    Movie,
+    MovieAward,
+    Order,
+    Person,
+    PersonPosition,
+    StaffMember,
+);
 
 fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
     NODE_TYPES.iter().find(|(other, _)| *other == name)

@@ -8,6 +8,8 @@ use sea_orm::prelude::Json;
 
 use super::types::{AgeRating, Plot};
 use super::{MovieFilter, MovieOrder};
+use crate::award::AwardsOfMovie;
+use crate::cinema::AvailabilityOfMovie;
 use crate::error::ApiResult;
 use crate::kit::rows::cell::choice_cells;
 use crate::kit::rows::{ContextExt, RootList, RowObject, row};
@@ -56,7 +58,9 @@ pub fn describe(description: &mut Description) {
             })
             .text::<Plot>("plot", "What the movie is about.")
             .costs(8)
-            .edge::<StaffOfMovie>("staff", "Who made the movie, in the order of the credits."),
+            .edge::<StaffOfMovie>("staff", "Who made the movie, in the order of the credits.")
+            .edge::<AwardsOfMovie>("awards", "The awards that the movie and its makers received.")
+            .edge::<AvailabilityOfMovie>("availability", "The online cinemas that show it, oldest entries first."),
     );
 }
 

@@ -3,23 +3,24 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, Registry, index};
+use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, NoArguments, Registry, index};
 use sea_orm::sea_query::{Expr, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, QuerySelect, QueryTrait, Select};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
 use serde_json::Value as Json;
 
 use super::connection::{Connection, Count, List as Shared};
 use super::request::{ContextExt, Services};
 use super::statement::Statement;
-use super::table::{Table, select, width};
+use super::table::{Record, Table, select, width};
 use crate::error::{ApiError, ApiResult, log_database};
 use crate::kit::children::{Edge, count_rows, select_pages};
 use crate::kit::cursor::KeyPart;
-use crate::kit::load::Row;
+use crate::kit::load::{Node, Row};
 use crate::kit::page::{Plan, Window};
-use crate::kit::{PageArgs, PageOrder};
+use crate::kit::{ByKey, PageArgs, PageOrder};
 
 /// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
 pub trait List: Edge + Debug {
@@ -42,13 +43,13 @@ pub trait List: Edge + Debug {
 /// A list of the query root.
 pub trait RootList: Sized + 'static {
     /// What is listed.
-    type Row: Table;
+    type Row: Record;
 
     /// The arguments besides the four of Relay.
     type Arguments: Arguments;
 
     /// The orders that the list is offered in.
-    type Order: PageOrder<Entity = <Self::Row as Table>::Entity>;
+    type Order: PageOrder<Entity = <Self::Row as Record>::Entity>;
 
     /// The list's name in cursors.
     const LIST: &'static str;
@@ -61,7 +62,32 @@ pub trait RootList: Sized + 'static {
 }
 
 /// Rows of a list of the root, and their order.
-pub type Ordered<L> = (Select<<<L as RootList>::Row as Table>::Entity>, <L as RootList>::Order);
+pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
+
+/// A table of which a list of the root has all rows, oldest first.
+pub trait WholeTable: Table {
+    /// The same rows as orders know them.
+    type Node: Node<Entity = Self::Entity>;
+
+    /// The list's name in cursors.
+    const LIST: &'static str;
+}
+
+/// The list of all rows of a table.
+#[derive(Debug)]
+pub struct All<N>(PhantomData<fn() -> N>);
+
+impl<N: WholeTable> RootList for All<N> {
+    type Row = N;
+    type Arguments = NoArguments;
+    type Order = ByKey<N::Node>;
+
+    const LIST: &'static str = N::LIST;
+
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+        Ok((N::Entity::find(), ByKey::default()))
+    }
+}
 
 /// The four arguments of Relay with those of a list.
 #[derive(Debug)]
@@ -219,7 +245,7 @@ async fn read_pages<L: List>(
     Ok(Pages { list: reading.finish(L::LIST, order.tag(), count_pages(edge.clone())), pages })
 }
 
-fn select_rows<N: Table>(plan: &Plan, rows: Select<N::Entity>, columns: Columns) -> SelectStatement {
+fn select_rows<N: Record>(plan: &Plan, rows: Select<N::Entity>, columns: Columns) -> SelectStatement {
     let mut statement = rows.select_only().into_query();
     select::<N>(&mut statement, columns);
     plan.add_keys(&mut statement);
@@ -277,7 +303,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
 }
 
 /// Counts all rows, as the list of the parent 0.
-fn count_root<E: sea_orm::EntityTrait>(rows: Select<E>) -> Count {
+fn count_root<E: EntityTrait>(rows: Select<E>) -> Count {
     Arc::new(move |context, _| {
         let rows = rows.clone();
         Box::pin(async move {

@@ -18,9 +18,9 @@ pub mod text;
 
 pub use cell::Cell;
 pub use link::{by_key, find_all};
-pub use list::{List, RootList, count_of};
+pub use list::{All, List, Ordered, RootList, WholeTable, count_of};
 pub use objects::{QueryObject, RowObject};
 pub use request::{ContextExt, RequestData, Services};
 pub use statement::{Statement, StatementTexts};
 pub(crate) use table::row;
-pub use table::{Field, Table};
+pub use table::{Field, Record, Table};

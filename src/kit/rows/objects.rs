@@ -7,7 +7,7 @@ use graphql::{Arguments, Call, Column, Described, FieldError, Inputs, Leaf, Obje
 use super::connection::{Connection, connection};
 use super::link::{Missing, by_key};
 use super::list::{List, PageArguments, RootList, pages, root_page};
-use super::table::{Field, Table};
+use super::table::{Field, Record, Table};
 use super::text::Text;
 use crate::kit::load::Row as Listed;
 use crate::kit::{Id, WideColumn};
@@ -51,7 +51,9 @@ impl<N: Table> Leaf for Id<N> {
 pub trait RowObject<T>: Sized {
     /// The id, by which the object can be asked for.
     #[must_use]
-    fn node(self) -> Self;
+    fn node(self) -> Self
+    where
+        T: Table;
 
     /// A column. Its Rust type is its type in the schema.
     #[must_use]
@@ -97,8 +99,11 @@ async fn or_failed(found: impl Future<Output = Result<Column, FieldError>>) -> C
     found.await.unwrap_or_else(Column::Failed)
 }
 
-impl<T: Table> RowObject<T> for Object<T> {
-    fn node(self) -> Self {
+impl<T: Record> RowObject<T> for Object<T> {
+    fn node(self) -> Self
+    where
+        T: Table,
+    {
         self.implements("Node")
             .leaf("id", "The opaque id, the same in every answer.", 1, |row: &T| Id::<T>::new(row.key()))
     }
