@@ -16,9 +16,9 @@ pub mod table;
 pub mod text;
 
 pub use cell::Cell;
-pub use link::{by_key, find_all};
+pub use link::{Missing, by_key, find_all};
 pub use list::{List, RootList, count_of};
-pub use objects::{QueryObject, RowObject};
-pub use request::{ContextExt, RequestData, Services};
+pub use objects::{QueryObject, RowObject, or_failed};
+pub use request::{ContextExt, RequestData, Services, Statement, look_up};
 pub(crate) use table::row;
-pub use table::{Field, Table};
+pub use table::{Field, KEY, Table};

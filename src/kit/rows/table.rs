@@ -37,6 +37,9 @@ pub trait Table: graphql::Row + NodeType + Clone {
     }
 }
 
+/// The primary key alone.
+pub const KEY: Columns = 1;
+
 /// A column of a row type.
 pub struct Field<T, V> {
     /// Its bit.
