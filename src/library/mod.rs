@@ -12,12 +12,14 @@ use graphql::{
     Root, SchemaError, Settings,
 };
 
+use crate::comment::objects::Comment;
 use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::kit::rows::{QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
+use crate::publication::objects::{Publication, PublicationCategories, Publications};
 use crate::staff::objects::PersonPositions;
-use crate::{movie, person, staff};
+use crate::{account, comment, movie, person, publication, rating, staff, subject};
 
 /// The schema of the library.
 #[derive(Debug)]
@@ -38,7 +40,16 @@ impl Describe for Library {
         description.scalar::<DateTime>();
         description.scalar::<Money>();
         description.scalar::<UniqueNumber>();
-        for describe in [movie::objects::describe, person::objects::describe, staff::objects::describe] {
+        for describe in [
+            movie::objects::describe,
+            person::objects::describe,
+            staff::objects::describe,
+            publication::objects::describe,
+            comment::objects::describe,
+            rating::objects::describe,
+            subject::objects::describe,
+            account::objects::describe,
+        ] {
             describe(&mut description);
         }
         description.object(query());
@@ -51,6 +62,17 @@ fn query() -> Object<Root> {
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
         .list::<PersonPositions>("personPositions", "What people do in productions.")
+        .find::<Publication>("publication", "The publication with this id, or null if there is none.")
+        .list::<Publications>("publications", "The publications of the library.")
+        .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
+        .find::<Comment>("comment", "The comment with this id, or null if there is none.")
+        .derive(
+            "commentCursor",
+            "The position of the comment feed shortly before this request, for `after` of a subscription. To miss no\n\
+             comment, query this field first, then the list, then subscribe after this cursor. Comments near the cursor\n\
+             can arrive twice: compare their ids.",
+            comment::objects::cursor,
+        )
 }
 
 /// The sizes of this library's pages.

@@ -4,6 +4,7 @@ use async_graphql::{ID, InputObject};
 use futures_util::future::BoxFuture;
 use graphql::{Call, Cell, Cells, Column, Context, FieldError, Object, Registry, Root, index};
 
+use crate::comment::objects::Comment;
 use crate::error::ApiError;
 use crate::kit::NodeType;
 use crate::kit::id;
@@ -11,6 +12,8 @@ use crate::kit::rows::link::Missing;
 use crate::kit::rows::{Table, by_key, find_all};
 use crate::movie::objects::Movie;
 use crate::person::objects::Person;
+use crate::publication::objects::{Publication, PublicationCategory};
+use crate::rating::objects::Rating;
 use crate::staff::objects::{PersonPosition, StaffMember};
 
 /// Ids that one `nodes` may name.
@@ -34,7 +37,7 @@ macro_rules! node_types {
     };
 }
 
-node_types!(Movie, Person, PersonPosition, StaffMember);
+node_types!(Comment, Movie, Person, PersonPosition, Publication, PublicationCategory, Rating, StaffMember);
 
 fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
     NODE_TYPES.iter().find(|(other, _)| *other == name)
