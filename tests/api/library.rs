@@ -1,5 +1,10 @@
 //! The engine beside the server's gives the same answers.
 
+mod beside;
+mod comment;
+mod publication;
+mod rating;
+
 use std::sync::Arc;
 
 use graphql::{Cost, Limits, Request};
