@@ -19,7 +19,9 @@ use crate::account::objects::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::Id;
 use crate::kit::rows::connection::{as_int, lists};
-use crate::kit::rows::{ContextExt, KEY, List, RowObject, Statement, Table, count_of, look_up, row, table};
+use crate::kit::rows::{
+    ContextExt, KEY, List, RowObject, Statement, Table, count_of, look_up, look_up_columns, row, table,
+};
 use crate::kit::scalar::DateTime;
 use crate::movie::objects::Movie;
 use crate::policy;
@@ -207,12 +209,10 @@ impl Batch<Comment> for Thread {
     async fn find(call: Call<'_, Comment, ThreadArguments>) -> Result<Vec<Self::Value>, FieldError> {
         let ThreadArguments { max_depth, first } = *call.arguments;
         check_thread(max_depth, first)?;
-        let columns = call.selected.columns();
-        let statement = Statement { name: "Comment.thread", parameters: format!("{max_depth} {first} {columns:x}") };
-        let threads: Arc<Threads> = look_up(call.context, &statement, &keys_of(&call), async |db, roots| {
-            read_threads(db, &roots, (max_depth, first), columns).await
-        })
-        .await?;
+        let statement = Statement { name: "Comment.thread", parameters: format!("{max_depth} {first}") };
+        let wanted = (keys_of(&call), call.selected.columns());
+        let read = async |db, roots: Vec<i32>, columns| read_threads(db, &roots, (max_depth, first), columns).await;
+        let threads = look_up_columns(call.context, &statement, (&wanted.0, wanted.1), read).await?;
         let thread = |comment: &Comment| {
             let (nodes, has_more) = threads.by_root.get(&comment.key()).cloned().ok_or(ApiError::Gone)?;
             Ok(One(CommentThread { comments: Arc::clone(&threads.comments), nodes, has_more }))

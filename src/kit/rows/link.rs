@@ -131,8 +131,8 @@ async fn find<N: Table>(
         return Ok(Arc::new(ByKey::new(rows)));
     }
     let columns = if registry.is_some() { Columns::MAX } else { columns };
-    let statement = Statement { name: N::TYPE, parameters: format!("{columns:x}") };
-    let read = async |keys: Vec<i32>| {
+    let statement = Statement { name: N::TYPE, parameters: String::new() };
+    let read = async |keys: Vec<i32>, columns| {
         let since = registry.map(|kept| kept.generation());
         let rows =
             read_rows::<N>(&services.db, &keys, columns).await.map_err(|error| ApiError::from(log_database(error)))?;
@@ -141,7 +141,7 @@ async fn find<N: Table>(
         }
         Ok(ByKey::new(rows))
     };
-    services.batches.read(&statement, wanted, read).await
+    services.batches.read_columns(&statement, wanted, columns, read).await
 }
 
 async fn read_rows<N: Table>(db: &ReadPool, keys: &[i32], columns: Columns) -> Result<Vec<N>, DbErr> {

@@ -19,6 +19,6 @@ pub use cell::Cell;
 pub use link::{Missing, by_key, find_all};
 pub use list::{List, RootList, count_of};
 pub use objects::{QueryObject, RowObject, or_failed};
-pub use request::{ContextExt, RequestData, Services, Statement, look_up};
+pub use request::{ContextExt, RequestData, Services, Statement, look_up, look_up_columns};
 pub(crate) use table::row;
 pub use table::{Field, KEY, Table};

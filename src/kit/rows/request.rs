@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use graphql::{Batches, Context, FieldError};
+use graphql::{Batches, Columns, Context, FieldError};
 use sea_orm::DbErr;
 
 use crate::answer::Budget;
@@ -107,9 +107,28 @@ where
     V: Send + Sync + 'static,
     R: Future<Output = Result<V, DbErr>>,
 {
+    look_up_columns(context, statement, (keys, 0), |db, keys, _| read(db, keys)).await
+}
+
+/// The same for rows: `read` finds these columns and those that others ask for.
+///
+/// # Errors
+/// The database failed.
+pub async fn look_up_columns<'a, V, R>(
+    context: &'a Context,
+    statement: &Statement,
+    (keys, columns): (&[i32], Columns),
+    read: impl FnOnce(&'a ReadPool, Vec<i32>, Columns) -> R,
+) -> Result<Arc<V>, FieldError>
+where
+    V: Send + Sync + 'static,
+    R: Future<Output = Result<V, DbErr>>,
+{
     let services = context.services();
-    let read = async |keys| Ok(read(&services.db, keys).await.map_err(|error| ApiError::from(log_database(error)))?);
-    services.batches.read(statement, keys, read).await
+    let read = async |keys, columns| {
+        Ok(read(&services.db, keys, columns).await.map_err(|error| ApiError::from(log_database(error)))?)
+    };
+    services.batches.read_columns(statement, keys, columns, read).await
 }
 
 impl ContextExt for Context {

@@ -241,8 +241,10 @@ const COSTS: &[&str] = &[
      subject { ... on Movie { title viewerRating userRating { average } }
          ... on Publication { title viewerRating userRating { average } } }",
     "thread { hasMore nodes { text author { username } isDeleted depth replyCount } }",
-    "replies { totalCount nodes { text depth isDeleted isHidden } } replyCount",
-    "a: replies(first: 1) { nodes { text } } b: replies(first: 1) { nodes { text } }",
+    "replies { totalCount nodes { text depth isDeleted isHidden } }",
+    "a: replies(first: 1) { nodes { text } } b: replies(first: 1) { nodes { id createdAt } }",
+    "a: author { username } b: author { fullName } c: parent { text } d: parent { createdAt }",
+    "a: thread(first: 5) { nodes { text } } b: thread(first: 5) { hasMore nodes { createdAt } }",
     "a: depth b: depth c: isDeleted d: isDeleted e: replyCount f: replyCount",
 ];
 
