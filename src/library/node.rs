@@ -6,6 +6,7 @@ use graphql::{Call, Cell, Cells, Column, Context, FieldError, Object, Registry, 
 
 use crate::award::objects::{FilmAward, FilmAwardNomination, MovieAward};
 use crate::cinema::objects::{Availability, Cinema};
+use crate::comment::objects::Comment;
 use crate::error::ApiError;
 use crate::kit::NodeType;
 use crate::kit::id;
@@ -14,6 +15,8 @@ use crate::kit::rows::{Table, by_key, find_all};
 use crate::movie::objects::Movie;
 use crate::order::objects::Order;
 use crate::person::objects::Person;
+use crate::publication::objects::{Publication, PublicationCategory};
+use crate::rating::objects::Rating;
 use crate::staff::objects::{PersonPosition, StaffMember};
 
 /// Ids that one `nodes` may name.
@@ -40,6 +43,7 @@ macro_rules! node_types {
 node_types!(
     Availability,
     Cinema,
+    Comment,
     FilmAward,
     FilmAwardNomination,
     Movie,
@@ -47,6 +51,9 @@ node_types!(
     Order,
     Person,
     PersonPosition,
+    Publication,
+    PublicationCategory,
+    Rating,
     StaffMember,
 );
 

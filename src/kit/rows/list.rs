@@ -150,14 +150,14 @@ pub(super) async fn pages<L: List>(
     let (edge, order) = L::new(context, &call.arguments.list)?;
     let window = call.arguments.page.window(L::LIST, order)?;
     let parents: Vec<i32> = call.iter().map(L::Parent::key).collect();
-    let parameters = format!("{edge:?} {} {window:?} {columns:x}", order.tag());
+    let parameters = format!("{edge:?} {} {window:?}", order.tag());
     let statement = Statement { name: L::LIST, parameters };
     let services = context.services();
-    let read = async |keys: Vec<i32>| {
+    let read = async |keys: Vec<i32>, columns| {
         let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
         Ok(found.map_err(|error| ApiError::from(log_database(error)))?)
     };
-    let found = services.batches.read(&statement, &parents, read).await?;
+    let found = services.batches.read_columns(&statement, &parents, columns, read).await?;
     let page = |parent: &i32| {
         let rows = found.pages.get(parent).copied().unwrap_or_default();
         page_of(&found.list, *parent, rows, &window)
@@ -219,7 +219,7 @@ async fn read_pages<L: List>(
     let found = if plan.is_empty() {
         Vec::new()
     } else {
-        let statement = services.texts.bind(backend, statement, parents, || build().unwrap_or_default());
+        let statement = services.texts.bind(backend, (statement, columns), parents, || build().unwrap_or_default());
         services.db.query_all_raw(statement).await?
     };
     let keys_from = width::<L::Row>(columns);

@@ -43,6 +43,9 @@ pub trait Table: Record + NodeType {
     }
 }
 
+/// The primary key alone.
+pub const KEY: Columns = 1;
+
 /// A column of a row type.
 pub struct Field<T, V> {
     /// Its bit.

@@ -32,6 +32,24 @@ where
     }
 }
 
+/// The wide column `W` of each object, where it is never NULL.
+#[derive(Debug)]
+pub struct RequiredText<W>(std::marker::PhantomData<W>);
+
+impl<W, T> Batch<T> for RequiredText<W>
+where
+    W: WideColumn + Send + Sync,
+    T: Table<Entity = <W::Node as Row>::Entity>,
+{
+    type Arguments = NoArguments;
+    type Value = Result<Arc<str>, FieldError>;
+
+    async fn find(call: Call<'_, T>) -> Result<Vec<Self::Value>, FieldError> {
+        let texts = Text::<W>::find(call).await?;
+        Ok(texts.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
+    }
+}
+
 /// Texts that are read at a time, by the turns that one takes: the answer is known to have room for those before.
 const TURNS: usize = 2_048;
 

@@ -99,7 +99,8 @@ pub trait Resolve<T>: 'static {
 pub trait Batch<T>: 'static {
     /// The field's arguments; [`NoArguments`] if it has none.
     type Arguments: Arguments;
-    /// A leaf, [`One`](super::One) object, or a `Vec` or an `Option` of these.
+    /// A leaf, [`One`](super::One) object, a `Vec` or an `Option` of these, or a `Result` where objects may have errors
+    /// of their own.
     type Value: Output;
 
     /// Finds the values.
