@@ -2,6 +2,7 @@
 
 mod loaders;
 mod mutation;
+pub mod objects;
 mod service;
 mod subscription;
 mod types;

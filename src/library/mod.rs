@@ -2,7 +2,7 @@
 //!
 //! Names every domain.
 
-mod node;
+pub mod node;
 mod refusal;
 
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use graphql::{
     Root, SchemaError, Settings,
 };
 
+use crate::audit::objects::AuditLog;
 use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::kit::rows::{QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
 use crate::staff::objects::PersonPositions;
-use crate::{movie, person, staff};
+use crate::{account, audit, cinema, comment, movie, order, person, publication, rating, search, staff};
 
 /// The schema of the library.
 #[derive(Debug)]
@@ -39,7 +40,19 @@ impl Describe for Library {
         description.scalar::<DateTime>();
         description.scalar::<Money>();
         description.scalar::<UniqueNumber>();
-        for describe in [movie::objects::describe, person::objects::describe, staff::objects::describe] {
+        for describe in [
+            movie::objects::describe,
+            person::objects::describe,
+            staff::objects::describe,
+            cinema::objects::describe,
+            publication::objects::describe,
+            comment::objects::describe,
+            rating::objects::describe,
+            order::objects::describe,
+            search::objects::describe,
+            account::objects::describe,
+            audit::objects::describe,
+        ] {
             describe(&mut description);
         }
         description.object(query());
@@ -48,10 +61,14 @@ impl Describe for Library {
 }
 
 fn query() -> Object<Root> {
-    node::describe(Object::<Root>::new("What can be asked of the library."))
+    let query = node::describe(Object::<Root>::new("What can be asked of the library."))
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
-        .list::<PersonPositions>("personPositions", "What people do in productions.")
+        .list::<PersonPositions>("personPositions", "What people do in productions.");
+    let query = search::objects::add_to_query(query);
+    account::objects::add_to_query(query)
+        .list::<AuditLog>("auditLog", "Changes of the catalogue and of roles. Only admins may read them.")
+        .personal()
 }
 
 /// The sizes of this library's pages.

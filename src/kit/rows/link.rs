@@ -135,7 +135,7 @@ async fn find<N: Table>(
     if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|kept| kept.get_all::<N>(wanted)) {
         return Ok(Arc::new(ByKey::new(rows)));
     }
-    let columns = if registry.is_some() { Columns::MAX } else { columns };
+    let columns = if registry.is_some() { Columns::MAX } else { columns | N::OWNER };
     let statement = Statement { name: N::TYPE, parameters: format!("{columns:x}") };
     let read = async |keys: Vec<i32>| {
         let since = registry.map(|kept| kept.generation());

@@ -31,6 +31,9 @@ pub trait Table: graphql::Row + NodeType + Clone {
         None
     }
 
+    /// The column that [`owner`](Self::owner) needs.
+    const OWNER: Columns = 0;
+
     /// The key of the one user who may see the row, if not everybody may.
     fn owner(&self) -> Option<i32> {
         None
@@ -47,7 +50,7 @@ pub struct Field<T, V> {
 
 impl<T, V> Field<T, V> {
     /// The column alone.
-    pub fn columns(&self) -> Columns {
+    pub const fn columns(&self) -> Columns {
         1 << self.at
     }
 }
@@ -79,7 +82,7 @@ pub fn select<T: Table>(statement: &mut SelectStatement, columns: Columns) {
 /// Makes a row type: its fields are columns of the table, whose types fit or do not compile.
 ///
 /// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Behind the table's name
-/// may stand `[registry: true]`, and what [`Table::hidden`] and [`Table::owner`] give.
+/// may stand `[registry: true]`, what [`Table::hidden`] gives, and the column of [`Table::owner`].
 macro_rules! row {
     (@column $field:ident) => { stringify!($field) };
     (@column $field:ident $column:ident) => { stringify!($column) };
@@ -88,7 +91,7 @@ macro_rules! row {
     (
         $(#[$doc:meta])*
         $node:ident of $table:ident
-        $([registry: $registry:literal])? $([hidden: $hidden:expr])? $([owner: $owner:expr])?
+        $([registry: $registry:literal])? $([hidden: $hidden:expr])? $([owner: $owner:ident])?
         { $first:ident: $of_first:ty, $($field:ident: $of:ty $(= $column:ident)?),* $(,)? }
     ) => {
         $(#[$doc])*
@@ -155,9 +158,10 @@ macro_rules! row {
                     Some($hidden)
                 })?
 
-                $(fn owner(&self) -> Option<i32> {
-                    let owner: fn(&Self) -> i32 = $owner;
-                    Some(owner(self))
+                $(const OWNER: graphql::Columns = $node::$owner.columns();
+
+                fn owner(&self) -> Option<i32> {
+                    Some(self.$owner.key())
                 })?
             }
         };
