@@ -1,6 +1,9 @@
 //! The engine beside the server's gives the same answers.
 
 pub mod beside;
+pub mod both;
+mod people;
+mod search;
 
 use std::sync::Arc;
 
