@@ -3,6 +3,7 @@
 pub mod beside;
 pub mod both;
 mod people;
+mod printed;
 mod search;
 
 use std::sync::Arc;

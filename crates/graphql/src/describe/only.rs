@@ -63,19 +63,49 @@ async fn resolve_shown(shown: &[bool], call: RawCall<'_>, resolve: &ResolveAll) 
     }
     let rows = call.rows.at(&places);
     let found = resolve(RawCall { rows: &rows, ..call }).await;
-    let (of_shown, cells) = match found {
+    spread(found, &places, shown.len())
+}
+
+/// What was found for the objects at these places, as a column of `len` objects: null for the others.
+fn spread(found: Column, places: &[usize], len: usize) -> Column {
+    let (found, cells) = match found {
         Column::Leaves(leaves) => {
-            let of_shown = (0..index(places.len())).map(Cell::Leaf).collect();
-            (of_shown, Cells { leaves: Some(leaves), ..Cells::default() })
+            let cells = Cells { leaves: Some(leaves), ..Cells::default() };
+            ((0..index(places.len())).map(Cell::Leaf).collect(), cells)
         }
         Column::Cells(cells) => (cells.cells, Cells { cells: Vec::new(), ..cells }),
         Column::Failed(error) => {
             (vec![Cell::Error(0); places.len()], Cells { errors: vec![error], ..Cells::default() })
         }
     };
-    let mut all = vec![Cell::Null; shown.len()];
-    for (place, cell) in places.into_iter().zip(of_shown) {
-        all[place] = cell;
+    let mut all = vec![Cell::Null; len];
+    for (place, cell) in places.iter().zip(found) {
+        all[*place] = cell;
     }
     Column::Cells(Cells { cells: all, ..cells })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execution::FieldError;
+
+    #[test]
+    fn those_who_do_not_show_a_field_are_null() {
+        let objects = Cells { cells: vec![Cell::Object { part: 0, row: 0 }, Cell::Error(0)], ..Cells::default() };
+        for (found, first, second) in [
+            (Column::Leaves(Box::new(vec![1, 2])), Cell::Leaf(0), Cell::Leaf(1)),
+            (Column::Cells(objects), Cell::Object { part: 0, row: 0 }, Cell::Error(0)),
+            (Column::Failed(FieldError::plain("no")), Cell::Error(0), Cell::Error(0)),
+        ] {
+            let Column::Cells(cells) = spread(found, &[1, 3], 5) else { panic!("cells are spread") };
+            assert_eq!(cells.cells, [Cell::Null, first, Cell::Null, second, Cell::Null]);
+        }
+    }
+
+    #[test]
+    fn picked_objects_are_picked_again() {
+        let rows = Rows::picked(Arc::new(vec!['a', 'b', 'c', 'd']), vec![3, 1, 0]).at(&[0, 2]);
+        assert_eq!(rows.iter::<char>().collect::<String>(), "da");
+    }
 }
