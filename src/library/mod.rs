@@ -2,7 +2,7 @@
 //!
 //! Names every domain.
 
-mod node;
+pub mod node;
 mod refusal;
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use graphql::{
     Root, SchemaError, Settings,
 };
 
+use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
 use crate::comment::objects::Comment;
@@ -24,7 +25,9 @@ use crate::person::objects::{Person, Persons};
 use crate::publication::objects::{Publication, PublicationCategories, Publications};
 use crate::staff::objects::PersonPosition;
 use crate::tag::objects::Tags;
-use crate::{account, award, cinema, comment, movie, order, person, publication, rating, staff, subject, tag};
+use crate::{
+    account, audit, award, cinema, comment, movie, order, person, publication, rating, search, staff, subject, tag,
+};
 
 /// The schema of the library.
 #[derive(Debug)]
@@ -58,6 +61,8 @@ impl Describe for Library {
             rating::objects::describe,
             subject::objects::describe,
             account::objects::describe,
+            search::objects::describe,
+            audit::objects::describe,
         ] {
             describe(&mut description);
         }
@@ -67,7 +72,7 @@ impl Describe for Library {
 }
 
 fn query() -> Object<Root> {
-    node::describe(Object::<Root>::new("What can be asked of the library."))
+    let query = node::describe(Object::<Root>::new("What can be asked of the library."))
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
         .find::<Person>("person", "The person with this id, or null if there is none.")
@@ -89,7 +94,11 @@ fn query() -> Object<Root> {
              can arrive twice: compare their ids.",
             comment::objects::cursor,
         )
-        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.")
+        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.");
+    let query = search::objects::add_to_query(query);
+    account::objects::add_to_query(query)
+        .list::<AuditLog>("auditLog", "Changes of the catalogue and of roles. Only admins may read them.")
+        .personal()
 }
 
 /// The sizes of this library's pages.

@@ -59,10 +59,7 @@ impl Beside {
         let request = Request { query, operation_name: None, variables };
         let caller = Caller { viewer: asker.viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
         let data = RequestData { services: Arc::clone(&self.app.library), caller: Some(caller), budget: None };
-        match library::execute(&self.engine, &request, data).await {
-            Ok(answer) => String::from_utf8(answer.json).unwrap(),
-            Err(refusal) => format!("{refusal:?}"),
-        }
+        String::from_utf8(library::answer(&self.engine, &request, data).await).unwrap()
     }
 
     /// What both answer.

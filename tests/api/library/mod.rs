@@ -2,10 +2,14 @@
 
 mod asked;
 pub mod beside;
+pub mod both;
 mod catalogue;
 mod comment;
+mod people;
+mod printed;
 mod publication;
 mod rating;
+mod search;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
