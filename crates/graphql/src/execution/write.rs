@@ -1,4 +1,4 @@
-//! Writes an answer as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
+//! Writes a response as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
 
 use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
@@ -15,14 +15,14 @@ pub(crate) struct Response {
     pub(crate) errors: Vec<FieldError>,
 }
 
-/// The answer is larger than allowed.
+/// The response is larger than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
 /// Writes the values of a plan's fields as JSON.
 ///
 /// # Errors
-/// It is larger than `bytes_max`.
+/// The response is larger than `bytes_max`.
 pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
@@ -36,7 +36,7 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         }
         Err(Stop::TooLarge) => return Err(TooLarge),
     }
-    // An object that becomes null is not measured, and leaves its errors.
+    // Objects that become null are not measured, but their errors stay.
     if writer.is_too_large() {
         return Err(TooLarge);
     }
@@ -50,15 +50,15 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
     Ok(Response { json: out, errors: failed })
 }
 
-/// Why an object is not written further.
+/// Why writing a value stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// What must not be null is: whoever holds it becomes null.
+    /// A non-null value is null, so the value around it becomes null.
     Null,
     TooLarge,
 }
 
-/// Where a value stands in the answer.
+/// The path of a value in the response.
 enum Path<'a> {
     Root,
     Name(&'a Self, &'a str),
@@ -83,7 +83,7 @@ impl Path<'_> {
     }
 }
 
-/// The values of a field, as they are written.
+/// The values of a field that are being written.
 struct Values<'a> {
     field: &'a PlanField,
     cells: &'a Cells,
@@ -93,7 +93,7 @@ struct Values<'a> {
 struct Writer<'a> {
     plan: &'a Plan,
     out: Out,
-    /// Errors as JSON, between commas.
+    /// Errors as JSON, separated by commas.
     errors: Out,
     failed: Vec<FieldError>,
     bytes_max: usize,
@@ -145,7 +145,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a leaf, whose type rules out null by its Rust type; what comes from elsewhere may be null all the same.
+    /// Writes a leaf. Rust types rule out null at non-null places, but not for all implementations of [`Leaves`].
     fn leaf(
         &mut self,
         field: &PlanField,
@@ -163,7 +163,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Section 6.4.3: completes a value of this type.
+    /// Section 6.4.3, CompleteValue.
     fn value(&mut self, values: &Values<'_>, of: &TypeRef, cell: Cell, path: &Path<'_>) -> Result<(), Stop> {
         let Values { field, cells, below } = values;
         let start = self.out.len();
@@ -204,7 +204,7 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         let item = match of.nullable() {
             TypeRef::List(item) => &**item,
-            // A list where none belongs.
+            // The resolver made a list where the schema has none.
             other => other,
         };
         self.out.push(b'[');
@@ -229,7 +229,7 @@ impl Writer<'_> {
         Err(Stop::Null)
     }
 
-    /// Null at a place of this type.
+    /// Writes null, or fails if the type is non-null.
     fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &Path<'_>) -> Result<(), Stop> {
         if of.is_non_null() {
             let message = format!("Cannot return null for non-nullable field {}.", field.coordinate);
@@ -240,7 +240,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// An error in place of the field's value.
+    /// Reports an error of the field, and writes null.
     fn failure(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) -> Result<(), Stop> {
         self.fail(field, error, path);
         if field.of.is_non_null() {
@@ -252,7 +252,7 @@ impl Writer<'_> {
 
     fn fail(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) {
         let out = &mut self.errors;
-        // Others are as they were: the budget is used up, and the answer is not sent.
+        // Too large: the response is not sent.
         if out.len() > self.bytes_max {
             return;
         }
