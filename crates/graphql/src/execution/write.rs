@@ -183,7 +183,6 @@ impl Writer<'_> {
             }
             Cell::List { from, len } => self.list(values, of, len, path, |i| cells.items[(from + i) as usize]),
         };
-        debug_assert!(below.len() <= cells.parts.len());
         match written {
             Err(Stop::Null) if !of.is_non_null() => {
                 self.out.truncate(start);
