@@ -4,6 +4,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use super::column::{Column, Part, Rows};
 use super::leaf::Out;
+use super::write::makes_null;
 use super::{Context, FieldError, Selected};
 use crate::describe::{Introspect, RawCall};
 use crate::document::OperationKind;
@@ -51,7 +52,13 @@ pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
         // In order: each sees the changes of those before it.
         let mut values = Vec::with_capacity(plan.root.resolved);
         for field in plan.root.fields.iter().filter(|field| field.is_resolved()) {
-            values.push(execution.field(field, &rows).await);
+            let of_field = execution.field(field, &rows).await;
+            let is_last = field.of.is_non_null() && makes_null(plan, field, &of_field);
+            values.push(of_field);
+            // The data is null already: what follows must not change anything unseen.
+            if is_last {
+                break;
+            }
         }
         return Place { rows, values };
     }

@@ -26,7 +26,7 @@ pub(crate) struct TooLarge;
 pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    let mut writer = Writer { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max };
+    let mut writer = Writer::new(plan, out, bytes_max);
     let start = writer.out.len();
     match writer.object(&plan.root, root, 0, &Path::Root) {
         Ok(()) => {}
@@ -48,6 +48,12 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
     }
     out.push(b'}');
     Ok(Response { json: out, errors: failed })
+}
+
+/// Whether a field of the root makes the root null.
+pub(crate) fn makes_null(plan: &Plan, field: &PlanField, values: &FieldValues) -> bool {
+    let mut writer = Writer::new(plan, Out::new(), usize::MAX);
+    writer.values(field, values, 0, &Path::Root) == Err(Stop::Null)
 }
 
 /// Why writing a value stops.
@@ -99,7 +105,11 @@ struct Writer<'a> {
     bytes_max: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    const fn new(plan: &'a Plan, out: Out, bytes_max: usize) -> Self {
+        Self { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max }
+    }
+
     fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
         let (table, row) = (place.rows.table(), place.rows.row(at));
         let mut values = place.values.iter();
@@ -112,8 +122,7 @@ impl Writer<'_> {
                 _ => {
                     let path = Path::Name(path, &field.response_name);
                     match values.next() {
-                        Some(FieldValues::Column { column, below }) => self.column(field, column, below, at, &path)?,
-                        Some(FieldValues::Introspection(json)) => self.out.extend_from_slice(json),
+                        Some(values) => self.values(field, values, at, &path)?,
                         None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
                     }
                 }
@@ -127,14 +136,15 @@ impl Writer<'_> {
         self.out.len() + self.errors.len() > self.bytes_max
     }
 
-    fn column(
-        &mut self,
-        field: &PlanField,
-        column: &Column,
-        below: &[Option<Below>],
-        at: usize,
-        path: &Path<'_>,
-    ) -> Result<(), Stop> {
+    /// Writes the value of a field for one object.
+    fn values(&mut self, field: &PlanField, values: &FieldValues, at: usize, path: &Path<'_>) -> Result<(), Stop> {
+        let (column, below) = match values {
+            FieldValues::Column { column, below } => (column, below),
+            FieldValues::Introspection(json) => {
+                self.out.extend_from_slice(json);
+                return Ok(());
+            }
+        };
         match column {
             Column::Leaves(leaves) => self.leaf(field, &field.of, &**leaves, at, path),
             Column::Cells(cells) => {
@@ -165,7 +175,7 @@ impl Writer<'_> {
 
     /// Section 6.4.3, CompleteValue.
     fn value(&mut self, values: &Values<'_>, of: &TypeRef, cell: Cell, path: &Path<'_>) -> Result<(), Stop> {
-        let Values { field, cells, below } = values;
+        let Values { field, cells, .. } = values;
         let start = self.out.len();
         let written = match cell {
             Cell::Null => return self.nothing(field, of, path),
