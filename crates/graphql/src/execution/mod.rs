@@ -1,7 +1,7 @@
 //! Executes plans breadth-first: each field is resolved once for all objects at its place of the response. Then the
 //! response is written in one pass.
 //!
-//! `run` resolves fields to [`column`]s; `write` writes them, with nulls and errors by section 6.4.4.
+//! `run` resolves fields to [`mod@column`]s; `write` writes them, with nulls and errors by section 6.4.4.
 
 pub mod batch;
 pub mod column;
