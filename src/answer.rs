@@ -146,6 +146,14 @@ impl Budget {
         if bytes == 0 { self.check() } else { self.add(bytes, 2 * bytes) }
     }
 
+    /// Counts a text that is kept until the answer is written.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub fn count_text(&self, text: &str) -> Result<(), Spent> {
+        self.add(text.len() as u64, text.len() as u64)
+    }
+
     /// Counts an error, which stands in the answer too.
     pub fn count_error(&self, error: &ServerError) {
         let bytes = error.message.len() as u64 + ERROR_BYTES;

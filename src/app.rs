@@ -21,6 +21,7 @@ use crate::feed::{self, Feed};
 use crate::http::{self, Health};
 use crate::kit::mutate::WriteRates;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
+use crate::kit::rows::{Services, StatementTexts};
 use crate::{metrics, open_files, schema, upkeep};
 
 /// Rows of the longest page that any field gives, which is one of `Comment.thread`.
@@ -123,6 +124,17 @@ impl Application {
     /// Whatever the operating system answers.
     pub fn metrics_address(&self) -> anyhow::Result<Option<std::net::SocketAddr>> {
         Ok(self.operations.as_ref().map(TcpListener::local_addr).transpose()?)
+    }
+
+    /// What the engine of [`library`](crate::library) reads from.
+    pub fn library(&self) -> Services {
+        Services {
+            db: self.db.read.clone(),
+            kept: None,
+            batches: graphql::Batches::new(),
+            texts: StatementTexts::new(),
+            hub: Arc::clone(&self.feed.hub),
+        }
     }
 
     /// Serves until `stop` resolves, then lets running requests finish within the grace period.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_graphql::{ErrorExtensions, Name, Pos, Response, ServerError};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr};
+use serde_json::Value;
 use sqlx::postgres::PgDatabaseError;
 
 use crate::answer::Spent;
@@ -332,32 +333,34 @@ impl From<Arc<DbErr>> for ApiError {
     }
 }
 
+impl ApiError {
+    /// What programs are told besides the code.
+    pub(crate) fn extensions(&self, code: &str) -> Vec<(&'static str, Value)> {
+        let mut extensions: Vec<(&'static str, Value)> = match self {
+            Self::BadInput { field, .. } => vec![("field", field.as_str().into())],
+            Self::RateLimited { limit, max, retry_after_s, .. } => {
+                vec![("limit", (*limit).into()), ("max", (*max).into()), ("retryAfterSeconds", (*retry_after_s).into())]
+            }
+            Self::TooLarge { max } => vec![("limit", LIMIT_ANSWER_BYTES.into()), ("max", (*max).into())],
+            Self::Exhausted(exhausted) => vec![("limit", exhausted.limit().into()), ("max", exhausted.max.into())],
+            _ => Vec::new(),
+        };
+        if code == "INTERNAL"
+            && let Some(id) = telemetry::request_id()
+        {
+            extensions.push(("requestId", id.as_str().into()));
+        }
+        extensions
+    }
+}
+
 impl From<ApiError> for async_graphql::Error {
     fn from(error: ApiError) -> Self {
         let (code, message) = error.publish();
         Self::new(message).extend_with(|_, extensions| {
             extensions.set("code", code);
-            match &error {
-                ApiError::BadInput { field, .. } => extensions.set("field", field.as_str()),
-                ApiError::RateLimited { limit, max, retry_after_s, .. } => {
-                    extensions.set("limit", *limit);
-                    extensions.set("max", *max);
-                    extensions.set("retryAfterSeconds", *retry_after_s);
-                }
-                ApiError::TooLarge { max } => {
-                    extensions.set("limit", LIMIT_ANSWER_BYTES);
-                    extensions.set("max", *max);
-                }
-                ApiError::Exhausted(exhausted) => {
-                    extensions.set("limit", exhausted.limit());
-                    extensions.set("max", exhausted.max);
-                }
-                _ => {}
-            }
-            if code == "INTERNAL"
-                && let Some(id) = telemetry::request_id()
-            {
-                extensions.set("requestId", id.as_str());
+            for (name, value) in error.extensions(code) {
+                extensions.set(name, async_graphql::Value::from_json(value).unwrap_or_default());
             }
         })
     }

@@ -34,6 +34,7 @@ pub mod feed;
 pub mod http;
 pub mod idempotency;
 pub mod kit;
+pub mod library;
 pub mod log;
 pub mod metrics;
 pub mod movie;

@@ -1,6 +1,7 @@
 //! Online cinemas, and which movies they show at what price.
 
 mod mutation;
+pub mod objects;
 mod service;
 mod types;
 

@@ -81,10 +81,8 @@ pub(super) async fn load_pages<E: Edge>(
     for ((edge, order, window), parents) in groups {
         let plan = Plan::new(order, window, backend);
         let rows = order.join(edge.rows());
-        let statement = match backend {
-            DbBackend::Sqlite => select_correlated::<E>(&plan, rows, &parents),
-            _ => select_lateral::<E>(&plan, rows, &parents),
-        };
+        let base = |rows| plan.select_columns::<E::Node>(rows);
+        let statement = select_pages::<E>(&plan, rows, &parents, backend, &base);
         // No row can be between these cursors.
         let Some(statement) = statement else { continue };
         let found = db.query_all(&statement).await?;
@@ -101,15 +99,33 @@ pub(super) async fn load_pages<E: Edge>(
     Ok(pages)
 }
 
+/// Adds the columns and the sort keys to rows of an edge.
+pub(super) type Base<'a, E> = &'a dyn Fn(Select<<<E as Edge>::Node as Row>::Entity>) -> SelectStatement;
+
+/// The statement that reads a page of each parent. The parent's key comes first on PostgreSQL and last on SQLite.
+pub(super) fn select_pages<E: Edge>(
+    plan: &Plan,
+    rows: Select<<E::Node as Row>::Entity>,
+    parents: &[i32],
+    backend: DbBackend,
+    base: Base<'_, E>,
+) -> Option<SelectStatement> {
+    match backend {
+        DbBackend::Sqlite => select_correlated::<E>(plan, rows, parents, base),
+        _ => select_lateral::<E>(plan, rows, parents, base),
+    }
+}
+
 /// PostgreSQL: a page of each parent through the index, however many rows the parent has.
 fn select_lateral<E: Edge>(
     plan: &Plan,
     rows: Select<<E::Node as Row>::Entity>,
     parents: &[i32],
+    base: Base<'_, E>,
 ) -> Option<SelectStatement> {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new(PARENT)));
     let rows = rows.filter(E::parent_column().into_expr().eq(parent()));
-    let page = plan.select_page::<E::Node>(rows)?;
+    let page = plan.bound(&base(rows))?;
     let mut statement = Query::select();
     statement
         .expr(parent())
@@ -127,11 +143,12 @@ fn select_correlated<E: Edge>(
     plan: &Plan,
     rows: Select<<E::Node as Row>::Entity>,
     parents: &[i32],
+    base: Base<'_, E>,
 ) -> Option<SelectStatement> {
     let parent = || Expr::col((Alias::new(PARENT), Alias::new("value")));
-    let in_page = plan.select_page::<E::Node>(rows.clone().filter(E::parent_column().into_expr().eq(parent())))?;
+    let in_page = plan.bound(&base(rows.clone().filter(E::parent_column().into_expr().eq(parent()))))?;
     let keys = Query::select().column(Alias::new("id")).from_subquery(in_page, Alias::new("page")).take();
-    let mut statement = plan.select_columns::<E::Node>(rows);
+    let mut statement = base(rows);
     statement
         .expr_as(parent(), Alias::new(PARENT))
         .join(
@@ -142,6 +159,23 @@ fn select_correlated<E: Edge>(
         .order_by_expr(parent(), Order::Asc);
     plan.order_inside(&mut statement);
     Some(statement)
+}
+
+/// Counts the lists of all `parents` in one statement; those without rows are not among them.
+pub(super) async fn count_rows<E: Edge>(
+    db: &impl ConnectionTrait,
+    edge: &E,
+    parents: &[i32],
+) -> Result<HashMap<i32, u64>, DbErr> {
+    let column = E::parent_column();
+    let rows = edge.rows().filter(dialect::one_of(db.get_database_backend(), column.as_column_ref(), parents));
+    let mut statement = rows.select_only().into_query();
+    statement
+        .expr_as(column.into_expr(), Alias::new(PARENT))
+        .expr_as(Expr::cust("count(*)"), Alias::new("count"))
+        .add_group_by([column.into_expr()]);
+    let rows = db.query_all(&statement).await?;
+    rows.iter().map(|row| Ok((row.try_get("", PARENT)?, read_count(row)?))).collect()
 }
 
 /// Counts the lists of all `keys`: one statement for those alike but for the parent.
@@ -155,15 +189,8 @@ pub(super) async fn load_counts<E: Edge>(
     }
     let mut counts: HashMap<_, _> = keys.iter().map(|key| (key.clone(), 0)).collect();
     for (edge, parents) in groups {
-        let column = E::parent_column();
-        let rows = edge.rows().filter(dialect::one_of(db.get_database_backend(), column.as_column_ref(), &parents));
-        let mut statement = rows.select_only().into_query();
-        statement
-            .expr_as(column.into_expr(), Alias::new(PARENT))
-            .expr_as(Expr::cust("count(*)"), Alias::new("count"))
-            .add_group_by([column.into_expr()]);
-        for row in db.query_all(&statement).await? {
-            counts.insert(CountOf { parent: row.try_get("", PARENT)?, edge: edge.clone() }, read_count(&row)?);
+        for (parent, count) in count_rows(db, edge, &parents).await? {
+            counts.insert(CountOf { parent, edge: edge.clone() }, count);
         }
     }
     Ok(counts)

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
-use sea_orm::{DbBackend, DbErr, QueryResult, Value};
+use sea_orm::{ColIdx, DbBackend, DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
 
 use super::sort::{KeyKind, SortKey};
@@ -137,17 +137,19 @@ impl KeyPart {
     }
 
     /// Reads the value of a key that was selected as `column`.
-    pub fn read(row: &QueryResult, column: &str, kind: KeyKind, backend: DbBackend) -> Result<Self, DbErr> {
+    pub fn read(row: &QueryResult, column: impl ColIdx, kind: KeyKind, backend: DbBackend) -> Result<Self, DbErr> {
         let part = match kind {
-            KeyKind::SmallInt => row.try_get::<Option<i16>>("", column)?.map(|number| Self::Int(number.into())),
-            KeyKind::Int => row.try_get::<Option<i32>>("", column)?.map(|number| Self::Int(number.into())),
-            KeyKind::BigInt => row.try_get::<Option<i64>>("", column)?.map(Self::Int),
-            KeyKind::Decimal => row.try_get::<Option<Decimal>>("", column)?.map(Self::Decimal),
-            KeyKind::Text => row.try_get::<Option<String>>("", column)?.map(Self::Text),
-            KeyKind::Date => row.try_get::<Option<NaiveDate>>("", column)?.map(Self::Date),
-            KeyKind::Time if backend == DbBackend::Sqlite => row.try_get::<Option<String>>("", column)?.map(Self::Time),
+            KeyKind::SmallInt => row.try_get_by::<Option<i16>, _>(column)?.map(|number| Self::Int(number.into())),
+            KeyKind::Int => row.try_get_by::<Option<i32>, _>(column)?.map(|number| Self::Int(number.into())),
+            KeyKind::BigInt => row.try_get_by::<Option<i64>, _>(column)?.map(Self::Int),
+            KeyKind::Decimal => row.try_get_by::<Option<Decimal>, _>(column)?.map(Self::Decimal),
+            KeyKind::Text => row.try_get_by::<Option<String>, _>(column)?.map(Self::Text),
+            KeyKind::Date => row.try_get_by::<Option<NaiveDate>, _>(column)?.map(Self::Date),
+            KeyKind::Time if backend == DbBackend::Sqlite => {
+                row.try_get_by::<Option<String>, _>(column)?.map(Self::Time)
+            }
             KeyKind::Time => row
-                .try_get::<Option<DateTime<Utc>>>("", column)?
+                .try_get_by::<Option<DateTime<Utc>>, _>(column)?
                 .map(|time| Self::Time(time.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
         };
         Ok(part.unwrap_or(Self::Null))

@@ -40,9 +40,18 @@ pub(super) struct Generation(u64);
 impl Kept {
     /// The row with this id, if it was read lately.
     pub(super) fn get<N: Node>(&self, id: Id<N>) -> Option<N> {
+        self.get_all::<N>(&[id.key()])?.pop()
+    }
+
+    /// The rows with these keys, if all were read lately.
+    pub(super) fn get_all<N: Any + Clone>(&self, keys: &[i32]) -> Option<Vec<N>> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = rows.get(&(TypeId::of::<N>(), id.key()))?;
-        (entry.read.elapsed() < KEPT_FOR).then(|| entry.row.downcast_ref().cloned()).flatten()
+        let now = Instant::now();
+        let row = |key: &i32| {
+            let entry = rows.get(&(TypeId::of::<N>(), *key))?;
+            (now - entry.read < KEPT_FOR).then(|| entry.row.downcast_ref().cloned()).flatten()
+        };
+        keys.iter().map(row).collect()
     }
 
     /// To be asked for before rows are read.
@@ -51,7 +60,7 @@ impl Kept {
     }
 
     /// Keeps rows that were read since `since`, unless something was changed meanwhile.
-    pub(super) fn put<'a, N: Node>(&self, since: Generation, found: impl Iterator<Item = &'a N>) {
+    pub(super) fn put<N: Any + Send + Sync>(&self, since: Generation, found: impl Iterator<Item = (i32, N)>) {
         let read = Instant::now();
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         if self.generation.load(Ordering::Acquire) != since.0 {
@@ -60,7 +69,7 @@ impl Kept {
         if rows.len() > KEPT_MAX {
             rows.clear();
         }
-        let entry = |row: &N| ((TypeId::of::<N>(), row.id().key()), Entry { read, row: Box::new(row.clone()) });
+        let entry = |(key, row): (i32, N)| ((TypeId::of::<N>(), key), Entry { read, row: Box::new(row) });
         rows.extend(found.map(entry));
     }
 

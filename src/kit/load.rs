@@ -176,7 +176,7 @@ impl<N: Node> Loader<Id<N>> for Reader {
         };
         let found = N::select_cols(rows).into_model::<N>().all(&self.db).await.map_err(log_database)?;
         if let Some((kept, generation)) = kept {
-            kept.put(generation, found.iter());
+            kept.put(generation, found.iter().map(|node| (node.id().key(), node.clone())));
         }
         Ok(found.into_iter().map(|node| (node.id(), Arc::new(node))).collect())
     }

@@ -17,6 +17,7 @@ pub mod load;
 pub mod mutate;
 pub mod page;
 pub mod problem;
+pub mod rows;
 pub mod scalar;
 pub mod sort;
 pub mod wake;

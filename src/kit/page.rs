@@ -259,7 +259,12 @@ impl Plan {
 
     /// The statement that reads the page, or `None` if no row can be in the window.
     pub(super) fn select_page<N: Row>(&self, rows: Select<N::Entity>) -> Option<SelectStatement> {
-        let base = self.select_columns::<N>(rows);
+        self.bound(&self.select_columns::<N>(rows))
+    }
+
+    /// The statement that reads the page of `base`, which has the columns and the [keys](Self::add_keys) of rows that
+    /// are still to be bounded; `None` if no row can be in the window.
+    pub(super) fn bound(&self, base: &SelectStatement) -> Option<SelectStatement> {
         let mut branches = self.branches.iter().enumerate().map(|(position, conditions)| {
             let mut branch = base.clone();
             for condition in conditions {
@@ -290,10 +295,31 @@ impl Plan {
     /// The columns of `N` and of the sort keys, for rows that are still to be bounded.
     pub(super) fn select_columns<N: Row>(&self, rows: Select<N::Entity>) -> SelectStatement {
         let mut statement = N::select_cols(rows.select_only()).into_query();
+        self.add_keys(&mut statement);
+        statement
+    }
+
+    /// Adds the columns of the sort keys.
+    pub(super) fn add_keys(&self, statement: &mut SelectStatement) {
         for (position, key) in self.keys.iter().enumerate() {
             statement.expr_as(key.expr.clone(), key_alias(position));
         }
-        statement
+    }
+
+    /// The sort keys of a row, which stand in the columns from a place on.
+    pub(super) fn read_keys(&self, row: &QueryResult, from: usize) -> Result<Vec<KeyPart>, DbErr> {
+        let keys = self.keys.iter().enumerate();
+        keys.map(|(i, key)| KeyPart::read(row, from + i, key.kind, self.backend)).collect()
+    }
+
+    /// Whether no row can be in the window.
+    pub(super) fn is_empty(&self) -> bool {
+        self.branches.is_empty()
+    }
+
+    /// How many sort keys there are.
+    pub(super) fn keys_len(&self) -> usize {
+        self.keys.len()
     }
 
     /// Orders by what `select_page` has named.
@@ -326,8 +352,11 @@ impl Plan {
     pub(super) fn read<N: Row>(&self, rows: &[QueryResult]) -> Result<Vec<(Vec<KeyPart>, N)>, DbErr> {
         let names: Vec<_> = (0..self.keys.len()).map(key_name).collect();
         let read_row = |row| {
-            let parts =
-                self.keys.iter().zip(&names).map(|(key, name)| KeyPart::read(row, name, key.kind, self.backend));
+            let parts = self
+                .keys
+                .iter()
+                .zip(&names)
+                .map(|(key, name)| KeyPart::read(row, name.as_str(), key.kind, self.backend));
             Ok((parts.collect::<Result<_, _>>()?, N::from_query_result(row, "")?))
         };
         rows.iter().map(read_row).collect()

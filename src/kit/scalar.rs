@@ -2,6 +2,7 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{NaiveDate, Utc};
+use graphql::execution::leaf::write_plain;
 use rust_decimal::Decimal;
 use sea_orm::prelude::Json;
 use sea_orm::{ColIdx, DeriveValueType, QueryResult, TryGetError, TryGetable};
@@ -144,4 +145,12 @@ impl ScalarType for UniqueNumber {
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
     }
+}
+
+graphql::scalar_leaves! {
+    Money: |amount, out| write_plain(out, &amount.0),
+    Date: |date, out| write_plain(out, &date.0),
+    DateTime: |time, out| write_plain(out, &time.0.to_rfc3339()),
+    BigInt: |number, out| write_plain(out, &number.0),
+    UniqueNumber: |number, out| write_plain(out, &number.0),
 }

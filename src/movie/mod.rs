@@ -5,6 +5,7 @@
 
 mod inputs;
 mod mutation;
+pub mod objects;
 mod query;
 mod types;
 

@@ -77,7 +77,7 @@ pub enum AgeRating {
 node!(Movie, movies);
 
 /// The plot is read only for those who select it.
-struct Plot;
+pub(super) struct Plot;
 
 impl WideColumn for Plot {
     type Node = Movie;

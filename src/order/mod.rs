@@ -1,6 +1,7 @@
 //! Movies that users order at online cinemas.
 
 mod mutation;
+pub mod objects;
 mod service;
 mod types;
 

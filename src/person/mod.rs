@@ -1,6 +1,7 @@
 //! The people who make movies.
 
 mod mutation;
+pub mod objects;
 mod types;
 
 pub use mutation::PersonMutation;

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
+use kinoteka::kit::rows::Services;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{DatabaseConnection, EntityTrait, Set, Statement};
 use serde_json::{Value, json};
@@ -14,6 +15,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::library::beside::Beside;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 pub struct TestApp {
@@ -21,13 +24,17 @@ pub struct TestApp {
     /// Where the server listens: `http://127.0.0.1:PORT`.
     pub origin: String,
     pub client: reqwest::Client,
+    /// What the engine beside the server's reads from.
+    pub library: Arc<Services>,
+    /// The engine beside the server's, if all queries go through it too.
+    beside: Option<Arc<Beside>>,
     statements: Arc<Mutex<Vec<Statement>>>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
 /// Where a server listens, what it asked its database, what stops it, and its task.
-type Running = (String, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
+type Running = (String, Arc<Services>, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
 
 /// A GraphQL answer.
 #[derive(Debug)]
@@ -41,11 +48,13 @@ impl TestApp {
 
     /// A server on `database` with further command line arguments.
     pub async fn start(database: TestDatabase, args: &[&str]) -> Self {
-        let (origin, statements, stop, server) = Self::serve(&database.url, args).await;
+        let (origin, library, statements, stop, server) = Self::serve(&database.url, args).await;
         Self {
             database: Arc::new(database),
             origin,
-            client: reqwest::Client::new(),
+            client: client::new(),
+            beside: Beside::of(&library, args),
+            library,
             statements,
             stop: Some(stop),
             server,
@@ -54,9 +63,10 @@ impl TestApp {
 
     /// A further server on the database of another.
     pub async fn start_on(other: &Self, args: &[&str]) -> Self {
-        let (origin, statements, stop, server) = Self::serve(&other.database.url, args).await;
+        let (origin, library, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
-        Self { database, origin, client: reqwest::Client::new(), statements, stop: Some(stop), server }
+        let beside = Beside::of(&library, args);
+        Self { database, origin, client: client::new(), library, beside, statements, stop: Some(stop), server }
     }
 
     async fn serve(url: &str, args: &[&str]) -> Running {
@@ -80,18 +90,17 @@ impl TestApp {
         });
         let application = Application::build(&cli.serve, Some(observer)).await.unwrap();
         let origin = format!("http://{}", application.address().unwrap());
+        let library = Arc::new(application.library());
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(application.run(async {
             let _ = stopped.await;
         }));
-        (origin, statements, stop, server)
+        (origin, library, statements, stop, server)
     }
 
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
-        let body = json!({ "query": query, "variables": variables });
-        let response = self.client.post(format!("{}/graphql", self.origin)).json(&body).send().await.unwrap();
-        Answer(response.json().await.unwrap())
+        self.nobody().query(query, variables).await
     }
 
     /// Asks the API and wants data without errors.
@@ -149,7 +158,13 @@ impl TestApp {
 
     /// Somebody who is not signed in.
     pub fn nobody(&self) -> User {
-        User { id: 0, endpoint: format!("{}/graphql", self.origin), token: None, client: self.client.clone() }
+        User {
+            id: 0,
+            endpoint: format!("{}/graphql", self.origin),
+            token: None,
+            client: self.client.clone(),
+            beside: self.beside.clone(),
+        }
     }
 
     /// Makes an account by the API.
@@ -208,13 +223,18 @@ pub struct User {
     endpoint: String,
     pub token: Option<String>,
     client: reqwest::Client,
+    beside: Option<Arc<Beside>>,
 }
 
 impl User {
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
-        let response = self.request(query, variables).send().await.unwrap();
-        Answer(response.json().await.unwrap())
+        let response = self.request(query, variables.clone()).send().await.unwrap();
+        let answer = response.text().await.unwrap();
+        if let Some(beside) = &self.beside {
+            beside.compare(query, &variables, self.token.as_deref(), &answer).await;
+        }
+        Answer(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 
     /// A request that can still be given headers.

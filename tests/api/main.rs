@@ -22,6 +22,7 @@ mod http;
 mod ide;
 mod idempotency;
 mod inputs;
+mod library;
 mod limits;
 mod movie;
 mod node;

@@ -12,7 +12,7 @@ use async_graphql::{ID, InputObject};
 use graphql::input::Inputs;
 use graphql::{
     Call, Cell, Cells, Column, Context, Cost, Description, Engine, Limits, Name, NoArguments, Object, Pages, Part,
-    Request, Resolve, Row, Rows, Schema, Settings, parse, validate,
+    Request, Resolve, Root, Row, Rows, Schema, Settings, parse, validate,
 };
 
 const QUERY: &str = "query Movies($after: String) { movies(first: 20, after: $after) { nodes { id title year rating
@@ -81,14 +81,14 @@ fn named(mut column: Column, call: &str) -> Column {
     column
 }
 
-impl Resolve<()> for Connection {
+impl Resolve<Root> for Connection {
     type Arguments = PageArguments;
 
     fn type_name(_: &mut Registry) -> String {
         String::new()
     }
 
-    async fn resolve(call: Call<'_, (), PageArguments>) -> Column {
+    async fn resolve(call: Call<'_, Root, PageArguments>) -> Column {
         named(pages(&call), call.selected.coordinate())
     }
 }
@@ -154,7 +154,7 @@ impl Resolve<Thing> for Link {
 
 fn description() -> Description {
     let mut description = Description::new();
-    description.object(Object::<()>::new("").resolve::<Connection>("movies", ""));
+    description.object(Object::<Root>::new("").resolve::<Connection>("movies", ""));
     for name in ["MovieConnection", "StaffMemberConnection", "MovieAwardConnection", "AvailabilityConnection"] {
         description.object_named(name.into(), Object::<Page>::new("").resolve::<Nodes>("nodes", ""));
     }

@@ -31,17 +31,19 @@ mod plan;
 pub mod schema;
 pub mod validation;
 
+pub use async_graphql::registry::Registry;
 pub use describe::{
     Abstract, Arguments, Batch, Call, Columns, Describe, Described, Description, Maybe, Name, NoArguments, Object, One,
-    Output, Printed, Resolve, Row,
+    Output, Printed, Resolve, Root, Row, argument,
 };
 pub use document::{Document, parse};
 pub use engine::{Answer, Engine, Prepared, Refusal, Request, Settings};
 pub use error::{Limit, LimitExceeded, Limits, ParseError, Position};
 pub use execution::batch::Batches;
-pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows};
+pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};
 pub use execution::leaf::{Leaf, Out};
 pub use execution::{Context, FieldError, Selected};
+pub use input::Inputs;
 pub use plan::{Cost, Pages};
-pub use schema::Schema;
+pub use schema::{Schema, SchemaError};
 pub use validation::validate;

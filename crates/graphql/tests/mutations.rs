@@ -8,7 +8,7 @@ use async_graphql::registry::Registry;
 use graphql::input::Inputs;
 use graphql::{
     Call, Cell, Cells, Column, Context, Cost, Description, Engine, FieldError, Limits, Name, NoArguments, Object,
-    Pages, Part, Request, Resolve, Row, Rows, Schema, Settings,
+    Pages, Part, Request, Resolve, Root, Row, Rows, Schema, Settings,
 };
 
 const SDL: &str = "type Query { a: Int } type Mutation { a: Int b: Int maybe: Int sure: Int! object: O! objects: [O] }
@@ -20,14 +20,14 @@ type Log = Mutex<Vec<String>>;
 /// Its name says what comes of a mutation.
 struct Change;
 
-impl Resolve<()> for Change {
+impl Resolve<Root> for Change {
     type Arguments = NoArguments;
 
     fn type_name(_: &mut Registry) -> String {
         String::new()
     }
 
-    async fn resolve(call: Call<'_, ()>) -> Column {
+    async fn resolve(call: Call<'_, Root>) -> Column {
         let name = call.selected.coordinate().trim_start_matches("Mutation.");
         call.context.data::<Log>().lock().unwrap().push(name.to_owned());
         // Others would come between.
@@ -70,7 +70,7 @@ impl Resolve<O> for Failing {
 fn engine() -> Engine {
     let fields = ["a", "b", "maybe", "sure", "object", "objects"];
     let mut description = Description::new();
-    let mutation = fields.into_iter().fold(Object::<()>::new(""), |object, name| object.resolve::<Change>(name, ""));
+    let mutation = fields.into_iter().fold(Object::<Root>::new(""), |object, name| object.resolve::<Change>(name, ""));
     description.object_named("Mutation".into(), mutation);
     description.object(Object::<O>::new("").resolve::<Failing>("sure", ""));
     let most = u64::MAX;

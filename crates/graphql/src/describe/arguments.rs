@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::registry::{MetaInputValue, MetaType, Registry};
+use async_graphql::registry::{Deprecation, MetaInputValue, MetaType, Registry};
 use async_graphql::{InputObjectType, Value};
 use serde_json::Value as Json;
 
@@ -27,6 +27,22 @@ pub trait Arguments: Send + Sync + Sized + 'static {
     /// # Errors
     /// The type of an argument allows its value, but the field does not.
     fn read(given: Inputs) -> Result<Self, FieldError>;
+}
+
+/// An argument without a default.
+pub fn argument(name: &str, description: &str, of: &str) -> MetaInputValue {
+    MetaInputValue {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        ty: of.to_owned(),
+        deprecation: Deprecation::NoDeprecated,
+        default_value: None,
+        visible: None,
+        inaccessible: false,
+        tags: Vec::new(),
+        is_secret: false,
+        directive_invocations: Vec::new(),
+    }
 }
 
 /// A field without arguments.

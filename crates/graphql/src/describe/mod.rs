@@ -27,8 +27,8 @@ use async_graphql::{InputType, Pos, ScalarType, Value};
 use serde_json::Value as Json;
 
 pub(crate) use arguments::{ArgumentValues, ReadArguments};
-pub use arguments::{Arguments, Described, NoArguments};
-pub use object::{Abstract, Batch, Call, Object, Resolve, Row};
+pub use arguments::{Arguments, Described, NoArguments, argument};
+pub use object::{Abstract, Batch, Call, Object, Resolve, Root, Row};
 pub(crate) use object::{ObjectType, RawCall, ResolveAll, Resolver, WriteLeaf};
 pub use output::{Maybe, One, Output};
 pub(crate) use registry::Introspect;

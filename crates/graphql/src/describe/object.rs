@@ -22,8 +22,12 @@ pub trait Row: Send + Sync + 'static {
     fn type_name() -> Name;
 }
 
-/// The object of a root type.
-impl Row for () {
+/// The object of a root type, which has no columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Root;
+
+/// The query root. Other roots are [named](super::Description::object_named).
+impl Row for Root {
     fn type_name() -> Name {
         "Query".into()
     }
@@ -102,9 +106,7 @@ pub trait Batch<T>: 'static {
     ///
     /// # Errors
     /// The error of the field, for each of the objects.
-    fn find(
-        call: Call<'_, T, Self::Arguments>,
-    ) -> impl Future<Output = Result<Vec<Self::Value>, impl Into<FieldError>>> + Send;
+    fn find(call: Call<'_, T, Self::Arguments>) -> impl Future<Output = Result<Vec<Self::Value>, FieldError>> + Send;
 }
 
 /// A field of an object.
@@ -148,7 +150,7 @@ impl Abstract {
     }
 }
 
-/// Adds types to a schema.
+/// Adds types to a description.
 pub(super) type Add = Box<dyn FnOnce(&mut Description)>;
 
 /// Describes an object type whose objects are of type `T`.
@@ -233,7 +235,7 @@ impl<T: Row> Object<T> {
             Box::pin(async move {
                 match B::find(typed(call)).await {
                     Ok(values) => B::Value::complete(values),
-                    Err(error) => Column::Failed(error.into()),
+                    Err(error) => Column::Failed(error),
                 }
             })
         });
@@ -270,6 +272,20 @@ impl<T: Row> Object<T> {
         let resolve: ResolveAll = Arc::new(|call| Box::pin(R::resolve(typed(call))));
         let resolver = Resolver::Resolve(arguments::read::<R::Arguments>, resolve);
         self.push(name, description, R::type_name, resolver).takes(R::Arguments::describe).needs(Columns::MAX)
+    }
+
+    /// A field of this type that a function resolves to any column.
+    #[must_use]
+    pub fn resolve_by<A: Arguments>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        of: fn(&mut Registry) -> String,
+        resolve: impl for<'a> Fn(Call<'a, T, A>) -> BoxFuture<'a, Column> + Send + Sync + 'static,
+    ) -> Self {
+        let resolve: ResolveAll = Arc::new(move |call| resolve(typed(call)));
+        let resolver = Resolver::Resolve(arguments::read::<A>, resolve);
+        self.push(name, description, of, resolver).takes(A::describe).needs(Columns::MAX)
     }
 
     /// The last field needs these columns of the row.

@@ -148,6 +148,12 @@ pub fn write_float(out: &mut Out, number: f64) {
     }
 }
 
+/// Writes what prints itself without quotes, backslashes and control characters, as a JSON string.
+pub fn write_plain(out: &mut Out, value: &impl std::fmt::Display) {
+    // Writing to memory does not fail.
+    let _ = std::io::Write::write_fmt(out, format_args!("\"{value}\""));
+}
+
 /// Writes any JSON.
 pub fn write_json(out: &mut Out, value: &serde_json::Value) {
     // Writing to memory does not fail, and maps of JSON have texts as keys.

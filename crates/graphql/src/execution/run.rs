@@ -6,7 +6,7 @@ use super::column::{Column, Part, Rows};
 use super::leaf::Out;
 use super::write::makes_null;
 use super::{Context, FieldError, Selected};
-use crate::describe::{Introspect, RawCall};
+use crate::describe::{Introspect, RawCall, Root};
 use crate::document::OperationKind;
 use crate::input::Inputs;
 use crate::plan::{Kind, Plan, PlanField, Set};
@@ -47,7 +47,7 @@ pub(crate) struct Execution<'a> {
 
 /// Resolves all fields of a plan.
 pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
-    let rows = Rows::new(vec![()]);
+    let rows = Rows::new(vec![Root]);
     if plan.kind == OperationKind::Mutation {
         // In order: each sees the changes of those before it.
         let mut values = Vec::with_capacity(plan.root.resolved);

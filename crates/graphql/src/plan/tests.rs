@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::{Conditions, Kind, Plan, Set, compile};
-use crate::describe::{Arguments, Call, Described, Description, Name, Object, Resolve};
+use crate::describe::{Arguments, Call, Described, Description, Name, Object, Resolve, Root};
 use crate::document::{Document, parse};
 use crate::error::{Limit, Limits};
 use crate::execution::FieldError;
@@ -55,14 +55,14 @@ impl Arguments for Given {
     }
 }
 
-impl Resolve<()> for Nothing {
+impl Resolve<Root> for Nothing {
     type Arguments = Given;
 
     fn type_name(_: &mut async_graphql::registry::Registry) -> String {
         String::new()
     }
 
-    async fn resolve(_: Call<'_, (), Given>) -> Column {
+    async fn resolve(_: Call<'_, Root, Given>) -> Column {
         Column::Failed(FieldError::plain("nothing is there"))
     }
 }
@@ -73,7 +73,7 @@ fn description(schema: &Schema) -> Description {
     let mut description = Description::new();
     for of in schema.types() {
         let TypeKind::Object { fields, .. } = &of.kind else { continue };
-        let mut object = Object::<()>::new("");
+        let mut object = Object::<Root>::new("");
         if of.name.starts_with("MovieC") || of.name.starts_with("MovieE") {
             object = object.transparent();
         }
@@ -81,7 +81,7 @@ fn description(schema: &Schema) -> Description {
             let name: &'static str = field.name.clone().leak();
             object = match schema.is_composite(*field.of.name()) {
                 true => object.resolve::<Nothing>(name, "").needs(1 << i),
-                false => object.leaf(name, "", 1 << i, |()| 1),
+                false => object.leaf(name, "", 1 << i, |_| 1),
             };
             if name.starts_with("viewer") {
                 object = object.personal();

@@ -9,7 +9,7 @@ use async_graphql::{
 };
 use graphql::{
     Abstract, Batch, Call, Cell, Cells, Column, Context, Describe, Description, Engine, FieldError, Limits, Name,
-    NoArguments, Object, One, Part, Printed, Resolve, Row, Rows, Settings, enum_leaves, scalar_leaves,
+    NoArguments, Object, One, Part, Printed, Resolve, Root, Row, Rows, Settings, enum_leaves, scalar_leaves,
 };
 
 use super::world::settings;
@@ -99,11 +99,11 @@ impl Row for Hall {
 
 struct Films;
 
-impl Batch<()> for Films {
+impl Batch<Root> for Films {
     type Arguments = FilmArguments;
     type Value = Vec<One<Film>>;
 
-    async fn find(call: Call<'_, (), FilmArguments>) -> Result<Vec<Self::Value>, impl Into<FieldError>> {
+    async fn find(call: Call<'_, Root, FilmArguments>) -> Result<Vec<Self::Value>, FieldError> {
         let FilmArguments { filter, key, descending } = &*call.arguments;
         let since = filter.as_ref().and_then(|filter| filter.since.as_ref()).map(|day| day.0.clone());
         if let (Some(since), Some(FilmFilter { minutes, .. })) = (since, filter) {
@@ -119,7 +119,7 @@ impl Batch<()> for Films {
             titles.reverse();
         }
         let film = |title: &'static str| One(Film { title, place: (title == "Solaris").then_some(Place::Outdoors) });
-        Ok(call.iter().map(|()| titles.iter().copied().map(film).collect()).collect())
+        Ok(call.iter().map(|_| titles.iter().copied().map(film).collect()).collect())
     }
 }
 
@@ -129,7 +129,7 @@ impl Batch<Film> for HallOfFilm {
     type Arguments = NoArguments;
     type Value = Option<One<Hall>>;
 
-    async fn find(call: Call<'_, Film>) -> Result<Vec<Self::Value>, impl Into<FieldError>> {
+    async fn find(call: Call<'_, Film>) -> Result<Vec<Self::Value>, FieldError> {
         Ok::<_, FieldError>(call.iter().map(|film| (film.title == "Solaris").then_some(One(Hall))).collect())
     }
 }
@@ -137,14 +137,14 @@ impl Batch<Film> for HallOfFilm {
 /// One film and one hall.
 struct All;
 
-impl Resolve<()> for All {
+impl Resolve<Root> for All {
     type Arguments = NoArguments;
 
     fn type_name(_: &mut Registry) -> String {
         "[Thing]!".to_owned()
     }
 
-    async fn resolve(_: Call<'_, ()>) -> Column {
+    async fn resolve(_: Call<'_, Root>) -> Column {
         let film = Part { of: "Film".into(), rows: Rows::new(vec![Film { title: "Solaris", place: None }]) };
         let hall = Part { of: "Hall".into(), rows: Rows::new(vec![Hall]) };
         let objects = (0..2).map(|part| Cell::Object { part, row: 0 });
@@ -156,14 +156,14 @@ impl Resolve<()> for All {
 
 struct Newest;
 
-impl Resolve<()> for Newest {
+impl Resolve<Root> for Newest {
     type Arguments = NoArguments;
 
     fn type_name(_: &mut Registry) -> String {
         "Named".to_owned()
     }
 
-    async fn resolve(_: Call<'_, ()>) -> Column {
+    async fn resolve(_: Call<'_, Root>) -> Column {
         Column::objects("Hall", vec![Hall])
     }
 }
@@ -178,8 +178,8 @@ impl Describe for Cinema {
             .interface("Named", Abstract::interface("What has a title.", vec![("title", "The title.", "String!")]));
         description.union("Thing", Abstract::union("What a cinema has.", vec!["Film".into(), "Hall".into()]));
         description.object(
-            Object::<()>::new("The root.")
-                .value("count", "How many films there are.", |()| 2)
+            Object::<Root>::new("The root.")
+                .value("count", "How many films there are.", |_| 2)
                 .batch::<Films>("films", "The films.")
                 .resolve::<All>("all", "Everything, and nothing.")
                 .resolve::<Newest>("newest", "What came last."),

@@ -5,7 +5,7 @@ use graphql::input::Inputs;
 use graphql::schema::{Scalar, TypeKind, TypeRef};
 use graphql::{
     Arguments, Call, Cell, Cells, Column, Context, Cost, Described, Description, Engine, FieldError, Leaves, Limits,
-    Name, Object, Pages, Part, Refusal, Request, Resolve, Row, Rows, Schema, Settings,
+    Name, Object, Pages, Part, Refusal, Request, Resolve, Root, Row, Rows, Schema, Settings,
 };
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -92,7 +92,7 @@ fn description(schema: &Schema) -> Description {
         // Descriptions are made of literals: the few names of a test may stay for ever.
         let fields = fields.iter().map(|field| &*field.name.clone().leak());
         if ["Query", "Mutation"].contains(&&*name) {
-            let object = fields.fold(Object::<()>::new(""), |object, field| object.resolve::<Stored>(field, ""));
+            let object = fields.fold(Object::<Root>::new(""), |object, field| object.resolve::<Stored>(field, ""));
             description.object_named(name.into(), object);
         } else {
             let object = fields.fold(Object::<Stone>::new(""), |object, field| object.resolve::<Stored>(field, ""));
@@ -139,16 +139,16 @@ impl Resolve<Stone> for Stored {
     }
 }
 
-impl Resolve<()> for Stored {
+impl Resolve<Root> for Stored {
     type Arguments = Given;
 
     fn type_name(_: &mut async_graphql::registry::Registry) -> String {
         unreachable!("the schema is not printed")
     }
 
-    async fn resolve(call: Call<'_, (), Given>) -> Column {
+    async fn resolve(call: Call<'_, Root, Given>) -> Column {
         let world: &World = call.context.data();
-        column(world, call.selected.coordinate(), &call.arguments, call.iter().map(|()| &world.root))
+        column(world, call.selected.coordinate(), &call.arguments, call.iter().map(|_| &world.root))
     }
 }
 

@@ -1,0 +1,316 @@
+//! Pages of lists: of many parents in one statement, or of a list that stands alone.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, NoArguments, Registry, index};
+use sea_orm::sea_query::{Expr, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
+use serde_json::Value as Json;
+
+use super::connection::{Connection, Count, List as Shared};
+use super::request::{ContextExt, Services};
+use super::statement::Statement;
+use super::table::{Record, Table, select, width};
+use crate::error::{ApiError, ApiResult, log_database};
+use crate::kit::children::{Edge, count_rows, select_pages};
+use crate::kit::cursor::KeyPart;
+use crate::kit::load::{Node, Row};
+use crate::kit::page::{Plan, Window};
+use crate::kit::{ByKey, PageArgs, PageOrder};
+
+/// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
+pub trait List: Edge + Debug {
+    /// What the list hangs on.
+    type Parent: Table;
+
+    /// What is listed.
+    type Row: Table<Entity = <Self::Node as Row>::Entity>;
+
+    /// The arguments besides the four of Relay.
+    type Arguments: Arguments;
+
+    /// What the arguments leave of the list, and its order.
+    ///
+    /// # Errors
+    /// An argument is unusable.
+    fn new(context: &Context, arguments: &Self::Arguments) -> ApiResult<(Self, Self::Order)>;
+}
+
+/// A list of the query root.
+pub trait RootList: Sized + 'static {
+    /// What is listed.
+    type Row: Record;
+
+    /// The arguments besides the four of Relay.
+    type Arguments: Arguments;
+
+    /// The orders that the list is offered in.
+    type Order: PageOrder<Entity = <Self::Row as Record>::Entity>;
+
+    /// The list's name in cursors.
+    const LIST: &'static str;
+
+    /// What the arguments leave of the table, and the order.
+    ///
+    /// # Errors
+    /// An argument is unusable, or whatever the database answers.
+    fn rows(context: &Context, arguments: &Self::Arguments) -> impl Future<Output = ApiResult<Ordered<Self>>> + Send;
+}
+
+/// Rows of a list of the root, and their order.
+pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
+
+/// A table of which a list of the root has all rows, oldest first.
+pub trait WholeTable: Table {
+    /// The same rows as orders know them.
+    type Node: Node<Entity = Self::Entity>;
+
+    /// The list's name in cursors.
+    const LIST: &'static str;
+}
+
+/// The list of all rows of a table.
+#[derive(Debug)]
+pub struct All<N>(PhantomData<fn() -> N>);
+
+impl<N: WholeTable> RootList for All<N> {
+    type Row = N;
+    type Arguments = NoArguments;
+    type Order = ByKey<N::Node>;
+
+    const LIST: &'static str = N::LIST;
+
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+        Ok((N::Entity::find(), ByKey::default()))
+    }
+}
+
+/// The four arguments of Relay with those of a list.
+#[derive(Debug)]
+pub struct PageArguments<A> {
+    /// Which page.
+    pub page: PageArgs,
+    /// The list's own.
+    pub list: A,
+}
+
+/// The four, with what they mean and their types.
+const RELAY: [(&str, &str, &str); 4] = [
+    ("first", "How many from the start, 0 to 100; 20 if neither size is named.", "Int"),
+    ("after", "Start behind this cursor.", "String"),
+    ("last", "How many from the end, 0 to 100. Cannot go with `first`.", "Int"),
+    ("before", "End before this cursor.", "String"),
+];
+
+impl<A: Arguments> Arguments for PageArguments<A> {
+    fn describe(registry: &mut Registry) -> Described {
+        let mut all: Described =
+            RELAY.iter().map(|(name, text, of)| ((*name).to_owned(), graphql::argument(name, text, of))).collect();
+        all.extend(A::describe(registry));
+        all
+    }
+
+    fn read(mut given: graphql::Inputs) -> Result<Self, FieldError> {
+        let text = |value: Option<Json>| value.as_ref().and_then(Json::as_str).map(str::to_owned);
+        // Coercion has seen that they are of 32 bits.
+        let size = |value: Option<Json>| value.and_then(|value| i32::try_from(value.as_i64()?).ok());
+        let page = PageArgs {
+            first: size(given.remove("first")),
+            after: text(given.remove("after")),
+            last: size(given.remove("last")),
+            before: text(given.remove("before")),
+        };
+        Ok(Self { page, list: A::read(given)? })
+    }
+}
+
+/// The rows of several parents' pages, in reading order.
+struct Pages<N> {
+    list: Arc<Shared<N>>,
+    pages: HashMap<i32, PageRows>,
+}
+
+/// One page: its rows, and whether there are more.
+#[derive(Clone, Copy, Default)]
+struct PageRows {
+    from: u32,
+    len: u32,
+    more: bool,
+}
+
+/// The pages of a list that hangs on objects.
+pub(super) async fn pages<L: List>(
+    call: Call<'_, L::Parent, PageArguments<L::Arguments>>,
+) -> Result<Column, FieldError> {
+    let (context, columns) = (call.context, call.selected.columns());
+    let (edge, order) = L::new(context, &call.arguments.list)?;
+    let window = call.arguments.page.window(L::LIST, order)?;
+    let parents: Vec<i32> = call.iter().map(L::Parent::key).collect();
+    let parameters = format!("{edge:?} {} {window:?} {columns:x}", order.tag());
+    let statement = Statement { name: L::LIST, parameters };
+    let services = context.services();
+    let read = async |keys: Vec<i32>| {
+        let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
+        Ok(found.map_err(|error| ApiError::from(log_database(error)))?)
+    };
+    let found = services.batches.read(&statement, &parents, read).await?;
+    let page = |parent: &i32| {
+        let rows = found.pages.get(parent).copied().unwrap_or_default();
+        page_of(&found.list, *parent, rows, &window)
+    };
+    Ok(Column::Cells(Connection::column(parents.iter().map(page).collect())))
+}
+
+fn page_of<N>(list: &Arc<Shared<N>>, parent: i32, rows: PageRows, window: &Window) -> Connection<N> {
+    let PageRows { from, len, more } = rows;
+    // What lies behind a given cursor is not looked at: the row that made it is there.
+    let (has_previous_page, has_next_page) =
+        if window.backward { (more, window.before.is_some()) } else { (window.after.is_some(), more) };
+    Connection { list: Arc::clone(list), parent, from, len, has_previous_page, has_next_page }
+}
+
+/// Puts rows as they were read into reading order: from the end for a backward window, and without the one that only
+/// tells that there are more.
+struct Reading<N> {
+    rows: Vec<N>,
+    keys: Vec<Vec<KeyPart>>,
+}
+
+impl<N> Reading<N> {
+    const fn new() -> Self {
+        Self { rows: Vec::new(), keys: Vec::new() }
+    }
+
+    fn add(&mut self, mut page: Vec<(Vec<KeyPart>, N)>, window: &Window) -> PageRows {
+        let more = page.len() > window.size as usize;
+        page.truncate(window.size as usize);
+        if window.backward {
+            page.reverse();
+        }
+        let (from, len) = (index(self.rows.len()), index(page.len()));
+        for (keys, row) in page {
+            self.keys.push(keys);
+            self.rows.push(row);
+        }
+        PageRows { from, len, more }
+    }
+
+    fn finish(self, name: &'static str, order: &'static str, count: Count) -> Arc<Shared<N>> {
+        Arc::new(Shared { rows: Arc::new(self.rows), keys: self.keys, name, order, count })
+    }
+}
+
+async fn read_pages<L: List>(
+    services: &Services,
+    statement: &Statement,
+    edge: &L,
+    order: L::Order,
+    (window, columns): (&Window, Columns),
+    parents: &[i32],
+) -> Result<Pages<L::Row>, DbErr> {
+    let backend = services.db.get_database_backend();
+    let plan = Plan::new(order, window, backend);
+    let base = |rows| select_rows::<L::Row>(&plan, rows, columns);
+    let build = || select_pages::<L>(&plan, order.join(edge.rows()), parents, backend, &base);
+    let found = if plan.is_empty() {
+        Vec::new()
+    } else {
+        let statement = services.texts.bind(backend, statement, parents, || build().unwrap_or_default());
+        services.db.query_all_raw(statement).await?
+    };
+    let keys_from = width::<L::Row>(columns);
+    let (row_from, parent_at) = match backend {
+        DbBackend::Sqlite => (0, keys_from + plan.keys_len()),
+        _ => (1, 0),
+    };
+    let (mut reading, mut pages) = (Reading::new(), HashMap::with_capacity(parents.len()));
+    let mut page: (i32, Vec<_>) = (0, Vec::new());
+    // Rows come by parent.
+    for row in &found {
+        let parent = row.try_get_by_index(parent_at)?;
+        let row = (plan.read_keys(row, row_from + keys_from)?, L::Row::read(row, row_from, columns)?);
+        if parent != page.0 && !page.1.is_empty() {
+            pages.insert(page.0, reading.add(std::mem::take(&mut page.1), window));
+        }
+        page.0 = parent;
+        page.1.push(row);
+    }
+    if !page.1.is_empty() {
+        pages.insert(page.0, reading.add(page.1, window));
+    }
+    Ok(Pages { list: reading.finish(L::LIST, order.tag(), count_pages(edge.clone())), pages })
+}
+
+fn select_rows<N: Record>(plan: &Plan, rows: Select<N::Entity>, columns: Columns) -> SelectStatement {
+    let mut statement = rows.select_only().into_query();
+    select::<N>(&mut statement, columns);
+    plan.add_keys(&mut statement);
+    statement
+}
+
+fn count_pages<L: List>(edge: L) -> Count {
+    Arc::new(move |context, parents| {
+        let edge = edge.clone();
+        Box::pin(async move { count_of(context, &edge, &parents).await })
+    })
+}
+
+/// How many rows the lists of these parents have; those without rows are not among them.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn count_of<E: Edge + Debug>(
+    context: &Context,
+    edge: &E,
+    parents: &[i32],
+) -> Result<Arc<HashMap<i32, u64>>, FieldError> {
+    let services = context.services();
+    let statement = Statement { name: E::LIST, parameters: format!("count {edge:?}") };
+    let read = async |keys: Vec<i32>| {
+        let counts = count_rows(&services.db, edge, &keys).await;
+        Ok(counts.map_err(|error| ApiError::from(log_database(error)))?)
+    };
+    services.batches.read(&statement, parents, read).await
+}
+
+/// The page of a list of the root.
+pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
+    call: Call<'_, T, PageArguments<L::Arguments>>,
+) -> Result<Column, FieldError> {
+    let (context, columns) = (call.context, call.selected.columns());
+    let (rows, order) = L::rows(context, &call.arguments.list).await?;
+    let window = call.arguments.page.window(L::LIST, order)?;
+    let db = context.db();
+    let plan = Plan::new(order, &window, db.get_database_backend());
+    let base = select_rows::<L::Row>(&plan, order.join(rows.clone()), columns);
+    let read = async {
+        let Some(statement) = plan.bound(&base) else { return Ok(Vec::new()) };
+        let keys_from = width::<L::Row>(columns);
+        let found = db.query_all(&statement).await?;
+        let row = |row: &QueryResult| Ok((plan.read_keys(row, keys_from)?, L::Row::read(row, 0, columns)?));
+        found.iter().map(row).collect::<Result<Vec<_>, DbErr>>()
+    };
+    let found = read.await.map_err(|error| ApiError::from(log_database(error)))?;
+    let mut reading = Reading::new();
+    let page = reading.add(found, &window);
+    let list = reading.finish(L::LIST, order.tag(), count_root(rows));
+    let pages = (0..call.rows.len()).map(|_| page_of(&list, 0, page, &window));
+    Ok(Column::Cells(Connection::column(pages.collect())))
+}
+
+/// Counts all rows, as the list of the parent 0.
+fn count_root<E: EntityTrait>(rows: Select<E>) -> Count {
+    Arc::new(move |context, _| {
+        let rows = rows.clone();
+        Box::pin(async move {
+            let count = rows.select_only().column_as(Expr::cust("count(*)"), "count");
+            let row: Result<Option<(i64,)>, DbErr> = count.into_tuple().one(context.db()).await;
+            let row = row.map_err(|error| ApiError::from(log_database(error)))?;
+            Ok(Arc::new(HashMap::from([(0, row.map_or(0, |(count,)| count.unsigned_abs()))])))
+        })
+    })
+}

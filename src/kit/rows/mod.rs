@@ -1,0 +1,26 @@
+//! Rows of tables as objects of the schema, for the engine in `crates/graphql`.
+//!
+//! - [`table`]: a row type, a column a line, checked against the entity when the program is compiled.
+//! - [`cell`]: one reader of columns, by position, for both databases.
+//! - [`link`]: objects by their keys. [`list`]: pages of lists, of many parents at once. [`text`]: wide columns.
+//! - [`connection`]: what clients see of a page. [`objects`]: the builder's methods for all of these.
+//! - [`request`]: what a request brings along.
+
+pub mod cell;
+pub mod connection;
+pub mod link;
+pub mod list;
+pub mod objects;
+pub mod request;
+pub mod statement;
+pub mod table;
+pub mod text;
+
+pub use cell::Cell;
+pub use link::{by_key, find_all};
+pub use list::{All, List, Ordered, RootList, WholeTable, count_of};
+pub use objects::{QueryObject, RowObject};
+pub use request::{ContextExt, RequestData, Services};
+pub use statement::{Statement, StatementTexts};
+pub(crate) use table::row;
+pub use table::{Field, Record, Table};

@@ -1,0 +1,100 @@
+//! What a request brings along, and what all requests share.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use graphql::{Batches, Context, FieldError};
+
+use super::statement::{Statement, StatementTexts};
+use crate::answer::Budget;
+use crate::db::ReadPool;
+use crate::error::{ApiError, ApiResult};
+use crate::feed::Hub;
+use crate::kit::kept::Kept;
+use crate::policy;
+use crate::viewer::{Caller, Role, Viewer};
+
+/// What all requests share.
+pub struct Services {
+    /// The pool for reads.
+    pub db: ReadPool,
+    /// Rows of registries that may be a moment old. Mutations' answers have none.
+    pub kept: Option<Arc<Kept>>,
+    /// Look-ups that requests make together.
+    pub batches: Batches<Statement>,
+    /// Texts of statements that were made before.
+    pub texts: StatementTexts,
+    /// Where the feed of comments stands.
+    pub hub: Arc<Hub>,
+}
+
+/// What one request brings along.
+pub struct RequestData {
+    /// What it shares with others.
+    pub services: Arc<Services>,
+    /// Who sends it, if a transport has said so.
+    pub caller: Option<Caller>,
+    /// What its answer may take, if a transport has said so.
+    pub budget: Option<Arc<Budget>>,
+}
+
+impl fmt::Debug for RequestData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestData").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+/// Typed access to what a request brings along.
+pub trait ContextExt {
+    /// What the request brings along.
+    fn request(&self) -> &RequestData;
+
+    /// What requests share.
+    fn services(&self) -> &Services {
+        &self.request().services
+    }
+
+    /// The pool for reads.
+    fn db(&self) -> &ReadPool {
+        &self.services().db
+    }
+
+    /// Where the request comes from; 0.0.0.0 if no transport has said so.
+    fn address(&self) -> IpAddr {
+        self.request().caller.as_ref().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
+    }
+
+    /// Who asks, if they are signed in.
+    fn viewer(&self) -> Option<Viewer> {
+        self.request().caller.as_ref()?.viewer
+    }
+
+    /// The viewer, who has this role or a higher one.
+    ///
+    /// # Errors
+    /// Nobody is signed in, or somebody with a lower role.
+    fn viewer_with(&self, role: Role) -> ApiResult<Viewer> {
+        let viewer = self.viewer().ok_or(ApiError::Unauthenticated)?;
+        policy::require(viewer, role).map(|()| viewer)
+    }
+
+    /// Whether this user asks.
+    fn is_viewer(&self, user: i32) -> bool {
+        self.viewer().is_some_and(|viewer| viewer.user == user)
+    }
+}
+
+impl ContextExt for Context {
+    fn request(&self) -> &RequestData {
+        self.data()
+    }
+}
+
+impl From<ApiError> for FieldError {
+    fn from(error: ApiError) -> Self {
+        let (code, message) = error.publish();
+        let found = Self::new(code, message);
+        error.extensions(code).into_iter().fold(found, |found, (name, value)| found.with(name, value))
+    }
+}

@@ -1,0 +1,74 @@
+//! Columns too wide to be read with every row: plots, biographies, texts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use graphql::{Batch, Call, Context, FieldError, NoArguments};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use super::request::ContextExt;
+use super::statement::Statement;
+use super::table::Table;
+use crate::db::{ReadPool, dialect};
+use crate::error::{ApiError, log_database};
+use crate::kit::WideColumn;
+use crate::kit::load::{Node, Row};
+
+/// The wide column `W` of each object.
+#[derive(Debug)]
+pub struct Text<W>(std::marker::PhantomData<W>);
+
+impl<W, T> Batch<T> for Text<W>
+where
+    W: WideColumn + Send + Sync,
+    T: Table<Entity = <W::Node as Row>::Entity>,
+{
+    type Arguments = NoArguments;
+    type Value = Option<Arc<str>>;
+
+    async fn find(call: Call<'_, T>) -> Result<Vec<Option<Arc<str>>>, FieldError> {
+        let keys: Vec<i32> = call.iter().map(T::key).collect();
+        texts::<W>(call.context, &keys).await
+    }
+}
+
+/// Texts that are read at a time, by the turns that one takes: the answer is known to have room for those before.
+const TURNS: usize = 2_048;
+
+/// The wide column of the objects with these keys.
+///
+/// # Errors
+/// Whatever the database answers, or the answer has no room for them.
+pub async fn texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Vec<Option<Arc<str>>>, FieldError> {
+    let request = context.request();
+    let statement = Statement { name: std::any::type_name::<W>(), parameters: "text".to_owned() };
+    let mut all = Vec::with_capacity(keys.len());
+    for keys in keys.chunks((TURNS / W::TURNS as usize).max(1)) {
+        let read = async |keys: Vec<i32>| {
+            let texts = read_texts::<W>(&request.services.db, &keys).await;
+            Ok(texts.map_err(|error| ApiError::from(log_database(error)))?)
+        };
+        let found = request.services.batches.read(&statement, keys, read).await?;
+        for key in keys {
+            let text = found.get(key).cloned();
+            if let (Some(text), Some(budget)) = (&text, &request.budget) {
+                budget.count_text(text).map_err(ApiError::from)?;
+            }
+            all.push(text);
+        }
+    }
+    Ok(all)
+}
+
+async fn read_texts<W: WideColumn>(db: &ReadPool, keys: &[i32]) -> Result<HashMap<i32, Arc<str>>, DbErr> {
+    let id = W::Node::key_column();
+    let rows: Vec<(i32, Option<String>)> = <W::Node as Row>::Entity::find()
+        .select_only()
+        .column(id)
+        .expr_as(W::expr(), "text")
+        .filter(dialect::one_of(db.get_database_backend(), id.as_column_ref(), keys))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().filter_map(|(id, text)| Some((id, text?.into()))).collect())
+}

@@ -1,0 +1,105 @@
+//! The library's schema as `crates/graphql` executes it, beside [`schema`](crate::schema), which still serves.
+//!
+//! Names every domain.
+
+mod node;
+mod refusal;
+
+use std::sync::Arc;
+
+use async_graphql::{EmptyMutation, EmptySubscription};
+use graphql::{
+    Abstract, Answer, Context, Cost, Describe, Description, Engine, Limits, Object, Pages, Printed, Refusal, Request,
+    Root, SchemaError, Settings,
+};
+
+use crate::award::objects::{FilmAward, FilmAwardNomination};
+use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
+use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::kit::rows::{All, QueryObject, RequestData};
+use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
+use crate::movie::objects::{Movie, Movies};
+use crate::person::objects::{Person, Persons};
+use crate::staff::objects::PersonPosition;
+use crate::tag::objects::Tags;
+use crate::{award, cinema, movie, order, person, staff, tag};
+
+/// The schema of the library.
+#[derive(Debug)]
+pub struct Library;
+
+impl Describe for Library {
+    fn description() -> Description {
+        let mut description = Description::new();
+        description.interface(
+            "Node",
+            Abstract::interface(
+                "An object that has an id, good for every query that asks for one.",
+                vec![("id", "The opaque id, the same in every answer.", "ID!")],
+            ),
+        );
+        description.scalar::<BigInt>();
+        description.scalar::<Date>();
+        description.scalar::<DateTime>();
+        description.scalar::<Money>();
+        description.scalar::<UniqueNumber>();
+        for describe in [
+            movie::objects::describe,
+            person::objects::describe,
+            staff::objects::describe,
+            award::objects::describe,
+            cinema::objects::describe,
+            order::objects::describe,
+            tag::objects::describe,
+        ] {
+            describe(&mut description);
+        }
+        description.object(query());
+        description
+    }
+}
+
+fn query() -> Object<Root> {
+    node::describe(Object::<Root>::new("What can be asked of the library."))
+        .find::<Movie>("movie", "The movie with this id, or null if there is none.")
+        .list::<Movies>("movies", "The movies of the catalogue.")
+        .find::<Person>("person", "The person with this id, or null if there is none.")
+        .list::<Persons>("persons", "The people of the catalogue.")
+        .list::<All<PersonPosition>>("personPositions", "What people do in productions.")
+        .list::<All<FilmAward>>("filmAwards", "The film awards.")
+        .list::<All<FilmAwardNomination>>("filmAwardNominations", "The nominations in which awards are given.")
+        .find::<Cinema>("cinema", "The online cinema with this id, or null if there is none.")
+        .list::<Cinemas>("cinemas", "The online cinemas.")
+        .list::<Availabilities>("availabilities", "The programmes of all online cinemas.")
+        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.")
+}
+
+/// The sizes of this library's pages.
+const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: PAGE_SIZE_MAX as u64 };
+
+/// Bytes that known documents and their plans may take.
+const CACHE_BYTES: u64 = 64 << 20;
+
+/// An engine that executes the library's queries within these limits.
+///
+/// # Errors
+/// The description is no schema.
+pub fn engine(limits: Limits, cost_max: Cost, introspection: bool) -> Result<Engine, SchemaError> {
+    let settings =
+        Settings { limits, pages: PAGES, cost_max, cache_bytes: CACHE_BYTES, answer_bytes: 16 << 20, introspection };
+    let printed: Printed<Library, _, _> = Printed::new(EmptyMutation, EmptySubscription);
+    Engine::described(printed, settings)
+}
+
+/// Executes a query with what its request brings along: the whole answer as JSON, also if it is not executed.
+pub async fn answer(engine: &Engine, request: &Request<'_>, data: RequestData) -> Vec<u8> {
+    match execute(engine, request, data).await {
+        Ok(answer) => answer.json,
+        Err(refusal) => refusal::errors(&refusal).to_string().into_bytes(),
+    }
+}
+
+async fn execute(engine: &Engine, request: &Request<'_>, data: RequestData) -> Result<Answer, Refusal> {
+    let prepared = engine.prepare(request)?;
+    engine.execute(&prepared, &Context::new(Arc::new(data))).await
+}

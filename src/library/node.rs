@@ -1,0 +1,123 @@
+//! Relay's global object identification: any object by its id.
+
+use async_graphql::{ID, InputObject};
+use futures_util::future::BoxFuture;
+use graphql::{Call, Cell, Cells, Column, Context, FieldError, Object, Registry, Root, index};
+
+use crate::award::objects::{FilmAward, FilmAwardNomination, MovieAward};
+use crate::cinema::objects::{Availability, Cinema};
+use crate::error::ApiError;
+use crate::kit::NodeType;
+use crate::kit::id;
+use crate::kit::rows::link::Missing;
+use crate::kit::rows::{Table, by_key, find_all};
+use crate::movie::objects::Movie;
+use crate::order::objects::Order;
+use crate::person::objects::Person;
+use crate::staff::objects::{PersonPosition, StaffMember};
+
+/// Ids that one `nodes` may name.
+const NODES_MAX: usize = 100;
+
+/// Reads objects of one type by their keys.
+type Find = for<'a> fn(&'a Context, Vec<Option<i32>>, graphql::Columns) -> BoxFuture<'a, Result<Column, FieldError>>;
+
+fn find<N: Table>(
+    context: &Context,
+    keys: Vec<Option<i32>>,
+    columns: graphql::Columns,
+) -> BoxFuture<'_, Result<Column, FieldError>> {
+    Box::pin(by_key::<N>(context, keys, columns, Missing::IsNull))
+}
+
+/// The types that have ids.
+macro_rules! node_types {
+    ($($node:ident),+ $(,)?) => {
+        const NODE_TYPES: &[(&str, Find)] = &[$(($node::TYPE, find::<$node>)),+];
+    };
+}
+
+node_types!(
+    Availability,
+    Cinema,
+    FilmAward,
+    FilmAwardNomination,
+    Movie,
+    MovieAward,
+    Order,
+    Person,
+    PersonPosition,
+    StaffMember,
+);
+
+fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
+    NODE_TYPES.iter().find(|(other, _)| *other == name)
+}
+
+/// The type and the key of an id.
+fn read(field: &str, id: &ID) -> Result<(&'static str, i32), ApiError> {
+    let found = id::split(id).and_then(|(name, key)| Some((of_type(&name)?.0, key)));
+    found.ok_or_else(|| ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned"))
+}
+
+async fn find_any<A>(call: &Call<'_, Root, A>, keys: &[Option<(&'static str, i32)>]) -> Result<Column, FieldError> {
+    find_all(keys, |name, keys| async move {
+        match of_type(name) {
+            Some((name, find)) => find(call.context, keys, call.selected.columns_of(name)).await,
+            None => Err(ApiError::Internal(format!("{name} has no ids")).into()),
+        }
+    })
+    .await
+}
+
+/// Which object to find.
+#[derive(Debug, InputObject)]
+struct NodeArguments {
+    /// Any id.
+    id: ID,
+}
+
+/// Which objects to find.
+#[derive(Debug, InputObject)]
+struct NodesArguments {
+    /// Any ids, 100 at most.
+    ids: Vec<ID>,
+}
+
+/// Adds the fields to the query root.
+pub fn describe(query: Object<Root>) -> Object<Root> {
+    query
+        .resolve_by::<NodeArguments>(
+            "node",
+            "The object with this id, whatever its type, or null if there is none.",
+            |_: &mut Registry| "Node".to_owned(),
+            |call| Box::pin(async move { node(call).await.into() }),
+        )
+        .resolve_by::<NodesArguments>(
+            "nodes",
+            "The objects with these ids in the order of the ids; null where there is none.",
+            |_: &mut Registry| "[Node]!".to_owned(),
+            |call| Box::pin(async move { nodes(call).await.into() }),
+        )
+}
+
+async fn node(call: Call<'_, Root, NodeArguments>) -> Result<Column, FieldError> {
+    let NodeArguments { id } = &*call.arguments;
+    find_any(&call, &[Some(read("id", id)?)]).await
+}
+
+async fn nodes(call: Call<'_, Root, NodesArguments>) -> Result<Column, FieldError> {
+    let NodesArguments { ids } = &*call.arguments;
+    if ids.len() > NODES_MAX {
+        let text = format!("{} are too many; ask for {NODES_MAX} at most", ids.len());
+        return Err(ApiError::bad_input("ids", text).into());
+    }
+    let keys = ids.iter().enumerate().map(|(i, id)| read(&format!("ids.{i}"), id).map(Some));
+    match find_any(&call, &keys.collect::<Result<Vec<_>, _>>()?).await? {
+        Column::Cells(cells) => {
+            let list = Cell::List { from: 0, len: index(cells.cells.len()) };
+            Ok(Column::Cells(Cells { items: cells.cells, cells: vec![list], ..cells }))
+        }
+        other => Ok(other),
+    }
+}

@@ -1,0 +1,64 @@
+//! Why an operation is not executed, as clients are told.
+
+use graphql::error::{LimitExceeded, Position};
+use graphql::validation::Invalid;
+use graphql::{ParseError, Refusal};
+use serde_json::{Map, Value, json};
+
+/// `{"errors":[...]}`: what a client is told that an operation is not executed for.
+pub fn errors(refusal: &Refusal) -> Value {
+    let errors = match refusal {
+        Refusal::Parse(ParseError::Syntax { message, position }) => {
+            vec![error("GRAPHQL_PARSE_FAILED", message, &[*position], [])]
+        }
+        Refusal::Parse(ParseError::Limit(exceeded)) | Refusal::Limit(exceeded) => vec![limit(exceeded)],
+        Refusal::Invalid(Invalid::Limit(exceeded)) => vec![limit(exceeded)],
+        Refusal::Invalid(Invalid::Rules(violations)) => violations
+            .iter()
+            .map(|broken| error("GRAPHQL_VALIDATION_FAILED", &broken.message, &broken.positions, []))
+            .collect(),
+        Refusal::Operation(message) => vec![error("GRAPHQL_VALIDATION_FAILED", message, &[], [])],
+        Refusal::Variables(errors) => errors
+            .iter()
+            .map(|input| {
+                let field = input.path.strip_prefix("variables.").unwrap_or(&input.path);
+                error("BAD_USER_INPUT", &input.to_string(), &[], [("field", field.into())])
+            })
+            .collect(),
+        Refusal::TooComplex(what, cost, max) => {
+            let message = format!("The operation has {cost} {what}; the limit is {max}.");
+            vec![error("TOO_COMPLEX", &message, &[], [("limit", (*what).into()), ("max", (*max).into())])]
+        }
+        Refusal::Introspection(position) => {
+            vec![error("GRAPHQL_VALIDATION_FAILED", "Introspection is off.", &[*position], [])]
+        }
+        Refusal::TooLarge(max) => {
+            let message =
+                format!("The answer is larger than {max} bytes. Ask for smaller pages, or in several requests.");
+            vec![error("TOO_COMPLEX", &message, &[], [("max", (*max).into())])]
+        }
+    };
+    json!({ "errors": errors })
+}
+
+fn limit(exceeded: &LimitExceeded) -> Value {
+    let max = [("max", exceeded.maximum.into())];
+    error("TOO_COMPLEX", &exceeded.to_string(), &[exceeded.position], max)
+}
+
+fn error<const N: usize>(
+    code: &'static str,
+    message: &str,
+    positions: &[Position],
+    more: [(&'static str, Value); N],
+) -> Value {
+    let mut error = Map::from_iter([("message".to_owned(), message.into())]);
+    if !positions.is_empty() {
+        let location = |position: &Position| json!({ "line": position.line, "column": position.column });
+        error.insert("locations".to_owned(), positions.iter().map(location).collect());
+    }
+    let mut extensions = Map::from_iter([("code".to_owned(), code.into())]);
+    extensions.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    error.insert("extensions".to_owned(), extensions.into());
+    error.into()
+}

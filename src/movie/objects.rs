@@ -1,0 +1,94 @@
+//! The movie, for the engine.
+
+use async_graphql::InputObject;
+use entity::movies;
+use graphql::{Context, Description, Object};
+use sea_orm::Select;
+use sea_orm::prelude::Json;
+
+use super::types::{AgeRating, Plot};
+use super::{MovieFilter, MovieOrder};
+use crate::award::AwardsOfMovie;
+use crate::cinema::AvailabilityOfMovie;
+use crate::error::ApiResult;
+use crate::kit::rows::cell::choice_cells;
+use crate::kit::rows::{ContextExt, RootList, RowObject, row};
+use crate::kit::scalar::Money;
+use crate::kit::{Id, json_strings};
+use crate::staff::StaffOfMovie;
+
+row! {
+    /// A movie or a series of the catalogue.
+    Movie of movies {
+        id: Id<Movie>,
+        isbn: Option<String>,
+        title: String,
+        original_title: Option<String> = title_original,
+        country: Option<String>,
+        year: Option<i16>,
+        budget: Option<Money>,
+        box_office: Option<Money> = boxoffice,
+        rating: Option<i16>,
+        duration_minutes: i32 = duration,
+        age_rating: Option<AgeRating> = rars,
+        tags: Option<Json>,
+    }
+}
+
+choice_cells!(AgeRating);
+graphql::enum_leaves!(AgeRating);
+
+/// The types of this domain.
+pub fn describe(description: &mut Description) {
+    description.object(
+        Object::<Movie>::new("A movie or a series of the catalogue.")
+            .node()
+            .column("isbn", "The number under which the movie is registered, at most 12 characters.", Movie::isbn)
+            .column("title", "The title in Russian.", Movie::title)
+            .column("originalTitle", "The title in the language of the original.", Movie::original_title)
+            .column("country", "The country of production, in Russian.", Movie::country)
+            .column("year", "The year of the première.", Movie::year)
+            .column("budget", "What the production cost, in roubles.", Movie::budget)
+            .column("boxOffice", "What the movie earned in cinemas, in roubles.", Movie::box_office)
+            .column("rating", "The catalogue's own rating, from 1 to 5.", Movie::rating)
+            .column("durationMinutes", "How long the movie runs, in minutes.", Movie::duration_minutes)
+            .column("ageRating", "The age from which it may be watched.", Movie::age_rating)
+            .column_as("tags", "The titles of the movie's tags, such as \"Драма\".", Movie::tags, |tags| {
+                json_strings(tags.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>()
+            })
+            .text::<Plot>("plot", "What the movie is about.")
+            .costs(8)
+            .edge::<StaffOfMovie>("staff", "Who made the movie, in the order of the credits.")
+            .edge::<AwardsOfMovie>("awards", "The awards that the movie and its makers received.")
+            .edge::<AvailabilityOfMovie>("availability", "The online cinemas that show it, oldest entries first."),
+    );
+}
+
+/// Which movies to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct MoviesArguments {
+    /// Which movies to list; all if left out.
+    filter: Option<MovieFilter>,
+    /// The order of the list. Its cursors are good for this order only.
+    #[graphql(default)]
+    order_by: MovieOrder,
+}
+
+/// `movies`.
+#[derive(Debug)]
+pub struct Movies;
+
+impl RootList for Movies {
+    type Row = Movie;
+    type Arguments = MoviesArguments;
+    type Order = MovieOrder;
+
+    const LIST: &'static str = "movies";
+
+    async fn rows(
+        context: &Context,
+        MoviesArguments { filter, order_by }: &MoviesArguments,
+    ) -> ApiResult<(Select<movies::Entity>, MovieOrder)> {
+        Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
+    }
+}

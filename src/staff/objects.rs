@@ -1,0 +1,88 @@
+//! Who made a movie, for the engine.
+
+use async_graphql::{ID, InputObject};
+use graphql::{Context, Description, NoArguments, Object};
+
+use super::types::{CreditsOfPerson, StaffOfMovie};
+use crate::error::ApiResult;
+use crate::kit::rows::{List, RowObject, WholeTable, row};
+use crate::kit::{ByKey, Id};
+use crate::movie::objects::Movie;
+use crate::person::objects::Person;
+
+row! {
+    /// One person's part in making one movie.
+    StaffMember of movie_staff_m2m {
+        id: Id<StaffMember>,
+        character: Option<String>,
+        is_lead: bool = is_lead_role,
+        position_id: Id<PersonPosition>,
+        person_id: Id<Person>,
+        movie_id: Id<Movie>,
+    }
+}
+
+row! {
+    /// What a person does in a production: director, actor, composer.
+    PersonPosition of person_position [registry: true] {
+        id: Id<PersonPosition>,
+        title: String,
+    }
+}
+
+/// The types of this domain.
+pub fn describe(description: &mut Description) {
+    description.object(
+        Object::<StaffMember>::new("One person's part in making one movie.")
+            .node()
+            .column("character", "The role played; null for those who do not act.", StaffMember::character)
+            .column("isLead", "Whether the role is a leading one.", StaffMember::is_lead)
+            .link("person", "The person.", StaffMember::person_id)
+            .link("position", "What the person did.", StaffMember::position_id)
+            .link("movie", "The movie.", StaffMember::movie_id),
+    );
+    description.object(
+        Object::<PersonPosition>::new("What a person does in a production: director, actor, composer.").node().column(
+            "title",
+            "The position's name in Russian, such as \"Режиссёр\".",
+            PersonPosition::title,
+        ),
+    );
+}
+
+/// Which part of a movie's staff to list.
+#[derive(Debug, InputObject)]
+pub struct StaffArguments {
+    /// Only those who held this position.
+    position_id: Option<ID>,
+    /// Only leading roles.
+    #[graphql(default = false)]
+    lead_only: bool,
+}
+
+impl List for StaffOfMovie {
+    type Parent = Movie;
+    type Row = StaffMember;
+    type Arguments = StaffArguments;
+
+    fn new(_: &Context, StaffArguments { position_id, lead_only }: &StaffArguments) -> ApiResult<(Self, Self::Order)> {
+        let position = position_id.as_ref().map(|id| Id::parse("positionId", id)).transpose()?;
+        Ok((Self { position, lead_only: *lead_only }, ByKey::default()))
+    }
+}
+
+impl List for CreditsOfPerson {
+    type Parent = Person;
+    type Row = StaffMember;
+    type Arguments = NoArguments;
+
+    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
+        Ok((Self, ByKey::default()))
+    }
+}
+
+impl WholeTable for PersonPosition {
+    type Node = super::PersonPosition;
+
+    const LIST: &'static str = "personPositions";
+}
