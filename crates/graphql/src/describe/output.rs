@@ -1,4 +1,4 @@
-//! What a field may be: leaves, objects, lists of them, and errors.
+//! The values of fields: leaves, objects, lists of them, and errors.
 
 use async_graphql::registry::Registry;
 
@@ -12,10 +12,10 @@ pub trait Output: Send + Sized + 'static {
     /// The type as a schema writes it.
     fn type_name(registry: &mut Registry) -> String;
 
-    /// Makes a column of the values of many objects.
+    /// Makes a column of the values for many objects.
     fn complete(values: Vec<Self>) -> Column;
 
-    /// Adds types that nobody else describes.
+    /// Adds the types that the value brings along.
     fn register(_: &mut Description) {}
 }
 
@@ -33,7 +33,7 @@ impl<V: Leaf + Sync> Output for V {
 #[derive(Clone, Debug)]
 pub struct One<T>(pub T);
 
-/// A value that each object has or has not, with an error of its own.
+/// An object, null or an error for each object.
 #[derive(Clone, Debug)]
 pub struct Maybe<T>(pub Result<Option<T>, FieldError>);
 

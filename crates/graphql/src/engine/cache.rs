@@ -1,4 +1,4 @@
-//! What an engine keeps: valid documents by their text, and the plans of their operations.
+//! An engine's caches: valid documents by text, and the plans of their operations.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -11,22 +11,22 @@ use crate::input::VariableType;
 use crate::plan::{Conditions, Cost, Plan, Truths};
 use crate::schema::Schema;
 
-/// Documents that a cache is laid out for.
+/// The number of entries that a cache is sized for.
 const DOCUMENTS_EXPECTED: usize = 1_000;
 
-/// Documents by text, within a number of bytes.
+/// Valid documents by text.
 pub(super) type Documents = Cache<Arc<str>, Arc<CachedDocument>, Weight>;
 
-/// Plans, within a number of bytes.
+/// Plans of operations.
 pub(super) type Plans = Cache<PlanKey, Arc<CachedPlan>, Weight>;
 
-/// Caches that take at most so many bytes together.
+/// Both caches, which together take at most `bytes`.
 pub(super) fn caches(bytes: u64) -> (Documents, Plans) {
     let documents = Cache::with_weighter(DOCUMENTS_EXPECTED, bytes / 2, Weight);
     (documents, Cache::with_weighter(DOCUMENTS_EXPECTED, bytes / 2, Weight))
 }
 
-/// What a valid document tells without being read again.
+/// What a request needs of a valid document without parsing it again.
 pub(super) struct CachedDocument {
     pub(super) number: u64,
     pub(super) operations: Vec<CachedOperation>,
@@ -38,7 +38,7 @@ pub(super) struct CachedOperation {
     pub(super) conditions: Conditions,
 }
 
-/// Which plan of a document: each operation has one for each truth of its conditions.
+/// The key of a plan: an operation has one for each combination of its conditions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PlanKey {
     pub(super) document: u64,
@@ -48,9 +48,9 @@ pub(super) struct PlanKey {
 
 pub(super) struct CachedPlan {
     pub(super) plan: Plan,
-    /// What the operation costs, unless variables change it.
+    /// The operation's cost, unless it depends on variables.
     pub(super) cost: Option<Cost>,
-    /// How long its last answer was.
+    /// The length of its last response.
     pub(super) answer_bytes: AtomicUsize,
 }
 
@@ -88,11 +88,11 @@ impl CachedDocument {
     }
 }
 
-/// Bytes that an entry takes, about.
+/// Estimates the bytes of an entry.
 #[derive(Clone)]
 pub(super) struct Weight;
 
-/// Bytes of an entry beside its key and value: the counts of both `Arc`s, and its place in the cache.
+/// Bytes of an entry beside its key and value: reference counts, and the cache's own.
 const ENTRY_BYTES: u64 = 128;
 
 impl Weighter<Arc<str>, Arc<CachedDocument>> for Weight {

@@ -30,67 +30,67 @@ pub struct Engine {
     next: AtomicU64,
 }
 
-/// How an [`Engine`] works.
+/// The settings of an [`Engine`].
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// What documents may hold.
+    /// The limits of documents and plans.
     pub limits: Limits,
-    /// How long pages are.
+    /// The sizes of pages, for costs.
     pub pages: Pages,
-    /// What operations may cost.
+    /// The highest cost of an operation.
     pub cost_max: Cost,
-    /// Bytes that known documents and their plans may take.
+    /// The size of the caches of documents and plans, in bytes.
     pub cache_bytes: u64,
-    /// Bytes that an answer may have.
+    /// The highest size of a response, in bytes.
     pub answer_bytes: usize,
-    /// Whether the schema answers questions about itself.
+    /// Whether introspection is on.
     pub introspection: bool,
 }
 
-/// An operation that a client asks for.
+/// A request.
 #[derive(Debug)]
 pub struct Request<'a> {
     /// The document.
     pub query: &'a str,
-    /// Which of its operations, if there are several.
+    /// The name of the operation; optional if the document has only one.
     pub operation_name: Option<&'a str>,
     /// The variables.
     pub variables: &'a Inputs,
 }
 
-/// Why an operation is not executed.
+/// Why a request is refused.
 #[derive(Clone, Debug)]
 pub enum Refusal {
-    /// The text is not a document.
+    /// The document does not parse.
     Parse(ParseError),
-    /// The document breaks rules.
+    /// The document is not valid.
     Invalid(Invalid),
     /// A limit is exceeded.
     Limit(LimitExceeded),
-    /// The document has no such operation, or several and none is named.
+    /// There is no operation of this name, or there are several and no name.
     Operation(&'static str),
-    /// Variables do not fit: the path of each, and what is wrong.
+    /// Variables do not fit their types.
     Variables(Vec<InputError>),
-    /// It costs more than allowed: what, how much, and how much is allowed.
+    /// The cost is too high: of what, the cost, and the highest that is allowed.
     TooComplex(&'static str, u64, u64),
-    /// Introspection is off.
+    /// Introspection is off, and this selects it.
     Introspection(Position),
-    /// The answer is larger than this.
+    /// The response is larger than so many bytes.
     TooLarge(usize),
 }
 
-/// What was executed.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// `{"data":...}`, with `errors` if there are some.
     pub json: Vec<u8>,
     /// The errors.
     pub errors: Vec<FieldError>,
-    /// What was done.
+    /// The kind of the operation.
     pub kind: OperationKind,
 }
 
-/// Bytes that an answer is expected to have before there was one.
+/// The expected size of a plan's first response.
 const ANSWER_BYTES: usize = 1_024;
 
 impl Engine {
@@ -98,7 +98,7 @@ impl Engine {
     /// async-graphql.
     ///
     /// # Errors
-    /// The description is no schema.
+    /// The description is not a valid schema.
     pub fn described<D: Describe, M: ObjectType + 'static, S: SubscriptionType + 'static>(
         printed: Printed<D, M, S>,
         settings: Settings,
@@ -112,7 +112,7 @@ impl Engine {
         Ok(Self::new(builder.build()?, description, Some(introspect), settings))
     }
 
-    /// An engine for a schema whose fields are found as `description` says. It answers no introspection.
+    /// An engine for a schema whose fields `description` resolves. Introspection is refused.
     pub fn of_schema(schema: Schema, description: Description, settings: Settings) -> Self {
         Self::new(schema, description, None, settings)
     }
@@ -140,15 +140,15 @@ impl Engine {
         &self.schema
     }
 
-    /// Bytes that known documents and their plans take, about: at most [`Settings::cache_bytes`].
+    /// The estimated size of the cached documents and plans: at most [`Settings::cache_bytes`].
     pub fn cached_bytes(&self) -> u64 {
         self.documents.weight() + self.plans.weight()
     }
 
-    /// Prepares an operation: what it needs is known, and within the limits.
+    /// Prepares an operation: parses, validates and plans it, coerces its variables and checks its cost.
     ///
     /// # Errors
-    /// Why it is not executed.
+    /// The request is refused.
     pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
         let mut parsed = None;
         let cached = match self.documents.get(request.query) {
@@ -181,7 +181,7 @@ impl Engine {
     /// Executes an operation.
     ///
     /// # Errors
-    /// The answer is larger than allowed.
+    /// The response is larger than [`Settings::answer_bytes`].
     pub async fn execute(&self, prepared: &Prepared, context: &Context) -> Result<Answer, Refusal> {
         let Prepared { plan: cached, variables } = prepared;
         let introspect = self.introspect.as_deref();
@@ -199,7 +199,7 @@ impl Engine {
         parse(text, self.settings.limits).map_err(Refusal::Parse)
     }
 
-    /// Keeps a document if it is valid.
+    /// Validates a document and caches it.
     fn cache(&self, document: &Document<'_>) -> Result<Arc<CachedDocument>, Refusal> {
         validate(&self.schema, document, &self.settings.limits).map_err(Refusal::Invalid)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -244,19 +244,19 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// An operation that can be executed, with its variables.
+/// An operation that is ready to be executed, with its variables.
 pub struct Prepared {
     plan: Arc<CachedPlan>,
     variables: Inputs,
 }
 
 impl Prepared {
-    /// What the operation does.
+    /// The kind of the operation.
     pub fn kind(&self) -> OperationKind {
         self.plan.plan.kind
     }
 
-    /// Whether its answer depends on who asks.
+    /// Whether the response depends on the viewer.
     pub fn is_personal(&self) -> bool {
         self.plan.plan.is_personal
     }

@@ -1,4 +1,4 @@
-//! Look-ups that requests share: keys that are asked for at the same time are read by one statement.
+//! Batches: look-ups by key from requests that run at the same time share one statement.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -11,14 +11,14 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::FieldError;
 use crate::describe::Columns;
 
-/// Statements of one kind that run at the same time. While they do, keys are gathered for the next: the more there is
-/// to do, the fewer statements it takes.
+/// The number of statements of one kind that run at the same time. Keys that come meanwhile wait for the next one: the
+/// higher the load, the larger the batches.
 const RUNNING_MAX: usize = 2;
 
-/// Kinds of statements whose groups are kept.
+/// The number of kinds of statements before idle ones are removed.
 const GROUPS_MAX: usize = 1_000;
 
-/// Gathers keys for statements. `S` says which statement it is; what depends on who asks is part of it.
+/// Gathers keys into batches. `S` identifies a statement with everything that its result depends on, such as the viewer.
 pub struct Batches<S> {
     groups: Mutex<HashMap<S, Arc<Group>>>,
 }
@@ -28,7 +28,7 @@ struct Group {
     open: Mutex<Option<Arc<Gathering>>>,
 }
 
-/// What several ask for together.
+/// A batch: the keys of several callers, and the result.
 #[derive(Default)]
 struct Gathering {
     wanted: Mutex<Wanted>,
@@ -43,16 +43,16 @@ struct Wanted {
 }
 
 impl<S: Eq + Hash + Clone> Batches<S> {
-    /// No statements yet.
+    /// Without statements.
     #[must_use]
     pub fn new() -> Self {
         Self { groups: Mutex::default() }
     }
 
-    /// What `read` finds for `keys`, and for those that others ask of the same statement.
+    /// The result of `read` for `keys`, and for the keys of other callers of the same statement.
     ///
     /// # Errors
-    /// What `read` fails with.
+    /// The error of `read`, which all callers of the batch get.
     ///
     /// # Panics
     /// If the same statement finds values of two types.
@@ -99,7 +99,7 @@ impl<S: Eq + Hash + Clone> Batches<S> {
             Arc::clone(gathering)
         };
         let start = async || {
-            // Whoever is asked at the same place of the answer comes before the first goes on.
+            // Callers at the same level of the response join before the first goes on.
             tokio::task::yield_now().await;
             // Nobody closes it.
             let _running = group.running.acquire().await;
@@ -109,7 +109,7 @@ impl<S: Eq + Hash + Clone> Batches<S> {
                     *open = None;
                 }
             }
-            // They stay: whoever reads them may be stopped, and another goes on.
+            // A copy: if this caller is cancelled, another reads the same keys.
             let Wanted { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();

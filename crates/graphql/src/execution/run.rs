@@ -1,9 +1,10 @@
-//! Resolves a plan, place by place.
+//! Resolves the fields of a plan, place by place.
 
 use futures_util::future::{BoxFuture, join_all};
 
 use super::column::{Column, Part, Rows};
 use super::leaf::Out;
+use super::write::makes_null;
 use super::{Context, FieldError, Selected};
 use crate::describe::{Introspect, RawCall, Root};
 use crate::document::OperationKind;
@@ -11,32 +12,32 @@ use crate::input::Inputs;
 use crate::plan::{Kind, Plan, PlanField, Set};
 use crate::schema::Schema;
 
-/// What is known of the objects at one place of the answer.
+/// The objects at one place of the response, with the values of their fields.
 pub(crate) struct Place {
     pub(crate) rows: Rows,
-    /// The values of the fields that are resolved, in their order.
+    /// The values of the fields that have resolvers, in order.
     pub(crate) values: Vec<FieldValues>,
 }
 
-/// What a field is for all objects of its place.
+/// The values of a field for all objects at its place.
 pub(crate) enum FieldValues {
     Column {
         column: Column,
-        /// The places of the column's parts, in order; none where the field has no objects of the part's type.
+        /// The objects of each part; none if the field's type has no such objects.
         below: Vec<Option<Below>>,
     },
-    /// The root's only value, as JSON.
+    /// JSON: introspection belongs to the root, which is one object.
     Introspection(Out),
 }
 
 /// The objects of one part of a column.
 pub(crate) struct Below {
-    /// What is selected of them, in [`PlanField::selected`].
+    /// The index of their set in [`PlanField::selected`].
     pub(crate) set: usize,
     pub(crate) place: Place,
 }
 
-/// What one execution is made with.
+/// The inputs of an execution.
 pub(crate) struct Execution<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) context: &'a Context,
@@ -44,14 +45,20 @@ pub(crate) struct Execution<'a> {
     pub(crate) introspect: Option<&'a dyn Introspect>,
 }
 
-/// Resolves a plan for one root object.
+/// Resolves all fields of a plan.
 pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
     let rows = Rows::new(vec![Root]);
     if plan.kind == OperationKind::Mutation {
-        // One after the other: each sees what those before it did.
+        // In order: each sees the changes of those before it.
         let mut values = Vec::with_capacity(plan.root.resolved);
         for field in plan.root.fields.iter().filter(|field| field.is_resolved()) {
-            values.push(execution.field(field, &rows).await);
+            let of_field = execution.field(field, &rows).await;
+            let is_last = field.of.is_non_null() && makes_null(plan, field, &of_field);
+            values.push(of_field);
+            // The data is null already: what follows must not change anything unseen.
+            if is_last {
+                break;
+            }
         }
         return Place { rows, values };
     }
@@ -59,7 +66,7 @@ pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
 }
 
 impl Execution<'_> {
-    /// Resolves what is selected of the objects at one place.
+    /// Resolves a set for the objects at one place.
     fn place<'a>(&'a self, set: &'a Set, rows: Rows) -> BoxFuture<'a, Place> {
         Box::pin(async move {
             let mut fields = set.fields.iter().filter(|field| field.is_resolved());
@@ -99,7 +106,7 @@ impl Execution<'_> {
         FieldValues::Column { column, below }
     }
 
-    /// Resolves what is selected of a column's objects, type by type.
+    /// Resolves the sets of a column's objects, type by type.
     async fn below(&self, field: &PlanField, column: &Column) -> Vec<Option<Below>> {
         let Column::Cells(cells) = column else { return Vec::new() };
         let below = async |part: &Part| {
@@ -116,7 +123,7 @@ impl Execution<'_> {
 }
 
 impl PlanField {
-    /// Whether it is found for all objects of its place at once.
+    /// Whether the field has values in [`Place::values`].
     pub(crate) fn is_resolved(&self) -> bool {
         matches!(self.kind, Kind::Resolve { .. } | Kind::Introspect(_) | Kind::Unresolvable)
     }

@@ -1,4 +1,4 @@
-//! Writes an answer as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
+//! Writes a response as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
 
 use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
@@ -15,18 +15,18 @@ pub(crate) struct Response {
     pub(crate) errors: Vec<FieldError>,
 }
 
-/// The answer is larger than allowed.
+/// The response is larger than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
 /// Writes the values of a plan's fields as JSON.
 ///
 /// # Errors
-/// It is larger than `bytes_max`.
+/// The response is larger than `bytes_max`.
 pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    let mut writer = Writer { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max };
+    let mut writer = Writer::new(plan, out, bytes_max);
     let start = writer.out.len();
     match writer.object(&plan.root, root, 0, &Path::Root) {
         Ok(()) => {}
@@ -36,7 +36,7 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         }
         Err(Stop::TooLarge) => return Err(TooLarge),
     }
-    // An object that becomes null is not measured, and leaves its errors.
+    // Objects that become null are not measured, but their errors stay.
     if writer.is_too_large() {
         return Err(TooLarge);
     }
@@ -50,15 +50,21 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
     Ok(Response { json: out, errors: failed })
 }
 
-/// Why an object is not written further.
+/// Whether a field of the root makes the root null.
+pub(crate) fn makes_null(plan: &Plan, field: &PlanField, values: &FieldValues) -> bool {
+    let mut writer = Writer::new(plan, Out::new(), usize::MAX);
+    writer.values(field, values, 0, &Path::Root) == Err(Stop::Null)
+}
+
+/// Why writing a value stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// What must not be null is: whoever holds it becomes null.
+    /// A non-null value is null, so the value around it becomes null.
     Null,
     TooLarge,
 }
 
-/// Where a value stands in the answer.
+/// The path of a value in the response.
 enum Path<'a> {
     Root,
     Name(&'a Self, &'a str),
@@ -83,7 +89,7 @@ impl Path<'_> {
     }
 }
 
-/// The values of a field, as they are written.
+/// The values of a field that are being written.
 struct Values<'a> {
     field: &'a PlanField,
     cells: &'a Cells,
@@ -93,13 +99,17 @@ struct Values<'a> {
 struct Writer<'a> {
     plan: &'a Plan,
     out: Out,
-    /// Errors as JSON, between commas.
+    /// Errors as JSON, separated by commas.
     errors: Out,
     failed: Vec<FieldError>,
     bytes_max: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    const fn new(plan: &'a Plan, out: Out, bytes_max: usize) -> Self {
+        Self { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max }
+    }
+
     fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
         let (table, row) = (place.rows.table(), place.rows.row(at));
         let mut values = place.values.iter();
@@ -112,8 +122,7 @@ impl Writer<'_> {
                 _ => {
                     let path = Path::Name(path, &field.response_name);
                     match values.next() {
-                        Some(FieldValues::Column { column, below }) => self.column(field, column, below, at, &path)?,
-                        Some(FieldValues::Introspection(json)) => self.out.extend_from_slice(json),
+                        Some(values) => self.values(field, values, at, &path)?,
                         None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
                     }
                 }
@@ -127,14 +136,15 @@ impl Writer<'_> {
         self.out.len() + self.errors.len() > self.bytes_max
     }
 
-    fn column(
-        &mut self,
-        field: &PlanField,
-        column: &Column,
-        below: &[Option<Below>],
-        at: usize,
-        path: &Path<'_>,
-    ) -> Result<(), Stop> {
+    /// Writes the value of a field for one object.
+    fn values(&mut self, field: &PlanField, values: &FieldValues, at: usize, path: &Path<'_>) -> Result<(), Stop> {
+        let (column, below) = match values {
+            FieldValues::Column { column, below } => (column, below),
+            FieldValues::Introspection(json) => {
+                self.out.extend_from_slice(json);
+                return Ok(());
+            }
+        };
         match column {
             Column::Leaves(leaves) => self.leaf(field, &field.of, &**leaves, at, path),
             Column::Cells(cells) => {
@@ -145,7 +155,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a leaf, whose type rules out null by its Rust type; what comes from elsewhere may be null all the same.
+    /// Writes a leaf. Rust types rule out null at non-null places, but not for all implementations of [`Leaves`].
     fn leaf(
         &mut self,
         field: &PlanField,
@@ -163,9 +173,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Section 6.4.3: completes a value of this type.
+    /// Section 6.4.3, CompleteValue.
     fn value(&mut self, values: &Values<'_>, of: &TypeRef, cell: Cell, path: &Path<'_>) -> Result<(), Stop> {
-        let Values { field, cells, below } = values;
+        let Values { field, cells, .. } = values;
         let start = self.out.len();
         let written = match cell {
             Cell::Null => return self.nothing(field, of, path),
@@ -183,7 +193,6 @@ impl Writer<'_> {
             }
             Cell::List { from, len } => self.list(values, of, len, path, |i| cells.items[(from + i) as usize]),
         };
-        debug_assert!(below.len() <= cells.parts.len());
         match written {
             Err(Stop::Null) if !of.is_non_null() => {
                 self.out.truncate(start);
@@ -204,7 +213,7 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         let item = match of.nullable() {
             TypeRef::List(item) => &**item,
-            // A list where none belongs.
+            // The resolver made a list where the schema has none.
             other => other,
         };
         self.out.push(b'[');
@@ -229,7 +238,7 @@ impl Writer<'_> {
         Err(Stop::Null)
     }
 
-    /// Null at a place of this type.
+    /// Writes null, or fails if the type is non-null.
     fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &Path<'_>) -> Result<(), Stop> {
         if of.is_non_null() {
             let message = format!("Cannot return null for non-nullable field {}.", field.coordinate);
@@ -240,7 +249,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// An error in place of the field's value.
+    /// Reports an error of the field, and writes null.
     fn failure(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) -> Result<(), Stop> {
         self.fail(field, error, path);
         if field.of.is_non_null() {
@@ -252,7 +261,7 @@ impl Writer<'_> {
 
     fn fail(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) {
         let out = &mut self.errors;
-        // Others are as they were: the budget is used up, and the answer is not sent.
+        // Too large: the response is not sent.
         if out.len() > self.bytes_max {
             return;
         }

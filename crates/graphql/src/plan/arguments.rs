@@ -1,6 +1,6 @@
-//! Arguments: read once with the plan, unless variables stand in them.
+//! Arguments: read when the plan is compiled, unless they contain variables.
 
-use crate::describe::{Read, Reader};
+use crate::describe::{ArgumentValues, ReadArguments};
 use crate::document::{Argument, Value, ValueKind};
 use crate::execution::FieldError;
 use crate::input::{InputError, Inputs, Literal, coerce_literals, fill_all};
@@ -9,10 +9,10 @@ use crate::schema::{Field, InputValue, Schema, Table, TypeId};
 /// The arguments of a field.
 pub(crate) enum ArgumentPlan {
     /// They are the same for every request.
-    Ready(Result<Read, FieldError>),
-    /// They depend on variables.
+    Ready(Result<ArgumentValues, FieldError>),
+    /// They contain variables, and are read for each request.
     Late {
-        /// Where the field is described: its type and its name.
+        /// The field's parent type and its name.
         parent: TypeId,
         name: String,
         literals: Vec<(String, Literal)>,
@@ -20,12 +20,12 @@ pub(crate) enum ArgumentPlan {
 }
 
 impl ArgumentPlan {
-    /// Plans the arguments of a field, whose literals these are.
+    /// The arguments of a field with these literals.
     pub(crate) fn new(
         schema: &Schema,
         (parent, known): (TypeId, &Field),
         literals: Vec<(String, Literal)>,
-        reader: Reader,
+        reader: ReadArguments,
     ) -> Self {
         if literals.iter().any(|(_, literal)| !literal.is_constant()) {
             return Self::Late { parent, name: known.name.clone(), literals };
@@ -37,7 +37,12 @@ impl ArgumentPlan {
     ///
     /// # Errors
     /// A value does not fit.
-    pub(crate) fn read(&self, schema: &Schema, variables: &Inputs, reader: Reader) -> Result<Read, FieldError> {
+    pub(crate) fn read(
+        &self,
+        schema: &Schema,
+        variables: &Inputs,
+        reader: ReadArguments,
+    ) -> Result<ArgumentValues, FieldError> {
         match self {
             Self::Ready(read) => read.clone(),
             Self::Late { parent, name, literals } => {
@@ -59,7 +64,7 @@ pub(super) fn literals(schema: &Schema, known: &Table<InputValue>, given: &[Argu
     given.iter().map(literal).collect()
 }
 
-/// Bytes that arguments take in a plan, about.
+/// Estimates the bytes of arguments in a plan.
 pub(super) fn bytes(given: &[Argument<'_>]) -> usize {
     given.iter().map(|argument| argument.name.text.len() + value_bytes(&argument.value)).sum()
 }

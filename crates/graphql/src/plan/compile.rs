@@ -1,4 +1,7 @@
-//! From a valid document to a plan.
+//! Compiles operations of valid documents to plans.
+//!
+//! A plan may be much larger than its document: fragments are repeated wherever they are spread, and a place of an
+//! abstract type has a set for each object type. [`Limits::plan_fields`] bounds the fields, and the work that gives none.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,27 +12,26 @@ use super::arguments::{self, ArgumentPlan};
 use super::conditions::{Conditions, Truths};
 use super::cost::Size;
 use super::{FieldCost, IntrospectionField, Kind, Plan, PlanField, Set};
-use crate::describe::{Columns, Description, How, Name, ObjectType, Reader};
+use crate::describe::{Columns, Description, Name, ObjectType, ReadArguments, Resolver};
 use crate::document::{Document, Field, Fragment, Operation, Selection};
 use crate::error::{Limit, LimitExceeded, Limits, Position, position, positions};
 use crate::execution::leaf::write_text;
 use crate::schema::{self, Schema, TypeId, TypeRef};
 
-/// Bytes of a planned field, about, beside its names: itself, and what its names, type and arguments are counted by.
+/// Estimated bytes of a field in a plan, without the text of its names.
 const FIELD_BYTES: usize = size_of::<PlanField>() + 128;
 
-/// Steps that are allowed for each field that is. A step is to look at one selection for one object type; to plan a
-/// field takes as long as so many.
+/// One step is to look at one selection for one object type. A field takes about as long as this many steps, so that
+/// many are allowed for each field of [`Limits::plan_fields`].
 const STEPS_PER_FIELD: usize = 16;
 
-/// Bytes of arguments that are planned in one step.
+/// Bytes of arguments that are read in one step.
 const STEP_BYTES: usize = 64;
 
 /// Compiles an operation of a valid document.
 ///
 /// # Errors
-/// The plan has more fields than [`Limits::plan_fields`] allow, or takes as long as one that has. Or it has more levels
-/// than [`Limits::nesting`] allow, which fragments can reach in a flat text.
+/// [`Limits::plan_fields`] or [`Limits::nesting`] is exceeded: fragments can nest deeper than the text does.
 pub(crate) fn compile(
     (schema, description): (&Schema, &Description),
     document: &Document<'_>,
@@ -73,25 +75,25 @@ struct Compiler<'d> {
     fragments: HashMap<&'d str, &'d Fragment<'d>>,
     conditions: &'d Conditions,
     truths: &'d Truths,
-    /// Where the planned fields begin.
+    /// The byte offsets of the plan's fields.
     offsets: Vec<u32>,
     is_personal: bool,
     bytes: usize,
-    /// How many more fields are allowed.
+    /// Fields that may still be added.
     fields_left: usize,
-    /// How much more work on what gives no fields is allowed.
+    /// Steps that may still be taken.
     steps_left: usize,
-    /// How many more levels are allowed.
+    /// Levels that may still be entered.
     levels_left: usize,
-    /// The arguments of the document's fields by where these begin, for each type: fragments plan a field often.
-    arguments: HashMap<u32, Vec<(TypeId, PlannedArguments)>>,
+    /// The arguments of fields by byte offset and parent type. A field of a fragment occurs in a plan many times.
+    arguments: HashMap<u32, Vec<(TypeId, FieldArguments)>>,
 }
 
-/// The arguments of a field, and what they say about its length.
-type PlannedArguments = (Arc<ArgumentPlan>, Size);
+/// The arguments of a field, and the length of its list.
+type FieldArguments = (Arc<ArgumentPlan>, Size);
 
 impl<'d> Compiler<'d> {
-    /// What is selected of objects of one type.
+    /// Compiles what is selected of objects of one type.
     fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Set, Limit> {
         let groups = self.groups(of, selections)?;
         self.enter()?;
@@ -118,7 +120,7 @@ impl<'d> Compiler<'d> {
         Ok(())
     }
 
-    /// Goes a level down. Whoever does goes up again, unless a limit ends all.
+    /// Enters a level. The caller leaves it, unless it fails.
     fn enter(&mut self) -> Result<(), Limit> {
         self.levels_left = self.levels_left.checked_sub(1).ok_or(Limit::Nesting)?;
         Ok(())
@@ -133,7 +135,7 @@ impl<'d> Compiler<'d> {
         Ok(groups)
     }
 
-    /// Section 6.3.2: the same for one selection set.
+    /// Section 6.3.2, CollectFields.
     fn collect(
         &mut self,
         of: TypeId,
@@ -186,9 +188,9 @@ impl<'d> Compiler<'d> {
         let (schema, field) = (self.schema, group[0]);
         let name = field.name.text;
         let known: &'d schema::Field = schema.field(parent, name).ok_or(Limit::PlanFields)?;
-        let how = object.and_then(|object| object.fields.get(name));
-        self.is_personal |= how.is_some_and(|how| how.is_personal);
-        let (kind, size) = self.kind((parent, known), how.map(|how| &how.how), response_name, group)?;
+        let entry = object.and_then(|object| object.fields.get(name));
+        self.is_personal |= entry.is_some_and(|entry| entry.is_personal);
+        let (kind, size) = self.kind((parent, known), entry.map(|entry| &entry.resolver), response_name, group)?;
         let selected = match kind {
             Kind::Resolve { .. } => self.selected(*known.of.name(), group)?,
             _ => Vec::new(),
@@ -196,7 +198,7 @@ impl<'d> Compiler<'d> {
         // What is made of others' rows needs what is selected of these.
         let columns = match object {
             Some(object) if object.is_transparent => selected.iter().map(|(_, set)| set.columns).fold(0, |a, b| a | b),
-            _ => how.map_or(0, |how| how.columns),
+            _ => entry.map_or(0, |entry| entry.columns),
         };
         let is_list = matches!(known.of.nullable(), TypeRef::List(_));
         self.offsets.push(field.response_name().at);
@@ -209,28 +211,28 @@ impl<'d> Compiler<'d> {
             of: known.of.clone(),
             kind,
             selected,
-            cost: FieldCost { value: how.map_or(1, |how| how.cost), is_list, size },
+            cost: FieldCost { value: entry.map_or(1, |entry| entry.cost), is_list, size },
         };
         Ok((planned, columns))
     }
 
-    /// How a field comes by its value, and what says how long it is.
+    /// How a field gets its value, and the length of its list.
     fn kind(
         &mut self,
         (parent, known): (TypeId, &'d schema::Field),
-        how: Option<&How>,
+        resolver: Option<&Resolver>,
         response_name: &'d str,
         group: &[&'d Field<'d>],
     ) -> Result<(Kind, Size), Limit> {
-        let kind = match (known.name.as_str(), how) {
+        let kind = match (known.name.as_str(), resolver) {
             ("__typename", _) => {
                 let mut text = Vec::new();
                 write_text(&mut text, &self.schema.get(parent).name);
                 Kind::TypeName(text.into())
             }
             ("__schema" | "__type", _) => Kind::Introspect(self.introspection(known, response_name, group)?),
-            (_, Some(How::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
-            (_, Some(How::Resolve(reader, resolve))) => {
+            (_, Some(Resolver::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
+            (_, Some(Resolver::Resolve(reader, resolve))) => {
                 let (arguments, size) = self.arguments((parent, known), group[0], *reader)?;
                 return Ok((Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
             }
@@ -239,13 +241,13 @@ impl<'d> Compiler<'d> {
         Ok((kind, Size::Unknown))
     }
 
-    /// The arguments of a field. They are planned once for a type, and those for further types count as steps.
+    /// The arguments of a field, read once for each parent type. Further types take steps: an argument may be large.
     fn arguments(
         &mut self,
         (parent, known): (TypeId, &'d schema::Field),
         field: &'d Field<'d>,
-        reader: Reader,
-    ) -> Result<PlannedArguments, Limit> {
+        reader: ReadArguments,
+    ) -> Result<FieldArguments, Limit> {
         let types = self.arguments.entry(field.name.at).or_default();
         if let Some((_, planned)) = types.iter().find(|(of, _)| *of == parent) {
             return Ok(planned.clone());
@@ -261,7 +263,7 @@ impl<'d> Compiler<'d> {
         Ok(planned)
     }
 
-    /// What is selected of a field's objects, by their type.
+    /// Compiles what is selected of a field's objects, by type.
     fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Result<Vec<(Name, Set)>, Limit> {
         let schema = self.schema;
         if !schema.is_composite(of) {
@@ -272,7 +274,7 @@ impl<'d> Compiler<'d> {
         possible.map(|of| Ok((schema.get(*of).name.clone().into(), self.set(*of, &selections)?))).collect()
     }
 
-    /// A selection of introspection as text, without fragments and conditions.
+    /// Compiles a field of introspection.
     fn introspection(
         &mut self,
         known: &'d schema::Field,

@@ -1,4 +1,4 @@
-//! `@skip` and `@include`: which variables they ask, and what these say.
+//! The variables of `@skip` and `@include`, and their values.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -7,28 +7,28 @@ use serde_json::Value as Json;
 use crate::document::{Directive, Document, Fragment, Selection, ValueKind};
 use crate::input::Inputs;
 
-/// The variables that decide what an operation selects, in order.
+/// The variables in an operation's `@skip` and `@include`, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Conditions(Vec<String>);
 
-/// Whether each of an operation's [`Conditions`] holds.
+/// The values of an operation's [`Conditions`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Truths(Box<[bool]>);
 
 impl Truths {
-    /// Bytes that it takes.
+    /// The bytes of the values.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.len() as u64
     }
 }
 
 impl Conditions {
-    /// Bytes that it takes, about.
+    /// Estimates the bytes of the names.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.iter().map(|name| (size_of::<String>() + name.len()) as u64).sum()
     }
 
-    /// The conditions of a document's operations, with those of their fragments.
+    /// The conditions of each of a document's operations, with those in its fragments.
     pub(crate) fn of_operations(document: &Document<'_>) -> Vec<Self> {
         let fragments = document.fragments.iter().map(|fragment| (fragment.name.text, fragment)).collect();
         let operations = document.operations.iter();
@@ -38,7 +38,7 @@ impl Conditions {
     fn of<'d>(fragments: &Fragments<'d>, selections: &'d [Selection<'d>]) -> Self {
         let mut walk = Walk { visited: HashSet::new(), next: Vec::new(), names: BTreeSet::new() };
         walk.selections(selections);
-        // One after the other, not in one another: fragments may follow each other for long.
+        // A loop, not recursion: a chain of fragments may be long.
         while let Some(name) = walk.next.pop() {
             if let Some(fragment) = fragments.get(name) {
                 walk.selections(&fragment.selections);
@@ -47,7 +47,7 @@ impl Conditions {
         Self(walk.names.into_iter().map(str::to_owned).collect())
     }
 
-    /// What variables say, coerced.
+    /// The values of the conditions. Variables are coerced.
     ///
     /// # Errors
     /// The name of a variable that is null.
@@ -63,7 +63,7 @@ impl Conditions {
         Ok(Truths(truths.into()))
     }
 
-    /// Whether a selection with these directives is there.
+    /// Whether a selection with these directives is included.
     pub(crate) fn include(&self, truths: &Truths, directives: &[Directive<'_>]) -> bool {
         directives.iter().all(|directive| match (directive.name.text, condition(directive)) {
             ("skip", Some(value)) => !self.holds(truths, value),
@@ -91,7 +91,7 @@ type Fragments<'d> = HashMap<&'d str, &'d Fragment<'d>>;
 
 struct Walk<'d> {
     visited: HashSet<&'d str>,
-    /// Fragments to look at.
+    /// Fragments that are still to be visited.
     next: Vec<&'d str>,
     names: BTreeSet<&'d str>,
 }

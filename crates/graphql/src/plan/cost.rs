@@ -1,7 +1,7 @@
-//! What a plan costs, before anything is read.
+//! The cost of a plan, known before anything is read.
 //!
-//! A field costs one, or what its description says. Fields inside a list count as often as the list is long: as long
-//! as the page that is asked for, or as the list of keys that is given.
+//! Each field costs 1, or what its description says. Fields inside a list are multiplied by its length: the page size,
+//! or the number of keys.
 
 use serde_json::Value as Json;
 
@@ -9,29 +9,29 @@ use super::{Kind, Plan, Set};
 use crate::input::{Inputs, Literal};
 use crate::schema::{Field, TypeRef};
 
-/// How long the pages of a schema's connections are.
+/// The page sizes of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Pages {
-    /// Rows of a page for which neither the request nor the schema names a size.
+    /// The size if neither the request nor the schema has one.
     pub default: u64,
-    /// Rows of any page at most: its list refuses more, so that a request for more costs nothing.
+    /// The highest size. Resolvers refuse larger pages, so a larger page does not cost more.
     pub max: u64,
 }
 
-/// What an operation costs.
+/// The cost of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Levels of fields.
     pub depth: u64,
     /// Fields of the root.
     pub root_fields: u64,
-    /// Fields of the plan: with those of each object type that a place may have.
+    /// Fields of the plan, for all object types.
     pub fields: u64,
-    /// Values in the answer, at most.
+    /// The highest number of values in the response.
     pub values: u64,
 }
 
-/// What a field adds to the cost of its operation.
+/// What a field adds to the cost.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldCost {
     pub(crate) value: u64,
@@ -39,28 +39,28 @@ pub(crate) struct FieldCost {
     pub(crate) size: Size,
 }
 
-/// What says how long a field's list is.
+/// What determines the length of a field's list.
 #[derive(Clone, Debug)]
 pub(crate) enum Size {
-    /// Nothing: it is short, or part of a page.
+    /// No argument: the list is short, or part of a page.
     Unknown,
-    /// A page: what `first` and `last` say, else their default.
+    /// `first` and `last`, and their default.
     Page(Lengths, Option<u64>),
-    /// A row for each key: as long as the longest list among the arguments.
+    /// The longest list among the arguments.
     Keys(Lengths),
 }
 
-/// Lengths that arguments name: the greatest constant, and variables.
+/// The lengths in arguments: the greatest constant, and the variables.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lengths {
     constant: Option<u64>,
     variables: Vec<String>,
 }
 
-/// The length that a value names.
+/// Reads a length from a value.
 type Length = fn(&Json) -> Option<u64>;
 
-/// A value that is no list stands for a list of itself.
+/// The length of a list. A single value is coerced to a list of one.
 const LIST_LENGTH: Length = |value| match value {
     Json::Null => None,
     Json::Array(items) => Some(items.len() as u64),
@@ -85,7 +85,7 @@ impl Lengths {
         lengths
     }
 
-    /// The greatest, with the values of variables.
+    /// The greatest length.
     fn greatest(&self, variables: &Inputs, length: Length) -> Option<u64> {
         let given = self.variables.iter().filter_map(|name| length(variables.get(name)?)).max();
         given.max(self.constant)
@@ -109,7 +109,7 @@ impl Size {
         if lists.peek().is_none() { Self::Unknown } else { Self::Keys(Lengths::of(lists, LIST_LENGTH)) }
     }
 
-    /// How long the list is, if anything says so.
+    /// The length of the list, if an argument determines it.
     fn items(&self, variables: &Inputs, pages: Pages) -> Option<u64> {
         match self {
             Self::Unknown => None,
@@ -129,7 +129,7 @@ impl Size {
     }
 }
 
-/// Values of a set: those that a page around it does not multiply, and those that it does.
+/// The values of a set: those that count once in a page, and those that count for each row.
 #[derive(Clone, Copy, Default)]
 struct Values {
     once: u64,
@@ -138,12 +138,12 @@ struct Values {
 }
 
 impl Plan {
-    /// Whether the operation costs the same with all variables.
+    /// Whether the cost is the same for all variables.
     pub(crate) fn has_constant_cost(&self) -> bool {
         self.root.has_constant_cost()
     }
 
-    /// What the operation costs with these variables.
+    /// The cost with these variables.
     pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
         let mut fields = 0;
         let values = set_values(&self.root, variables, pages, &mut fields);

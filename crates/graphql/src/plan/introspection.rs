@@ -1,4 +1,4 @@
-//! Selections of `__schema` and `__type`, which async-graphql answers: as a document of their own.
+//! Selections of `__schema` and `__type`. async-graphql executes them, as documents of their own.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::execution::leaf::{Out, write_text};
 use crate::input::{Inputs, Literal};
 
-/// A field of introspection with what is selected of it.
+/// A field of introspection with its selections.
 pub(crate) struct IntrospectionField {
     pub(crate) response_name: String,
     pub(crate) name: String,
@@ -18,7 +18,7 @@ pub(crate) struct IntrospectionField {
 }
 
 impl IntrospectionField {
-    /// A document that asks for the field alone, with the values of variables.
+    /// A document that selects only the field, with variables replaced by their values.
     pub(crate) fn document(&self, variables: &Inputs) -> String {
         let mut text = String::from("{");
         self.write(variables, &mut text);
@@ -26,7 +26,7 @@ impl IntrospectionField {
         text
     }
 
-    /// The field's value as JSON, from the data of its [`Self::document`].
+    /// The field's value as JSON, from the data of [`Self::document`].
     pub(crate) fn json(&self, data: &Value) -> Out {
         let mut out = Out::new();
         match data {
@@ -38,7 +38,7 @@ impl IntrospectionField {
         out
     }
 
-    /// Writes a value: of objects what is selected.
+    /// Writes a value; of an object, the selected fields.
     fn write_value(&self, value: &Value, out: &mut Out) {
         match value {
             Value::List(items) => {
@@ -72,7 +72,7 @@ impl IntrospectionField {
         }
     }
 
-    /// Values that the field gives, about: lists of introspection have some tens of items.
+    /// Estimates the number of values. Lists of introspection have some tens of items.
     pub(crate) fn values(&self) -> u64 {
         const ITEMS: u64 = 10;
         self.selected.iter().fold(0, |sum: u64, field| {

@@ -1,4 +1,4 @@
-//! Descriptions as async-graphql keeps them: it prints the schema, and answers introspection.
+//! Registers descriptions with async-graphql, which prints the schema and answers introspection.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ use super::object::{Abstract, Field, ObjectType};
 use super::{Description, Name};
 use crate::execution::FieldError;
 
-/// A schema by the name of a Rust type.
+/// A schema that a Rust type stands for.
 pub trait Describe: Send + Sync + 'static {
     /// Describes it.
     fn description() -> Description;
@@ -25,10 +25,10 @@ pub trait Describe: Send + Sync + 'static {
 pub struct Printed<D, M, S>(async_graphql::Schema<Query<D>, M, S>, PhantomData<fn() -> D>);
 
 impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> Printed<D, M, S> {
-    /// The schema, whose other roots are described elsewhere.
+    /// The schema with these other roots.
     pub fn new(mutation: M, subscription: S) -> Self {
         let schema = async_graphql::Schema::build(Query(PhantomData), mutation, subscription);
-        // Its own rules judge nothing here: see `validation`. Nor does its depth, which we limit.
+        // `validation` has judged the document, and `Limits` its depth.
         let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
         Self(schema.finish(), PhantomData)
     }
@@ -47,7 +47,7 @@ impl<D, M, S> std::fmt::Debug for Printed<D, M, S> {
 
 /// Answers selections of `__schema` and `__type`.
 pub(crate) trait Introspect: Send + Sync {
-    /// The data of a document that only selects these.
+    /// Executes a document that selects only these. Returns its data.
     fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>>;
 }
 
