@@ -1,6 +1,6 @@
-//! Resolves the fields of a plan, place by place.
+//! Resolves the fields of a plan, level by level.
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 
 use super::column::{Column, Part, Rows};
 use super::leaf::Out;
@@ -47,39 +47,44 @@ pub(crate) struct Execution<'a> {
 
 /// Resolves all fields of a plan.
 pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
-    let rows = Rows::new(vec![Root]);
-    if plan.kind == OperationKind::Mutation {
-        // In order: each sees the changes of those before it.
-        let mut values = Vec::with_capacity(plan.root.resolved);
-        for field in plan.root.fields.iter().filter(|field| field.is_resolved()) {
-            let of_field = execution.field(field, &rows).await;
-            let is_last = field.of.is_non_null() && makes_null(plan, field, &of_field);
-            values.push(of_field);
-            // The data is null already: what follows must not change anything unseen.
-            if is_last {
-                break;
-            }
-        }
-        return Place { rows, values };
+    let mut root = Place { rows: Rows::new(vec![Root]), values: Vec::new() };
+    if plan.kind != OperationKind::Mutation {
+        execution.levels(vec![(&plan.root, &mut root)]).await;
+        return root;
     }
-    execution.place(&plan.root, rows).await
+    // In order: each sees the changes of those before it.
+    for field in plan.root.resolved_fields() {
+        let mut values = execution.field(field, &root.rows).await;
+        execution.levels(below(field, &mut values).collect()).await;
+        let is_last = field.of.is_non_null() && makes_null(plan, field, &values);
+        root.values.push(values);
+        // The data is null already: what follows must not change anything unseen.
+        if is_last {
+            break;
+        }
+    }
+    root
 }
 
+/// A set, and the objects that it is resolved for.
+type Selection<'p> = (&'p Set, &'p mut Place);
+
 impl Execution<'_> {
-    /// Resolves a set for the objects at one place.
-    fn place<'a>(&'a self, set: &'a Set, rows: Rows) -> BoxFuture<'a, Place> {
-        Box::pin(async move {
-            let mut fields = set.fields.iter().filter(|field| field.is_resolved());
-            let values = match (rows.is_empty(), set.resolved) {
-                (true, _) | (_, 0) => Vec::new(),
-                (_, 1) => match fields.next() {
-                    Some(field) => vec![self.field(field, &rows).await],
-                    None => Vec::new(),
-                },
-                _ => join_all(fields.map(|field| self.field(field, &rows))).await,
-            };
-            Place { rows, values }
-        })
+    /// Resolves these sets, then what is selected of their objects, and so on: all fields of a level at the same time,
+    /// so that look-ups of one kind share a statement wherever they stand.
+    async fn levels<'p>(&self, mut level: Vec<Selection<'p>>) {
+        while !level.is_empty() {
+            let fields =
+                level.iter().flat_map(|(set, place)| set.resolved_fields().map(|field| self.field(field, &place.rows)));
+            let mut values = join_all(fields).await.into_iter();
+            let mut next = Vec::new();
+            for (set, place) in level {
+                place.values = values.by_ref().take(set.resolved).collect();
+                let fields = set.resolved_fields().zip(&mut place.values);
+                next.extend(fields.flat_map(|(field, values)| below(field, values)));
+            }
+            level = next;
+        }
     }
 
     async fn field(&self, field: &PlanField, rows: &Rows) -> FieldValues {
@@ -102,23 +107,36 @@ impl Execution<'_> {
             },
             _ => Column::Failed(FieldError::plain("The field cannot be executed.")),
         };
-        let below = self.below(field, &column).await;
+        let below = match &column {
+            Column::Cells(cells) => cells.parts.iter().map(|part| objects(field, part)).collect(),
+            _ => Vec::new(),
+        };
         FieldValues::Column { column, below }
     }
+}
 
-    /// Resolves the sets of a column's objects, type by type.
-    async fn below(&self, field: &PlanField, column: &Column) -> Vec<Option<Below>> {
-        let Column::Cells(cells) = column else { return Vec::new() };
-        let below = async |part: &Part| {
-            let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
-            let place = self.place(&field.selected[set].1, part.rows.clone()).await;
-            Some(Below { set, place })
-        };
-        match cells.parts.as_slice() {
-            [] => Vec::new(),
-            [part] => vec![below(part).await],
-            parts => join_all(parts.iter().map(below)).await,
-        }
+/// The objects of a part, whose fields are not resolved yet; none if the field's type has no such objects.
+fn objects(field: &PlanField, part: &Part) -> Option<Below> {
+    let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
+    Some(Below { set, place: Place { rows: part.rows.clone(), values: Vec::new() } })
+}
+
+/// What is selected of a field's objects and has to be resolved.
+fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator<Item = Selection<'p>> {
+    let below = match values {
+        FieldValues::Column { below, .. } => below.as_mut_slice(),
+        FieldValues::Introspection(_) => &mut [],
+    };
+    below.iter_mut().flatten().filter_map(|Below { set, place }| {
+        let set = &field.selected[*set].1;
+        (set.resolved > 0 && !place.rows.is_empty()).then_some((set, place))
+    })
+}
+
+impl Set {
+    /// The fields that have values in [`Place::values`], in order.
+    fn resolved_fields(&self) -> impl Iterator<Item = &PlanField> {
+        self.fields.iter().filter(|field| field.is_resolved())
     }
 }
 
