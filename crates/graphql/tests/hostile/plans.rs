@@ -178,8 +178,12 @@ fn documents_keep_within_the_cache() {
 fn variables_in_many_places_are_counted() {
     let settings = Settings { limits: Limits { input_values: 10_000, ..Limits::NONE }, ..settings() };
     let engine = engine(settings);
-    let text =
-        numbered("query($t:[String!]){", 100, |i| format!(" a{i}:movies(filter:{{tags:{{all:$t}}}}){{totalCount}}"), "}");
+    let text = numbered(
+        "query($t:[String!]){",
+        100,
+        |i| format!(" a{i}:movies(filter:{{tags:{{all:$t}}}}){{totalCount}}"),
+        "}",
+    );
     for (tags, limit) in [(90, None), (100_000, Some(("input values", 10_000)))] {
         let tags: Vec<Json> = (0..tags).map(|i| Json::from(format!("tag {i}"))).collect();
         let variables: Inputs = [("t".to_owned(), Json::from(tags))].into_iter().collect();
