@@ -137,8 +137,8 @@ async fn find<N: Table>(
         return Ok(Arc::new(ByKey::new(rows)));
     }
     let columns = if registry.is_some() { Columns::MAX } else { columns };
-    let statement = Statement { name: N::TYPE, parameters: format!("{columns:x}") };
-    let read = async |keys: Vec<i32>| {
+    let statement = Statement { name: N::TYPE, parameters: String::new() };
+    let read = async |keys: Vec<i32>, columns| {
         let since = registry.map(|kept| kept.generation());
         let rows = read_rows::<N>(services, &statement, &keys, columns)
             .await
@@ -148,7 +148,7 @@ async fn find<N: Table>(
         }
         Ok(ByKey::new(rows))
     };
-    services.batches.read(&statement, wanted, read).await
+    services.batches.read_columns(&statement, wanted, columns, read).await
 }
 
 async fn read_rows<N: Table>(
@@ -159,7 +159,7 @@ async fn read_rows<N: Table>(
 ) -> Result<Vec<N>, DbErr> {
     let backend = services.db.get_database_backend();
     let build = || select_rows::<N>(backend, keys, columns);
-    let statement = services.texts.bind(backend, statement, keys, build);
+    let statement = services.texts.bind(backend, (statement, columns), keys, build);
     services.db.query_all_raw(statement).await?.iter().map(|row| N::read(row, 0, columns)).collect()
 }
 

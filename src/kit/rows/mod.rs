@@ -17,10 +17,10 @@ pub mod table;
 pub mod text;
 
 pub use cell::Cell;
-pub use link::{by_key, find_all};
+pub use link::{Missing, by_key, find_all};
 pub use list::{All, List, Ordered, RootList, WholeTable, count_of};
-pub use objects::{QueryObject, RowObject};
-pub use request::{ContextExt, RequestData, Services};
+pub use objects::{QueryObject, RowObject, or_failed};
+pub use request::{ContextExt, RequestData, Services, look_up, look_up_columns};
 pub use statement::{Statement, StatementTexts};
 pub(crate) use table::row;
-pub use table::{Field, Record, Table};
+pub use table::{Field, KEY, Record, Table};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use graphql::Columns;
 use quick_cache::sync::Cache;
 use sea_orm::sea_query::{SelectStatement, Values};
 use sea_orm::{DbBackend, Statement as Sql, Value};
@@ -19,7 +20,7 @@ pub struct Statement {
 const TEXTS_MAX: usize = 1_000;
 
 /// The texts of statements.
-pub struct StatementTexts(Cache<Statement, Arc<Text>>);
+pub struct StatementTexts(Cache<(Statement, Columns), Arc<Text>>);
 
 /// A statement's text and values; the keys are the value at one place.
 struct Text {
@@ -36,16 +37,16 @@ impl StatementTexts {
     }
 
     /// The statement over these keys. `build` makes it from the keys; it does not depend on anything else that the
-    /// statement's name and parameters do not tell.
+    /// statement's name, its parameters and the columns do not tell.
     pub(super) fn bind(
         &self,
         backend: DbBackend,
-        statement: &Statement,
+        (statement, columns): (&Statement, Columns),
         keys: &[i32],
         build: impl FnOnce() -> SelectStatement,
     ) -> Sql {
         let key = key_value(backend, keys);
-        if let Some(text) = self.0.get(statement) {
+        if let Some(text) = self.0.get(&(statement.clone(), columns)) {
             let mut values = text.values.clone();
             values[text.keys_at] = key;
             return Sql::from_sql_and_values(backend, &text.sql, values);
@@ -54,7 +55,7 @@ impl StatementTexts {
         let values = values.map(|Values(values)| values).unwrap_or_default();
         if let Some(keys_at) = values.iter().position(|value| *value == key) {
             let text = Text { sql: sql.clone(), values: values.clone(), keys_at };
-            self.0.insert(statement.clone(), Arc::new(text));
+            self.0.insert((statement.clone(), columns), Arc::new(text));
         }
         Sql::from_sql_and_values(backend, sql, values)
     }

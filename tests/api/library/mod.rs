@@ -1,7 +1,15 @@
 //! The engine beside the server's gives the same answers, and asks the database no more.
 
+mod asked;
 pub mod beside;
+pub mod both;
 mod catalogue;
+mod comment;
+mod people;
+mod printed;
+mod publication;
+mod rating;
+mod search;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

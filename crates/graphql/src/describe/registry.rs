@@ -152,7 +152,7 @@ fn union_type(name: &Name, union: &Abstract) -> MetaType {
 
 fn object_type(name: &Name, object: &ObjectType, registry: &mut Registry) -> MetaType {
     let described_field = |(name, of): (&&'static str, &Field), registry: &mut Registry| {
-        let mut meta = field(name, of.description, (of.of)(registry), of.deprecated);
+        let mut meta = field(name, of.description, of.type_name(registry), of.deprecated);
         meta.args = (of.arguments)(registry);
         ((*name).to_owned(), meta)
     };
