@@ -34,6 +34,9 @@ pub struct Limits {
     pub validation_steps: usize,
     /// Fields of a plan: those of a fragment wherever it is spread, for each object type that a place may have.
     pub plan_fields: usize,
+    /// Values in the arguments of an operation, with variables in their places. A list, an object and each 256 bytes of a
+    /// text count as one.
+    pub input_values: u64,
 }
 
 impl Limits {
@@ -46,6 +49,7 @@ impl Limits {
         name_length: usize::MAX,
         validation_steps: usize::MAX,
         plan_fields: usize::MAX,
+        input_values: u64::MAX,
     };
 }
 
@@ -59,6 +63,7 @@ impl Default for Limits {
             name_length: 256,
             validation_steps: 20_000,
             plan_fields: 10_000,
+            input_values: 10_000,
         }
     }
 }

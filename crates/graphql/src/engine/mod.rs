@@ -230,6 +230,7 @@ impl Engine {
             ("root fields", cost.root_fields, max.root_fields),
             ("fields", cost.fields, max.fields),
             ("values", cost.values, max.values),
+            ("input values", prepared.input_values(), self.settings.limits.input_values),
         ];
         match all.into_iter().find(|(_, cost, max)| cost > max) {
             Some((what, cost, max)) => Err(Refusal::TooComplex(what, cost, max)),
@@ -259,6 +260,10 @@ impl Prepared {
     /// Whether the response depends on the viewer.
     pub fn is_personal(&self) -> bool {
         self.plan.plan.is_personal
+    }
+
+    fn input_values(&self) -> u64 {
+        self.plan.plan.inputs.count(&self.variables)
     }
 
     fn cost(&self, pages: Pages) -> Cost {

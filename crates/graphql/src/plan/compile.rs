@@ -11,7 +11,7 @@ use async_graphql::indexmap::IndexMap;
 use super::arguments::{self, ArgumentPlan};
 use super::conditions::{Conditions, Truths};
 use super::cost::Size;
-use super::{FieldCost, IntrospectionField, Kind, Plan, PlanField, Set};
+use super::{FieldCost, InputValues, IntrospectionField, Kind, Plan, PlanField, Set};
 use crate::describe::{Columns, Description, Name, ObjectType, ReadArguments, Resolver};
 use crate::document::{Document, Field, Fragment, Operation, Selection};
 use crate::error::{Limit, LimitExceeded, Limits, Position, position, positions};
@@ -47,6 +47,7 @@ pub(crate) fn compile(
         truths,
         offsets: Vec::new(),
         is_personal: false,
+        inputs: InputValues::default(),
         bytes: 0,
         fields_left: limits.plan_fields,
         steps_left: limits.plan_fields.saturating_mul(STEPS_PER_FIELD),
@@ -61,9 +62,10 @@ pub(crate) fn compile(
         let maximum = if limit == Limit::Nesting { limits.nesting } else { limits.plan_fields };
         LimitExceeded { limit, maximum, position: position(document.text, operation.at as usize) }
     })?;
-    let Compiler { offsets, is_personal, bytes, .. } = compiler;
+    let Compiler { offsets, is_personal, inputs, bytes, .. } = compiler;
     let bytes = bytes + size_of::<Plan>() + offsets.len() * size_of::<Position>();
-    Ok(Plan { kind: operation.kind, root, positions: positions(document.text, &offsets), is_personal, bytes })
+    let positions = positions(document.text, &offsets);
+    Ok(Plan { kind: operation.kind, root, positions, is_personal, inputs, bytes })
 }
 
 /// The fields that share a response name.
@@ -78,6 +80,7 @@ struct Compiler<'d> {
     /// The byte offsets of the plan's fields.
     offsets: Vec<u32>,
     is_personal: bool,
+    inputs: InputValues,
     bytes: usize,
     /// Fields that may still be added.
     fields_left: usize,
@@ -89,8 +92,8 @@ struct Compiler<'d> {
     arguments: HashMap<u32, Vec<(TypeId, FieldArguments)>>,
 }
 
-/// The arguments of a field, and the length of its list.
-type FieldArguments = (Arc<ArgumentPlan>, Size);
+/// The arguments of a field, the length of its list, and the number of values in the arguments.
+type FieldArguments = (Arc<ArgumentPlan>, Size, Arc<InputValues>);
 
 impl<'d> Compiler<'d> {
     /// Compiles what is selected of objects of one type.
@@ -233,7 +236,8 @@ impl<'d> Compiler<'d> {
             ("__schema" | "__type", _) => Kind::Introspect(self.introspection(known, response_name, group)?),
             (_, Some(Resolver::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
             (_, Some(Resolver::Resolve(reader, resolve))) => {
-                let (arguments, size) = self.arguments((parent, known), group[0], *reader)?;
+                let (arguments, size, inputs) = self.arguments((parent, known), group[0], *reader)?;
+                self.inputs.add(&inputs);
                 return Ok((Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
             }
             (_, None) => Kind::Unresolvable,
@@ -255,7 +259,9 @@ impl<'d> Compiler<'d> {
         let bytes = arguments::bytes(&field.arguments);
         let literals = arguments::literals(self.schema, &known.arguments, &field.arguments);
         let size = Size::of(known, &literals);
-        let planned = (Arc::new(ArgumentPlan::new(self.schema, (parent, known), literals, reader)), size);
+        let inputs = Arc::new(InputValues::of(&literals));
+        let arguments = Arc::new(ArgumentPlan::new(self.schema, (parent, known), literals, reader));
+        let planned = (arguments, size, inputs);
         types.push((parent, planned.clone()));
         let is_further = types.len() > 1;
         self.bytes += bytes;

@@ -7,6 +7,7 @@ mod arguments;
 mod compile;
 mod conditions;
 mod cost;
+mod inputs;
 mod introspection;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ pub(crate) use compile::compile;
 pub(crate) use conditions::{Conditions, Truths};
 pub(crate) use cost::FieldCost;
 pub use cost::{Cost, Pages};
+pub(crate) use inputs::InputValues;
 pub(crate) use introspection::IntrospectionField;
 
 use crate::describe::{Columns, Name, ReadArguments, ResolveAll, WriteLeaf};
@@ -33,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) positions: Vec<Position>,
     /// Whether a field depends on the viewer.
     pub(crate) is_personal: bool,
+    /// The values of all arguments.
+    pub(crate) inputs: InputValues,
     /// The estimated size of the plan, in bytes.
     pub(crate) bytes: usize,
 }

@@ -173,6 +173,34 @@ fn documents_keep_within_the_cache() {
     assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
 }
 
+/// A variable in many places is refused before it is coerced for each of them.
+#[test]
+fn variables_in_many_places_are_counted() {
+    let settings = Settings { limits: Limits { input_values: 10_000, ..Limits::NONE }, ..settings() };
+    let engine = engine(settings);
+    let text = numbered(
+        "query($t:[String!]){",
+        100,
+        |i| format!(" a{i}:movies(filter:{{tags:{{all:$t}}}}){{totalCount}}"),
+        "}",
+    );
+    for (tags, limit) in [(90, None), (100_000, Some(("input values", 10_000)))] {
+        let tags: Vec<Json> = (0..tags).map(|i| Json::from(format!("tag {i}"))).collect();
+        let variables: Inputs = [("t".to_owned(), Json::from(tags))].into_iter().collect();
+        let started = Instant::now();
+        let refusal = prepare(&engine, &text, &variables).err();
+        println!("{:?}: {:?}", started.elapsed(), refusal);
+        let refused = match refusal {
+            Some(Refusal::TooComplex(what, _, max)) => Some((what, max)),
+            other => {
+                assert!(other.is_none(), "{other:?}");
+                None
+            }
+        };
+        assert_eq!(refused, limit);
+    }
+}
+
 /// Rows that become null leave errors, which are bounded like data.
 #[test]
 fn answers_keep_within_their_bytes() {

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use graphql::{Context, Engine, Refusal};
+use graphql::{Context, Engine, Refusal, Schema};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use super::exceptions;
 use super::inputs::same;
 use super::judge::{Verdict, ask_lines, read, schema};
 use super::operations;
 use super::world::{World, execute, settings};
+use super::{arguments, exceptions};
 
 /// One side's answer: what it says of an error in order to compare it.
 struct Answer {
@@ -148,14 +148,27 @@ fn operations_over_the_catalogue_are_answered_as_graphql_js_does() {
     compare_all("catalogue", "schema.graphql", &lines);
 }
 
-#[test]
-fn random_operations_over_the_theatre_are_answered_as_graphql_js_does() {
+/// Compares operations that `of` makes of the schema, a seed and their number.
+fn compare_random(of: impl Fn(&Schema, u64, usize) -> String) -> Vec<String> {
     let seed = std::env::var("KINOTEKA_OPERATION_SEED").map_or(1, |seed| seed.parse().expect("a number"));
     let count = std::env::var("KINOTEKA_OPERATIONS").map_or(300, |count| count.parse().expect("a number"));
     println!("KINOTEKA_OPERATION_SEED={seed} KINOTEKA_OPERATIONS={count}");
-    let lines = ask_lines(&["theatre -"], &operations::random(&schema(THEATRE), seed, count));
+    let lines = ask_lines(&["theatre -"], &of(&schema(THEATRE), seed, count));
     assert_eq!(lines.len(), count);
+    compare_all("theatre", THEATRE, &lines);
     let nulls = lines.iter().filter(|line| line.contains("\"data\":null")).count();
     assert!(nulls * 3 < count, "{nulls} answers say little");
-    compare_all("theatre", THEATRE, &lines);
+    lines
+}
+
+#[test]
+fn random_operations_over_the_theatre_are_answered_as_graphql_js_does() {
+    compare_random(operations::random);
+}
+
+#[test]
+fn random_operations_with_arguments_are_answered_as_graphql_js_does() {
+    let lines = compare_random(arguments::random);
+    let refused = lines.iter().filter(|line| !line.contains("\"data\":")).count();
+    assert!(refused * 10 < lines.len(), "{refused} operations are refused");
 }

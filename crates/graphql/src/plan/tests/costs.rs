@@ -1,6 +1,6 @@
 //! Costs of plans.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::compiled;
 use crate::error::Limits;
@@ -60,5 +60,28 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
             cost
         });
         assert_eq!(cost, Ok(Cost { depth, root_fields, fields, values }), "{text} {variables}");
+    }
+}
+
+#[test]
+fn values_of_arguments_are_counted_wherever_they_stand() {
+    let long: Json = "x".repeat(1_000).into();
+    let twice = "query ($k: [String!]) { a: movie(tags: $k) { id } b: movie(tags: $k, id: 1) { id } }";
+    let below = "query ($n: Int!) { a: all { ...F } b: all { ...F } }
+        fragment F on Movie { related(first: $n) { nodes { related(first: 3) { totalCount } } } }";
+    let cases = [
+        ("{ movie { id } }", json!({}), 0),
+        ("{ movie(id: 1) { id } }", json!({}), 1),
+        ("{ movie(tags: [\"a\", \"b\"], year: {from: 1}) { id } }", json!({}), 3 + 2),
+        ("query ($n: Int!) { movie(year: {from: $n, to: 5}) { id } }", json!({"n": 1}), 1 + 1 + 1),
+        (twice, json!({"k": ["a", "b"]}), 3 + 3 + 1),
+        (twice, json!({"k": [long]}), 2 * (1 + 1 + 3) + 1),
+        (twice, json!({}), 1),
+        (below, json!({"n": 1}), 2 * (1 + 1)),
+    ];
+    for (text, variables, wanted) in cases {
+        let count = compiled(text, variables.clone(), &Limits::NONE);
+        let count = count.map(|compiled| compiled.plan.inputs.count(&compiled.variables));
+        assert_eq!(count, Ok(wanted), "{text} {variables}");
     }
 }
