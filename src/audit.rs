@@ -1,5 +1,7 @@
 //! Who changed what in the catalogue and in roles: written with the change, read by admins.
 
+pub mod objects;
+
 use async_graphql::{ComplexObject, Context, Enum, Object, SimpleObject};
 use entity::audit_log;
 use sea_orm::ActiveValue::Set;
@@ -86,9 +88,13 @@ impl AuditEntry {
 
     /// What was changed of it.
     async fn changes(&self) -> ApiResult<Vec<Change>> {
-        serde_json::from_value(self.changes.clone())
-            .map_err(|error| ApiError::Internal(format!("an audit entry's changes cannot be read: {error}")))
+        read_changes(&self.changes)
     }
+}
+
+fn read_changes(changes: &Json) -> ApiResult<Vec<Change>> {
+    Vec::deserialize(changes)
+        .map_err(|error| ApiError::Internal(format!("an audit entry's changes cannot be read: {error}")))
 }
 
 impl AuditEntry {

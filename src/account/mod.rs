@@ -9,6 +9,7 @@ mod credentials;
 mod inputs;
 mod loaders;
 mod mutation;
+pub mod objects;
 pub mod operator;
 mod password;
 mod role;

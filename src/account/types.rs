@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, DerivePartialModel, EntityTrait, QueryFilter, QuerySe
 use super::loaders::RoleOf;
 use crate::clock;
 use crate::comment::{Comment, CommentOrder, CommentsOfUser};
+use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::scalar::{Date, DateTime};
 use crate::kit::{ByKey, ContextExt, Edge, Id, InPlace, Page, PageArgs, WideColumn, node};
@@ -39,7 +40,7 @@ pub struct User {
 node!(User, users, hidden: users::Column::DeletedAt.is_not_null());
 
 /// What the user says of themselves is read only for those who select it.
-struct Bio;
+pub(super) struct Bio;
 
 impl WideColumn for Bio {
     type Node = User;
@@ -216,8 +217,8 @@ impl Session {
 
 /// `User.sessions`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct SessionsOfUser {
-    alive_at: chrono::DateTime<FixedOffset>,
+pub struct SessionsOfUser {
+    pub(super) alive_at: chrono::DateTime<FixedOffset>,
 }
 
 impl Edge for SessionsOfUser {
@@ -233,6 +234,19 @@ impl Edge for SessionsOfUser {
     fn rows(&self) -> Select<sessions::Entity> {
         sessions::Entity::find().filter(sessions::Column::ExpiresAt.gt(self.alive_at))
     }
+}
+
+/// The key of the user with this name. The account may be deleted.
+pub(super) async fn find_by_name(db: &ReadPool, username: &str) -> ApiResult<Option<i32>> {
+    // PostgreSQL takes no NUL, and no name has one.
+    if username.contains('\0') {
+        return Ok(None);
+    }
+    let id = users::Entity::find()
+        .select_only()
+        .column(users::Column::Id)
+        .filter(users::Column::Username.eq(username.to_ascii_lowercase()));
+    Ok(id.into_tuple().one(db).await?)
 }
 
 /// See the crate's `schema`.
@@ -255,18 +269,7 @@ impl AccountQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's name; its case does not matter.")] username: String,
     ) -> ApiResult<Option<InPlace<User>>> {
-        // PostgreSQL takes no NUL, and no name has one.
-        if username.contains('\0') {
-            return Ok(None);
-        }
-        let id: Option<i32> = users::Entity::find()
-            .select_only()
-            .column(users::Column::Id)
-            .filter(users::Column::Username.eq(username.to_ascii_lowercase()))
-            .into_tuple()
-            .one(ctx.db())
-            .await?;
-        match id {
+        match find_by_name(ctx.db(), &username).await? {
             Some(id) => Ok(ctx.find(Id::new(id)).await?.map(InPlace)),
             None => Ok(None),
         }

@@ -2,6 +2,8 @@
 
 mod loaders;
 mod mutation;
+pub mod objects;
+mod reads;
 mod service;
 mod subscription;
 mod types;

@@ -5,6 +5,8 @@
 //! can be walked through "greater than this or NULL"; so one index serves both directions.
 //! One row more than asked for says whether there are more.
 
+use std::ops::Range;
+
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
 
@@ -124,28 +126,40 @@ pub async fn load_all<N: Node>(db: &ReadPool, list: &'static str, args: PageArgs
 /// `BadInput` for unusable arguments.
 pub fn cut<const KEYS: usize, N>(
     list: &'static str,
-    rows: Vec<([i64; KEYS], N)>,
+    mut rows: Vec<([i64; KEYS], N)>,
     args: &PageArgs,
 ) -> ApiResult<Page<N>> {
-    let order = "RANK";
-    let key = SortKey { expr: Expr::cust("rank"), kind: KeyKind::BigInt, nullable: false };
-    let window = args.window_by(list, order, &vec![key; KEYS])?;
+    let (window, between) = window_of_ranked(list, &rows, args)?;
     let count = rows.len() as u64;
-    let is = |row: &[i64; KEYS], than: &[KeyPart]| {
-        let cursor = than.iter().map(|part| if let KeyPart::Int(key) = part { *key } else { i64::MAX });
-        row.iter().copied().cmp(cursor)
-    };
-    let mut found: Vec<_> = rows
-        .into_iter()
-        .filter(|(keys, _)| window.after.as_ref().is_none_or(|after| is(keys, after).is_gt()))
-        .filter(|(keys, _)| window.before.as_ref().is_none_or(|before| is(keys, before).is_lt()))
-        .collect();
+    let mut found: Vec<_> = rows.drain(between).map(|(keys, node)| (keys.map(KeyPart::Int).to_vec(), node)).collect();
     if window.backward {
         found.reverse();
     }
     found.truncate(window.size as usize + 1);
-    let found = found.into_iter().map(|(keys, node)| (keys.map(KeyPart::Int).to_vec(), node)).collect();
-    Ok(Page::new(list, order, &window, found, move || Box::pin(async move { Ok(count) })))
+    Ok(Page::new(list, RANK, &window, found, move || Box::pin(async move { Ok(count) })))
+}
+
+/// The order of lists in memory, in cursors.
+pub(super) const RANK: &str = "RANK";
+
+/// The window of a list that is in memory as a whole, in ascending order of its keys, and the rows between its cursors.
+pub(super) fn window_of_ranked<const KEYS: usize, N>(
+    list: &str,
+    rows: &[([i64; KEYS], N)],
+    args: &PageArgs,
+) -> ApiResult<(Window, Range<usize>)> {
+    let key = SortKey { expr: Expr::cust("rank"), kind: KeyKind::BigInt, nullable: false };
+    let window = args.window_by(list, RANK, &vec![key; KEYS])?;
+    let compare = |row: &[i64; KEYS], cursor: &[KeyPart]| {
+        let cursor = cursor.iter().map(|part| if let KeyPart::Int(key) = part { *key } else { i64::MAX });
+        row.iter().copied().cmp(cursor)
+    };
+    let from = window.after.as_ref().map_or(0, |after| rows.partition_point(|(keys, _)| compare(keys, after).is_le()));
+    let to = window
+        .before
+        .as_ref()
+        .map_or(rows.len(), |before| rows.partition_point(|(keys, _)| compare(keys, before).is_lt()));
+    Ok((window, from..to.max(from)))
 }
 
 /// Where a row stands with regard to NULL in the first key.
@@ -310,6 +324,11 @@ impl Plan {
     pub(super) fn read_keys(&self, row: &QueryResult, from: usize) -> Result<Vec<KeyPart>, DbErr> {
         let keys = self.keys.iter().enumerate();
         keys.map(|(i, key)| KeyPart::read(row, from + i, key.kind, self.backend)).collect()
+    }
+
+    /// Whether no row can be in the window.
+    pub(super) fn is_empty(&self) -> bool {
+        self.branches.is_empty()
     }
 
     /// How many sort keys there are.

@@ -2,7 +2,7 @@
 //!
 //! Names every domain.
 
-mod node;
+pub mod node;
 mod refusal;
 
 use std::sync::Arc;
@@ -13,16 +13,21 @@ use graphql::{
     Root, SchemaError, Settings,
 };
 
+use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
+use crate::comment::objects::Comment;
 use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 use crate::kit::rows::{All, QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
 use crate::person::objects::{Person, Persons};
+use crate::publication::objects::{Publication, PublicationCategories, Publications};
 use crate::staff::objects::PersonPosition;
 use crate::tag::objects::Tags;
-use crate::{award, cinema, movie, order, person, staff, tag};
+use crate::{
+    account, audit, award, cinema, comment, movie, order, person, publication, rating, search, staff, subject, tag,
+};
 
 /// The schema of the library.
 #[derive(Debug)]
@@ -51,6 +56,13 @@ impl Describe for Library {
             cinema::objects::describe,
             order::objects::describe,
             tag::objects::describe,
+            publication::objects::describe,
+            comment::objects::describe,
+            rating::objects::describe,
+            subject::objects::describe,
+            account::objects::describe,
+            search::objects::describe,
+            audit::objects::describe,
         ] {
             describe(&mut description);
         }
@@ -60,7 +72,7 @@ impl Describe for Library {
 }
 
 fn query() -> Object<Root> {
-    node::describe(Object::<Root>::new("What can be asked of the library."))
+    let query = node::describe(Object::<Root>::new("What can be asked of the library."))
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
         .find::<Person>("person", "The person with this id, or null if there is none.")
@@ -71,7 +83,22 @@ fn query() -> Object<Root> {
         .find::<Cinema>("cinema", "The online cinema with this id, or null if there is none.")
         .list::<Cinemas>("cinemas", "The online cinemas.")
         .list::<Availabilities>("availabilities", "The programmes of all online cinemas.")
-        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.")
+        .find::<Publication>("publication", "The publication with this id, or null if there is none.")
+        .list::<Publications>("publications", "The publications of the library.")
+        .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
+        .find::<Comment>("comment", "The comment with this id, or null if there is none.")
+        .derive(
+            "commentCursor",
+            "The position of the comment feed shortly before this request, for `after` of a subscription. To miss no\n\
+             comment, query this field first, then the list, then subscribe after this cursor. Comments near the cursor\n\
+             can arrive twice: compare their ids.",
+            comment::objects::cursor,
+        )
+        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.");
+    let query = search::objects::add_to_query(query);
+    account::objects::add_to_query(query)
+        .list::<AuditLog>("auditLog", "Changes of the catalogue and of roles. Only admins may read them.")
+        .personal()
 }
 
 /// The sizes of this library's pages.

@@ -4,8 +4,10 @@ use async_graphql::{ID, InputObject};
 use futures_util::future::BoxFuture;
 use graphql::{Call, Cell, Cells, Column, Context, FieldError, Object, Registry, Root, index};
 
+use crate::account::objects::{Session, User};
 use crate::award::objects::{FilmAward, FilmAwardNomination, MovieAward};
 use crate::cinema::objects::{Availability, Cinema};
+use crate::comment::objects::Comment;
 use crate::error::ApiError;
 use crate::kit::NodeType;
 use crate::kit::id;
@@ -14,6 +16,8 @@ use crate::kit::rows::{Table, by_key, find_all};
 use crate::movie::objects::Movie;
 use crate::order::objects::Order;
 use crate::person::objects::Person;
+use crate::publication::objects::{Publication, PublicationCategory};
+use crate::rating::objects::Rating;
 use crate::staff::objects::{PersonPosition, StaffMember};
 
 /// Ids that one `nodes` may name.
@@ -40,6 +44,7 @@ macro_rules! node_types {
 node_types!(
     Availability,
     Cinema,
+    Comment,
     FilmAward,
     FilmAwardNomination,
     Movie,
@@ -47,7 +52,12 @@ node_types!(
     Order,
     Person,
     PersonPosition,
+    Publication,
+    PublicationCategory,
+    Rating,
+    Session,
     StaffMember,
+    User,
 );
 
 fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
@@ -60,7 +70,16 @@ fn read(field: &str, id: &ID) -> Result<(&'static str, i32), ApiError> {
     found.ok_or_else(|| ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned"))
 }
 
-async fn find_any<A>(call: &Call<'_, Root, A>, keys: &[Option<(&'static str, i32)>]) -> Result<Column, FieldError> {
+/// The name of a type that has ids.
+pub fn type_named(name: &str) -> Option<&'static str> {
+    of_type(name).map(|(name, _)| *name)
+}
+
+/// Objects by their types and keys; null where there is no object.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn find_any<T, A>(call: &Call<'_, T, A>, keys: &[Option<(&'static str, i32)>]) -> Result<Column, FieldError> {
     find_all(keys, |name, keys| async move {
         match of_type(name) {
             Some((name, find)) => find(call.context, keys, call.selected.columns_of(name)).await,

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod mutation;
+pub mod objects;
 mod query;
 mod service;
 mod types;

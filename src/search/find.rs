@@ -5,9 +5,11 @@
 //! index. Titles and names are scored here, so that both databases rank them alike.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
+use super::layout::meant;
 use super::score::{is_ruled_out, rate_title};
 use super::terms::Terms;
 use super::texts::select_texts;
@@ -55,13 +57,41 @@ pub struct Hit {
     pub key: i32,
 }
 
+impl Hit {
+    /// Its place among others, in ascending order.
+    pub fn rank(&self) -> [i64; 3] {
+        [-self.score, self.kind as i64, -i64::from(self.key)]
+    }
+}
+
 /// Hits at most.
 pub const HITS_MAX: usize = 200;
+
+/// What is found for `query` among `kinds`, or for what it was meant to be, and the terms that found it.
+///
+/// # Errors
+/// `BadInput` for an unusable query, else what the database answers.
+pub async fn find_meant(db: &ReadPool, query: &str, kinds: Option<Vec<Kind>>) -> ApiResult<(Arc<Terms>, Vec<Hit>)> {
+    let mut terms = Terms::parse("query", query)?;
+    let mut kinds = kinds.unwrap_or_else(|| Kind::ALL.to_vec());
+    kinds.sort_unstable();
+    kinds.dedup();
+    let mut hits = find(db, &terms, &kinds).await?;
+    for meant in meant(query).iter().filter_map(|query| Terms::parse("query", query).ok()) {
+        if !hits.is_empty() {
+            break;
+        }
+        hits = find(db, &meant, &kinds).await?;
+        terms = meant;
+    }
+    Ok((Arc::new(terms), hits))
+}
+
 /// What is found among `kinds`, the best first; equally good ones by kind, then the newest first.
 ///
 /// # Errors
 /// What the database answers.
-pub async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit>> {
+async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit>> {
     if terms.is_empty() || kinds.is_empty() {
         return Ok(Vec::new());
     }
@@ -97,7 +127,7 @@ pub async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec
     }
     let rank = |((kind, key), score): ((Kind, i32), f64)| Hit { score: (score * 1e4).round() as i64, kind, key };
     let mut hits: Vec<_> = best.into_iter().map(rank).collect();
-    hits.sort_unstable_by_key(|hit| (-hit.score, hit.kind, -hit.key));
+    hits.sort_unstable_by_key(Hit::rank);
     hits.truncate(HITS_MAX);
     Ok(hits)
 }

@@ -6,11 +6,12 @@
 //! - `find`: what is found, ranked; `titles` and `texts`: the statements, per database; `sql`: what they share;
 //! - `score`: how well a title, a name or a text meets what was typed;
 //! - `snippet`: where a text meets it;
-//! - `types`: the hits as API clients see them, and the root field.
+//! - `types` and [`objects`]: the hits as API clients see them, and the root field.
 
 mod find;
 mod forms;
 mod layout;
+pub mod objects;
 mod score;
 mod snippet;
 mod sql;

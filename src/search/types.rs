@@ -1,5 +1,6 @@
 //! The hits as API clients see them, and the root field.
 
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
@@ -7,8 +8,7 @@ use std::thread::available_parallelism;
 use async_graphql::{Context, Object, Union};
 use tokio::sync::OnceCell;
 
-use super::find::{Hit, Kind, find};
-use super::layout::meant;
+use super::find::{Hit, Kind, find_meant};
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;
@@ -82,15 +82,19 @@ impl SearchHit {
 }
 
 impl SearchHit {
-    /// Looks through the text on another thread, so that requests that are not for it go on.
     async fn make_snippet(&self, ctx: &Context<'_>) -> ApiResult<Option<Arc<str>>> {
         let Some(text) = ctx.text::<Searched>(Id::new(self.hit.key)).await? else { return Ok(None) };
-        // Whoever is stopped meanwhile has not begun. Addresses get their turns in rotation.
-        let _turn = MADE_AT_ONCE.wait(ctx.address()).await;
-        let terms = Arc::clone(&self.terms);
-        let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;
-        made.map_err(|error| ApiError::Internal(format!("making a snippet: {error}")))
+        make_snippet(ctx.address(), &self.terms, text).await
     }
+}
+
+/// Looks through the text on another thread, so that requests that are not for it go on.
+pub(super) async fn make_snippet(address: IpAddr, terms: &Arc<Terms>, text: Arc<str>) -> ApiResult<Option<Arc<str>>> {
+    // Whoever is stopped meanwhile has not begun. Addresses get their turns in rotation.
+    let _turn = MADE_AT_ONCE.wait(address).await;
+    let terms = Arc::clone(terms);
+    let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;
+    made.map_err(|error| ApiError::Internal(format!("making a snippet: {error}")))
 }
 
 /// See the crate's `schema`.
@@ -119,25 +123,8 @@ impl SearchQuery {
         #[graphql(desc = "How many from the end, 0 to 100. Cannot go with `first`.")] last: Option<i32>,
         #[graphql(desc = "End before this cursor.")] before: Option<String>,
     ) -> ApiResult<Page<SearchHit>> {
-        let mut terms = Terms::parse("query", &query)?;
-        let mut kinds = types.unwrap_or_else(|| Kind::ALL.to_vec());
-        kinds.sort_unstable();
-        kinds.dedup();
-        let mut hits = find(ctx.db(), &terms, &kinds).await?;
-        for meant in meant(&query).iter().filter_map(|query| Terms::parse("query", query).ok()) {
-            if !hits.is_empty() {
-                break;
-            }
-            hits = find(ctx.db(), &meant, &kinds).await?;
-            terms = meant;
-        }
-        let terms = Arc::new(terms);
-        let rank = |hit: Hit| {
-            (
-                [-hit.score, hit.kind as i64, -i64::from(hit.key)],
-                SearchHit { hit, terms: Arc::clone(&terms), snippet: Arc::default() },
-            )
-        };
+        let (terms, hits) = find_meant(ctx.db(), &query, types).await?;
+        let rank = |hit: Hit| (hit.rank(), SearchHit { hit, terms: Arc::clone(&terms), snippet: Arc::default() });
         page::cut("search", hits.into_iter().map(rank).collect(), &PageArgs { first, after, last, before })
     }
 }

@@ -23,7 +23,7 @@ const SEARCH: &str = "query($query: String!, $types: [SearchType!]) { search(que
         ... on Movie { title } ... on Person { title: lastName } ... on Publication { title } ... on Cinema { title } } } } }";
 
 /// A small catalogue with all that queries stumble over.
-async fn app(backend: Backend) -> TestApp {
+pub async fn app(backend: Backend) -> TestApp {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let rows = "
         INSERT INTO users (username, email, password, fio, birthday) VALUES ('u', 'u@example.org', '!', 'У', '1990-01-01');

@@ -12,14 +12,14 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, Query
 use serde_json::Value as Json;
 
 use super::connection::{Connection, Count, List as Shared};
-use super::request::{ContextExt, Statement};
+use super::request::{ContextExt, Services};
+use super::statement::Statement;
 use super::table::{Record, Table, select, width};
-use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult, log_database};
 use crate::kit::children::{Edge, count_rows, select_pages};
 use crate::kit::cursor::KeyPart;
 use crate::kit::load::{Node, Row};
-use crate::kit::page::{Plan, Window};
+use crate::kit::page::{Plan, RANK, Window, window_of_ranked};
 use crate::kit::{ByKey, PageArgs, PageOrder};
 
 /// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
@@ -108,23 +108,45 @@ const RELAY: [(&str, &str, &str); 4] = [
 
 impl<A: Arguments> Arguments for PageArguments<A> {
     fn describe(registry: &mut Registry) -> Described {
-        let mut all: Described =
-            RELAY.iter().map(|(name, text, of)| ((*name).to_owned(), graphql::argument(name, text, of))).collect();
+        let mut all = relay();
         all.extend(A::describe(registry));
         all
     }
 
     fn read(mut given: graphql::Inputs) -> Result<Self, FieldError> {
-        let text = |value: Option<Json>| value.as_ref().and_then(Json::as_str).map(str::to_owned);
-        // Coercion has seen that they are of 32 bits.
-        let size = |value: Option<Json>| value.and_then(|value| i32::try_from(value.as_i64()?).ok());
-        let page = PageArgs {
-            first: size(given.remove("first")),
-            after: text(given.remove("after")),
-            last: size(given.remove("last")),
-            before: text(given.remove("before")),
-        };
-        Ok(Self { page, list: A::read(given)? })
+        Ok(Self { page: take_page(&mut given), list: A::read(given)? })
+    }
+}
+
+/// The same, with the list's own arguments first.
+#[derive(Debug)]
+pub struct RelayLast<A>(pub PageArguments<A>);
+
+impl<A: Arguments> Arguments for RelayLast<A> {
+    fn describe(registry: &mut Registry) -> Described {
+        let mut all = A::describe(registry);
+        all.extend(relay());
+        all
+    }
+
+    fn read(given: graphql::Inputs) -> Result<Self, FieldError> {
+        PageArguments::read(given).map(Self)
+    }
+}
+
+fn relay() -> Described {
+    RELAY.iter().map(|(name, text, of)| ((*name).to_owned(), graphql::argument(name, text, of))).collect()
+}
+
+fn take_page(given: &mut graphql::Inputs) -> PageArgs {
+    let text = |value: Option<Json>| value.as_ref().and_then(Json::as_str).map(str::to_owned);
+    // Coercion has seen that they are of 32 bits.
+    let size = |value: Option<Json>| value.and_then(|value| i32::try_from(value.as_i64()?).ok());
+    PageArgs {
+        first: size(given.remove("first")),
+        after: text(given.remove("after")),
+        last: size(given.remove("last")),
+        before: text(given.remove("before")),
     }
 }
 
@@ -150,14 +172,14 @@ pub(super) async fn pages<L: List>(
     let (edge, order) = L::new(context, &call.arguments.list)?;
     let window = call.arguments.page.window(L::LIST, order)?;
     let parents: Vec<i32> = call.iter().map(L::Parent::key).collect();
-    let parameters = format!("{edge:?} {} {window:?} {columns:x}", order.tag());
+    let parameters = format!("{edge:?} {} {window:?}", order.tag());
     let statement = Statement { name: L::LIST, parameters };
     let services = context.services();
-    let read = async |keys: Vec<i32>| {
-        let found = read_pages::<L>(&services.db, &edge, order, (&window, columns), &keys).await;
+    let read = async |keys: Vec<i32>, columns| {
+        let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
         Ok(found.map_err(|error| ApiError::from(log_database(error)))?)
     };
-    let found = services.batches.read(&statement, &parents, read).await?;
+    let found = services.batches.read_columns(&statement, &parents, columns, read).await?;
     let page = |parent: &i32| {
         let rows = found.pages.get(parent).copied().unwrap_or_default();
         page_of(&found.list, *parent, rows, &window)
@@ -171,6 +193,30 @@ fn page_of<N>(list: &Arc<Shared<N>>, parent: i32, rows: PageRows, window: &Windo
     let (has_previous_page, has_next_page) =
         if window.backward { (more, window.before.is_some()) } else { (window.after.is_some(), more) };
     Connection { list: Arc::clone(list), parent, from, len, has_previous_page, has_next_page }
+}
+
+/// One page of a list that is in memory as a whole, in ascending order of its keys.
+///
+/// # Errors
+/// `BadInput` for unusable arguments.
+pub fn cut<const KEYS: usize, N>(
+    name: &'static str,
+    rows: Vec<([i64; KEYS], N)>,
+    args: &PageArgs,
+) -> ApiResult<Connection<N>> {
+    let (window, between) = window_of_ranked(name, &rows, args)?;
+    let (keys, rows): (Vec<_>, Vec<N>) =
+        rows.into_iter().map(|(keys, row)| (keys.map(KeyPart::Int).to_vec(), row)).unzip();
+    let count = rows.len() as u64;
+    let count: Count = Arc::new(move |_, parents| {
+        let counts = parents.into_iter().map(|parent| (parent, count)).collect();
+        Box::pin(async move { Ok(Arc::new(counts)) })
+    });
+    let list = Arc::new(Shared { rows: Arc::new(rows), keys, name, order: RANK, count });
+    let len = between.len().min(window.size as usize);
+    let from = if window.backward { between.end - len } else { between.start };
+    let page = PageRows { from: index(from), len: index(len), more: len < between.len() };
+    Ok(page_of(&list, 0, page, &window))
 }
 
 /// Puts rows as they were read into reading order: from the end for a backward window, and without the one that only
@@ -205,20 +251,22 @@ impl<N> Reading<N> {
 }
 
 async fn read_pages<L: List>(
-    db: &ReadPool,
+    services: &Services,
+    statement: &Statement,
     edge: &L,
     order: L::Order,
     (window, columns): (&Window, Columns),
     parents: &[i32],
 ) -> Result<Pages<L::Row>, DbErr> {
-    let backend = db.get_database_backend();
+    let backend = services.db.get_database_backend();
     let plan = Plan::new(order, window, backend);
     let base = |rows| select_rows::<L::Row>(&plan, rows, columns);
-    let rows = order.join(edge.rows());
-    let found = match select_pages::<L>(&plan, rows, parents, backend, &base) {
-        Some(statement) => db.query_all(&statement).await?,
-        // No row can be between these cursors.
-        None => Vec::new(),
+    let build = || select_pages::<L>(&plan, order.join(edge.rows()), parents, backend, &base);
+    let found = if plan.is_empty() {
+        Vec::new()
+    } else {
+        let statement = services.texts.bind(backend, (statement, columns), parents, || build().unwrap_or_default());
+        services.db.query_all_raw(statement).await?
     };
     let keys_from = width::<L::Row>(columns);
     let (row_from, parent_at) = match backend {

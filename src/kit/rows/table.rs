@@ -37,11 +37,17 @@ pub trait Table: Record + NodeType {
         None
     }
 
+    /// The column that [`owner`](Self::owner) needs.
+    const OWNER: Columns = 0;
+
     /// The key of the one user who may see the row, if not everybody may.
     fn owner(&self) -> Option<i32> {
         None
     }
 }
+
+/// The primary key alone.
+pub const KEY: Columns = 1;
 
 /// A column of a row type.
 pub struct Field<T, V> {

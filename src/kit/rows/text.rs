@@ -6,7 +6,8 @@ use std::sync::Arc;
 use graphql::{Batch, Call, Context, FieldError, NoArguments};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use super::request::{ContextExt, Statement};
+use super::request::ContextExt;
+use super::statement::Statement;
 use super::table::Table;
 use crate::db::{ReadPool, dialect};
 use crate::error::{ApiError, log_database};
@@ -31,6 +32,24 @@ where
     }
 }
 
+/// The wide column `W` of each object, where it is never NULL.
+#[derive(Debug)]
+pub struct RequiredText<W>(std::marker::PhantomData<W>);
+
+impl<W, T> Batch<T> for RequiredText<W>
+where
+    W: WideColumn + Send + Sync,
+    T: Table<Entity = <W::Node as Row>::Entity>,
+{
+    type Arguments = NoArguments;
+    type Value = Result<Arc<str>, FieldError>;
+
+    async fn find(call: Call<'_, T>) -> Result<Vec<Self::Value>, FieldError> {
+        let texts = Text::<W>::find(call).await?;
+        Ok(texts.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
+    }
+}
+
 /// Texts that are read at a time, by the turns that one takes: the answer is known to have room for those before.
 const TURNS: usize = 2_048;
 
@@ -39,24 +58,40 @@ const TURNS: usize = 2_048;
 /// # Errors
 /// Whatever the database answers, or the answer has no room for them.
 pub async fn texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Vec<Option<Arc<str>>>, FieldError> {
-    let request = context.request();
-    let statement = Statement { name: std::any::type_name::<W>(), parameters: "text".to_owned() };
     let mut all = Vec::with_capacity(keys.len());
     for keys in keys.chunks((TURNS / W::TURNS as usize).max(1)) {
-        let read = async |keys: Vec<i32>| {
-            let texts = read_texts::<W>(&request.services.db, &keys).await;
-            Ok(texts.map_err(|error| ApiError::from(log_database(error)))?)
-        };
-        let found = request.services.batches.read(&statement, keys, read).await?;
+        let found = find_texts::<W>(context, keys).await?;
         for key in keys {
             let text = found.get(key).cloned();
-            if let (Some(text), Some(budget)) = (&text, &request.budget) {
+            if let (Some(text), Some(budget)) = (&text, &context.request().budget) {
                 budget.count_text(text).map_err(ApiError::from)?;
             }
             all.push(text);
         }
     }
     Ok(all)
+}
+
+/// The wide column of one object, for those who make something shorter of it: it takes no room in the answer.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn text_of<W: WideColumn>(context: &Context, key: i32) -> Result<Option<Arc<str>>, FieldError> {
+    let _turn = match &context.request().budget {
+        Some(budget) => budget.admit_text(W::TURNS).await,
+        None => None,
+    };
+    Ok(find_texts::<W>(context, &[key]).await?.get(&key).cloned())
+}
+
+async fn find_texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Arc<HashMap<i32, Arc<str>>>, FieldError> {
+    let services = context.services();
+    let statement = Statement { name: std::any::type_name::<W>(), parameters: "text".to_owned() };
+    let read = async |keys: Vec<i32>| {
+        let texts = read_texts::<W>(&services.db, &keys).await;
+        Ok(texts.map_err(|error| ApiError::from(log_database(error)))?)
+    };
+    services.batches.read(&statement, keys, read).await
 }
 
 async fn read_texts<W: WideColumn>(db: &ReadPool, keys: &[i32]) -> Result<HashMap<i32, Arc<str>>, DbErr> {

@@ -79,7 +79,7 @@ impl Beside {
     }
 
     /// Whom a token stands for.
-    async fn viewer(&self, token: &str) -> Option<Viewer> {
+    pub async fn viewer(&self, token: &str) -> Option<Viewer> {
         let hash = Sha256::digest(token.as_bytes()).to_vec();
         let db = &self.0.db;
         let session = entity::sessions::Entity::find().filter(entity::sessions::Column::TokenHash.eq(hash));

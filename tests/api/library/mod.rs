@@ -1,14 +1,22 @@
 //! The engine beside the server's gives the same answers, and asks the database no more.
 
+mod asked;
 pub mod beside;
+pub mod both;
 mod catalogue;
+mod comment;
+mod people;
+mod printed;
+mod publication;
+mod rating;
+mod search;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use graphql::{Batches, Cost, Engine, Limits, Request};
 use kinoteka::kit::kept::Kept;
-use kinoteka::kit::rows::{RequestData, Services};
+use kinoteka::kit::rows::{RequestData, Services, StatementTexts};
 use kinoteka::library;
 use kinoteka::telemetry::RequestContext;
 use kinoteka::viewer::{Caller, Role, Viewer};
@@ -63,7 +71,13 @@ impl Engines {
     fn services(&self) -> Arc<Services> {
         let Services { db, hub, .. } = &*self.app.library;
         let kept = Some(Arc::new(Kept::default()));
-        Arc::new(Services { db: db.clone(), kept, batches: Batches::new(), hub: Arc::clone(hub) })
+        Arc::new(Services {
+            db: db.clone(),
+            kept,
+            batches: Batches::new(),
+            texts: StatementTexts::new(),
+            hub: Arc::clone(hub),
+        })
     }
 
     /// The statements of a query that the new engine answers without errors.

@@ -17,6 +17,7 @@
 
 mod arguments;
 mod object;
+mod only;
 mod output;
 mod registered;
 

@@ -99,7 +99,8 @@ pub trait Resolve<T>: 'static {
 pub trait Batch<T>: 'static {
     /// The field's arguments; [`NoArguments`] if it has none.
     type Arguments: Arguments;
-    /// A leaf, [`One`](super::One) object, or a `Vec` or an `Option` of these.
+    /// A leaf, [`One`](super::One) object, a `Vec` or an `Option` of these, or a `Result` where objects may have errors
+    /// of their own.
     type Value: Output;
 
     /// Finds the values.
@@ -116,9 +117,22 @@ pub(crate) struct Field {
     pub(crate) arguments: fn(&mut Registry) -> Described,
     pub(crate) deprecated: Option<&'static str>,
     pub(crate) is_personal: bool,
+    /// Whether it may be null, even though its values are not.
+    pub(crate) is_nullable: bool,
     pub(crate) cost: u64,
     pub(crate) columns: Columns,
     pub(crate) how: How,
+}
+
+impl Field {
+    /// The field's type, as a schema writes it.
+    pub(crate) fn type_name(&self, registry: &mut Registry) -> String {
+        let mut name = (self.of)(registry);
+        if self.is_nullable && name.ends_with('!') {
+            name.pop();
+        }
+        name
+    }
 }
 
 /// What is known of an object type.
@@ -320,7 +334,7 @@ impl<T: Row> Object<T> {
         self.with(register)
     }
 
-    fn last(mut self, change: impl FnOnce(&mut Field)) -> Self {
+    pub(super) fn last(mut self, change: impl FnOnce(&mut Field)) -> Self {
         if let Some(mut entry) = self.of.fields.last_entry() {
             change(entry.get_mut());
         }
@@ -340,6 +354,7 @@ impl<T: Row> Object<T> {
             arguments: NoArguments::describe,
             deprecated: None,
             is_personal: false,
+            is_nullable: false,
             cost: 1,
             columns: 0,
             how,

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 
 use super::object::{Abstract, Field, ObjectType};
 use super::{Description, Name};
+use crate::execution::FieldError;
 
 /// A schema by the name of a Rust type.
 pub trait Describe: Send + Sync + 'static {
@@ -27,8 +28,9 @@ impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> P
     /// The schema, whose other roots are described elsewhere.
     pub fn new(mutation: M, subscription: S) -> Self {
         let schema = async_graphql::Schema::build(Query(PhantomData), mutation, subscription);
-        // Its own rules judge nothing here: see `validation`.
-        Self(schema.validation_mode(async_graphql::ValidationMode::Fast).finish(), PhantomData)
+        // Its own rules judge nothing here: see `validation`. Nor does its depth, which we limit.
+        let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
+        Self(schema.finish(), PhantomData)
     }
 
     /// The schema definition.
@@ -45,8 +47,8 @@ impl<D, M, S> std::fmt::Debug for Printed<D, M, S> {
 
 /// Answers selections of `__schema` and `__type`.
 pub(crate) trait Introspect: Send + Sync {
-    /// What a document that only selects these gives.
-    fn introspect(&self, document: String) -> BoxFuture<'_, Value>;
+    /// The data of a document that only selects these.
+    fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>>;
 }
 
 impl<D, M, S> Introspect for Printed<D, M, S>
@@ -55,8 +57,14 @@ where
     M: AsyncObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    fn introspect(&self, document: String) -> BoxFuture<'_, Value> {
-        Box::pin(async move { self.0.execute(document).await.data })
+    fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>> {
+        Box::pin(async move {
+            let response = self.0.execute(document).await;
+            match response.errors.into_iter().next() {
+                None => Ok(response.data),
+                Some(error) => Err(FieldError::plain(error.message)),
+            }
+        })
     }
 }
 
@@ -144,7 +152,7 @@ fn union_type(name: &Name, union: &Abstract) -> MetaType {
 
 fn object_type(name: &Name, object: &ObjectType, registry: &mut Registry) -> MetaType {
     let described_field = |(name, of): (&&'static str, &Field), registry: &mut Registry| {
-        let mut meta = field(name, of.description, (of.of)(registry), of.deprecated);
+        let mut meta = field(name, of.description, of.type_name(registry), of.deprecated);
         meta.args = (of.arguments)(registry);
         ((*name).to_owned(), meta)
     };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::FieldError;
+use crate::describe::Columns;
 
 /// Statements of one kind that run at the same time. While they do, keys are gathered for the next: the more there is
 /// to do, the fewer statements it takes.
@@ -30,8 +31,15 @@ struct Group {
 /// What several ask for together.
 #[derive(Default)]
 struct Gathering {
-    keys: Mutex<Vec<i32>>,
+    wanted: Mutex<Wanted>,
     found: OnceCell<Result<Arc<dyn Any + Send + Sync>, FieldError>>,
+}
+
+/// Which rows, and which columns of them.
+#[derive(Clone, Default)]
+struct Wanted {
+    keys: Vec<i32>,
+    columns: Columns,
 }
 
 impl<S: Eq + Hash + Clone> Batches<S> {
@@ -48,7 +56,6 @@ impl<S: Eq + Hash + Clone> Batches<S> {
     ///
     /// # Panics
     /// If the same statement finds values of two types.
-    #[expect(clippy::expect_used, reason = "a statement has one type of values")]
     pub async fn read<V, R>(
         &self,
         statement: &S,
@@ -59,11 +66,36 @@ impl<S: Eq + Hash + Clone> Batches<S> {
         V: Send + Sync + 'static,
         R: Future<Output = Result<V, FieldError>>,
     {
+        self.read_columns(statement, keys, 0, |keys, _| read(keys)).await
+    }
+
+    /// The same for rows: `read` finds all columns that anybody wants.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    ///
+    /// # Panics
+    /// If the same statement finds values of two types.
+    #[expect(clippy::expect_used, reason = "a statement has one type of values")]
+    pub async fn read_columns<V, R>(
+        &self,
+        statement: &S,
+        keys: &[i32],
+        columns: Columns,
+        read: impl FnOnce(Vec<i32>, Columns) -> R,
+    ) -> Result<Arc<V>, FieldError>
+    where
+        V: Send + Sync + 'static,
+        R: Future<Output = Result<V, FieldError>>,
+    {
         let group = self.group(statement);
         let gathering = {
             let mut open = lock(&group.open);
             let gathering = open.get_or_insert_with(Arc::default);
-            lock(&gathering.keys).extend_from_slice(keys);
+            let mut wanted = lock(&gathering.wanted);
+            wanted.keys.extend_from_slice(keys);
+            wanted.columns |= columns;
+            drop(wanted);
             Arc::clone(gathering)
         };
         let start = async || {
@@ -78,10 +110,10 @@ impl<S: Eq + Hash + Clone> Batches<S> {
                 }
             }
             // They stay: whoever reads them may be stopped, and another goes on.
-            let mut keys = lock(&gathering.keys).clone();
+            let Wanted { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();
-            read(keys).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
+            read(keys, columns).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
         };
         let found = gathering.found.get_or_init(start).await.clone()?;
         Ok(found.downcast().expect("values of the statement's type"))
@@ -116,3 +148,6 @@ impl<S> std::fmt::Debug for Batches<S> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

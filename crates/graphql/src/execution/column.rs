@@ -46,6 +46,12 @@ impl Rows {
         self.len == 0
     }
 
+    /// The objects at these places.
+    pub(crate) fn at(&self, places: &[usize]) -> Self {
+        let picked: Arc<[u32]> = places.iter().map(|place| index(self.row(*place))).collect();
+        Self { table: Arc::clone(&self.table), len: picked.len(), picked: Some(picked) }
+    }
+
     /// The rows.
     ///
     /// # Panics

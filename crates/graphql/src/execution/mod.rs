@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use error::FieldError;
 pub(crate) use run::{Execution, run};
-pub(crate) use write::{Written, write};
+pub(crate) use write::{Response, write};
 
 use crate::describe::Columns;
 use crate::plan::{PlanField, Set};
@@ -55,6 +55,11 @@ pub struct Selected<'a> {
 }
 
 impl Selected<'_> {
+    /// The field, as `Type.field`.
+    pub fn coordinate(&self) -> &str {
+        &self.field.coordinate
+    }
+
     /// The columns that are needed of the field's objects, whatever their type.
     pub fn columns(&self) -> Columns {
         self.field.selected.iter().fold(0, |all, (_, set)| all | set.columns)

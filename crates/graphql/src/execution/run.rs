@@ -1,9 +1,9 @@
 //! Resolves a plan, place by place.
 
-use async_graphql::Value;
 use futures_util::future::{BoxFuture, join_all};
 
-use super::column::{Column, Rows};
+use super::column::{Column, Part, Rows};
+use super::leaf::Out;
 use super::{Context, FieldError, Selected};
 use crate::describe::{Introspect, RawCall, Root};
 use crate::document::OperationKind;
@@ -14,18 +14,26 @@ use crate::schema::Schema;
 /// What is known of the objects at one place of the answer.
 pub(crate) struct Place {
     pub(crate) rows: Rows,
-    /// What was found for the fields that are resolved, in their order.
-    pub(crate) found: Vec<Found>,
+    /// The values of the fields that are resolved, in their order.
+    pub(crate) values: Vec<FieldValues>,
 }
 
 /// What a field is for all objects of its place.
-pub(crate) enum Found {
+pub(crate) enum FieldValues {
     Column {
         column: Column,
-        /// The places of the column's parts, in order.
-        below: Vec<Option<Place>>,
+        /// The places of the column's parts, in order; none where the field has no objects of the part's type.
+        below: Vec<Option<Below>>,
     },
-    Introspected(Value),
+    /// The root's only value, as JSON.
+    Introspection(Out),
+}
+
+/// The objects of one part of a column.
+pub(crate) struct Below {
+    /// What is selected of them, in [`PlanField::selected`].
+    pub(crate) set: usize,
+    pub(crate) place: Place,
 }
 
 /// What one execution is made with.
@@ -41,11 +49,11 @@ pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
     let rows = Rows::new(vec![Root]);
     if plan.kind == OperationKind::Mutation {
         // One after the other: each sees what those before it did.
-        let mut found = Vec::with_capacity(plan.root.resolved);
+        let mut values = Vec::with_capacity(plan.root.resolved);
         for field in plan.root.fields.iter().filter(|field| field.is_resolved()) {
-            found.push(execution.field(field, &rows).await);
+            values.push(execution.field(field, &rows).await);
         }
-        return Place { rows, found };
+        return Place { rows, values };
     }
     execution.place(&plan.root, rows).await
 }
@@ -55,7 +63,7 @@ impl Execution<'_> {
     fn place<'a>(&'a self, set: &'a Set, rows: Rows) -> BoxFuture<'a, Place> {
         Box::pin(async move {
             let mut fields = set.fields.iter().filter(|field| field.is_resolved());
-            let found = match (rows.is_empty(), set.resolved) {
+            let values = match (rows.is_empty(), set.resolved) {
                 (true, _) | (_, 0) => Vec::new(),
                 (_, 1) => match fields.next() {
                     Some(field) => vec![self.field(field, &rows).await],
@@ -63,11 +71,11 @@ impl Execution<'_> {
                 },
                 _ => join_all(fields.map(|field| self.field(field, &rows))).await,
             };
-            Place { rows, found }
+            Place { rows, values }
         })
     }
 
-    async fn field(&self, field: &PlanField, rows: &Rows) -> Found {
+    async fn field(&self, field: &PlanField, rows: &Rows) -> FieldValues {
         let column = match &field.kind {
             Kind::Resolve { reader, resolve, arguments } => {
                 match arguments.read(self.schema, self.variables, *reader) {
@@ -79,28 +87,30 @@ impl Execution<'_> {
                 }
             }
             Kind::Introspect(selection) => match self.introspect {
-                Some(introspect) => {
-                    return Found::Introspected(introspect.introspect(selection.document(self.variables)).await);
-                }
+                Some(introspect) => match introspect.introspect(selection.document(self.variables)).await {
+                    Ok(data) => return FieldValues::Introspection(selection.json(&data)),
+                    Err(error) => Column::Failed(error),
+                },
                 None => Column::Failed(FieldError::plain("Introspection is off.")),
             },
             _ => Column::Failed(FieldError::plain("The field cannot be executed.")),
         };
         let below = self.below(field, &column).await;
-        Found::Column { column, below }
+        FieldValues::Column { column, below }
     }
 
     /// Resolves what is selected of a column's objects, type by type.
-    async fn below(&self, field: &PlanField, column: &Column) -> Vec<Option<Place>> {
+    async fn below(&self, field: &PlanField, column: &Column) -> Vec<Option<Below>> {
         let Column::Cells(cells) = column else { return Vec::new() };
-        let place = async |part: &super::column::Part| match field.of_type(&part.of) {
-            Some(set) => Some(self.place(set, part.rows.clone()).await),
-            None => None,
+        let below = async |part: &Part| {
+            let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
+            let place = self.place(&field.selected[set].1, part.rows.clone()).await;
+            Some(Below { set, place })
         };
         match cells.parts.as_slice() {
             [] => Vec::new(),
-            [part] => vec![place(part).await],
-            parts => join_all(parts.iter().map(place)).await,
+            [part] => vec![below(part).await],
+            parts => join_all(parts.iter().map(below)).await,
         }
     }
 }
@@ -108,6 +118,6 @@ impl Execution<'_> {
 impl PlanField {
     /// Whether it is found for all objects of its place at once.
     pub(crate) fn is_resolved(&self) -> bool {
-        matches!(self.kind, Kind::Resolve { .. } | Kind::Introspect(_) | Kind::Undescribed)
+        matches!(self.kind, Kind::Resolve { .. } | Kind::Introspect(_) | Kind::Unresolvable)
     }
 }

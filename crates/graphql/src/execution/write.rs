@@ -1,21 +1,17 @@
 //! Writes an answer as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
 
-use std::borrow::Cow;
-
-use async_graphql::{Name, Value};
-
 use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
 use super::leaf::{Out, write_int, write_json, write_text};
-use super::run::{Found, Place};
+use super::run::{Below, FieldValues, Place};
 use crate::plan::{Kind, Plan, PlanField, Set};
 use crate::schema::TypeRef;
 
-/// An answer.
-pub(crate) struct Written {
+/// A response.
+pub(crate) struct Response {
     /// `{"data":...}`, with `errors` if there are some.
     pub(crate) json: Out,
-    /// The errors, with the response names that their paths begin with.
+    /// The errors.
     pub(crate) errors: Vec<FieldError>,
 }
 
@@ -23,8 +19,11 @@ pub(crate) struct Written {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// Writes what a plan has found, as far as it is no larger than `bytes_max`.
-pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Written, TooLarge> {
+/// Writes the values of a plan's fields as JSON.
+///
+/// # Errors
+/// It is larger than `bytes_max`.
+pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
     let mut writer = Writer { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max };
@@ -37,6 +36,10 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         }
         Err(Stop::TooLarge) => return Err(TooLarge),
     }
+    // An object that becomes null is not measured, and leaves its errors.
+    if writer.is_too_large() {
+        return Err(TooLarge);
+    }
     let Writer { mut out, errors, failed, .. } = writer;
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":[");
@@ -44,7 +47,7 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         out.push(b']');
     }
     out.push(b'}');
-    Ok(Written { json: out, errors: failed })
+    Ok(Response { json: out, errors: failed })
 }
 
 /// Why an object is not written further.
@@ -80,11 +83,11 @@ impl Path<'_> {
     }
 }
 
-/// What a field found, as its values are written.
+/// The values of a field, as they are written.
 struct Values<'a> {
     field: &'a PlanField,
     cells: &'a Cells,
-    below: &'a [Option<Place>],
+    below: &'a [Option<Below>],
 }
 
 struct Writer<'a> {
@@ -99,7 +102,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
         let (table, row) = (place.rows.table(), place.rows.row(at));
-        let mut found = place.found.iter();
+        let mut values = place.values.iter();
         self.out.push(b'{');
         for field in &set.fields {
             self.out.extend_from_slice(&field.key);
@@ -108,32 +111,27 @@ impl Writer<'_> {
                 Kind::TypeName(name) => self.out.extend_from_slice(name),
                 _ => {
                     let path = Path::Name(path, &field.response_name);
-                    match found.next() {
-                        Some(Found::Column { column, below }) => self.column(field, column, below, at, &path)?,
-                        Some(Found::Introspected(value)) => self.introspected(field, value),
+                    match values.next() {
+                        Some(FieldValues::Column { column, below }) => self.column(field, column, below, at, &path)?,
+                        Some(FieldValues::Introspection(json)) => self.out.extend_from_slice(json),
                         None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
                     }
                 }
             }
         }
         self.out.push(b'}');
-        if self.out.len() + self.errors.len() > self.bytes_max { Err(Stop::TooLarge) } else { Ok(()) }
+        if self.is_too_large() { Err(Stop::TooLarge) } else { Ok(()) }
     }
 
-    fn introspected(&mut self, field: &PlanField, value: &Value) {
-        let value = match value {
-            Value::Object(fields) => fields.get(&Name::new(&*field.response_name)).unwrap_or(&Value::Null),
-            other => other,
-        };
-        // Writing to memory does not fail.
-        let _ = serde_json::to_writer(&mut self.out, value);
+    const fn is_too_large(&self) -> bool {
+        self.out.len() + self.errors.len() > self.bytes_max
     }
 
     fn column(
         &mut self,
         field: &PlanField,
         column: &Column,
-        below: &[Option<Place>],
+        below: &[Option<Below>],
         at: usize,
         path: &Path<'_>,
     ) -> Result<(), Stop> {
@@ -177,7 +175,7 @@ impl Writer<'_> {
             }
             Cell::Object { part, row } => self.part(values, part, row, path),
             Cell::Leaf(at) => match &cells.leaves {
-                Some(leaves) => self.leaf(field, of.nullable(), &**leaves, at as usize, path),
+                Some(leaves) => self.leaf(field, of, &**leaves, at as usize, path),
                 None => return self.nothing(field, of, path),
             },
             Cell::Objects { from, len } => {
@@ -222,17 +220,13 @@ impl Writer<'_> {
 
     fn part(&mut self, values: &Values<'_>, part: u32, row: u32, path: &Path<'_>) -> Result<(), Stop> {
         let Values { field, cells, below } = values;
-        let part_of = cells.parts.get(part as usize);
-        let set = part_of.and_then(|part| field.of_type(&part.of));
-        match (set, below.get(part as usize)) {
-            (Some(set), Some(Some(place))) => self.object(set, place, row as usize, path),
-            _ => {
-                let name = part_of.map_or(Cow::Borrowed("?"), |part| part.of.clone());
-                let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
-                self.fail(field, &FieldError::plain(message), path);
-                Err(Stop::Null)
-            }
+        if let Some(Some(Below { set, place })) = below.get(part as usize) {
+            return self.object(&field.selected[*set].1, place, row as usize, path);
         }
+        let name = cells.parts.get(part as usize).map_or("?", |part| &part.of);
+        let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
+        self.fail(field, &FieldError::plain(message), path);
+        Err(Stop::Null)
     }
 
     /// Null at a place of this type.

@@ -1,10 +1,10 @@
 //! Arguments: read once with the plan, unless variables stand in them.
 
 use crate::describe::{Read, Reader};
-use crate::document::Argument;
+use crate::document::{Argument, Value, ValueKind};
 use crate::execution::FieldError;
 use crate::input::{InputError, Inputs, Literal, coerce_literals, fill_all};
-use crate::schema::{InputValue, Schema, Table, TypeId};
+use crate::schema::{Field, InputValue, Schema, Table, TypeId};
 
 /// The arguments of a field.
 pub(crate) enum ArgumentPlan {
@@ -20,18 +20,17 @@ pub(crate) enum ArgumentPlan {
 }
 
 impl ArgumentPlan {
-    /// Plans the arguments of a field.
+    /// Plans the arguments of a field, whose literals these are.
     pub(crate) fn new(
         schema: &Schema,
-        (parent, name, known): (TypeId, &str, &Table<InputValue>),
-        given: &[Argument<'_>],
+        (parent, known): (TypeId, &Field),
+        literals: Vec<(String, Literal)>,
         reader: Reader,
     ) -> Self {
-        let literals = literals(schema, known, given);
         if literals.iter().any(|(_, literal)| !literal.is_constant()) {
-            return Self::Late { parent, name: name.to_owned(), literals };
+            return Self::Late { parent, name: known.name.clone(), literals };
         }
-        Self::Ready(coerce(schema, known, &fill_all(&literals, &Inputs::new())).and_then(reader))
+        Self::Ready(coerce(schema, &known.arguments, &fill_all(&literals, &Inputs::new())).and_then(reader))
     }
 
     /// The arguments with the values of variables.
@@ -58,6 +57,23 @@ pub(super) fn literals(schema: &Schema, known: &Table<InputValue>, given: &[Argu
         (argument.name.text.to_owned(), Literal::new(&argument.value, of))
     };
     given.iter().map(literal).collect()
+}
+
+/// Bytes that arguments take in a plan, about.
+pub(super) fn bytes(given: &[Argument<'_>]) -> usize {
+    given.iter().map(|argument| argument.name.text.len() + value_bytes(&argument.value)).sum()
+}
+
+fn value_bytes(value: &Value<'_>) -> usize {
+    const VALUE_BYTES: usize = 64;
+    let inner = match &value.kind {
+        ValueKind::Variable(text) | ValueKind::Enum(text) | ValueKind::Int(text) | ValueKind::Float(text) => text.len(),
+        ValueKind::String(text) => text.len(),
+        ValueKind::List(values) => values.iter().map(value_bytes).sum(),
+        ValueKind::Object(fields) => bytes(fields),
+        ValueKind::Boolean(_) | ValueKind::Null => 0,
+    };
+    VALUE_BYTES + inner
 }
 
 fn coerce(schema: &Schema, known: &Table<InputValue>, literals: &Inputs) -> Result<Inputs, FieldError> {

@@ -1,6 +1,6 @@
 //! `@skip` and `@include`: which variables they ask, and what these say.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
@@ -13,14 +13,37 @@ pub(crate) struct Conditions(Vec<String>);
 
 /// Whether each of an operation's [`Conditions`] holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Truths(Vec<bool>);
+pub(crate) struct Truths(Box<[bool]>);
+
+impl Truths {
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
 
 impl Conditions {
-    /// The conditions among these selections, with those of fragments.
-    pub(crate) fn of(document: &Document<'_>, selections: &[Selection<'_>]) -> Self {
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.iter().map(|name| (size_of::<String>() + name.len()) as u64).sum()
+    }
+
+    /// The conditions of a document's operations, with those of their fragments.
+    pub(crate) fn of_operations(document: &Document<'_>) -> Vec<Self> {
         let fragments = document.fragments.iter().map(|fragment| (fragment.name.text, fragment)).collect();
-        let mut walk = Walk { fragments, names: BTreeSet::new() };
+        let operations = document.operations.iter();
+        operations.map(|operation| Self::of(&fragments, &operation.selections)).collect()
+    }
+
+    fn of<'d>(fragments: &Fragments<'d>, selections: &'d [Selection<'d>]) -> Self {
+        let mut walk = Walk { visited: HashSet::new(), next: Vec::new(), names: BTreeSet::new() };
         walk.selections(selections);
+        // One after the other, not in one another: fragments may follow each other for long.
+        while let Some(name) = walk.next.pop() {
+            if let Some(fragment) = fragments.get(name) {
+                walk.selections(&fragment.selections);
+            }
+        }
         Self(walk.names.into_iter().map(str::to_owned).collect())
     }
 
@@ -37,7 +60,7 @@ impl Conditions {
                 _ => return Err(name),
             }
         }
-        Ok(Truths(truths))
+        Ok(Truths(truths.into()))
     }
 
     /// Whether a selection with these directives is there.
@@ -53,7 +76,7 @@ impl Conditions {
         match value {
             ValueKind::Boolean(truth) => *truth,
             ValueKind::Variable(name) => {
-                self.0.iter().position(|other| other == name).is_some_and(|place| truths.0[place])
+                self.0.binary_search_by(|other| other.as_str().cmp(name)).is_ok_and(|place| truths.0[place])
             }
             _ => false,
         }
@@ -64,9 +87,12 @@ fn condition<'d, 'a>(directive: &'d Directive<'a>) -> Option<&'d ValueKind<'a>> 
     directive.arguments.iter().find(|argument| argument.name.text == "if").map(|argument| &argument.value.kind)
 }
 
+type Fragments<'d> = HashMap<&'d str, &'d Fragment<'d>>;
+
 struct Walk<'d> {
-    /// Those that were not looked at.
-    fragments: HashMap<&'d str, &'d Fragment<'d>>,
+    visited: HashSet<&'d str>,
+    /// Fragments to look at.
+    next: Vec<&'d str>,
     names: BTreeSet<&'d str>,
 }
 
@@ -84,8 +110,8 @@ impl<'d> Walk<'d> {
                 }
                 Selection::Spread(spread) => {
                     self.directives(&spread.directives);
-                    if let Some(fragment) = self.fragments.remove(spread.name.text) {
-                        self.selections(&fragment.selections);
+                    if self.visited.insert(spread.name.text) {
+                        self.next.push(spread.name.text);
                     }
                 }
             }

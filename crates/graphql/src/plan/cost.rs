@@ -5,11 +5,9 @@
 
 use serde_json::Value as Json;
 
-use super::arguments::literals;
 use super::{Kind, Plan, Set};
-use crate::document::Argument;
 use crate::input::{Inputs, Literal};
-use crate::schema::{Field, Schema, TypeRef};
+use crate::schema::{Field, TypeRef};
 
 /// How long the pages of a schema's connections are.
 #[derive(Clone, Copy, Debug)]
@@ -46,46 +44,87 @@ pub(crate) struct FieldCost {
 pub(crate) enum Size {
     /// Nothing: it is short, or part of a page.
     Unknown,
-    /// A page: `first`, `last`, and their defaults.
-    Page(Vec<Literal>, Option<u64>),
-    /// As long as the longest list among the arguments.
-    Listed(Vec<Literal>),
+    /// A page: what `first` and `last` say, else their default.
+    Page(Lengths, Option<u64>),
+    /// A row for each key: as long as the longest list among the arguments.
+    Keys(Lengths),
+}
+
+/// Lengths that arguments name: the greatest constant, and variables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lengths {
+    constant: Option<u64>,
+    variables: Vec<String>,
+}
+
+/// The length that a value names.
+type Length = fn(&Json) -> Option<u64>;
+
+/// A value that is no list stands for a list of itself.
+const LIST_LENGTH: Length = |value| match value {
+    Json::Null => None,
+    Json::Array(items) => Some(items.len() as u64),
+    _ => Some(1),
+};
+
+impl Lengths {
+    fn of<'l>(literals: impl Iterator<Item = &'l (String, Literal)>, length: Length) -> Self {
+        let mut lengths = Self::default();
+        for (_, literal) in literals {
+            let constant = match literal {
+                Literal::Constant(value) => length(value),
+                Literal::List(items) => Some(items.len() as u64),
+                Literal::Object(_) => Some(1),
+                Literal::Variable(name) => {
+                    lengths.variables.push(name.clone());
+                    None
+                }
+            };
+            lengths.constant = lengths.constant.max(constant);
+        }
+        lengths
+    }
+
+    /// The greatest, with the values of variables.
+    fn greatest(&self, variables: &Inputs, length: Length) -> Option<u64> {
+        let given = self.variables.iter().filter_map(|name| length(variables.get(name)?)).max();
+        given.max(self.constant)
+    }
 }
 
 impl Size {
-    pub(super) fn of(schema: &Schema, field: &Field, given: &[Argument<'_>]) -> Self {
-        let sizes = || ["first", "last"].iter().filter_map(|name| field.arguments.get(name));
+    pub(super) fn of(field: &Field, literals: &[(String, Literal)]) -> Self {
+        let is_page = |name: &str| matches!(name, "first" | "last");
+        let sizes = || field.arguments.iter().filter(|input| is_page(&input.name));
         if sizes().next().is_some() {
-            let named = literals(schema, &field.arguments, given);
-            let asked = named.into_iter().filter(|(name, _)| matches!(name.as_str(), "first" | "last"));
             let default = sizes().find_map(|input| input.default.as_ref()?.as_u64());
-            return Self::Page(asked.map(|(_, literal)| literal).collect(), default);
+            return Self::Page(Lengths::of(literals.iter().filter(|(name, _)| is_page(name)), Json::as_u64), default);
         }
         if !matches!(field.of.nullable(), TypeRef::List(_)) {
             return Self::Unknown;
         }
         let is_list =
             |name: &str| field.arguments.get(name).is_some_and(|input| matches!(input.of.nullable(), TypeRef::List(_)));
-        let listed = literals(schema, &field.arguments, given).into_iter().filter(|(name, _)| is_list(name));
-        let listed: Vec<_> = listed.map(|(_, literal)| literal).collect();
-        if listed.is_empty() { Self::Unknown } else { Self::Listed(listed) }
+        let mut lists = literals.iter().filter(|(name, _)| is_list(name)).peekable();
+        if lists.peek().is_none() { Self::Unknown } else { Self::Keys(Lengths::of(lists, LIST_LENGTH)) }
     }
 
     /// How long the list is, if anything says so.
     fn items(&self, variables: &Inputs, pages: Pages) -> Option<u64> {
         match self {
             Self::Unknown => None,
-            Self::Page(asked, default) => {
-                let asked = asked.iter().filter_map(|literal| literal.fill(variables)?.as_u64()).max();
-                Some(asked.or(*default).unwrap_or(pages.default).clamp(1, pages.max))
+            Self::Page(lengths, default) => {
+                let items = lengths.greatest(variables, Json::as_u64).or(*default).unwrap_or(pages.default);
+                Some(items.clamp(1, pages.max))
             }
-            Self::Listed(lists) => lists
-                .iter()
-                .filter_map(|literal| match literal.fill(variables)? {
-                    Json::Array(items) => Some(items.len() as u64),
-                    _ => Some(1),
-                })
-                .max(),
+            Self::Keys(lengths) => lengths.greatest(variables, LIST_LENGTH),
+        }
+    }
+
+    fn is_constant(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Page(lengths, _) | Self::Keys(lengths) => lengths.variables.is_empty(),
         }
     }
 }
@@ -99,6 +138,11 @@ struct Values {
 }
 
 impl Plan {
+    /// Whether the operation costs the same with all variables.
+    pub(crate) fn has_constant_cost(&self) -> bool {
+        self.root.has_constant_cost()
+    }
+
     /// What the operation costs with these variables.
     pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
         let mut fields = 0;
@@ -109,6 +153,14 @@ impl Plan {
             fields,
             values: values.once.saturating_add(values.per_item),
         }
+    }
+}
+
+impl Set {
+    fn has_constant_cost(&self) -> bool {
+        let mut fields = self.fields.iter();
+        fields
+            .all(|field| field.cost.size.is_constant() && field.selected.iter().all(|(_, set)| set.has_constant_cost()))
     }
 }
 

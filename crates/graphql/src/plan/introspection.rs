@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use async_graphql::Value;
 use serde_json::Value as Json;
 
+use crate::execution::leaf::{Out, write_text};
 use crate::input::{Inputs, Literal};
 
 /// A field of introspection with what is selected of it.
@@ -22,6 +24,52 @@ impl IntrospectionField {
         self.write(variables, &mut text);
         text.push('}');
         text
+    }
+
+    /// The field's value as JSON, from the data of its [`Self::document`].
+    pub(crate) fn json(&self, data: &Value) -> Out {
+        let mut out = Out::new();
+        match data {
+            Value::Object(fields) => {
+                self.write_value(fields.get(&*self.response_name).unwrap_or(&Value::Null), &mut out);
+            }
+            _ => out.extend_from_slice(b"null"),
+        }
+        out
+    }
+
+    /// Writes a value: of objects what is selected.
+    fn write_value(&self, value: &Value, out: &mut Out) {
+        match value {
+            Value::List(items) => {
+                out.push(b'[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    self.write_value(item, out);
+                }
+                out.push(b']');
+            }
+            Value::Object(fields) => {
+                out.push(b'{');
+                for (i, field) in self.selected.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_text(out, &field.response_name);
+                    out.push(b':');
+                    field.write_value(fields.get(&*field.response_name).unwrap_or(&Value::Null), out);
+                }
+                out.push(b'}');
+            }
+            Value::String(text) => write_text(out, text),
+            Value::Enum(name) => write_text(out, name),
+            Value::Boolean(true) => out.extend_from_slice(b"true"),
+            Value::Boolean(false) => out.extend_from_slice(b"false"),
+            // Introspection has no other values.
+            _ => out.extend_from_slice(b"null"),
+        }
     }
 
     /// Values that the field gives, about: lists of introspection have some tens of items.
@@ -51,9 +99,9 @@ impl IntrospectionField {
                 field.write(variables, text);
                 text.push(' ');
             }
-            // A set may be empty in our grammar, and not in async-graphql's.
+            // Nothing is left of a set whose fields are skipped; async-graphql does not answer an empty set.
             if self.selected.is_empty() {
-                text.push_str("__typename @skip(if:true)");
+                text.push_str("__typename");
             }
             text.push('}');
         } else {

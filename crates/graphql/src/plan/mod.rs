@@ -8,6 +8,8 @@ mod compile;
 mod conditions;
 mod cost;
 mod introspection;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -69,11 +71,11 @@ pub(crate) enum Kind {
     /// Written from the object's row.
     Leaf(WriteLeaf),
     /// Found for all objects of the place at once.
-    Resolve { reader: Reader, resolve: ResolveAll, arguments: ArgumentPlan },
+    Resolve { reader: Reader, resolve: ResolveAll, arguments: Arc<ArgumentPlan> },
     /// `__schema` or `__type`.
     Introspect(IntrospectionField),
     /// The schema has the field, and nobody describes how it is found.
-    Undescribed,
+    Unresolvable,
 }
 
 impl Plan {

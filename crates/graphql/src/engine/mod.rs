@@ -1,18 +1,20 @@
 //! From the text of a request to its answer.
 
+mod cache;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_graphql::{ObjectType, SubscriptionType};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
 
 use crate::describe::{Describe, Description, Introspect, Printed};
-use crate::document::{Operation, OperationKind};
+use cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
+
+use crate::document::{Document, OperationKind, parse};
 use crate::error::{LimitExceeded, Limits, ParseError, Position};
-use crate::execution::{Context, Execution, FieldError, Written, run, write};
-use crate::input::{InputError, Inputs, VariableType, coerce_known};
-use crate::plan::{Conditions, Cost, Pages, Plan, Truths, compile};
+use crate::execution::{Context, Execution, FieldError, Response, run, write};
+use crate::input::{InputError, Inputs, coerce_variable_types};
+use crate::plan::{Cost, Pages, compile};
 use crate::schema::{Schema, SchemaBuilder, SchemaError};
 use crate::validation::{Invalid, validate};
 
@@ -22,8 +24,9 @@ pub struct Engine {
     description: Description,
     introspect: Option<Box<dyn Introspect>>,
     settings: Settings,
-    documents: Cache<Arc<str>, Arc<Known>, Weight>,
-    plans: Cache<PlanKey, Arc<Planned>, Weight>,
+    documents: Documents,
+    plans: Plans,
+    /// The number of the next document.
     next: AtomicU64,
 }
 
@@ -87,49 +90,8 @@ pub struct Answer {
     pub kind: OperationKind,
 }
 
-/// A document that is known to be valid.
-struct Known {
-    number: u64,
-    operations: Vec<KnownOperation>,
-    bytes: u64,
-}
-
-struct KnownOperation {
-    name: Option<String>,
-    variables: Vec<VariableType>,
-    conditions: Conditions,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct PlanKey {
-    document: u64,
-    operation: usize,
-    truths: Truths,
-}
-
-/// A plan, and how long its last answer was.
-struct Planned {
-    plan: Plan,
-    answered: AtomicUsize,
-}
-
-#[derive(Clone)]
-struct Weight;
-
-impl Weighter<Arc<str>, Arc<Known>> for Weight {
-    fn weight(&self, text: &Arc<str>, known: &Arc<Known>) -> u64 {
-        text.len() as u64 + known.bytes
-    }
-}
-
-impl Weighter<PlanKey, Arc<Planned>> for Weight {
-    fn weight(&self, _: &PlanKey, planned: &Arc<Planned>) -> u64 {
-        planned.plan.bytes as u64
-    }
-}
-
-/// Documents that a cache is laid out for.
-const DOCUMENTS_EXPECTED: usize = 1_000;
+/// Bytes that an answer is expected to have before there was one.
+const ANSWER_BYTES: usize = 1_024;
 
 impl Engine {
     /// An engine for the schema that `D` describes; the roots of mutations and subscriptions may be described by
@@ -161,14 +123,14 @@ impl Engine {
         introspect: Option<Box<dyn Introspect>>,
         settings: Settings,
     ) -> Self {
-        let cache_bytes = settings.cache_bytes / 2;
+        let (documents, plans) = caches(settings.cache_bytes);
         Self {
             schema,
             description,
             introspect: introspect.filter(|_| settings.introspection),
             settings,
-            documents: Cache::with_weighter(DOCUMENTS_EXPECTED, cache_bytes, Weight),
-            plans: Cache::with_weighter(DOCUMENTS_EXPECTED, cache_bytes, Weight),
+            documents,
+            plans,
             next: AtomicU64::new(0),
         }
     }
@@ -178,34 +140,42 @@ impl Engine {
         &self.schema
     }
 
+    /// Bytes that known documents and their plans take, about: at most [`Settings::cache_bytes`].
+    pub fn cached_bytes(&self) -> u64 {
+        self.documents.weight() + self.plans.weight()
+    }
+
     /// Prepares an operation: what it needs is known, and within the limits.
     ///
     /// # Errors
     /// Why it is not executed.
     pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
-        let known = match self.documents.get(request.query) {
-            Some(known) => known,
-            None => self.learn(request.query)?,
+        let mut parsed = None;
+        let cached = match self.documents.get(request.query) {
+            Some(cached) => cached,
+            None => self.cache(parsed.insert(self.parse(request.query)?))?,
         };
-        let place = choose(&known.operations, request.operation_name).map_err(Refusal::Operation)?;
-        let operation = &known.operations[place];
-        let variables = coerce_known(&self.schema, &operation.variables, request.variables);
+        let place = cached.choose(request.operation_name).map_err(Refusal::Operation)?;
+        let operation = &cached.operations[place];
+        let variables = coerce_variable_types(&self.schema, &operation.variables, request.variables);
         let variables = variables.map_err(Refusal::Variables)?;
         let truths = operation.conditions.truths(&variables).map_err(|name| {
             let (path, message) = (format!("variables.{name}"), "must not be null".to_owned());
             Refusal::Variables(vec![InputError { path, message }])
         })?;
-        let key = PlanKey { document: known.number, operation: place, truths };
-        let planned = match self.plans.get(&key) {
-            Some(planned) => planned,
+        let key = PlanKey { document: cached.number, operation: place, truths };
+        let plan = match self.plans.get(&key) {
+            Some(plan) => plan,
             None => {
-                let planned = self.plan(request.query, operation, &key)?;
-                self.plans.insert(key, Arc::clone(&planned));
-                planned
+                let document = parsed.map_or_else(|| self.parse(request.query), Ok)?;
+                let plan = Arc::new(self.plan(&cached, &document, &key)?);
+                self.plans.insert(key, Arc::clone(&plan));
+                plan
             }
         };
-        self.check_cost(&planned.plan, &variables)?;
-        Ok(Prepared { planned, variables })
+        let prepared = Prepared { plan, variables };
+        self.check_cost(&prepared)?;
+        Ok(prepared)
     }
 
     /// Executes an operation.
@@ -213,54 +183,48 @@ impl Engine {
     /// # Errors
     /// The answer is larger than allowed.
     pub async fn execute(&self, prepared: &Prepared, context: &Context) -> Result<Answer, Refusal> {
-        let Prepared { planned, variables } = prepared;
+        let Prepared { plan: cached, variables } = prepared;
         let introspect = self.introspect.as_deref();
         let execution = Execution { schema: &self.schema, context, variables, introspect };
-        let root = run(&execution, &planned.plan).await;
-        let answered = planned.answered.load(Ordering::Relaxed);
+        let root = run(&execution, &cached.plan).await;
+        let expected = cached.answer_bytes.load(Ordering::Relaxed);
         let bytes_max = self.settings.answer_bytes;
-        let written = write(&planned.plan, &root, answered + answered / 8, bytes_max);
-        let Written { json, errors } = written.map_err(|_| Refusal::TooLarge(bytes_max))?;
-        planned.answered.store(json.len(), Ordering::Relaxed);
-        Ok(Answer { json, errors, kind: planned.plan.kind })
+        let response = write(&cached.plan, &root, expected + expected / 8, bytes_max);
+        let Response { json, errors } = response.map_err(|_| Refusal::TooLarge(bytes_max))?;
+        cached.answer_bytes.store(json.len(), Ordering::Relaxed);
+        Ok(Answer { json, errors, kind: cached.plan.kind })
     }
 
-    fn learn(&self, text: &str) -> Result<Arc<Known>, Refusal> {
-        let limits = &self.settings.limits;
-        let document = crate::document::parse(text, *limits).map_err(Refusal::Parse)?;
-        validate(&self.schema, &document, limits).map_err(Refusal::Invalid)?;
-        let operation = |operation: &Operation<'_>| KnownOperation {
-            name: operation.name.map(|name| name.text.to_owned()),
-            variables: VariableType::all(&self.schema, operation),
-            conditions: Conditions::of(&document, &operation.selections),
-        };
-        let operations: Vec<_> = document.operations.iter().map(operation).collect();
-        let variables = operations.iter().flat_map(|operation| &operation.variables);
-        let bytes = 256 + 128 * operations.len() as u64 + variables.map(VariableType::bytes).sum::<u64>();
+    fn parse<'a>(&self, text: &'a str) -> Result<Document<'a>, Refusal> {
+        parse(text, self.settings.limits).map_err(Refusal::Parse)
+    }
+
+    /// Keeps a document if it is valid.
+    fn cache(&self, document: &Document<'_>) -> Result<Arc<CachedDocument>, Refusal> {
+        validate(&self.schema, document, &self.settings.limits).map_err(Refusal::Invalid)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let known = Arc::new(Known { number, operations, bytes });
-        self.documents.insert(text.into(), Arc::clone(&known));
-        Ok(known)
+        let cached = Arc::new(CachedDocument::new(number, &self.schema, document));
+        self.documents.insert(document.text.into(), Arc::clone(&cached));
+        Ok(cached)
     }
 
-    fn plan(&self, text: &str, known: &KnownOperation, key: &PlanKey) -> Result<Arc<Planned>, Refusal> {
-        let limits = &self.settings.limits;
-        // It was valid when it became known.
-        let document = crate::document::parse(text, *limits).map_err(Refusal::Parse)?;
+    fn plan(&self, cached: &CachedDocument, document: &Document<'_>, key: &PlanKey) -> Result<CachedPlan, Refusal> {
+        let Settings { limits, pages, .. } = &self.settings;
         let operation = &document.operations[key.operation];
-        let types = (&self.schema, &self.description);
-        let plan = compile(types, &document, operation, (&known.conditions, &key.truths), limits);
+        let conditions = (&cached.operations[key.operation].conditions, &key.truths);
+        let plan = compile((&self.schema, &self.description), document, operation, conditions, limits);
         let plan = plan.map_err(Refusal::Limit)?;
         if self.introspect.is_none()
             && let Some(position) = plan.introspection()
         {
             return Err(Refusal::Introspection(position));
         }
-        Ok(Arc::new(Planned { plan, answered: AtomicUsize::new(1_024) }))
+        let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
+        Ok(CachedPlan { plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
     }
 
-    fn check_cost(&self, plan: &Plan, variables: &Inputs) -> Result<(), Refusal> {
-        let (cost, max) = (plan.cost(variables, self.settings.pages), self.settings.cost_max);
+    fn check_cost(&self, prepared: &Prepared) -> Result<(), Refusal> {
+        let (cost, max) = (prepared.cost(self.settings.pages), self.settings.cost_max);
         let all = [
             ("depth", cost.depth, max.depth),
             ("root fields", cost.root_fields, max.root_fields),
@@ -282,37 +246,28 @@ impl std::fmt::Debug for Engine {
 
 /// An operation that can be executed, with its variables.
 pub struct Prepared {
-    planned: Arc<Planned>,
+    plan: Arc<CachedPlan>,
     variables: Inputs,
 }
 
 impl Prepared {
     /// What the operation does.
     pub fn kind(&self) -> OperationKind {
-        self.planned.plan.kind
+        self.plan.plan.kind
     }
 
     /// Whether its answer depends on who asks.
     pub fn is_personal(&self) -> bool {
-        self.planned.plan.is_personal
+        self.plan.plan.is_personal
+    }
+
+    fn cost(&self, pages: Pages) -> Cost {
+        self.plan.cost.unwrap_or_else(|| self.plan.plan.cost(&self.variables, pages))
     }
 }
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Prepared").field("kind", &self.kind()).finish_non_exhaustive()
-    }
-}
-
-/// Section 6.1: the operation to execute.
-fn choose(operations: &[KnownOperation], name: Option<&str>) -> Result<usize, &'static str> {
-    match name {
-        Some(name) => operations
-            .iter()
-            .position(|operation| operation.name.as_deref() == Some(name))
-            .ok_or("The document has no operation of this name."),
-        None if operations.len() == 1 => Ok(0),
-        None if operations.is_empty() => Err("The document has no operation."),
-        None => Err("The document has several operations; name one in `operationName`."),
     }
 }

@@ -1,0 +1,172 @@
+//! What a search has found, for the engine.
+
+use std::sync::Arc;
+
+use async_graphql::InputObject;
+use futures_util::future::join_all;
+use graphql::{
+    Abstract, Call, Cell, Cells, Column, Context, Description, FieldError, Leaf, Name, NoArguments, Object, Registry,
+    Resolve, Root, Row, index,
+};
+use tokio::sync::OnceCell;
+
+use super::find::{Hit, Kind, find_meant};
+use super::terms::Terms;
+use super::types::make_snippet;
+use crate::cinema::objects::Cinema;
+use crate::kit::rows::connection::{Connection, connection};
+use crate::kit::rows::link::Missing;
+use crate::kit::rows::list::{PageArguments, RelayLast, cut};
+use crate::kit::rows::text::text_of;
+use crate::kit::rows::{ContextExt, by_key, find_all};
+use crate::movie::objects::Movie;
+use crate::person::objects::Person;
+use crate::publication::Searched;
+use crate::publication::objects::Publication;
+
+/// Something that a search has found.
+#[derive(Debug)]
+struct SearchHit {
+    hit: Hit,
+    terms: Arc<Terms>,
+    /// Made once, however often it is selected.
+    snippet: OnceCell<Option<Arc<str>>>,
+}
+
+impl Row for SearchHit {
+    fn type_name() -> Name {
+        "SearchHit".into()
+    }
+}
+
+/// The types of this domain.
+pub fn describe(description: &mut Description) {
+    let members = Kind::ALL.map(|kind| type_of(kind).into());
+    description.union("SearchResult", Abstract::union("What a search can find.", members.to_vec()));
+    description.object(
+        Object::<SearchHit>::new("Something that a search has found.")
+            .value(
+                "score",
+                "How well the hit matches the query, from 0 to 1. A title or a name with all of the query's words\n\
+                 scores 0.5 or more. A text with these words, or a name with typos, scores less.",
+                |hit| hit.hit.score as f64 / 1e4,
+            )
+            .resolve::<NodeOfHit>("node", "The object that was found. Null if it was deleted meanwhile.")
+            .resolve::<SnippetOfHit>(
+                "snippet",
+                "A part of a publication's text with the words of the query, as HTML: these words are in `<mark>`,\n\
+                 everything else is escaped. Null if the first 50,000 characters of the text have none of the words,\n\
+                 and for other types.",
+            )
+            .costs(20),
+    );
+}
+
+fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Movie => "Movie",
+        Kind::Person => "Person",
+        Kind::Publication => "Publication",
+        Kind::Cinema => "Cinema",
+    }
+}
+
+/// `SearchHit.node`.
+struct NodeOfHit;
+
+impl Resolve<SearchHit> for NodeOfHit {
+    type Arguments = NoArguments;
+
+    fn type_name(_: &mut Registry) -> String {
+        "SearchResult".to_owned()
+    }
+
+    async fn resolve(call: Call<'_, SearchHit>) -> Column {
+        let keys: Vec<_> = call.iter().map(|hit| Some((type_of(hit.hit.kind), hit.hit.key))).collect();
+        let find = async |name, keys| {
+            let columns = call.selected.columns_of(name);
+            match name {
+                "Movie" => by_key::<Movie>(call.context, keys, columns, Missing::IsNull).await,
+                "Person" => by_key::<Person>(call.context, keys, columns, Missing::IsNull).await,
+                "Publication" => by_key::<Publication>(call.context, keys, columns, Missing::IsNull).await,
+                _ => by_key::<Cinema>(call.context, keys, columns, Missing::IsNull).await,
+            }
+        };
+        find_all(&keys, find).await.into()
+    }
+}
+
+/// `SearchHit.snippet`.
+struct SnippetOfHit;
+
+impl Resolve<SearchHit> for SnippetOfHit {
+    type Arguments = NoArguments;
+
+    fn type_name(registry: &mut Registry) -> String {
+        <Option<Arc<str>>>::type_name(registry)
+    }
+
+    async fn resolve(call: Call<'_, SearchHit>) -> Column {
+        let (mut snippets, mut errors) = (Vec::new(), Vec::new());
+        // Texts that are asked for at once are read together.
+        let made = join_all(call.iter().map(|hit| hit.snippet(call.context))).await;
+        let cells = made.into_iter().map(|made| match made {
+            Ok(snippet) => {
+                snippets.push(snippet);
+                Cell::Leaf(index(snippets.len() - 1))
+            }
+            Err(error) => {
+                errors.push(error);
+                Cell::Error(index(errors.len() - 1))
+            }
+        });
+        let cells = cells.collect();
+        Column::Cells(Cells { cells, leaves: Some(Box::new(snippets)), errors, ..Cells::default() })
+    }
+}
+
+impl SearchHit {
+    async fn snippet(&self, context: &Context) -> Result<Option<Arc<str>>, FieldError> {
+        if self.hit.kind != Kind::Publication {
+            return Ok(None);
+        }
+        let make = async || {
+            let Some(text) = text_of::<Searched>(context, self.hit.key).await? else { return Ok(None) };
+            Ok::<_, FieldError>(make_snippet(context.address(), &self.terms, text).await?)
+        };
+        self.snippet.get_or_try_init(make).await.cloned()
+    }
+}
+
+/// What to search for.
+#[derive(Debug, InputObject)]
+struct SearchArguments {
+    /// What to look for: at most 200 characters and 16 words.
+    query: String,
+    /// Find only objects of these types. All types if left out, nothing if empty.
+    types: Option<Vec<Kind>>,
+}
+
+/// Adds the field to the query root.
+pub fn add_to_query(query: Object<Root>) -> Object<Root> {
+    query
+        .resolve_by::<RelayLast<SearchArguments>>(
+            "search",
+            "Searches titles, names and texts, the best hits first: at most 200.\n\n\
+             Every word must be found, in any case and with ё or е. A title or a name may have it as a part of a\n\
+             word, a text in any of its forms. \"Words in quotes\" must stand together, -word excludes what has the\n\
+             word. If nothing is found, titles and names are searched for typos, and for what the same keys type on\n\
+             a keyboard of the other language. A query without words finds nothing.",
+            |_: &mut Registry| format!("{}!", Connection::<SearchHit>::type_name()),
+            |call| Box::pin(async move { search(&call).await.into() }),
+        )
+        .with(|description| description.object_once(connection::<SearchHit>))
+}
+
+async fn search(call: &Call<'_, Root, RelayLast<SearchArguments>>) -> Result<Column, FieldError> {
+    let RelayLast(PageArguments { page, list: SearchArguments { query, types } }) = &*call.arguments;
+    let (terms, hits) = find_meant(call.context.db(), query, types.clone()).await?;
+    let rank = |hit: Hit| (hit.rank(), SearchHit { hit, terms: Arc::clone(&terms), snippet: OnceCell::new() });
+    let page = cut("search", hits.into_iter().map(rank).collect(), page)?;
+    Ok(Column::Cells(Connection::column(vec![page])))
+}
