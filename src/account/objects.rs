@@ -1,6 +1,5 @@
 //! Users and their sessions, for the engine.
 
-
 use async_graphql::InputObject;
 use entity::users;
 use graphql::{Batch, Call, Column, Context, Description, FieldError, NoArguments, Object, Registry, Root};
