@@ -45,7 +45,6 @@ pub fn describe(description: &mut Description) {
             .column("url", "The address of its site.", Cinema::url)
             .edge::<AvailabilityInCinema>("movies", "The movies that the cinema shows, oldest entries first."),
     );
-    let student_price_columns = Availability::price.columns() | Availability::discount_percent.columns();
     description.object(
         Object::<Availability>::new("A movie in the programme of an online cinema, with its terms.")
             .node()
@@ -54,11 +53,11 @@ pub fn describe(description: &mut Description) {
             .column("rating", "The cinema's rating of the movie, from 1 to 5.", Availability::rating)
             .column("viewCount", "How often it was watched there; null if unknown.", Availability::view_count)
             .column("updatedAt", "When the terms were last checked; null if never.", Availability::updated_at)
-            .leaf(
+            .columns_as(
                 "studentPrice",
                 "The price for students, in roubles: the price less the discount, rounded to kopecks.",
-                student_price_columns,
-                |row| student_price(row.price, row.discount_percent),
+                (Availability::price, Availability::discount_percent),
+                |price, discount| student_price(*price, *discount),
             )
             .link("cinema", "The cinema.", Availability::cinema_id)
             .link("movie", "The movie.", Availability::movie_id),

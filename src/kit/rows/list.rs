@@ -66,7 +66,7 @@ pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as R
 
 /// A table of which a list of the root has all rows, oldest first.
 pub trait WholeTable: Table {
-    /// The same rows as orders know them.
+    /// The old engine's type of these rows, which the order by key is made for.
     type Node: Node<Entity = Self::Entity>;
 
     /// The list's name in cursors.

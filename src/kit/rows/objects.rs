@@ -69,6 +69,16 @@ pub trait RowObject<T>: Sized {
         get: impl Fn(&V) -> L + Send + Sync + 'static,
     ) -> Self;
 
+    /// A value that is made of two columns.
+    #[must_use]
+    fn columns_as<A: 'static, B: 'static, L: Leaf>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        fields: (Field<T, A>, Field<T, B>),
+        get: impl Fn(&A, &B) -> L + Send + Sync + 'static,
+    ) -> Self;
+
     /// A column too wide to be read with every row.
     #[must_use]
     fn text<W>(self, name: &'static str, description: &'static str) -> Self
@@ -154,6 +164,18 @@ impl<T: Record> RowObject<T> for Object<T> {
     ) -> Self {
         let Field { get: column, .. } = field;
         self.leaf(name, description, field.columns(), move |row| get(column(row)))
+    }
+
+    fn columns_as<A: 'static, B: 'static, L: Leaf>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        (first, second): (Field<T, A>, Field<T, B>),
+        get: impl Fn(&A, &B) -> L + Send + Sync + 'static,
+    ) -> Self {
+        let columns = first.columns() | second.columns();
+        let (first, second) = (first.get, second.get);
+        self.leaf(name, description, columns, move |row| get(first(row), second(row)))
     }
 
     fn text<W>(self, name: &'static str, description: &'static str) -> Self

@@ -37,9 +37,6 @@ pub trait Table: Record + NodeType {
         None
     }
 
-    /// The column that [`owner`](Self::owner) needs.
-    const OWNER: Columns = 0;
-
     /// The key of the one user who may see the row, if not everybody may.
     fn owner(&self) -> Option<i32> {
         None

@@ -278,9 +278,7 @@ async fn errors_of_the_catalogue_are_alike(backend: Backend) {
             format!("{{ filmAwardNominations(after: \"{awards}\") {{ totalCount }} }}"),
             format!("{{ persons(after: \"{persons}\", orderBy: NAME) {{ totalCount }} }}"),
             format!("{{ persons(first: 2) {{ nodes {{ awards(after: \"{awards}\") {{ totalCount }} }} }} }}"),
-            format!(
-                "{{ movies(first: 3) {{ nodes {{ title awards(last: -1) {{ totalCount }} }} }} tags {{ totalCount }} }}"
-            ),
+            "{ movies(first: 3) { nodes { title awards(last: -1) { totalCount } } } tags { totalCount } }".to_owned(),
             "{ cinemas(first: 2) { edges { node { movies(first: 1, last: 1) { nodes { id } } } } } }".to_owned(),
             "{ person(id: \"nonsense\") { id } cinema(id: 5) { id } }".to_owned(),
             format!("{{ person(id: \"{}\") {{ id }} }}", global_id("Cinema", 1)),
