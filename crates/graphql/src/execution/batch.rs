@@ -148,3 +148,24 @@ impl<S> std::fmt::Debug for Batches<S> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join;
+
+    use super::*;
+
+    #[test]
+    fn reads_at_the_same_time_share_keys_and_columns() -> Result<(), std::io::Error> {
+        let batches = Batches::new();
+        let read = |keys: Vec<i32>, columns| async move { Ok((keys, columns)) };
+        let both = async {
+            join(batches.read_columns(&"rows", &[3, 1], 0b01, read), batches.read_columns(&"rows", &[2, 3], 0b10, read))
+                .await
+        };
+        let (one, other) = tokio::runtime::Builder::new_current_thread().build()?.block_on(both);
+        assert_eq!(one.as_deref(), Ok(&(vec![1, 2, 3], 0b11)));
+        assert_eq!(one, other);
+        Ok(())
+    }
+}
