@@ -12,8 +12,9 @@ use graphql::{
     Root, SchemaError, Settings,
 };
 
+use crate::comment::THREAD_SIZE_MAX;
 use crate::comment::objects::Comment;
-use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::kit::rows::{QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
@@ -75,8 +76,11 @@ fn query() -> Object<Root> {
         )
 }
 
+/// Rows of the longest list that any field gives: one of `Comment.thread`.
+pub const LIST_SIZE_MAX: u64 = THREAD_SIZE_MAX.unsigned_abs() as u64;
+
 /// The sizes of this library's pages.
-const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: PAGE_SIZE_MAX as u64 };
+const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_MAX };
 
 /// Bytes that known documents and their plans may take.
 const CACHE_BYTES: u64 = 64 << 20;

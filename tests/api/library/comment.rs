@@ -1,5 +1,7 @@
 //! Comments, their lists and threads.
 
+use graphql::{Cost, Limits, Request};
+use kinoteka::library;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
@@ -265,4 +267,17 @@ async fn comments_cost_no_more_statements(backend: Backend) {
         }
         assert_eq!(costs[0], costs[1], "{query}");
     }
+}
+
+#[test]
+fn threads_cost_as_much_as_the_comments_that_they_may_have() {
+    let cost = Cost { depth: 10, root_fields: 1, fields: 10, values: 2_250 };
+    let engine = library::engine(Limits::default(), cost, false).unwrap();
+    let fits = |first: i32| {
+        let query = format!("{{ comment(id: \"\") {{ thread(first: {first}) {{ nodes {{ text }} }} }} }}");
+        let request = Request { query: &query, operation_name: None, variables: &serde_json::Map::new() };
+        engine.prepare(&request).is_ok()
+    };
+    // A comment counts 1, and its text 4.
+    assert!(fits(400) && !fits(500));
 }
