@@ -70,8 +70,8 @@ fn query() -> Object<Root> {
         .derive(
             "commentCursor",
             "The position of the comment feed shortly before this request, for `after` of a subscription. To miss no\n\
-             comment, query this field first, then the list, then subscribe after this cursor. Comments near the cursor\n\
-             can arrive twice: compare their ids.",
+             comment, query this field first, then the list, then subscribe after this cursor. Comments near the\n\
+             cursor can arrive twice: compare their ids.",
             comment::objects::cursor,
         )
 }

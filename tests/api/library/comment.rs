@@ -21,7 +21,8 @@ on_both!(
 /// All fields of a comment.
 const COMMENT: &str = "fragment C on Comment { __typename id text createdAt changedAt author { id username fullName }
     isDeleted isHidden canEdit depth replyCount parent { id text depth isDeleted author { username } }
-    subject { __typename ... on Node { id } ...M ... on Publication { title viewerRating userRating { average count } } } }
+    subject { __typename ... on Node { id } ...M
+        ... on Publication { title viewerRating userRating { average count } } } }
     fragment M on Movie { title year viewerRating userRating { average count histogram } }";
 
 /// Comments with replies.
@@ -174,7 +175,8 @@ fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 
 async fn busiest(beside: &Beside, type_name: &str, column: &str) -> Value {
     let sql = format!(
-        "SELECT {column} FROM comments WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT 1"
+        "SELECT {column} FROM comments WHERE {column} IS NOT NULL
+         GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT 1"
     );
     beside.ids(type_name, &sql).await.remove(0)
 }
