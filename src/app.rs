@@ -22,10 +22,7 @@ use crate::http::{self, Health};
 use crate::kit::mutate::WriteRates;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::kit::rows::{Services, StatementTexts};
-use crate::{metrics, open_files, schema, upkeep};
-
-/// Rows of the longest page that any field gives, which is one of `Comment.thread`.
-const PAGE_SIZE_GREATEST: u64 = 500;
+use crate::{library, metrics, open_files, schema, upkeep};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
 const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
@@ -89,7 +86,7 @@ impl Application {
             limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
-            pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: PAGE_SIZE_GREATEST },
+            pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: library::LIST_SIZE_MAX },
             costs: schema::COSTS,
             ide: args.ide(),
             metrics: operations.is_none(),

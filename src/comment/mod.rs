@@ -12,6 +12,7 @@ pub use mutation::CommentMutation;
 pub use subscription::CommentSubscription;
 pub use types::{
     Comment, CommentOrder, CommentQuery, CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment,
+    THREAD_SIZE_MAX,
 };
 
 /// Levels of replies below a comment that begins a thread, at most.

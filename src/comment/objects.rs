@@ -78,8 +78,8 @@ pub fn describe(description: &mut Description) {
     );
     description.object(
         Object::<CommentThread>::new(
-            "A comment with the replies below it, in reading order: each reply follows the comment that it replies to,\n\
-             older replies first.",
+            "A comment with the replies below it, in reading order: each reply follows the comment that it replies\n\
+             to, older replies first.",
         )
         .transparent()
         .resolve::<ThreadNodes>("nodes", "The comments, starting with the root of the thread.")

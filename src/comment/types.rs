@@ -58,7 +58,7 @@ pub struct CommentThread {
 }
 
 /// Comments of a thread at most.
-const THREAD_SIZE_MAX: i32 = 500;
+pub const THREAD_SIZE_MAX: i32 = 500;
 
 #[ComplexObject]
 impl Comment {

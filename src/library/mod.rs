@@ -16,8 +16,9 @@ use graphql::{
 use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
+use crate::comment::THREAD_SIZE_MAX;
 use crate::comment::objects::Comment;
-use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::kit::rows::{All, QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
@@ -90,8 +91,8 @@ fn query() -> Object<Root> {
         .derive(
             "commentCursor",
             "The position of the comment feed shortly before this request, for `after` of a subscription. To miss no\n\
-             comment, query this field first, then the list, then subscribe after this cursor. Comments near the cursor\n\
-             can arrive twice: compare their ids.",
+             comment, query this field first, then the list, then subscribe after this cursor. Comments near the\n\
+             cursor can arrive twice: compare their ids.",
             comment::objects::cursor,
         )
         .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.");
@@ -101,8 +102,11 @@ fn query() -> Object<Root> {
         .personal()
 }
 
+/// Rows of the longest list that any field gives: one of `Comment.thread`.
+pub const LIST_SIZE_MAX: u64 = THREAD_SIZE_MAX.unsigned_abs() as u64;
+
 /// The sizes of this library's pages.
-const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: PAGE_SIZE_MAX as u64 };
+const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_MAX };
 
 /// Bytes that known documents and their plans may take.
 const CACHE_BYTES: u64 = 64 << 20;

@@ -64,7 +64,8 @@ pub fn describe(description: &mut Description) {
             .needs(KEY)
             .batch::<ViewerRating>(
                 "viewerRating",
-                "The viewer's rating of the movie, from 1 to 5; null if the viewer has not rated it or is not signed in.",
+                "The viewer's rating of the movie, from 1 to 5; null if the viewer has not rated it or is not\n\
+                 signed in.",
             )
             .needs(KEY)
             .personal()

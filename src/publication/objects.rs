@@ -11,7 +11,7 @@ use super::{PublicationFilter, PublicationOrder, PublicationsOfUser};
 use crate::account::objects::User;
 use crate::comment::CommentsOfPublication;
 use crate::error::{ApiError, ApiResult};
-use crate::kit::rows::text::texts;
+use crate::kit::rows::text::texts_as;
 use crate::kit::rows::{ContextExt, KEY, List, RootList, RowObject, Table, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id, json_strings};
@@ -115,8 +115,8 @@ impl Batch<Publication> for Excerpt {
         let ExcerptArguments { length } = *call.arguments;
         let size = excerpt_size(length)?;
         let keys: Vec<_> = call.iter().map(Publication::key).collect();
-        let found = texts::<Beginning>(call.context, &keys).await?;
-        Ok(found.iter().map(|text| Ok(cut(text.as_ref().ok_or(ApiError::Gone)?, size))).collect())
+        let found = texts_as::<Beginning, _>(call.context, &keys, |text| cut(text, size)).await?;
+        Ok(found.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
     }
 }
 

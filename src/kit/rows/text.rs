@@ -58,13 +58,25 @@ const TURNS: usize = 2_048;
 /// # Errors
 /// Whatever the database answers, or the answer has no room for them.
 pub async fn texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Vec<Option<Arc<str>>>, FieldError> {
+    texts_as::<W, _>(context, keys, Arc::clone).await
+}
+
+/// What `get` makes of the wide column of the objects with these keys. Only that counts as part of the answer.
+///
+/// # Errors
+/// Whatever the database answers, or the answer has no room for them.
+pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
+    context: &Context,
+    keys: &[i32],
+    get: impl Fn(&Arc<str>) -> V,
+) -> Result<Vec<Option<V>>, FieldError> {
     let mut all = Vec::with_capacity(keys.len());
     for keys in keys.chunks((TURNS / W::TURNS as usize).max(1)) {
         let found = find_texts::<W>(context, keys).await?;
         for key in keys {
-            let text = found.get(key).cloned();
+            let text = found.get(key).map(&get);
             if let (Some(text), Some(budget)) = (&text, &context.request().budget) {
-                budget.count_text(text).map_err(ApiError::from)?;
+                budget.count_text(text.as_ref()).map_err(ApiError::from)?;
             }
             all.push(text);
         }

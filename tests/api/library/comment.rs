@@ -1,5 +1,7 @@
 //! Comments, their lists and threads.
 
+use graphql::{Cost, Limits, Request};
+use kinoteka::library;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
@@ -19,10 +21,11 @@ on_both!(
 /// All fields of a comment.
 const COMMENT: &str = "fragment C on Comment { __typename id text createdAt changedAt author { id username fullName }
     isDeleted isHidden canEdit depth replyCount parent { id text depth isDeleted author { username } }
-    subject { __typename ... on Node { id } ...M ... on Publication { title viewerRating userRating { average count } } } }
+    subject { __typename ... on Node { id } ...M
+        ... on Publication { title viewerRating userRating { average count } } } }
     fragment M on Movie { title year viewerRating userRating { average count histogram } }";
 
-/// The comments with the largest threads, the last of those that begin none, and comments of all kinds.
+/// Comments with replies.
 async fn roots(beside: &Beside) -> Vec<Value> {
     beside
         .ids("Comment", "SELECT id FROM comments WHERE id IN (SELECT parent_id FROM comments) ORDER BY id LIMIT 40")
@@ -97,66 +100,66 @@ async fn pages_of_comments_are_answered_alike(backend: Backend) {
     let beside = Beside::seeded(backend).await;
     let [nobody, ann, editor] = beside.askers().await;
     let tangle = tangle(&beside, &ann.user, &editor.user).await;
-    let page =
-        "totalCount pageInfo { hasPreviousPage hasNextPage startCursor endCursor } edges { cursor node { ...C } }";
-    for (parent, id) in [
-        ("Movie", json!(global_id("Movie", 3))),
-        ("Publication", busiest(&beside, "Publication", "publication_id").await),
-        ("User", busiest(&beside, "User", "user_id").await),
-        ("User", json!(global_id("User", ann.user.id))),
-        ("Comment", busiest(&beside, "Comment", "parent_id").await),
-        ("Comment", tangle[1].clone()),
+    let author = busiest(&beside, "User", "user_id").await;
+    for (id, list) in [
+        (json!(global_id("Movie", 3)), "... on Movie { comments"),
+        (busiest(&beside, "Publication", "publication_id").await, "... on Publication { comments"),
+        (busiest(&beside, "Comment", "parent_id").await, "... on Comment { replies"),
+        (tangle[1].clone(), "... on Comment { replies"),
+        (said_by(&beside, &author).await, "... on Comment { author { comments"),
+        (tangle[0].clone(), "... on Comment { author { comments"),
     ] {
-        let field = if parent == "Comment" { "replies" } else { "comments" };
-        // Users are found by what they said.
-        let (find, on) = match parent {
-            "User" => ("authors: nodes(ids: $ids)", "Comment { author { "),
-            _ => ("nodes(ids: $ids)", parent),
-        };
-        let (open, close) = if parent == "User" { ("", " }") } else { (" {", "") };
-        let ids = if parent == "User" { said_by(&beside, &id).await } else { vec![id] };
-        for arguments in ARGUMENTS {
-            let query = format!(
-                "query($ids: [ID!]!) {{ {find} {{ ... on {on}{open} {field}{arguments} {{ {page} }} {close} }} }} }} {COMMENT}"
-            );
-            for asker in [&nobody, &ann] {
-                let shown = beside.alike(asker, &query, &json!({ "ids": ids })).await;
-                follow(&beside, asker, &query, arguments, &shown, &ids).await;
+        let query = format!(
+            "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String, $order: CommentOrder) {{
+             node(id: $id) {{ {list}(first: $first, after: $after, last: $last, before: $before, orderBy: $order) {{
+             totalCount pageInfo {{ hasPreviousPage hasNextPage startCursor endCursor }}
+             edges {{ cursor node {{ ...C }} }} }} }} }} {} }} {COMMENT}",
+            if list.contains("author") { "}" } else { "" },
+        );
+        let without_order = query.replace(", $order: CommentOrder", "").replace(", orderBy: $order", "");
+        let defaults = beside.data(&nobody, &without_order, &json!({ "id": id })).await;
+        assert_eq!(defaults, beside.data(&nobody, &query, &json!({ "id": id })).await);
+        for asker in [&nobody, &ann] {
+            for page in pages() {
+                walk(&beside, asker, &query, &id, page).await;
             }
         }
     }
 }
 
-/// Arguments of lists of comments.
-const ARGUMENTS: &[&str] = &[
-    "",
-    "(first: 2)",
-    "(last: 2)",
-    "(first: 2, orderBy: OLDEST)",
-    "(first: 2, orderBy: NEWEST)",
-    "(last: 2, orderBy: OLDEST)",
-    "(first: 0)",
-    "(first: 100, orderBy: NEWEST)",
-    "(first: 101)",
-    "(first: -1)",
-    "(first: 1, last: 1)",
-    "(after: \"nonsense\")",
-];
+/// Pages of a list of comments.
+fn pages() -> Vec<Value> {
+    let mut pages = vec![
+        json!({ "first": 0 }),
+        json!({ "first": 100, "order": "NEWEST" }),
+        json!({ "first": 101 }),
+        json!({ "last": -1 }),
+        json!({ "first": 1, "last": 1 }),
+        json!({ "after": "nonsense" }),
+    ];
+    for order in ["NEWEST", "OLDEST"] {
+        pages.extend([json!({ "first": 2, "order": order }), json!({ "last": 2, "order": order })]);
+    }
+    pages
+}
 
-/// Asks for the pages before and behind.
-async fn follow(beside: &Beside, asker: &Asker, query: &str, arguments: &str, shown: &Value, ids: &[Value]) {
-    let Some(info) = find_key(shown, "pageInfo") else { return };
-    for (cursor, named) in [("startCursor", "before"), ("endCursor", "after")] {
-        let Some(cursor) = info[cursor].as_str() else { continue };
-        for order in ["", ", orderBy: NEWEST", ", orderBy: OLDEST"] {
-            let size = if named == "before" { "last: 2" } else { "first: 2" };
-            let further = format!("({size}, {named}: \"{cursor}\"{order})");
-            let query = if arguments.is_empty() {
-                query.replacen(" { totalCount", &format!("{further} {{ totalCount"), 1)
-            } else {
-                query.replacen(arguments, &further, 1)
-            };
-            beside.alike(asker, &query, &json!({ "ids": ids })).await;
+/// Asks for a page, for those before and behind it, and for the latter in an order that its cursors are not made for.
+async fn walk(beside: &Beside, asker: &Asker, query: &str, id: &Value, mut page: Value) {
+    page["id"] = id.clone();
+    let shown = beside.alike(asker, query, &page).await;
+    let Some(info) = find_key(&shown, "pageInfo") else { return };
+    let (before, after) = (&info["startCursor"], &info["endCursor"]);
+    for order in [&page["order"], &json!("NEWEST"), &json!("OLDEST")] {
+        let mut further = [
+            json!({ "id": id, "first": 2, "after": after }),
+            json!({ "id": id, "last": 2, "before": before }),
+            json!({ "id": id, "first": 2, "after": before, "before": after }),
+        ];
+        for page in &mut further {
+            if !order.is_null() {
+                page["order"] = order.clone();
+            }
+            beside.alike(asker, query, page).await;
         }
     }
 }
@@ -172,23 +175,24 @@ fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 
 async fn busiest(beside: &Beside, type_name: &str, column: &str) -> Value {
     let sql = format!(
-        "SELECT {column} FROM comments WHERE {column} IS NOT NULL GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT 1"
+        "SELECT {column} FROM comments WHERE {column} IS NOT NULL
+         GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT 1"
     );
     beside.ids(type_name, &sql).await.remove(0)
 }
 
 /// A comment of a user.
-async fn said_by(beside: &Beside, user: &Value) -> Vec<Value> {
+async fn said_by(beside: &Beside, user: &Value) -> Value {
     let (_, key) = kinoteka::kit::id::split(user.as_str().unwrap()).unwrap();
-    beside.ids("Comment", &format!("SELECT max(id) FROM comments WHERE user_id = {key}")).await
+    beside.ids("Comment", &format!("SELECT max(id) FROM comments WHERE user_id = {key}")).await.remove(0)
 }
 
 async fn threads_are_answered_alike(backend: Backend) {
     let beside = Beside::seeded(backend).await;
     let [nobody, ann, editor] = beside.askers().await;
+    let tangle = tangle(&beside, &ann.user, &editor.user).await;
     let mut ids = roots(&beside).await;
-    ids.extend(tangle(&beside, &ann.user, &editor.user).await);
-    ids.truncate(100);
+    ids.extend(tangle.iter().cloned());
     for (asker, thread) in [
         (&nobody, "thread { hasMore nodes { ...C } }"),
         (&ann, "thread(first: 500) { nodes { id canEdit text } hasMore }"),
@@ -206,10 +210,13 @@ async fn threads_are_answered_alike(backend: Backend) {
     }
     let query = "query($id: ID!, $depth: Int!, $first: Int!) {
         comment(id: $id) { thread(maxDepth: $depth, first: $first) { hasMore nodes { id depth } } } }";
-    for (depth, first) in [(0, 1), (1, 2), (2, 500), (31, 500), (32, 500), (32, 66), (32, 65), (32, 64)] {
-        let id = ids.iter().rfind(|id| **id != Value::Null).unwrap();
-        for id in [&ids[0], id] {
-            beside.data(&nobody, query, &json!({ "id": id, "depth": depth, "first": first })).await;
+    // The tangle's root is the deepest: it has 68 comments.
+    for (depth, first) in [(0, 1), (1, 2), (2, 500), (31, 500), (32, 500), (32, 69), (32, 68), (32, 67)] {
+        for id in [&ids[0], &tangle[0], &tangle[31], &tangle[33]] {
+            let shown = beside.data(&nobody, query, &json!({ "id": id, "depth": depth, "first": first })).await;
+            if *id == tangle[0] && depth == 32 {
+                assert_eq!(shown["comment"]["thread"]["hasMore"], first < 68);
+            }
         }
     }
 }
@@ -265,4 +272,17 @@ async fn comments_cost_no_more_statements(backend: Backend) {
         }
         assert_eq!(costs[0], costs[1], "{query}");
     }
+}
+
+#[test]
+fn threads_cost_as_much_as_the_comments_that_they_may_have() {
+    let cost = Cost { depth: 10, root_fields: 1, fields: 10, values: 2_250 };
+    let engine = library::engine(Limits::default(), cost, false).unwrap();
+    let fits = |first: i32| {
+        let query = format!("{{ comment(id: \"\") {{ thread(first: {first}) {{ nodes {{ text }} }} }} }}");
+        let request = Request { query: &query, operation_name: None, variables: &serde_json::Map::new() };
+        engine.prepare(&request).is_ok()
+    };
+    // A comment counts 1, and its text 4.
+    assert!(fits(400) && !fits(500));
 }

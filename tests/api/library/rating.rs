@@ -45,7 +45,8 @@ async fn ratings_are_answered_alike(backend: Backend) {
     for page in ["", "(first: 2)", "(last: 3)", "(first: 0)", "(first: 101)", "(before: \"nonsense\")"] {
         let query = format!(
             "query($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Rating {{ user {{ ratings{page} {{ totalCount
-             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} edges {{ cursor node {{ ...R }} }} }} }} }} }} }} {RATING}"
+             pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} edges {{ cursor node {{ ...R }} }}
+             }} }} }} }} }} {RATING}"
         );
         for asker in [&nobody, &ann] {
             // Errors of the old engine come in the order in which its resolvers end.
@@ -56,7 +57,8 @@ async fn ratings_are_answered_alike(backend: Backend) {
     let shown = beside
         .data(
             &ann,
-            "query($id: ID!) { node(id: $id) { ... on Rating { user { ratings(first: 1) { pageInfo { endCursor } } } } } }",
+            "query($id: ID!) { node(id: $id) { ... on Rating { user {
+                ratings(first: 1) { pageInfo { endCursor } } } } } }",
             &json!({ "id": ids[0] }),
         )
         .await;

@@ -151,3 +151,20 @@ impl<T: Row> Output for Vec<One<T>> {
         one_part(rows, cells, Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_stand_where_their_objects_do() {
+        let error = || FieldError::plain("gone");
+        let Column::Cells(cells) = Output::complete(vec![Ok(1), Err(error()), Ok(3)]) else { panic!("no cells") };
+        assert_eq!(cells.cells, [Cell::Leaf(0), Cell::Error(0), Cell::Leaf(1)]);
+        assert_eq!(cells.errors, [error()]);
+        let mut out = Vec::new();
+        cells.leaves.iter().for_each(|leaves| leaves.write(1, &mut out));
+        assert_eq!(out, b"3");
+        assert!(matches!(Result::<i32, _>::complete(vec![Ok(1)]), Column::Leaves(_)), "no cells without errors");
+    }
+}
