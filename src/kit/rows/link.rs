@@ -9,7 +9,7 @@ use sea_orm::sea_query::{Alias, ExprTrait};
 use sea_orm::{ConnectionTrait, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::request::{ContextExt, Statement};
-use super::table::{Table, select};
+use super::table::{KEY, Table, select};
 use crate::db::{ReadPool, dialect};
 use crate::error::{ApiError, log_database};
 
@@ -135,7 +135,7 @@ async fn find<N: Table>(
     if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|kept| kept.get_all::<N>(wanted)) {
         return Ok(Arc::new(ByKey::new(rows)));
     }
-    let columns = if registry.is_some() { Columns::MAX } else { columns | N::OWNER };
+    let columns = if registry.is_some() { Columns::MAX } else { columns | KEY | N::OWNER };
     let statement = Statement { name: N::TYPE, parameters: format!("{columns:x}") };
     let read = async |keys: Vec<i32>| {
         let since = registry.map(|kept| kept.generation());

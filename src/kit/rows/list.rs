@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::connection::{Connection, Count, List as Shared};
 use super::request::{ContextExt, Statement};
-use super::table::{Table, select, width};
+use super::table::{KEY, Table, select, width};
 use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult, log_database};
 use crate::kit::children::{Edge, count_rows, select_pages};
@@ -142,7 +142,7 @@ struct PageRows {
 pub(super) async fn pages<L: List>(
     call: Call<'_, L::Parent, PageArguments<L::Arguments>>,
 ) -> Result<Column, FieldError> {
-    let (context, columns) = (call.context, call.selected.columns());
+    let (context, columns) = (call.context, call.selected.columns() | KEY);
     let (edge, order) = L::new(context, &call.arguments.list)?;
     let window = call.arguments.page.window(L::LIST, order)?;
     let parents: Vec<i32> = call.iter().map(L::Parent::key).collect();

@@ -40,6 +40,9 @@ pub trait Table: graphql::Row + NodeType + Clone {
     }
 }
 
+/// The primary key. It is always read: those who select it share a statement with those who do not.
+pub(super) const KEY: Columns = 1;
+
 /// A column of a row type.
 pub struct Field<T, V> {
     /// Its bit.
