@@ -21,7 +21,7 @@ use crate::feed::{self, Feed};
 use crate::http::{self, Health};
 use crate::kit::mutate::WriteRates;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
-use crate::kit::rows::Services;
+use crate::kit::rows::{Services, StatementTexts};
 use crate::{metrics, open_files, schema, upkeep};
 
 /// Rows of the longest page that any field gives, which is one of `Comment.thread`.
@@ -132,6 +132,7 @@ impl Application {
             db: self.db.read.clone(),
             kept: None,
             batches: graphql::Batches::new(),
+            texts: StatementTexts::new(),
             hub: Arc::clone(&self.feed.hub),
         }
     }

@@ -12,6 +12,7 @@ use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, Rol
 use kinoteka::{log, schema, telemetry};
 use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A third of the time of a page with lists went into the system's allocator.
@@ -20,10 +21,22 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let _flush = log::FlushOnDrop;
-    run()
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            log::print(&format!("error: no tasks can be run: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run());
+    // What is stuck does not keep the process.
+    runtime.shutdown_timeout(RUNTIME_TIMEOUT);
+    outcome
 }
 
-#[tokio::main]
+/// How long the end of the process waits for threads that are still at work.
+const RUNTIME_TIMEOUT: Duration = Duration::from_secs(1);
+
 async fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {

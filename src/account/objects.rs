@@ -1,7 +1,5 @@
 //! Users and their sessions, for the engine.
 
-use std::collections::HashMap;
-
 use async_graphql::InputObject;
 use entity::users;
 use graphql::{Batch, Call, Column, Context, Description, FieldError, NoArguments, Object, Registry, Root};
@@ -10,20 +8,16 @@ use sea_orm::ColumnTrait;
 use super::loaders::read_roles;
 use super::types::{Bio, SessionsOfUser, find_by_name};
 use crate::clock;
-use crate::comment::objects::Comment;
-use crate::comment::{CommentOrder, CommentsOfUser};
-use crate::error::{ApiError, ApiResult, log_database};
+use crate::comment::CommentsOfUser;
+use crate::error::ApiResult;
 use crate::kit::rows::link::Missing;
-use crate::kit::rows::request::Statement;
-use crate::kit::rows::{ContextExt, List, RowObject, by_key, row};
+use crate::kit::rows::{ContextExt, List, RowObject, Statement, by_key, look_up, row};
 use crate::kit::scalar::{Date, DateTime};
 use crate::kit::{ByKey, Id};
 use crate::order::OrdersOfUser;
 use crate::order::objects::Order;
 use crate::publication::PublicationsOfUser;
-use crate::publication::objects::Publication;
 use crate::rating::RatingsOfUser;
-use crate::rating::objects::Rating;
 use crate::viewer::Role;
 
 row! {
@@ -110,14 +104,10 @@ impl Batch<User> for RoleOfUser {
     type Value = Role;
 
     async fn find(call: Call<'_, User>) -> Result<Vec<Role>, FieldError> {
-        let services = call.context.services();
         let statement = Statement { name: "User.role", parameters: String::new() };
         let keys: Vec<i32> = call.iter().map(|user| user.id.key()).collect();
-        let read = async |keys: Vec<i32>| {
-            let roles = read_roles(&services.db, &keys).await;
-            Ok(roles.map_err(|error| ApiError::from(log_database(error)))?)
-        };
-        let roles = services.batches.read::<HashMap<i32, Role>, _>(&statement, &keys, read).await?;
+        let read = async |db, keys: Vec<i32>| read_roles(db, &keys).await;
+        let roles = look_up(call.context, &statement, &keys, read).await?;
         Ok(keys.iter().map(|key| roles.get(key).copied().unwrap_or_default()).collect())
     }
 }
@@ -129,44 +119,6 @@ impl List for SessionsOfUser {
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self { alive_at: clock::now().fixed_offset() }, ByKey::default()))
-    }
-}
-
-impl List for PublicationsOfUser {
-    type Parent = User;
-    type Row = Publication;
-    type Arguments = NoArguments;
-
-    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
-        Ok((Self, ByKey::default()))
-    }
-}
-
-/// In which order to list a user's comments.
-#[derive(Debug, InputObject)]
-pub struct CommentsArguments {
-    /// The order of the list. A cursor is only valid for the order it was returned under.
-    #[graphql(default)]
-    order_by: CommentOrder,
-}
-
-impl List for CommentsOfUser {
-    type Parent = User;
-    type Row = Comment;
-    type Arguments = CommentsArguments;
-
-    fn new(_: &Context, CommentsArguments { order_by }: &CommentsArguments) -> ApiResult<(Self, Self::Order)> {
-        Ok((Self, *order_by))
-    }
-}
-
-impl List for RatingsOfUser {
-    type Parent = User;
-    type Row = Rating;
-    type Arguments = NoArguments;
-
-    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
-        Ok((Self, ByKey::default()))
     }
 }
 

@@ -1,23 +1,155 @@
-//! Cinemas, for the engine.
+//! Online cinemas and what they show, for the engine.
 
-use graphql::{Description, Object};
+use async_graphql::{ID, InputObject};
+use entity::cinema_online_movie_presence as presence;
+use graphql::{Context, Description, NoArguments, Object};
+use sea_orm::EntityTrait;
 
-use crate::kit::Id;
-use crate::kit::rows::{RowObject, row};
+use super::types::{AvailabilityInCinema, AvailabilityOfMovie};
+use super::{AvailabilityOrder, CinemaFilter, CinemaOrder, student_price};
+use crate::error::ApiResult;
+use crate::kit::rows::{ContextExt, List, Ordered, RootList, RowObject, row};
+use crate::kit::scalar::{BigInt, DateTime, Money};
+use crate::kit::{ByKey, Id};
+use crate::movie::objects::Movie;
 
 row! {
     /// An online cinema.
     Cinema of cinema_online [registry: true] {
         id: Id<Cinema>,
         title: String,
+        url: String,
+    }
+}
+
+row! {
+    /// A movie in the programme of an online cinema, with its terms.
+    Availability of cinema_online_movie_presence {
+        id: Id<Availability>,
+        price: Money,
+        discount_percent: i16 = discount,
+        rating: i32,
+        view_count: Option<BigInt>,
+        updated_at: Option<DateTime> = last_update,
+        movie_id: Id<Movie>,
+        cinema_id: Id<Cinema>,
     }
 }
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
-    description.object(Object::<Cinema>::new("An online cinema.").node().column(
-        "title",
-        "The cinema's name.",
-        Cinema::title,
-    ));
+    description.object(
+        Object::<Cinema>::new("An online cinema.")
+            .node()
+            .column("title", "The cinema's name.", Cinema::title)
+            .column("url", "The address of its site.", Cinema::url)
+            .edge::<AvailabilityInCinema>("movies", "The movies that the cinema shows, oldest entries first."),
+    );
+    let student_price_columns = Availability::price.columns() | Availability::discount_percent.columns();
+    description.object(
+        Object::<Availability>::new("A movie in the programme of an online cinema, with its terms.")
+            .node()
+            .column("price", "The full price, in roubles.", Availability::price)
+            .column("discountPercent", "The student discount, from 0 to 100 per cent.", Availability::discount_percent)
+            .column("rating", "The cinema's rating of the movie, from 1 to 5.", Availability::rating)
+            .column("viewCount", "How often it was watched there; null if unknown.", Availability::view_count)
+            .column("updatedAt", "When the terms were last checked; null if never.", Availability::updated_at)
+            .leaf(
+                "studentPrice",
+                "The price for students, in roubles: the price less the discount, rounded to kopecks.",
+                student_price_columns,
+                |row| student_price(row.price, row.discount_percent),
+            )
+            .link("cinema", "The cinema.", Availability::cinema_id)
+            .link("movie", "The movie.", Availability::movie_id),
+    );
+}
+
+/// Which online cinemas of a movie to list.
+#[derive(Debug, InputObject)]
+pub struct AvailabilityArguments {
+    /// Only this cinema.
+    cinema_id: Option<ID>,
+    /// Only at this full price or less, in roubles.
+    max_price: Option<Money>,
+}
+
+impl List for AvailabilityOfMovie {
+    type Parent = Movie;
+    type Row = Availability;
+    type Arguments = AvailabilityArguments;
+
+    fn new(
+        _: &Context,
+        AvailabilityArguments { cinema_id, max_price }: &AvailabilityArguments,
+    ) -> ApiResult<(Self, Self::Order)> {
+        let cinema = cinema_id.as_ref().map(|id| Id::parse("cinemaId", id)).transpose()?;
+        Ok((Self { cinema, price_max: *max_price }, ByKey::default()))
+    }
+}
+
+impl List for AvailabilityInCinema {
+    type Parent = Cinema;
+    type Row = Availability;
+    type Arguments = NoArguments;
+
+    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
+        Ok((Self, ByKey::default()))
+    }
+}
+
+/// Which online cinemas to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct CinemasArguments {
+    /// Which cinemas to list. If omitted, all of them.
+    filter: Option<CinemaFilter>,
+    /// The order of the list. A cursor is valid only under the order that it was made with.
+    #[graphql(default)]
+    order_by: CinemaOrder,
+}
+
+/// `cinemas`.
+#[derive(Debug)]
+pub struct Cinemas;
+
+impl RootList for Cinemas {
+    type Row = Cinema;
+    type Arguments = CinemasArguments;
+    type Order = CinemaOrder;
+
+    const LIST: &'static str = "cinemas";
+
+    async fn rows(
+        context: &Context,
+        CinemasArguments { filter, order_by }: &CinemasArguments,
+    ) -> ApiResult<Ordered<Self>> {
+        Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
+    }
+}
+
+/// In which order to list availabilities.
+#[derive(Debug, InputObject)]
+pub struct AvailabilitiesArguments {
+    /// The order of the list. A cursor is valid only under the order that it was made with.
+    #[graphql(default)]
+    order_by: AvailabilityOrder,
+}
+
+/// `availabilities`.
+#[derive(Debug)]
+pub struct Availabilities;
+
+impl RootList for Availabilities {
+    type Row = Availability;
+    type Arguments = AvailabilitiesArguments;
+    type Order = AvailabilityOrder;
+
+    const LIST: &'static str = "availabilities";
+
+    async fn rows(
+        _: &Context,
+        AvailabilitiesArguments { order_by }: &AvailabilitiesArguments,
+    ) -> ApiResult<Ordered<Self>> {
+        Ok((presence::Entity::find(), *order_by))
+    }
 }

@@ -194,8 +194,8 @@ impl CinemaQuery {
 /// Which online cinemas to list.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct CinemaFilter {
-    /// Only those whose title holds this text, whatever the case, ё or е; a text of one or two
-    /// letters must stand at its beginning. A blank one asks for nothing.
+    /// Only cinemas whose title contains this text. Case does not matter, and ё equals е. A text of one or two
+    /// letters must start the title. A blank text is ignored.
     title: Option<String>,
 }
 
@@ -204,7 +204,7 @@ const TITLES: FoldedTexts<cinema_titles::Entity> =
     FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
 
 impl CinemaFilter {
-    async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
         let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
         Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
     }
@@ -213,10 +213,10 @@ impl CinemaFilter {
 /// The order of a list of online cinemas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum CinemaOrder {
-    /// By title, alphabetically: case makes no difference, and ё is е.
+    /// Alphabetically by title. Case does not matter, and ё equals е.
     #[default]
     Title,
-    /// By title, in reverse alphabetical order.
+    /// In reverse alphabetical order by title.
     TitleDesc,
 }
 
@@ -236,13 +236,13 @@ impl PageOrder for CinemaOrder {
     }
 }
 
-/// The order of a list of availabilities. Those whose terms were never looked up come last.
+/// The order of a list of availabilities. Those whose terms were never checked come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum AvailabilityOrder {
-    /// By when the terms were last looked up, the longest ago first.
+    /// The least recently checked first.
     #[default]
     UpdatedAt,
-    /// By when the terms were last looked up, the latest first.
+    /// The most recently checked first.
     UpdatedAtDesc,
 }
 

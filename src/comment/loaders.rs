@@ -1,26 +1,14 @@
-//! Batch reads of comments: which are deleted, and along a thread, upwards for the depth and
-//! downwards for the whole of it.
-//!
-//! Along a thread it is one recursive statement for all comments asked about. A comment's parent
-//! has a smaller id, as the database checks, so recursion ends.
+//! Batch reads of comments for the old engine: see [`reads`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
-use entity::{comment_tombstones, comments};
-use sea_orm::sea_query::{
-    Alias, Asterisk, BinOper, CommonTableExpression, Expr, ExprTrait, Func, JoinType, Order, Query, UnionType,
-    WindowStatement, WithClause,
-};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QueryFilter, QuerySelect,
-    QueryTrait,
-};
+use entity::comments;
+use sea_orm::{DbErr, EntityTrait, FromQueryResult, PartialModelTrait, QuerySelect, QueryTrait};
 
-use super::Comment;
-use super::types::CommentThread;
-use crate::db::dialect;
+use super::reads::{self, Tombstone};
+use super::types::{Comment, CommentThread};
 use crate::error::log_database;
 use crate::kit::Id;
 use crate::kit::in_place::AllInPlace;
@@ -42,29 +30,14 @@ pub struct ThreadOf {
     pub size: i32,
 }
 
-/// What is known of a comment that is deleted.
-#[derive(Clone, Copy, Debug)]
-pub struct Tombstone {
-    /// Whether an editor removed it.
-    pub hidden: bool,
-}
-
 impl Loader<TombstoneOf> for Reader {
     type Value = Tombstone;
     type Error = Arc<DbErr>;
 
     async fn load(&self, keys: &[TombstoneOf]) -> Result<HashMap<TombstoneOf, Tombstone>, Arc<DbErr>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.key()).collect();
-        let column = comment_tombstones::Column::CommentId;
-        let found: Vec<(i32, bool)> = comment_tombstones::Entity::find()
-            .select_only()
-            .columns([column, comment_tombstones::Column::Hidden])
-            .filter(dialect::one_of(self.db().get_database_backend(), column.as_column_ref(), &ids))
-            .into_tuple()
-            .all(self.db())
-            .await
-            .map_err(log_database)?;
-        Ok(found.into_iter().map(|(id, hidden)| (TombstoneOf(Id::new(id)), Tombstone { hidden })).collect())
+        let found = reads::read_tombstones(self.db(), &ids).await.map_err(log_database)?;
+        Ok(found.into_iter().map(|(id, tombstone)| (TombstoneOf(Id::new(id)), tombstone)).collect())
     }
 }
 
@@ -74,47 +47,8 @@ impl Loader<DepthOf> for Reader {
 
     async fn load(&self, keys: &[DepthOf]) -> Result<HashMap<DepthOf, i32>, Arc<DbErr>> {
         let ids: Vec<_> = keys.iter().map(|key| key.0.key()).collect();
-        let db = self.db();
-        let (start, depth, above) = (Alias::new("start"), Alias::new("depth"), Alias::new("above"));
-        let parent = (above.clone(), comments::Column::ParentId);
-        let mut steps = Query::select();
-        steps
-            .expr_as(Expr::col(comments::Column::Id), start.clone())
-            .column(comments::Column::ParentId)
-            .expr_as(Expr::cust("0"), depth.clone())
-            .from(comments::Entity)
-            .and_where(dialect::one_of(db.get_database_backend(), comments::Column::Id, &ids))
-            .union(
-                UnionType::All,
-                Query::select()
-                    .column((above.clone(), start.clone()))
-                    .column((comments::Entity, comments::Column::ParentId))
-                    .expr(Expr::col((above.clone(), depth.clone())).add(Expr::cust("1")))
-                    .from(above.clone())
-                    .join(
-                        JoinType::InnerJoin,
-                        comments::Entity,
-                        Expr::col((comments::Entity, comments::Column::Id)).equals(parent),
-                    )
-                    .take(),
-            );
-        let table = CommonTableExpression::new()
-            .table_name(above.clone())
-            .columns([start.clone(), Alias::new("parent_id"), depth.clone()])
-            .query(steps)
-            .to_owned();
-        let statement = Query::select()
-            .column(start.clone())
-            .expr_as(Expr::col(depth.clone()).max(), Alias::new("deepest"))
-            .from(above)
-            .add_group_by([Expr::col(start)])
-            .take()
-            .with(WithClause::new().recursive(true).cte(table).to_owned());
-        let rows = db.query_all(&statement).await.map_err(log_database)?;
-        rows.iter()
-            .map(|row| Ok((DepthOf(Id::new(row.try_get("", "start")?)), row.try_get("", "deepest")?)))
-            .collect::<Result<_, DbErr>>()
-            .map_err(log_database)
+        let found = reads::read_depths(self.db(), &ids).await.map_err(log_database)?;
+        Ok(found.into_iter().map(|(id, depth)| (DepthOf(Id::new(id)), depth)).collect())
     }
 }
 
@@ -130,7 +64,11 @@ impl Loader<ThreadOf> for Reader {
         }
         let mut threads: HashMap<_, CommentThread> = HashMap::with_capacity(keys.len());
         for ((depth, size), roots) in groups {
-            for (root, comment) in read_threads(self.db(), &roots, depth, size).await.map_err(log_database)? {
+            let rows = Comment::select_cols(comments::Entity::find().select_only()).into_query();
+            let rows = reads::read_threads(self.db(), rows, &roots, (depth, size)).await.map_err(log_database)?;
+            for row in &rows {
+                let root = row.try_get("", "root").map_err(log_database)?;
+                let comment = Comment::from_query_result(row, "").map_err(log_database)?;
                 let key = ThreadOf { root: Id::new(root), depth, size };
                 let thread = threads
                     .entry(key)
@@ -144,61 +82,4 @@ impl Loader<ThreadOf> for Reader {
         }
         Ok(threads.into_iter().map(|(key, thread)| (key, Arc::new(thread))).collect())
     }
-}
-
-/// The comments of each root's thread in reading order, one more than `size` if there are more.
-async fn read_threads(
-    db: &impl ConnectionTrait,
-    roots: &[i32],
-    depth: i32,
-    size: i32,
-) -> Result<Vec<(i32, Comment)>, DbErr> {
-    let tree = Alias::new("tree");
-    let [id, root, level, path, place] = ["id", "root", "level", "path", "place"].map(Alias::new);
-    // Ids of one width: as text they sort like numbers, and a parent before its replies.
-    let step = |id: Expr| id.add(Expr::cust("10000000000")).cast_as(Alias::new("text"));
-    let of = |column: &Alias| Expr::col((tree.clone(), column.clone()));
-    let own_id = || comments::Column::Id.into_expr();
-    let mut steps = Query::select();
-    steps
-        .expr_as(own_id(), id.clone())
-        .expr_as(own_id(), root.clone())
-        .expr_as(Expr::cust("0"), level.clone())
-        .expr_as(step(own_id()), path.clone())
-        .from(comments::Entity)
-        .and_where(dialect::one_of(db.get_database_backend(), comments::Column::Id, roots))
-        .union(
-            UnionType::All,
-            Query::select()
-                .expr(own_id())
-                .expr(of(&root))
-                .expr(of(&level).add(Expr::cust("1")))
-                .expr(of(&path).binary(BinOper::Custom("||"), step(own_id())))
-                .from(tree.clone())
-                .join(JoinType::InnerJoin, comments::Entity, comments::Column::ParentId.into_expr().eq(of(&id)))
-                .and_where(of(&level).lt(depth))
-                .take(),
-        );
-    let table = CommonTableExpression::new()
-        .table_name(tree.clone())
-        .columns([id.clone(), root.clone(), level.clone(), path.clone()])
-        .query(steps)
-        .to_owned();
-    let by_root = WindowStatement::partition_by(root.clone()).order_by(path.clone(), Order::Asc).to_owned();
-    let placed = Query::select()
-        .column(Asterisk)
-        .expr_window_as(Func::cust("row_number"), by_root, place.clone())
-        .from(tree)
-        .take();
-    let placed_table = CommonTableExpression::new().table_name(Alias::new("placed")).query(placed).to_owned();
-    let found = Alias::new("placed");
-    let mut rows = Comment::select_cols(comments::Entity::find().select_only()).into_query();
-    rows.expr_as(Expr::col((found.clone(), root.clone())), root.clone())
-        .join(JoinType::InnerJoin, found.clone(), Expr::col((found.clone(), id)).eq(own_id()))
-        .and_where(Expr::col((found.clone(), place.clone())).lte(i64::from(size) + 1))
-        .order_by((found.clone(), root), Order::Asc)
-        .order_by((found, place), Order::Asc);
-    let clause = WithClause::new().recursive(true).cte(table).cte(placed_table).to_owned();
-    let rows = db.query_all(&rows.with(clause)).await?;
-    rows.iter().map(|row| Ok((row.try_get("", "root")?, Comment::from_query_result(row, "")?))).collect()
 }

@@ -1,25 +1,300 @@
 //! Comments, for the engine.
 
-use graphql::{Description, Object};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
+use async_graphql::InputObject;
+use entity::comments;
+use graphql::{
+    Batch, Call, Column, Columns, Context, Description, FieldError, Name, NoArguments, Object, One, Root, Row, index,
+};
+use sea_orm::sea_query::Query;
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::reads::{self, Tombstone};
+use super::types::{check_thread, cursor_before};
+use super::{CommentOrder, CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment};
+use crate::account::objects::User;
+use crate::error::{ApiError, ApiResult};
 use crate::kit::Id;
-use crate::kit::rows::{RowObject, row};
+use crate::kit::rows::connection::{as_int, lists};
+use crate::kit::rows::{
+    ContextExt, KEY, List, Record, RowObject, Statement, Table, count_of, look_up, look_up_columns, row, table,
+};
+use crate::kit::scalar::DateTime;
+use crate::movie::objects::Movie;
+use crate::policy;
+use crate::publication::objects::Publication;
+use crate::subject::objects::SubjectObject;
 
 row! {
-    /// A comment on a movie or a publication, or a reply to one.
+    /// A comment on a movie or a publication, or a reply to a comment.
     Comment of comments {
         id: Id<Comment>,
         text: String = comment,
+        created_at: DateTime,
+        changed_at: Option<DateTime>,
+        user_id: Option<Id<User>>,
+        parent_id: Option<Id<Comment>>,
+        movie_id: Option<Id<Movie>>,
+        publication_id: Option<Id<Publication>>,
     }
 }
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Comment>::new("A comment on a movie or a publication, or a reply to one.").node().column(
-            "text",
-            "What was said.",
-            Comment::text,
-        ),
+        Object::<Comment>::new(
+            "A comment on a movie or a publication, or a reply to a comment. A deleted comment stays while it has\n\
+             replies, without its text and author.",
+        )
+        .node()
+        .column("text", "The text; empty if the comment is deleted.", Comment::text)
+        .costs(4)
+        .column("createdAt", "The time of the comment.", Comment::created_at)
+        .column("changedAt", "The time of the last edit; null if never edited.", Comment::changed_at)
+        .nullable_link("author", "The author; null if the account or the comment is deleted.", Comment::user_id)
+        .batch::<IsDeleted>("isDeleted", "Whether the comment is deleted and stays only because of its replies.")
+        .needs(KEY)
+        .batch::<IsHidden>("isHidden", "Whether an editor hid the comment. It stays, without its text and author.")
+        .needs(KEY)
+        .derive("canEdit", "Whether the viewer can edit the comment.", can_edit)
+        .needs(Comment::user_id.columns())
+        .personal()
+        .subject("What the comment is about.", Comment::movie_id, Comment::publication_id)
+        .nullable_link(
+            "parent",
+            "The comment that this one replies to; null for the root of a thread.",
+            Comment::parent_id,
+        )
+        .batch::<Depth>("depth", "The number of levels below the root of the thread; 0 for the root.")
+        .needs(Comment::parent_id.columns())
+        .edge::<RepliesOfComment>("replies", "The direct replies.")
+        .batch::<ReplyCount>("replyCount", "The number of direct replies.")
+        .needs(KEY)
+        .batch::<Thread>("thread", "The comment with all replies below it, in reading order.")
+        .needs(KEY),
     );
+    description.object(
+        Object::<CommentThread>::new(
+            "A comment with the replies below it, in reading order: each reply follows the comment that it replies to,\n\
+             older replies first.",
+        )
+        .transparent()
+        .resolve::<ThreadNodes>("nodes", "The comments, starting with the root of the thread.")
+        .value("hasMore", "Whether the thread continues after the last of `nodes`.", |thread| thread.has_more),
+    );
+}
+
+fn can_edit(context: &Context, comment: &Comment) -> Result<bool, FieldError> {
+    // Nobody edits what has no author.
+    let owner = comment.user_id.map(Id::key);
+    Ok(owner.is_some() && policy::may("editComment", context.viewer(), owner)?)
+}
+
+/// `commentCursor`.
+pub fn cursor(context: &Context, _: &Root) -> String {
+    cursor_before(&context.services().hub)
+}
+
+fn keys_of<A>(call: &Call<'_, Comment, A>) -> Vec<i32> {
+    call.iter().map(Comment::key).collect()
+}
+
+/// Finds the tombstones of deleted comments. Fields that ask at the same time share a statement.
+async fn find_tombstones(call: &Call<'_, Comment>) -> Result<Arc<HashMap<i32, Tombstone>>, FieldError> {
+    let statement = Statement { name: "Comment.tombstone", parameters: String::new() };
+    look_up(call.context, &statement, &keys_of(call), async |db, keys| reads::read_tombstones(db, &keys).await).await
+}
+
+struct IsDeleted;
+
+impl Batch<Comment> for IsDeleted {
+    type Arguments = NoArguments;
+    type Value = bool;
+
+    async fn find(call: Call<'_, Comment>) -> Result<Vec<bool>, FieldError> {
+        let tombstones = find_tombstones(&call).await?;
+        Ok(call.iter().map(|comment| tombstones.contains_key(&comment.key())).collect())
+    }
+}
+
+struct IsHidden;
+
+impl Batch<Comment> for IsHidden {
+    type Arguments = NoArguments;
+    type Value = bool;
+
+    async fn find(call: Call<'_, Comment>) -> Result<Vec<bool>, FieldError> {
+        let tombstones = find_tombstones(&call).await?;
+        let is_hidden = |comment: &Comment| tombstones.get(&comment.key()).is_some_and(|tombstone| tombstone.hidden);
+        Ok(call.iter().map(is_hidden).collect())
+    }
+}
+
+struct Depth;
+
+impl Batch<Comment> for Depth {
+    type Arguments = NoArguments;
+    type Value = Result<i32, FieldError>;
+
+    async fn find(call: Call<'_, Comment>) -> Result<Vec<Self::Value>, FieldError> {
+        let replies: Vec<_> = call.iter().filter(|comment| comment.parent_id.is_some()).map(Comment::key).collect();
+        let depths = if replies.is_empty() { Arc::default() } else { find_depths(call.context, &replies).await? };
+        let depth = |comment: &Comment| match comment.parent_id {
+            None => Ok(0),
+            Some(_) => depths.get(&comment.key()).copied().ok_or_else(|| ApiError::Gone.into()),
+        };
+        Ok(call.iter().map(depth).collect())
+    }
+}
+
+async fn find_depths(context: &Context, replies: &[i32]) -> Result<Arc<HashMap<i32, i32>>, FieldError> {
+    let statement = Statement { name: "Comment.depth", parameters: String::new() };
+    look_up(context, &statement, replies, async |db, keys| reads::read_depths(db, &keys).await).await
+}
+
+struct ReplyCount;
+
+impl Batch<Comment> for ReplyCount {
+    type Arguments = NoArguments;
+    type Value = Result<i32, FieldError>;
+
+    async fn find(call: Call<'_, Comment>) -> Result<Vec<Self::Value>, FieldError> {
+        let counts = count_of(call.context, &RepliesOfComment, &keys_of(&call)).await?;
+        Ok(call.iter().map(|comment| as_int(counts.get(&comment.key()).copied().unwrap_or_default())).collect())
+    }
+}
+
+/// How much of a thread to read.
+#[derive(Debug, InputObject)]
+pub struct ThreadArguments {
+    /// The number of levels of replies, 0 to 32.
+    #[graphql(default = 32)]
+    max_depth: i32,
+    /// The number of comments, 1 to 500.
+    #[graphql(default = 100)]
+    first: i32,
+}
+
+/// A comment with the replies below it.
+#[derive(Debug)]
+pub struct CommentThread {
+    /// The comments of all threads at this place of the answer.
+    comments: Arc<Vec<Comment>>,
+    nodes: Range<u32>,
+    has_more: bool,
+}
+
+impl Row for CommentThread {
+    fn type_name() -> Name {
+        "CommentThread".into()
+    }
+}
+
+/// Threads by the keys of their roots.
+struct Threads {
+    comments: Arc<Vec<Comment>>,
+    /// Which comments a thread has, and whether there are more.
+    by_root: HashMap<i32, (Range<u32>, bool)>,
+}
+
+struct Thread;
+
+impl Batch<Comment> for Thread {
+    type Arguments = ThreadArguments;
+    type Value = Result<One<CommentThread>, FieldError>;
+
+    async fn find(call: Call<'_, Comment, ThreadArguments>) -> Result<Vec<Self::Value>, FieldError> {
+        let ThreadArguments { max_depth, first } = *call.arguments;
+        check_thread(max_depth, first)?;
+        let statement = Statement { name: "Comment.thread", parameters: format!("{max_depth} {first}") };
+        let wanted = (keys_of(&call), call.selected.columns());
+        let read = async |db, roots: Vec<i32>, columns| read_threads(db, &roots, (max_depth, first), columns).await;
+        let threads = look_up_columns(call.context, &statement, (&wanted.0, wanted.1), read).await?;
+        let thread = |comment: &Comment| {
+            let (nodes, has_more) = threads.by_root.get(&comment.key()).cloned().ok_or(ApiError::Gone)?;
+            Ok(One(CommentThread { comments: Arc::clone(&threads.comments), nodes, has_more }))
+        };
+        Ok(call.iter().map(thread).collect())
+    }
+}
+
+async fn read_threads(
+    db: &impl ConnectionTrait,
+    roots: &[i32],
+    (depth, size): (i32, i32),
+    columns: Columns,
+) -> Result<Threads, DbErr> {
+    let mut rows = Query::select();
+    table::select::<Comment>(&mut rows, columns);
+    let rows = reads::read_threads(db, rows.from(comments::Entity).take(), roots, (depth, size)).await?;
+    let root_at = table::width::<Comment>(columns);
+    let mut comments = Vec::with_capacity(rows.len());
+    let mut by_root: HashMap<i32, (Range<u32>, bool)> = HashMap::with_capacity(roots.len());
+    // Rows come by root.
+    for row in &rows {
+        let end = index(comments.len());
+        let (nodes, has_more) = by_root.entry(row.try_get_by_index(root_at)?).or_insert((end..end, false));
+        if nodes.len() < size.unsigned_abs() as usize {
+            comments.push(Comment::read(row, 0, columns)?);
+            nodes.end += 1;
+        } else {
+            *has_more = true;
+        }
+    }
+    Ok(Threads { comments: Arc::new(comments), by_root })
+}
+
+struct ThreadNodes;
+
+impl graphql::Resolve<CommentThread> for ThreadNodes {
+    type Arguments = NoArguments;
+
+    fn type_name(_: &mut graphql::Registry) -> String {
+        "[Comment!]!".to_owned()
+    }
+
+    async fn resolve(call: Call<'_, CommentThread>) -> Column {
+        lists(call.iter().map(|thread| (&thread.comments, thread.nodes.clone())))
+    }
+}
+
+/// In which order to list comments.
+#[derive(Debug, InputObject)]
+pub struct CommentsArguments {
+    /// The order of the list. A cursor is valid only for the order that it was made in.
+    #[graphql(default)]
+    order_by: CommentOrder,
+}
+
+/// In which order to list replies.
+#[derive(Debug, InputObject)]
+pub struct RepliesArguments {
+    /// The order of the list. A cursor is valid only for the order that it was made in.
+    #[graphql(default_with = "CommentOrder::Oldest")]
+    order_by: CommentOrder,
+}
+
+/// Lists of comments: what each hangs on, and its arguments.
+macro_rules! comment_lists {
+    ($($list:ident of $parent:ty, $arguments:ident;)*) => {
+        $(impl List for $list {
+            type Parent = $parent;
+            type Row = Comment;
+            type Arguments = $arguments;
+
+            fn new(_: &Context, $arguments { order_by }: &$arguments) -> ApiResult<(Self, CommentOrder)> {
+                Ok((Self, *order_by))
+            }
+        })*
+    };
+}
+
+comment_lists! {
+    CommentsOfMovie of Movie, CommentsArguments;
+    CommentsOfPublication of Publication, CommentsArguments;
+    CommentsOfUser of User, CommentsArguments;
+    RepliesOfComment of Comment, RepliesArguments;
 }

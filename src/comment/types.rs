@@ -135,16 +135,22 @@ impl Comment {
         #[graphql(desc = "How many levels of replies, 0 to 32.", default = 32)] max_depth: i32,
         #[graphql(desc = "How many comments, 1 to 500.", default = 100)] first: i32,
     ) -> ApiResult<InPlace<Arc<CommentThread>>> {
-        if !(0..=DEPTH_MAX).contains(&max_depth) {
-            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
-            return Err(ApiError::bad_input("maxDepth", text));
-        }
-        if !(1..=THREAD_SIZE_MAX).contains(&first) {
-            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
-            return Err(ApiError::bad_input("first", text));
-        }
+        check_thread(max_depth, first)?;
         ctx.read(ThreadOf { root: self.id, depth: max_depth, size: first }).await?.map(InPlace).ok_or(ApiError::Gone)
     }
+}
+
+/// Passes sizes that a thread may have.
+pub(super) fn check_thread(max_depth: i32, first: i32) -> ApiResult<()> {
+    if !(0..=DEPTH_MAX).contains(&max_depth) {
+        let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
+        return Err(ApiError::bad_input("maxDepth", text));
+    }
+    if !(1..=THREAD_SIZE_MAX).contains(&first) {
+        let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
+        return Err(ApiError::bad_input("first", text));
+    }
+    Ok(())
 }
 
 /// The order of a list of comments.
@@ -219,9 +225,14 @@ impl CommentQuery {
     /// page that first asks for this, then for the list, and then subscribes behind it misses nothing;
     /// what it gets twice it knows by the comment's id.
     async fn comment_cursor(&self, ctx: &Context<'_>) -> String {
-        let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
-        ctx.data_unchecked::<Arc<Hub>>().cursor_at(before)
+        cursor_before(ctx.data_unchecked::<Arc<Hub>>())
     }
+}
+
+/// Where the feed stood [`CURSOR_MARGIN`] ago.
+pub(super) fn cursor_before(hub: &Hub) -> String {
+    let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
+    hub.cursor_at(before)
 }
 
 /// Lists that are read with the cursor, or from a replica that follows this closely, are newer than it.

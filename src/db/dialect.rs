@@ -19,8 +19,13 @@ pub fn one_of(backend: DbBackend, column: impl IntoColumnRef, ids: &[i32]) -> Ex
 
 /// A table function of SQLite with a row for each of `ids`, in its column `value`.
 pub fn each_of(ids: &[i32]) -> FunctionCall {
+    Func::cust("json_each").arg(key_list(ids))
+}
+
+/// Keys as SQLite gets them: a JSON array.
+pub fn key_list(ids: &[i32]) -> String {
     let list: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    Func::cust("json_each").arg(format!("[{}]", list.join(",")))
+    format!("[{}]", list.join(","))
 }
 
 /// The keys, in column `owner`, of rows with texts that hold each of `needles`, of three letters or

@@ -142,6 +142,8 @@ impl Groups {
         groups.insert(key, Arc::clone(&group));
         metrics::feed().groups.inc();
         let member = self.join(&group, client);
+        // A runtime that ends drops the driver at once, which locks what is locked here.
+        drop(groups);
         let driver = Driver { groups: Arc::clone(self), group, results };
         tokio::spawn(driver.run(follower, execution));
         member
@@ -437,5 +439,69 @@ impl Flow {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.impatient = false;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use async_graphql::futures_util::stream::{Stream, StreamExt};
+    use async_graphql::{Context, EmptyMutation, Object, Request, Result, Schema, Subscription};
+    use migration::connect::pool_options;
+
+    use super::*;
+    use crate::feed::event::{Kinds, Mark};
+    use crate::feed::execution::events;
+    use crate::feed::hub::Hub;
+    use crate::feed::source::{Page, Source};
+
+    const TOPIC: Topic = Topic { kinds: Kinds::Added, about: None };
+
+    struct Queries;
+
+    #[Object]
+    impl Queries {
+        async fn nothing(&self) -> bool {
+            false
+        }
+    }
+
+    struct Subscriptions;
+
+    #[Subscription]
+    impl Subscriptions {
+        async fn added(&self, ctx: &Context<'_>) -> Result<impl Stream<Item = bool> + 'static> {
+            Ok(events(ctx, TOPIC, None)?.map(|sent| sent.is_ok()))
+        }
+    }
+
+    /// As when the server's grace is over while somebody begins to listen.
+    #[test]
+    fn a_group_that_is_founded_while_the_runtime_ends_holds_up_nobody() {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (document, execution, hub) = runtime.block_on(async {
+            let document = Document::read(Request::new("subscription { added }"), &[]).unwrap();
+            let schema = Schema::new(Queries, EmptyMutation, Subscriptions);
+            let (execution, topic) = Execution::start(&schema, document.request()).await.unwrap();
+            assert_eq!(topic, TOPIC);
+            // Never connected to.
+            let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
+            let edge = Mark::default();
+            let page = Page { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
+            (document, execution, Arc::new(Hub::new(source, page)))
+        });
+        let handle = runtime.handle().clone();
+        // Waits until it takes no more tasks.
+        drop(runtime);
+        let (done, founded) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let _entered = handle.enter();
+            let groups = Arc::new(Groups::new());
+            let member = groups.found(&document, TOPIC, || Follower::begin(hub, TOPIC), execution);
+            done.send((groups.lock().is_empty(), member.group.lock().results.is_none())).unwrap();
+        });
+        let (is_forgotten, has_ended) =
+            founded.recv_timeout(Duration::from_secs(30)).expect("it does not wait for itself");
+        assert!(is_forgotten && has_ended);
     }
 }

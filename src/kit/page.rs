@@ -326,6 +326,11 @@ impl Plan {
         keys.map(|(i, key)| KeyPart::read(row, from + i, key.kind, self.backend)).collect()
     }
 
+    /// Whether no row can be in the window.
+    pub(super) fn is_empty(&self) -> bool {
+        self.branches.is_empty()
+    }
+
     /// How many sort keys there are.
     pub(super) fn keys_len(&self) -> usize {
         self.keys.len()

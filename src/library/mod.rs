@@ -14,12 +14,20 @@ use graphql::{
 };
 
 use crate::audit::objects::AuditLog;
+use crate::award::objects::{FilmAward, FilmAwardNomination};
+use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
+use crate::comment::objects::Comment;
 use crate::kit::page::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
-use crate::kit::rows::{QueryObject, RequestData};
+use crate::kit::rows::{All, QueryObject, RequestData};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
-use crate::staff::objects::PersonPositions;
-use crate::{account, audit, cinema, comment, movie, order, person, publication, rating, search, staff};
+use crate::person::objects::{Person, Persons};
+use crate::publication::objects::{Publication, PublicationCategories, Publications};
+use crate::staff::objects::PersonPosition;
+use crate::tag::objects::Tags;
+use crate::{
+    account, audit, award, cinema, comment, movie, order, person, publication, rating, search, staff, subject, tag,
+};
 
 /// The schema of the library.
 #[derive(Debug)]
@@ -44,13 +52,16 @@ impl Describe for Library {
             movie::objects::describe,
             person::objects::describe,
             staff::objects::describe,
+            award::objects::describe,
             cinema::objects::describe,
+            order::objects::describe,
+            tag::objects::describe,
             publication::objects::describe,
             comment::objects::describe,
             rating::objects::describe,
-            order::objects::describe,
-            search::objects::describe,
+            subject::objects::describe,
             account::objects::describe,
+            search::objects::describe,
             audit::objects::describe,
         ] {
             describe(&mut description);
@@ -64,7 +75,26 @@ fn query() -> Object<Root> {
     let query = node::describe(Object::<Root>::new("What can be asked of the library."))
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
-        .list::<PersonPositions>("personPositions", "What people do in productions.");
+        .find::<Person>("person", "The person with this id, or null if there is none.")
+        .list::<Persons>("persons", "The people of the catalogue.")
+        .list::<All<PersonPosition>>("personPositions", "What people do in productions.")
+        .list::<All<FilmAward>>("filmAwards", "The film awards.")
+        .list::<All<FilmAwardNomination>>("filmAwardNominations", "The nominations in which awards are given.")
+        .find::<Cinema>("cinema", "The online cinema with this id, or null if there is none.")
+        .list::<Cinemas>("cinemas", "The online cinemas.")
+        .list::<Availabilities>("availabilities", "The programmes of all online cinemas.")
+        .find::<Publication>("publication", "The publication with this id, or null if there is none.")
+        .list::<Publications>("publications", "The publications of the library.")
+        .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
+        .find::<Comment>("comment", "The comment with this id, or null if there is none.")
+        .derive(
+            "commentCursor",
+            "The position of the comment feed shortly before this request, for `after` of a subscription. To miss no\n\
+             comment, query this field first, then the list, then subscribe after this cursor. Comments near the cursor\n\
+             can arrive twice: compare their ids.",
+            comment::objects::cursor,
+        )
+        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.");
     let query = search::objects::add_to_query(query);
     account::objects::add_to_query(query)
         .list::<AuditLog>("auditLog", "Changes of the catalogue and of roles. Only admins may read them.")

@@ -5,7 +5,8 @@ use futures_util::future::BoxFuture;
 use graphql::{Call, Cell, Cells, Column, Context, FieldError, Object, Registry, Root, index};
 
 use crate::account::objects::{Session, User};
-use crate::cinema::objects::Cinema;
+use crate::award::objects::{FilmAward, FilmAwardNomination, MovieAward};
+use crate::cinema::objects::{Availability, Cinema};
 use crate::comment::objects::Comment;
 use crate::error::ApiError;
 use crate::kit::NodeType;
@@ -15,7 +16,7 @@ use crate::kit::rows::{Table, by_key, find_all};
 use crate::movie::objects::Movie;
 use crate::order::objects::Order;
 use crate::person::objects::Person;
-use crate::publication::objects::Publication;
+use crate::publication::objects::{Publication, PublicationCategory};
 use crate::rating::objects::Rating;
 use crate::staff::objects::{PersonPosition, StaffMember};
 
@@ -40,7 +41,24 @@ macro_rules! node_types {
     };
 }
 
-node_types!(Cinema, Comment, Movie, Order, Person, PersonPosition, Publication, Rating, Session, StaffMember, User);
+node_types!(
+    Availability,
+    Cinema,
+    Comment,
+    FilmAward,
+    FilmAwardNomination,
+    Movie,
+    MovieAward,
+    Order,
+    Person,
+    PersonPosition,
+    Publication,
+    PublicationCategory,
+    Rating,
+    Session,
+    StaffMember,
+    User,
+);
 
 fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
     NODE_TYPES.iter().find(|(other, _)| *other == name)

@@ -8,11 +8,15 @@ use sea_orm::prelude::Json;
 
 use super::types::{AgeRating, Plot};
 use super::{MovieFilter, MovieOrder};
+use crate::award::AwardsOfMovie;
+use crate::cinema::AvailabilityOfMovie;
+use crate::comment::CommentsOfMovie;
 use crate::error::ApiResult;
 use crate::kit::rows::cell::choice_cells;
-use crate::kit::rows::{ContextExt, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, KEY, RootList, RowObject, row};
 use crate::kit::scalar::Money;
 use crate::kit::{Id, json_strings};
+use crate::rating::objects::{RatingTotals, ViewerRating};
 use crate::staff::StaffOfMovie;
 
 row! {
@@ -56,7 +60,18 @@ pub fn describe(description: &mut Description) {
             })
             .text::<Plot>("plot", "What the movie is about.")
             .costs(8)
-            .edge::<StaffOfMovie>("staff", "Who made the movie, in the order of the credits."),
+            .batch::<RatingTotals>("userRating", "The ratings of the movie by all users.")
+            .needs(KEY)
+            .batch::<ViewerRating>(
+                "viewerRating",
+                "The viewer's rating of the movie, from 1 to 5; null if the viewer has not rated it or is not signed in.",
+            )
+            .needs(KEY)
+            .personal()
+            .edge::<StaffOfMovie>("staff", "Who made the movie, in the order of the credits.")
+            .edge::<AwardsOfMovie>("awards", "The awards that the movie and its makers received.")
+            .edge::<AvailabilityOfMovie>("availability", "The online cinemas that show it, oldest entries first.")
+            .edge::<CommentsOfMovie>("comments", "The comments that are not replies. Each comment has its replies."),
     );
 }
 

@@ -1,17 +1,25 @@
 //! People, for the engine.
 
-use graphql::{Description, Object};
+use async_graphql::InputObject;
+use graphql::{Context, Description, Object};
 
+use super::types::Bio;
+use super::{PersonFilter, PersonOrder};
+use crate::award::AwardsOfPerson;
+use crate::error::ApiResult;
 use crate::kit::Id;
-use crate::kit::rows::{RowObject, row};
+use crate::kit::rows::{ContextExt, Ordered, RootList, RowObject, row};
 use crate::kit::scalar::Date;
 use crate::staff::CreditsOfPerson;
 
 row! {
-    /// Someone who takes part in productions.
+    /// A person who took part in making movies.
     Person of persons {
         id: Id<Person>,
         first_name: String,
+        last_name: String,
+        mid_name: Option<String>,
+        country: String,
         birthday: Option<Date>,
     }
 }
@@ -19,9 +27,45 @@ row! {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Person>::new("x")
+        Object::<Person>::new("A person who took part in making movies.")
             .node()
-            .column("firstName", "The first name.", Person::first_name)
-            .edge::<CreditsOfPerson>("credits", "x"),
+            .column("firstName", "The given name.", Person::first_name)
+            .column("lastName", "The family name.", Person::last_name)
+            .column("midName", "The patronymic; null if there is none.", Person::mid_name)
+            .column("country", "The country of origin, in Russian.", Person::country)
+            .column("birthday", "The date of birth; null if unknown.", Person::birthday)
+            .text::<Bio>("bio", "The biography; null if there is none.")
+            .costs(8)
+            .edge::<CreditsOfPerson>("credits", "The person's parts in movies, oldest entries first.")
+            .edge::<AwardsOfPerson>("awards", "The awards that the person received, oldest entries first."),
     );
+}
+
+/// Which people to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct PersonsArguments {
+    /// Which people to list. If omitted, all of them.
+    filter: Option<PersonFilter>,
+    /// The order of the list. A cursor is valid only under the order that it was made with.
+    #[graphql(default)]
+    order_by: PersonOrder,
+}
+
+/// `persons`.
+#[derive(Debug)]
+pub struct Persons;
+
+impl RootList for Persons {
+    type Row = Person;
+    type Arguments = PersonsArguments;
+    type Order = PersonOrder;
+
+    const LIST: &'static str = "persons";
+
+    async fn rows(
+        context: &Context,
+        PersonsArguments { filter, order_by }: &PersonsArguments,
+    ) -> ApiResult<Ordered<Self>> {
+        Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
+    }
 }

@@ -40,7 +40,7 @@ pub struct Person {
 node!(Person, persons);
 
 /// The biography is read only for those who select it.
-struct Bio;
+pub(super) struct Bio;
 
 impl WideColumn for Bio {
     type Node = Person;
@@ -121,19 +121,18 @@ impl PersonQuery {
     }
 }
 
-/// Which people to list. Conditions that are named must all hold; people who lack the value of
-/// one do not fulfil it.
+/// Which people to list. All conditions must hold. A person without a value never matches a condition on it.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PersonFilter {
-    /// Only those whose last, first and middle name together hold each word of this text, in any
-    /// order, whatever the case, ё or е. One or two letters alone must stand at the beginning of the
-    /// last name. A blank text asks for nothing.
+    /// Only people whose last, first and middle name together contain every word of this text, in any order.
+    /// Case does not matter, and ё equals е. A text of one or two letters must start the last name. A blank text is
+    /// ignored.
     name: Option<String>,
-    /// Only from this country, in Russian and just as written.
+    /// Only people from this country, in Russian, exactly as the catalogue spells it.
     country: Option<String>,
-    /// Only born in these years.
+    /// Only people born in these years.
     birth_year: Option<IntRange>,
-    /// Only those who held this position in some movie.
+    /// Only people who held this position in some movie.
     position_id: Option<ID>,
 }
 
@@ -142,7 +141,7 @@ const NAMES: FoldedTexts<person_names::Entity> =
     FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name], by_words: true };
 
 impl PersonFilter {
-    async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
         let name = has_text(db, persons::Column::Id, NAMES, "filter.name", self.name).await?;
         let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
         let (from, to) = match self.birth_year {
@@ -168,22 +167,22 @@ impl PersonFilter {
     }
 }
 
-/// The order of a list of people. Those whose birthday is not known come last in an order by
-/// birthday. Equal ones come in the order of their registration, reversed in descending orders.
+/// The order of a list of people. People without a birthday come last in an order by birthday. Equal people are
+/// sorted by registration: the earliest first, in descending orders the latest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum PersonOrder {
-    /// The latest registered first.
+    /// The most recently registered first.
     #[default]
     Newest,
     /// The earliest registered first.
     Oldest,
-    /// By last, first and middle name, alphabetically: case makes no difference, and ё is е.
+    /// Alphabetically by last, first and middle name. Case does not matter, and ё equals е.
     Name,
-    /// By last, first and middle name, in reverse alphabetical order.
+    /// In reverse alphabetical order by last, first and middle name.
     NameDesc,
-    /// By birthday, the eldest first.
+    /// The oldest first.
     Birthday,
-    /// By birthday, the youngest first.
+    /// The youngest first.
     BirthdayDesc,
 }
 

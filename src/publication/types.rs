@@ -99,7 +99,7 @@ fn first_characters(count: usize) -> Expr {
 const EXCERPT_LENGTH_MAX: i32 = 1_000;
 
 /// The part of the text that excerpts are made of.
-struct Beginning;
+pub(super) struct Beginning;
 
 impl WideColumn for Beginning {
     type Node = Publication;
@@ -127,10 +127,7 @@ impl Publication {
         ctx: &Context<'_>,
         #[graphql(desc = "How many characters at most, 1 to 1000.", default = 300)] length: i32,
     ) -> ApiResult<String> {
-        let size = usize::try_from(length).ok().filter(|_| (1..=EXCERPT_LENGTH_MAX).contains(&length));
-        let size = size.ok_or_else(|| {
-            ApiError::bad_input("length", format!("{length} is out of range; ask for 1 to {EXCERPT_LENGTH_MAX}"))
-        })?;
+        let size = excerpt_size(length)?;
         let text = ctx.text::<Beginning>(self.id).await?.ok_or(ApiError::Gone)?;
         Ok(cut(&text, size))
     }
@@ -180,8 +177,16 @@ impl Publication {
     }
 }
 
+/// Characters of an excerpt.
+pub(super) fn excerpt_size(length: i32) -> ApiResult<usize> {
+    let size = usize::try_from(length).ok().filter(|_| (1..=EXCERPT_LENGTH_MAX).contains(&length));
+    size.ok_or_else(|| {
+        ApiError::bad_input("length", format!("{length} is out of range; ask for 1 to {EXCERPT_LENGTH_MAX}"))
+    })
+}
+
 /// At most `size` characters of `text`, the last of them "…" if something is left out.
-fn cut(text: &str, size: usize) -> String {
+pub(super) fn cut(text: &str, size: usize) -> String {
     if text.chars().count() <= size {
         return text.to_owned();
     }

@@ -1,13 +1,13 @@
-//! Batch reads of ratings: the totals of movies and publications, and what one user gave them.
+//! Batch reads of ratings for the old engine: see [`reads`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
-use entity::{rating_totals, users_rating};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::DbErr;
 
 use super::UserRating;
+use super::reads;
 use crate::error::log_database;
 use crate::kit::load::Reader;
 use crate::subject::SubjectId;
@@ -30,17 +30,8 @@ impl Loader<TotalsOf> for Reader {
 
     async fn load(&self, keys: &[TotalsOf]) -> Result<HashMap<TotalsOf, UserRating>, Arc<DbErr>> {
         let subjects: Vec<_> = keys.iter().map(|key| key.0).collect();
-        let (movie, publication) = (rating_totals::Column::MovieId, rating_totals::Column::PublicationId);
-        let among = SubjectId::one_of(self.db().get_database_backend(), &subjects, movie, publication);
-        let rows = rating_totals::Entity::find().filter(among).all(self.db()).await.map_err(log_database)?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| {
-                let given = [row.given_1, row.given_2, row.given_3, row.given_4, row.given_5];
-                let subject = SubjectId::of(row.movie_id, row.publication_id)?;
-                Some((TotalsOf(subject), UserRating::of(given, row.average)))
-            })
-            .collect())
+        let totals = reads::read_totals(self.db(), &subjects).await.map_err(log_database)?;
+        Ok(totals.into_iter().map(|(subject, total)| (TotalsOf(subject), total)).collect())
     }
 }
 
@@ -55,19 +46,8 @@ impl Loader<GivenBy> for Reader {
         }
         let mut given = HashMap::with_capacity(keys.len());
         for (user, subjects) in users {
-            let (movie, publication) = (users_rating::Column::MovieId, users_rating::Column::PublicationId);
-            let rows: Vec<(Option<i32>, Option<i32>, i16)> = users_rating::Entity::find()
-                .select_only()
-                .columns([movie, publication, users_rating::Column::Rating])
-                .filter(users_rating::Column::UserId.eq(user))
-                .filter(SubjectId::one_of(self.db().get_database_backend(), &subjects, movie, publication))
-                .into_tuple()
-                .all(self.db())
-                .await
-                .map_err(log_database)?;
-            given.extend(rows.into_iter().filter_map(|(movie, publication, rating)| {
-                Some((GivenBy { user, subject: SubjectId::of(movie, publication)? }, rating))
-            }));
+            let found = reads::read_given(self.db(), user, &subjects).await.map_err(log_database)?;
+            given.extend(found.into_iter().map(|(subject, rating)| (GivenBy { user, subject }, rating)));
         }
         Ok(given)
     }

@@ -3,6 +3,7 @@
 mod loaders;
 mod mutation;
 pub mod objects;
+mod reads;
 mod service;
 mod types;
 

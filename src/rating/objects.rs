@@ -1,23 +1,112 @@
 //! Ratings, for the engine.
 
-use graphql::{Description, Object};
+use graphql::{Batch, Call, Context, Description, FieldError, Name, NoArguments, Object, One, Row};
 
-use crate::kit::Id;
-use crate::kit::rows::{RowObject, row};
+use super::reads;
+use super::{RatingsOfUser, UserRating};
+use crate::account::objects::User;
+use crate::error::ApiResult;
+use crate::kit::rows::{ContextExt, List, RowObject, Statement, look_up, row};
+use crate::kit::scalar::DateTime;
+use crate::kit::{ByKey, Id};
+use crate::movie::objects::Movie;
+use crate::publication::objects::Publication;
+use crate::subject::SubjectId;
+use crate::subject::objects::{AsSubject, SubjectObject};
 
 row! {
-    /// A rating of a movie or a publication.
+    /// A rating of a movie or a publication by a user.
     Rating of users_rating {
         id: Id<Rating>,
         rating: i16,
+        created_at: DateTime,
+        user_id: Id<User>,
+        movie_id: Option<Id<Movie>>,
+        publication_id: Option<Id<Publication>>,
+    }
+}
+
+impl Row for UserRating {
+    fn type_name() -> Name {
+        "UserRating".into()
     }
 }
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
-    description.object(Object::<Rating>::new("A rating of a movie or a publication.").node().column(
-        "rating",
-        "From 1 to 5.",
-        Rating::rating,
-    ));
+    description.object(
+        Object::<Rating>::new("A rating of a movie or a publication by a user.")
+            .node()
+            .column("rating", "The rating, from 1 to 5.", Rating::rating)
+            .column("createdAt", "The time of the rating.", Rating::created_at)
+            .nullable_link("user", "The user who rated; null if the account is deleted.", Rating::user_id)
+            .subject("The rated movie or publication.", Rating::movie_id, Rating::publication_id),
+    );
+    description.object(
+        Object::<UserRating>::new("The ratings of a movie or a publication by all users.")
+            .value("average", "The average from 1 to 5, rounded to thousandths; null without ratings.", |totals| {
+                totals.average
+            })
+            .value("count", "The number of ratings.", |totals| totals.count)
+            .value("histogram", "The numbers of ratings of 1, 2, 3, 4 and 5, in this order.", |totals| {
+                totals.histogram.clone()
+            }),
+    );
+}
+
+fn numbers_of<T: AsSubject>(call: &Call<'_, T>) -> Vec<i32> {
+    call.iter().map(|row| row.as_subject().number()).collect()
+}
+
+fn subjects_of(numbers: &[i32]) -> Vec<SubjectId> {
+    numbers.iter().map(|number| SubjectId::of_number(*number)).collect()
+}
+
+/// `userRating`: the ratings of a subject by all users. One statement reads those of movies and of publications.
+#[derive(Debug)]
+pub struct RatingTotals;
+
+impl<T: AsSubject> Batch<T> for RatingTotals {
+    type Arguments = NoArguments;
+    type Value = One<UserRating>;
+
+    async fn find(call: Call<'_, T>) -> Result<Vec<One<UserRating>>, FieldError> {
+        let statement = Statement { name: "UserRating", parameters: String::new() };
+        let totals = look_up(call.context, &statement, &numbers_of(&call), async |db, numbers| {
+            reads::read_totals(db, &subjects_of(&numbers)).await
+        })
+        .await?;
+        let total = |row: &T| totals.get(&row.as_subject()).cloned().unwrap_or_else(|| UserRating::of([0; 5], None));
+        Ok(call.iter().map(|row| One(total(row))).collect())
+    }
+}
+
+/// `viewerRating`: the viewer's rating of a subject.
+#[derive(Debug)]
+pub struct ViewerRating;
+
+impl<T: AsSubject> Batch<T> for ViewerRating {
+    type Arguments = NoArguments;
+    type Value = Option<i16>;
+
+    async fn find(call: Call<'_, T>) -> Result<Vec<Option<i16>>, FieldError> {
+        let Some(viewer) = call.context.viewer() else { return Ok(vec![None; call.rows.len()]) };
+        // Requests share statements: the viewer is part of it.
+        let statement = Statement { name: "viewerRating", parameters: viewer.user.to_string() };
+        let given = look_up(call.context, &statement, &numbers_of(&call), async |db, numbers| {
+            reads::read_given(db, viewer.user, &subjects_of(&numbers)).await
+        })
+        .await?;
+        Ok(call.iter().map(|row| given.get(&row.as_subject()).copied()).collect())
+    }
+}
+
+impl List for RatingsOfUser {
+    type Parent = User;
+    type Row = Rating;
+    type Arguments = NoArguments;
+
+    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
+        Ok((Self, ByKey::default()))
+    }
 }

@@ -66,11 +66,11 @@ impl Edge for RatingsOfUser {
 #[derive(Clone, Debug, SimpleObject)]
 pub struct UserRating {
     /// The average from 1 to 5, rounded to thousandths; null without ratings.
-    average: Option<f64>,
+    pub(super) average: Option<f64>,
     /// How many users gave a rating.
-    count: i32,
+    pub(super) count: i32,
     /// How many gave 1, 2, 3, 4 and 5, in this order.
-    histogram: Vec<i32>,
+    pub(super) histogram: Vec<i32>,
 }
 
 impl UserRating {

@@ -2,11 +2,10 @@
 
 use async_graphql::{ID, InputObject};
 use graphql::{Context, Description, NoArguments, Object};
-use sea_orm::{EntityTrait, Select};
 
 use super::types::{CreditsOfPerson, StaffOfMovie};
 use crate::error::ApiResult;
-use crate::kit::rows::{List, RootList, RowObject, row};
+use crate::kit::rows::{List, RowObject, WholeTable, row};
 use crate::kit::{ByKey, Id};
 use crate::movie::objects::Movie;
 use crate::person::objects::Person;
@@ -82,21 +81,8 @@ impl List for CreditsOfPerson {
     }
 }
 
-/// `personPositions`.
-#[derive(Debug)]
-pub struct PersonPositions;
-
-impl RootList for PersonPositions {
-    type Row = PersonPosition;
-    type Arguments = NoArguments;
-    type Order = ByKey<super::PersonPosition>;
+impl WholeTable for PersonPosition {
+    type Node = super::PersonPosition;
 
     const LIST: &'static str = "personPositions";
-
-    async fn rows(
-        _: &Context,
-        NoArguments: &NoArguments,
-    ) -> ApiResult<(Select<entity::person_position::Entity>, Self::Order)> {
-        Ok((entity::person_position::Entity::find(), ByKey::default()))
-    }
 }

@@ -21,7 +21,7 @@ impl Row for Tag {
 
 /// By title, as Unicode numbers its letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ByTitle;
+pub struct ByTitle;
 
 impl PageOrder for ByTitle {
     type Entity = tags::Entity;
@@ -38,13 +38,13 @@ impl PageOrder for ByTitle {
 /// Titles in a filter at most.
 const TITLES_MAX: usize = 20;
 
-/// Which tags to carry: titles just as `tags` lists them, 20 in each list at most. No object
-/// carries a tag that does not exist.
+/// Which tags an object must have: titles exactly as `tags` lists them, at most 20 in each list. A tag that does not
+/// exist matches nothing.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct TagFilter {
-    /// Only with every one of these; an empty list asks for nothing.
+    /// Only objects with all of these tags. An empty list is ignored.
     all: Option<Vec<String>>,
-    /// Only with one of these or more; none if the list is empty.
+    /// Only objects with at least one of these tags. An empty list matches nothing.
     any: Option<Vec<String>>,
 }
 

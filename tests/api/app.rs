@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::library::beside::Beside;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 pub struct TestApp {
@@ -51,7 +52,7 @@ impl TestApp {
         Self {
             database: Arc::new(database),
             origin,
-            client: reqwest::Client::new(),
+            client: client::new(),
             beside: Beside::of(&library, args),
             library,
             statements,
@@ -65,7 +66,7 @@ impl TestApp {
         let (origin, library, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
         let beside = Beside::of(&library, args);
-        Self { database, origin, client: reqwest::Client::new(), library, beside, statements, stop: Some(stop), server }
+        Self { database, origin, client: client::new(), library, beside, statements, stop: Some(stop), server }
     }
 
     async fn serve(url: &str, args: &[&str]) -> Running {

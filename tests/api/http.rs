@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::app::TestApp;
+use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(every_answer_has_a_request_id, health_tells_alive_from_ready, stopping_lets_running_requests_finish);
@@ -62,16 +63,19 @@ async fn stopping_lets_running_requests_finish(backend: Backend) {
     let mut socket = TcpStream::connect(&address).await.unwrap();
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut buffer = [0; 1024];
-    let length = socket.read(&mut buffer).await.unwrap();
+    let length = in_time(socket.read(&mut buffer)).await.unwrap();
     assert!(buffer[..length].starts_with(b"HTTP/1.1 100"), "the request runs: the server waits for its body");
     let stopping = tokio::spawn(app.stop());
-    while TcpStream::connect(&address).await.is_ok() {
-        tokio::task::yield_now().await;
-    }
+    let refused = async {
+        while TcpStream::connect(&address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(refused).await;
     socket.write_all(body.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
+    in_time(socket.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(answer.matches("\"title\"").count(), 100, "the whole answer");
-    stopping.await.unwrap();
+    in_time(stopping).await.unwrap();
 }

@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::app::TestApp;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::transport::{code, post, send};
 
@@ -385,7 +386,7 @@ pub async fn talk(app: &TestApp, request: &str) -> String {
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // A reset after the answer is as good as its end.
-    let _ = socket.read_to_end(&mut answer).await;
+    let _ = client::in_time(socket.read_to_end(&mut answer)).await;
     String::from_utf8(answer).unwrap()
 }
 
@@ -423,7 +424,7 @@ async fn batches_are_bounded() {
 
 /// What one client may have; another one, at another address, has its own.
 fn stranger() -> reqwest::Client {
-    reqwest::Client::builder().local_address(Some([127, 0, 0, 2].into())).build().unwrap()
+    client::builder().local_address(Some([127, 0, 0, 2].into())).build().unwrap()
 }
 
 /// The limit that an answer names, and its value.
@@ -487,7 +488,7 @@ async fn connections_of_one_client_are_bounded() {
     let flags = ["--limit-connections-per-client", "2", "--trusted-proxies", "127.0.0.3/32"];
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &flags).await;
     let ask = async |address: [u8; 4]| {
-        let client = reqwest::Client::builder().local_address(Some(address.into())).pool_max_idle_per_host(0).build();
+        let client = client::builder().local_address(Some(address.into())).pool_max_idle_per_host(0).build();
         let answer = client.unwrap().get(format!("{}/livez", app.origin)).send().await;
         answer.map(|answer| answer.status().as_u16())
     };

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::app::TestApp;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::transport::{code, post, send};
 
@@ -171,10 +172,13 @@ async fn connections_are_bounded() {
     // An idle one would have to make room.
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n";
     held.write_all(head.as_bytes()).await.unwrap();
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let client = client::builder().pool_max_idle_per_host(0).build().unwrap();
     let ask = |patience| client.get(format!("{}/livez", app.origin)).timeout(patience).send();
     // The one that is held may be accepted after one of these.
-    while ask(Duration::from_millis(300)).await.is_ok() {}
+    let started = Instant::now();
+    while ask(Duration::from_millis(300)).await.is_ok() {
+        assert!(started.elapsed() < PATIENCE, "there is room for two");
+    }
     drop(held);
     assert_eq!(ask(PATIENCE).await.unwrap().status().as_u16(), 200);
 }

@@ -18,7 +18,7 @@ on_both!(
 );
 
 /// Registries, whose rows are kept for a moment.
-const KEPT: [&str; 5] = [
+pub const KEPT: [&str; 5] = [
     "person_position",
     "film_award_registry",
     "film_award_nominations_registry",
@@ -193,7 +193,7 @@ async fn explain(db: &DatabaseConnection, sql: &str) -> String {
 }
 
 /// The table that a statement reads its rows from: the first that follows a FROM.
-fn main_table(sql: &str) -> &str {
+pub fn main_table(sql: &str) -> &str {
     let (_, rest) = sql
         .match_indices("FROM \"")
         .map(|(at, found)| sql.split_at(at + found.len()))

@@ -8,6 +8,7 @@ use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, PaginatorTrait}
 use serde_json::{Value, json};
 
 use crate::process::{Run, Server, command, run};
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(roles_are_granted_and_revoked, reset_password_is_good_for_logging_in, mistakes_are_told_with_what_to_do,);
@@ -70,7 +71,7 @@ fn reset(database: &TestDatabase, user: &str, input: &str) -> Run {
 
 async fn ask(server: &Server, query: &str, variables: Value) -> Value {
     let body = json!({ "query": query, "variables": variables });
-    let response = reqwest::Client::new().post(&server.url).json(&body).send().await.unwrap();
+    let response = client::new().post(&server.url).json(&body).send().await.unwrap();
     response.json().await.unwrap()
 }
 

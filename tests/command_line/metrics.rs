@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::process::Server;
 use crate::serve::PATIENCE;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(queries_and_errors_move_their_counts, readiness_ends_when_the_server_is_told_to_stop);
@@ -18,7 +19,7 @@ struct Counts(HashMap<String, f64>);
 
 impl Counts {
     async fn read(url: &str) -> Self {
-        let response = reqwest::get(url).await.unwrap();
+        let response = client::get(url).await.unwrap();
         assert_eq!(response.status(), 200, "{url}");
         let media_type = response.headers()["content-type"].to_str().unwrap().to_owned();
         assert_eq!(media_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -92,7 +93,7 @@ fn parse(text: &str) -> HashMap<String, f64> {
 }
 
 async fn ask(url: &str, query: &str) -> Value {
-    let response = reqwest::Client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
+    let response = client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
     response.json().await.unwrap()
 }
 
@@ -170,7 +171,7 @@ async fn transport_counts_documents_limits_and_refusals() {
     let server = Server::start(&arguments);
     let get = async |query: &str| {
         let url = reqwest::Url::parse_with_params(&server.url, [("query", query)]).unwrap();
-        reqwest::get(url).await.unwrap();
+        client::get(url).await.unwrap();
     };
     get("{ __typename }").await;
     let metrics = server.url.replace("/graphql", "/metrics");
@@ -256,7 +257,7 @@ async fn metrics_move_to_an_address_of_their_own() {
     let counts = Counts::read(&metrics).await;
     assert_eq!(counts.get("kinoteka_operation_duration_seconds_count{operation=\"Here\"}"), 1.0);
     assert_eq!(counts.get("kinoteka_http_requests_in_flight"), 0.0);
-    let status = async |url: String| reqwest::get(url).await.unwrap().status().as_u16();
+    let status = async |url: String| client::get(url).await.unwrap().status().as_u16();
     assert_eq!(status(server.url.replace("/graphql", "/metrics")).await, 404);
     for path in ["/livez", "/readyz"] {
         assert_eq!(status(server.url.replace("/graphql", path)).await, 200, "{path}");
@@ -272,7 +273,7 @@ async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
     let mut server = Server::start(&["--database-url", &database.url, "--metrics-listen", "127.0.0.1:0"]);
     let metrics = server.next_url("/metrics");
     let get = async |path: &str| {
-        let response = reqwest::get(metrics.replace("/metrics", path)).await.unwrap();
+        let response = client::get(metrics.replace("/metrics", path)).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
     assert_eq!(get("/readyz").await, (200, "ok\n".to_owned()));
@@ -280,6 +281,7 @@ async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
     let body = json!({ "query": "{ __typename }" }).to_string();
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql");
     let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(client::PATIENCE)).unwrap();
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: kinoteka\r\ncontent-type: application/json\r\nconnection: close\r\n\
          expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
@@ -291,9 +293,12 @@ async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
     assert!(buffer[..length].starts_with(b"HTTP/1.1 100"));
     assert_eq!(Counts::read(&metrics).await.get("kinoteka_http_requests_in_flight"), 1.0);
     server.signal("TERM");
-    while get("/readyz").await.0 == 200 {
-        tokio::task::yield_now().await;
-    }
+    let told = async {
+        while get("/readyz").await.0 == 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    client::in_time(told).await;
     assert_eq!(get("/readyz").await, (503, "the server is shutting down\n".to_owned()));
     assert_eq!(get("/livez").await, (200, "ok\n".to_owned()));
     socket.write_all(body.as_bytes()).unwrap();

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::process::{Server, command, run};
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 /// Catches what hangs.
@@ -20,7 +21,7 @@ on_both!(
 );
 
 pub async fn ask(url: &str, query: &str) -> Value {
-    let response = reqwest::Client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
+    let response = client::new().post(url).json(&json!({ "query": query })).send().await.unwrap();
     response.json().await.unwrap()
 }
 
@@ -119,7 +120,7 @@ async fn grace_period_ends_open_connections() {
     // Half a request: the server asks for the rest, and waits.
     socket.write_all(HALF).await.unwrap();
     let mut asked = [0; 12];
-    socket.read_exact(&mut asked).await.unwrap();
+    client::in_time(socket.read_exact(&mut asked)).await.unwrap();
     assert_eq!(&asked, b"HTTP/1.1 100");
     let started = Instant::now();
     server.signal("TERM");
@@ -135,7 +136,7 @@ async fn log_has_one_line_a_request(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let server = Server::start(&["--database-url", &database.url]);
     let body = json!({ "query": "query Titles { movies(first: 2) { nodes { title staff { totalCount } } } }" });
-    let client = reqwest::Client::new();
+    let client = client::new();
     client
         .post(&server.url)
         .header("x-request-id", "log-probe")
@@ -168,7 +169,7 @@ async fn abandoned_request_is_logged_with_its_statements() {
     db.execute_unprepared(slow).await.unwrap();
     let mut server = Server::start(&["--database-url", &database.url]);
     let query = "{ movies(first: 3) { nodes { availability { nodes { cinema { title } } } } } }";
-    let request = reqwest::Client::new().post(&server.url).json(&json!({ "query": query }));
+    let request = client::new().post(&server.url).json(&json!({ "query": query }));
     let abandoned = tokio::spawn(request.send());
     // The statement is under way, and takes a second from its beginning.
     let sleeps = "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'

@@ -7,6 +7,7 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 
 use crate::process::Server;
 use crate::support::address::own_address;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 #[path = "../../examples/add_comment.rs"]
@@ -24,7 +25,7 @@ async fn typed_client_comments_once(backend: Backend) {
     let mut server = Server::start_at(&listen, &args);
     let sign_up = serde_json::json!({ "query": "mutation { signUp(input: { username: \"anna\", email: \"anna@example.org\",
         password: \"трамвай № 47\", fullName: \"Анна\", birthday: \"1990-01-01\" }) { errors { message } } }" });
-    reqwest::Client::new().post(&server.url).json(&sign_up).send().await.unwrap().error_for_status().unwrap();
+    client::new().post(&server.url).json(&sign_up).send().await.unwrap().error_for_status().unwrap();
     let mut library = add_comment::Library::new(&server.url);
     let wrong = library.log_in("anna".to_owned(), "не тот пароль".to_owned()).await.unwrap_err();
     assert_eq!(wrong.to_string(), "the login or the password is wrong");

@@ -1,6 +1,6 @@
 // Prints what graphql-js says about each case of this folder, one JSON object a line. See README.md.
 import { readFileSync } from "node:fs";
-import { GraphQLError, execute, getVariableValues, parse, specifiedRules, validate } from "graphql";
+import { GraphQLError, buildSchema, execute, getVariableValues, parse, specifiedRules, validate } from "graphql";
 import { cases, read } from "./corpus.mjs";
 import { catalogue, theatre } from "./worlds.mjs";
 
@@ -72,7 +72,13 @@ function answer(world, { name, document: text, inputs }) {
 /** The documents of the standard input: `{"name", "document"}`, one a line. */
 function given() {
   const lines = readFileSync(0, "utf8").split("\n");
-  return lines.filter((line) => line !== "").map((line) => judge(JSON.parse(line)));
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+/** A document on a schema of its own, over the objects below `root`. */
+function answerAlone({ name, document, variables, schema, root }) {
+  const world = { schema: buildSchema(schema), rootValue: root };
+  return answer(world, { name, document, inputs: [{ variables }] });
 }
 
 const kinds = {
@@ -80,14 +86,14 @@ const kinds = {
   variables: () => cases("variables").flatMap(coerce),
   catalogue: () => cases("execution/catalogue").flatMap((each) => answer(catalogue, each)),
   theatre: () => cases("execution/theatre").flatMap((each) => answer(theatre, each)),
+  "-": () => given().map(judge),
+  alone: () => given().flatMap(answerAlone),
+  "theatre -": () => given().flatMap(({ name, document, variables }) => answer(theatre, { name, document, inputs: [{ variables }] })),
 };
+const usual = ["documents", "variables", "catalogue", "theatre"];
 
 const chosen = process.argv.slice(2);
-for (const kind of chosen.length > 0 ? chosen : Object.keys(kinds)) {
-  if (kind === "-") {
-    given().forEach(say);
-    continue;
-  }
+for (const kind of chosen.length > 0 ? chosen : usual) {
   if (!kinds[kind]) throw new Error(`unknown kind "${kind}": ${Object.keys(kinds).join(", ")}`);
   kinds[kind]().forEach(say);
 }

@@ -7,6 +7,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::instance::{Instance, database, say};
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both![
@@ -29,11 +30,9 @@ fn movie(key: i32) -> String {
 async fn comments_come_once_and_in_order(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
-    say(&db, 1, "до того").await;
     let before = instance.feed.hub.position();
-    while instance.feed.hub.position() == before {
-        tokio::task::yield_now().await;
-    }
+    say(&db, 1, "до того").await;
+    client::until(|| instance.feed.hub.position() != before).await;
     let mut all = instance.listen(ADDED, json!({}));
     let mut one = instance.listen(ADDED, json!({ "subject": movie(1) }));
     db.execute_unprepared("INSERT INTO comments (comment, movie_id) VALUES ('раз', 1), ('два', 2), ('три', 1)")
@@ -211,9 +210,7 @@ async fn a_number_that_is_given_out_again_is_not_skipped() {
     for _ in 0..3 {
         db.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
     }
-    while instance.feed.hub.position().1.position != (Position { xact: last, id: 20_000 }) {
-        tokio::task::yield_now().await;
-    }
+    client::until(|| instance.feed.hub.position().1.position == Position { xact: last, id: 20_000 }).await;
     let mut listener = instance.listen(ADDED, json!({ "subject": movie(1), "after": cursor }));
     assert_eq!(listener.texts(1).await, ["c20000"]);
     assert!(listener.is_silent().await);

@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::support::address::own_address;
+use crate::support::client::PATIENCE;
 
 /// A server that keeps its address when it is started again. Killed when dropped.
 pub struct Node {
@@ -44,7 +45,14 @@ impl Node {
     /// Ends it by a signal, waits for its end, and starts it again.
     pub fn restart(&mut self, signal: &str) {
         self.signal(signal);
-        let status = self.child.wait().unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the server does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        };
         assert!(signal == "KILL" || status.success(), "{status}");
         self.child = spawn(&self.url, self.address, &self.args);
     }

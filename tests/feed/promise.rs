@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::listening::ADDED;
 use crate::node::{Node, Socket};
+use crate::support::client;
 use crate::support::database::{connect_to, connect_within};
 use crate::support::postgres::Server;
 
@@ -80,7 +81,7 @@ async fn every_committed_comment_comes_once_in_one_order() {
     let stage = Arc::new(Stage {
         url: url.clone(),
         addresses: [nodes[0].address(), nodes[1].address()],
-        client: reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap(),
+        client: client::builder().timeout(Duration::from_secs(5)).build().unwrap(),
         by_api: Mutex::default(),
         writing: AtomicBool::new(true),
         rolled_back: AtomicU64::default(),

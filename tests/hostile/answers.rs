@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use crate::honest::Honest;
 use crate::process::Server;
 use crate::stranger;
+use crate::support::client::{self, in_time};
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
@@ -52,7 +53,7 @@ fn texts(rows: usize, times: usize) -> String {
 }
 
 async fn ask(server: &Server, query: &str) -> (u16, Value) {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    let client = client::builder().timeout(Duration::from_secs(60)).build().unwrap();
     let answer = client.post(&server.url).json(&json!({ "query": query })).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap_or_default())
 }
@@ -126,7 +127,7 @@ async fn slow_readers_hold_little() {
     let mut refused = 0;
     for stream in &mut held {
         let mut start = [0; 12];
-        stream.read_exact(&mut start).await.unwrap();
+        in_time(stream.read_exact(&mut start)).await.unwrap();
         refused += u32::from([&b"HTTP/1.1 429"[..], b"HTTP/1.1 503"].contains(&&start[..]));
     }
     let felt = honest.stop().await;
@@ -199,9 +200,9 @@ async fn who_reads_too_slowly_is_left_and_who_reads_slowly_is_not() {
 async fn open_socket(server: &Server, client: u8) -> tokio_tungstenite::WebSocketStream<TcpStream> {
     let request = ClientRequestBuilder::new(server.url.replace("http://", "ws://").parse().unwrap())
         .with_sub_protocol("graphql-transport-ws");
-    let (mut socket, _) = client_async(request, connect(server, client).await).await.unwrap();
+    let (mut socket, _) = in_time(client_async(request, connect(server, client).await)).await.unwrap();
     socket.send(Message::text(json!({ "type": "connection_init" }).to_string())).await.unwrap();
-    assert!(socket.next().await.unwrap().unwrap().to_text().unwrap().contains("connection_ack"));
+    assert!(in_time(socket.next()).await.unwrap().unwrap().to_text().unwrap().contains("connection_ack"));
     socket
 }
 
@@ -239,7 +240,7 @@ async fn listen(server: &Server, client: u8, query: &str) -> TcpStream {
     let mut stream = connect(server, client).await;
     post(&mut stream, query, "accept: text/event-stream\r\n").await;
     let mut start = [0; 15];
-    stream.read_exact(&mut start).await.unwrap();
+    in_time(stream.read_exact(&mut start)).await.unwrap();
     assert_eq!(&start, b"HTTP/1.1 200 OK");
     stream
 }
@@ -297,7 +298,7 @@ async fn tell(db: &DatabaseConnection, text: &str) {
 
 /// How often a limit was met, as the metrics say it.
 async fn met(server: &Server, limit: &str) -> u64 {
-    let text = reqwest::get(server.url.replace("/graphql", "/metrics")).await.unwrap().text().await.unwrap();
+    let text = client::get(server.url.replace("/graphql", "/metrics")).await.unwrap().text().await.unwrap();
     let name = format!("kinoteka_limits_hit_total{{limit=\"{limit}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&name)).map_or(0, |count| count.parse().unwrap())
 }

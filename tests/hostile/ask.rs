@@ -3,6 +3,8 @@
 use reqwest::Client;
 use serde_json::{Value, json};
 
+use crate::support::client;
+
 /// The password of every member.
 const PASSWORD: &str = "трамвай № 47";
 
@@ -20,7 +22,7 @@ pub struct Asker {
 impl Asker {
     /// Nobody.
     pub fn nobody(url: &str) -> Self {
-        Self { client: Client::new(), url: url.to_owned(), token: String::new() }
+        Self { client: client::new(), url: url.to_owned(), token: String::new() }
     }
 
     /// A new member of this name.
@@ -61,7 +63,7 @@ impl Asker {
 
 /// A sample of the server's metrics.
 pub async fn metric(url: &str, name: &str) -> f64 {
-    let text = reqwest::get(url.replace("/graphql", "/metrics")).await.unwrap().text().await.unwrap();
+    let text = client::get(url.replace("/graphql", "/metrics")).await.unwrap().text().await.unwrap();
     let line = text.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
     line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or_default()
 }

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use crate::costly::{Hostile, all, fields, fragments};
 use crate::honest::Honest;
 use crate::process::Server;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::Usage;
 
@@ -66,7 +67,7 @@ fn judge(costs: &[Cost], what: &str) {
 const ANSWER_MAX: usize = 4 << 20;
 
 async fn post(url: &str, accept: &str, body: &Value) -> Result<usize, String> {
-    let request = reqwest::Client::new().post(url).header("accept", accept).json(body);
+    let request = client::new().post(url).header("accept", accept).json(body);
     let answer = request.send().await.map_err(|error| format!("{error:?}"))?;
     let bytes = answer.bytes().await.map_err(|error| format!("{error:?}"))?;
     match bytes.is_empty() {
@@ -149,9 +150,9 @@ async fn documents_over_a_socket_stop_nobody() {
     let honest = Honest::fetches(health(&server.url));
     let uri = server.url.replace("http://", "ws://").parse().unwrap();
     let request = ClientRequestBuilder::new(uri).with_sub_protocol("graphql-transport-ws");
-    let (mut socket, _) = connect_async(request).await.unwrap();
+    let (mut socket, _) = client::in_time(connect_async(request)).await.unwrap();
     socket.send(Message::text(json!({ "type": "connection_init" }).to_string())).await.unwrap();
-    socket.next().await.unwrap().unwrap();
+    client::in_time(socket.next()).await.unwrap().unwrap();
     let mut costs = Vec::new();
     for (id, hostile) in all().into_iter().enumerate() {
         let message = json!({ "type": "subscribe", "id": id.to_string(), "payload": hostile.body() });

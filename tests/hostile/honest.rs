@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use crate::support::client;
+
 /// Between two requests of an honest client.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -47,7 +49,7 @@ impl Honest {
         let stopped = Arc::clone(&stop);
         let task = tokio::spawn(async move {
             // Kept connections would not feel whether new ones are accepted.
-            let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
+            let client = client::builder().pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap();
             let mut felt = Felt::default();
             while !stopped.load(Ordering::Relaxed) {
                 let started = Instant::now();

@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::process::Server;
 use crate::support::address::own_address;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::sized;
 
@@ -41,7 +42,7 @@ impl Target {
     /// How many requests for `/livez` were answered.
     async fn answered(&self) -> u64 {
         let url = self.server.url.replace("/graphql", "/metrics");
-        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let text = client::get(url).await.unwrap().text().await.unwrap();
         let series = "kinoteka_http_requests_total{path=\"/livez\",status=\"200\"} ";
         text.lines().find_map(|line| line.strip_prefix(series)).map_or(0, |count| count.parse().unwrap())
     }
@@ -308,7 +309,7 @@ async fn a_proxy_with_kept_connections_meets_no_closed_one() {
     let url = format!("{}/graphql", nginx.url);
     let mut lanes = JoinSet::new();
     for lane in 0..60_u64 {
-        let (url, client) = (url.clone(), reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap());
+        let (url, client) = (url.clone(), client::builder().pool_max_idle_per_host(0).build().unwrap());
         lanes.spawn(async move {
             let mut failures = Vec::new();
             for round in 0..6 {

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::ask::metric;
 use crate::honest::Honest;
 use crate::process::Server;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::Usage;
 
@@ -34,7 +35,7 @@ async fn fill_log(server: &Server) {
 
 /// Logs more than a pipe holds.
 async fn ask_often(server: &Server) {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+    let client = client::builder().timeout(Duration::from_secs(20)).build().unwrap();
     let asks = (0..8).map(async |_| {
         for _ in 0..25 {
             let query = json!({ "query": "{ movies(first: 5) { nodes { title } } }" });
@@ -69,7 +70,7 @@ async fn a_second_signal_does_not_wait_for_the_log() {
     let mut request = TcpStream::connect(address).unwrap();
     let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n";
     request.write_all(head.as_bytes()).unwrap();
-    assert!(reqwest::get(server.url.replace("/graphql", "/livez")).await.unwrap().status().is_success());
+    assert!(client::get(server.url.replace("/graphql", "/livez")).await.unwrap().status().is_success());
     server.signal("TERM");
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(server.is_running(), "a request is not answered yet");
@@ -87,16 +88,14 @@ async fn who_reads_on_learns_how_many_lines_are_missing() {
     fill_log(&server).await;
     let dropped = metric(&server.url, DROPPED).await;
     let told = loop {
-        let line = server.read_line();
-        assert!(!line.is_empty(), "the log has ended");
-        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let line: serde_json::Value = serde_json::from_str(&server.read_line()).unwrap();
         if let Some(told) = line["dropped"].as_f64() {
             break told;
         }
     };
     assert!(told >= dropped, "{told} of {dropped}");
     // From there on nothing is missing.
-    let after = reqwest::Client::new().get(&server.url).header("x-request-id", "after").send();
+    let after = client::new().get(&server.url).header("x-request-id", "after").send();
     assert_eq!(after.await.unwrap().status(), 400);
     while !server.read_line().contains("\"after\"") {}
 }

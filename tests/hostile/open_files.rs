@@ -9,6 +9,7 @@ use crate::ask::metric;
 use crate::honest::Honest;
 use crate::process::{Server, command_by};
 use crate::stranger;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::sized;
 
@@ -25,7 +26,7 @@ async fn the_database_keeps_its_files(backend: Backend) {
     let honest = Honest::queries(server.url.clone(), QUERY);
     let end = Instant::now() + Duration::from_secs(sized(2, 30) as u64);
     // Each request has a connection of its own.
-    let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
+    let client = client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
     let clients = (0..200).map(async |_| {
         let mut failed = Vec::new();
         while Instant::now() < end {

@@ -8,6 +8,7 @@ use seeder::accounts::PASSWORD;
 use serde_json::{Value, json};
 
 use crate::process::Server;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase, connect_to};
 
 /// An answer takes no longer.
@@ -47,7 +48,7 @@ impl Site {
         all.extend(["--mutations-per-user", "1000000", "--signups-per-address", "1000000"]);
         all.extend(args);
         let args: Vec<_> = all.into_iter().map(str::to_owned).collect();
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        let client = client::builder().timeout(PATIENCE).build().unwrap();
         Self { server: serve(starter, &args), client, starter: starter.to_vec(), args }
     }
 

@@ -10,13 +10,14 @@ use crate::answers::library_with;
 use crate::honest::Honest;
 use crate::process::Server;
 use crate::stranger;
+use crate::support::client;
 use crate::usage::{Usage, sized};
 
 /// Almost the most that a publication takes.
 const LETTERS: usize = 99_000;
 
 async fn ask(server: &Server, query: &str) -> (u16, Value) {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
+    let client = client::builder().timeout(Duration::from_secs(120)).build().unwrap();
     let answer = client.post(&server.url).json(&json!({ "query": query })).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())
 }
@@ -68,7 +69,7 @@ async fn snippets_are_made_in_turns() {
     });
     let honest = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let answer = reqwest::Client::new().post(&server.url).json(&query(1)).send().await.unwrap();
+        let answer = client::new().post(&server.url).json(&query(1)).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         assert!(answer["data"]["search"]["nodes"][0]["snippet"].is_string(), "{answer}");
         done.load(Ordering::Relaxed)

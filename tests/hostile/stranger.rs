@@ -9,6 +9,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
+use crate::support::client;
+
 /// The server's log without a line for each request: nobody reads it.
 pub const QUIET: [&str; 2] = ["--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn"];
 
@@ -17,7 +19,7 @@ const ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
 /// An attacker's HTTP client.
 pub fn client() -> reqwest::Client {
-    reqwest::Client::builder().local_address(Some(ADDRESS.into())).build().unwrap()
+    client::builder().local_address(Some(ADDRESS.into())).build().unwrap()
 }
 
 /// An attacker's connection.
@@ -50,7 +52,7 @@ impl Socket {
         let stream = connect_from(address, url).await;
         let request = ClientRequestBuilder::new(url.replace("http://", "ws://").parse().unwrap())
             .with_sub_protocol("graphql-transport-ws");
-        let mut socket = Self(client_async(request, stream).await.unwrap().0);
+        let mut socket = Self(client::in_time(client_async(request, stream)).await.unwrap().0);
         socket.say(json!({ "type": "connection_init" })).await;
         assert_eq!(socket.hear().await.unwrap()["type"], "connection_ack");
         socket
@@ -68,7 +70,7 @@ impl Socket {
     /// The next message; none when the socket has ended.
     pub async fn hear(&mut self) -> Option<Value> {
         loop {
-            match self.0.next().await? {
+            match client::in_time(self.0.next()).await? {
                 Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).unwrap()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 _ => return None,

@@ -13,6 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::honest::Honest;
 use crate::process::Server;
+use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 use crate::usage::{Usage, sized};
 
@@ -23,7 +24,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 async fn open(server: &Server) -> Socket {
     let uri = server.url.replace("http://", "ws://").parse().unwrap();
     let request = ClientRequestBuilder::new(uri).with_sub_protocol("graphql-transport-ws");
-    let (mut socket, _) = connect_async(request).await.unwrap();
+    let (mut socket, _) = client::in_time(connect_async(request)).await.unwrap();
     say(&mut socket, &json!({ "type": "connection_init" })).await;
     assert_eq!(hear(&mut socket).await["type"], "connection_ack");
     socket
@@ -123,7 +124,7 @@ async fn what_subscriptions_keep_is_bounded() {
     assert!(peak < 150, "{peak} MiB");
     // Event streams are counted with them, and what has ended gives its room back.
     let body = json!({ "query": query(99_999), "variables": { "s": subject } });
-    let request = || reqwest::Client::new().post(&server.url).header("accept", "text/event-stream").json(&body);
+    let request = || client::new().post(&server.url).header("accept", "text/event-stream").json(&body);
     let answer = request().send().await.unwrap();
     assert_eq!(answer.status(), 429);
     assert!(answer.text().await.unwrap().contains("limit-kept-bytes-per-client"));
@@ -152,7 +153,7 @@ async fn no_body_becomes_a_large_tree() {
     let lists = |bytes: usize| format!("[{}0]", "[0],".repeat(bytes / 4));
     let objects = format!("[{}0]", r#"{"a":0},"#.repeat(120_000));
     let (million, query) = (lists(1_000_000), r#""query":"{ __typename }""#);
-    let client = reqwest::Client::new();
+    let client = client::new();
     let post = async |body: String| {
         let request = client.post(&server.url).header("content-type", "application/json").body(body);
         request.send().await.unwrap().text().await.unwrap()

@@ -23,6 +23,7 @@ macro_rules! on_both {
 }
 
 pub mod address;
+pub mod client;
 pub mod database;
 pub mod postgres;
 pub mod rows;

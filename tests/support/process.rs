@@ -149,7 +149,7 @@ impl Server {
     /// Waits for the next line of the log.
     pub fn read_line(&mut self) -> String {
         let mut line = String::new();
-        self.log.read_line(&mut line).unwrap();
+        assert!(self.log.read_line(&mut line).unwrap() > 0, "the server ended: {:?}", self.child.wait());
         line
     }
 

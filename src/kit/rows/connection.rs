@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_graphql::connection::CursorType;
@@ -154,29 +155,48 @@ fn page_info() -> Object<PageInfo> {
         .value("endCursor", "When paginating forwards, the cursor to continue.", |info| info.end_cursor.clone())
 }
 
-/// Rows of lists, by list: those at one place of the answer are nearly always of one.
-fn parts<'a, N: Row>(
-    rows: impl Iterator<Item = (&'a Arc<List<N>>, std::ops::Range<u32>)>,
-) -> (Vec<Part>, Vec<(u32, u32)>) {
-    let mut lists: Vec<(&Arc<List<N>>, Vec<u32>)> = Vec::new();
-    let mut places = Vec::new();
-    for (list, range) in rows {
-        let part = match lists.iter().position(|(other, _)| Arc::ptr_eq(other, list)) {
+/// A range of rows for each object. Those at one place of the answer are nearly always of one table.
+type Ranges<'a, N> = Vec<(&'a Arc<Vec<N>>, Range<u32>)>;
+
+/// The ranges' tables, and for each range its table's place and its first row there.
+fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
+    let mut tables: Vec<(&Arc<Vec<N>>, Vec<u32>)> = Vec::new();
+    let mut places = Vec::with_capacity(ranges.len());
+    for (table, range) in ranges {
+        let part = match tables.iter().position(|(other, _)| Arc::ptr_eq(other, table)) {
             Some(part) => part,
             None => {
-                lists.push((list, Vec::new()));
-                lists.len() - 1
+                tables.push((table, Vec::new()));
+                tables.len() - 1
             }
         };
-        let picked = &mut lists[part].1;
+        let picked = &mut tables[part].1;
         places.push((index(part), index(picked.len())));
-        picked.extend(range);
+        picked.extend(range.clone());
     }
-    let part = |(list, picked): (&Arc<List<N>>, Vec<u32>)| Part {
+    let part = |(table, picked): (&Arc<Vec<N>>, Vec<u32>)| Part {
         of: N::type_name(),
-        rows: Rows::picked(Arc::clone(&list.rows), picked),
+        rows: Rows::picked(Arc::clone(table), picked),
     };
-    (lists.into_iter().map(part).collect(), places)
+    (tables.into_iter().map(part).collect(), places)
+}
+
+/// A list for each object, in order: rows of a table that follow each other.
+pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a Arc<Vec<N>>, Range<u32>)>) -> Column {
+    let ranges: Ranges<'a, N> = ranges.collect();
+    let (parts, places) = parts(&ranges);
+    let mut items = Vec::new();
+    let cells = ranges.iter().zip(places).map(|((_, range), (part, first))| {
+        let len = range.end - range.start;
+        if part == 0 {
+            return Cell::Objects { from: first, len };
+        }
+        let from = index(items.len());
+        items.extend((first..first + len).map(|row| Cell::Object { part, row }));
+        Cell::List { from, len }
+    });
+    let cells = cells.collect();
+    Column::Cells(Cells { cells, items, parts, ..Cells::default() })
 }
 
 struct Nodes;
@@ -189,18 +209,7 @@ impl<N: Row> graphql::Resolve<Connection<N>> for Nodes {
     }
 
     async fn resolve(call: Call<'_, Connection<N>>) -> Column {
-        let (parts, places) = parts(call.iter().map(|page| (&page.list, page.from..page.from + page.len)));
-        let mut items = Vec::new();
-        let cells = call.iter().zip(places).map(|(page, (part, first))| {
-            if part == 0 {
-                return Cell::Objects { from: first, len: page.len };
-            }
-            let from = index(items.len());
-            items.extend((first..first + page.len).map(|row| Cell::Object { part, row }));
-            Cell::List { from, len: page.len }
-        });
-        let cells = cells.collect();
-        Column::Cells(Cells { cells, items, parts, ..Cells::default() })
+        lists(call.iter().map(|page| (&page.list.rows, page.from..page.from + page.len)))
     }
 }
 
@@ -214,7 +223,7 @@ impl<N: Row> graphql::Resolve<Edge<N>> for Node {
     }
 
     async fn resolve(call: Call<'_, Edge<N>>) -> Column {
-        let (parts, places) = parts(call.iter().map(|edge| (&edge.list, edge.row..edge.row + 1)));
+        let (parts, places) = parts(&call.iter().map(|edge| (&edge.list.rows, edge.row..edge.row + 1)).collect());
         let cells = places.into_iter().map(|(part, row)| Cell::Object { part, row }).collect();
         Column::Cells(Cells { cells, parts, ..Cells::default() })
     }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use graphql::{Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
-use sea_orm::sea_query::{Alias, ExprTrait};
-use sea_orm::{ConnectionTrait, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::sea_query::{Alias, ExprTrait, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
-use super::request::{ContextExt, Statement};
-use super::table::{KEY, Table, select};
-use crate::db::{ReadPool, dialect};
+use super::request::{ContextExt, Services};
+use super::statement::Statement;
+use super::table::{Table, select};
+use crate::db::dialect;
 use crate::error::{ApiError, log_database};
 
 /// Rows by key.
@@ -135,22 +136,34 @@ async fn find<N: Table>(
     if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|kept| kept.get_all::<N>(wanted)) {
         return Ok(Arc::new(ByKey::new(rows)));
     }
-    let columns = if registry.is_some() { Columns::MAX } else { columns | KEY | N::OWNER };
-    let statement = Statement { name: N::TYPE, parameters: format!("{columns:x}") };
-    let read = async |keys: Vec<i32>| {
+    let columns = if registry.is_some() { Columns::MAX } else { columns };
+    let statement = Statement { name: N::TYPE, parameters: String::new() };
+    let read = async |keys: Vec<i32>, columns| {
         let since = registry.map(|kept| kept.generation());
-        let rows =
-            read_rows::<N>(&services.db, &keys, columns).await.map_err(|error| ApiError::from(log_database(error)))?;
+        let rows = read_rows::<N>(services, &statement, &keys, columns)
+            .await
+            .map_err(|error| ApiError::from(log_database(error)))?;
         if let (Some(kept), Some(since)) = (registry, since) {
             kept.put(since, rows.iter().map(|row| (row.key(), row.clone())));
         }
         Ok(ByKey::new(rows))
     };
-    services.batches.read(&statement, wanted, read).await
+    services.batches.read_columns(&statement, wanted, columns, read).await
 }
 
-async fn read_rows<N: Table>(db: &ReadPool, keys: &[i32], columns: Columns) -> Result<Vec<N>, DbErr> {
-    let backend = db.get_database_backend();
+async fn read_rows<N: Table>(
+    services: &Services,
+    statement: &Statement,
+    keys: &[i32],
+    columns: Columns,
+) -> Result<Vec<N>, DbErr> {
+    let backend = services.db.get_database_backend();
+    let build = || select_rows::<N>(backend, keys, columns);
+    let statement = services.texts.bind(backend, (statement, columns), keys, build);
+    services.db.query_all_raw(statement).await?.iter().map(|row| N::read(row, 0, columns)).collect()
+}
+
+fn select_rows<N: Table>(backend: DbBackend, keys: &[i32], columns: Columns) -> SelectStatement {
     let id = (Alias::new(N::Entity::default().table_name()), Alias::new(N::COLUMNS[0]));
     let rows = N::Entity::find().select_only().filter(dialect::one_of(backend, id, keys));
     let rows = match N::hidden() {
@@ -159,5 +172,5 @@ async fn read_rows<N: Table>(db: &ReadPool, keys: &[i32], columns: Columns) -> R
     };
     let mut statement = rows.into_query();
     select::<N>(&mut statement, columns);
-    db.query_all(&statement).await?.iter().map(|row| N::read(row, 0, columns)).collect()
+    statement
 }

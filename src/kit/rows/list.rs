@@ -3,23 +3,24 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, Registry, index};
+use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, NoArguments, Registry, index};
 use sea_orm::sea_query::{Expr, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, QuerySelect, QueryTrait, Select};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
 use serde_json::Value as Json;
 
 use super::connection::{Connection, Count, List as Shared};
-use super::request::{ContextExt, Statement};
-use super::table::{KEY, Table, select, width};
-use crate::db::ReadPool;
+use super::request::{ContextExt, Services};
+use super::statement::Statement;
+use super::table::{Record, Table, select, width};
 use crate::error::{ApiError, ApiResult, log_database};
 use crate::kit::children::{Edge, count_rows, select_pages};
 use crate::kit::cursor::KeyPart;
-use crate::kit::load::Row;
+use crate::kit::load::{Node, Row};
 use crate::kit::page::{Plan, RANK, Window, window_of_ranked};
-use crate::kit::{PageArgs, PageOrder};
+use crate::kit::{ByKey, PageArgs, PageOrder};
 
 /// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
 pub trait List: Edge + Debug {
@@ -42,13 +43,13 @@ pub trait List: Edge + Debug {
 /// A list of the query root.
 pub trait RootList: Sized + 'static {
     /// What is listed.
-    type Row: Table;
+    type Row: Record;
 
     /// The arguments besides the four of Relay.
     type Arguments: Arguments;
 
     /// The orders that the list is offered in.
-    type Order: PageOrder<Entity = <Self::Row as Table>::Entity>;
+    type Order: PageOrder<Entity = <Self::Row as Record>::Entity>;
 
     /// The list's name in cursors.
     const LIST: &'static str;
@@ -61,7 +62,32 @@ pub trait RootList: Sized + 'static {
 }
 
 /// Rows of a list of the root, and their order.
-pub type Ordered<L> = (Select<<<L as RootList>::Row as Table>::Entity>, <L as RootList>::Order);
+pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
+
+/// A table of which a list of the root has all rows, oldest first.
+pub trait WholeTable: Table {
+    /// The same rows as orders know them.
+    type Node: Node<Entity = Self::Entity>;
+
+    /// The list's name in cursors.
+    const LIST: &'static str;
+}
+
+/// The list of all rows of a table.
+#[derive(Debug)]
+pub struct All<N>(PhantomData<fn() -> N>);
+
+impl<N: WholeTable> RootList for All<N> {
+    type Row = N;
+    type Arguments = NoArguments;
+    type Order = ByKey<N::Node>;
+
+    const LIST: &'static str = N::LIST;
+
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+        Ok((N::Entity::find(), ByKey::default()))
+    }
+}
 
 /// The four arguments of Relay with those of a list.
 #[derive(Debug)]
@@ -142,18 +168,18 @@ struct PageRows {
 pub(super) async fn pages<L: List>(
     call: Call<'_, L::Parent, PageArguments<L::Arguments>>,
 ) -> Result<Column, FieldError> {
-    let (context, columns) = (call.context, call.selected.columns() | KEY);
+    let (context, columns) = (call.context, call.selected.columns());
     let (edge, order) = L::new(context, &call.arguments.list)?;
     let window = call.arguments.page.window(L::LIST, order)?;
     let parents: Vec<i32> = call.iter().map(L::Parent::key).collect();
-    let parameters = format!("{edge:?} {} {window:?} {columns:x}", order.tag());
+    let parameters = format!("{edge:?} {} {window:?}", order.tag());
     let statement = Statement { name: L::LIST, parameters };
     let services = context.services();
-    let read = async |keys: Vec<i32>| {
-        let found = read_pages::<L>(&services.db, &edge, order, (&window, columns), &keys).await;
+    let read = async |keys: Vec<i32>, columns| {
+        let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
         Ok(found.map_err(|error| ApiError::from(log_database(error)))?)
     };
-    let found = services.batches.read(&statement, &parents, read).await?;
+    let found = services.batches.read_columns(&statement, &parents, columns, read).await?;
     let page = |parent: &i32| {
         let rows = found.pages.get(parent).copied().unwrap_or_default();
         page_of(&found.list, *parent, rows, &window)
@@ -225,20 +251,22 @@ impl<N> Reading<N> {
 }
 
 async fn read_pages<L: List>(
-    db: &ReadPool,
+    services: &Services,
+    statement: &Statement,
     edge: &L,
     order: L::Order,
     (window, columns): (&Window, Columns),
     parents: &[i32],
 ) -> Result<Pages<L::Row>, DbErr> {
-    let backend = db.get_database_backend();
+    let backend = services.db.get_database_backend();
     let plan = Plan::new(order, window, backend);
     let base = |rows| select_rows::<L::Row>(&plan, rows, columns);
-    let rows = order.join(edge.rows());
-    let found = match select_pages::<L>(&plan, rows, parents, backend, &base) {
-        Some(statement) => db.query_all(&statement).await?,
-        // No row can be between these cursors.
-        None => Vec::new(),
+    let build = || select_pages::<L>(&plan, order.join(edge.rows()), parents, backend, &base);
+    let found = if plan.is_empty() {
+        Vec::new()
+    } else {
+        let statement = services.texts.bind(backend, (statement, columns), parents, || build().unwrap_or_default());
+        services.db.query_all_raw(statement).await?
     };
     let keys_from = width::<L::Row>(columns);
     let (row_from, parent_at) = match backend {
@@ -263,7 +291,7 @@ async fn read_pages<L: List>(
     Ok(Pages { list: reading.finish(L::LIST, order.tag(), count_pages(edge.clone())), pages })
 }
 
-fn select_rows<N: Table>(plan: &Plan, rows: Select<N::Entity>, columns: Columns) -> SelectStatement {
+fn select_rows<N: Record>(plan: &Plan, rows: Select<N::Entity>, columns: Columns) -> SelectStatement {
     let mut statement = rows.select_only().into_query();
     select::<N>(&mut statement, columns);
     plan.add_keys(&mut statement);
@@ -321,7 +349,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
 }
 
 /// Counts all rows, as the list of the parent 0.
-fn count_root<E: sea_orm::EntityTrait>(rows: Select<E>) -> Count {
+fn count_root<E: EntityTrait>(rows: Select<E>) -> Count {
     Arc::new(move |context, _| {
         let rows = rows.clone();
         Box::pin(async move {

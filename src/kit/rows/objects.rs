@@ -7,8 +7,8 @@ use graphql::{Arguments, Call, Column, Described, FieldError, Inputs, Leaf, Obje
 use super::connection::{Connection, connection};
 use super::link::{Missing, by_key};
 use super::list::{List, PageArguments, RootList, pages, root_page};
-use super::table::{Field, Table};
-use super::text::Text;
+use super::table::{Field, KEY, Record, Table};
+use super::text::{RequiredText, Text};
 use crate::kit::load::Row as Listed;
 use crate::kit::{Id, WideColumn};
 
@@ -51,7 +51,9 @@ impl<N: Table> Leaf for Id<N> {
 pub trait RowObject<T>: Sized {
     /// The id, by which the object can be asked for.
     #[must_use]
-    fn node(self) -> Self;
+    fn node(self) -> Self
+    where
+        T: Table;
 
     /// A column. Its Rust type is its type in the schema.
     #[must_use]
@@ -74,10 +76,26 @@ pub trait RowObject<T>: Sized {
         W: WideColumn + Send + Sync,
         T: Table<Entity = <W::Node as Listed>::Entity>;
 
+    /// The same for a column that is never NULL.
+    #[must_use]
+    fn required_text<W>(self, name: &'static str, description: &'static str) -> Self
+    where
+        W: WideColumn + Send + Sync,
+        T: Table<Entity = <W::Node as Listed>::Entity>;
+
     /// The object that a column refers to.
     #[must_use]
     fn link<N: Table, R: Reference<N>>(self, name: &'static str, description: &'static str, field: Field<T, R>)
     -> Self;
+
+    /// The object that a column refers to, or null if it is deleted or hidden.
+    #[must_use]
+    fn nullable_link<N: Table, R: Reference<N>>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        field: Field<T, R>,
+    ) -> Self;
 
     /// A list that hangs on the object, as a Relay connection.
     #[must_use]
@@ -93,14 +111,34 @@ fn connection_of<N: Row>(_: &mut Registry) -> String {
 }
 
 /// What was found, or the error that all have.
-async fn or_failed(found: impl Future<Output = Result<Column, FieldError>>) -> Column {
+pub async fn or_failed(found: impl Future<Output = Result<Column, FieldError>>) -> Column {
     found.await.unwrap_or_else(Column::Failed)
 }
 
-impl<T: Table> RowObject<T> for Object<T> {
-    fn node(self) -> Self {
+fn link<T: Record, N: Table, R: Reference<N>>(
+    object: Object<T>,
+    (name, description): (&'static str, &'static str),
+    of: fn(&mut Registry) -> String,
+    field: Field<T, R>,
+    missing: Missing,
+) -> Object<T> {
+    let (get, columns) = (field.get, field.columns());
+    let resolve = object.resolve_by::<graphql::NoArguments>(name, description, of, move |call: Call<'_, T>| {
+        Box::pin(async move {
+            let keys = call.iter().map(|row| get(row).key()).collect();
+            or_failed(by_key::<N>(call.context, keys, call.selected.columns(), missing)).await
+        })
+    });
+    resolve.needs(columns)
+}
+
+impl<T: Record> RowObject<T> for Object<T> {
+    fn node(self) -> Self
+    where
+        T: Table,
+    {
         self.implements("Node")
-            .leaf("id", "The opaque id, the same in every answer.", 1, |row: &T| Id::<T>::new(row.key()))
+            .leaf("id", "The opaque id, the same in every answer.", KEY, |row: &T| Id::<T>::new(row.key()))
     }
 
     fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: Field<T, V>) -> Self {
@@ -123,7 +161,15 @@ impl<T: Table> RowObject<T> for Object<T> {
         W: WideColumn + Send + Sync,
         T: Table<Entity = <W::Node as Listed>::Entity>,
     {
-        self.batch::<Text<W>>(name, description).needs(1)
+        self.batch::<Text<W>>(name, description).needs(KEY)
+    }
+
+    fn required_text<W>(self, name: &'static str, description: &'static str) -> Self
+    where
+        W: WideColumn + Send + Sync,
+        T: Table<Entity = <W::Node as Listed>::Entity>,
+    {
+        self.batch::<RequiredText<W>>(name, description).needs(KEY)
     }
 
     fn link<N: Table, R: Reference<N>>(
@@ -132,14 +178,16 @@ impl<T: Table> RowObject<T> for Object<T> {
         description: &'static str,
         field: Field<T, R>,
     ) -> Self {
-        let (get, columns) = (field.get, field.columns());
-        self.resolve_by::<graphql::NoArguments>(name, description, reference::<N, R>, move |call: Call<'_, T>| {
-            Box::pin(async move {
-                let keys = call.iter().map(|row| get(row).key()).collect();
-                or_failed(by_key::<N>(call.context, keys, call.selected.columns(), Missing::IsError)).await
-            })
-        })
-        .needs(columns)
+        link(self, (name, description), reference::<N, R>, field, Missing::IsError)
+    }
+
+    fn nullable_link<N: Table, R: Reference<N>>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        field: Field<T, R>,
+    ) -> Self {
+        link(self, (name, description), nullable::<N>, field, Missing::IsNull)
     }
 
     fn edge<L: List<Parent = T>>(self, name: &'static str, description: &'static str) -> Self {
@@ -149,7 +197,7 @@ impl<T: Table> RowObject<T> for Object<T> {
             connection_of::<L::Row>,
             |call: Call<'_, T, _>| Box::pin(or_failed(pages::<L>(call))),
         );
-        field.needs(1).with(|description| description.object_once(connection::<L::Row>))
+        field.needs(KEY).with(|description| description.object_once(connection::<L::Row>))
     }
 }
 

@@ -1,14 +1,17 @@
 //! What a request brings along, and what all requests share.
 
 use std::fmt;
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use graphql::{Batches, Context, FieldError};
+use graphql::{Batches, Columns, Context, FieldError};
+use sea_orm::DbErr;
 
+use super::statement::{Statement, StatementTexts};
 use crate::answer::Budget;
 use crate::db::ReadPool;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, log_database};
 use crate::feed::Hub;
 use crate::kit::kept::Kept;
 use crate::policy;
@@ -22,17 +25,10 @@ pub struct Services {
     pub kept: Option<Arc<Kept>>,
     /// Look-ups that requests make together.
     pub batches: Batches<Statement>,
+    /// Texts of statements that were made before.
+    pub texts: StatementTexts,
     /// Where the feed of comments stands.
     pub hub: Arc<Hub>,
-}
-
-/// Which statement it is, but for its keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Statement {
-    /// What it reads: the name of a list, a type or a look-up.
-    pub name: &'static str,
-    /// Everything else that it depends on, as text.
-    pub parameters: String,
 }
 
 /// What one request brings along.
@@ -89,6 +85,44 @@ pub trait ContextExt {
     fn is_viewer(&self, user: i32) -> bool {
         self.viewer().is_some_and(|viewer| viewer.user == user)
     }
+}
+
+/// What `read` finds for these keys, by one statement with what other requests ask of it at the same time.
+///
+/// # Errors
+/// The database failed.
+pub async fn look_up<'a, V, R>(
+    context: &'a Context,
+    statement: &Statement,
+    keys: &[i32],
+    read: impl FnOnce(&'a ReadPool, Vec<i32>) -> R,
+) -> Result<Arc<V>, FieldError>
+where
+    V: Send + Sync + 'static,
+    R: Future<Output = Result<V, DbErr>>,
+{
+    look_up_columns(context, statement, (keys, 0), |db, keys, _| read(db, keys)).await
+}
+
+/// The same for rows: `read` finds these columns and those that others ask for.
+///
+/// # Errors
+/// The database failed.
+pub async fn look_up_columns<'a, V, R>(
+    context: &'a Context,
+    statement: &Statement,
+    (keys, columns): (&[i32], Columns),
+    read: impl FnOnce(&'a ReadPool, Vec<i32>, Columns) -> R,
+) -> Result<Arc<V>, FieldError>
+where
+    V: Send + Sync + 'static,
+    R: Future<Output = Result<V, DbErr>>,
+{
+    let services = context.services();
+    let read = async |keys, columns| {
+        Ok(read(&services.db, keys, columns).await.map_err(|error| ApiError::from(log_database(error)))?)
+    };
+    services.batches.read_columns(statement, keys, columns, read).await
 }
 
 impl ContextExt for Context {

@@ -6,22 +6,28 @@ use sea_orm::{DbErr, EntityName, EntityTrait, QueryResult};
 
 use crate::kit::NodeType;
 
-/// A table's row as an object of the schema.
-pub trait Table: graphql::Row + NodeType + Clone {
+/// A row of a table as an object of the schema.
+pub trait Record: graphql::Row + Clone {
     /// The table.
     type Entity: EntityTrait<Model: Sync>;
 
-    /// The columns, in the order of their bits. The first is the integer primary key, which is always read.
+    /// The columns, in the order of their bits.
     const COLUMNS: &'static [&'static str];
 
-    /// Whether the row is one of a registry, which others refer to: it may be a moment old then.
-    const IS_REGISTRY: bool = false;
+    /// The columns that are read whether a selection needs them or not: the first, and the one that names the owner.
+    const ALWAYS_READ: Columns;
 
     /// Reads these columns of a row, from a place on.
     ///
     /// # Errors
     /// A column has another type.
     fn read(row: &QueryResult, from: usize, columns: Columns) -> Result<Self, DbErr>;
+}
+
+/// A row that others refer to by its integer primary key, which is its first column.
+pub trait Table: Record + NodeType {
+    /// Whether the row is one of a registry, which others refer to: it may be a moment old then.
+    const IS_REGISTRY: bool = false;
 
     /// The row's primary key.
     fn key(&self) -> i32;
@@ -40,8 +46,8 @@ pub trait Table: graphql::Row + NodeType + Clone {
     }
 }
 
-/// The primary key. It is always read: those who select it share a statement with those who do not.
-pub(super) const KEY: Columns = 1;
+/// The primary key alone.
+pub const KEY: Columns = 1;
 
 /// A column of a row type.
 pub struct Field<T, V> {
@@ -64,18 +70,19 @@ impl<T, V> std::fmt::Debug for Field<T, V> {
     }
 }
 
-/// The places of these columns among all.
-fn places<T: Table>(columns: Columns) -> impl Iterator<Item = usize> {
-    (0..T::COLUMNS.len()).filter(move |place| *place == 0 || columns & (1 << place) != 0)
+/// The places of these columns among all, and of those that are always read.
+fn places<T: Record>(columns: Columns) -> impl Iterator<Item = usize> {
+    let columns = columns | T::ALWAYS_READ;
+    (0..T::COLUMNS.len()).filter(move |place| columns & (1 << place) != 0)
 }
 
 /// How many of the columns are read.
-pub fn width<T: Table>(columns: Columns) -> usize {
+pub fn width<T: Record>(columns: Columns) -> usize {
     places::<T>(columns).count()
 }
 
 /// Adds the columns that are read to a statement over the table.
-pub fn select<T: Table>(statement: &mut SelectStatement, columns: Columns) {
+pub fn select<T: Record>(statement: &mut SelectStatement, columns: Columns) {
     let table = Alias::new(T::Entity::default().table_name());
     for place in places::<T>(columns) {
         statement.expr(Expr::col((table.clone(), Alias::new(T::COLUMNS[place]))));
@@ -85,12 +92,71 @@ pub fn select<T: Table>(statement: &mut SelectStatement, columns: Columns) {
 /// Makes a row type: its fields are columns of the table, whose types fit or do not compile.
 ///
 /// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Behind the table's name
-/// may stand `[registry: true]`, what [`Table::hidden`] gives, and the column of [`Table::owner`].
+/// may stand, in this order:
+/// - `[registry: true]`: see [`Table::IS_REGISTRY`];
+/// - `[hidden: expression]`: see [`Table::hidden`];
+/// - `[owner: user_id]`: the field with the id of the one user who may see the row;
+/// - alone, `[key: none]`: the table has no integer key, and nothing refers to its rows.
 macro_rules! row {
     (@column $field:ident) => { stringify!($field) };
     (@column $field:ident $column:ident) => { stringify!($column) };
     (@get $model:ident $field:ident) => { &$model.$field };
     (@get $model:ident $field:ident $column:ident) => { &$model.$column };
+    (@record $node:ident of $table:ident { $($field:ident: $of:ty $(= $column:ident)?),* } always: $always:expr) => {
+        // A column of another type, or one that may be NULL, does not fit.
+        $(const _: fn(&entity::$table::Model) -> &<$of as $crate::kit::rows::Cell>::Stored =
+            |model| $crate::kit::rows::row!(@get model $field $($column)?);)*
+
+        impl graphql::Row for $node {
+            fn type_name() -> graphql::Name {
+                stringify!($node).into()
+            }
+        }
+
+        impl $crate::kit::rows::Record for $node {
+            type Entity = entity::$table::Entity;
+
+            const COLUMNS: &'static [&'static str] = &[$($crate::kit::rows::row!(@column $field $($column)?)),*];
+            const ALWAYS_READ: graphql::Columns = $always;
+
+            fn read(row: &sea_orm::QueryResult, from: usize, columns: graphql::Columns) -> Result<Self, sea_orm::DbErr> {
+                let columns = columns | Self::ALWAYS_READ;
+                let mut at = from;
+                $(let $field = if columns & (1 << Place::$field as u32) != 0 {
+                    at += 1;
+                    $crate::kit::rows::Cell::read(row, at - 1)?
+                } else {
+                    $crate::kit::rows::Cell::unread()
+                };)*
+                Ok(Self { $($field),* })
+            }
+        }
+    };
+    (@fields $node:ident { $($field:ident: $of:ty),* } places: $($place:ident),*) => {
+        #[expect(non_camel_case_types, reason = "the fields' names, to count them")]
+        enum Place { $($place),* }
+
+        #[expect(non_upper_case_globals, reason = "columns are called as fields are")]
+        impl $node {
+            $(pub(crate) const $field: $crate::kit::rows::Field<$node, $of> =
+                $crate::kit::rows::Field { at: Place::$field as u32, get: |row| &row.$field };)*
+        }
+    };
+    (
+        $(#[$doc:meta])*
+        $node:ident of $table:ident [key: none] { $($field:ident: $of:ty $(= $column:ident)?),* $(,)? }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $node {
+            $(pub(crate) $field: $of,)*
+        }
+
+        const _: () = {
+            $crate::kit::rows::row!(@fields $node { $($field: $of),* } places: $($field),*);
+            $crate::kit::rows::row!(@record $node of $table { $($field: $of $(= $column)?),* } always: 1);
+        };
+    };
     (
         $(#[$doc:meta])*
         $node:ident of $table:ident
@@ -105,53 +171,18 @@ macro_rules! row {
         }
 
         const _: () = {
-            #[expect(non_camel_case_types, dead_code, reason = "the fields' names, to count them")]
-            enum Place { $first, $($field),* }
-
-            #[expect(non_upper_case_globals, reason = "columns are called as fields are")]
-            impl $node {
-                $(pub(crate) const $field: $crate::kit::rows::Field<$node, $of> =
-                    $crate::kit::rows::Field { at: Place::$field as u32, get: |row| &row.$field };)*
-            }
-
-            // A column of another type, or one that may be NULL, does not fit.
-            const _: fn(&entity::$table::Model) -> &i32 = |model| &model.$first;
-            $(const _: fn(&entity::$table::Model) -> &<$of as $crate::kit::rows::Cell>::Stored =
-                |model| $crate::kit::rows::row!(@get model $field $($column)?);)*
-
-            impl graphql::Row for $node {
-                fn type_name() -> graphql::Name {
-                    stringify!($node).into()
-                }
-            }
+            $crate::kit::rows::row!(@fields $node { $($field: $of),* } places: $first, $($field),*);
+            $crate::kit::rows::row!(
+                @record $node of $table { $first: $of_first, $($field: $of $(= $column)?),* }
+                always: 1 $(| Self::$owner.columns())?
+            );
 
             impl $crate::kit::NodeType for $node {
                 const TYPE: &'static str = stringify!($node);
             }
 
             impl $crate::kit::rows::Table for $node {
-                type Entity = entity::$table::Entity;
-
-                const COLUMNS: &'static [&'static str] =
-                    &[stringify!($first), $($crate::kit::rows::row!(@column $field $($column)?)),*];
                 $(const IS_REGISTRY: bool = $registry;)?
-
-                fn read(
-                    row: &sea_orm::QueryResult,
-                    from: usize,
-                    columns: graphql::Columns,
-                ) -> Result<Self, sea_orm::DbErr> {
-                    let $first = $crate::kit::rows::Cell::read(row, from)?;
-                    let mut at = from;
-                    $(let $field = if columns & (1 << Place::$field as u32) != 0 {
-                        at += 1;
-                        $crate::kit::rows::Cell::read(row, at)?
-                    } else {
-                        $crate::kit::rows::Cell::unread()
-                    };)*
-                    let _ = at;
-                    Ok(Self { $first, $($field),* })
-                }
 
                 fn key(&self) -> i32 {
                     self.$first.key()
@@ -161,10 +192,8 @@ macro_rules! row {
                     Some($hidden)
                 })?
 
-                $(const OWNER: graphql::Columns = $node::$owner.columns();
-
-                fn owner(&self) -> Option<i32> {
-                    Some(self.$owner.key())
+                $(fn owner(&self) -> Option<i32> {
+                    Some((Self::$owner.get)(self).key())
                 })?
             }
         };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use graphql::{Batch, Call, Context, FieldError, NoArguments};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use super::request::{ContextExt, Statement};
+use super::request::ContextExt;
+use super::statement::Statement;
 use super::table::Table;
 use crate::db::{ReadPool, dialect};
 use crate::error::{ApiError, log_database};
@@ -28,6 +29,24 @@ where
     async fn find(call: Call<'_, T>) -> Result<Vec<Option<Arc<str>>>, FieldError> {
         let keys: Vec<i32> = call.iter().map(T::key).collect();
         texts::<W>(call.context, &keys).await
+    }
+}
+
+/// The wide column `W` of each object, where it is never NULL.
+#[derive(Debug)]
+pub struct RequiredText<W>(std::marker::PhantomData<W>);
+
+impl<W, T> Batch<T> for RequiredText<W>
+where
+    W: WideColumn + Send + Sync,
+    T: Table<Entity = <W::Node as Row>::Entity>,
+{
+    type Arguments = NoArguments;
+    type Value = Result<Arc<str>, FieldError>;
+
+    async fn find(call: Call<'_, T>) -> Result<Vec<Self::Value>, FieldError> {
+        let texts = Text::<W>::find(call).await?;
+        Ok(texts.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
     }
 }
 

@@ -17,15 +17,15 @@ pub type Described = IndexMap<String, MetaInputValue>;
 /// The arguments of a field.
 ///
 /// Structs that derive async-graphql's `InputObject` are arguments: their fields are the arguments, their doc comments
-/// the descriptions. Destructure them where they are read, so that the compiler finds an argument that is not.
+/// the descriptions. Destructure them in the resolver, so that the compiler finds unused arguments.
 pub trait Arguments: Send + Sync + Sized + 'static {
     /// Describes them, and registers their types.
     fn describe(registry: &mut Registry) -> Described;
 
-    /// Reads them, coerced.
+    /// Reads coerced arguments.
     ///
     /// # Errors
-    /// A value that its type allows and the field does not.
+    /// The type of an argument allows its value, but the field does not.
     fn read(given: Inputs) -> Result<Self, FieldError>;
 }
 
@@ -78,12 +78,12 @@ impl<A: InputObjectType + 'static> Arguments for A {
     }
 }
 
-/// Arguments as a resolver gets them from the engine.
-pub(crate) type Read = Arc<dyn Any + Send + Sync>;
+/// The arguments of a call, before their type is known.
+pub(crate) type ArgumentValues = Arc<dyn Any + Send + Sync>;
 
 /// Reads arguments of one type.
-pub(crate) type Reader = fn(Inputs) -> Result<Read, FieldError>;
+pub(crate) type ReadArguments = fn(Inputs) -> Result<ArgumentValues, FieldError>;
 
-pub(crate) fn read<A: Arguments>(given: Inputs) -> Result<Read, FieldError> {
-    A::read(given).map(|read| Arc::new(read) as Read)
+pub(crate) fn read<A: Arguments>(given: Inputs) -> Result<ArgumentValues, FieldError> {
+    A::read(given).map(|read| Arc::new(read) as ArgumentValues)
 }

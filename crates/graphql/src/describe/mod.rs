@@ -1,4 +1,4 @@
-//! What a schema consists of, described by Rust types.
+//! Describes a schema by Rust types, with its resolvers.
 //!
 //! ```
 //! use graphql::{Description, Object, Row};
@@ -19,7 +19,7 @@ mod arguments;
 mod object;
 mod only;
 mod output;
-mod registered;
+mod registry;
 
 use std::borrow::Cow;
 
@@ -27,29 +27,29 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{InputType, Pos, ScalarType, Value};
 use serde_json::Value as Json;
 
+pub(crate) use arguments::{ArgumentValues, ReadArguments};
 pub use arguments::{Arguments, Described, NoArguments, argument};
-pub(crate) use arguments::{Read, Reader};
 pub use object::{Abstract, Batch, Call, Object, Resolve, Root, Row};
-pub(crate) use object::{How, ObjectType, RawCall, ResolveAll, WriteLeaf};
+pub(crate) use object::{ObjectType, RawCall, ResolveAll, Resolver, WriteLeaf};
 pub use output::{Maybe, One, Output};
-pub(crate) use registered::Introspect;
-pub use registered::{Describe, Printed};
+pub(crate) use registry::Introspect;
+pub use registry::{Describe, Printed};
 
 use crate::schema::Check;
 
-/// A name that is known when the program is compiled, or made of such.
+/// The name of a type.
 pub type Name = Cow<'static, str>;
 
-/// The columns of a row that a selection needs: a bit each.
+/// A set of columns of a row: a bit for each.
 pub type Columns = u64;
 
-/// All types of a schema, with what resolves their fields.
+/// The types of a schema, with their resolvers.
 #[derive(Default)]
 pub struct Description {
     pub(crate) objects: IndexMap<Name, ObjectType>,
     pub(crate) unions: IndexMap<Name, Abstract>,
     pub(crate) interfaces: IndexMap<Name, Abstract>,
-    /// What scalars refuse.
+    /// Checks of the values of scalars.
     pub(crate) checks: Vec<(Name, Check)>,
 }
 
@@ -60,13 +60,13 @@ impl Description {
         Self::default()
     }
 
-    /// Adds an object type, with the types that only it knows, such as its connections'. The roots are the objects
-    /// named `Query`, `Mutation` and `Subscription`.
+    /// Adds an object type, and the types that it brings along, such as those of its connections. The roots are named
+    /// `Query`, `Mutation` and `Subscription`.
     pub fn object<T: Row>(&mut self, object: Object<T>) {
         self.object_named(T::type_name(), object);
     }
 
-    /// Adds an object type of another name than its rows'.
+    /// Adds an object type under this name, not that of its rows.
     pub fn object_named<T: Row>(&mut self, name: Name, object: Object<T>) {
         let Object { of, more, .. } = object;
         self.objects.insert(name, of);
@@ -82,7 +82,7 @@ impl Description {
         }
     }
 
-    /// Judges the values of a scalar before they are used. async-graphql describes it.
+    /// Checks the values of a scalar of async-graphql when inputs are coerced.
     pub fn scalar<S: ScalarType + InputType>(&mut self) {
         let check = |value: &Json| {
             let value = Value::from_json(value.clone()).unwrap_or_default();

@@ -9,24 +9,24 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::Registry;
 use futures_util::future::BoxFuture;
 
-use super::arguments::{self, Arguments, Described, NoArguments, Read, Reader};
+use super::arguments::{self, ArgumentValues, Arguments, Described, NoArguments, ReadArguments};
 use super::output::Output;
 use super::{Columns, Description, Name};
 use crate::execution::column::{Column, Rows, table};
 use crate::execution::leaf::{Leaf, Out};
 use crate::execution::{Context, FieldError, Selected};
 
-/// A Rust type whose values are objects of one type of the schema.
+/// A Rust type for the objects of one object type.
 pub trait Row: Send + Sync + 'static {
     /// The type's name in the schema.
     fn type_name() -> Name;
 }
 
-/// The one object of a root, which has nothing but fields.
+/// The object of a root type, which has no columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Root;
 
-/// The root of queries; others are [named](super::Description::object_named).
+/// The query root. Other roots are [named](super::Description::object_named).
 impl Row for Root {
     fn type_name() -> Name {
         "Query".into()
@@ -35,36 +35,36 @@ impl Row for Root {
 
 /// Writes a leaf of one row.
 pub(crate) type WriteLeaf = Arc<dyn Fn(&(dyn Any + Send + Sync), usize, &mut Out) + Send + Sync>;
-/// Finds a field of many rows.
+/// Resolves a field for many rows.
 pub(crate) type ResolveAll = Arc<dyn for<'a> Fn(RawCall<'a>) -> BoxFuture<'a, Column> + Send + Sync>;
 
-/// How a field comes by its values.
+/// How a field gets its values.
 #[derive(Clone)]
-pub(crate) enum How {
+pub(crate) enum Resolver {
     /// Written from its own row.
     Leaf(WriteLeaf),
-    /// Found for all rows at once.
-    Resolve(Reader, ResolveAll),
+    /// Resolved for all rows at once.
+    Resolve(ReadArguments, ResolveAll),
 }
 
-/// What a resolver gets, before its types are known.
+/// A call of a resolver, before its types are known.
 pub(crate) struct RawCall<'a> {
     pub(crate) context: &'a Context,
     pub(crate) rows: &'a Rows,
-    pub(crate) arguments: Read,
+    pub(crate) arguments: ArgumentValues,
     pub(crate) selected: Selected<'a>,
 }
 
-/// What a field is asked for.
+/// A call of a resolver.
 #[derive(Debug)]
 pub struct Call<'a, T, A = NoArguments> {
-    /// What the request brought.
+    /// The context of the request.
     pub context: &'a Context,
-    /// The objects whose field is wanted, in order.
+    /// The objects whose field is resolved, in order.
     pub rows: &'a Rows,
     /// The field's arguments.
     pub arguments: Arc<A>,
-    /// What is selected of the field.
+    /// The selections of the field.
     pub selected: Selected<'a>,
     row: PhantomData<fn() -> T>,
 }
@@ -83,7 +83,7 @@ fn typed<'a, T, A: Arguments>(call: RawCall<'a>) -> Call<'a, T, A> {
     Call { context, rows, arguments, selected, row: PhantomData }
 }
 
-/// Finds a field of many objects. For what [`Batch`] cannot say.
+/// Resolves a field of many objects to any column. [`Batch`] is simpler.
 pub trait Resolve<T>: 'static {
     /// The field's arguments; [`NoArguments`] if it has none.
     type Arguments: Arguments;
@@ -91,21 +91,22 @@ pub trait Resolve<T>: 'static {
     /// The type of the field, as a schema writes it.
     fn type_name(registry: &mut Registry) -> String;
 
-    /// Finds it for all objects.
+    /// Resolves the field for all objects.
     fn resolve(call: Call<'_, T, Self::Arguments>) -> impl Future<Output = Column> + Send;
 }
 
-/// Finds a value for each of many objects, in order.
+/// Resolves a field of many objects to a value for each, in order.
 pub trait Batch<T>: 'static {
     /// The field's arguments; [`NoArguments`] if it has none.
     type Arguments: Arguments;
-    /// A leaf, [`One`](super::One) object, or a `Vec` or an `Option` of these.
+    /// A leaf, [`One`](super::One) object, a `Vec` or an `Option` of these, or a `Result` where objects may have errors
+    /// of their own.
     type Value: Output;
 
     /// Finds the values.
     ///
     /// # Errors
-    /// Why none of the objects has a value.
+    /// The error of the field, for each of the objects.
     fn find(call: Call<'_, T, Self::Arguments>) -> impl Future<Output = Result<Vec<Self::Value>, FieldError>> + Send;
 }
 
@@ -120,7 +121,7 @@ pub(crate) struct Field {
     pub(crate) is_nullable: bool,
     pub(crate) cost: u64,
     pub(crate) columns: Columns,
-    pub(crate) how: How,
+    pub(crate) resolver: Resolver,
 }
 
 impl Field {
@@ -134,12 +135,12 @@ impl Field {
     }
 }
 
-/// What is known of an object type.
+/// The description of an object type.
 pub(crate) struct ObjectType {
     pub(crate) description: &'static str,
     pub(crate) interfaces: Vec<&'static str>,
     pub(crate) fields: IndexMap<&'static str, Field>,
-    /// Whether it is made for others' rows, as a connection is: what is selected of it tells the columns of its fields.
+    /// Whether the columns that its fields need are those of what is selected below them, as for a connection.
     pub(crate) is_transparent: bool,
 }
 
@@ -152,12 +153,12 @@ pub struct Abstract {
 }
 
 impl Abstract {
-    /// A type that these objects may have.
+    /// A union of these objects.
     pub fn union(description: &'static str, members: Vec<Name>) -> Self {
         Self { description, members, fields: Vec::new() }
     }
 
-    /// What objects have in common: fields with their descriptions and types.
+    /// An interface with these fields: name, description and type.
     pub fn interface(description: &'static str, fields: Vec<(&'static str, &'static str, &'static str)>) -> Self {
         Self { description, members: Vec::new(), fields }
     }
@@ -189,8 +190,8 @@ impl<T: Row> Object<T> {
         self
     }
 
-    /// The type is made for others' rows, as a connection is: which columns they need is told by what is selected
-    /// further down.
+    /// The type has no columns of its own, as a connection: its fields need the columns of what is selected below
+    /// them.
     #[must_use]
     pub fn transparent(mut self) -> Self {
         self.of.is_transparent = true;
@@ -204,7 +205,7 @@ impl<T: Row> Object<T> {
         self
     }
 
-    /// A leaf of the row itself.
+    /// A leaf of the row, which needs all columns.
     #[must_use]
     pub fn value<V: Leaf>(
         self,
@@ -215,7 +216,7 @@ impl<T: Row> Object<T> {
         self.leaf(name, description, Columns::MAX, move |row| get(row))
     }
 
-    /// A leaf that is written where it stands, of these columns of the row.
+    /// A leaf of the row by reference, which needs these columns.
     #[must_use]
     pub fn leaf_ref<V: Leaf>(
         self,
@@ -225,10 +226,10 @@ impl<T: Row> Object<T> {
         get: impl Fn(&T) -> &V + Send + Sync + 'static,
     ) -> Self {
         let write: WriteLeaf = Arc::new(move |rows, at, out| get(&table::<T>(rows)[at]).write(out));
-        self.push(name, description, V::type_name, How::Leaf(write)).needs(columns)
+        self.push(name, description, V::type_name, Resolver::Leaf(write)).needs(columns)
     }
 
-    /// A leaf that is made of these columns of the row.
+    /// A leaf of the row, which needs these columns.
     #[must_use]
     pub fn leaf<V: Leaf>(
         self,
@@ -238,10 +239,10 @@ impl<T: Row> Object<T> {
         get: impl Fn(&T) -> V + Send + Sync + 'static,
     ) -> Self {
         let write: WriteLeaf = Arc::new(move |rows, at, out| get(&table::<T>(rows)[at]).write(out));
-        self.push(name, description, V::type_name, How::Leaf(write)).needs(columns)
+        self.push(name, description, V::type_name, Resolver::Leaf(write)).needs(columns)
     }
 
-    /// A value that is found for all objects at once.
+    /// A field that is resolved for all objects at once.
     #[must_use]
     pub fn batch<B: Batch<T>>(self, name: &'static str, description: &'static str) -> Self {
         let resolve: ResolveAll = Arc::new(|call| {
@@ -252,14 +253,14 @@ impl<T: Row> Object<T> {
                 }
             })
         });
-        let how = How::Resolve(arguments::read::<B::Arguments>, resolve);
-        self.push(name, description, B::Value::type_name, how)
+        let resolver = Resolver::Resolve(arguments::read::<B::Arguments>, resolve);
+        self.push(name, description, B::Value::type_name, resolver)
             .takes(B::Arguments::describe)
             .needs(Columns::MAX)
             .along_with(B::Value::register)
     }
 
-    /// A value that is made of the objects and the request alone, for all of them at once.
+    /// A field that is computed from the object and the context, without waiting.
     #[must_use]
     pub fn derive<V: Output>(
         self,
@@ -275,19 +276,19 @@ impl<T: Row> Object<T> {
                 V::complete(rows.map(|row| get(call.context, row)).collect())
             })
         });
-        let how = How::Resolve(arguments::read::<NoArguments>, resolve);
-        self.push(name, description, V::type_name, how).needs(Columns::MAX).along_with(V::register)
+        let resolver = Resolver::Resolve(arguments::read::<NoArguments>, resolve);
+        self.push(name, description, V::type_name, resolver).needs(Columns::MAX).along_with(V::register)
     }
 
-    /// A field that is found in a way of its own.
+    /// A field that is resolved to any column.
     #[must_use]
     pub fn resolve<R: Resolve<T>>(self, name: &'static str, description: &'static str) -> Self {
         let resolve: ResolveAll = Arc::new(|call| Box::pin(R::resolve(typed(call))));
-        let how = How::Resolve(arguments::read::<R::Arguments>, resolve);
-        self.push(name, description, R::type_name, how).takes(R::Arguments::describe).needs(Columns::MAX)
+        let resolver = Resolver::Resolve(arguments::read::<R::Arguments>, resolve);
+        self.push(name, description, R::type_name, resolver).takes(R::Arguments::describe).needs(Columns::MAX)
     }
 
-    /// A field of this type that is found by a function.
+    /// A field of this type that a function resolves to any column.
     #[must_use]
     pub fn resolve_by<A: Arguments>(
         self,
@@ -297,29 +298,29 @@ impl<T: Row> Object<T> {
         resolve: impl for<'a> Fn(Call<'a, T, A>) -> BoxFuture<'a, Column> + Send + Sync + 'static,
     ) -> Self {
         let resolve: ResolveAll = Arc::new(move |call| resolve(typed(call)));
-        let how = How::Resolve(arguments::read::<A>, resolve);
-        self.push(name, description, of, how).takes(A::describe).needs(Columns::MAX)
+        let resolver = Resolver::Resolve(arguments::read::<A>, resolve);
+        self.push(name, description, of, resolver).takes(A::describe).needs(Columns::MAX)
     }
 
-    /// The field before needs these columns of the row.
+    /// The last field needs these columns of the row.
     #[must_use]
     pub fn needs(self, columns: Columns) -> Self {
         self.last(|field| field.columns = columns)
     }
 
-    /// The field before depends on who asks.
+    /// The last field depends on the viewer.
     #[must_use]
     pub fn personal(self) -> Self {
         self.last(|field| field.is_personal = true)
     }
 
-    /// The field before is an old one; why, and what to use instead.
+    /// The last field is deprecated, for this reason.
     #[must_use]
     pub fn deprecated(self, reason: &'static str) -> Self {
         self.last(|field| field.deprecated = Some(reason))
     }
 
-    /// A value of the field before costs as much as so many usual ones.
+    /// A value of the last field has this cost, not 1.
     #[must_use]
     pub fn costs(self, cost: u64) -> Self {
         self.last(|field| field.cost = cost)
@@ -345,7 +346,7 @@ impl<T: Row> Object<T> {
         name: &'static str,
         description: &'static str,
         of: fn(&mut Registry) -> String,
-        how: How,
+        resolver: Resolver,
     ) -> Self {
         let field = Field {
             description,
@@ -356,7 +357,7 @@ impl<T: Row> Object<T> {
             is_nullable: false,
             cost: 1,
             columns: 0,
-            how,
+            resolver,
         };
         self.of.fields.insert(name, field);
         self

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::object::{How, RawCall, ResolveAll, Row, WriteLeaf};
+use super::object::{RawCall, ResolveAll, Resolver, Row, WriteLeaf};
 use super::{NoArguments, Object, arguments};
 use crate::execution::Context;
 use crate::execution::column::{Cell, Cells, Column, Leaves, Rows, index};
@@ -17,9 +17,11 @@ impl<T: Row> Object<T> {
         self.last(|field| {
             field.is_personal = true;
             field.is_nullable = true;
-            let (reader, resolve) = match field.how.clone() {
-                How::Leaf(write) => (arguments::read::<NoArguments> as arguments::Reader, write_later(write)),
-                How::Resolve(reader, resolve) => (reader, resolve),
+            let (reader, resolve) = match field.resolver.clone() {
+                Resolver::Leaf(write) => {
+                    (arguments::read::<NoArguments> as arguments::ReadArguments, write_later(write))
+                }
+                Resolver::Resolve(reader, resolve) => (reader, resolve),
             };
             let resolve: ResolveAll = Arc::new(move |call| {
                 let (shows, resolve) = (Arc::clone(&shows), Arc::clone(&resolve));
@@ -29,7 +31,7 @@ impl<T: Row> Object<T> {
                     resolve_shown(&shown, call, &resolve).await
                 })
             });
-            field.how = How::Resolve(reader, resolve);
+            field.resolver = Resolver::Resolve(reader, resolve);
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What a field may be: leaves, objects, lists of them, and errors.
+//! The values of fields: leaves, objects, lists of them, and errors.
 
 use async_graphql::registry::Registry;
 
@@ -12,10 +12,10 @@ pub trait Output: Send + Sized + 'static {
     /// The type as a schema writes it.
     fn type_name(registry: &mut Registry) -> String;
 
-    /// Makes a column of the values of many objects.
+    /// Makes a column of the values for many objects.
     fn complete(values: Vec<Self>) -> Column;
 
-    /// Adds types that nobody else describes.
+    /// Adds the types that the value brings along.
     fn register(_: &mut Description) {}
 }
 
@@ -33,7 +33,7 @@ impl<V: Leaf + Sync> Output for V {
 #[derive(Clone, Debug)]
 pub struct One<T>(pub T);
 
-/// A value that each object has or has not, with an error of its own.
+/// An object, null or an error for each object.
 #[derive(Clone, Debug)]
 pub struct Maybe<T>(pub Result<Option<T>, FieldError>);
 
@@ -84,6 +84,55 @@ impl<T: Row> Output for Maybe<T> {
         let cells = cells.collect();
         one_part(rows, cells, errors)
     }
+}
+
+/// A leaf that each object has, or an error in its place.
+impl<V: Leaf + Sync> Output for Result<V, FieldError> {
+    fn type_name(registry: &mut Registry) -> String {
+        <V as Leaf>::type_name(registry)
+    }
+
+    fn complete(values: Vec<Self>) -> Column {
+        let (mut leaves, mut errors) = (Vec::with_capacity(values.len()), Vec::new());
+        let cells = split(values, &mut leaves, &mut errors, Cell::Leaf);
+        if errors.is_empty() {
+            return Column::Leaves(Box::new(leaves));
+        }
+        Column::Cells(Cells { cells, leaves: Some(Box::new(leaves)), errors, ..Cells::default() })
+    }
+}
+
+/// An object that each object has, or an error in its place.
+impl<T: Row> Output for Result<One<T>, FieldError> {
+    fn type_name(registry: &mut Registry) -> String {
+        One::<T>::type_name(registry)
+    }
+
+    fn complete(values: Vec<Self>) -> Column {
+        let (mut rows, mut errors) = (Vec::with_capacity(values.len()), Vec::new());
+        let cells = split(values, &mut rows, &mut errors, |row| Cell::Object { part: 0, row });
+        one_part(rows.into_iter().map(|one| one.0).collect(), cells, errors)
+    }
+}
+
+/// Puts values and errors apart. A cell says where each one is.
+fn split<V>(
+    values: Vec<Result<V, FieldError>>,
+    found: &mut Vec<V>,
+    errors: &mut Vec<FieldError>,
+    cell: impl Fn(u32) -> Cell,
+) -> Vec<Cell> {
+    let place = |value| match value {
+        Ok(value) => {
+            found.push(value);
+            cell(index(found.len() - 1))
+        }
+        Err(error) => {
+            errors.push(error);
+            Cell::Error(index(errors.len() - 1))
+        }
+    };
+    values.into_iter().map(place).collect()
 }
 
 impl<T: Row> Output for Vec<One<T>> {

@@ -1,4 +1,4 @@
-//! Look-ups that requests share: keys that are asked for at the same time are read by one statement.
+//! Batches: look-ups by key from requests that run at the same time share one statement.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -9,15 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::FieldError;
+use crate::describe::Columns;
 
-/// Statements of one kind that run at the same time. While they do, keys are gathered for the next: the more there is
-/// to do, the fewer statements it takes.
+/// The number of statements of one kind that run at the same time. Keys that come meanwhile wait for the next one: the
+/// higher the load, the larger the batches.
 const RUNNING_MAX: usize = 2;
 
-/// Kinds of statements whose groups are kept.
+/// The number of kinds of statements before idle ones are removed.
 const GROUPS_MAX: usize = 1_000;
 
-/// Gathers keys for statements. `S` says which statement it is; what depends on who asks is part of it.
+/// Gathers keys into batches. `S` identifies a statement with everything that its result depends on, such as the viewer.
 pub struct Batches<S> {
     groups: Mutex<HashMap<S, Arc<Group>>>,
 }
@@ -27,28 +28,34 @@ struct Group {
     open: Mutex<Option<Arc<Gathering>>>,
 }
 
-/// What several ask for together.
+/// A batch: the keys of several callers, and the result.
 #[derive(Default)]
 struct Gathering {
-    keys: Mutex<Vec<i32>>,
+    wanted: Mutex<Wanted>,
     found: OnceCell<Result<Arc<dyn Any + Send + Sync>, FieldError>>,
 }
 
+/// Which rows, and which columns of them.
+#[derive(Clone, Default)]
+struct Wanted {
+    keys: Vec<i32>,
+    columns: Columns,
+}
+
 impl<S: Eq + Hash + Clone> Batches<S> {
-    /// No statements yet.
+    /// Without statements.
     #[must_use]
     pub fn new() -> Self {
         Self { groups: Mutex::default() }
     }
 
-    /// What `read` finds for `keys`, and for those that others ask of the same statement.
+    /// The result of `read` for `keys`, and for the keys of other callers of the same statement.
     ///
     /// # Errors
-    /// What `read` fails with.
+    /// The error of `read`, which all callers of the batch get.
     ///
     /// # Panics
     /// If the same statement finds values of two types.
-    #[expect(clippy::expect_used, reason = "a statement has one type of values")]
     pub async fn read<V, R>(
         &self,
         statement: &S,
@@ -59,15 +66,40 @@ impl<S: Eq + Hash + Clone> Batches<S> {
         V: Send + Sync + 'static,
         R: Future<Output = Result<V, FieldError>>,
     {
+        self.read_columns(statement, keys, 0, |keys, _| read(keys)).await
+    }
+
+    /// The same for rows: `read` finds all columns that anybody wants.
+    ///
+    /// # Errors
+    /// What `read` fails with.
+    ///
+    /// # Panics
+    /// If the same statement finds values of two types.
+    #[expect(clippy::expect_used, reason = "a statement has one type of values")]
+    pub async fn read_columns<V, R>(
+        &self,
+        statement: &S,
+        keys: &[i32],
+        columns: Columns,
+        read: impl FnOnce(Vec<i32>, Columns) -> R,
+    ) -> Result<Arc<V>, FieldError>
+    where
+        V: Send + Sync + 'static,
+        R: Future<Output = Result<V, FieldError>>,
+    {
         let group = self.group(statement);
         let gathering = {
             let mut open = lock(&group.open);
             let gathering = open.get_or_insert_with(Arc::default);
-            lock(&gathering.keys).extend_from_slice(keys);
+            let mut wanted = lock(&gathering.wanted);
+            wanted.keys.extend_from_slice(keys);
+            wanted.columns |= columns;
+            drop(wanted);
             Arc::clone(gathering)
         };
         let start = async || {
-            // Whoever is asked at the same place of the answer comes before the first goes on.
+            // Callers at the same level of the response join before the first goes on.
             tokio::task::yield_now().await;
             // Nobody closes it.
             let _running = group.running.acquire().await;
@@ -77,11 +109,11 @@ impl<S: Eq + Hash + Clone> Batches<S> {
                     *open = None;
                 }
             }
-            // They stay: whoever reads them may be stopped, and another goes on.
-            let mut keys = lock(&gathering.keys).clone();
+            // A copy: if this caller is cancelled, another reads the same keys.
+            let Wanted { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();
-            read(keys).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
+            read(keys, columns).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
         };
         let found = gathering.found.get_or_init(start).await.clone()?;
         Ok(found.downcast().expect("values of the statement's type"))
@@ -116,3 +148,6 @@ impl<S> std::fmt::Debug for Batches<S> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! What execution knows of one place of the answer: its objects, and what each field is for all of them.
+//! Rows and columns: the objects at one place of the response, and the values of a field for all of them.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -6,42 +6,42 @@ use std::sync::Arc;
 use super::error::FieldError;
 use super::leaf::{Leaf, Out};
 
-/// The objects at one place of the answer: rows of a table of type `Vec<T>`, in order.
+/// The objects at one place of the response: rows of a table of type `Vec<T>`, in order.
 #[derive(Clone)]
 pub struct Rows {
     table: Arc<dyn Any + Send + Sync>,
-    /// Which rows of the table; all if there is no list.
+    /// The rows of the table; none means all.
     picked: Option<Arc<[u32]>>,
     len: usize,
 }
 
 impl Rows {
-    /// All of these.
+    /// Owned rows.
     pub fn new<T: Send + Sync + 'static>(rows: Vec<T>) -> Self {
         Self::shared(Arc::new(rows))
     }
 
-    /// All rows of a table that others read too.
+    /// All rows of a shared table.
     pub fn shared<T: Send + Sync + 'static>(table: Arc<Vec<T>>) -> Self {
         let len = table.len();
         Self { table, picked: None, len }
     }
 
-    /// Some rows of a table, which others read too.
+    /// Some rows of a shared table.
     ///
     /// # Panics
-    /// Later, if the table has no such row.
+    /// When a row is read that the table does not have.
     pub fn picked<T: Send + Sync + 'static>(table: Arc<Vec<T>>, picked: Vec<u32>) -> Self {
         let len = picked.len();
         Self { table, picked: Some(picked.into()), len }
     }
 
-    /// How many there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -83,18 +83,18 @@ pub(crate) fn table<T: 'static>(table: &(dyn Any + Send + Sync)) -> &Vec<T> {
     table.downcast_ref().expect("rows of the field's type")
 }
 
-/// What a field is, for all objects of a place.
+/// The values of a field for all objects at a place.
 pub enum Column {
     /// A leaf for each object, in order.
     Leaves(Box<dyn Leaves>),
-    /// Anything else.
+    /// Objects, lists, nulls or errors.
     Cells(Cells),
-    /// The same error for each.
+    /// The same error for each object.
     Failed(FieldError),
 }
 
 impl Column {
-    /// One object for each, in order.
+    /// One object for each object, in order.
     pub fn objects<T: Send + Sync + 'static>(of: &'static str, rows: Vec<T>) -> Self {
         let cells = (0..index(rows.len())).map(|row| Cell::Object { part: 0, row }).collect();
         Self::Cells(Cells { cells, parts: vec![Part { of: of.into(), rows: Rows::new(rows) }], ..Cells::default() })
@@ -125,7 +125,7 @@ impl<E: Into<FieldError>> From<Result<Self, E>> for Column {
 
 /// Values of leaves.
 pub trait Leaves: Send + Sync {
-    /// Writes one as JSON.
+    /// Writes the value at this index as JSON.
     fn write(&self, place: usize, out: &mut Out);
 }
 
@@ -135,34 +135,34 @@ impl<V: Leaf + Sync> Leaves for Vec<V> {
     }
 }
 
-/// What a field is for one object, or an item of a list.
+/// The value of a field for one object, or an item of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cell {
-    /// Nothing.
+    /// Null.
     Null,
-    /// An error, by its place in [`Cells::errors`].
+    /// An error: an index in [`Cells::errors`].
     Error(u32),
-    /// An object: its part, and its place among the part's rows.
+    /// An object.
     Object {
-        /// The place in [`Cells::parts`].
+        /// The index in [`Cells::parts`].
         part: u32,
-        /// The place in [`Part::rows`].
+        /// The index in [`Part::rows`].
         row: u32,
     },
-    /// A leaf, by its place in [`Cells::leaves`].
+    /// A leaf: an index in [`Cells::leaves`].
     Leaf(u32),
-    /// A list of objects of the first part, whose rows follow each other.
+    /// A list of objects: consecutive rows of the first part.
     Objects {
         /// The first row.
         from: u32,
-        /// How many.
+        /// The length of the list.
         len: u32,
     },
-    /// A list of anything: cells of [`Cells::items`] that follow each other.
+    /// A list of anything: consecutive cells of [`Cells::items`].
     List {
         /// The first cell.
         from: u32,
-        /// How many.
+        /// The length of the list.
         len: u32,
     },
 }
@@ -172,13 +172,13 @@ pub enum Cell {
 pub struct Cells {
     /// A cell for each object of the place, in order.
     pub cells: Vec<Cell>,
-    /// What [`Cell::List`] refers to.
+    /// The items of lists.
     pub items: Vec<Cell>,
     /// The objects by type.
     pub parts: Vec<Part>,
-    /// What [`Cell::Leaf`] refers to.
+    /// The leaves.
     pub leaves: Option<Box<dyn Leaves>>,
-    /// What [`Cell::Error`] refers to.
+    /// The errors.
     pub errors: Vec<FieldError>,
 }
 
@@ -203,7 +203,7 @@ pub struct Part {
     pub rows: Rows,
 }
 
-/// A place in a table. Answers are bounded far below this.
+/// An index of a row or cell. Responses are limited far below the highest.
 pub fn index(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-/// Why a field has no value.
+/// The error of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldError {
-    /// For people.
+    /// The message.
     pub message: Arc<str>,
-    /// For programs; `code` among them.
+    /// The extensions, such as `code`.
     pub extensions: Arc<BTreeMap<&'static str, Json>>,
 }
 
@@ -20,7 +20,7 @@ impl FieldError {
         Self { message: message.into(), extensions: Arc::new(BTreeMap::from([("code", code.into())])) }
     }
 
-    /// The error without any extensions.
+    /// An error without extensions.
     pub fn plain(message: impl Into<Arc<str>>) -> Self {
         Self { message: message.into(), extensions: Arc::default() }
     }

@@ -1,11 +1,11 @@
-//! Values without fields, and how they are written as JSON.
+//! Leaves: scalars, enums and lists of these, written as JSON.
 
 use std::sync::Arc;
 
 use async_graphql::ID;
 use async_graphql::registry::Registry;
 
-/// Where an answer is written.
+/// The buffer that a response is written to.
 pub type Out = Vec<u8>;
 
 /// A scalar, an enum, or a list of these. Its Rust type is its type in the schema: `Option<V>` may be null.
@@ -88,32 +88,52 @@ built_in! {
 /// Writes text as a JSON string.
 pub fn write_text(out: &mut Out, text: &str) {
     out.push(b'"');
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            0x08 => b'b',
-            0x0C => b'f',
-            0x00..0x20 => 0,
-            _ => continue,
-        };
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
-        if escape == 0 {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut rest = text.as_bytes();
+    loop {
+        let (plain, escaped) = rest.split_at(plain_length(rest));
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = escaped.split_first() else { break };
+        write_escape(out, *byte);
+        rest = behind;
+    }
+    out.push(b'"');
+}
+
+/// The number of bytes before the first that must be escaped.
+fn plain_length(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    let words = words.iter().take_while(|word| !needs_escape(u64::from_le_bytes(**word))).count();
+    let rest = bytes[8 * words..].iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0x00..0x20)).count();
+    8 * words + rest
+}
+
+/// Whether any of eight bytes is a quote, a backslash or below 0x20.
+const fn needs_escape(word: u64) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let quote = word ^ (ONES * 0x22);
+    let backslash = word ^ (ONES * 0x5C);
+    // The high bit of the lowest byte that matches is set; bytes from 0x80 never match.
+    let matches = quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20);
+    matches & !word & HIGH_BITS != 0
+}
+
+fn write_escape(out: &mut Out, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0C => b'f',
+        _ => {
             let (high, low) = (DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]);
             out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
-        } else {
-            out.extend_from_slice(&[b'\\', escape]);
+            return;
         }
-    }
-    out.extend_from_slice(&bytes[from..]);
-    out.push(b'"');
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 /// Writes a whole number.
@@ -121,7 +141,7 @@ pub fn write_int(out: &mut Out, number: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Writes a number; null if it is not finite, which JSON cannot say.
+/// Writes a number, or null if it is not finite: JSON has no such number.
 pub fn write_float(out: &mut Out, number: f64) {
     if serde_json::to_writer(&mut *out, &number).is_err() {
         out.extend_from_slice(b"null");
@@ -140,7 +160,7 @@ pub fn write_json(out: &mut Out, value: &serde_json::Value) {
     let _ = serde_json::to_writer(&mut *out, value);
 }
 
-/// Makes enums of async-graphql leaves.
+/// Implements [`Leaf`] for enums of async-graphql.
 #[macro_export]
 macro_rules! enum_leaves {
     ($($of:ty),* $(,)?) => {
@@ -158,7 +178,7 @@ macro_rules! enum_leaves {
     };
 }
 
-/// Makes scalars of async-graphql leaves, which are written as text by this function.
+/// Implements [`Leaf`] for scalars of async-graphql, with a function that writes a value.
 #[macro_export]
 macro_rules! scalar_leaves {
     ($($of:ty: $write:expr),* $(,)?) => {
@@ -175,7 +195,7 @@ macro_rules! scalar_leaves {
     };
 }
 
-/// Registers an input type of async-graphql, and says its name without an exclamation mark.
+/// Registers an input type of async-graphql. Returns its name without an exclamation mark.
 pub fn type_of<T: async_graphql::InputType>(registry: &mut Registry) -> String {
     let name = T::create_type_info(registry);
     name.strip_suffix('!').unwrap_or(&name).to_owned()
@@ -191,6 +211,19 @@ mod tests {
             let mut out = Out::new();
             write_text(&mut out, text);
             assert_eq!(String::from_utf8(out).ok(), serde_json::to_string(text).ok());
+        }
+    }
+
+    /// Each character at each place of a word, with bytes on both sides that are like it but for one bit.
+    #[test]
+    fn escapes_are_found_at_every_place() {
+        for character in (0..0x300).chain([0x2028, 0xFFFD, 0x1F3AC]).filter_map(char::from_u32) {
+            for before in 0..9 {
+                let text = format!("{}{character}{}", "!".repeat(before), "\u{7f}]#Ё \u{1f}".repeat(2));
+                let mut out = Out::new();
+                write_text(&mut out, &text);
+                assert_eq!(String::from_utf8(out).ok(), serde_json::to_string(&text).ok());
+            }
         }
     }
 

@@ -1,7 +1,7 @@
-//! Plans are executed breadth-first: each selection is resolved once for all objects at its place of the answer, then
-//! the answer is written in one go.
+//! Executes plans breadth-first: each field is resolved once for all objects at its place of the response. Then the
+//! response is written in one pass.
 //!
-//! `run` resolves, `write` writes, with nulls and errors as section 6.4.4 says. [`column`] is what stands between them.
+//! `run` resolves fields to [`mod@column`]s; `write` writes them, with nulls and errors by section 6.4.4.
 
 pub mod batch;
 pub mod column;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 
 pub use error::FieldError;
 pub(crate) use run::{Execution, run};
-pub(crate) use write::{Written, write};
+pub(crate) use write::{Response, write};
 
 use crate::describe::Columns;
 use crate::plan::{PlanField, Set};
 
-/// What resolvers reach: what the request brought along.
+/// The data of a request, for its resolvers.
 #[derive(Clone)]
 pub struct Context {
     data: Arc<dyn Any + Send + Sync>,
@@ -32,10 +32,10 @@ impl Context {
         Self { data }
     }
 
-    /// What the server gives its resolvers.
+    /// The data.
     ///
     /// # Panics
-    /// If the data is of another type: a server has one.
+    /// If the data has another type. A server uses one type.
     #[expect(clippy::expect_used, reason = "a server makes all contexts in one way")]
     pub fn data<T: Any>(&self) -> &T {
         self.data.downcast_ref().expect("the server's data")
@@ -48,24 +48,29 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// What is selected of a field.
+/// The selections of a field.
 #[derive(Clone, Copy)]
 pub struct Selected<'a> {
     field: &'a PlanField,
 }
 
 impl Selected<'_> {
-    /// The columns that are needed of the field's objects, whatever their type.
+    /// The field, as `Type.field`.
+    pub fn coordinate(&self) -> &str {
+        &self.field.coordinate
+    }
+
+    /// The columns that are needed of objects of all types.
     pub fn columns(&self) -> Columns {
         self.field.selected.iter().fold(0, |all, (_, set)| all | set.columns)
     }
 
-    /// The columns that are needed of the field's objects of this type.
+    /// The columns that are needed of objects of this type.
     pub fn columns_of(&self, type_name: &str) -> Columns {
         self.field.of_type(type_name).map_or(0, |set| set.columns)
     }
 
-    /// Whether a field of this name is selected of any of the field's objects.
+    /// Whether a field of this name is selected of any type.
     pub fn has(&self, name: &str) -> bool {
         let is = |field: &PlanField| field.coordinate.rsplit('.').next() == Some(name);
         self.field.selected.iter().any(|(_, set): &(_, Set)| set.fields.iter().any(is))

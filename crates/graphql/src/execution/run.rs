@@ -1,9 +1,10 @@
-//! Resolves a plan, place by place.
+//! Resolves the fields of a plan, place by place.
 
-use async_graphql::Value;
 use futures_util::future::{BoxFuture, join_all};
 
-use super::column::{Column, Rows};
+use super::column::{Column, Part, Rows};
+use super::leaf::Out;
+use super::write::makes_null;
 use super::{Context, FieldError, Selected};
 use crate::describe::{Introspect, RawCall, Root};
 use crate::document::OperationKind;
@@ -11,24 +12,32 @@ use crate::input::Inputs;
 use crate::plan::{Kind, Plan, PlanField, Set};
 use crate::schema::Schema;
 
-/// What is known of the objects at one place of the answer.
+/// The objects at one place of the response, with the values of their fields.
 pub(crate) struct Place {
     pub(crate) rows: Rows,
-    /// What was found for the fields that are resolved, in their order.
-    pub(crate) found: Vec<Found>,
+    /// The values of the fields that have resolvers, in order.
+    pub(crate) values: Vec<FieldValues>,
 }
 
-/// What a field is for all objects of its place.
-pub(crate) enum Found {
+/// The values of a field for all objects at its place.
+pub(crate) enum FieldValues {
     Column {
         column: Column,
-        /// The places of the column's parts, in order.
-        below: Vec<Option<Place>>,
+        /// The objects of each part; none if the field's type has no such objects.
+        below: Vec<Option<Below>>,
     },
-    Introspected(Value),
+    /// JSON: introspection belongs to the root, which is one object.
+    Introspection(Out),
 }
 
-/// What one execution is made with.
+/// The objects of one part of a column.
+pub(crate) struct Below {
+    /// The index of their set in [`PlanField::selected`].
+    pub(crate) set: usize,
+    pub(crate) place: Place,
+}
+
+/// The inputs of an execution.
 pub(crate) struct Execution<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) context: &'a Context,
@@ -36,26 +45,32 @@ pub(crate) struct Execution<'a> {
     pub(crate) introspect: Option<&'a dyn Introspect>,
 }
 
-/// Resolves a plan for one root object.
+/// Resolves all fields of a plan.
 pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
     let rows = Rows::new(vec![Root]);
     if plan.kind == OperationKind::Mutation {
-        // One after the other: each sees what those before it did.
-        let mut found = Vec::with_capacity(plan.root.resolved);
+        // In order: each sees the changes of those before it.
+        let mut values = Vec::with_capacity(plan.root.resolved);
         for field in plan.root.fields.iter().filter(|field| field.is_resolved()) {
-            found.push(execution.field(field, &rows).await);
+            let of_field = execution.field(field, &rows).await;
+            let is_last = field.of.is_non_null() && makes_null(plan, field, &of_field);
+            values.push(of_field);
+            // The data is null already: what follows must not change anything unseen.
+            if is_last {
+                break;
+            }
         }
-        return Place { rows, found };
+        return Place { rows, values };
     }
     execution.place(&plan.root, rows).await
 }
 
 impl Execution<'_> {
-    /// Resolves what is selected of the objects at one place.
+    /// Resolves a set for the objects at one place.
     fn place<'a>(&'a self, set: &'a Set, rows: Rows) -> BoxFuture<'a, Place> {
         Box::pin(async move {
             let mut fields = set.fields.iter().filter(|field| field.is_resolved());
-            let found = match (rows.is_empty(), set.resolved) {
+            let values = match (rows.is_empty(), set.resolved) {
                 (true, _) | (_, 0) => Vec::new(),
                 (_, 1) => match fields.next() {
                     Some(field) => vec![self.field(field, &rows).await],
@@ -63,11 +78,11 @@ impl Execution<'_> {
                 },
                 _ => join_all(fields.map(|field| self.field(field, &rows))).await,
             };
-            Place { rows, found }
+            Place { rows, values }
         })
     }
 
-    async fn field(&self, field: &PlanField, rows: &Rows) -> Found {
+    async fn field(&self, field: &PlanField, rows: &Rows) -> FieldValues {
         let column = match &field.kind {
             Kind::Resolve { reader, resolve, arguments } => {
                 match arguments.read(self.schema, self.variables, *reader) {
@@ -79,35 +94,37 @@ impl Execution<'_> {
                 }
             }
             Kind::Introspect(selection) => match self.introspect {
-                Some(introspect) => {
-                    return Found::Introspected(introspect.introspect(selection.document(self.variables)).await);
-                }
+                Some(introspect) => match introspect.introspect(selection.document(self.variables)).await {
+                    Ok(data) => return FieldValues::Introspection(selection.json(&data)),
+                    Err(error) => Column::Failed(error),
+                },
                 None => Column::Failed(FieldError::plain("Introspection is off.")),
             },
             _ => Column::Failed(FieldError::plain("The field cannot be executed.")),
         };
         let below = self.below(field, &column).await;
-        Found::Column { column, below }
+        FieldValues::Column { column, below }
     }
 
-    /// Resolves what is selected of a column's objects, type by type.
-    async fn below(&self, field: &PlanField, column: &Column) -> Vec<Option<Place>> {
+    /// Resolves the sets of a column's objects, type by type.
+    async fn below(&self, field: &PlanField, column: &Column) -> Vec<Option<Below>> {
         let Column::Cells(cells) = column else { return Vec::new() };
-        let place = async |part: &super::column::Part| match field.of_type(&part.of) {
-            Some(set) => Some(self.place(set, part.rows.clone()).await),
-            None => None,
+        let below = async |part: &Part| {
+            let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
+            let place = self.place(&field.selected[set].1, part.rows.clone()).await;
+            Some(Below { set, place })
         };
         match cells.parts.as_slice() {
             [] => Vec::new(),
-            [part] => vec![place(part).await],
-            parts => join_all(parts.iter().map(place)).await,
+            [part] => vec![below(part).await],
+            parts => join_all(parts.iter().map(below)).await,
         }
     }
 }
 
 impl PlanField {
-    /// Whether it is found for all objects of its place at once.
+    /// Whether the field has values in [`Place::values`].
     pub(crate) fn is_resolved(&self) -> bool {
-        matches!(self.kind, Kind::Resolve { .. } | Kind::Introspect(_) | Kind::Undescribed)
+        matches!(self.kind, Kind::Resolve { .. } | Kind::Introspect(_) | Kind::Unresolvable)
     }
 }

@@ -1,33 +1,32 @@
-//! Writes an answer as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
-
-use std::borrow::Cow;
-
-use async_graphql::{Name, Value};
+//! Writes a response as JSON: fields in the order of the selections, nulls and errors by section 6.4.4.
 
 use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
 use super::leaf::{Out, write_int, write_json, write_text};
-use super::run::{Found, Place};
+use super::run::{Below, FieldValues, Place};
 use crate::plan::{Kind, Plan, PlanField, Set};
 use crate::schema::TypeRef;
 
-/// An answer.
-pub(crate) struct Written {
+/// A response.
+pub(crate) struct Response {
     /// `{"data":...}`, with `errors` if there are some.
     pub(crate) json: Out,
-    /// The errors, with the response names that their paths begin with.
+    /// The errors.
     pub(crate) errors: Vec<FieldError>,
 }
 
-/// The answer is larger than allowed.
+/// The response is larger than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// Writes what a plan has found, as far as it is no larger than `bytes_max`.
-pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Written, TooLarge> {
+/// Writes the values of a plan's fields as JSON.
+///
+/// # Errors
+/// The response is larger than `bytes_max`.
+pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    let mut writer = Writer { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max };
+    let mut writer = Writer::new(plan, out, bytes_max);
     let start = writer.out.len();
     match writer.object(&plan.root, root, 0, &Path::Root) {
         Ok(()) => {}
@@ -37,6 +36,10 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         }
         Err(Stop::TooLarge) => return Err(TooLarge),
     }
+    // Objects that become null are not measured, but their errors stay.
+    if writer.is_too_large() {
+        return Err(TooLarge);
+    }
     let Writer { mut out, errors, failed, .. } = writer;
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":[");
@@ -44,18 +47,24 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         out.push(b']');
     }
     out.push(b'}');
-    Ok(Written { json: out, errors: failed })
+    Ok(Response { json: out, errors: failed })
 }
 
-/// Why an object is not written further.
+/// Whether a field of the root makes the root null.
+pub(crate) fn makes_null(plan: &Plan, field: &PlanField, values: &FieldValues) -> bool {
+    let mut writer = Writer::new(plan, Out::new(), usize::MAX);
+    writer.values(field, values, 0, &Path::Root) == Err(Stop::Null)
+}
+
+/// Why writing a value stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// What must not be null is: whoever holds it becomes null.
+    /// A non-null value is null, so the value around it becomes null.
     Null,
     TooLarge,
 }
 
-/// Where a value stands in the answer.
+/// The path of a value in the response.
 enum Path<'a> {
     Root,
     Name(&'a Self, &'a str),
@@ -80,26 +89,30 @@ impl Path<'_> {
     }
 }
 
-/// What a field found, as its values are written.
+/// The values of a field that are being written.
 struct Values<'a> {
     field: &'a PlanField,
     cells: &'a Cells,
-    below: &'a [Option<Place>],
+    below: &'a [Option<Below>],
 }
 
 struct Writer<'a> {
     plan: &'a Plan,
     out: Out,
-    /// Errors as JSON, between commas.
+    /// Errors as JSON, separated by commas.
     errors: Out,
     failed: Vec<FieldError>,
     bytes_max: usize,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    const fn new(plan: &'a Plan, out: Out, bytes_max: usize) -> Self {
+        Self { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max }
+    }
+
     fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
         let (table, row) = (place.rows.table(), place.rows.row(at));
-        let mut found = place.found.iter();
+        let mut values = place.values.iter();
         self.out.push(b'{');
         for field in &set.fields {
             self.out.extend_from_slice(&field.key);
@@ -108,35 +121,30 @@ impl Writer<'_> {
                 Kind::TypeName(name) => self.out.extend_from_slice(name),
                 _ => {
                     let path = Path::Name(path, &field.response_name);
-                    match found.next() {
-                        Some(Found::Column { column, below }) => self.column(field, column, below, at, &path)?,
-                        Some(Found::Introspected(value)) => self.introspected(field, value),
+                    match values.next() {
+                        Some(values) => self.values(field, values, at, &path)?,
                         None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
                     }
                 }
             }
         }
         self.out.push(b'}');
-        if self.out.len() + self.errors.len() > self.bytes_max { Err(Stop::TooLarge) } else { Ok(()) }
+        if self.is_too_large() { Err(Stop::TooLarge) } else { Ok(()) }
     }
 
-    fn introspected(&mut self, field: &PlanField, value: &Value) {
-        let value = match value {
-            Value::Object(fields) => fields.get(&Name::new(&*field.response_name)).unwrap_or(&Value::Null),
-            other => other,
+    const fn is_too_large(&self) -> bool {
+        self.out.len() + self.errors.len() > self.bytes_max
+    }
+
+    /// Writes the value of a field for one object.
+    fn values(&mut self, field: &PlanField, values: &FieldValues, at: usize, path: &Path<'_>) -> Result<(), Stop> {
+        let (column, below) = match values {
+            FieldValues::Column { column, below } => (column, below),
+            FieldValues::Introspection(json) => {
+                self.out.extend_from_slice(json);
+                return Ok(());
+            }
         };
-        // Writing to memory does not fail.
-        let _ = serde_json::to_writer(&mut self.out, value);
-    }
-
-    fn column(
-        &mut self,
-        field: &PlanField,
-        column: &Column,
-        below: &[Option<Place>],
-        at: usize,
-        path: &Path<'_>,
-    ) -> Result<(), Stop> {
         match column {
             Column::Leaves(leaves) => self.leaf(field, &field.of, &**leaves, at, path),
             Column::Cells(cells) => {
@@ -147,7 +155,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a leaf, whose type rules out null by its Rust type; what comes from elsewhere may be null all the same.
+    /// Writes a leaf. Rust types rule out null at non-null places, but not for all implementations of [`Leaves`].
     fn leaf(
         &mut self,
         field: &PlanField,
@@ -165,9 +173,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Section 6.4.3: completes a value of this type.
+    /// Section 6.4.3, CompleteValue.
     fn value(&mut self, values: &Values<'_>, of: &TypeRef, cell: Cell, path: &Path<'_>) -> Result<(), Stop> {
-        let Values { field, cells, below } = values;
+        let Values { field, cells, .. } = values;
         let start = self.out.len();
         let written = match cell {
             Cell::Null => return self.nothing(field, of, path),
@@ -177,7 +185,7 @@ impl Writer<'_> {
             }
             Cell::Object { part, row } => self.part(values, part, row, path),
             Cell::Leaf(at) => match &cells.leaves {
-                Some(leaves) => self.leaf(field, of.nullable(), &**leaves, at as usize, path),
+                Some(leaves) => self.leaf(field, of, &**leaves, at as usize, path),
                 None => return self.nothing(field, of, path),
             },
             Cell::Objects { from, len } => {
@@ -185,7 +193,6 @@ impl Writer<'_> {
             }
             Cell::List { from, len } => self.list(values, of, len, path, |i| cells.items[(from + i) as usize]),
         };
-        debug_assert!(below.len() <= cells.parts.len());
         match written {
             Err(Stop::Null) if !of.is_non_null() => {
                 self.out.truncate(start);
@@ -206,7 +213,7 @@ impl Writer<'_> {
     ) -> Result<(), Stop> {
         let item = match of.nullable() {
             TypeRef::List(item) => &**item,
-            // A list where none belongs.
+            // The resolver made a list where the schema has none.
             other => other,
         };
         self.out.push(b'[');
@@ -222,20 +229,16 @@ impl Writer<'_> {
 
     fn part(&mut self, values: &Values<'_>, part: u32, row: u32, path: &Path<'_>) -> Result<(), Stop> {
         let Values { field, cells, below } = values;
-        let part_of = cells.parts.get(part as usize);
-        let set = part_of.and_then(|part| field.of_type(&part.of));
-        match (set, below.get(part as usize)) {
-            (Some(set), Some(Some(place))) => self.object(set, place, row as usize, path),
-            _ => {
-                let name = part_of.map_or(Cow::Borrowed("?"), |part| part.of.clone());
-                let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
-                self.fail(field, &FieldError::plain(message), path);
-                Err(Stop::Null)
-            }
+        if let Some(Some(Below { set, place })) = below.get(part as usize) {
+            return self.object(&field.selected[*set].1, place, row as usize, path);
         }
+        let name = cells.parts.get(part as usize).map_or("?", |part| &part.of);
+        let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
+        self.fail(field, &FieldError::plain(message), path);
+        Err(Stop::Null)
     }
 
-    /// Null at a place of this type.
+    /// Writes null, or fails if the type is non-null.
     fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &Path<'_>) -> Result<(), Stop> {
         if of.is_non_null() {
             let message = format!("Cannot return null for non-nullable field {}.", field.coordinate);
@@ -246,7 +249,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// An error in place of the field's value.
+    /// Reports an error of the field, and writes null.
     fn failure(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) -> Result<(), Stop> {
         self.fail(field, error, path);
         if field.of.is_non_null() {
@@ -258,7 +261,7 @@ impl Writer<'_> {
 
     fn fail(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) {
         let out = &mut self.errors;
-        // Others are as they were: the budget is used up, and the answer is not sent.
+        // Too large: the response is not sent.
         if out.len() > self.bytes_max {
             return;
         }

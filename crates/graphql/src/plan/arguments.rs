@@ -1,18 +1,18 @@
-//! Arguments: read once with the plan, unless variables stand in them.
+//! Arguments: read when the plan is compiled, unless they contain variables.
 
-use crate::describe::{Read, Reader};
-use crate::document::Argument;
+use crate::describe::{ArgumentValues, ReadArguments};
+use crate::document::{Argument, Value, ValueKind};
 use crate::execution::FieldError;
 use crate::input::{InputError, Inputs, Literal, coerce_literals, fill_all};
-use crate::schema::{InputValue, Schema, Table, TypeId};
+use crate::schema::{Field, InputValue, Schema, Table, TypeId};
 
 /// The arguments of a field.
 pub(crate) enum ArgumentPlan {
     /// They are the same for every request.
-    Ready(Result<Read, FieldError>),
-    /// They depend on variables.
+    Ready(Result<ArgumentValues, FieldError>),
+    /// They contain variables, and are read for each request.
     Late {
-        /// Where the field is described: its type and its name.
+        /// The field's parent type and its name.
         parent: TypeId,
         name: String,
         literals: Vec<(String, Literal)>,
@@ -20,25 +20,29 @@ pub(crate) enum ArgumentPlan {
 }
 
 impl ArgumentPlan {
-    /// Plans the arguments of a field.
+    /// The arguments of a field with these literals.
     pub(crate) fn new(
         schema: &Schema,
-        (parent, name, known): (TypeId, &str, &Table<InputValue>),
-        given: &[Argument<'_>],
-        reader: Reader,
+        (parent, known): (TypeId, &Field),
+        literals: Vec<(String, Literal)>,
+        reader: ReadArguments,
     ) -> Self {
-        let literals = literals(schema, known, given);
         if literals.iter().any(|(_, literal)| !literal.is_constant()) {
-            return Self::Late { parent, name: name.to_owned(), literals };
+            return Self::Late { parent, name: known.name.clone(), literals };
         }
-        Self::Ready(coerce(schema, known, &fill_all(&literals, &Inputs::new())).and_then(reader))
+        Self::Ready(coerce(schema, &known.arguments, &fill_all(&literals, &Inputs::new())).and_then(reader))
     }
 
     /// The arguments with the values of variables.
     ///
     /// # Errors
     /// A value does not fit.
-    pub(crate) fn read(&self, schema: &Schema, variables: &Inputs, reader: Reader) -> Result<Read, FieldError> {
+    pub(crate) fn read(
+        &self,
+        schema: &Schema,
+        variables: &Inputs,
+        reader: ReadArguments,
+    ) -> Result<ArgumentValues, FieldError> {
         match self {
             Self::Ready(read) => read.clone(),
             Self::Late { parent, name, literals } => {
@@ -58,6 +62,23 @@ pub(super) fn literals(schema: &Schema, known: &Table<InputValue>, given: &[Argu
         (argument.name.text.to_owned(), Literal::new(&argument.value, of))
     };
     given.iter().map(literal).collect()
+}
+
+/// Estimates the bytes of arguments in a plan.
+pub(super) fn bytes(given: &[Argument<'_>]) -> usize {
+    given.iter().map(|argument| argument.name.text.len() + value_bytes(&argument.value)).sum()
+}
+
+fn value_bytes(value: &Value<'_>) -> usize {
+    const VALUE_BYTES: usize = 64;
+    let inner = match &value.kind {
+        ValueKind::Variable(text) | ValueKind::Enum(text) | ValueKind::Int(text) | ValueKind::Float(text) => text.len(),
+        ValueKind::String(text) => text.len(),
+        ValueKind::List(values) => values.iter().map(value_bytes).sum(),
+        ValueKind::Object(fields) => bytes(fields),
+        ValueKind::Boolean(_) | ValueKind::Null => 0,
+    };
+    VALUE_BYTES + inner
 }
 
 fn coerce(schema: &Schema, known: &Table<InputValue>, literals: &Inputs) -> Result<Inputs, FieldError> {

@@ -1,26 +1,37 @@
-//! From a valid document to a plan.
+//! Compiles operations of valid documents to plans.
+//!
+//! A plan may be much larger than its document: fragments are repeated wherever they are spread, and a place of an
+//! abstract type has a set for each object type. [`Limits::plan_fields`] bounds the fields, and the work that gives none.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_graphql::indexmap::IndexMap;
 
+use super::arguments::{self, ArgumentPlan};
 use super::conditions::{Conditions, Truths};
 use super::cost::Size;
-use super::{ArgumentPlan, FieldCost, IntrospectionField, Kind, Plan, PlanField, Set};
-use crate::describe::{Columns, Description, How, ObjectType};
+use super::{FieldCost, IntrospectionField, Kind, Plan, PlanField, Set};
+use crate::describe::{Columns, Description, Name, ObjectType, ReadArguments, Resolver};
 use crate::document::{Document, Field, Fragment, Operation, Selection};
-use crate::error::{Limit, LimitExceeded, Limits, position, positions};
+use crate::error::{Limit, LimitExceeded, Limits, Position, position, positions};
 use crate::execution::leaf::write_text;
 use crate::schema::{self, Schema, TypeId, TypeRef};
 
-/// Bytes of a planned field, about, beside its names.
-const FIELD_BYTES: usize = 320;
+/// Estimated bytes of a field in a plan, without the text of its names.
+const FIELD_BYTES: usize = size_of::<PlanField>() + 128;
+
+/// One step is to look at one selection for one object type. A field takes about as long as this many steps, so that
+/// many are allowed for each field of [`Limits::plan_fields`].
+const STEPS_PER_FIELD: usize = 16;
+
+/// Bytes of arguments that are read in one step.
+const STEP_BYTES: usize = 64;
 
 /// Compiles an operation of a valid document.
 ///
 /// # Errors
-/// The plan has more fields than [`Limits::plan_fields`] allow.
+/// [`Limits::plan_fields`] or [`Limits::nesting`] is exceeded: fragments can nest deeper than the text does.
 pub(crate) fn compile(
     (schema, description): (&Schema, &Description),
     document: &Document<'_>,
@@ -36,18 +47,22 @@ pub(crate) fn compile(
         truths,
         offsets: Vec::new(),
         is_personal: false,
-        bytes: document.text.len(),
+        bytes: 0,
         fields_left: limits.plan_fields,
+        steps_left: limits.plan_fields.saturating_mul(STEPS_PER_FIELD),
+        levels_left: limits.nesting,
+        arguments: HashMap::new(),
     };
     let root = match schema.root(operation.kind) {
         Some(root) => compiler.set(root, &[&operation.selections]),
-        None => Some(Set::default()),
+        None => Ok(Set::default()),
     };
-    let Some(root) = root else {
-        let position = position(document.text, operation.at as usize);
-        return Err(LimitExceeded { limit: Limit::PlanFields, maximum: limits.plan_fields, position });
-    };
+    let root = root.map_err(|limit| {
+        let maximum = if limit == Limit::Nesting { limits.nesting } else { limits.plan_fields };
+        LimitExceeded { limit, maximum, position: position(document.text, operation.at as usize) }
+    })?;
     let Compiler { offsets, is_personal, bytes, .. } = compiler;
+    let bytes = bytes + size_of::<Plan>() + offsets.len() * size_of::<Position>();
     Ok(Plan { kind: operation.kind, root, positions: positions(document.text, &offsets), is_personal, bytes })
 }
 
@@ -60,21 +75,28 @@ struct Compiler<'d> {
     fragments: HashMap<&'d str, &'d Fragment<'d>>,
     conditions: &'d Conditions,
     truths: &'d Truths,
-    /// Where the planned fields begin.
+    /// The byte offsets of the plan's fields.
     offsets: Vec<u32>,
     is_personal: bool,
     bytes: usize,
+    /// Fields that may still be added.
     fields_left: usize,
+    /// Steps that may still be taken.
+    steps_left: usize,
+    /// Levels that may still be entered.
+    levels_left: usize,
+    /// The arguments of fields by byte offset and parent type. A field of a fragment occurs in a plan many times.
+    arguments: HashMap<u32, Vec<(TypeId, FieldArguments)>>,
 }
 
+/// The arguments of a field, and the length of its list.
+type FieldArguments = (Arc<ArgumentPlan>, Size);
+
 impl<'d> Compiler<'d> {
-    /// What is selected of objects of one type; none if that is too much.
-    fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Option<Set> {
-        let mut groups = Groups::new();
-        let mut visited = HashSet::new();
-        for selections in selections {
-            self.collect(of, selections, &mut visited, &mut groups);
-        }
+    /// Compiles what is selected of objects of one type.
+    fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Set, Limit> {
+        let groups = self.groups(of, selections)?;
+        self.enter()?;
         let object = self.description.objects.get(self.schema.get(of).name.as_str());
         let mut set = Set { fields: Vec::with_capacity(groups.len()), columns: 0, resolved: 0 };
         for (response_name, group) in groups {
@@ -84,17 +106,45 @@ impl<'d> Compiler<'d> {
             set.resolved += usize::from(field.is_resolved());
             set.fields.push(field);
         }
-        Some(set)
+        self.levels_left += 1;
+        Ok(set)
     }
 
-    /// Section 6.3.2: the fields of an object of this type, by response name.
+    fn count_field(&mut self) -> Result<(), Limit> {
+        self.fields_left = self.fields_left.checked_sub(1).ok_or(Limit::PlanFields)?;
+        Ok(())
+    }
+
+    fn step(&mut self, steps: usize) -> Result<(), Limit> {
+        self.steps_left = self.steps_left.checked_sub(steps).ok_or(Limit::PlanFields)?;
+        Ok(())
+    }
+
+    /// Enters a level. The caller leaves it, unless it fails.
+    fn enter(&mut self) -> Result<(), Limit> {
+        self.levels_left = self.levels_left.checked_sub(1).ok_or(Limit::Nesting)?;
+        Ok(())
+    }
+
+    /// The fields of an object of this type, by response name.
+    fn groups(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Groups<'d>, Limit> {
+        let (mut groups, mut visited) = (Groups::new(), HashSet::new());
+        for selections in selections {
+            self.collect(of, selections, &mut visited, &mut groups)?;
+        }
+        Ok(groups)
+    }
+
+    /// Section 6.3.2, CollectFields.
     fn collect(
-        &self,
+        &mut self,
         of: TypeId,
         selections: &'d [Selection<'d>],
         visited: &mut HashSet<&'d str>,
         groups: &mut Groups<'d>,
-    ) {
+    ) -> Result<(), Limit> {
+        self.step(1 + selections.len())?;
+        self.enter()?;
         for selection in selections {
             match selection {
                 Selection::Field(field) if self.includes(&field.directives) => {
@@ -103,18 +153,20 @@ impl<'d> Compiler<'d> {
                 Selection::Inline(inline)
                     if self.includes(&inline.directives) && inline.on.is_none_or(|on| self.applies(of, on.text)) =>
                 {
-                    self.collect(of, &inline.selections, visited, groups);
+                    self.collect(of, &inline.selections, visited, groups)?;
                 }
                 Selection::Spread(spread) if self.includes(&spread.directives) && visited.insert(spread.name.text) => {
                     if let Some(fragment) = self.fragments.get(spread.name.text).copied()
                         && self.applies(of, fragment.on.text)
                     {
-                        self.collect(of, &fragment.selections, visited, groups);
+                        self.collect(of, &fragment.selections, visited, groups)?;
                     }
                 }
                 _ => {}
             }
         }
+        self.levels_left += 1;
+        Ok(())
     }
 
     fn includes(&self, directives: &[crate::document::Directive<'_>]) -> bool {
@@ -131,49 +183,26 @@ impl<'d> Compiler<'d> {
         response_name: &'d str,
         group: &[&'d Field<'d>],
         is_first: bool,
-    ) -> Option<(PlanField, Columns)> {
-        self.fields_left = self.fields_left.checked_sub(1)?;
+    ) -> Result<(PlanField, Columns), Limit> {
+        self.count_field()?;
         let (schema, field) = (self.schema, group[0]);
         let name = field.name.text;
-        let known: &'d schema::Field = schema.field(parent, name)?;
-        let selections: Vec<_> = group.iter().map(|field| field.selections.as_slice()).collect();
-        let how = object.and_then(|object| object.fields.get(name));
-        self.is_personal |= how.is_some_and(|how| how.is_personal);
-        let kind = match (name, how.map(|how| &how.how)) {
-            ("__typename", _) => {
-                let mut text = Vec::new();
-                write_text(&mut text, &schema.get(parent).name);
-                Kind::TypeName(text.into())
-            }
-            ("__schema" | "__type", _) => Kind::Introspect(self.introspection(known, response_name, group)?),
-            (_, Some(How::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
-            (_, Some(How::Resolve(reader, resolve))) => {
-                let known = (parent, name, &known.arguments);
-                let arguments = ArgumentPlan::new(schema, known, &field.arguments, *reader);
-                Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }
-            }
-            (_, None) => Kind::Undescribed,
+        let known: &'d schema::Field = schema.field(parent, name).ok_or(Limit::PlanFields)?;
+        let entry = object.and_then(|object| object.fields.get(name));
+        self.is_personal |= entry.is_some_and(|entry| entry.is_personal);
+        let (kind, size) = self.kind((parent, known), entry.map(|entry| &entry.resolver), response_name, group)?;
+        let selected = match kind {
+            Kind::Resolve { .. } => self.selected(*known.of.name(), group)?,
+            _ => Vec::new(),
         };
-        let named = *known.of.name();
-        let mut selected = Vec::new();
-        if matches!(kind, Kind::Resolve { .. }) && schema.is_composite(named) {
-            for of in schema.possible(named) {
-                let set = self.set(*of, &selections)?;
-                selected.push((schema.get(*of).name.clone().into(), set));
-            }
-        }
         // What is made of others' rows needs what is selected of these.
         let columns = match object {
             Some(object) if object.is_transparent => selected.iter().map(|(_, set)| set.columns).fold(0, |a, b| a | b),
-            _ => how.map_or(0, |how| how.columns),
+            _ => entry.map_or(0, |entry| entry.columns),
         };
-        let cost = FieldCost {
-            value: how.map_or(1, |how| how.cost),
-            is_list: matches!(known.of.nullable(), TypeRef::List(_)),
-            size: Size::of(schema, known, &field.arguments),
-        };
+        let is_list = matches!(known.of.nullable(), TypeRef::List(_));
         self.offsets.push(field.response_name().at);
-        self.bytes += FIELD_BYTES + 2 * response_name.len();
+        self.bytes += FIELD_BYTES + 2 * response_name.len() + selected.len() * size_of::<(Name, Set)>();
         let planned = PlanField {
             response_name: response_name.into(),
             key: key(response_name, is_first),
@@ -182,37 +211,96 @@ impl<'d> Compiler<'d> {
             of: known.of.clone(),
             kind,
             selected,
-            cost,
+            cost: FieldCost { value: entry.map_or(1, |entry| entry.cost), is_list, size },
         };
-        Some((planned, columns))
+        Ok((planned, columns))
     }
 
-    /// The same selection as text, without fragments and conditions; none if it is too much.
+    /// How a field gets its value, and the length of its list.
+    fn kind(
+        &mut self,
+        (parent, known): (TypeId, &'d schema::Field),
+        resolver: Option<&Resolver>,
+        response_name: &'d str,
+        group: &[&'d Field<'d>],
+    ) -> Result<(Kind, Size), Limit> {
+        let kind = match (known.name.as_str(), resolver) {
+            ("__typename", _) => {
+                let mut text = Vec::new();
+                write_text(&mut text, &self.schema.get(parent).name);
+                Kind::TypeName(text.into())
+            }
+            ("__schema" | "__type", _) => Kind::Introspect(self.introspection(known, response_name, group)?),
+            (_, Some(Resolver::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
+            (_, Some(Resolver::Resolve(reader, resolve))) => {
+                let (arguments, size) = self.arguments((parent, known), group[0], *reader)?;
+                return Ok((Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
+            }
+            (_, None) => Kind::Unresolvable,
+        };
+        Ok((kind, Size::Unknown))
+    }
+
+    /// The arguments of a field, read once for each parent type. Further types take steps: an argument may be large.
+    fn arguments(
+        &mut self,
+        (parent, known): (TypeId, &'d schema::Field),
+        field: &'d Field<'d>,
+        reader: ReadArguments,
+    ) -> Result<FieldArguments, Limit> {
+        let types = self.arguments.entry(field.name.at).or_default();
+        if let Some((_, planned)) = types.iter().find(|(of, _)| *of == parent) {
+            return Ok(planned.clone());
+        }
+        let bytes = arguments::bytes(&field.arguments);
+        let literals = arguments::literals(self.schema, &known.arguments, &field.arguments);
+        let size = Size::of(known, &literals);
+        let planned = (Arc::new(ArgumentPlan::new(self.schema, (parent, known), literals, reader)), size);
+        types.push((parent, planned.clone()));
+        let is_further = types.len() > 1;
+        self.bytes += bytes;
+        self.step(if is_further { bytes / STEP_BYTES } else { 0 })?;
+        Ok(planned)
+    }
+
+    /// Compiles what is selected of a field's objects, by type.
+    fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Result<Vec<(Name, Set)>, Limit> {
+        let schema = self.schema;
+        if !schema.is_composite(of) {
+            return Ok(Vec::new());
+        }
+        let selections: Vec<_> = group.iter().map(|field| field.selections.as_slice()).collect();
+        let possible = schema.possible(of).iter();
+        possible.map(|of| Ok((schema.get(*of).name.clone().into(), self.set(*of, &selections)?))).collect()
+    }
+
+    /// Compiles a field of introspection.
     fn introspection(
         &mut self,
         known: &'d schema::Field,
         response_name: &str,
         group: &[&'d Field<'d>],
-    ) -> Option<IntrospectionField> {
+    ) -> Result<IntrospectionField, Limit> {
+        self.count_field()?;
         let named = *known.of.name();
+        let is_composite = self.schema.is_composite(named);
         let mut selected = Vec::new();
-        if self.schema.is_composite(named) {
-            let (mut groups, mut visited) = (Groups::new(), HashSet::new());
-            for field in group {
-                self.collect(named, &field.selections, &mut visited, &mut groups);
-            }
+        if is_composite {
+            let selections: Vec<_> = group.iter().map(|field| field.selections.as_slice()).collect();
+            let groups = self.groups(named, &selections)?;
+            self.enter()?;
             for (response_name, group) in groups {
-                self.fields_left = self.fields_left.checked_sub(1)?;
-                let known = self.schema.field(named, group[0].name.text)?;
+                let known = self.schema.field(named, group[0].name.text).ok_or(Limit::PlanFields)?;
                 selected.push(self.introspection(known, response_name, &group)?);
             }
+            self.levels_left += 1;
         }
-        self.bytes += FIELD_BYTES / 4 + response_name.len();
-        Some(IntrospectionField {
+        self.bytes += FIELD_BYTES / 4 + response_name.len() + arguments::bytes(&group[0].arguments);
+        Ok(IntrospectionField {
             response_name: response_name.to_owned(),
-            name: group[0].name.text.to_owned(),
-            arguments: super::arguments::literals(self.schema, &known.arguments, &group[0].arguments),
-            is_composite: self.schema.is_composite(named),
+            name: known.name.clone(),
+            arguments: arguments::literals(self.schema, &known.arguments, &group[0].arguments),
+            is_composite,
             selected,
         })
     }

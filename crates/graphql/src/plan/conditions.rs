@@ -1,30 +1,53 @@
-//! `@skip` and `@include`: which variables they ask, and what these say.
+//! The variables of `@skip` and `@include`, and their values.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
 use crate::document::{Directive, Document, Fragment, Selection, ValueKind};
 use crate::input::Inputs;
 
-/// The variables that decide what an operation selects, in order.
+/// The variables in an operation's `@skip` and `@include`, sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Conditions(Vec<String>);
 
-/// Whether each of an operation's [`Conditions`] holds.
+/// The values of an operation's [`Conditions`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Truths(Vec<bool>);
+pub(crate) struct Truths(Box<[bool]>);
+
+impl Truths {
+    /// The bytes of the values.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.len() as u64
+    }
+}
 
 impl Conditions {
-    /// The conditions among these selections, with those of fragments.
-    pub(crate) fn of(document: &Document<'_>, selections: &[Selection<'_>]) -> Self {
+    /// Estimates the bytes of the names.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.iter().map(|name| (size_of::<String>() + name.len()) as u64).sum()
+    }
+
+    /// The conditions of each of a document's operations, with those in its fragments.
+    pub(crate) fn of_operations(document: &Document<'_>) -> Vec<Self> {
         let fragments = document.fragments.iter().map(|fragment| (fragment.name.text, fragment)).collect();
-        let mut walk = Walk { fragments, names: BTreeSet::new() };
+        let operations = document.operations.iter();
+        operations.map(|operation| Self::of(&fragments, &operation.selections)).collect()
+    }
+
+    fn of<'d>(fragments: &Fragments<'d>, selections: &'d [Selection<'d>]) -> Self {
+        let mut walk = Walk { visited: HashSet::new(), next: Vec::new(), names: BTreeSet::new() };
         walk.selections(selections);
+        // A loop, not recursion: a chain of fragments may be long.
+        while let Some(name) = walk.next.pop() {
+            if let Some(fragment) = fragments.get(name) {
+                walk.selections(&fragment.selections);
+            }
+        }
         Self(walk.names.into_iter().map(str::to_owned).collect())
     }
 
-    /// What variables say, coerced.
+    /// The values of the conditions. Variables are coerced.
     ///
     /// # Errors
     /// The name of a variable that is null.
@@ -37,10 +60,10 @@ impl Conditions {
                 _ => return Err(name),
             }
         }
-        Ok(Truths(truths))
+        Ok(Truths(truths.into()))
     }
 
-    /// Whether a selection with these directives is there.
+    /// Whether a selection with these directives is included.
     pub(crate) fn include(&self, truths: &Truths, directives: &[Directive<'_>]) -> bool {
         directives.iter().all(|directive| match (directive.name.text, condition(directive)) {
             ("skip", Some(value)) => !self.holds(truths, value),
@@ -53,7 +76,7 @@ impl Conditions {
         match value {
             ValueKind::Boolean(truth) => *truth,
             ValueKind::Variable(name) => {
-                self.0.iter().position(|other| other == name).is_some_and(|place| truths.0[place])
+                self.0.binary_search_by(|other| other.as_str().cmp(name)).is_ok_and(|place| truths.0[place])
             }
             _ => false,
         }
@@ -64,9 +87,12 @@ fn condition<'d, 'a>(directive: &'d Directive<'a>) -> Option<&'d ValueKind<'a>> 
     directive.arguments.iter().find(|argument| argument.name.text == "if").map(|argument| &argument.value.kind)
 }
 
+type Fragments<'d> = HashMap<&'d str, &'d Fragment<'d>>;
+
 struct Walk<'d> {
-    /// Those that were not looked at.
-    fragments: HashMap<&'d str, &'d Fragment<'d>>,
+    visited: HashSet<&'d str>,
+    /// Fragments that are still to be visited.
+    next: Vec<&'d str>,
     names: BTreeSet<&'d str>,
 }
 
@@ -84,8 +110,8 @@ impl<'d> Walk<'d> {
                 }
                 Selection::Spread(spread) => {
                     self.directives(&spread.directives);
-                    if let Some(fragment) = self.fragments.remove(spread.name.text) {
-                        self.selections(&fragment.selections);
+                    if self.visited.insert(spread.name.text) {
+                        self.next.push(spread.name.text);
                     }
                 }
             }

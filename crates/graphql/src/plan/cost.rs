@@ -1,39 +1,37 @@
-//! What a plan costs, before anything is read.
+//! The cost of a plan, known before anything is read.
 //!
-//! A field costs one, or what its description says. Fields inside a list count as often as the list is long: as long
-//! as the page that is asked for, or as the list of keys that is given.
+//! Each field costs 1, or what its description says. Fields inside a list are multiplied by its length: the page size,
+//! or the number of keys.
 
 use serde_json::Value as Json;
 
-use super::arguments::literals;
 use super::{Kind, Plan, Set};
-use crate::document::Argument;
 use crate::input::{Inputs, Literal};
-use crate::schema::{Field, Schema, TypeRef};
+use crate::schema::{Field, TypeRef};
 
-/// How long the pages of a schema's connections are.
+/// The page sizes of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Pages {
-    /// Rows of a page for which neither the request nor the schema names a size.
+    /// The size if neither the request nor the schema has one.
     pub default: u64,
-    /// Rows of any page at most: its list refuses more, so that a request for more costs nothing.
+    /// The highest size. Resolvers refuse larger pages, so a larger page does not cost more.
     pub max: u64,
 }
 
-/// What an operation costs.
+/// The cost of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Levels of fields.
     pub depth: u64,
     /// Fields of the root.
     pub root_fields: u64,
-    /// Fields of the plan: with those of each object type that a place may have.
+    /// Fields of the plan, for all object types.
     pub fields: u64,
-    /// Values in the answer, at most.
+    /// The highest number of values in the response.
     pub values: u64,
 }
 
-/// What a field adds to the cost of its operation.
+/// What a field adds to the cost.
 #[derive(Clone, Debug)]
 pub(crate) struct FieldCost {
     pub(crate) value: u64,
@@ -41,56 +39,97 @@ pub(crate) struct FieldCost {
     pub(crate) size: Size,
 }
 
-/// What says how long a field's list is.
+/// What determines the length of a field's list.
 #[derive(Clone, Debug)]
 pub(crate) enum Size {
-    /// Nothing: it is short, or part of a page.
+    /// No argument: the list is short, or part of a page.
     Unknown,
-    /// A page: `first`, `last`, and their defaults.
-    Page(Vec<Literal>, Option<u64>),
-    /// As long as the longest list among the arguments.
-    Listed(Vec<Literal>),
+    /// `first` and `last`, and their default.
+    Page(Lengths, Option<u64>),
+    /// The longest list among the arguments.
+    Keys(Lengths),
+}
+
+/// The lengths in arguments: the greatest constant, and the variables.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lengths {
+    constant: Option<u64>,
+    variables: Vec<String>,
+}
+
+/// Reads a length from a value.
+type Length = fn(&Json) -> Option<u64>;
+
+/// The length of a list. A single value is coerced to a list of one.
+const LIST_LENGTH: Length = |value| match value {
+    Json::Null => None,
+    Json::Array(items) => Some(items.len() as u64),
+    _ => Some(1),
+};
+
+impl Lengths {
+    fn of<'l>(literals: impl Iterator<Item = &'l (String, Literal)>, length: Length) -> Self {
+        let mut lengths = Self::default();
+        for (_, literal) in literals {
+            let constant = match literal {
+                Literal::Constant(value) => length(value),
+                Literal::List(items) => Some(items.len() as u64),
+                Literal::Object(_) => Some(1),
+                Literal::Variable(name) => {
+                    lengths.variables.push(name.clone());
+                    None
+                }
+            };
+            lengths.constant = lengths.constant.max(constant);
+        }
+        lengths
+    }
+
+    /// The greatest length.
+    fn greatest(&self, variables: &Inputs, length: Length) -> Option<u64> {
+        let given = self.variables.iter().filter_map(|name| length(variables.get(name)?)).max();
+        given.max(self.constant)
+    }
 }
 
 impl Size {
-    pub(super) fn of(schema: &Schema, field: &Field, given: &[Argument<'_>]) -> Self {
-        let sizes = || ["first", "last"].iter().filter_map(|name| field.arguments.get(name));
+    pub(super) fn of(field: &Field, literals: &[(String, Literal)]) -> Self {
+        let is_page = |name: &str| matches!(name, "first" | "last");
+        let sizes = || field.arguments.iter().filter(|input| is_page(&input.name));
         if sizes().next().is_some() {
-            let named = literals(schema, &field.arguments, given);
-            let asked = named.into_iter().filter(|(name, _)| matches!(name.as_str(), "first" | "last"));
             let default = sizes().find_map(|input| input.default.as_ref()?.as_u64());
-            return Self::Page(asked.map(|(_, literal)| literal).collect(), default);
+            return Self::Page(Lengths::of(literals.iter().filter(|(name, _)| is_page(name)), Json::as_u64), default);
         }
         if !matches!(field.of.nullable(), TypeRef::List(_)) {
             return Self::Unknown;
         }
         let is_list =
             |name: &str| field.arguments.get(name).is_some_and(|input| matches!(input.of.nullable(), TypeRef::List(_)));
-        let listed = literals(schema, &field.arguments, given).into_iter().filter(|(name, _)| is_list(name));
-        let listed: Vec<_> = listed.map(|(_, literal)| literal).collect();
-        if listed.is_empty() { Self::Unknown } else { Self::Listed(listed) }
+        let mut lists = literals.iter().filter(|(name, _)| is_list(name)).peekable();
+        if lists.peek().is_none() { Self::Unknown } else { Self::Keys(Lengths::of(lists, LIST_LENGTH)) }
     }
 
-    /// How long the list is, if anything says so.
+    /// The length of the list, if an argument determines it.
     fn items(&self, variables: &Inputs, pages: Pages) -> Option<u64> {
         match self {
             Self::Unknown => None,
-            Self::Page(asked, default) => {
-                let asked = asked.iter().filter_map(|literal| literal.fill(variables)?.as_u64()).max();
-                Some(asked.or(*default).unwrap_or(pages.default).clamp(1, pages.max))
+            Self::Page(lengths, default) => {
+                let items = lengths.greatest(variables, Json::as_u64).or(*default).unwrap_or(pages.default);
+                Some(items.clamp(1, pages.max))
             }
-            Self::Listed(lists) => lists
-                .iter()
-                .filter_map(|literal| match literal.fill(variables)? {
-                    Json::Array(items) => Some(items.len() as u64),
-                    _ => Some(1),
-                })
-                .max(),
+            Self::Keys(lengths) => lengths.greatest(variables, LIST_LENGTH),
+        }
+    }
+
+    fn is_constant(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Page(lengths, _) | Self::Keys(lengths) => lengths.variables.is_empty(),
         }
     }
 }
 
-/// Values of a set: those that a page around it does not multiply, and those that it does.
+/// The values of a set: those that count once in a page, and those that count for each row.
 #[derive(Clone, Copy, Default)]
 struct Values {
     once: u64,
@@ -99,7 +138,12 @@ struct Values {
 }
 
 impl Plan {
-    /// What the operation costs with these variables.
+    /// Whether the cost is the same for all variables.
+    pub(crate) fn has_constant_cost(&self) -> bool {
+        self.root.has_constant_cost()
+    }
+
+    /// The cost with these variables.
     pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
         let mut fields = 0;
         let values = set_values(&self.root, variables, pages, &mut fields);
@@ -109,6 +153,14 @@ impl Plan {
             fields,
             values: values.once.saturating_add(values.per_item),
         }
+    }
+}
+
+impl Set {
+    fn has_constant_cost(&self) -> bool {
+        let mut fields = self.fields.iter();
+        fields
+            .all(|field| field.cost.size.is_constant() && field.selected.iter().all(|(_, set)| set.has_constant_cost()))
     }
 }
 

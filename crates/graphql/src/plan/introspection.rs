@@ -1,12 +1,14 @@
-//! Selections of `__schema` and `__type`, which async-graphql answers: as a document of their own.
+//! Selections of `__schema` and `__type`. async-graphql executes them, as documents of their own.
 
 use std::fmt::Write;
 
+use async_graphql::Value;
 use serde_json::Value as Json;
 
+use crate::execution::leaf::{Out, write_text};
 use crate::input::{Inputs, Literal};
 
-/// A field of introspection with what is selected of it.
+/// A field of introspection with its selections.
 pub(crate) struct IntrospectionField {
     pub(crate) response_name: String,
     pub(crate) name: String,
@@ -16,7 +18,7 @@ pub(crate) struct IntrospectionField {
 }
 
 impl IntrospectionField {
-    /// A document that asks for the field alone, with the values of variables.
+    /// A document that selects only the field, with variables replaced by their values.
     pub(crate) fn document(&self, variables: &Inputs) -> String {
         let mut text = String::from("{");
         self.write(variables, &mut text);
@@ -24,7 +26,53 @@ impl IntrospectionField {
         text
     }
 
-    /// Values that the field gives, about: lists of introspection have some tens of items.
+    /// The field's value as JSON, from the data of [`Self::document`].
+    pub(crate) fn json(&self, data: &Value) -> Out {
+        let mut out = Out::new();
+        match data {
+            Value::Object(fields) => {
+                self.write_value(fields.get(&*self.response_name).unwrap_or(&Value::Null), &mut out);
+            }
+            _ => out.extend_from_slice(b"null"),
+        }
+        out
+    }
+
+    /// Writes a value; of an object, the selected fields.
+    fn write_value(&self, value: &Value, out: &mut Out) {
+        match value {
+            Value::List(items) => {
+                out.push(b'[');
+                for (i, item) in items.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    self.write_value(item, out);
+                }
+                out.push(b']');
+            }
+            Value::Object(fields) => {
+                out.push(b'{');
+                for (i, field) in self.selected.iter().enumerate() {
+                    if i > 0 {
+                        out.push(b',');
+                    }
+                    write_text(out, &field.response_name);
+                    out.push(b':');
+                    field.write_value(fields.get(&*field.response_name).unwrap_or(&Value::Null), out);
+                }
+                out.push(b'}');
+            }
+            Value::String(text) => write_text(out, text),
+            Value::Enum(name) => write_text(out, name),
+            Value::Boolean(true) => out.extend_from_slice(b"true"),
+            Value::Boolean(false) => out.extend_from_slice(b"false"),
+            // Introspection has no other values.
+            _ => out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// Estimates the number of values. Lists of introspection have some tens of items.
     pub(crate) fn values(&self) -> u64 {
         const ITEMS: u64 = 10;
         self.selected.iter().fold(0, |sum: u64, field| {
@@ -51,9 +99,9 @@ impl IntrospectionField {
                 field.write(variables, text);
                 text.push(' ');
             }
-            // A set may be empty in our grammar, and not in async-graphql's.
+            // Nothing is left of a set whose fields are skipped; async-graphql does not answer an empty set.
             if self.selected.is_empty() {
-                text.push_str("__typename @skip(if:true)");
+                text.push_str("__typename");
             }
             text.push('}');
         } else {

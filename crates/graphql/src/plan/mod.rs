@@ -1,13 +1,15 @@
-//! Operations as they are executed: compiled once for a document, an operation, and the truth of its conditions.
+//! Plans: operations compiled for execution, once for each combination of `@skip` and `@include`.
 //!
-//! A plan owns all that it needs. Fragments are gone, fields of one response name are merged in the order of the
-//! selections (sections 6.3.2 and 6.4.3), and `@skip` and `@include` are decided: no object asks again.
+//! A plan does not borrow from its document. Fragments are resolved, fields of one response name are merged in the order
+//! of the selections (sections 6.3.2 and 6.4.3), and skipped fields are gone.
 
 mod arguments;
 mod compile;
 mod conditions;
 mod cost;
 mod introspection;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -18,20 +20,20 @@ pub(crate) use cost::FieldCost;
 pub use cost::{Cost, Pages};
 pub(crate) use introspection::IntrospectionField;
 
-use crate::describe::{Columns, Name, Reader, ResolveAll, WriteLeaf};
+use crate::describe::{Columns, Name, ReadArguments, ResolveAll, WriteLeaf};
 use crate::document::OperationKind;
 use crate::error::Position;
 use crate::schema::TypeRef;
 
-/// An operation that can be executed.
+/// A compiled operation.
 pub(crate) struct Plan {
     pub(crate) kind: OperationKind,
     pub(crate) root: Set,
-    /// Where the fields are selected first.
+    /// The positions of the fields in the document.
     pub(crate) positions: Vec<Position>,
-    /// Whether a field depends on who asks.
+    /// Whether a field depends on the viewer.
     pub(crate) is_personal: bool,
-    /// Bytes that the plan takes, about.
+    /// The estimated size of the plan, in bytes.
     pub(crate) bytes: usize,
 }
 
@@ -39,45 +41,45 @@ pub(crate) struct Plan {
 #[derive(Default)]
 pub(crate) struct Set {
     pub(crate) fields: Vec<PlanField>,
-    /// The columns of the objects' rows that the fields need.
+    /// The columns of the rows that the fields need.
     pub(crate) columns: Columns,
-    /// How many of the fields are resolved.
+    /// The number of fields that have resolvers.
     pub(crate) resolved: usize,
 }
 
-/// One entry of an object of the answer.
+/// A field of a set: one entry of an object in the response.
 pub(crate) struct PlanField {
-    /// The name in the answer.
+    /// The alias, or the name.
     pub(crate) response_name: Arc<str>,
     /// `,"name":`, or without the comma for the first.
     pub(crate) key: Box<[u8]>,
-    /// The place in [`Plan::positions`].
+    /// The index in [`Plan::positions`].
     pub(crate) position: usize,
     /// `Type.field`, for errors.
     pub(crate) coordinate: Arc<str>,
     pub(crate) of: TypeRef,
     pub(crate) kind: Kind,
-    /// What is selected of the objects that the field may be, by their type.
+    /// The sets of the field's objects, by object type.
     pub(crate) selected: Vec<(Name, Set)>,
     pub(crate) cost: FieldCost,
 }
 
-/// How an entry comes by its value.
+/// How a field gets its value.
 pub(crate) enum Kind {
     /// The type's name, as JSON.
     TypeName(Box<[u8]>),
     /// Written from the object's row.
     Leaf(WriteLeaf),
-    /// Found for all objects of the place at once.
-    Resolve { reader: Reader, resolve: ResolveAll, arguments: ArgumentPlan },
+    /// Resolved for all objects at once.
+    Resolve { reader: ReadArguments, resolve: ResolveAll, arguments: Arc<ArgumentPlan> },
     /// `__schema` or `__type`.
     Introspect(IntrospectionField),
-    /// The schema has the field, and nobody describes how it is found.
-    Undescribed,
+    /// The schema has the field, but the description has no resolver.
+    Unresolvable,
 }
 
 impl Plan {
-    /// Where introspection is selected first, if it is.
+    /// The position of the first field of introspection.
     pub(crate) fn introspection(&self) -> Option<Position> {
         let mut fields = self.root.fields.iter();
         let first = fields.find(|field| matches!(field.kind, Kind::Introspect(_)))?;
@@ -86,7 +88,7 @@ impl Plan {
 }
 
 impl PlanField {
-    /// What is selected of objects of this type.
+    /// The set of objects of this type.
     pub(crate) fn of_type(&self, name: &str) -> Option<&Set> {
         self.selected.iter().find(|(other, _)| other == name).map(|(_, set)| set)
     }

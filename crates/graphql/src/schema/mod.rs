@@ -288,6 +288,11 @@ impl Schema {
         self.types.at(id.0 as usize)
     }
 
+    /// All types.
+    pub fn types(&self) -> std::slice::Iter<'_, Type> {
+        self.types.iter()
+    }
+
     /// The type of a name.
     pub fn find(&self, name: &str) -> Option<TypeId> {
         self.types.position(name).and_then(|i| u32::try_from(i).ok()).map(TypeId)

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::judge::{Verdict, ask, schema};
 
 /// Whether two values are the same but for the spelling of numbers.
-fn same(a: &Json, b: &Json) -> bool {
+pub fn same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
         (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),

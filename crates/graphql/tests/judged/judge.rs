@@ -13,14 +13,23 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The text of a file by its path in the project.
+pub fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
 /// A schema by its path in the project.
 pub fn schema(path: &str) -> Schema {
-    let text = std::fs::read_to_string(root().join(path)).unwrap();
-    Schema::from_sdl(&text).unwrap()
+    Schema::from_sdl(&read(path)).unwrap()
 }
 
 /// The verdicts of the judge, which is given the arguments and the standard input.
 pub fn ask(arguments: &[&str], input: &str) -> Vec<Verdict> {
+    ask_lines(arguments, input).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The same as the judge writes them.
+pub fn ask_lines(arguments: &[&str], input: &str) -> Vec<String> {
     let folder = root().join("tests/documents");
     assert!(
         folder.join("node_modules/graphql").is_dir(),
@@ -32,6 +41,5 @@ pub fn ask(arguments: &[&str], input: &str) -> Vec<Verdict> {
     node.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = node.wait_with_output().unwrap();
     assert!(output.status.success(), "judge.mjs {arguments:?}: {}", output.status);
-    let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }

@@ -1,11 +1,17 @@
-//! Documents, variables and arguments as graphql-js judges them. The cases are those of `tests/documents`.
+//! Documents, variables, arguments and answers as graphql-js judges them. The cases are those of `tests/documents`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at what it did not expect")]
 
+mod cinema;
 mod exceptions;
+mod execution;
 mod inputs;
+mod introspection;
 mod judge;
 mod mutations;
+mod operations;
+#[path = "../world/mod.rs"]
+mod world;
 
 use std::collections::BTreeSet;
 

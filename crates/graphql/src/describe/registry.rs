@@ -1,4 +1,4 @@
-//! Descriptions as async-graphql keeps them: it prints the schema, and answers introspection.
+//! Registers descriptions with async-graphql, which prints the schema and answers introspection.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -13,8 +13,9 @@ use futures_util::future::BoxFuture;
 
 use super::object::{Abstract, Field, ObjectType};
 use super::{Description, Name};
+use crate::execution::FieldError;
 
-/// A schema by the name of a Rust type.
+/// A schema that a Rust type stands for.
 pub trait Describe: Send + Sync + 'static {
     /// Describes it.
     fn description() -> Description;
@@ -24,11 +25,12 @@ pub trait Describe: Send + Sync + 'static {
 pub struct Printed<D, M, S>(async_graphql::Schema<Query<D>, M, S>, PhantomData<fn() -> D>);
 
 impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> Printed<D, M, S> {
-    /// The schema, whose other roots are described elsewhere.
+    /// The schema with these other roots.
     pub fn new(mutation: M, subscription: S) -> Self {
         let schema = async_graphql::Schema::build(Query(PhantomData), mutation, subscription);
-        // Its own rules judge nothing here: see `validation`.
-        Self(schema.validation_mode(async_graphql::ValidationMode::Fast).finish(), PhantomData)
+        // `validation` has judged the document, and `Limits` its depth.
+        let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
+        Self(schema.finish(), PhantomData)
     }
 
     /// The schema definition.
@@ -45,8 +47,8 @@ impl<D, M, S> std::fmt::Debug for Printed<D, M, S> {
 
 /// Answers selections of `__schema` and `__type`.
 pub(crate) trait Introspect: Send + Sync {
-    /// What a document that only selects these gives.
-    fn introspect(&self, document: String) -> BoxFuture<'_, Value>;
+    /// Executes a document that selects only these. Returns its data.
+    fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>>;
 }
 
 impl<D, M, S> Introspect for Printed<D, M, S>
@@ -55,8 +57,14 @@ where
     M: AsyncObjectType + 'static,
     S: SubscriptionType + 'static,
 {
-    fn introspect(&self, document: String) -> BoxFuture<'_, Value> {
-        Box::pin(async move { self.0.execute(document).await.data })
+    fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>> {
+        Box::pin(async move {
+            let response = self.0.execute(document).await;
+            match response.errors.into_iter().next() {
+                None => Ok(response.data),
+                Some(error) => Err(FieldError::plain(error.message)),
+            }
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! What comments and ratings are about.
 
+pub mod objects;
+
 use std::iter;
 
 use async_graphql::{Context, ID, Union};
@@ -45,6 +47,19 @@ impl SubjectId {
     pub fn of(movie: Option<i32>, publication: Option<i32>) -> Option<Self> {
         let movie = movie.map(|key| Self::Movie(Id::new(key)));
         movie.or(publication.map(|key| Self::Publication(Id::new(key))))
+    }
+
+    /// The subject as a number, for look-ups by number: a movie's key, or a publication's negated. Keys are positive.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Movie(id) => id.key(),
+            Self::Publication(id) => -id.key(),
+        }
+    }
+
+    /// The subject with this number.
+    pub fn of_number(number: i32) -> Self {
+        if number < 0 { Self::Publication(Id::new(-number)) } else { Self::Movie(Id::new(number)) }
     }
 
     /// Of two columns that refer to movies and publications, this one's, and its key.

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod plans;
+#[path = "../world/mod.rs"]
+mod world;
+
 use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,9 +15,13 @@ use graphql::{Limit, Limits, ParseError, Schema, parse, validate};
 
 const MEGABYTE: usize = 1 << 20;
 
-fn schema() -> Schema {
+fn sdl() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema.graphql");
-    Schema::from_sdl(&std::fs::read_to_string(path).unwrap()).unwrap()
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn schema() -> Schema {
+    Schema::from_sdl(&sdl()).unwrap()
 }
 
 /// A line of what the system says about the process, in bytes.
@@ -21,6 +29,20 @@ fn memory(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+}
+
+/// Says whether the test runs in a process of its own, whose memory nothing else takes; else runs it in one.
+fn is_alone(test: &str) -> bool {
+    const VARIABLE: &str = "HOSTILE_ALONE";
+    if std::env::var(VARIABLE).is_ok_and(|alone| alone == test) {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args([test, "--exact", "--nocapture"]).env(VARIABLE, test).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    println!("{printed}");
+    assert!(output.status.success(), "{printed} {}", String::from_utf8_lossy(&output.stderr));
+    false
 }
 
 /// A text of `repeated` between a beginning and an end.

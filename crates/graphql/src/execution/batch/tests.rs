@@ -1,0 +1,135 @@
+//! What callers share, and what they do not.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::{Batches, RUNNING_MAX};
+use crate::execution::FieldError;
+
+/// Statements that were read: their keys.
+#[derive(Default)]
+struct Reads {
+    keys: Mutex<Vec<Vec<i32>>>,
+    running: AtomicUsize,
+    running_most: AtomicUsize,
+}
+
+impl Reads {
+    /// Reads once `gate` lets it.
+    async fn read(&self, keys: Vec<i32>, gate: &Semaphore) -> Result<Vec<i32>, FieldError> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(keys.clone());
+        let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
+        self.running_most.fetch_max(running, Ordering::SeqCst);
+        let _ = gate.acquire().await;
+        tokio::task::yield_now().await;
+        self.running.fetch_sub(1, Ordering::SeqCst);
+        if keys.contains(&0) { Err(FieldError::plain("zero")) } else { Ok(keys) }
+    }
+
+    fn keys(&self) -> Vec<Vec<i32>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn block_on<F: Future>(future: F) -> Option<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+    Some(runtime.block_on(future))
+}
+
+type Answer = Result<Vec<i32>, String>;
+type Shared = Result<Arc<Vec<i32>>, FieldError>;
+type Caller<'c> = Pin<Box<dyn Future<Output = Shared> + 'c>>;
+
+/// What each of several callers gets that ask at once, and the statements that were read.
+fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<Answer>, Vec<Vec<i32>>) {
+    let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
+    let one = async |(statement, keys): &(&'static str, &[i32])| {
+        let found = batches.read(statement, keys, |keys| reads.read(keys, &open)).await;
+        found.map(|found: Arc<Vec<i32>>| found.to_vec()).map_err(|error| error.message.to_string())
+    };
+    let answers = block_on(join_all(callers.iter().map(one))).unwrap_or_default();
+    (answers, reads.keys())
+}
+
+#[test]
+fn keys_that_are_asked_for_at_once_are_read_by_one_statement() {
+    let (answers, reads) = ask(&[("a", &[3, 1]), ("a", &[2, 3]), ("b", &[1]), ("a", &[])]);
+    let all = Ok(vec![1, 2, 3]);
+    assert_eq!(answers, [all.clone(), all.clone(), Ok(vec![1]), all]);
+    assert_eq!(reads, [vec![1, 2, 3], vec![1]]);
+}
+
+#[test]
+fn an_error_reaches_all_who_asked() {
+    let (answers, reads) = ask(&[("a", &[1]), ("a", &[0]), ("b", &[2])]);
+    assert_eq!(answers, [Err("zero".to_owned()), Err("zero".to_owned()), Ok(vec![2])]);
+    assert_eq!(reads.len(), 2);
+}
+
+#[test]
+fn what_was_read_is_not_kept() {
+    let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
+    let _ = block_on(async {
+        for keys in [[1], [0], [1]] {
+            let _: Shared = batches.read(&"a", &keys, |keys| reads.read(keys, &open)).await;
+        }
+    });
+    assert_eq!(reads.keys(), [[1], [0], [1]]);
+}
+
+/// The first caller is gone while it waits, while it reads, or while others wait for its statement.
+#[test]
+fn another_goes_on_for_a_caller_that_is_gone() {
+    for polls in 1..6 {
+        let (batches, reads, gate) = (Batches::new(), Reads::default(), Semaphore::new(0));
+        let answers = block_on(async {
+            let mut first = Box::pin(batches.read(&"a", &[1], |keys| reads.read(keys, &gate)));
+            let second = batches.read(&"a", &[2], |keys| reads.read(keys, &gate));
+            let third = batches.read(&"a", &[3], |keys| reads.read(keys, &gate));
+            let mut others = Box::pin(join_all([Box::pin(second) as Caller<'_>, Box::pin(third)]));
+            for _ in 0..polls {
+                let _ = futures_util::poll!(&mut first);
+                let _ = futures_util::poll!(&mut others);
+                tokio::task::yield_now().await;
+            }
+            drop(first);
+            gate.add_permits(10);
+            others.await
+        });
+        let answers: Vec<Shared> = answers.unwrap_or_default();
+        let keys: Vec<Option<Vec<i32>>> =
+            answers.into_iter().map(|found| found.ok().map(|keys| keys.to_vec())).collect();
+        assert_eq!(keys, [Some(vec![1, 2, 3]), Some(vec![1, 2, 3])], "after {polls} polls");
+        assert!(reads.keys().iter().all(|keys| keys == &[1, 2, 3]), "{:?}", reads.keys());
+    }
+}
+
+#[test]
+fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
+    let (batches, reads, gate) = (Batches::new(), Reads::default(), Semaphore::new(0));
+    let answers = block_on(async {
+        let mut callers = Vec::new();
+        for key in 1..=20 {
+            let mut caller: Caller<'_> = Box::pin({
+                let (batches, reads, gate) = (&batches, &reads, &gate);
+                async move { batches.read(&"a", &[key], |keys| reads.read(keys, gate)).await }
+            });
+            // Each is on its way before the next comes.
+            for _ in 0..3 {
+                let _ = futures_util::poll!(&mut caller);
+                tokio::task::yield_now().await;
+            }
+            callers.push(caller);
+        }
+        gate.add_permits(100);
+        join_all(callers).await
+    });
+    assert_eq!(answers.map(|answers| answers.iter().filter(|answer| answer.is_ok()).count()), Some(20));
+    assert_eq!(reads.running_most.load(Ordering::SeqCst), RUNNING_MAX);
+    assert_eq!(reads.keys(), [vec![1], vec![2], (3..=20).collect()]);
+}

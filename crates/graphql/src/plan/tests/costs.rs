@@ -1,0 +1,64 @@
+//! Costs of plans.
+
+use serde_json::json;
+
+use super::compiled;
+use crate::error::Limits;
+use crate::plan::{Cost, Pages};
+
+#[test]
+fn costs_follow_pages_keys_and_the_dearest_type() {
+    const PAGES: Pages = Pages { default: 20, max: 100 };
+    // Depth, root fields, fields of the plan, values.
+    let cases = [
+        ("{ dear }", json!({}), [1, 1, 1, 7]),
+        ("{ a: dear b: dear __typename }", json!({}), [1, 3, 3, 15]),
+        ("{ movie { id title } }", json!({}), [2, 1, 3, 3]),
+        ("{ movie { id @skip(if: true) } }", json!({}), [1, 1, 1, 1]),
+        // A page has its rows, each with its fields; a size that the schema names, the default, the greatest.
+        ("{ movies(first: 5) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 5 * 2]),
+        ("{ movies { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
+        ("{ movies(first: null) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
+        ("{ movies(last: 7) { nodes { id } totalCount } }", json!({}), [3, 1, 4, 1 + 2 + 7 * 2]),
+        ("{ movies(first: 5000) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 100 * 2]),
+        ("{ movies(first: -1) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
+        ("query ($n: Int) { movies(first: $n) { nodes { id } } }", json!({"n": 2}), [3, 1, 3, 1 + 1 + 2 * 2]),
+        ("query ($n: Int) { movies(first: $n) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
+        ("query ($n: Int = 4) { movies(first: $n) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 4 * 2]),
+        ("{ movies(first: 2) { edges { node { id } } } }", json!({}), [4, 1, 4, 1 + 1 + 2 * 3]),
+        (
+            "{ movies(first: 2) { nodes { related(first: 3) { nodes { id } } } } }",
+            json!({}),
+            [5, 1, 5, 1 + 1 + 2 * (1 + 1 + 1 + 3 * 2)],
+        ),
+        // As many rows as keys.
+        ("{ list(ids: [1, 2, 3]) { id } }", json!({}), [2, 1, 2, 1 + 3 * 2]),
+        ("{ list(ids: 1) { id } }", json!({}), [2, 1, 2, 1 + 2]),
+        ("{ list { id } }", json!({}), [2, 1, 2, 1 + 1 + 1]),
+        ("query ($k: [ID!]) { list(ids: $k) { id } }", json!({"k": [1, 2]}), [2, 1, 2, 1 + 2 * 2]),
+        ("query ($k: [ID!]) { list(ids: $k) { id } }", json!({"k": []}), [2, 1, 2, 1]),
+        ("query ($k: ID!) { nodes(ids: [$k, $k]) { id } }", json!({"k": 1}), [2, 1, 3, 1 + 2 * 2]),
+        // An object has one type.
+        ("{ node(id: 1) { id ... on Movie { title year } ... on Person { name } } }", json!({}), [2, 1, 6, 1 + 3]),
+        (
+            "{ node(id: 1) { ... on Movie { related(first: 9) { nodes { id } } } } }",
+            json!({}),
+            [4, 1, 4, 1 + 1 + 1 + 9 * 2],
+        ),
+        (
+            "{ nodes(ids: [1, 2]) { ... on Movie { thing { ... on Prop { label } } } } }",
+            json!({}),
+            [3, 1, 3, 1 + 2 * 3],
+        ),
+    ];
+    for (text, variables, [depth, root_fields, fields, values]) in cases {
+        let cost = compiled(text, variables.clone(), &Limits::NONE);
+        let cost = cost.map(|compiled| {
+            let cost = compiled.plan.cost(&compiled.variables, PAGES);
+            let constant = compiled.plan.has_constant_cost();
+            assert_eq!(constant, !text.contains("$n") && !text.contains("($k: ["), "{text}");
+            cost
+        });
+        assert_eq!(cost, Ok(Cost { depth, root_fields, fields, values }), "{text} {variables}");
+    }
+}

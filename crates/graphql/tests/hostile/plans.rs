@@ -1,0 +1,200 @@
+//! What hostile operations cost before they are refused or executed.
+
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use graphql::input::Inputs;
+use graphql::{Engine, Limit, Limits, Refusal, Request, Settings, parse, validate};
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value as Json, json};
+
+use super::world::{World, execute, settings};
+use super::{MEGABYTE, filled, fragments, is_alone, memory, numbered, schema, sdl};
+
+fn engine(settings: Settings) -> Engine {
+    World::engine(&sdl(), &json!({"root": {}, "objects": {}}), settings).0
+}
+
+/// Only the plan is limited.
+fn plan_limits() -> Settings {
+    Settings { limits: Limits { plan_fields: Limits::default().plan_fields, ..Limits::NONE }, ..settings() }
+}
+
+fn prepare(engine: &Engine, query: &str, variables: &Inputs) -> Result<(), Refusal> {
+    engine.prepare(&Request { query, operation_name: None, variables }).map(drop)
+}
+
+/// `count` fragments, each of which goes on by two ways over places of abstract types.
+fn abstract_places(count: usize) -> String {
+    let mut text = "{node(id:\"1\"){...F0}}".to_owned();
+    for i in 0..count {
+        let next = i + 1;
+        write!(
+            text,
+            " fragment F{i} on Node{{id ... on Comment{{subject{{...G{i}}}}} ... on Rating{{subject{{...G{i}}}}}}} \
+             fragment G{i} on Subject{{... on Movie{{comments{{nodes{{...F{next}}}}}}} ... on Publication{{comments{{nodes{{...F{next}}}}}}}}}"
+        )
+        .unwrap();
+    }
+    write!(text, " fragment F{count} on Node{{id}}").unwrap();
+    text
+}
+
+/// An argument of so many bytes that a fragment asks of many types.
+fn literal_of_types(open: &str, repeated: &str, close: &str, bytes: usize) -> String {
+    let long = filled(open, repeated, close, bytes);
+    let many = numbered("{", 50, |i| format!("a{i}:movie(id:\"1\"){{...F}} "), "}");
+    format!("{many} fragment F on Movie{{comments(after:{long}){{totalCount}}}}")
+}
+
+/// Texts, and the limit that refuses their plan, if one does.
+fn texts() -> Vec<(&'static str, String, Option<Limit>)> {
+    let comment = "{comment(id:\"1\"){...F0}}";
+    let doubling = |i: usize, next: usize| format!("a{i}:parent{{...F{next}}} b{i}:parent{{...F{next}}}");
+    let inapplicable = numbered("", 1_000, |_| "... on Cinema{id}".to_owned(), "");
+    vec![
+        ("one field", numbered("{", 100_000, |_| " commentCursor".to_owned(), "}"), None),
+        ("deep objects", numbered("{", 10_000, |_| " movies{nodes{staff{nodes{id}}}}".to_owned(), "}"), None),
+        ("aliases", numbered("{", 10_000, |i| format!(" a{i}:commentCursor"), "}"), None),
+        (
+            "aliases of objects",
+            numbered("{", 10_000, |i| format!(" a{i}:movie(id:\"1\"){{id}}"), "}"),
+            Some(Limit::PlanFields),
+        ),
+        ("a chain", fragments("{viewer{...F0}}", "User", 150, |_, next| format!("...F{next}")), None),
+        (
+            "a long chain",
+            fragments("{viewer{...F0}}", "User", 1_700, |_, next| format!("...F{next}")),
+            Some(Limit::Nesting),
+        ),
+        (
+            "a deep chain",
+            fragments(comment, "Comment", 1_200, |_, next| format!("parent{{...F{next}}}")),
+            Some(Limit::Nesting),
+        ),
+        ("doubling", fragments(comment, "Comment", 100, doubling), Some(Limit::PlanFields)),
+        ("abstract places", abstract_places(10), Some(Limit::PlanFields)),
+        (
+            "fragments of other types",
+            numbered("{", 500, |i| format!(" a{i}:node(id:\"1\"){{...F}}"), "}")
+                + &format!(" fragment F on Node{{{inapplicable}}}"),
+            Some(Limit::PlanFields),
+        ),
+        ("a long string", literal_of_types("\"", "x", "\"", MEGABYTE), None),
+        ("a long block string", literal_of_types("\"\"\"", "x\n", "\"\"\"", MEGABYTE), None),
+        (
+            "a long list for each node",
+            numbered("{", 50, |i| format!("a{i}:node(id:\"1\"){{...F}} "), "}")
+                + &filled(
+                    " fragment F on Node{... on Movie{id} ... on Comment{replies(after:\"",
+                    "x",
+                    "\"){totalCount}}}",
+                    MEGABYTE,
+                ),
+            None,
+        ),
+        ("a long list", filled("{nodes(ids:[", "\"1\" ", "]){id}}", MEGABYTE), None),
+    ]
+}
+
+#[test]
+fn plans_are_linear_in_their_documents_or_refused() {
+    let (schema, limits) = (schema(), plan_limits().limits);
+    for (name, text, limit) in texts() {
+        let engine = engine(plan_limits());
+        let started = Instant::now();
+        let document = parse(&text, limits).unwrap();
+        let valid = validate(&schema, &document, &limits);
+        assert!(valid.is_ok(), "{name}");
+        drop(document);
+        let (judging, before, started) = (started.elapsed(), memory("VmRSS:"), Instant::now());
+        let refusal = prepare(&engine, &text, &Inputs::new()).err();
+        let took = started.elapsed().saturating_sub(judging);
+        let more = memory("VmRSS:").saturating_sub(before) / 1024;
+        let refused = match &refusal {
+            None => None,
+            Some(Refusal::Limit(exceeded)) => Some(exceeded.limit),
+            Some(other) => panic!("{name}: {other:?}"),
+        };
+        println!("{name}: {} bytes, {judging:?} to judge, {took:?} to plan, {more} kB more: {refused:?}", text.len());
+        assert_eq!(refused, limit, "{name}");
+        assert!(took < Duration::from_secs(3), "{name}: {took:?}");
+        assert!(engine.cached_bytes() <= plan_limits().cache_bytes, "{name}");
+    }
+}
+
+/// Conditions make many plans of one document; those that are used least are dropped.
+#[test]
+fn plans_of_all_truths_keep_within_the_cache() {
+    const CACHE: u64 = 4 << 20;
+    if !is_alone("plans::plans_of_all_truths_keep_within_the_cache") {
+        return;
+    }
+    let names = 0..40;
+    let declared = names.clone().map(|i| format!("$v{i}:Boolean!")).collect::<Vec<_>>().join(" ");
+    let fields: String =
+        names.clone().map(|i| format!(" a{i}:viewer@include(if:$v{i}){{id username fullName}}")).collect();
+    let text = format!("query({declared}){{commentCursor{fields}}}");
+    let engine = engine(Settings { cache_bytes: CACHE, ..plan_limits() });
+    let seed = 1;
+    let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(seed);
+    let before = memory("VmRSS:");
+    let mut most = 0;
+    for _ in 0..2_000 {
+        let variables: Inputs = names.clone().map(|i| (format!("v{i}"), Json::Bool(random.random()))).collect();
+        assert!(prepare(&engine, &text, &variables).is_ok(), "seed {seed}");
+        most = most.max(engine.cached_bytes());
+    }
+    let more = memory("VmRSS:").saturating_sub(before);
+    println!("at most {most} bytes of {CACHE} by our count, {more} by the system's");
+    assert!(most <= CACHE, "{most}");
+    assert!(most > CACHE / 4, "{most}: the cache was not filled");
+    assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
+}
+
+/// So do documents that come once.
+#[test]
+fn documents_keep_within_the_cache() {
+    const CACHE: u64 = 4 << 20;
+    if !is_alone("plans::documents_keep_within_the_cache") {
+        return;
+    }
+    let engine = engine(Settings { cache_bytes: CACHE, ..plan_limits() });
+    let before = memory("VmRSS:");
+    let mut most = 0;
+    for i in 0..2_000 {
+        let text = format!("query Q{i}($n:Int=1){{movies(first:$n){{nodes{{id title year staff{{nodes{{id}}}}}}}}}}");
+        assert!(prepare(&engine, &text, &Inputs::new()).is_ok());
+        most = most.max(engine.cached_bytes());
+    }
+    let more = memory("VmRSS:").saturating_sub(before);
+    println!("at most {most} bytes of {CACHE} by our count, {more} by the system's");
+    assert!(most <= CACHE, "{most}");
+    assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
+}
+
+/// Rows that become null leave errors, which are bounded like data.
+#[test]
+fn answers_keep_within_their_bytes() {
+    const BYTES: usize = 10_000;
+    let sdl = "type Query { rows: [Row] sure: [Row!] } type Row { id: Int! text: String }";
+    let text = "x".repeat(100);
+    let healthy: Json = (0..500).map(|id| json!({"id": id, "text": text})).collect();
+    let failing: Json = (0..500).map(|_| json!({"id": {"error": text}, "text": text})).collect();
+    let cases = [
+        ("a long answer", json!({"rows": healthy}), "{rows{id text}}", false),
+        ("a shorter answer", json!({"rows": healthy}), "{rows{id}}", true),
+        ("many errors", json!({"rows": failing}), "{rows{id}}", false),
+        ("the same many times", json!({"rows": failing}), "{a:rows{text id} b:rows{text id}}", false),
+        ("one error", json!({"sure": failing}), "{sure{text id}}", true),
+    ];
+    for (name, root, query, is_short) in cases {
+        let settings = Settings { answer_bytes: BYTES, ..settings() };
+        let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings);
+        match execute((&engine, &context), query, &Inputs::new()) {
+            Ok(answer) => assert!(is_short && answer.len() <= BYTES + 100, "{name}: {} bytes", answer.len()),
+            Err(Refusal::TooLarge(bytes)) => assert!(!is_short && bytes == BYTES, "{name}"),
+            Err(other) => panic!("{name}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Film awards, for the engine.
+
+use graphql::{Context, Description, NoArguments, Object};
+
+use super::types::{AwardsOfMovie, AwardsOfPerson};
+use crate::error::ApiResult;
+use crate::kit::rows::{List, RowObject, WholeTable, row};
+use crate::kit::{ByKey, Id};
+use crate::movie::objects::Movie;
+use crate::person::objects::Person;
+
+row! {
+    /// An award that a movie received in one nomination.
+    MovieAward of awards {
+        id: Id<MovieAward>,
+        film_award_id: Id<FilmAward>,
+        nomination_id: Id<FilmAwardNomination>,
+        person_id: Option<Id<Person>>,
+        movie_id: Id<Movie>,
+    }
+}
+
+row! {
+    /// A film award, such as "Ника".
+    FilmAward of film_award_registry [registry: true] {
+        id: Id<FilmAward>,
+        title: String,
+        description: Option<String>,
+    }
+}
+
+row! {
+    /// A nomination in which awards are given, such as "Лучший сценарий".
+    FilmAwardNomination of film_award_nominations_registry [registry: true] {
+        id: Id<FilmAwardNomination>,
+        title: String,
+        description: Option<String>,
+    }
+}
+
+/// The types of this domain.
+pub fn describe(description: &mut Description) {
+    description.object(
+        Object::<MovieAward>::new("An award that a movie received in one nomination.")
+            .node()
+            .link("award", "The award.", MovieAward::film_award_id)
+            .link("nomination", "The nomination.", MovieAward::nomination_id)
+            .link("person", "The person who received it; null if it went to the whole movie.", MovieAward::person_id)
+            .link("movie", "The movie.", MovieAward::movie_id),
+    );
+    description.object(
+        Object::<FilmAward>::new("A film award, such as \"Ника\".")
+            .node()
+            .column("title", "The award's name.", FilmAward::title)
+            .column("description", "What the award is and who gives it.", FilmAward::description)
+            .costs(4),
+    );
+    description.object(
+        Object::<FilmAwardNomination>::new("A nomination in which awards are given, such as \"Лучший сценарий\".")
+            .node()
+            .column("title", "The nomination's name.", FilmAwardNomination::title)
+            .column("description", "What the jury judges.", FilmAwardNomination::description)
+            .costs(4),
+    );
+}
+
+impl List for AwardsOfMovie {
+    type Parent = Movie;
+    type Row = MovieAward;
+    type Arguments = NoArguments;
+
+    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
+        Ok((Self, ByKey::default()))
+    }
+}
+
+impl List for AwardsOfPerson {
+    type Parent = Person;
+    type Row = MovieAward;
+    type Arguments = NoArguments;
+
+    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
+        Ok((Self, ByKey::default()))
+    }
+}
+
+impl WholeTable for FilmAward {
+    type Node = super::FilmAward;
+
+    const LIST: &'static str = "filmAwards";
+}
+
+impl WholeTable for FilmAwardNomination {
+    type Node = super::FilmAwardNomination;
+
+    const LIST: &'static str = "filmAwardNominations";
+}

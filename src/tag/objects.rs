@@ -1,0 +1,41 @@
+//! Tags, for the engine.
+
+use entity::tags;
+use graphql::{Context, Description, NoArguments, Object};
+use sea_orm::EntityTrait;
+
+use super::types::ByTitle;
+use crate::error::ApiResult;
+use crate::kit::rows::{Ordered, RootList, RowObject, row};
+
+row! {
+    /// A tag of movies and publications. Its title identifies it.
+    Tag of tags [key: none] {
+        title: String,
+    }
+}
+
+/// The types of this domain.
+pub fn describe(description: &mut Description) {
+    description.object(Object::<Tag>::new("A tag of movies and publications. Its title identifies it.").column(
+        "title",
+        "The tag's title, such as \"Драма\".",
+        Tag::title,
+    ));
+}
+
+/// `tags`.
+#[derive(Debug)]
+pub struct Tags;
+
+impl RootList for Tags {
+    type Row = Tag;
+    type Arguments = NoArguments;
+    type Order = ByTitle;
+
+    const LIST: &'static str = "tags";
+
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+        Ok((tags::Entity::find(), ByTitle))
+    }
+}
