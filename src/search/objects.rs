@@ -14,11 +14,12 @@ use super::find::{Hit, Kind, find_meant};
 use super::terms::Terms;
 use super::types::make_snippet;
 use crate::cinema::objects::Cinema;
+use crate::kit::NodeType;
+use crate::kit::rows::ContextExt;
 use crate::kit::rows::connection::{Connection, connection};
-use crate::kit::rows::link::Missing;
 use crate::kit::rows::list::{PageArguments, RelayLast, cut};
 use crate::kit::rows::text::text_of;
-use crate::kit::rows::{ContextExt, by_key, find_all};
+use crate::library::node;
 use crate::movie::objects::Movie;
 use crate::person::objects::Person;
 use crate::publication::Searched;
@@ -64,10 +65,10 @@ pub fn describe(description: &mut Description) {
 
 fn type_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Movie => "Movie",
-        Kind::Person => "Person",
-        Kind::Publication => "Publication",
-        Kind::Cinema => "Cinema",
+        Kind::Movie => Movie::TYPE,
+        Kind::Person => Person::TYPE,
+        Kind::Publication => Publication::TYPE,
+        Kind::Cinema => Cinema::TYPE,
     }
 }
 
@@ -83,16 +84,7 @@ impl Resolve<SearchHit> for NodeOfHit {
 
     async fn resolve(call: Call<'_, SearchHit>) -> Column {
         let keys: Vec<_> = call.iter().map(|hit| Some((type_of(hit.hit.kind), hit.hit.key))).collect();
-        let find = async |name, keys| {
-            let columns = call.selected.columns_of(name);
-            match name {
-                "Movie" => by_key::<Movie>(call.context, keys, columns, Missing::IsNull).await,
-                "Person" => by_key::<Person>(call.context, keys, columns, Missing::IsNull).await,
-                "Publication" => by_key::<Publication>(call.context, keys, columns, Missing::IsNull).await,
-                _ => by_key::<Cinema>(call.context, keys, columns, Missing::IsNull).await,
-            }
-        };
-        find_all(&keys, find).await.into()
+        node::find_any(&call, &keys).await.into()
     }
 }
 

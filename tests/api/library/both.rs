@@ -7,12 +7,18 @@ use graphql::{Cost, Engine, Limits, Request};
 use kinoteka::kit::rows::RequestData;
 use kinoteka::library;
 use kinoteka::telemetry::RequestContext;
-use kinoteka::viewer::Caller;
+use kinoteka::viewer::{Caller, Viewer};
 use sea_orm::Statement;
 use serde_json::{Map, Value};
 
 use super::beside::Beside;
 use crate::app::{TestApp, User};
+
+/// The engine beside the server's.
+pub fn engine() -> Engine {
+    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000 };
+    library::engine(Limits::default(), cost, true).unwrap()
+}
 
 /// Both engines over one database.
 pub struct Both<'a> {
@@ -23,22 +29,31 @@ pub struct Both<'a> {
 
 impl<'a> Both<'a> {
     pub fn new(app: &'a TestApp) -> Self {
-        let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000 };
-        let engine = library::engine(Limits::default(), cost, true).unwrap();
-        Self { app, beside: Beside::of(&app.library, &[]).unwrap(), engine }
+        Self { app, beside: Beside::of(&app.library, &[]).unwrap(), engine: engine() }
     }
 
     /// The answer of both, byte by byte. The new engine needs no more statements.
     pub async fn ask(&self, user: &User, query: &str, variables: Value) -> Value {
+        let (answer, for_own, for_served) = self.compare(user, query, &variables).await;
+        assert!(for_own.len() <= for_served.len(), "{query} {variables} {for_own:#?} {for_served:#?}");
+        answer
+    }
+
+    /// The answer of both, byte by byte, with the statements for the new engine's and for the other.
+    pub async fn compare(&self, user: &User, query: &str, variables: &Value) -> (Value, Vec<String>, Vec<String>) {
         let (served, own) = (Mutex::new(String::new()), Mutex::new(String::new()));
         let for_served = self.app.statements_while(async || {
             let response = user.request(query, variables.clone()).send().await.unwrap();
             *served.lock().unwrap() = response.text().await.unwrap();
         });
         let for_served = sql(for_served.await);
+        let viewer = match &user.token {
+            Some(token) => self.beside.viewer(token).await,
+            None => None,
+        };
         let context = RequestContext::new("beside".to_owned(), None, "/graphql".to_owned());
         let for_own = self.app.statements_while(async || {
-            let answer = Arc::clone(&context).scope(self.answer(user, query, &variables)).await;
+            let answer = Arc::clone(&context).scope(self.answer(viewer, query, variables)).await;
             *own.lock().unwrap() = answer;
         });
         let for_own = sql(for_own.await);
@@ -50,16 +65,11 @@ impl<'a> Both<'a> {
             // What is not executed is refused for the same reason, in other words.
             None => assert_eq!((answer.get("data"), codes(&answer)), (None, codes(&theirs)), "{query} {variables}"),
         }
-        assert!(for_own.len() <= for_served.len(), "{query} {variables} {for_own:#?} {for_served:#?}");
-        answer
+        (answer, for_own, for_served)
     }
 
     /// What the new engine answers.
-    async fn answer(&self, user: &User, query: &str, variables: &Value) -> String {
-        let viewer = match &user.token {
-            Some(token) => self.beside.viewer(token).await,
-            None => None,
-        };
+    async fn answer(&self, viewer: Option<Viewer>, query: &str, variables: &Value) -> String {
         let empty = Map::new();
         let request = Request { query, operation_name: None, variables: variables.as_object().unwrap_or(&empty) };
         let caller = Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
@@ -107,9 +117,7 @@ fn codes(answer: &Value) -> Vec<&Value> {
     answer["errors"].as_array().unwrap().iter().map(|error| &error["extensions"]["code"]).collect()
 }
 
-/// The statements' texts, without those that ask who sends the request.
+/// The statements' texts, without the one that asks who sends the request.
 fn sql(statements: Vec<Statement>) -> Vec<String> {
-    let all = statements.into_iter().map(|statement| statement.sql);
-    all.filter(|sql| !sql.contains("token_hash") && !(sql.contains("\"granted_at\"") && sql.contains("\"user_id\" = ")))
-        .collect()
+    statements.into_iter().map(|statement| statement.sql).filter(|sql| !sql.contains("token_hash")).collect()
 }

@@ -58,12 +58,13 @@ async fn searches_find_alike(backend: Backend) {
     let app = search::app(backend).await;
     let both = Both::new(&app);
     let nobody = app.nobody();
-    let mut found = 0;
+    let (mut found, mut marked) = (0, 0);
     for query in QUERIES {
         let answer = both.ask(&nobody, HITS, json!({ "query": query })).await;
         found += answer["data"]["search"]["totalCount"].as_u64().unwrap_or_default();
+        marked += answer.to_string().matches("<mark>").count();
     }
-    assert!(found > 30, "{found}");
+    assert!(found > 30 && marked > 10, "{found} {marked}");
     for types in [
         json!(null),
         json!([]),
