@@ -197,7 +197,7 @@ async fn open(database: &TestDatabase) -> Arc<Engines> {
         hub: Arc::clone(&feed.hub),
     };
     let old = schema::build(db, &feed, &cli.serve.accounts.open().unwrap(), &cli.serve.accounts.writes(), true);
-    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 1_000_000 };
+    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 1_000_000, introspection: 0 };
     let new = library::engine(Limits::default(), cost, true).unwrap();
     Arc::new(Engines { old, new, services: Arc::new(services) })
 }

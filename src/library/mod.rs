@@ -27,7 +27,8 @@ use crate::publication::objects::{Publication, PublicationCategories, Publicatio
 use crate::staff::objects::PersonPosition;
 use crate::tag::objects::Tags;
 use crate::{
-    account, audit, award, cinema, comment, movie, order, person, publication, rating, search, staff, subject, tag,
+    account, audit, award, cinema, comment, http, movie, order, person, publication, rating, search, staff, subject,
+    tag,
 };
 
 /// The schema of the library.
@@ -110,6 +111,32 @@ const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_M
 
 /// Bytes that known documents and their plans may take.
 const CACHE_BYTES: u64 = 64 << 20;
+
+/// Values of introspection. What tools ask for has about 60,000 by the measure of the plan.
+const INTROSPECTION_MAX: u64 = 200_000;
+
+/// The server's limits, as the engine counts them.
+pub fn limits(limits: &http::Limits) -> (Limits, Cost) {
+    let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    let documents = Limits {
+        tokens: size(limits.limit_tokens),
+        nesting: size(limits.limit_nesting),
+        aliases: size(limits.limit_aliases),
+        directives: size(limits.limit_directives),
+        name_length: size(limits.limit_name_bytes),
+        plan_fields: size(limits.limit_selections),
+        input_values: limits.limit_input_values,
+        ..Limits::default()
+    };
+    let costs = Cost {
+        depth: limits.limit_depth,
+        root_fields: limits.limit_root_fields,
+        fields: limits.limit_selections,
+        values: limits.limit_complexity,
+        introspection: INTROSPECTION_MAX,
+    };
+    (documents, costs)
+}
 
 /// An engine that executes the library's queries within these limits.
 ///

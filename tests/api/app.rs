@@ -98,6 +98,11 @@ impl TestApp {
         (origin, library, statements, stop, server)
     }
 
+    /// The same without the comparison of engines: what this server keeps, the other engine does not.
+    pub fn alone(self) -> Self {
+        Self { beside: None, ..self }
+    }
+
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
         self.nobody().query(query, variables).await

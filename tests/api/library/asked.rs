@@ -30,7 +30,7 @@ pub struct Asker {
 
 impl Beside {
     pub async fn seeded(backend: Backend) -> Self {
-        let cost = Cost { depth: 100, root_fields: 100, fields: 100_000, values: 100_000_000 };
+        let cost = Cost { depth: 100, root_fields: 100, fields: 100_000, values: 100_000_000, introspection: 0 };
         let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-complexity", "1000000"]).await;
         Self { app, engine: library::engine(Limits::default(), cost, true).unwrap() }
     }

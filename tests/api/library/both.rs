@@ -16,7 +16,7 @@ use crate::app::{TestApp, User};
 
 /// The engine beside the server's.
 pub fn engine() -> Engine {
-    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000 };
+    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000, introspection: 0 };
     library::engine(Limits::default(), cost, true).unwrap()
 }
 

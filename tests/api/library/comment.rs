@@ -276,7 +276,7 @@ async fn comments_cost_no_more_statements(backend: Backend) {
 
 #[test]
 fn threads_cost_as_much_as_the_comments_that_they_may_have() {
-    let cost = Cost { depth: 10, root_fields: 1, fields: 10, values: 2_250 };
+    let cost = Cost { depth: 10, root_fields: 1, fields: 10, values: 2_250, introspection: 0 };
     let engine = library::engine(Limits::default(), cost, false).unwrap();
     let fits = |first: i32| {
         let query = format!("{{ comment(id: \"\") {{ thread(first: {first}) {{ nodes {{ text }} }} }} }}");

@@ -36,7 +36,7 @@ struct Engines {
 
 impl Engines {
     async fn seeded(backend: Backend) -> Self {
-        let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000 };
+        let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000, introspection: 0 };
         let library = library::engine(Limits::default(), cost, true).unwrap();
         Self { app: TestApp::seeded(backend).await, library }
     }

@@ -230,6 +230,7 @@ impl Engine {
             ("root fields", cost.root_fields, max.root_fields),
             ("fields", cost.fields, max.fields),
             ("values", cost.values, max.values),
+            ("values of introspection", cost.introspection, max.introspection),
             ("input values", prepared.input_values(), self.settings.limits.input_values),
         ];
         match all.into_iter().find(|(_, cost, max)| cost > max) {

@@ -307,6 +307,7 @@ impl<'d> Compiler<'d> {
             name: known.name.clone(),
             arguments: arguments::literals(self.schema, &known.arguments, &group[0].arguments),
             is_composite,
+            items: self.schema.introspection_items(&known.name),
             selected,
         })
     }

@@ -29,6 +29,8 @@ pub struct Cost {
     pub fields: u64,
     /// The highest number of values in the response.
     pub values: u64,
+    /// The number of values of introspection, estimated. They are not among [`Self::values`].
+    pub introspection: u64,
 }
 
 /// What a field adds to the cost.
@@ -147,11 +149,16 @@ impl Plan {
     pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
         let mut fields = 0;
         let values = set_values(&self.root, variables, pages, &mut fields);
+        let introspection = self.root.fields.iter().map(|field| match &field.kind {
+            Kind::Introspect(field) => field.values(),
+            _ => 0,
+        });
         Cost {
             depth: values.depth,
             root_fields: self.root.fields.len() as u64,
             fields,
             values: values.once.saturating_add(values.per_item),
+            introspection: introspection.fold(0, u64::saturating_add),
         }
     }
 }
@@ -177,9 +184,6 @@ fn set_values(set: &Set, variables: &Inputs, pages: Pages, fields: &mut u64) -> 
                 per_item: inner.per_item.max(of.per_item),
                 depth: inner.depth.max(of.depth),
             };
-        }
-        if let Kind::Introspect(field) = &field.kind {
-            inner.once = field.values();
         }
         let all = inner.once.saturating_add(inner.per_item);
         let (once, per_item) = match (field.cost.size.items(variables, pages), field.cost.is_list) {

@@ -14,6 +14,8 @@ pub(crate) struct IntrospectionField {
     pub(crate) name: String,
     pub(crate) arguments: Vec<(String, Literal)>,
     pub(crate) is_composite: bool,
+    /// The length of the field's list, estimated; 1 if it is none.
+    pub(crate) items: u64,
     pub(crate) selected: Vec<Self>,
 }
 
@@ -72,14 +74,10 @@ impl IntrospectionField {
         }
     }
 
-    /// Estimates the number of values. Lists of introspection have some tens of items.
+    /// Estimates the number of values.
     pub(crate) fn values(&self) -> u64 {
-        const ITEMS: u64 = 10;
-        self.selected.iter().fold(0, |sum: u64, field| {
-            let inner = field.values().saturating_add(1);
-            let items = if field.is_composite { ITEMS } else { 1 };
-            sum.saturating_add(inner.saturating_mul(items))
-        })
+        let below = self.selected.iter().fold(1, |sum: u64, field| sum.saturating_add(field.values()));
+        self.items.saturating_mul(below)
     }
 
     fn write(&self, variables: &Inputs, text: &mut String) {

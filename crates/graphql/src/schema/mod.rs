@@ -343,6 +343,37 @@ impl Schema {
         &self.possible[id.0 as usize]
     }
 
+    /// The average length of a list of introspection, rounded up; 1 for fields that are no long lists.
+    pub(crate) fn introspection_items(&self, field: &str) -> u64 {
+        let fields = || {
+            self.types.iter().filter_map(|of| match &of.kind {
+                TypeKind::Object { fields, .. } | TypeKind::Interface { fields, .. } => Some(fields),
+                _ => None,
+            })
+        };
+        let types = self.types.iter().count();
+        let (sum, among) = match field {
+            "types" => (types, 1),
+            "directives" => (self.directives.iter().count(), 1),
+            "fields" => (fields().map(|fields| fields.iter().count()).sum(), types),
+            "args" => {
+                let count = fields().map(|fields| fields.iter().count()).sum();
+                (fields().flat_map(Table::iter).map(|field| field.arguments.iter().count()).sum(), count)
+            }
+            "inputFields" | "enumValues" | "possibleTypes" | "interfaces" => {
+                let count = |of: &Type| match (&of.kind, field) {
+                    (TypeKind::Input { fields, .. }, "inputFields") => fields.iter().count(),
+                    (TypeKind::Enum(values), "enumValues") => values.len(),
+                    (TypeKind::Object { interfaces, .. }, "interfaces") => interfaces.len(),
+                    _ => 0,
+                };
+                (self.types.iter().map(count).sum(), types)
+            }
+            _ => (1, 1),
+        };
+        sum.div_ceil(among.max(1)).max(1) as u64
+    }
+
     /// A type as documents write it.
     pub fn display(&self, of: &TypeRef) -> String {
         match of {
