@@ -60,13 +60,13 @@ struct Engines {
 }
 
 impl Engines {
-    async fn old(&self, document: &ExecutableDocument, query: &str, variables: &Value) -> Vec<u8> {
+    async fn ask_old(&self, document: &ExecutableDocument, query: &str, variables: &Value) -> Vec<u8> {
         let mut request = async_graphql::Request::new(query).variables(Variables::from_json(variables.clone()));
         request.set_parsed_query(document.clone());
         serde_json::to_vec(&Executor::execute(&self.old, request.data(caller())).await).unwrap()
     }
 
-    async fn new(&self, query: &str, variables: &Value) -> Vec<u8> {
+    async fn ask_new(&self, query: &str, variables: &Value) -> Vec<u8> {
         let request = Request { query, operation_name: None, variables: variables.as_object().unwrap() };
         let services = Arc::clone(&self.services);
         let data = RequestData { services, caller: Some(caller()), budget: None };
@@ -84,7 +84,7 @@ async fn main() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::seeded(backend).await;
         let engines = open(&database).await;
-        let movie = engines.new("{ movies(first: 1) { nodes { id } } }", &json!({})).await;
+        let movie = engines.ask_new("{ movies(first: 1) { nodes { id } } }", &json!({})).await;
         let movie: Value = serde_json::from_slice(&movie).unwrap();
         let variables = json!({ "id": movie["data"]["movies"]["nodes"][0]["id"] });
         println!("\n{backend:?}\n");
@@ -92,7 +92,8 @@ async fn main() {
         println!("|---|---|---|---|---|---|---|");
         for (name, query) in QUERIES {
             let document = parse_query(query).unwrap();
-            let (old, new) = (engines.old(&document, query, &variables).await, engines.new(query, &variables).await);
+            let (old, new) =
+                (engines.ask_old(&document, query, &variables).await, engines.ask_new(query, &variables).await);
             let read = |answer: &[u8]| serde_json::from_slice::<Value>(answer).unwrap()["data"].clone();
             assert_eq!(read(&old), read(&new), "{name}");
             for at_once in [1, 32] {
@@ -146,8 +147,8 @@ struct Work {
 impl Work {
     async fn run(&self) -> Vec<u8> {
         match self.is_new {
-            true => self.engines.new(self.query, &self.variables).await,
-            false => self.engines.old(&self.document, self.query, &self.variables).await,
+            true => self.engines.ask_new(self.query, &self.variables).await,
+            false => self.engines.ask_old(&self.document, self.query, &self.variables).await,
         }
     }
 }

@@ -59,7 +59,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     (&["src/feed"], DOMAINS, "the feed names no domain"),
     (
         &["crates/graphql/src"],
-        &["async_graphql", "axum", "entity::", "http::", "kinoteka", "sea_orm", "sqlx"],
+        &["axum", "entity::", "http::", "kinoteka", "sea_orm", "sqlx"],
         "the language names no table and no HTTP",
     ),
     (&["entity/src"], &["async_graphql", "kinoteka"], "entities are only tables"),

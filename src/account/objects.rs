@@ -1,7 +1,7 @@
 //! Users and their sessions, for the engine.
 
 use async_graphql::InputObject;
-use entity::users;
+use entity::{sessions, users};
 use graphql::{Batch, Call, Column, Context, Description, FieldError, NoArguments, Object, Registry, Root};
 use sea_orm::ColumnTrait;
 

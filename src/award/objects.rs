@@ -1,5 +1,6 @@
 //! Film awards, for the engine.
 
+use entity::{awards, film_award_nominations_registry, film_award_registry};
 use graphql::{Context, Description, NoArguments, Object};
 
 use super::types::{AwardsOfMovie, AwardsOfPerson};

@@ -1,7 +1,7 @@
 //! Online cinemas and what they show, for the engine.
 
 use async_graphql::{ID, InputObject};
-use entity::cinema_online_movie_presence as presence;
+use entity::{cinema_online, cinema_online_movie_presence as presence};
 use graphql::{Context, Description, NoArguments, Object};
 use sea_orm::EntityTrait;
 
@@ -24,7 +24,7 @@ row! {
 
 row! {
     /// A movie in the programme of an online cinema, with its terms.
-    Availability of cinema_online_movie_presence {
+    Availability of presence {
         id: Id<Availability>,
         price: Money,
         discount_percent: i16 = discount,

@@ -1,5 +1,6 @@
 //! Orders of movies, for the engine. Only the user who made an order sees it.
 
+use entity::user_movie_orders;
 use graphql::{Description, Object};
 
 use crate::account::User;

@@ -1,6 +1,7 @@
 //! People, for the engine.
 
 use async_graphql::InputObject;
+use entity::persons;
 use graphql::{Context, Description, Object};
 
 use super::types::Bio;

@@ -1,5 +1,6 @@
 //! Ratings, for the engine.
 
+use entity::users_rating;
 use graphql::{Batch, Call, Context, Description, FieldError, Name, NoArguments, Object, One, Row};
 
 use super::reads;

@@ -1,6 +1,7 @@
 //! Who made a movie, for the engine.
 
 use async_graphql::{ID, InputObject};
+use entity::{movie_staff_m2m, person_position};
 use graphql::{Context, Description, NoArguments, Object};
 
 use super::types::{CreditsOfPerson, StaffOfMovie};

@@ -101,7 +101,7 @@ macro_rules! row {
     (@get $model:ident $field:ident $column:ident) => { &$model.$column };
     (@record $node:ident of $table:ident { $($field:ident: $of:ty $(= $column:ident)?),* } always: $always:expr) => {
         // A column of another type, or one that may be NULL, does not fit.
-        $(const _: fn(&entity::$table::Model) -> &<$of as $crate::kit::rows::Cell>::Stored =
+        $(const _: fn(&$table::Model) -> &<$of as $crate::kit::rows::Cell>::Stored =
             |model| $crate::kit::rows::row!(@get model $field $($column)?);)*
 
         impl graphql::Row for $node {
@@ -111,7 +111,7 @@ macro_rules! row {
         }
 
         impl $crate::kit::rows::Record for $node {
-            type Entity = entity::$table::Entity;
+            type Entity = $table::Entity;
 
             const COLUMNS: &'static [&'static str] = &[$($crate::kit::rows::row!(@column $field $($column)?)),*];
             const ALWAYS_READ: graphql::Columns = $always;

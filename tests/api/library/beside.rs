@@ -68,7 +68,7 @@ fn is_apart(query: &str) -> bool {
     let text = query.trim_start();
     text.starts_with("mutation")
         || text.starts_with("subscription")
-        || ["__schema", "__type(", "{ ...F0 }"].iter().any(|part| text.contains(part))
+        || ["__schema", "__type(", "...F1 ...F1"].iter().any(|part| text.contains(part))
 }
 
 impl Beside {
