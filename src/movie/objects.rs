@@ -45,16 +45,16 @@ pub fn describe(description: &mut Description) {
     description.object(
         Object::<Movie>::new("A movie or a series of the catalogue.")
             .node()
-            .column("isbn", "The number under which the movie is registered, at most 12 characters.", Movie::isbn)
+            .column("isbn", "The registration number, at most 12 characters.", Movie::isbn)
             .column("title", "The title in Russian.", Movie::title)
-            .column("originalTitle", "The title in the language of the original.", Movie::original_title)
+            .column("originalTitle", "The title in the original language.", Movie::original_title)
             .column("country", "The country of production, in Russian.", Movie::country)
-            .column("year", "The year of the première.", Movie::year)
-            .column("budget", "What the production cost, in roubles.", Movie::budget)
-            .column("boxOffice", "What the movie earned in cinemas, in roubles.", Movie::box_office)
-            .column("rating", "The catalogue's own rating, from 1 to 5.", Movie::rating)
-            .column("durationMinutes", "How long the movie runs, in minutes.", Movie::duration_minutes)
-            .column("ageRating", "The age from which it may be watched.", Movie::age_rating)
+            .column("year", "The year of the premiere.", Movie::year)
+            .column("budget", "The production cost, in roubles.", Movie::budget)
+            .column("boxOffice", "The revenue from cinemas, in roubles.", Movie::box_office)
+            .column("rating", "The catalogue's rating, from 1 to 5.", Movie::rating)
+            .column("durationMinutes", "The running time, in minutes.", Movie::duration_minutes)
+            .column("ageRating", "The Russian age classification.", Movie::age_rating)
             .column_as("tags", "The titles of the movie's tags, such as \"Драма\".", Movie::tags, |tags| {
                 json_strings(tags.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>()
             })
@@ -64,12 +64,11 @@ pub fn describe(description: &mut Description) {
             .needs(KEY)
             .batch::<ViewerRating>(
                 "viewerRating",
-                "The viewer's rating of the movie, from 1 to 5; null if the viewer has not rated it or is not\n\
-                 signed in.",
+                "The viewer's rating, from 1 to 5. Null if there is none, or if nobody is signed in.",
             )
             .needs(KEY)
             .personal()
-            .edge::<StaffOfMovie>("staff", "Who made the movie, in the order of the credits.")
+            .edge::<StaffOfMovie>("staff", "The cast and crew, in the order of the credits.")
             .edge::<AwardsOfMovie>("awards", "The awards that the movie and its makers received.")
             .edge::<AvailabilityOfMovie>("availability", "The online cinemas that show it, oldest entries first.")
             .edge::<CommentsOfMovie>("comments", "The comments that are not replies. Each comment has its replies."),
@@ -79,9 +78,9 @@ pub fn describe(description: &mut Description) {
 /// Which movies to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct MoviesArguments {
-    /// Which movies to list; all if left out.
+    /// Which movies to list. The default is all.
     filter: Option<MovieFilter>,
-    /// The order of the list. Its cursors are good for this order only.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: MovieOrder,
 }

@@ -34,16 +34,16 @@ row! {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<StaffMember>::new("One person's part in making one movie.")
+        Object::<StaffMember>::new("A person's part in making a movie.")
             .node()
-            .column("character", "The role played; null for those who do not act.", StaffMember::character)
-            .column("isLead", "Whether the role is a leading one.", StaffMember::is_lead)
+            .column("character", "The role. Null for people who do not act.", StaffMember::character)
+            .column("isLead", "Whether it is a leading role.", StaffMember::is_lead)
             .link("person", "The person.", StaffMember::person_id)
-            .link("position", "What the person did.", StaffMember::position_id)
+            .link("position", "The person's position.", StaffMember::position_id)
             .link("movie", "The movie.", StaffMember::movie_id),
     );
     description.object(
-        Object::<PersonPosition>::new("What a person does in a production: director, actor, composer.").node().column(
+        Object::<PersonPosition>::new("A position in a production, such as director or actor.").node().column(
             "title",
             "The position's name in Russian, such as \"Режиссёр\".",
             PersonPosition::title,

@@ -117,9 +117,9 @@ impl Row for PageInfo {
 
 /// Describes the pages of lists of `N`.
 pub fn connection<N: Row>() -> Object<Connection<N>> {
-    Object::<Connection<N>>::new("One page of a list, after the Relay specification of cursor connections.")
+    Object::<Connection<N>>::new("A page of a list, by the Relay specification of cursor connections.")
         .transparent()
-        .derive("pageInfo", "Whether there is more, and the cursors to ask for it with.", |_, page: &Connection<N>| {
+        .derive("pageInfo", "Whether there are more pages, and the cursors of this one.", |_, page: &Connection<N>| {
             One(page.page_info())
         })
         .derive("edges", "The objects of this page with their cursors.", |_, page: &Connection<N>| {
@@ -129,8 +129,8 @@ pub fn connection<N: Row>() -> Object<Connection<N>> {
         .resolve::<Nodes>("nodes", "The objects of this page.")
         .batch::<TotalCount>(
             "totalCount",
-            "How many there are on all pages together. Counted only when selected: on a long list\n\
-             this costs more than a page of it.",
+            "The number of items on all pages. Counted only if selected: for a long list this costs\n\
+             more than a page.",
         )
         .with(|description| {
             description.object_once(edge::<N>);
@@ -139,10 +139,10 @@ pub fn connection<N: Row>() -> Object<Connection<N>> {
 }
 
 fn edge<N: Row>() -> Object<Edge<N>> {
-    Object::<Edge<N>>::new("An object of a list, with its place there.")
+    Object::<Edge<N>>::new("An item of a list, with its cursor.")
         .transparent()
         .resolve::<Node>("node", "The object.")
-        .value("cursor", "The object's place in this list under this order, for `after` and `before`.", |edge| {
+        .value("cursor", "The item's position in this list and order, for `after` and `before`.", |edge| {
             edge.list.cursor(edge.row)
         })
 }

@@ -100,10 +100,10 @@ pub struct PageArguments<A> {
 
 /// The four, with what they mean and their types.
 const RELAY: [(&str, &str, &str); 4] = [
-    ("first", "How many from the start, 0 to 100; 20 if neither size is named.", "Int"),
-    ("after", "Start behind this cursor.", "String"),
-    ("last", "How many from the end, 0 to 100. Cannot go with `first`.", "Int"),
-    ("before", "End before this cursor.", "String"),
+    ("first", "The number of items from the start, 0 to 100. The default is 20.", "Int"),
+    ("after", "Return items after this cursor.", "String"),
+    ("last", "The number of items from the end, 0 to 100. Cannot be combined with `first`.", "Int"),
+    ("before", "Return items before this cursor.", "String"),
 ];
 
 impl<A: Arguments> Arguments for PageArguments<A> {
