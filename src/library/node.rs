@@ -108,16 +108,19 @@ pub fn describe(query: Object<Root>) -> Object<Root> {
     query
         .resolve_by::<NodeArguments>(
             "node",
-            "The object with this id, whatever its type, or null if there is none.",
+            "The object with this id, of any type. Null if there is none.",
             |_: &mut Registry| "Node".to_owned(),
             |call| Box::pin(async move { node(call).await.into() }),
         )
+        // Sessions and orders are there for their owners only.
+        .personal()
         .resolve_by::<NodesArguments>(
             "nodes",
-            "The objects with these ids in the order of the ids; null where there is none.",
+            "The objects with these ids, in the same order. Null where there is none.",
             |_: &mut Registry| "[Node]!".to_owned(),
             |call| Box::pin(async move { nodes(call).await.into() }),
         )
+        .personal()
 }
 
 async fn node(call: Call<'_, Root, NodeArguments>) -> Result<Column, FieldError> {

@@ -17,10 +17,33 @@ use sha2::{Digest, Sha256};
 /// The engine beside the server's, and what it reads from.
 pub struct Beside(Arc<Services>);
 
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+/// The engine within the server's default limits.
+pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let (limits, costs) = library::limits(&http::Limits::DEFAULT);
     library::engine(limits, costs, true).expect("the description is a schema")
 });
+
+/// The same, for documents that cost more.
+pub static WIDE: LazyLock<Engine> = LazyLock::new(|| {
+    let limits = http::Limits { limit_complexity: u64::MAX, limit_depth: 100, ..http::Limits::DEFAULT };
+    let (limits, costs) = library::limits(&limits);
+    library::engine(limits, costs, true).expect("the description is a schema")
+});
+
+/// What an engine answers to a viewer.
+pub async fn ask(
+    engine: &Engine,
+    services: &Arc<Services>,
+    viewer: Option<Viewer>,
+    query: &str,
+    variables: &Value,
+) -> String {
+    let none = Map::new();
+    let request = Request { query, operation_name: None, variables: variables.as_object().unwrap_or(&none) };
+    let caller = Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
+    let data = RequestData { services: Arc::clone(services), caller: Some(caller), budget: None };
+    String::from_utf8(library::answer(engine, &request, data).await).expect("JSON is UTF-8")
+}
 
 /// An answer, with its data as it was written.
 #[derive(Deserialize)]
@@ -83,22 +106,16 @@ impl Beside {
         if is_apart(query) {
             return;
         }
-        let given = Map::new();
-        let variables = variables.as_object().unwrap_or(&given);
-        let request = Request { query, operation_name: None, variables };
         let viewer = match token {
             Some(token) => self.viewer(token).await,
             None => None,
         };
-        let caller = Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
-        let data = RequestData { services: Arc::clone(&self.0), caller: Some(caller), budget: None };
-        let ours = library::answer(&ENGINE, &request, data).await;
-        let ours = String::from_utf8(ours).expect("JSON is UTF-8");
+        let ours = ask(&ENGINE, &self.0, viewer, query, variables).await;
         let read = |answer| serde_json::from_str::<Raw<'_>>(answer).unwrap_or_else(|error| panic!("{error}: {answer}"));
         let (own, theirs) = (read(&ours), read(served));
         // A token that stands for nobody is refused before an engine is asked.
         let is_refused = token.is_some() && viewer.is_none();
-        assert!(is_refused || own.is_like(&theirs), "{query} {variables:?}\nnew: {ours}\nold: {served}");
+        assert!(is_refused || own.is_like(&theirs), "{query} {variables}\nnew: {ours}\nold: {served}");
     }
 
     /// Whom a token stands for.

@@ -1,35 +1,24 @@
 //! Asks both engines the same, as the same user.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
-use graphql::{Cost, Engine, Limits, Request};
-use kinoteka::kit::rows::RequestData;
-use kinoteka::library;
 use kinoteka::telemetry::RequestContext;
-use kinoteka::viewer::{Caller, Viewer};
+use kinoteka::viewer::Viewer;
 use sea_orm::Statement;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::beside::Beside;
+use super::beside::{Beside, WIDE, ask};
 use crate::app::{TestApp, User};
-
-/// The engine beside the server's.
-pub fn engine() -> Engine {
-    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000, introspection: 0 };
-    library::engine(Limits::default(), cost, true).unwrap()
-}
 
 /// Both engines over one database.
 pub struct Both<'a> {
     app: &'a TestApp,
     beside: Arc<Beside>,
-    engine: Engine,
 }
 
 impl<'a> Both<'a> {
     pub fn new(app: &'a TestApp) -> Self {
-        Self { app, beside: Beside::of(&app.library, &[]).unwrap(), engine: engine() }
+        Self { app, beside: Beside::of(&app.library, &[]).unwrap() }
     }
 
     /// The answer of both, byte by byte. The new engine needs no more statements.
@@ -70,11 +59,7 @@ impl<'a> Both<'a> {
 
     /// What the new engine answers.
     async fn answer(&self, viewer: Option<Viewer>, query: &str, variables: &Value) -> String {
-        let empty = Map::new();
-        let request = Request { query, operation_name: None, variables: variables.as_object().unwrap_or(&empty) };
-        let caller = Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
-        let data = RequestData { services: Arc::clone(&self.app.library), caller: Some(caller), budget: None };
-        String::from_utf8(library::answer(&self.engine, &request, data).await).unwrap()
+        ask(&WIDE, &self.app.library, viewer, query, variables).await
     }
 
     /// Walks a list in pages of `size`, both ways: `query` has a variable for each of the four arguments, and `path`

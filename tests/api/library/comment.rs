@@ -5,7 +5,7 @@ use kinoteka::library;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use super::asked::{Asker, Beside};
+use super::asker::{Asker, Beside};
 use crate::app::User;
 use crate::movie::global_id;
 use crate::support::database::Backend;

@@ -1,6 +1,6 @@
 //! The engine beside the server's gives the same answers, and asks the database no more.
 
-mod asked;
+mod asker;
 pub mod beside;
 pub mod both;
 mod catalogue;
@@ -11,15 +11,13 @@ mod publication;
 mod rating;
 mod search;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use graphql::{Batches, Cost, Engine, Limits, Request};
+use graphql::Batches;
 use kinoteka::kit::kept::Kept;
-use kinoteka::kit::rows::{RequestData, Services, StatementTexts};
-use kinoteka::library;
+use kinoteka::kit::rows::{Services, StatementTexts};
 use kinoteka::telemetry::RequestContext;
-use kinoteka::viewer::{Caller, Role, Viewer};
+use kinoteka::viewer::{Role, Viewer};
 use sea_orm::Statement;
 use serde_json::{Value, json};
 
@@ -31,24 +29,17 @@ on_both!(reads_are_answered_alike);
 /// Both engines over one database.
 struct Engines {
     app: TestApp,
-    library: Engine,
 }
 
 impl Engines {
     async fn seeded(backend: Backend) -> Self {
-        let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 10_000_000, introspection: 0 };
-        let library = library::engine(Limits::default(), cost, true).unwrap();
-        Self { app: TestApp::seeded(backend).await, library }
+        Self { app: TestApp::seeded(backend).await }
     }
 
     /// What the new engine answers.
     async fn ask(&self, services: &Arc<Services>, user: &User, query: &str, variables: &Value) -> String {
-        let Value::Object(variables) = variables else { panic!("{variables}") };
-        let request = Request { query, operation_name: None, variables };
         let viewer = user.token.as_ref().map(|_| Viewer { user: user.id, session: 0, role: Role::Member });
-        let caller = Some(Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) });
-        let data = RequestData { services: Arc::clone(services), caller, budget: None };
-        String::from_utf8(library::answer(&self.library, &request, data).await).unwrap()
+        beside::ask(&beside::WIDE, services, viewer, query, variables).await
     }
 
     /// What both answer. Where an error makes null of what holds another error too, the old engine tells both.

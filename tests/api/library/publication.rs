@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::asked::Beside;
+use super::asker::Beside;
 use crate::movie::global_id;
 use crate::support::database::Backend;
 

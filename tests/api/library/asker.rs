@@ -1,17 +1,12 @@
 //! A server with the engine beside it, which must answer alike.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-
 use entity::sessions;
-use graphql::{Cost, Engine, Limits, Request};
-use kinoteka::kit::rows::RequestData;
-use kinoteka::library;
 use kinoteka::telemetry::RequestContext;
-use kinoteka::viewer::{Caller, Role, Viewer};
+use kinoteka::viewer::{Role, Viewer};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Statement};
 use serde_json::{Value, json};
 
+use super::beside::{WIDE, ask};
 use crate::app::{Answer, TestApp, User};
 use crate::statements::{KEPT, main_table};
 use crate::support::database::{Backend, TestDatabase};
@@ -19,7 +14,6 @@ use crate::support::database::{Backend, TestDatabase};
 /// The two engines on the demo catalogue.
 pub struct Beside {
     pub app: TestApp,
-    engine: Engine,
 }
 
 /// Somebody who asks, and as whom the engine knows them.
@@ -30,9 +24,7 @@ pub struct Asker {
 
 impl Beside {
     pub async fn seeded(backend: Backend) -> Self {
-        let cost = Cost { depth: 100, root_fields: 100, fields: 100_000, values: 100_000_000, introspection: 0 };
-        let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-complexity", "1000000"]).await;
-        Self { app, engine: library::engine(Limits::default(), cost, true).unwrap() }
+        Self { app: TestApp::start(TestDatabase::seeded(backend).await, &["--limit-complexity", "1000000"]).await }
     }
 
     /// Nobody, and a new member and a new editor.
@@ -55,11 +47,7 @@ impl Beside {
     }
 
     async fn answer(&self, asker: &Asker, query: &str, variables: &Value) -> String {
-        let Value::Object(variables) = variables else { panic!("{variables}") };
-        let request = Request { query, operation_name: None, variables };
-        let caller = Caller { viewer: asker.viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
-        let data = RequestData { services: Arc::clone(&self.app.library), caller: Some(caller), budget: None };
-        String::from_utf8(library::answer(&self.engine, &request, data).await).unwrap()
+        ask(&WIDE, &self.app.library, asker.viewer, query, variables).await
     }
 
     /// What both answer.
