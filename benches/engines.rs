@@ -9,17 +9,18 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Executor, Variables};
 use clap::Parser;
-use graphql::{Batches, Cost, Limits, Request};
+use graphql::{Batches, Request};
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
 use kinoteka::feed::Feed;
+use kinoteka::http::Limits;
 use kinoteka::kit::kept::Kept;
 use kinoteka::kit::rows::{RequestData, Services, StatementTexts};
 use kinoteka::viewer::Caller;
@@ -84,18 +85,18 @@ async fn main() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::seeded(backend).await;
         let engines = open(&database).await;
-        let movie = engines.ask_new("{ movies(first: 1) { nodes { id } } }", &json!({})).await;
-        let movie: Value = serde_json::from_slice(&movie).unwrap();
-        let variables = json!({ "id": movie["data"]["movies"]["nodes"][0]["id"] });
+        let variables = variables(&engines).await;
         println!("\n{backend:?}\n");
         println!("| query | at once | old, requests/s | new | new / old | old, us of processor | new |");
         println!("|---|---|---|---|---|---|---|");
         for (name, query) in QUERIES {
             let document = parse_query(query).unwrap();
-            let (old, new) =
-                (engines.ask_old(&document, query, &variables).await, engines.ask_new(query, &variables).await);
-            let read = |answer: &[u8]| serde_json::from_slice::<Value>(answer).unwrap()["data"].clone();
-            assert_eq!(read(&old), read(&new), "{name}");
+            for variables in variables.iter().take(20) {
+                let old = engines.ask_old(&document, query, variables).await;
+                let new = engines.ask_new(query, variables).await;
+                let read = |answer: &[u8]| serde_json::from_slice::<Value>(answer).unwrap()["data"].clone();
+                assert_eq!(read(&old), read(&new), "{name}");
+            }
             for at_once in [1, 32] {
                 compare(&engines, (name, query), &document, &variables, at_once, seconds).await;
             }
@@ -103,11 +104,24 @@ async fn main() {
     }
 }
 
+/// The variables of many requests, which all ask for something else: movies, and pages behind them.
+async fn variables(engines: &Engines) -> Arc<Vec<Value>> {
+    let (mut all, mut after) = (Vec::new(), Value::Null);
+    while all.len() < 400 {
+        let query = "query($after: String) { movies(first: 100, after: $after) { edges { cursor node { id } } } }";
+        let page: Value = serde_json::from_slice(&engines.ask_new(query, &json!({ "after": after })).await).unwrap();
+        let edges = page["data"]["movies"]["edges"].as_array().unwrap();
+        all.extend(edges.iter().map(|edge| json!({ "id": edge["node"]["id"], "after": edge["cursor"] })));
+        after = edges.last().unwrap()["cursor"].clone();
+    }
+    Arc::new(all)
+}
+
 async fn compare(
     engines: &Arc<Engines>,
     (name, query): (&str, &'static str),
     document: &ExecutableDocument,
-    variables: &Value,
+    variables: &Arc<Vec<Value>>,
     at_once: usize,
     seconds: f64,
 ) {
@@ -119,7 +133,8 @@ async fn compare(
                 is_new: is_new == 1,
                 query,
                 document: document.clone(),
-                variables: variables.clone(),
+                variables: Arc::clone(variables),
+                next: Arc::new(AtomicUsize::new(0)),
             };
             let (rate, time) = measure(at_once, Duration::from_secs_f64(seconds), &work).await;
             rates.push(rate);
@@ -141,14 +156,16 @@ struct Work {
     is_new: bool,
     query: &'static str,
     document: ExecutableDocument,
-    variables: Value,
+    variables: Arc<Vec<Value>>,
+    next: Arc<AtomicUsize>,
 }
 
 impl Work {
     async fn run(&self) -> Vec<u8> {
+        let variables = &self.variables[self.next.fetch_add(7, Ordering::Relaxed) % self.variables.len()];
         match self.is_new {
-            true => self.engines.ask_new(self.query, &self.variables).await,
-            false => self.engines.ask_old(&self.document, self.query, &self.variables).await,
+            true => self.engines.ask_new(self.query, variables).await,
+            false => self.engines.ask_old(&self.document, self.query, variables).await,
         }
     }
 }
@@ -198,7 +215,6 @@ async fn open(database: &TestDatabase) -> Arc<Engines> {
         hub: Arc::clone(&feed.hub),
     };
     let old = schema::build(db, &feed, &cli.serve.accounts.open().unwrap(), &cli.serve.accounts.writes(), true);
-    let cost = Cost { depth: 100, root_fields: 100, fields: 10_000, values: 1_000_000, introspection: 0 };
-    let new = library::engine(Limits::default(), cost, true).unwrap();
+    let new = library::engine(&Limits::DEFAULT, true).unwrap();
     Arc::new(Engines { old, new, services: Arc::new(services) })
 }

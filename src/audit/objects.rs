@@ -77,6 +77,8 @@ pub fn describe(description: &mut Description) {
             )
             .resolve::<ObjectOfEntry>("object", "The object as it is now. Null if it was deleted, and for tags.")
             .needs(object)
+            // Sessions and orders are there for their owners only.
+            .personal()
             .resolve::<ChangesOfEntry>("changes", "The changed fields.")
             .needs(AuditEntry::changes.columns()),
     );

@@ -116,7 +116,7 @@ const CACHE_BYTES: u64 = 64 << 20;
 const INTROSPECTION_MAX: u64 = 200_000;
 
 /// The server's limits, as the engine counts them.
-pub fn limits(limits: &http::Limits) -> (Limits, Cost) {
+fn limits(limits: &http::Limits) -> (Limits, Cost) {
     let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let documents = Limits {
         tokens: size(limits.limit_tokens),
@@ -142,9 +142,10 @@ pub fn limits(limits: &http::Limits) -> (Limits, Cost) {
 ///
 /// # Errors
 /// The description is no schema.
-pub fn engine(limits: Limits, cost_max: Cost, introspection: bool) -> Result<Engine, SchemaError> {
-    let settings =
-        Settings { limits, pages: PAGES, cost_max, cache_bytes: CACHE_BYTES, answer_bytes: 16 << 20, introspection };
+pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, SchemaError> {
+    let answer_bytes = usize::try_from(limits.limit_answer_bytes).unwrap_or(usize::MAX);
+    let (limits, cost_max) = self::limits(limits);
+    let settings = Settings { limits, pages: PAGES, cost_max, cache_bytes: CACHE_BYTES, answer_bytes, introspection };
     let printed: Printed<Library, _, _> = Printed::new(EmptyMutation, EmptySubscription);
     Engine::described(printed, settings)
 }

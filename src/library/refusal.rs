@@ -1,6 +1,6 @@
 //! Why an operation is not executed, as clients are told.
 
-use graphql::error::{LimitExceeded, Position};
+use graphql::error::{Limit, LimitExceeded, Position};
 use graphql::validation::Invalid;
 use graphql::{ParseError, Refusal};
 use serde_json::{Map, Value, json};
@@ -27,7 +27,7 @@ pub fn errors(refusal: &Refusal) -> Value {
             .collect(),
         Refusal::TooComplex(what, cost, max) => {
             let message = format!("The operation has {cost} {what}; the limit is {max}.");
-            vec![error("TOO_COMPLEX", &message, &[], [("limit", (*what).into()), ("max", (*max).into())])]
+            vec![error("TOO_COMPLEX", &message, &[], [("limit", flag(what).into()), ("max", (*max).into())])]
         }
         Refusal::Introspection(position) => {
             vec![error("GRAPHQL_VALIDATION_FAILED", "Introspection is off.", &[*position], [])]
@@ -35,15 +35,38 @@ pub fn errors(refusal: &Refusal) -> Value {
         Refusal::TooLarge(max) => {
             let message =
                 format!("The answer is larger than {max} bytes. Ask for smaller pages, or in several requests.");
-            vec![error("TOO_COMPLEX", &message, &[], [("max", (*max).into())])]
+            vec![error("TOO_COMPLEX", &message, &[], [("limit", "limit-answer-bytes".into()), ("max", (*max).into())])]
         }
     };
     json!({ "errors": errors })
 }
 
 fn limit(exceeded: &LimitExceeded) -> Value {
-    let max = [("max", exceeded.maximum.into())];
-    error("TOO_COMPLEX", &exceeded.to_string(), &[exceeded.position], max)
+    let flag = match exceeded.limit {
+        Limit::Tokens => "limit-tokens",
+        Limit::Nesting => "limit-nesting",
+        Limit::Aliases => "limit-aliases",
+        Limit::Directives => "limit-directives",
+        Limit::NameLength => "limit-name-bytes",
+        Limit::PlanFields => "limit-selections",
+        // No flag: it bounds the work of two rules.
+        Limit::ValidationSteps => "validation",
+    };
+    let more = [("limit", flag.into()), ("max", exceeded.maximum.into())];
+    error("TOO_COMPLEX", &exceeded.to_string(), &[exceeded.position], more)
+}
+
+/// The flag of a limit of costs.
+fn flag(what: &str) -> &'static str {
+    match what {
+        "depth" => "limit-depth",
+        "root fields" => "limit-root-fields",
+        "fields" => "limit-selections",
+        "values" => "limit-complexity",
+        "input values" => "limit-input-values",
+        // No flag.
+        _ => "introspection",
+    }
 }
 
 fn error<const N: usize>(

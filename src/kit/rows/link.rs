@@ -61,11 +61,15 @@ pub async fn by_key<N: Table>(
         Some(None) if missing == Missing::IsNull => Cell::Null,
         Some(None) => Cell::Error(0),
     };
+    let errors = match missing {
+        Missing::IsError if wanted.len() > picked.len() => vec![ApiError::Gone.into()],
+        _ => Vec::new(),
+    };
     let rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
     Ok(Column::Cells(Cells {
         cells: keys.iter().map(cell).collect(),
         parts: vec![Part { of: N::type_name(), rows }],
-        errors: vec![ApiError::Gone.into()],
+        errors,
         ..Cells::default()
     }))
 }
@@ -140,15 +144,13 @@ async fn find<N: Table>(
     let statement = Statement { name: N::TYPE, parameters: String::new() };
     let read = async |keys: Vec<i32>, columns| {
         let since = registry.map(|kept| kept.generation());
-        let rows = read_rows::<N>(services, &statement, &keys, columns)
-            .await
-            .map_err(|error| ApiError::from(log_database(error)))?;
+        let rows = read_rows::<N>(services, &statement, &keys, columns).await.map_err(log_database)?;
         if let (Some(kept), Some(since)) = (registry, since) {
             kept.put(since, rows.iter().map(|row| (row.key(), row.clone())));
         }
         Ok(ByKey::new(rows))
     };
-    services.batches.read_columns(&statement, wanted, columns, read).await
+    Ok(services.batches.read_columns(&statement, wanted, columns, read).await.map_err(ApiError::from)?)
 }
 
 async fn read_rows<N: Table>(

@@ -177,9 +177,9 @@ pub(super) async fn pages<L: List>(
     let services = context.services();
     let read = async |keys: Vec<i32>, columns| {
         let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
-        Ok(found.map_err(|error| ApiError::from(log_database(error)))?)
+        found.map_err(log_database)
     };
-    let found = services.batches.read_columns(&statement, &parents, columns, read).await?;
+    let found = services.batches.read_columns(&statement, &parents, columns, read).await.map_err(ApiError::from)?;
     let page = |parent: &i32| {
         let rows = found.pages.get(parent).copied().unwrap_or_default();
         page_of(&found.list, *parent, rows, &window)
@@ -316,11 +316,8 @@ pub async fn count_of<E: Edge + Debug>(
 ) -> Result<Arc<HashMap<i32, u64>>, FieldError> {
     let services = context.services();
     let statement = Statement { name: E::LIST, parameters: format!("count {edge:?}") };
-    let read = async |keys: Vec<i32>| {
-        let counts = count_rows(&services.db, edge, &keys).await;
-        Ok(counts.map_err(|error| ApiError::from(log_database(error)))?)
-    };
-    services.batches.read(&statement, parents, read).await
+    let read = async |keys: Vec<i32>| count_rows(&services.db, edge, &keys).await.map_err(log_database);
+    Ok(services.batches.read(&statement, parents, read).await.map_err(ApiError::from)?)
 }
 
 /// The page of a list of the root.

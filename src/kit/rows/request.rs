@@ -24,7 +24,7 @@ pub struct Services {
     /// Rows of registries that may be a moment old. Mutations' answers have none.
     pub kept: Option<Arc<Kept>>,
     /// Look-ups that requests make together.
-    pub batches: Batches<Statement>,
+    pub batches: Batches<Statement, Arc<DbErr>>,
     /// Texts of statements that were made before.
     pub texts: StatementTexts,
     /// Where the feed of comments stands.
@@ -119,10 +119,8 @@ where
     R: Future<Output = Result<V, DbErr>>,
 {
     let services = context.services();
-    let read = async |keys, columns| {
-        Ok(read(&services.db, keys, columns).await.map_err(|error| ApiError::from(log_database(error)))?)
-    };
-    services.batches.read_columns(statement, keys, columns, read).await
+    let read = async |keys, columns| read(&services.db, keys, columns).await.map_err(log_database);
+    Ok(services.batches.read_columns(statement, keys, columns, read).await.map_err(ApiError::from)?)
 }
 
 impl ContextExt for Context {

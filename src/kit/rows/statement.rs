@@ -53,7 +53,9 @@ impl StatementTexts {
         }
         let Sql { sql, values, .. } = backend.build(&build());
         let values = values.map(|Values(values)| values).unwrap_or_default();
-        if let Some(keys_at) = values.iter().position(|value| *value == key) {
+        let mut places = values.iter().enumerate().filter(|(_, value)| **value == key).map(|(place, _)| place);
+        // Where another value is the same by chance, the text is not kept.
+        if let (Some(keys_at), None) = (places.next(), places.next()) {
             let text = Text { sql: sql.clone(), values: values.clone(), keys_at };
             self.0.insert((statement.clone(), columns), Arc::new(text));
         }

@@ -99,11 +99,8 @@ pub async fn text_of<W: WideColumn>(context: &Context, key: i32) -> Result<Optio
 async fn find_texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Arc<HashMap<i32, Arc<str>>>, FieldError> {
     let services = context.services();
     let statement = Statement { name: std::any::type_name::<W>(), parameters: "text".to_owned() };
-    let read = async |keys: Vec<i32>| {
-        let texts = read_texts::<W>(&services.db, &keys).await;
-        Ok(texts.map_err(|error| ApiError::from(log_database(error)))?)
-    };
-    services.batches.read(&statement, keys, read).await
+    let read = async |keys: Vec<i32>| read_texts::<W>(&services.db, &keys).await.map_err(log_database);
+    Ok(services.batches.read(&statement, keys, read).await.map_err(ApiError::from)?)
 }
 
 async fn read_texts<W: WideColumn>(db: &ReadPool, keys: &[i32]) -> Result<HashMap<i32, Arc<str>>, DbErr> {

@@ -18,16 +18,13 @@ use sha2::{Digest, Sha256};
 pub struct Beside(Arc<Services>);
 
 /// The engine within the server's default limits.
-pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let (limits, costs) = library::limits(&http::Limits::DEFAULT);
-    library::engine(limits, costs, true).expect("the description is a schema")
-});
+pub static ENGINE: LazyLock<Engine> =
+    LazyLock::new(|| library::engine(&http::Limits::DEFAULT, true).expect("the description is a schema"));
 
 /// The same, for documents that cost more.
 pub static WIDE: LazyLock<Engine> = LazyLock::new(|| {
     let limits = http::Limits { limit_complexity: u64::MAX, limit_depth: 100, ..http::Limits::DEFAULT };
-    let (limits, costs) = library::limits(&limits);
-    library::engine(limits, costs, true).expect("the description is a schema")
+    library::engine(&limits, true).expect("the description is a schema")
 });
 
 /// What an engine answers to a viewer.
@@ -55,10 +52,30 @@ struct Raw<'a> {
 }
 
 impl Raw<'_> {
-    /// Where the errors are, and their codes.
     fn errors(&self) -> BTreeSet<String> {
-        let show = |error: &Value| format!("{} {}", error["path"], error["extensions"]["code"]);
-        self.errors.iter().map(show).collect()
+        self.errors.iter().map(Value::to_string).collect()
+    }
+
+    /// The path of what an error has made null: the first part of its own path that leads to null.
+    fn nulled(&self, error: &Value) -> Option<Vec<Value>> {
+        let data: Value = serde_json::from_str(self.data?.get()).ok()?;
+        let path = error["path"].as_array()?;
+        let leads_to_null = |len: &usize| {
+            let step = |value: Option<Value>, step: &Value| match step {
+                Value::String(name) => value?.get(name).cloned(),
+                step => value?.get(usize::try_from(step.as_u64()?).ok()?).cloned(),
+            };
+            path[..*len].iter().fold(Some(data.clone()), step) == Some(Value::Null)
+        };
+        (0..=path.len()).find(leads_to_null).map(|len| path[..len].to_vec())
+    }
+
+    /// Whether all errors that the other answer has more are of nulls that an error here tells of.
+    fn tells_all_of(&self, old: &Self) -> bool {
+        let own: Vec<_> = self.errors.iter().map(|error| self.nulled(error)).collect();
+        let errors = self.errors();
+        let is_told = |error: &&Value| own.contains(&old.nulled(error)) && old.nulled(error).is_some();
+        old.errors.iter().filter(|error| !errors.contains(&error.to_string())).all(|error| is_told(&error))
     }
 
     fn is_about_input(&self) -> bool {
@@ -80,7 +97,7 @@ impl Raw<'_> {
             // Null where a default stands is an error of the field: the specification lets such a variable through.
             (Some(_), None) => json(self) == "null" && self.is_about_input() && old.is_about_input(),
             // One error is enough for what becomes null.
-            _ => json(self) == json(old) && !errors.is_empty() && errors.is_subset(&old_errors),
+            _ => json(self) == json(old) && errors.is_subset(&old_errors) && self.tells_all_of(old),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Comments, their lists and threads.
 
-use graphql::{Cost, Limits, Request};
+use graphql::Request;
+use kinoteka::http::Limits;
 use kinoteka::library;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -276,8 +277,7 @@ async fn comments_cost_no_more_statements(backend: Backend) {
 
 #[test]
 fn threads_cost_as_much_as_the_comments_that_they_may_have() {
-    let cost = Cost { depth: 10, root_fields: 1, fields: 10, values: 2_250, introspection: 0 };
-    let engine = library::engine(Limits::default(), cost, false).unwrap();
+    let engine = library::engine(&Limits { limit_complexity: 2_250, ..Limits::DEFAULT }, false).unwrap();
     let fits = |first: i32| {
         let query = format!("{{ comment(id: \"\") {{ thread(first: {first}) {{ nodes {{ text }} }} }} }}");
         let request = Request { query: &query, operation_name: None, variables: &serde_json::Map::new() };

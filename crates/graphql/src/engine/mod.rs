@@ -93,6 +93,9 @@ pub struct Answer {
 /// The expected size of a plan's first response.
 const ANSWER_BYTES: usize = 1_024;
 
+/// Bytes that a response begins with, at most; it grows as it needs.
+const CAPACITY_MAX: usize = 256 << 10;
+
 impl Engine {
     /// An engine for the schema that `D` describes; the roots of mutations and subscriptions may be described by
     /// async-graphql.
@@ -189,7 +192,9 @@ impl Engine {
         let root = run(&execution, &cached.plan).await;
         let expected = cached.answer_bytes.load(Ordering::Relaxed);
         let bytes_max = self.settings.answer_bytes;
-        let response = write(&cached.plan, &root, expected + expected / 8, bytes_max);
+        // One large response does not make all later ones take as much memory.
+        let capacity = (expected + expected / 8).min(CAPACITY_MAX);
+        let response = write(&cached.plan, &root, capacity, bytes_max);
         let Response { json, errors } = response.map_err(|_| Refusal::TooLarge(bytes_max))?;
         cached.answer_bytes.store(json.len(), Ordering::Relaxed);
         Ok(Answer { json, errors, kind: cached.plan.kind })

@@ -1,38 +1,51 @@
 //! Batches: look-ups by key from requests that run at the same time share one statement.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
 
-use super::FieldError;
 use crate::describe::Columns;
 
 /// The number of statements of one kind that run at the same time. Keys that come meanwhile wait for the next one: the
 /// higher the load, the larger the batches.
 const RUNNING_MAX: usize = 2;
 
+/// How long a statement waits for others of its kind.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// Keys of one statement.
+const KEYS_MAX: usize = 50_000;
+
 /// The number of kinds of statements before idle ones are removed.
 const GROUPS_MAX: usize = 1_000;
 
-/// Gathers keys into batches. `S` identifies a statement with everything that its result depends on, such as the viewer.
-pub struct Batches<S> {
-    groups: Mutex<HashMap<S, Arc<Group>>>,
+/// Gathers keys into batches. `E` is why a batch fails, for all its callers: what it tells a client is for each to say.
+/// `S` identifies a statement with everything that its result depends on, such as the viewer.
+pub struct Batches<S, E> {
+    groups: Mutex<HashMap<(TypeId, S), Arc<Group<E>>>>,
 }
 
-struct Group {
+struct Group<E> {
     running: Semaphore,
-    open: Mutex<Option<Arc<Gathering>>>,
+    open: Mutex<Option<Arc<Gathering<E>>>>,
 }
 
 /// A batch: the keys of several callers, and the result.
-#[derive(Default)]
-struct Gathering {
+struct Gathering<E> {
     wanted: Mutex<Wanted>,
-    found: OnceCell<Result<Arc<dyn Any + Send + Sync>, FieldError>>,
+    found: OnceCell<Result<Arc<dyn Any + Send + Sync>, E>>,
+}
+
+impl<E> Default for Gathering<E> {
+    fn default() -> Self {
+        Self { wanted: Mutex::default(), found: OnceCell::new() }
+    }
 }
 
 /// Which rows, and which columns of them.
@@ -42,7 +55,7 @@ struct Wanted {
     columns: Columns,
 }
 
-impl<S: Eq + Hash + Clone> Batches<S> {
+impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
     /// Without statements.
     #[must_use]
     pub fn new() -> Self {
@@ -53,18 +66,10 @@ impl<S: Eq + Hash + Clone> Batches<S> {
     ///
     /// # Errors
     /// The error of `read`, which all callers of the batch get.
-    ///
-    /// # Panics
-    /// If the same statement finds values of two types.
-    pub async fn read<V, R>(
-        &self,
-        statement: &S,
-        keys: &[i32],
-        read: impl FnOnce(Vec<i32>) -> R,
-    ) -> Result<Arc<V>, FieldError>
+    pub async fn read<V, R>(&self, statement: &S, keys: &[i32], read: impl FnOnce(Vec<i32>) -> R) -> Result<Arc<V>, E>
     where
         V: Send + Sync + 'static,
-        R: Future<Output = Result<V, FieldError>>,
+        R: Future<Output = Result<V, E>>,
     {
         self.read_columns(statement, keys, 0, |keys, _| read(keys)).await
     }
@@ -73,25 +78,27 @@ impl<S: Eq + Hash + Clone> Batches<S> {
     ///
     /// # Errors
     /// What `read` fails with.
-    ///
-    /// # Panics
-    /// If the same statement finds values of two types.
-    #[expect(clippy::expect_used, reason = "a statement has one type of values")]
+    #[expect(clippy::expect_used, reason = "a group has values of one type")]
     pub async fn read_columns<V, R>(
         &self,
         statement: &S,
         keys: &[i32],
         columns: Columns,
         read: impl FnOnce(Vec<i32>, Columns) -> R,
-    ) -> Result<Arc<V>, FieldError>
+    ) -> Result<Arc<V>, E>
     where
         V: Send + Sync + 'static,
-        R: Future<Output = Result<V, FieldError>>,
+        R: Future<Output = Result<V, E>>,
     {
-        let group = self.group(statement);
+        let group = self.group(TypeId::of::<V>(), statement);
         let gathering = {
             let mut open = lock(&group.open);
-            let gathering = open.get_or_insert_with(Arc::default);
+            let is_full =
+                |gathering: &mut Arc<Gathering<E>>| lock(&gathering.wanted).keys.len() + keys.len() > KEYS_MAX;
+            let gathering = match open.take_if(is_full) {
+                Some(_) => open.insert(Arc::default()),
+                None => open.get_or_insert_with(Arc::default),
+            };
             let mut wanted = lock(&gathering.wanted);
             wanted.keys.extend_from_slice(keys);
             wanted.columns |= columns;
@@ -101,8 +108,11 @@ impl<S: Eq + Hash + Clone> Batches<S> {
         let start = async || {
             // Callers at the same level of the response join before the first goes on.
             tokio::task::yield_now().await;
-            // Nobody closes it.
-            let _running = group.running.acquire().await;
+            let _running = match group.running.try_acquire() {
+                Ok(running) => Some(running),
+                // Slow ones do not hold up others for longer. Nobody closes it.
+                Err(_) => timeout(PATIENCE, group.running.acquire()).await.ok().and_then(Result::ok),
+            };
             {
                 let mut open = lock(&group.open);
                 if open.as_ref().is_some_and(|open| Arc::ptr_eq(open, &gathering)) {
@@ -119,27 +129,28 @@ impl<S: Eq + Hash + Clone> Batches<S> {
         Ok(found.downcast().expect("values of the statement's type"))
     }
 
-    fn group(&self, statement: &S) -> Arc<Group> {
+    fn group(&self, of: TypeId, statement: &S) -> Arc<Group<E>> {
         let mut groups = lock(&self.groups);
-        if let Some(group) = groups.get(statement) {
+        let key = (of, statement.clone());
+        if let Some(group) = groups.get(&key) {
             return Arc::clone(group);
         }
         if groups.len() >= GROUPS_MAX {
             groups.retain(|_, group| Arc::strong_count(group) > 1);
         }
         let group = Arc::new(Group { running: Semaphore::new(RUNNING_MAX), open: Mutex::new(None) });
-        groups.insert(statement.clone(), Arc::clone(&group));
+        groups.insert(key, Arc::clone(&group));
         group
     }
 }
 
-impl<S: Eq + Hash + Clone> Default for Batches<S> {
+impl<S: Eq + Hash + Clone, E: Clone> Default for Batches<S, E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<S> std::fmt::Debug for Batches<S> {
+impl<S, E> std::fmt::Debug for Batches<S, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Batches")
     }

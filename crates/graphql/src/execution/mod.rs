@@ -18,7 +18,7 @@ pub(crate) use run::{Execution, run};
 pub(crate) use write::{Response, write};
 
 use crate::describe::Columns;
-use crate::plan::{PlanField, Set};
+use crate::plan::PlanField;
 
 /// The data of a request, for its resolvers.
 #[derive(Clone)]
@@ -68,12 +68,6 @@ impl Selected<'_> {
     /// The columns that are needed of objects of this type.
     pub fn columns_of(&self, type_name: &str) -> Columns {
         self.field.of_type(type_name).map_or(0, |set| set.columns)
-    }
-
-    /// Whether a field of this name is selected of any type.
-    pub fn has(&self, name: &str) -> bool {
-        let is = |field: &PlanField| field.coordinate.rsplit('.').next() == Some(name);
-        self.field.selected.iter().any(|(_, set): &(_, Set)| set.fields.iter().any(is))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::{Batches, RUNNING_MAX};
+use super::{Batches, KEYS_MAX, RUNNING_MAX};
 use crate::execution::FieldError;
 
 /// Statements that were read: their keys.
@@ -37,7 +37,7 @@ impl Reads {
 }
 
 fn block_on<F: Future>(future: F) -> Option<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
     Some(runtime.block_on(future))
 }
 
@@ -130,6 +130,41 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
         join_all(callers).await
     });
     assert_eq!(answers.map(|answers| answers.iter().filter(|answer| answer.is_ok()).count()), Some(20));
-    assert_eq!(reads.running_most.load(Ordering::SeqCst), RUNNING_MAX);
-    assert_eq!(reads.keys(), [vec![1], vec![2], (3..=20).collect()]);
+    assert!(reads.running_most.load(Ordering::SeqCst) >= RUNNING_MAX);
+    // A slow machine may lose patience once or twice.
+    let keys = reads.keys();
+    assert_eq!(keys[..2], [[1], [2]]);
+    assert!(keys.len() < 10 && keys.concat() == (1..=20).collect::<Vec<_>>(), "{keys:?}");
+}
+
+/// Two that read for ever have taken all turns.
+#[test]
+fn slow_statements_hold_up_others_for_a_moment_only() {
+    let (batches, reads) = (Batches::new(), Reads::default());
+    let (shut, open) = (Semaphore::new(0), Semaphore::new(100));
+    let found = block_on(async {
+        let mut slow = Vec::new();
+        for key in 1..=2 {
+            let (batches, reads, shut) = (&batches, &reads, &shut);
+            let mut caller: Caller<'_> =
+                Box::pin(async move { batches.read(&"a", &[key], |keys| reads.read(keys, shut)).await });
+            for _ in 0..3 {
+                let _ = futures_util::poll!(&mut caller);
+                tokio::task::yield_now().await;
+            }
+            slow.push(caller);
+        }
+        let third = batches.read(&"a", &[3], |keys| reads.read(keys, &open));
+        tokio::time::timeout(std::time::Duration::from_secs(10), third).await
+    });
+    let found: Option<Shared> = found.and_then(Result::ok);
+    assert_eq!(found, Some(Ok(Arc::new(vec![3]))));
+}
+
+#[test]
+fn a_statement_has_so_many_keys_and_no_more() {
+    let many: Vec<i32> = (1..=i32::try_from(KEYS_MAX).unwrap_or(i32::MAX)).collect();
+    let (answers, reads) = ask(&[("a", &many[1..]), ("a", &[1]), ("a", &[2])]);
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(reads.iter().map(Vec::len).collect::<Vec<_>>(), [KEYS_MAX, 1]);
 }
