@@ -115,6 +115,9 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// Values of introspection. What tools ask for has about 60,000 by the measure of the plan.
 const INTROSPECTION_MAX: u64 = 200_000;
 
+/// Levels of introspection from type to type: tools need one, and one more is for exploring.
+const INTROSPECTION_LEVELS_MAX: u64 = 2;
+
 /// The server's limits, as the engine counts them.
 fn limits(limits: &http::Limits) -> (Limits, Cost) {
     let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
@@ -134,6 +137,7 @@ fn limits(limits: &http::Limits) -> (Limits, Cost) {
         fields: limits.limit_selections,
         values: limits.limit_complexity,
         introspection: INTROSPECTION_MAX,
+        introspection_levels: INTROSPECTION_LEVELS_MAX,
     };
     (documents, costs)
 }

@@ -204,7 +204,14 @@ fn main() {
     let settings = |cache_bytes| Settings {
         limits,
         pages: Pages { default: 20, max: 100 },
-        cost_max: Cost { depth: most, root_fields: most, fields: most, values: most, introspection: most },
+        cost_max: Cost {
+            depth: most,
+            root_fields: most,
+            fields: most,
+            values: most,
+            introspection: most,
+            introspection_levels: most,
+        },
         cache_bytes,
         answer_bytes: 1 << 20,
         introspection: false,

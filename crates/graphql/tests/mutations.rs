@@ -77,7 +77,14 @@ fn engine() -> Engine {
     let settings = Settings {
         limits: Limits::default(),
         pages: Pages { default: 20, max: 100 },
-        cost_max: Cost { depth: most, root_fields: most, fields: most, values: most, introspection: most },
+        cost_max: Cost {
+            depth: most,
+            root_fields: most,
+            fields: most,
+            values: most,
+            introspection: most,
+            introspection_levels: most,
+        },
         cache_bytes: 1 << 20,
         answer_bytes: 1 << 20,
         introspection: false,

@@ -78,6 +78,11 @@ impl Raw<'_> {
         old.errors.iter().filter(|error| !errors.contains(&error.to_string())).all(|error| is_told(&error))
     }
 
+    fn codes(&self) -> BTreeSet<String> {
+        let show = |error: &Value| format!("{} {}", error["extensions"]["code"], error["extensions"]["limit"]);
+        self.errors.iter().map(show).collect()
+    }
+
     fn is_about_input(&self) -> bool {
         let codes = ["BAD_USER_INPUT", "GRAPHQL_VALIDATION_FAILED"];
         !self.errors.is_empty()
@@ -92,6 +97,8 @@ impl Raw<'_> {
             return true;
         }
         match (self.data, old.data) {
+            // What is not executed is refused with the same codes and limits, in other words.
+            (None, None) if self.codes() == old.codes() => true,
             // An input that its type does not allow is refused before anything is executed.
             (None, _) if self.is_about_input() && old.is_about_input() => true,
             // Null where a default stands is an error of the field: the specification lets such a variable through.

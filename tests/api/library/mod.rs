@@ -93,3 +93,17 @@ async fn reads_are_answered_alike(backend: Backend) {
         engines.compare(&engines.app.nobody(), query, &json!({})).await;
     }
 }
+
+/// Each level from type to type would multiply the answer.
+#[test]
+fn introspection_has_its_limits() {
+    let prepare = |query: &str| {
+        let request = graphql::Request { query, operation_name: None, variables: &serde_json::Map::new() };
+        beside::ENGINE.prepare(&request).is_ok()
+    };
+    let levels = |levels: usize| {
+        let lists: String = ["possibleTypes { ", "interfaces { "].into_iter().cycle().take(levels).collect();
+        format!("{{ __schema {{ types {{ {lists} name {} }} }} }}", "} ".repeat(levels))
+    };
+    assert!(prepare(&levels(2)) && !prepare(&levels(3)) && !prepare(&levels(10)));
+}

@@ -236,6 +236,7 @@ impl Engine {
             ("fields", cost.fields, max.fields),
             ("values", cost.values, max.values),
             ("values of introspection", cost.introspection, max.introspection),
+            ("levels of introspection", cost.introspection_levels, max.introspection_levels),
             ("input values", prepared.input_values(), self.settings.limits.input_values),
         ];
         match all.into_iter().find(|(_, cost, max)| cost > max) {

@@ -93,9 +93,11 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         let group = self.group(TypeId::of::<V>(), statement);
         let gathering = {
             let mut open = lock(&group.open);
-            let is_full =
-                |gathering: &mut Arc<Gathering<E>>| lock(&gathering.wanted).keys.len() + keys.len() > KEYS_MAX;
-            let gathering = match open.take_if(is_full) {
+            // Full, or all who asked are gone: nobody wants their keys any more.
+            let is_over = |gathering: &mut Arc<Gathering<E>>| {
+                Arc::strong_count(gathering) == 1 || lock(&gathering.wanted).keys.len() + keys.len() > KEYS_MAX
+            };
+            let gathering = match open.take_if(is_over) {
                 Some(_) => open.insert(Arc::default()),
                 None => open.get_or_insert_with(Arc::default),
             };

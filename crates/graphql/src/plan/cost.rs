@@ -31,6 +31,8 @@ pub struct Cost {
     pub values: u64,
     /// The number of values of introspection, estimated. They are not among [`Self::values`].
     pub introspection: u64,
+    /// Levels of lists that lead from a type to others: each multiplies the response.
+    pub introspection_levels: u64,
 }
 
 /// What a field adds to the cost.
@@ -149,6 +151,10 @@ impl Plan {
     pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
         let mut fields = 0;
         let values = set_values(&self.root, variables, pages, &mut fields);
+        let levels = self.root.fields.iter().map(|field| match &field.kind {
+            Kind::Introspect(field) => field.levels(),
+            _ => 0,
+        });
         let introspection = self.root.fields.iter().map(|field| match &field.kind {
             Kind::Introspect(field) => field.values(),
             _ => 0,
@@ -159,6 +165,7 @@ impl Plan {
             fields,
             values: values.once.saturating_add(values.per_item),
             introspection: introspection.fold(0, u64::saturating_add),
+            introspection_levels: levels.max().unwrap_or_default(),
         }
     }
 }

@@ -80,6 +80,12 @@ impl IntrospectionField {
         self.items.saturating_mul(below)
     }
 
+    /// Levels of lists that lead from a type to other types.
+    pub(crate) fn levels(&self) -> u64 {
+        let own = matches!(self.name.as_str(), "fields" | "inputFields" | "interfaces" | "possibleTypes");
+        u64::from(own) + self.selected.iter().map(Self::levels).max().unwrap_or_default()
+    }
+
     fn write(&self, variables: &Inputs, text: &mut String) {
         // Writing to memory does not fail.
         let _ = write!(text, "{}:{}", self.response_name, self.name);

@@ -362,6 +362,9 @@ impl Schema {
             }
             "inputFields" | "enumValues" | "possibleTypes" | "interfaces" => {
                 let count = |of: &Type| match (&of.kind, field) {
+                    (TypeKind::Interface { .. } | TypeKind::Union(_), "possibleTypes") => {
+                        self.find(&of.name).map_or(0, |id| self.possible(id).len())
+                    }
                     (TypeKind::Input { fields, .. }, "inputFields") => fields.iter().count(),
                     (TypeKind::Enum(values), "enumValues") => values.len(),
                     (TypeKind::Object { interfaces, .. }, "interfaces") => interfaces.len(),

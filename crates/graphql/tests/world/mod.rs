@@ -68,7 +68,14 @@ pub fn settings() -> Settings {
     Settings {
         limits: Limits::NONE,
         pages: Pages { default: 20, max: 1_000 },
-        cost_max: Cost { depth: most, root_fields: most, fields: most, values: most, introspection: most },
+        cost_max: Cost {
+            depth: most,
+            root_fields: most,
+            fields: most,
+            values: most,
+            introspection: most,
+            introspection_levels: most,
+        },
         cache_bytes: 1 << 20,
         answer_bytes: 1 << 20,
         introspection: false,

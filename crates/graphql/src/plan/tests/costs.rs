@@ -59,7 +59,11 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
             assert_eq!(constant, !text.contains("$n") && !text.contains("($k: ["), "{text}");
             cost
         });
-        assert_eq!(cost, Ok(Cost { depth, root_fields, fields, values, introspection: 0 }), "{text} {variables}");
+        assert_eq!(
+            cost,
+            Ok(Cost { depth, root_fields, fields, values, introspection: 0, introspection_levels: 0 }),
+            "{text} {variables}"
+        );
     }
 }
 
