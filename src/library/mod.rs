@@ -127,6 +127,8 @@ fn limits(limits: &http::Limits) -> (Limits, Cost) {
         aliases: size(limits.limit_aliases),
         directives: size(limits.limit_directives),
         name_length: size(limits.limit_name_bytes),
+        list_items: size(limits.limit_list_items),
+        input_fields: size(limits.limit_input_fields),
         plan_fields: size(limits.limit_selections),
         input_values: limits.limit_input_values,
         ..Limits::default()

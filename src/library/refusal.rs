@@ -48,6 +48,8 @@ fn limit(exceeded: &LimitExceeded) -> Value {
         Limit::Aliases => "limit-aliases",
         Limit::Directives => "limit-directives",
         Limit::NameLength => "limit-name-bytes",
+        Limit::ListItems => "limit-list-items",
+        Limit::InputFields => "limit-input-fields",
         Limit::PlanFields => "limit-selections",
         // No flag: it bounds the work of two rules.
         Limit::ValidationSteps => "validation",
@@ -64,6 +66,8 @@ fn flag(what: &str) -> &'static str {
         "fields" => "limit-selections",
         "values" => "limit-complexity",
         "input values" => "limit-input-values",
+        "items of a list" => "limit-list-items",
+        "fields of an input" => "limit-input-fields",
         // No flag.
         _ => "introspection",
     }

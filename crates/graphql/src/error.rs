@@ -30,6 +30,10 @@ pub struct Limits {
     pub directives: usize,
     /// Bytes of a name.
     pub name_length: usize,
+    /// Items of a list in an input.
+    pub list_items: usize,
+    /// Fields of an object in an input.
+    pub input_fields: usize,
     /// Steps of the rules whose work can exceed the document's size: merging fields and following fragments.
     pub validation_steps: usize,
     /// Fields of a plan: those of a fragment wherever it is spread, for each object type that a place may have.
@@ -47,6 +51,8 @@ impl Limits {
         aliases: usize::MAX,
         directives: usize::MAX,
         name_length: usize::MAX,
+        list_items: usize::MAX,
+        input_fields: usize::MAX,
         validation_steps: usize::MAX,
         plan_fields: usize::MAX,
         input_values: u64::MAX,
@@ -61,6 +67,8 @@ impl Default for Limits {
             aliases: 100,
             directives: 50,
             name_length: 256,
+            list_items: 1_000,
+            input_fields: 100,
             validation_steps: 20_000,
             plan_fields: 10_000,
             input_values: 10_000,
@@ -81,6 +89,10 @@ pub enum Limit {
     Directives,
     /// [`Limits::name_length`].
     NameLength,
+    /// [`Limits::list_items`].
+    ListItems,
+    /// [`Limits::input_fields`].
+    InputFields,
     /// [`Limits::validation_steps`].
     ValidationSteps,
     /// [`Limits::plan_fields`].
@@ -107,6 +119,8 @@ impl fmt::Display for LimitExceeded {
             Limit::Aliases => write!(f, "The document has more than {maximum} aliases."),
             Limit::Directives => write!(f, "The document has more than {maximum} directives."),
             Limit::NameLength => write!(f, "A name is longer than {maximum} bytes."),
+            Limit::ListItems => write!(f, "A list has more than {maximum} items."),
+            Limit::InputFields => write!(f, "An object has more than {maximum} fields."),
             Limit::PlanFields => write!(f, "The operation selects more than {maximum} fields."),
             Limit::ValidationSteps => write!(f, "The document needs more than {maximum} steps to validate."),
         }

@@ -195,11 +195,17 @@ impl<'a> Parser<'a> {
             Token::Punctuator(b'[') => {
                 self.lexer.advance()?;
                 let values = self.nested(|p| p.until(b']', |p| p.value(is_constant)))?;
+                if values.len() > self.limits.list_items {
+                    return Err(self.lexer.limit_error(Limit::ListItems, self.limits.list_items));
+                }
                 return Ok(Value { at, kind: ValueKind::List(values) });
             }
             Token::Punctuator(b'{') => {
                 self.lexer.advance()?;
                 let fields = self.nested(|p| p.until(b'}', |p| p.argument(is_constant)))?;
+                if fields.len() > self.limits.input_fields {
+                    return Err(self.lexer.limit_error(Limit::InputFields, self.limits.input_fields));
+                }
                 return Ok(Value { at, kind: ValueKind::Object(fields) });
             }
             Token::Int => ValueKind::Int(lexeme),
@@ -356,6 +362,8 @@ mod tests {
             ("{ a: b c: d }", Limits { aliases: 2, ..Limits::NONE }, Limit::Aliases),
             ("{ a @b @c }", Limits { directives: 2, ..Limits::NONE }, Limit::Directives),
             ("{ abc(d: $efg) }", Limits { name_length: 3, ..Limits::NONE }, Limit::NameLength),
+            ("{ a(b: [1, 2]) }", Limits { list_items: 2, ..Limits::NONE }, Limit::ListItems),
+            ("{ a(b: {c: 1, d: 2}) }", Limits { input_fields: 2, ..Limits::NONE }, Limit::InputFields),
         ];
         for (text, limits, limit) in cases {
             assert!(parse(text, limits).is_ok(), "{text}");
@@ -365,6 +373,8 @@ mod tests {
                 Limit::Nesting => Limits { nesting: fewer(limits.nesting), ..limits },
                 Limit::Aliases => Limits { aliases: fewer(limits.aliases), ..limits },
                 Limit::Directives => Limits { directives: fewer(limits.directives), ..limits },
+                Limit::ListItems => Limits { list_items: fewer(limits.list_items), ..limits },
+                Limit::InputFields => Limits { input_fields: fewer(limits.input_fields), ..limits },
                 Limit::NameLength | Limit::ValidationSteps | Limit::PlanFields => {
                     Limits { name_length: fewer(limits.name_length), ..limits }
                 }

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_graphql::{ObjectType, SubscriptionType};
 
+use serde_json::Value as Json;
+
 use crate::describe::{Describe, Description, Introspect, Printed};
 use cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
 
@@ -160,6 +162,7 @@ impl Engine {
         };
         let place = cached.choose(request.operation_name).map_err(Refusal::Operation)?;
         let operation = &cached.operations[place];
+        self.check_inputs(request.variables)?;
         let variables = coerce_variable_types(&self.schema, &operation.variables, request.variables);
         let variables = variables.map_err(Refusal::Variables)?;
         let truths = operation.conditions.truths(&variables).map_err(|name| {
@@ -226,6 +229,30 @@ impl Engine {
         }
         let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
         Ok(CachedPlan { plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
+    }
+
+    /// Checks the lists and objects of variables, as the parser checks those of literals.
+    fn check_inputs(&self, variables: &Inputs) -> Result<(), Refusal> {
+        let limits = &self.settings.limits;
+        let check = |what, len: usize, max: usize| match len > max {
+            true => Err(Refusal::TooComplex(what, len as u64, max as u64)),
+            false => Ok(()),
+        };
+        let mut open: Vec<&Json> = variables.values().collect();
+        while let Some(value) = open.pop() {
+            match value {
+                Json::Array(items) => {
+                    check("items of a list", items.len(), limits.list_items)?;
+                    open.extend(items);
+                }
+                Json::Object(fields) => {
+                    check("fields of an input", fields.len(), limits.input_fields)?;
+                    open.extend(fields.values());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn check_cost(&self, prepared: &Prepared) -> Result<(), Refusal> {

@@ -28,8 +28,11 @@ const GROUPS_MAX: usize = 1_000;
 /// Gathers keys into batches. `E` is why a batch fails, for all its callers: what it tells a client is for each to say.
 /// `S` identifies a statement with everything that its result depends on, such as the viewer.
 pub struct Batches<S, E> {
-    groups: Mutex<HashMap<(TypeId, S), Arc<Group<E>>>>,
+    groups: Mutex<Groups<S, E>>,
 }
+
+/// Groups by the type of their values and their statement.
+type Groups<S, E> = HashMap<(TypeId, S), Arc<Group<E>>>;
 
 struct Group<E> {
     running: Semaphore,

@@ -302,10 +302,12 @@ impl<'d> Compiler<'d> {
             self.levels_left += 1;
         }
         self.bytes += FIELD_BYTES / 4 + response_name.len() + arguments::bytes(&group[0].arguments);
+        let arguments = arguments::literals(self.schema, &known.arguments, &group[0].arguments);
+        self.inputs.add(&InputValues::of(&arguments));
         Ok(IntrospectionField {
             response_name: response_name.to_owned(),
             name: known.name.clone(),
-            arguments: arguments::literals(self.schema, &known.arguments, &group[0].arguments),
+            arguments,
             is_composite,
             items: self.schema.introspection_items(&known.name),
             selected,
