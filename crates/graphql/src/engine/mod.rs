@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_graphql::{ObjectType, SubscriptionType};
-
 use serde_json::Value as Json;
 
+use self::cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
 use crate::describe::{Describe, Description, Introspect, Printed};
-use cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
-
 use crate::document::{Document, OperationKind, parse};
 use crate::error::{LimitExceeded, Limits, ParseError, Position};
 use crate::execution::{Context, Execution, FieldError, Response, run, write};
