@@ -158,7 +158,7 @@ impl Resolve<AuditEntry> for ChangesOfEntry {
 /// In which order to list the audit log.
 #[derive(Debug, InputObject)]
 pub struct AuditLogArguments {
-    /// The order of the list. A cursor is only valid for the order it was returned under.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: AuditOrder,
 }

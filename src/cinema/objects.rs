@@ -102,7 +102,7 @@ impl List for AvailabilityInCinema {
 pub struct CinemasArguments {
     /// Which cinemas to list. If omitted, all of them.
     filter: Option<CinemaFilter>,
-    /// The order of the list. A cursor is valid only under the order that it was made with.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: CinemaOrder,
 }
@@ -129,7 +129,7 @@ impl RootList for Cinemas {
 /// In which order to list availabilities.
 #[derive(Debug, InputObject)]
 pub struct AvailabilitiesArguments {
-    /// The order of the list. A cursor is valid only under the order that it was made with.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: AvailabilityOrder,
 }

@@ -264,7 +264,7 @@ impl graphql::Resolve<CommentThread> for ThreadNodes {
 /// In which order to list comments.
 #[derive(Debug, InputObject)]
 pub struct CommentsArguments {
-    /// The order of the list. A cursor is valid only for the order that it was made in.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: CommentOrder,
 }
@@ -272,7 +272,7 @@ pub struct CommentsArguments {
 /// In which order to list replies.
 #[derive(Debug, InputObject)]
 pub struct RepliesArguments {
-    /// The order of the list. A cursor is valid only for the order that it was made in.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default_with = "CommentOrder::Oldest")]
     order_by: CommentOrder,
 }

@@ -3,7 +3,6 @@
 use async_graphql::InputObject;
 use entity::movies;
 use graphql::{Context, Description, Object};
-use sea_orm::Select;
 use sea_orm::prelude::Json;
 
 use super::types::{AgeRating, Plot};
@@ -13,7 +12,7 @@ use crate::cinema::AvailabilityOfMovie;
 use crate::comment::CommentsOfMovie;
 use crate::error::ApiResult;
 use crate::kit::rows::cell::choice_cells;
-use crate::kit::rows::{ContextExt, KEY, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, KEY, Ordered, RootList, RowObject, row};
 use crate::kit::scalar::Money;
 use crate::kit::{Id, json_strings};
 use crate::rating::objects::{RatingTotals, ViewerRating};
@@ -99,7 +98,7 @@ impl RootList for Movies {
     async fn rows(
         context: &Context,
         MoviesArguments { filter, order_by }: &MoviesArguments,
-    ) -> ApiResult<(Select<movies::Entity>, MovieOrder)> {
+    ) -> ApiResult<Ordered<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
 }

@@ -47,7 +47,7 @@ pub fn describe(description: &mut Description) {
 pub struct PersonsArguments {
     /// Which people to list. If omitted, all of them.
     filter: Option<PersonFilter>,
-    /// The order of the list. A cursor is valid only under the order that it was made with.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: PersonOrder,
 }

@@ -4,7 +4,7 @@ use async_graphql::InputObject;
 use entity::{publications, publications_category};
 use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object};
 use sea_orm::prelude::Json;
-use sea_orm::{EntityTrait, QueryFilter, Select};
+use sea_orm::{EntityTrait, QueryFilter};
 
 use super::types::{Beginning, Text, cut, excerpt_size};
 use super::{PublicationFilter, PublicationOrder, PublicationsOfUser};
@@ -12,7 +12,7 @@ use crate::account::objects::User;
 use crate::comment::CommentsOfPublication;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::text::texts_as;
-use crate::kit::rows::{ContextExt, KEY, List, RootList, RowObject, Table, row};
+use crate::kit::rows::{ContextExt, KEY, List, Ordered, RootList, RowObject, Table, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id, json_strings};
 use crate::policy;
@@ -125,7 +125,7 @@ impl Batch<Publication> for Excerpt {
 pub struct PublicationsArguments {
     /// Which publications to list; all if omitted.
     filter: Option<PublicationFilter>,
-    /// The order of the list. A cursor is valid only for the order that it was made in.
+    /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]
     order_by: PublicationOrder,
 }
@@ -144,7 +144,7 @@ impl RootList for Publications {
     async fn rows(
         _: &Context,
         PublicationsArguments { filter, order_by }: &PublicationsArguments,
-    ) -> ApiResult<(Select<publications::Entity>, PublicationOrder)> {
+    ) -> ApiResult<Ordered<Self>> {
         let filter = filter.clone().unwrap_or_default();
         Ok((publications::Entity::find().filter(filter.condition()?), *order_by))
     }
@@ -161,10 +161,7 @@ impl RootList for PublicationCategories {
 
     const LIST: &'static str = "publicationCategories";
 
-    async fn rows(
-        _: &Context,
-        NoArguments: &NoArguments,
-    ) -> ApiResult<(Select<publications_category::Entity>, Self::Order)> {
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
         Ok((publications_category::Entity::find(), ByKey::default()))
     }
 }
