@@ -10,7 +10,7 @@ use axum::Router;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl, Timeouts};
 use sea_orm::DatabaseConnection;
-use seeder::{SeedError, accounts};
+use seeding::{SeedError, accounts};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -71,7 +71,7 @@ impl Application {
         if args.demo {
             fill_demo(&owner).await?;
         }
-        if seeder::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
+        if seeding::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
             bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
         }
         owner.close().await?;
@@ -258,9 +258,9 @@ async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
 }
 
 async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let options = seeder::SeedOptions { demo_accounts: Some(0), ..Default::default() };
-    let outcome = seeder::seed(db, &options, |event: seeder::Event| {
-        if let seeder::Event::Done(step) = event {
+    let options = seeding::SeedOptions { demo_accounts: Some(0), ..Default::default() };
+    let outcome = seeding::seed(db, &options, |event: seeding::Event| {
+        if let seeding::Event::Done(step) = event {
             tracing::debug!(rows = step.rows, "{}..OK", step.name);
         }
     })

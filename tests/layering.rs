@@ -64,7 +64,7 @@ const RULES: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["entity/src"], &["async_graphql", "kinoteka"], "entities are only tables"),
     (&["migration/src"], &["entity::", "async_graphql"], "the schema does not need what is generated from it"),
-    (&["seeder/src"], &["kinoteka::", "async_graphql"], "the seeder does not need the server"),
+    (&["crates/seeding/src", "seeder/src"], &["kinoteka::", "async_graphql"], "the seeder does not need the server"),
     (
         &["tests/api", "tests/command_line", "tests/feed", "tests/hostile", "tests/load"],
         &["Client::new(", "Client::builder(", "reqwest::get("],

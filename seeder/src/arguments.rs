@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
-use seeder::script::Mix;
-use seeder::{SeedOptions, Sizes, accounts};
+use seeding::{SeedOptions, Sizes, accounts};
 
 use crate::load::{self, Pace};
+use crate::script::Mix;
 
 const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
 

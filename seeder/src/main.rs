@@ -1,9 +1,10 @@
-//! The command line of the seeder.
+//! The command line of the seeder: rows by the library `seeding`, load through the API.
 
 mod arguments;
 mod interruption;
 mod load;
 mod progress;
+mod script;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use clap::Parser;
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use progress::{Progress, print_error, print_line};
 use sea_orm::DatabaseConnection;
-use seeder::accounts;
+use seeding::accounts;
 
 /// How long a database server may take to let us in.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +49,7 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
     let progress = Arc::new(Progress::start());
     let seed = {
         let progress = Arc::clone(&progress);
-        seeder::seed(&db, &options, move |event| progress.note(event))
+        seeding::seed(&db, &options, move |event| progress.note(event))
     };
     // Dropping the seed stops it, wherever it is.
     let outcome = tokio::select! {
@@ -59,7 +60,7 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
         progress.say("interrupted: bringing back what was taken away; a second signal leaves that to the next start");
         let restore = {
             let progress = Arc::clone(&progress);
-            seeder::restore(&db, move |event| progress.note(event))
+            seeding::restore(&db, move |event| progress.note(event))
         };
         tokio::select! {
             restored = restore => { restored?; }
@@ -85,7 +86,7 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
 async fn restore(database_url: &str) -> anyhow::Result<()> {
     let db = connect(database_url).await?;
     let progress = Progress::start();
-    let restored = seeder::restore(&db, move |event| progress.note(event)).await;
+    let restored = seeding::restore(&db, move |event| progress.note(event)).await;
     db.close().await?;
     match restored? {
         0 => print_line("nothing was away"),

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
-use seeder::{Event, StepReport, Summary};
+use seeding::{Event, StepReport, Summary};
 
 /// How often a plain line tells how far it is.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);

@@ -8,13 +8,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::fakes::dice::{Dice, Purpose, between, chance, row_dice, under, unit, whole};
-use crate::fakes::movies::draw_tags;
-use crate::names::{Origin, given_name, patronymic, surname};
-use crate::text::grammar::Gender;
-use crate::text::talk::{self, Tone, Topic};
-use crate::text::template::Scene;
-use crate::text::{article, bio};
+use seeding::fakes::dice::{Dice, Purpose, between, chance, row_dice, under, unit, whole};
+use seeding::fakes::movies::draw_tags;
+use seeding::names::{Origin, given_name, patronymic, surname};
+use seeding::text::grammar::Gender;
+use seeding::text::talk::{self, Tone, Topic};
+use seeding::text::template::Scene;
+use seeding::text::{article, bio};
 
 /// Of a hundred comments, so many answer another.
 const REPLY_PERCENT: u32 = 25;
@@ -24,7 +24,6 @@ pub const TITLE: &str = "{title}";
 
 /// One of the eleven actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Action {
     CreateUser,
     DeleteUser,
@@ -177,7 +176,6 @@ impl Draw {
 
 /// What an action is done with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Content {
     User { full_name: String, birth_year: u32, bio: String },
     Publication { title: String, text: String, tags: Vec<&'static str>, category: Draw },

@@ -40,7 +40,7 @@ async fn demo_fills_an_empty_database_once(backend: Backend) {
 async fn demo_does_not_fill_what_was_emptied_by_hand(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
-    for step in seeder::steps::STEPS.iter().rev() {
+    for step in seeding::steps::STEPS.iter().rev() {
         db.execute_unprepared(&format!("DELETE FROM {}", step.table)).await.unwrap();
     }
     let run = run(&["serve", "--demo", "--listen", "127.0.0.1:0", "--database-url", &database.url]);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
-use seeder::accounts::PASSWORD;
+use seeding::accounts::PASSWORD;
 use serde_json::{Value, json};
 
 use crate::process::Server;

@@ -132,8 +132,8 @@ impl Template {
     async fn fill(&self, backend: Backend) -> TestDatabase {
         let database = TestDatabase::migrated(backend).await;
         let db = database.connect().await;
-        let options = seeder::SeedOptions { demo_accounts: self.demo_accounts, ..Default::default() };
-        seeder::seed(&db, &options, |_: seeder::Event| {}).await.expect("the seeder runs");
+        let options = seeding::SeedOptions { demo_accounts: self.demo_accounts, ..Default::default() };
+        seeding::seed(&db, &options, |_: seeding::Event| {}).await.expect("the seeder runs");
         db.close().await.expect("the connection closes");
         database
     }

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use seeder::script::{Action, Content, Draw, Offer, Step, TITLE};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -12,6 +11,7 @@ use super::documents::{ADD_COMMENT, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_
 use super::ledger::{Fate, Ledger, Register, Said, digest, text_of};
 use super::screen::Screen;
 use super::stock::{Kind, Parent, Stock, nodes};
+use crate::script::{Action, Content, Draw, Offer, Step, TITLE};
 
 /// How an action ended.
 pub type Outcome = Result<Done, Failure>;

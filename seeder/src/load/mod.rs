@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use reqwest::Url;
-use seeder::script::Mix;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -48,6 +47,7 @@ use stock::Stock;
 use verify::Verdict;
 
 use crate::interruption;
+use crate::script::Mix;
 
 /// How often publications are listed anew.
 const PUBLICATIONS_EVERY: Duration = Duration::from_secs(5);

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use seeder::script::{Content, Draw, Step, TITLE};
 use serde_json::json;
 
 use super::act::{Actor, Done, Outcome, fate_after, id_of};
@@ -10,6 +9,7 @@ use super::api::Failure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
 use super::ledger::{Fate, Published, Register, SignedUp, digest};
 use super::stock::Kind;
+use crate::script::{Content, Draw, Step, TITLE};
 
 impl Actor {
     pub(super) async fn create_user(&self, full_name: &str, birth_year: u32, bio: &str) -> Outcome {

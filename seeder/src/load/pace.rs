@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use seeder::script::{Action, Mix, Script};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep_until;
 
 use super::act::{Actor, Outcome};
 use super::stats::Stats;
+use crate::script::{Action, Mix, Script};
 
 /// How much is done, and when.
 #[derive(Clone, Debug)]

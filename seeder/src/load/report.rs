@@ -276,12 +276,11 @@ impl Report {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
-    use seeder::script::Action;
-
     use super::*;
     use crate::load::act::Done;
     use crate::load::api::Failure;
     use crate::load::stats::Stats;
+    use crate::script::Action;
 
     #[test]
     fn a_report_has_the_times_and_the_errors_of_each_action() {

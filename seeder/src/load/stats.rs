@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use seeder::script::Action;
 
 use super::act::{Done, Outcome};
 use super::lock;
+use crate::script::Action;
 
 /// The longest time that is told from longer ones, in microseconds: an hour.
 const MICROS_MAX: u64 = 3_600_000_000;

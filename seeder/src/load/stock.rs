@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use seeder::script::Draw;
 use serde_json::{Value, json};
 
 use super::api::{Api, Failure};
 use super::documents::{MOVIES, PUBLICATIONS, REGISTRIES};
 use super::ledger::text_of;
 use super::lock;
+use crate::script::Draw;
 
 /// Pages of movies that are read.
 const MOVIE_PAGES: u32 = 5;

@@ -25,7 +25,7 @@ async fn side_tables_are_what_triggers_make() {
     let db = plain.connect().await;
     let file = seeded.url.trim_start_matches("sqlite://").trim_end_matches("?mode=rwc");
     db.execute_unprepared(&format!("ATTACH '{file}' AS seeded")).await.unwrap();
-    for step in &seeder::steps::STEPS {
+    for step in &seeding::steps::STEPS {
         let table = step.table;
         db.execute_unprepared(&format!("INSERT INTO main.{table} SELECT * FROM seeded.{table} ORDER BY rowid"))
             .await

@@ -74,7 +74,7 @@ async fn a_finished_seed_is_not_repeated(backend: Backend) {
 
 /// What somebody does who wants to begin anew: the last tables first, since they refer to the others.
 async fn empty_by_hand(db: &DatabaseConnection) {
-    for step in seeder::steps::STEPS.iter().rev() {
+    for step in seeding::steps::STEPS.iter().rev() {
         db.execute_unprepared(&format!("DELETE FROM {}", step.table)).await.unwrap();
     }
 }
@@ -84,7 +84,7 @@ async fn is_told_to_empty_it_whole(database: &TestDatabase, db: &DatabaseConnect
     let text = message(&seed(database, &[]));
     assert!(text.contains("emptied by hand") && !text.contains("start again"), "{text}");
     assert!(text.contains("kinoteka migrate down --steps 99, then kinoteka migrate up"), "{text}");
-    for step in &seeder::steps::STEPS {
+    for step in &seeding::steps::STEPS {
         assert_eq!(count(db, step.table).await, 0, "{}", step.table);
     }
     migration::down(db, 99).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
-use seeder::{Event, SeedError, SeedOptions, Sizes};
+use seeding::{Event, SeedError, SeedOptions, Sizes};
 
 use crate::content::{assert_same_rows, count};
 use crate::deferred::{catalogue, pending};
@@ -69,7 +69,7 @@ async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
                 std::thread::sleep(Duration::from_millis(1));
             }
         };
-        seeds.push(tokio::spawn(async move { seeder::seed(&db, &options(movies), meet).await }));
+        seeds.push(tokio::spawn(async move { seeding::seed(&db, &options(movies), meet).await }));
     }
     let (first, second) = (seeds.remove(0).await.unwrap(), seeds.remove(0).await.unwrap());
     let (movies, refusal) = match (first, second) {
@@ -81,7 +81,7 @@ async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
     let text = refusal.to_string();
     assert!(text.contains(&format!("--movies {movies}, not")) && !text.contains("start again"), "{text}");
     let other = alone.connect().await;
-    seeder::seed(&other, &options(movies), |_: Event| {}).await.unwrap();
+    seeding::seed(&other, &options(movies), |_: Event| {}).await.unwrap();
     let db = database.connect().await;
     assert_same_rows(&db, &other).await;
     assert_is_sound(&db).await;

@@ -1,10 +1,10 @@
-//! Fills a Kinoteka database with plausible Russian data.
+//! Fills a Kinoteka database with plausible Russian data. The `seeder` program and the server's `--demo` call it; it knows
+//! no API: the load client is the program's.
 //!
 //! - `lists`: the six fixed lists.
 //! - `locale`, `names`, `text`: Russian words, names and sentences.
 //! - `fakes`: rows as pure functions of the seed and a row's number.
 //! - `steps`, `sides`: the sixteen steps, tying rows to tables and to what triggers make of them.
-//! - `script`: what users do, as pure functions of the seed, for `seeder load`.
 //! - `run`: the course of a seed; `target`: what it asks of a database.
 //! - `postgres`, `sqlite`: bulk insertion, the only modules that touch a database.
 //!
@@ -21,7 +21,6 @@ mod parameters;
 mod password;
 mod postgres;
 mod run;
-pub mod script;
 mod sides;
 pub mod sizes;
 mod sqlite;
