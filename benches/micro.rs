@@ -1,35 +1,35 @@
-//! What the parts of a request cost by themselves: cursors, reading a request, making a page, writing
-//! an answer.
+//! What the parts of a request cost by themselves: cursors, preparing an operation, cutting a page, writing an answer.
 //!
-//! `cargo bench --workspace --bench micro [-- NAME]`. No database is asked. The transport is
-//! measured as a whole, with an executor that has its answer ready: what differs between two of its
-//! lines is what differs between their requests or answers.
+//! `cargo bench --workspace --bench micro [-- NAME]`. No database is asked. The transport is measured as a whole, over
+//! rows in memory: what differs between two of its lines is what differs between their answers.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
 
 use std::future::ready;
 use std::hint::black_box;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use async_graphql::connection::CursorType;
-use async_graphql::futures_util::future::BoxFuture;
-use async_graphql::futures_util::stream::{self, BoxStream};
-use async_graphql::{
-    Data, EmptyMutation, EmptySubscription, Executor, Object, Request, Response, Schema, SimpleObject,
-};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use clap::Parser;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use futures_util::future::BoxFuture;
+use futures_util::stream;
+use graphql::{
+    Context, Cost, Describe, Description, Engine, Inputs, Limits, Name, Object, One, OperationKind, Request, Root, Row,
+};
+use kinoteka::answer::Budget;
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
 use kinoteka::error::{ApiError, ApiResult};
-use kinoteka::http::{self, Health, Pages, Payloads, Services, Subscribe, Subscription};
+use kinoteka::http::{self, Contexts, Executor, Health, Payloads, Services, Subscribe, Subscription};
 use kinoteka::kit::cursor::{Cursor, KeyPart};
-use kinoteka::kit::{Page, PageArgs, SortKey, page};
-use kinoteka::schema;
-use kinoteka::viewer::{Authenticate, Viewer};
+use kinoteka::kit::rows::list::cut;
+use kinoteka::kit::{PageArgs, SortKey};
+use kinoteka::library;
+use kinoteka::viewer::{Authenticate, Caller, Viewer};
 use migration::connect::Timeouts;
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -48,96 +48,85 @@ fn cursors(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A movie with what hangs on it.
-#[derive(Clone, SimpleObject)]
+/// A movie.
+#[derive(Clone)]
 struct Film {
-    id: String,
-    title: String,
+    id: Arc<str>,
+    title: Arc<str>,
     year: i32,
-    staff: Vec<Part>,
 }
 
-#[derive(Clone, SimpleObject)]
+/// A part in a movie.
 struct Part {
-    character: Option<String>,
-    is_lead: bool,
-    first_name: String,
-    last_name: String,
-    position: String,
+    number: i32,
+}
+
+impl Row for Film {
+    fn type_name() -> Name {
+        "Film".into()
+    }
+}
+
+impl Row for Part {
+    fn type_name() -> Name {
+        "Part".into()
+    }
 }
 
 fn films() -> Vec<([i64; 2], Film)> {
-    let part = |number: i64| Part {
-        character: (number % 3 == 0).then(|| "Почтальон".to_owned()),
-        is_lead: number == 3,
-        first_name: "Анна".to_owned(),
-        last_name: "Журавлёвский".to_owned(),
-        position: "Режиссёр".to_owned(),
-    };
     let film = |number: i64| Film {
-        id: format!("TW92aWU6{number}"),
-        title: format!("Последний поезд {number}"),
+        id: format!("TW92aWU6{number}").into(),
+        title: format!("Последний поезд {number}").into(),
         year: 1999,
-        staff: (0..12).map(part).collect(),
     };
     (0..200).map(|number| ([1_999, number], film(number))).collect()
 }
 
-struct Films(Vec<([i64; 2], Arc<Film>)>);
+/// A library of movies in memory.
+struct Films;
 
-impl Films {
-    fn new() -> Self {
-        Self(films().into_iter().map(|(key, film)| (key, Arc::new(film))).collect())
+static FILMS: LazyLock<Vec<Film>> = LazyLock::new(|| films().into_iter().map(|(_, film)| film).collect());
+
+static DESCRIPTION: LazyLock<Arc<Description>> = LazyLock::new(|| {
+    let few = |count: usize| move |_: &Context, _: &Root| FILMS[..count].iter().cloned().map(One).collect::<Vec<_>>();
+    let mut description = Description::new();
+    description.object(Object::<Root>::new("").derive("one", "", few(1)).derive("twenty", "", few(20)));
+    let staff = |_: &Context, _: &Film| (0..12).map(|number| One(Part { number })).collect::<Vec<_>>();
+    description.object(
+        Object::<Film>::new("")
+            .value("id", "", |film| Arc::clone(&film.id))
+            .value("title", "", |film| Arc::clone(&film.title))
+            .value("year", "", |film| film.year)
+            .derive("staff", "", staff),
+    );
+    description.object(
+        Object::<Part>::new("")
+            .value("character", "", |part| (part.number % 3 == 0).then_some("Почтальон"))
+            .value("isLead", "", |part| part.number == 3)
+            .value("lastName", "", |_| "Журавлёвский"),
+    );
+    Arc::new(description)
+});
+
+impl Describe for Films {
+    fn description() -> Arc<Description> {
+        Arc::clone(&DESCRIPTION)
     }
 }
 
-#[Object]
-impl Films {
-    async fn films(&self, first: Option<i32>) -> Option<Page<Arc<Film>>> {
-        page::cut("films", self.0.clone(), &PageArgs { first, ..PageArgs::default() }).ok()
+impl Contexts for Films {
+    fn context(&self, _: OperationKind, _: Caller, _: Arc<Budget>) -> Context {
+        Context::new(Arc::new(()))
     }
 }
 
 fn pages(criterion: &mut Criterion) {
-    let runtime = Runtime::new().unwrap();
     let mut group = criterion.benchmark_group("page");
     let args = PageArgs { first: Some(20), ..PageArgs::default() };
     group.bench_function("cut 20 of 200 rows", |bencher| {
-        bencher.iter_batched(films, |rows| page::cut("films", rows, &args).is_ok(), BatchSize::SmallInput);
+        bencher.iter_batched(films, |rows| cut("films", rows, &args).is_ok(), BatchSize::SmallInput);
     });
-    let schema = Schema::new(Films::new(), EmptyMutation, EmptySubscription);
-    for (name, selection) in [
-        ("no row", "first: 0) { nodes { id title year }"),
-        ("20 rows", "first: 20) { nodes { id title year }"),
-        ("20 rows with cursors", "first: 20) { edges { cursor node { id title year } }"),
-        ("20 rows with 12 objects each", "first: 20) { nodes { id title year staff { character isLead firstName } }"),
-    ] {
-        let query = format!("{{ films({selection} }} }}");
-        let answered = runtime.block_on(schema.execute(query.as_str()));
-        assert!(answered.errors.is_empty(), "{:?}", answered.errors);
-        group.bench_function(name, |bencher| bencher.iter(|| runtime.block_on(schema.execute(query.as_str()))));
-    }
     group.finish();
-}
-
-/// Answers with what was put there.
-#[derive(Clone, Default)]
-struct Ready(Arc<Mutex<Vec<Response>>>);
-
-impl Ready {
-    fn put(&self, response: Response) {
-        self.0.lock().unwrap().push(response);
-    }
-}
-
-impl Executor for Ready {
-    async fn execute(&self, _: Request) -> Response {
-        self.0.lock().unwrap().pop().unwrap_or_default()
-    }
-
-    fn execute_stream(&self, _: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        Box::pin(stream::empty())
-    }
 }
 
 /// Has no users and no events.
@@ -159,24 +148,30 @@ impl Subscribe for Nothing {
     }
 }
 
-/// The routes with the default settings over an executor that has its answers ready.
-async fn router(answers: &Ready) -> Router {
+/// The routes with the default settings over movies in memory.
+async fn router() -> Router {
     let settings = Cli::try_parse_from(["kinoteka"]).unwrap().serve;
-    let url = parse_url("--database-url", "sqlite::memory:").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let url = parse_url("--database-url", &format!("sqlite://{}?mode=rwc", file.path().display())).unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(1), lock: Duration::from_secs(1) };
     let db = Db::open(&url, None, settings.pool(), timeouts, None).await.unwrap();
     let transport = http::Settings {
         limits: settings.limits.clone(),
         cors_origins: Vec::new(),
         trusted_proxies: Vec::new(),
-        pages: Pages { default: 20, max: 500 },
-        costs: &[],
         ide: false,
         metrics: false,
     };
-    let services =
-        Services { executor: answers.clone(), subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
-    http::router(services, &schema::export(), &Health::new(db), &transport).unwrap()
+    let engine = Engine::described::<Films>(graphql::Settings {
+        limits: Limits::default(),
+        pages: graphql::Pages { default: 20, max: 500 },
+        cost_max: Cost { depth: 15, root_fields: 20, fields: 1_000, values: 50_000, ..Cost::default() },
+        cache_bytes: 1 << 20,
+        introspection: false,
+    });
+    let executor = Executor { engine: Arc::new(engine.unwrap()), contexts: Arc::new(Films) };
+    let services = Services { executor, subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
+    http::router(services, &Health::new(db), &transport)
 }
 
 async fn ask(router: Router, body: String) -> usize {
@@ -190,64 +185,50 @@ async fn ask(router: Router, body: String) -> usize {
     to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
 }
 
-fn transport(criterion: &mut Criterion) {
-    let runtime = Runtime::new().unwrap();
-    let answers = Ready::default();
-    let router = runtime.block_on(router(&answers));
-    let _context = runtime.enter();
-
+fn requests(criterion: &mut Criterion) {
+    let engine = library::engine(&http::Limits::DEFAULT, false).unwrap();
     let mut group = criterion.benchmark_group("request");
     let small = "query Movie($id: ID!) { movie(id: $id) { id title year } }";
     let large = "query Movies { movies(first: 20) { nodes { id title year rating
         staff { nodes { character isLead person { id firstName lastName } position { title } } }
         awards { nodes { award { title } nomination { title } } }
         availability { nodes { price discountPercent cinema { title } } } } } }";
+    let variables = Inputs::from_iter([("id".to_owned(), json!("TW92aWU6Nw"))]);
+    let prepare =
+        |query: &str| engine.prepare(&Request { query, operation_name: None, variables: &variables }).unwrap();
     for (name, query) in [("small", small), ("large", large)] {
-        let body = |query: &str| json!({ "query": query, "variables": { "id": "TW92aWU6Nw" } }).to_string();
-        let kept = body(query);
-        group.bench_function(format!("{name}, its document kept"), |bencher| {
-            bencher.iter_batched(
-                || (router.clone(), kept.clone()),
-                |(router, body)| runtime.block_on(ask(router, body)),
-                BatchSize::SmallInput,
-            );
-        });
+        group.bench_function(format!("{name}, in the cache"), |bencher| bencher.iter(|| prepare(black_box(query))));
         let mut number = 0;
         group.bench_function(format!("{name}, a new document"), |bencher| {
             bencher.iter_batched(
                 || {
                     number += 1;
-                    (router.clone(), body(&query.replace("title", &format!("title_{number}: title"))))
+                    query.replace("title", &format!("title_{number}: title"))
                 },
-                |(router, body)| runtime.block_on(ask(router, body)),
+                |query| prepare(&query),
                 BatchSize::SmallInput,
             );
         });
     }
     group.finish();
+}
 
+fn answers(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let router = runtime.block_on(router());
+    let _context = runtime.enter();
     let mut group = criterion.benchmark_group("answer");
-    let catalogue = Schema::new(Films::new(), EmptyMutation, EmptySubscription);
-    let body = json!({ "query": "{ __typename }" }).to_string();
     for (name, query) in [
-        ("1 film", "{ films(first: 1) { nodes { id title year } } }"),
-        (
-            "20 films with 12 objects each",
-            "{ films(first: 20) { nodes { id title staff { character isLead lastName } } } }",
-        ),
+        ("1 film", "{ one { id title year } }"),
+        ("20 films with 12 objects each", "{ twenty { id title staff { character isLead lastName } } }"),
     ] {
-        let answer = runtime.block_on(catalogue.execute(query));
-        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
-        let data = answer.data;
-        answers.put(Response::new(data.clone()));
+        let body = json!({ "query": query }).to_string();
         let bytes = runtime.block_on(ask(router.clone(), body.clone()));
+        assert!(bytes > 50, "{name}: {bytes} bytes");
         group.throughput(criterion::Throughput::Bytes(bytes as u64));
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
-                || {
-                    answers.put(Response::new(data.clone()));
-                    (router.clone(), body.clone())
-                },
+                || (router.clone(), body.clone()),
                 |(router, body)| runtime.block_on(ask(router, body)),
                 BatchSize::SmallInput,
             );
@@ -256,5 +237,5 @@ fn transport(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(parts, cursors, pages, transport);
+criterion_group!(parts, cursors, pages, requests, answers);
 criterion_main!(parts);

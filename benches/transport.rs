@@ -1,5 +1,4 @@
-//! Requests a second through our transport, through async-graphql-axum's stock handler over the same
-//! executor and database, and through a bare axum route that sends ready JSON.
+//! Requests a second through our transport, and through a bare axum route that sends ready JSON.
 //!
 //! `cargo bench --workspace --bench transport [-- SECONDS]`. Server, client and PostgreSQL share the
 //! machine, so only the ratios mean something; rounds are interleaved, medians are printed.
@@ -11,16 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_graphql_axum::GraphQL;
 use axum::Router;
-use axum::routing::{post, post_service};
+use axum::routing::post;
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
-use kinoteka::db::{Db, parse_url};
-use kinoteka::feed::Feed;
-use kinoteka::schema;
-use migration::connect::Timeouts;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -47,31 +41,25 @@ async fn main() {
     let application = Application::build(&cli.serve, None).await.unwrap();
     let ours = application.address().unwrap();
     tokio::spawn(application.run(std::future::pending()));
-    let url = parse_url("--database-url", &database.url).unwrap();
-    let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
-    let db = Db::open(&url, None, cli.serve.pool(), timeouts, None).await.unwrap();
-    let feed = Feed::start(&db, cli.serve.feed()).await.unwrap();
-    let engine = schema::build(db, &feed, &cli.serve.accounts.open().unwrap(), &cli.serve.accounts.writes(), true);
-    let stock = serve(Router::new().route("/graphql", post_service(GraphQL::new(engine)))).await;
     let ready = || async { ([("content-type", "application/json")], READY) };
     let bare = serve(Router::new().route("/graphql", post(ready))).await;
 
-    println!("| query | ours, requests/s | stock | bare route | ours / stock | ours / bare |");
-    println!("|---|---|---|---|---|---|");
+    println!("| query | ours, requests/s | bare route | ours / bare |");
+    println!("|---|---|---|---|");
     let a = format!("{{ movie(id: \"{MOVIE}\") {{ title year rating }} }}");
     for (name, query) in [("`{ __typename }`", "{ __typename }"), ("(a) a movie by id", a.as_str())] {
         let body = json!({ "query": query }).to_string();
-        let mut rates = [const { Vec::new() }; 3];
+        let mut rates = [const { Vec::new() }; 2];
         for _ in 0..ROUNDS {
-            for (rates, address) in rates.iter_mut().zip([ours, stock, bare]) {
+            for (rates, address) in rates.iter_mut().zip([ours, bare]) {
                 rates.push(measure(address, &body, Duration::from_secs_f64(seconds)).await);
             }
         }
-        let [ours, stock, bare] = rates.map(|mut rates| {
+        let [ours, bare] = rates.map(|mut rates| {
             rates.sort_by(f64::total_cmp);
             rates[ROUNDS / 2]
         });
-        println!("| {name} | {ours:.0} | {stock:.0} | {bare:.0} | {:.2} | {:.2} |", ours / stock, ours / bare);
+        println!("| {name} | {ours:.0} | {bare:.0} | {:.2} |", ours / bare);
     }
 }
 

@@ -1,17 +1,13 @@
-//! How large an answer may become: its bytes are counted while it is made.
+//! How large an answer may become, and the memory that it holds until its client has it.
 //!
-//! Two bounds hold: one for each answer, and a [`Quota`] of memory for the answers that are being made or
-//! wait for their clients. The transport puts a [`Budget`] into a request's data, resolvers count what they hand
-//! over, and whoever executes the request stops it when the budget is used up. Names no domain.
+//! Two bounds hold: one for each answer, and a [`Quota`] of memory for the answers that are being made or wait for their
+//! clients. The transport gives each request a [`Budget`]. Resolvers count the long texts that they read: these make
+//! answers large. What was written counts with its bytes. Names no domain.
 
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
-use async_graphql::{Response, ServerError, Value};
+use graphql::OperationKind;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
@@ -19,7 +15,7 @@ use crate::metrics;
 use crate::quota::{Exhausted, Quota, Share};
 
 /// Wide texts that are read for one request at a time, in turns: some thousand short ones, or some hundred of the longest.
-const TURNS: usize = 2_048;
+pub const TURNS: usize = 2_048;
 
 /// Memory of an answer that is being made which takes no share: small answers are made whatever others hold.
 const UNSHARED_MAKING: u64 = 64 << 10;
@@ -27,33 +23,29 @@ const UNSHARED_MAKING: u64 = 64 << 10;
 /// Bytes of an answer that may wait for its client without a share.
 pub const UNSHARED: u64 = 16 << 10;
 
-/// How much a share grows by at least.
+/// How much a share grows by at least while an answer is made.
 const STEP: u64 = 256 << 10;
 
-/// What a value takes in memory until it is written, besides its text.
-const VALUE_BYTES: u64 = 128;
-
-/// Bytes that an error takes besides its message.
-const ERROR_BYTES: u64 = 200;
-
-/// What an answer may take. Operations of a batch share one.
+/// What an answer may take. Operations of a batch share one, in turn.
 #[derive(Debug)]
 pub struct Budget {
-    max: u64,
+    limit: u64,
     /// The memory for answers, and the client that has a share of it while this one is made.
     unsent: Option<(Arc<Quota>, Option<IpAddr>)>,
-    /// Bytes of JSON so far, at least.
-    made: AtomicU64,
-    /// Memory so far.
-    memory: AtomicU64,
-    /// Memory that needs no further share.
-    covered: AtomicU64,
-    share: Mutex<Option<Share>>,
-    spent: Mutex<Option<Spent>>,
-    is_spent: AtomicBool,
-    /// Whether the request stops when the budget is spent. A mutation goes on: it is done.
-    stops: AtomicBool,
+    state: Mutex<State>,
     texts: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the operation can be sent again, so that it is refused where there is no room.
+    is_repeatable: bool,
+    /// Bytes of texts that the operation has read.
+    read: u64,
+    /// Bytes that were written, by all operations.
+    written: u64,
+    share: Option<Share>,
+    spent: Option<Spent>,
 }
 
 /// Why an answer is not made further.
@@ -66,9 +58,9 @@ pub enum Spent {
 }
 
 impl Budget {
-    /// A budget of `max` bytes for the client at `address`.
-    pub fn new(max: u64, unsent: Arc<Quota>, address: IpAddr) -> Arc<Self> {
-        Arc::new(Self::of(max, Some((unsent, Some(address)))))
+    /// A budget of `limit` bytes for the client at `address`.
+    pub fn new(limit: u64, unsent: Arc<Quota>, address: IpAddr) -> Arc<Self> {
+        Arc::new(Self::of(limit, Some((unsent, Some(address)))))
     }
 
     /// The same for results of a subscription. They take no share while they are made, since few are at a time, but
@@ -77,7 +69,7 @@ impl Budget {
     pub fn for_results(&self) -> Arc<Self> {
         let unsent = self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), None));
         let max = unsent.as_ref().map_or(u64::MAX, |(quota, _)| quota.max_per_client().min(quota.max()));
-        Arc::new(Self::of(self.max.min(max), unsent))
+        Arc::new(Self::of(self.limit.min(max), unsent))
     }
 
     /// Takes memory for what was made and is kept, for the client at `address`.
@@ -88,62 +80,26 @@ impl Budget {
         self.unsent.as_ref().map(|(quota, _)| quota.take(address, amount)).transpose()
     }
 
-    fn of(max: u64, unsent: Option<(Arc<Quota>, Option<IpAddr>)>) -> Self {
-        Self {
-            max,
-            unsent,
-            made: AtomicU64::new(0),
-            memory: AtomicU64::new(0),
-            covered: AtomicU64::new(UNSHARED_MAKING),
-            share: Mutex::new(None),
-            spent: Mutex::new(None),
-            is_spent: AtomicBool::new(false),
-            stops: AtomicBool::new(false),
-            texts: Semaphore::new(TURNS),
-        }
+    fn of(limit: u64, unsent: Option<(Arc<Quota>, Option<IpAddr>)>) -> Self {
+        Self { limit, unsent, state: Mutex::default(), texts: Semaphore::new(TURNS) }
     }
 
-    /// Bytes of an answer at most.
+    /// Begins an operation, or the next result of a subscription. A mutation is done, and answered whatever others hold.
+    pub fn begin(&self, kind: OperationKind) {
+        let mut state = self.lock();
+        state.is_repeatable = kind == OperationKind::Query;
+        state.spent = None;
+        state.release_texts();
+    }
+
+    /// Bytes of the operation's answer at most.
     pub fn max(&self) -> u64 {
-        self.max
-    }
-
-    /// Bytes that were counted so far.
-    pub fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
+        self.limit.saturating_sub(self.lock().written)
     }
 
     /// Why the budget is used up, if it is.
     pub fn spent(&self) -> Option<Spent> {
-        if self.is_spent.load(Ordering::Relaxed) { *lock(&self.spent) } else { None }
-    }
-
-    /// Begins anew, for the next result of a subscription: what was made is the listener's.
-    pub fn begin_anew(&self) {
-        self.made.store(0, Ordering::Relaxed);
-        self.memory.store(0, Ordering::Relaxed);
-        self.covered.store(UNSHARED_MAKING, Ordering::Relaxed);
-        *lock(&self.share) = None;
-        self.is_spent.store(false, Ordering::Relaxed);
-        *lock(&self.spent) = None;
-    }
-
-    /// Counts an object: the bytes of its keys, and its values.
-    ///
-    /// # Errors
-    /// The budget is used up.
-    pub fn count_object(&self, key_bytes: u64, values: usize) -> Result<(), Spent> {
-        self.add(key_bytes, values as u64 * VALUE_BYTES + key_bytes)
-    }
-
-    /// Counts the text in a field's value; objects are counted where they are made.
-    ///
-    /// # Errors
-    /// The budget is used up.
-    pub fn count_value(&self, value: &Value) -> Result<(), Spent> {
-        let bytes = text_bytes(value);
-        // Written, they stand beside the value.
-        if bytes == 0 { self.check() } else { self.add(bytes, 2 * bytes) }
+        self.lock().spent
     }
 
     /// Counts a text that is kept until the answer is written.
@@ -151,72 +107,65 @@ impl Budget {
     /// # Errors
     /// The budget is used up.
     pub fn count_text(&self, text: &str) -> Result<(), Spent> {
-        self.add(text.len() as u64, text.len() as u64)
+        self.count_bytes(text.len())
     }
 
-    /// Counts an error, which stands in the answer too.
-    pub fn count_error(&self, error: &ServerError) {
-        let bytes = error.message.len() as u64 + ERROR_BYTES;
-        // Whoever makes the next value is told.
-        let _ = self.add(bytes, 2 * bytes);
-    }
-
-    fn check(&self) -> Result<(), Spent> {
-        self.spent().filter(|spent| self.stops() || matches!(spent, Spent::Large(_))).map_or(Ok(()), Err)
-    }
-
-    fn stops(&self) -> bool {
-        self.stops.load(Ordering::Relaxed)
-    }
-
-    fn add(&self, bytes: u64, memory: u64) -> Result<(), Spent> {
-        self.check()?;
-        if self.made.fetch_add(bytes, Ordering::Relaxed) + bytes > self.max {
-            return Err(self.spend(Spent::Large(self.max)));
+    /// Counts texts of so many bytes that are kept until the answer is written.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub fn count_bytes(&self, bytes: usize) -> Result<(), Spent> {
+        let mut state = self.lock();
+        if let Some(spent) = state.spent {
+            return Err(spent);
         }
-        let memory = self.memory.fetch_add(memory, Ordering::Relaxed) + memory;
-        if memory > self.covered.load(Ordering::Relaxed) { self.cover(memory) } else { Ok(()) }
+        state.read = state.read.saturating_add(bytes as u64);
+        let all = state.written.saturating_add(state.read);
+        if all > self.limit {
+            return Err(state.spend(Spent::Large(self.limit)));
+        }
+        let held = state.share.as_ref().map_or(0, Share::amount);
+        let Some(more) = all.checked_sub(held + UNSHARED_MAKING).filter(|more| *more > 0) else { return Ok(()) };
+        self.grow(&mut state, more.max(STEP))
     }
 
-    fn spend(&self, spent: Spent) -> Spent {
-        let spent = *lock(&self.spent).get_or_insert_with(|| {
-            metrics::count_limit(spent.limit());
-            spent
-        });
-        self.is_spent.store(true, Ordering::Relaxed);
-        spent
+    /// The answer was found to be larger than it may be.
+    pub fn exceed(&self) -> Spent {
+        self.lock().spend(Spent::Large(self.limit))
     }
 
-    fn cover(&self, memory: u64) -> Result<(), Spent> {
-        let Some((quota, Some(address))) = &self.unsent else { return Ok(()) };
-        let mut share = lock(&self.share);
-        let covered = self.covered.load(Ordering::Relaxed);
-        if memory <= covered {
-            return Ok(());
+    /// Takes memory for the bytes of the operation's answer, which was written. The texts that it was made of are gone.
+    ///
+    /// # Errors
+    /// There is no more, and nothing is lost if the operation is sent again.
+    pub fn keep(&self, bytes: usize) -> Result<(), Spent> {
+        let mut state = self.lock();
+        let all = state.written.saturating_add(bytes as u64);
+        let held = state.share.as_ref().map_or(0, Share::amount);
+        if all > UNSHARED && all > held {
+            self.grow(&mut state, all - held)?;
         }
-        let more = STEP.max(memory - covered);
-        let grown = match &mut *share {
-            Some(share) => share.grow(more),
-            None => quota.take(*address, more).map(|taken| *share = Some(taken)),
-        };
-        // A mutation is done: that others hold too much, or its client does, is no reason to say less of it.
-        if let Err(exhausted) = grown
-            && self.stops()
-        {
-            return Err(self.spend(Spent::Exhausted(exhausted)));
-        }
-        self.covered.store(covered + more, Ordering::Relaxed);
+        state.written = all;
+        state.release_texts();
         Ok(())
     }
 
-    /// The share of an answer that was written, which has to be kept until its bytes are sent: as much as the
-    /// bytes take.
-    pub fn keep(&self, bytes: usize) -> Option<Share> {
-        let mut share = lock(&self.share).take()?;
-        let bytes = bytes as u64;
-        let amount = share.amount();
-        share.shrink(amount.saturating_sub(bytes));
-        if bytes > UNSHARED { Some(share) } else { None }
+    /// The share of what was written, which has to be kept until its bytes are sent.
+    pub fn share(&self) -> Option<Share> {
+        let mut state = self.lock();
+        state.share.take().filter(|_| state.written > UNSHARED)
+    }
+
+    fn grow(&self, state: &mut State, more: u64) -> Result<(), Spent> {
+        let Some((quota, Some(address))) = &self.unsent else { return Ok(()) };
+        let grown = match &mut state.share {
+            Some(share) => share.grow(more),
+            None => quota.take(*address, more).map(|taken| state.share = Some(taken)),
+        };
+        match grown {
+            Err(exhausted) if state.is_repeatable => Err(state.spend(Spent::Exhausted(exhausted))),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until a wide text may be read, which takes so many of the request's turns.
@@ -225,26 +174,26 @@ impl Budget {
         self.texts.acquire_many(turns).await.ok()
     }
 
-    /// What becomes of a field that cannot be made: its error, or nothing more if the request stops.
-    pub async fn refuse(&self, spent: Spent) -> ApiError {
-        if self.stops() {
-            std::future::pending::<()>().await;
-        }
-        spent.into()
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes and counts why there is no more, the first time.
+    fn spend(&mut self, spent: Spent) -> Spent {
+        *self.spent.get_or_insert_with(|| {
+            metrics::count_limit(spent.limit());
+            spent
+        })
     }
 
-    /// Runs a query, and drops it when the budget is used up.
-    pub async fn run(&self, query: impl Future<Output = Response>) -> Response {
-        self.stops.store(true, Ordering::Relaxed);
-        // What comes behind it in a batch may be a mutation.
-        let _running = Running(&self.stops);
-        let mut query = pin!(query);
-        std::future::poll_fn(|cx| match query.as_mut().poll(cx) {
-            // The transport sees what is spent, and says so.
-            Poll::Pending if self.spent().is_some() => Poll::Ready(Response::new(Value::Null)),
-            outcome => outcome,
-        })
-        .await
+    /// Leaves as much of the share as was written.
+    fn release_texts(&mut self) {
+        self.read = 0;
+        if let Some(share) = &mut self.share {
+            share.shrink(share.amount().saturating_sub(self.written));
+        }
     }
 }
 
@@ -258,29 +207,9 @@ impl Spent {
     }
 }
 
-/// A query runs as long as this lives.
-struct Running<'a>(&'a AtomicBool);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-fn lock<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn text_bytes(value: &Value) -> u64 {
-    match value {
-        Value::String(text) => text.len() as u64 + 2,
-        Value::Enum(name) => name.len() as u64 + 2,
-        // Of one kind: where the first is no text, none is.
-        Value::List(items) => match items.first() {
-            Some(Value::String(_) | Value::Enum(_)) => items.iter().map(text_bytes).sum(),
-            _ => 0,
-        },
-        _ => 0,
+impl From<Spent> for graphql::FieldError {
+    fn from(spent: Spent) -> Self {
+        ApiError::from(spent).into()
     }
 }
 
@@ -297,31 +226,55 @@ mod tests {
     #[test]
     fn an_answer_is_bounded() {
         let budget = Budget::of(10, None);
-        assert_eq!(budget.count_value(&Value::from("12345678")), Ok(()));
-        assert_eq!(budget.count_object(1, 1), Err(Spent::Large(10)));
-        assert_eq!(budget.count_value(&Value::from(1)), Err(Spent::Large(10)));
-        budget.begin_anew();
-        assert_eq!(budget.count_object(10, 1), Ok(()));
+        budget.begin(OperationKind::Mutation);
+        assert_eq!(budget.count_text("1234567890"), Ok(()));
+        assert_eq!(budget.count_text("1"), Err(Spent::Large(10)));
+        assert_eq!(budget.count_text(""), Err(Spent::Large(10)));
+        budget.begin(OperationKind::Mutation);
+        assert_eq!(budget.count_text("1234567890"), Ok(()));
+    }
+
+    #[test]
+    fn operations_share_a_budget() {
+        let budget = Budget::of(10, None);
+        budget.begin(OperationKind::Query);
+        budget.count_text("12345").unwrap();
+        budget.keep(7).unwrap();
+        budget.begin(OperationKind::Query);
+        assert_eq!(budget.max(), 3);
+        assert_eq!(budget.count_text("1234"), Err(Spent::Large(10)));
     }
 
     #[test]
     fn a_share_is_as_large_as_what_is_kept() {
         let quota = Quota::new(NAMES, 2 << 20, 1 << 20);
-        let budget = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
-        budget.count_object(100, 10).unwrap();
-        assert_eq!(quota.taken(), 0, "small answers take none");
-        budget.count_value(&Value::from("x".repeat(300_000))).unwrap();
-        assert!((500_000..1 << 20).contains(&quota.taken()), "{}", quota.taken());
-        let share = budget.keep(300_000).unwrap();
-        assert_eq!(quota.taken(), 300_000);
-        let other = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
-        other.count_value(&Value::from("x".repeat(600_000))).unwrap();
-        assert_eq!(quota.taken(), 300_000, "what is no query goes on without");
-        let other = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
-        other.stops.store(true, Ordering::Relaxed);
-        let spent = other.count_value(&Value::from("x".repeat(600_000))).unwrap_err();
+        let begin = |kind| {
+            let budget = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
+            budget.begin(kind);
+            budget
+        };
+        let budget = begin(OperationKind::Query);
+        budget.count_text(&"x".repeat(1_000)).unwrap();
+        assert_eq!(quota.taken(), 0, "small texts take none");
+        budget.count_text(&"x".repeat(300_000)).unwrap();
+        assert_eq!(quota.taken(), STEP);
+        budget.keep(310_000).unwrap();
+        budget.keep(10_000).unwrap();
+        let share = budget.share().unwrap();
+        assert_eq!((share.amount(), quota.taken()), (320_000, 320_000));
+        let small = begin(OperationKind::Query);
+        small.keep(10_000).unwrap();
+        assert!(small.share().is_none());
+        let mutation = begin(OperationKind::Mutation);
+        mutation.count_text(&"x".repeat(800_000)).unwrap();
+        mutation.keep(800_000).unwrap();
+        assert_eq!(quota.taken(), 320_000, "what is no query goes on without");
+        let query = begin(OperationKind::Query);
+        let spent = query.count_text(&"x".repeat(800_000)).unwrap_err();
         assert!(matches!(spent, Spent::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");
-        drop((share, other));
+        let query = begin(OperationKind::Query);
+        assert_eq!(query.keep(800_000), Err(spent));
+        drop((share, query));
         assert_eq!(quota.taken(), 0);
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use async_graphql::futures_util::future::BoxFuture;
 use axum::Router;
+use futures_util::future::BoxFuture;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl, Timeouts};
 use sea_orm::DatabaseConnection;
@@ -19,10 +19,9 @@ use crate::config::ServeArgs;
 use crate::db::{self, Db, StatementObserver};
 use crate::feed::{self, Feed};
 use crate::http::{self, Health};
-use crate::kit::mutate::WriteRates;
-use crate::kit::page::PAGE_SIZE_DEFAULT;
-use crate::kit::rows::{Services, StatementTexts};
-use crate::{library, metrics, open_files, schema, upkeep};
+use crate::kit::changes::WriteRates;
+use crate::library::Backends;
+use crate::{comment, library, metrics, open_files, upkeep};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
 const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
@@ -86,8 +85,6 @@ impl Application {
             limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
-            pages: http::Pages { default: u64::from(PAGE_SIZE_DEFAULT), max: library::LIST_SIZE_MAX },
-            costs: schema::COSTS,
             ide: args.ide(),
             metrics: operations.is_none(),
         };
@@ -123,15 +120,16 @@ impl Application {
         Ok(self.operations.as_ref().map(TcpListener::local_addr).transpose()?)
     }
 
-    /// What the engine of [`library`](crate::library) reads from.
-    pub fn library(&self) -> Services {
-        Services {
-            db: self.db.read.clone(),
-            kept: None,
-            batches: graphql::Batches::new(),
-            texts: StatementTexts::new(),
-            hub: Arc::clone(&self.feed.hub),
-        }
+    /// What the engine of [`library`](crate::library) reads from and writes to.
+    pub fn library(&self) -> Backends {
+        library::backends(&self.db, &self.feed, &self.accounts, &self.writes)
+    }
+
+    /// The engine, and what it reads from.
+    fn executor(&self) -> anyhow::Result<http::Executor> {
+        let engine = library::engine(&self.transport.limits, self.introspection).context("the schema is not valid")?;
+        let contexts = Arc::new(library::Contexts::new(self.library()));
+        Ok(http::Executor { engine: Arc::new(engine), contexts })
     }
 
     /// Serves until `stop` resolves, then lets running requests finish within the grace period.
@@ -148,14 +146,17 @@ impl Application {
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
-        let engine = schema::build(self.db.clone(), &self.feed, &self.accounts, &self.writes, self.introspection);
+        let executor = self.executor()?;
         let services = http::Services {
-            subscribe: Arc::new(feed::Shared::new(engine.clone(), Arc::clone(&self.feed.hub), schema::PERSONAL)),
+            subscribe: Arc::new(feed::Shared::new(
+                executor.clone(),
+                Arc::clone(&self.feed.hub),
+                comment::subscription::read_root_field,
+            )),
             authenticate: Arc::new(self.sessions),
-            executor: engine,
+            executor,
         };
-        let router = http::router(services, &schema::export(), &health, &self.transport)
-            .context("the schema's definition cannot be read")?;
+        let router = http::router(services, &health, &self.transport);
         let upkeep = upkeep::run(self.db.clone(), upkeep::FIRST);
         let trial = upkeep::try_to_write(self.db.clone());
         let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport);

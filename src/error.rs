@@ -1,27 +1,26 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensions, Name, Pos, Response, ServerError};
+use graphql::Position;
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::answer::Spent;
-use crate::complete::Asked;
 use crate::quota::Exhausted;
 use crate::telemetry;
 use crate::viewer::Role;
 
-/// What every resolver returns.
+/// What reads and changes return.
 pub type ApiResult<T> = Result<T, ApiError>;
 
-/// Why a field has no answer.
+/// Why a field has no value.
 ///
-/// It has no `Display` on purpose: async-graphql would send the text of any `Display` error
-/// to the client, and with it whatever the database said.
+/// It has no `Display` on purpose: its text may hold what the database said, which clients never see. What they see is
+/// what [`publish`](Self::publish) returns.
 #[derive(Clone, Debug)]
 pub enum ApiError {
     /// An argument is unusable: `BAD_USER_INPUT`.
@@ -70,6 +69,48 @@ pub enum ApiError {
     Internal(String),
 }
 
+/// Why a request is not executed, as its answer says it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestError {
+    /// What is wrong, and what to do.
+    pub message: String,
+    /// Where, in the document.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Position>,
+    /// What programs are told: `code` and more.
+    pub extensions: Map<String, Value>,
+}
+
+impl RequestError {
+    /// An error with a code.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        let extensions = Map::from_iter([("code".to_owned(), code.into())]);
+        Self { message: message.into(), locations: Vec::new(), extensions }
+    }
+
+    /// The same with one more extension.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.extensions.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The code.
+    pub fn code(&self) -> &str {
+        self.extensions.get("code").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+impl From<ApiError> for RequestError {
+    fn from(error: ApiError) -> Self {
+        let (code, message) = error.publish();
+        error
+            .extensions(code)
+            .into_iter()
+            .fold(Self::new(code, message), |found, (name, value)| found.with(name, value))
+    }
+}
+
 impl ApiError {
     /// An error that names the unusable argument and the remedy.
     pub fn bad_input(field: impl Into<String>, message: impl Into<String>) -> Self {
@@ -83,13 +124,6 @@ impl ApiError {
             Role::Editor => "this is for editors",
             Role::Admin => "this is for admins",
         })
-    }
-
-    /// The error of a request that was not executed.
-    pub fn into_server_error(self) -> ServerError {
-        let mut error = async_graphql::Error::from(self).into_server_error(Pos::default());
-        error.locations.clear();
-        error
     }
 
     /// The code and text for the client.
@@ -142,56 +176,6 @@ impl ApiError {
             }
         }
     }
-}
-
-/// Gives a code to the errors that async-graphql itself has made.
-///
-/// An error without a path is of validation: nothing was executed. Of those with a path, resolvers
-/// have given theirs a code, and what remains is an argument that its type refuses. Anything else is
-/// an error that has become a message by its `Display`: it is logged, and hidden.
-pub fn add_codes(asked: &Asked, response: &mut Response) {
-    // Each row may fail by one argument: it is looked for once.
-    let mut found: HashMap<Pos, Option<&Name>> = HashMap::new();
-    for error in &mut response.errors {
-        if error.extensions.as_ref().is_some_and(|extensions| extensions.get("code").is_some()) {
-            continue;
-        }
-        let mut find = |position| *found.entry(position).or_insert_with(|| asked.argument_at(position));
-        let argument = error.locations.iter().copied().find_map(&mut find);
-        let code = match argument {
-            _ if error.path.is_empty() => "GRAPHQL_VALIDATION_FAILED",
-            Some(_) => "BAD_USER_INPUT",
-            None => {
-                let (code, message) = ApiError::Internal(std::mem::take(&mut error.message)).publish();
-                error.message = message;
-                code
-            }
-        };
-        let extensions = error.extensions.get_or_insert_default();
-        extensions.set("code", code);
-        if let Some(argument) = argument {
-            extensions.set("field", argument.as_str());
-        }
-        if code == "INTERNAL"
-            && let Some(id) = telemetry::request_id()
-        {
-            extensions.set("requestId", id.as_str());
-        }
-    }
-}
-
-/// The answer to a document that is no GraphQL.
-pub fn answer_syntax_error(mut error: ServerError) -> Response {
-    error.extensions.get_or_insert_default().set("code", "GRAPHQL_PARSE_FAILED");
-    Response::from_errors(vec![error])
-}
-
-/// The answer to a mutation that is selected twice under one name.
-pub fn refuse_repeated(name: &str) -> Response {
-    let message = format!("{name} is selected twice; select all fields in one place, or give each its own alias");
-    let mut error = ServerError::new(message, None);
-    error.extensions.get_or_insert_default().set("code", "GRAPHQL_VALIDATION_FAILED");
-    Response::from_errors(vec![error])
 }
 
 /// Logs a failure of the database where it is first seen, however many fields it fails.
@@ -351,17 +335,5 @@ impl ApiError {
             extensions.push(("requestId", id.as_str().into()));
         }
         extensions
-    }
-}
-
-impl From<ApiError> for async_graphql::Error {
-    fn from(error: ApiError) -> Self {
-        let (code, message) = error.publish();
-        Self::new(message).extend_with(|_, extensions| {
-            extensions.set("code", code);
-            for (name, value) in error.extensions(code) {
-                extensions.set(name, async_graphql::Value::from_json(value).unwrap_or_default());
-            }
-        })
     }
 }

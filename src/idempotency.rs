@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use async_graphql::{Context, Value};
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::idempotency_keys as keys;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use crate::db::{Db, Transaction};
 use crate::error::{ApiError, ApiResult};
-use crate::kit::ContextExt;
+use crate::kit::changes::Change;
 use crate::kit::mutate::Ending;
 use crate::rate::{Rate, Who};
 use crate::upkeep::BATCH;
@@ -63,30 +63,22 @@ pub enum Claim {
 }
 
 impl Key {
-    /// The key of the mutation that `ctx` is the field of, if the client has sent one. Several root
-    /// fields of one document have their own, by their names in the answer.
-    ///
-    /// # Errors
-    /// The arguments cannot be read.
-    pub fn of(ctx: &Context<'_>, repeat: &Repeat) -> ApiResult<Option<Self>> {
-        let Some(key) = ctx.caller().and_then(|caller| caller.idempotency_key.as_deref()) else { return Ok(None) };
+    /// The key of a mutation, if the client has sent one. Several root fields of one document have their own, by their
+    /// names in the response.
+    pub fn of(change: &Change<'_>, repeat: &Repeat) -> Option<Self> {
+        let key = change.idempotency_key()?;
         let mut input = Sha256::new();
         // Keyed by what only the client knows, so that nobody can try out inputs.
         part(&mut input, key.as_bytes());
-        part(&mut input, ctx.item.node.name.node.as_bytes());
+        part(&mut input, change.mutation.as_bytes());
         let secrets = match repeat {
-            Repeat::Never => return Ok(None),
+            Repeat::Never => return None,
             Repeat::SameArguments => &[],
             Repeat::SameBut(secrets) => secrets.as_slice(),
         };
-        let arguments = ctx.field().arguments();
-        let arguments = arguments.map_err(|error| ApiError::Internal(format!("arguments: {}", error.message)))?;
-        for (name, mut value) in arguments {
-            if let Value::Object(fields) = &mut value {
-                fields.retain(|field, _| secrets.iter().all(|(secret, _)| *secret != field.as_str()));
-            }
+        for (name, value) in change.arguments {
             part(&mut input, name.as_bytes());
-            part(&mut input, canonical(&value).as_bytes());
+            part(&mut input, canonical(value, &|field| secrets.iter().all(|(secret, _)| *secret != field)).as_bytes());
         }
         for (field, print) in secrets {
             part(&mut input, field.as_bytes());
@@ -94,9 +86,9 @@ impl Key {
         }
         let mut whole = Sha256::new();
         part(&mut whole, key.as_bytes());
-        part(&mut whole, &ctx.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
-        part(&mut whole, ctx.item.node.response_key().node.as_bytes());
-        Ok(Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), new: None }))
+        part(&mut whole, &change.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
+        part(&mut whole, change.response_name.as_bytes());
+        Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), new: None })
     }
 
     /// The same key, which counts for somebody if it is new.
@@ -219,16 +211,41 @@ fn part(hash: &mut Sha256, bytes: &[u8]) {
     hash.update(bytes);
 }
 
-/// The same text for the same value, in whatever order its fields came.
-fn canonical(value: &Value) -> String {
+/// The same text for the same value, whatever the order of its fields. `has` says which fields of the value itself
+/// count.
+fn canonical(value: &Json, has: &dyn Fn(&str) -> bool) -> String {
     match value {
-        Value::Object(fields) => {
+        Json::Object(fields) => {
+            let fields = fields.iter().filter(|(name, _)| has(name));
             let mut fields: Vec<_> =
-                fields.iter().map(|(name, value)| format!("{name}:{}", canonical(value))).collect();
+                fields.map(|(name, value)| format!("{name}:{}", canonical(value, &|_| true))).collect();
             fields.sort_unstable();
             format!("{{{}}}", fields.join(","))
         }
-        Value::List(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(|item| canonical(item, &|_| true)).collect::<Vec<_>>().join(","))
+        }
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::canonical;
+
+    /// Keys live for a day: the text of a new version is that of the one before.
+    #[test]
+    fn arguments_have_one_text_whatever_the_order_of_their_fields() {
+        let text = r#"{id:"TW92aWU6MQ",more:{a:[1,2.5,null],b:true},text:"Ё \"a\"\n\\"}"#;
+        let same = [
+            json!({ "id": "TW92aWU6MQ", "more": { "a": [1, 2.5, null], "b": true }, "text": "Ё \"a\"\n\\" }),
+            json!({ "text": "Ё \"a\"\n\\", "more": { "b": true, "a": [1, 2.5, null] }, "id": "TW92aWU6MQ" }),
+        ];
+        for value in &same {
+            assert_eq!(canonical(value, &|_| true), text);
+        }
+        assert_eq!(canonical(&json!({ "more": { "id": 1 }, "id": 2 }), &|field| field != "id"), "{more:{id:1}}");
     }
 }

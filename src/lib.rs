@@ -1,21 +1,23 @@
 //! Kinoteka: a GraphQL API server for an online film library.
 //!
-//! A request flows one way: [`http`] -> [`schema`] -> a domain's types -> loaders or
-//! services -> `entity` -> PostgreSQL or SQLite. Nothing points back:
+//! A request flows one way: [`http`] -> the engine in `crates/graphql` -> what [`library`] describes -> a domain's
+//! reads or services -> `entity` -> PostgreSQL or SQLite. Nothing points back:
 //!
-//! - [`http`] is transport and names no domain;
-//! - [`kit`] is machinery (ids, pages, batched reads) and names no domain;
-//! - a domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`],
-//!   [`comment`], [`rating`], [`order`], [`tag`], [`account`]) is everything about one thing: its GraphQL types,
-//!   inputs, root fields and reads; [`subject`], [`node`] and [`search`] join several;
-//! - [`feed`] tells listeners what happens to comments;
-//! - [`db`] is connecting and what the two databases spell differently.
+//! - [`http`] is transport and names no domain.
+//! - [`library`] collects the schema from the domains, and names all of them.
+//! - A domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`], [`comment`], [`rating`], [`order`],
+//!   [`tag`], [`account`]) is everything about one thing: its objects, lists, inputs, mutations and rules. [`subject`] and
+//!   [`search`] join several.
+//! - [`kit`] is machinery (rows, lists, pages, mutations) and names no domain.
+//! - [`feed`] tells listeners what happens to comments, and names no domain.
+//! - [`db`] is connecting, and what the two databases spell differently.
 //!
-//! [`app`] puts them together, [`config`] holds every setting, [`error`] the failures that
-//! clients can see, [`document`] is what transport and engine share of a document, [`complete`] makes
-//! results what the GraphQL specification says, [`answer`] bounds their size, [`telemetry`] logs by [`log`],
-//! [`metrics`] counts, [`quota`] shares among clients what is bounded, [`rate`] counts what they may do so many
-//! times in a while, [`open_files`] leaves the database its files.
+//! Across them: [`viewer`] says who asks and [`policy`] who may do what, [`audit`] records changes, [`idempotency`]
+//! recognises mutations that are sent again, [`error`] has the failures that clients can see. [`quota`], [`rate`],
+//! [`answer`] and [`open_files`] bound what clients take. [`telemetry`] logs by [`log`], [`metrics`] counts. [`app`] puts
+//! everything together, [`config`] holds every setting, [`upkeep`] is what the server does by itself, [`clock`] the time.
+//!
+//! `docs/ARCHITECTURE.md` has the map and the invariants.
 
 pub mod account;
 pub mod answer;
@@ -25,10 +27,8 @@ pub mod award;
 pub mod cinema;
 pub mod clock;
 pub mod comment;
-pub mod complete;
 pub mod config;
 pub mod db;
-pub mod document;
 pub mod error;
 pub mod feed;
 pub mod http;
@@ -38,7 +38,6 @@ pub mod library;
 pub mod log;
 pub mod metrics;
 pub mod movie;
-pub mod node;
 pub mod open_files;
 pub mod order;
 pub mod person;
@@ -47,7 +46,6 @@ pub mod publication;
 pub mod quota;
 pub mod rate;
 pub mod rating;
-pub mod schema;
 pub mod search;
 pub mod staff;
 pub mod subject;

@@ -9,7 +9,7 @@ use clap::Parser;
 use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
-use kinoteka::{log, schema, telemetry};
+use kinoteka::{library, log, telemetry};
 use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
 use tokio::runtime::Runtime;
@@ -47,7 +47,7 @@ async fn run() -> ExitCode {
         Some(Command::User(UserCommand::ResetPassword { user, hashing, database })) => {
             reset_password(&user, &hashing, &database).await
         }
-        Some(Command::Schema) => print(&schema::export()),
+        Some(Command::Schema) => print(&library::sdl()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

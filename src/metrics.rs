@@ -38,7 +38,7 @@ struct Metrics {
     errors: Family<Label<String>, Counter>,
     requests: Family<[(&'static str, String); 2], Counter>,
     in_flight: Gauge,
-    limits_hit: Family<Label<&'static str>, Counter>,
+    limits_hit: Family<Label<String>, Counter>,
     refused: Counter,
     documents_found: Counter,
     documents_missed: Counter,
@@ -241,8 +241,8 @@ pub fn count_error(code: &str) {
 }
 
 /// Counts what a limit has refused or ended. Its name is the flag's.
-pub fn count_limit(name: &'static str) {
-    METRICS.limits_hit.get_or_create(&[("limit", name)]).inc();
+pub fn count_limit(name: &str) {
+    METRICS.limits_hit.get_or_create(&[("limit", name.to_owned())]).inc();
 }
 
 /// Counts a request that is refused since there is no room for it.

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use async_graphql::futures_util::future::Either;
 use clap::ValueEnum;
+use futures_util::future::Either;
 use tokio::task::{JoinError, JoinSet};
 use tracing_subscriber::EnvFilter;
 

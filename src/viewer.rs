@@ -5,20 +5,20 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use async_graphql::Enum;
-use async_graphql::futures_util::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::ApiResult;
 
-/// What a user may do: each role may do all that those before it may.
+/// What a user may do. A role includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Role {
-    /// Whoever has an account.
+    /// Every user with an account.
     #[default]
     Member,
-    /// Changes the catalogue, and what others have written.
+    /// May change the catalogue, and what other users wrote.
     Editor,
-    /// Changes roles too, and removes accounts.
+    /// May also change roles and delete accounts.
     Admin,
 }
 

@@ -5,12 +5,28 @@ use sea_orm::ActiveValue::{Set, Unchanged};
 use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::types::User;
-use super::{password, role, service, session};
+use super::inputs::{DeleteUserInput, GrantRoleInput, RevokeRoleInput};
+use super::{User, password, role, service, session};
 use crate::audit::{self, Changes};
 use crate::kit::form::path;
 use crate::kit::{Id, Rejection, UserError, Work};
 use crate::viewer::Role;
+
+/// Grants a role to the user that a client names.
+///
+/// # Errors
+/// `Invalid` when there is no such user, or everybody has the role.
+pub async fn grant_to(work: &Work, input: &GrantRoleInput) -> Result<Id<User>, Rejection> {
+    grant(work, Id::parse(&path("userId"), &input.user_id)?, input.role).await
+}
+
+/// Revokes a role of the user that a client names.
+///
+/// # Errors
+/// `Invalid` when there is no such user, they have no such role, or are the last admin.
+pub async fn revoke_from(work: &Work, input: &RevokeRoleInput) -> Result<Id<User>, Rejection> {
+    revoke(work, Id::parse(&path("userId"), &input.user_id)?, input.role).await
+}
 
 /// Gives a user a role.
 ///
@@ -57,7 +73,8 @@ pub async fn revoke(work: &Work, user: Id<User>, revoked: Role) -> Result<Id<Use
 ///
 /// # Errors
 /// `Invalid` when there is no such user, or they are the last admin.
-pub async fn delete_user(work: &Work, user: Id<User>) -> Result<Id<User>, Rejection> {
+pub async fn delete_user(work: &Work, input: &DeleteUserInput) -> Result<Id<User>, Rejection> {
+    let user = Id::parse(&path("id"), &input.id)?;
     let row = lock(work, user, "id").await?;
     remove(work, user, Some("id")).await?;
     audit::record(work, user, Changes::new().field("username", Some(row.username), None)).await?;

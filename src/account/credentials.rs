@@ -1,14 +1,14 @@
 //! What needs a password: hashing and verifying stay outside of transactions, which only compare
 //! with what was read before.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use async_graphql::Context;
 use chrono::TimeDelta;
 use entity::users;
+use futures_util::future::BoxFuture;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput, UpdateProfileInput};
@@ -18,13 +18,14 @@ use super::session::{NewSession, SessionChanges, Token};
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
 use crate::idempotency::Repeat;
+use crate::kit::changes::Change;
 use crate::kit::form::{Given, path};
 use crate::kit::mutate::{Ending, Outcome, mutate_keyed};
-use crate::kit::{ContextExt, Problems, Rejection, UserError, UserErrorCode, Work};
+use crate::kit::{Problems, Rejection, UserError, UserErrorCode, Work};
 use crate::rate::{Rate, Who};
 use crate::viewer::{Viewer, network};
 
-/// What log-ins need beside the database: in the schema's data. Cloning is cheap.
+/// What log-ins need beside the database: among the services of domains. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Accounts {
     /// Hashes passwords.
@@ -41,14 +42,14 @@ pub struct Accounts {
 
 impl Accounts {
     /// Those of the server.
-    pub fn of<'a>(ctx: &Context<'a>) -> &'a Self {
-        ctx.data_unchecked()
+    pub fn of<'a>(change: &Change<'a>) -> &'a Self {
+        change.services.of_domain()
     }
 
     /// Tells whatever the viewer has open that a session of theirs may have ended.
-    pub(super) fn tell_changed(ctx: &Context<'_>) {
-        if let Some(viewer) = ctx.viewer() {
-            Self::of(ctx).session_changes.tell(viewer.user);
+    pub(super) fn tell_changed(change: &Change<'_>) {
+        if let Some(viewer) = change.viewer() {
+            Self::of(change).session_changes.tell(viewer.user);
         }
     }
 
@@ -56,20 +57,16 @@ impl Accounts {
     ///
     /// # Errors
     /// Too many wait already.
-    pub(super) async fn prepare_sign_up(
-        &self,
-        ctx: &Context<'_>,
-        input: &SignUpInput,
-    ) -> ApiResult<(Option<String>, Repeat)> {
+    async fn prepare_sign_up(&self, change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Option<String>, Repeat)> {
         let mut problems = Problems::new();
         service::check_password(&mut problems, "password", &input.password, &[&input.username, &input.email]);
         if problems.count() > 0 {
             // Nothing is changed: there is nothing to keep.
             return Ok((None, Repeat::Never));
         }
-        let turn = self.passwords.turn(ctx.address()).await?;
+        let turn = self.passwords.turn(change.address()).await?;
         let hash = turn.hash(&input.password).await?;
-        Ok((Some(hash), same(ctx, &turn, &[("password", &input.password)]).await?))
+        Ok((Some(hash), same(change, &turn, &[("password", &input.password)]).await?))
     }
 
     /// Counts a sign-up, whatever becomes of it. What is taken already must not be found out by trying: sign-ups that
@@ -77,49 +74,67 @@ impl Accounts {
     ///
     /// # Errors
     /// There were too many.
-    pub(super) fn check_sign_up(&self, ctx: &Context<'_>) -> ApiResult<()> {
-        self.signups.take(Who::Address(network(ctx.address())), Instant::now())?;
+    fn check_sign_up(&self, change: &Change<'_>) -> ApiResult<()> {
+        self.signups.take(Who::Address(network(change.address())), Instant::now())?;
         // Not yet counted: many may sign up at once.
-        self.admit_sign_up(ctx).map(|tried| tried.forget(Instant::now()))
+        self.admit_sign_up(change).map(|tried| tried.forget(Instant::now()))
     }
 
     /// Counts a sign-up if it was refused for what is taken.
-    pub(super) fn count_sign_up(&self, ctx: &Context<'_>, outcome: &ApiResult<Outcome>) {
+    fn count_sign_up(&self, change: &Change<'_>, outcome: &ApiResult<Outcome>) {
         let is_taken = |error: &UserError| error.code == UserErrorCode::Conflict;
         if let Ok(Outcome { ending: Ending::Refused(errors, _), .. }) = outcome
             && errors.iter().any(is_taken)
         {
             // Whoever has tried too often by now is told so next time.
-            let _ = self.admit_sign_up(ctx);
+            let _ = self.admit_sign_up(change);
         }
     }
 
-    fn admit_sign_up(&self, ctx: &Context<'_>) -> ApiResult<Try> {
+    fn admit_sign_up(&self, change: &Change<'_>) -> ApiResult<Try> {
         // No username has a blank.
-        self.admit(ctx, &format!("sign-up from {}", network(ctx.address())))
+        self.admit(change, &format!("sign-up from {}", network(change.address())))
     }
 
-    fn admit(&self, ctx: &Context<'_>, account: &str) -> ApiResult<Try> {
-        self.throttle.admit(account, ctx.address(), Instant::now())
+    fn admit(&self, change: &Change<'_>, account: &str) -> ApiResult<Try> {
+        self.throttle.admit(account, change.address(), Instant::now())
     }
+}
+
+/// Makes an account and its first session.
+///
+/// # Errors
+/// Top-level errors: too many sign-ups, too many at once.
+pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Outcome, Token)> {
+    let accounts = Accounts::of(change);
+    accounts.check_sign_up(change)?;
+    let (hash, repeat) = accounts.prepare_sign_up(change, input).await?;
+    let token = Token::random();
+    let new = NewSession::of(change, &token);
+    let outcome = mutate_keyed(change, repeat, &(input, hash, new), |work, (input, hash, new)| {
+        Box::pin(service::sign_up(work, input, hash.as_deref(), new))
+    })
+    .await;
+    accounts.count_sign_up(change, &outcome);
+    Ok((outcome?, token))
 }
 
 /// Begins a session for whoever knows the password.
 ///
 /// # Errors
 /// Top-level errors: too many failures, too many at once.
-pub async fn log_in(ctx: &Context<'_>, input: &LogInInput) -> ApiResult<(Outcome, Token)> {
-    let accounts = Accounts::of(ctx);
+pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outcome, Token)> {
+    let accounts = Accounts::of(change);
     let login = input.login.trim().to_lowercase();
-    let tried = accounts.admit(ctx, &login)?;
-    let outcome = log_in_as(ctx, accounts, &login, &input.password).await;
+    let tried = accounts.admit(change, &login)?;
+    let outcome = log_in_as(change, accounts, &login, &input.password).await;
     settle(tried, &outcome);
     outcome
 }
 
-async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &str) -> ApiResult<(Outcome, Token)> {
-    let turn = accounts.passwords.turn(ctx.address()).await?;
-    let known = find(ctx, login).await?;
+async fn log_in_as(change: &Change<'_>, accounts: &Accounts, login: &str, given: &str) -> ApiResult<(Outcome, Token)> {
+    let turn = accounts.passwords.turn(change.address()).await?;
+    let known = find(change, login).await?;
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
     let token = Token::random();
@@ -129,14 +144,15 @@ async fn log_in_as(ctx: &Context<'_>, accounts: &Accounts, login: &str, given: &
     let Some((user, stored)) = known else { return Ok((refused("the login or the password is wrong"), token)) };
     let rehashed = if accounts.passwords.is_weaker(&stored) { Some(turn.hash(given).await?) } else { None };
     drop(turn);
-    let new = NewSession::of(ctx, &token);
-    let made_room = Arc::new(AtomicBool::new(false));
-    let note = Arc::clone(&made_room);
-    let outcome = mutate_keyed(ctx, Repeat::Never, async move |work| {
-        let change = service::LogIn { user, verified: &stored, rehashed: rehashed.as_deref() };
-        let (id, ended) = service::log_in(work, &change, &new).await?;
-        note.store(ended, Ordering::Relaxed);
-        Ok(id)
+    let new = NewSession::of(change, &token);
+    let log_in = service::LogIn { user, verified: &stored, rehashed: rehashed.as_deref() };
+    let made_room = AtomicBool::new(false);
+    let outcome = mutate_keyed(change, Repeat::Never, &(log_in, new, &made_room), |work, (log_in, new, made_room)| {
+        Box::pin(async {
+            let (id, ended) = service::log_in(work, log_in, new).await?;
+            made_room.store(ended, Ordering::Relaxed);
+            Ok(id)
+        })
     })
     .await;
     // Not at every log-in: each socket of the user would look up its session.
@@ -152,13 +168,13 @@ fn refused(message: &str) -> Outcome {
 }
 
 /// The user with this username or e-mail address, and what is stored of their password.
-async fn find(ctx: &Context<'_>, login: &str) -> ApiResult<Option<(i32, String)>> {
+async fn find(change: &Change<'_>, login: &str) -> ApiResult<Option<(i32, String)>> {
     let column = if login.contains('@') { users::Column::Email } else { users::Column::Username };
     // PostgreSQL takes no NUL, and nobody's name has one.
     let login = if login.contains('\0') { "" } else { login };
     let rows = users::Entity::find().filter(column.eq(login)).filter(users::Column::DeletedAt.is_null());
     let found = rows.select_only().columns([users::Column::Id, users::Column::Password]).into_tuple();
-    Ok(found.one(ctx.db()).await?)
+    Ok(found.one(change.db()).await?)
 }
 
 /// What counts as a failure: that the password was wrong.
@@ -174,21 +190,24 @@ fn settle(tried: Try, outcome: &ApiResult<(Outcome, Token)>) {
 ///
 /// # Errors
 /// Top-level errors: too many failures, too many at once.
-pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> ApiResult<Outcome> {
-    refuse_throttled(ctx)?;
-    let names = names_of(ctx, viewer(ctx)?.user).await?;
+pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -> ApiResult<Outcome> {
+    refuse_throttled(change)?;
+    let names = names_of(change, viewer(change)?.user).await?;
     let mut problems = Problems::new();
     service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
-    let turn = Accounts::of(ctx).passwords.turn(ctx.address()).await?;
+    let turn = Accounts::of(change).passwords.turn(change.address()).await?;
     let new = if problems.count() == 0 { turn.hash(&input.new_password).await? } else { password::UNUSABLE.to_owned() };
     let secrets = [("currentPassword", input.current_password.as_str()), ("newPassword", &input.new_password)];
-    let repeat = same(ctx, &turn, &secrets).await?;
+    let repeat = same(change, &turn, &secrets).await?;
     drop(turn);
-    with_password(ctx, "currentPassword", &input.current_password, repeat, async move |work, verified| {
-        let mut problems = problems.clone();
-        problems.take(service::lock_verified(work, verified, "currentPassword").await)?;
-        problems.check()?;
-        service::change_password(work, &new).await
+    let given = ("currentPassword", input.current_password.as_str());
+    with_password(change, given, repeat, &(problems, new), |work, (problems, new), verified| {
+        Box::pin(async move {
+            let mut problems = problems.clone();
+            problems.take(service::lock_verified(work, verified, "currentPassword").await)?;
+            problems.check()?;
+            service::change_password(work, new).await
+        })
     })
     .await
 }
@@ -197,19 +216,19 @@ pub async fn change_password(ctx: &Context<'_>, input: &ChangePasswordInput) -> 
 ///
 /// # Errors
 /// Top-level errors: too many failures, too many at once.
-pub async fn update_profile(ctx: &Context<'_>, input: UpdateProfileInput) -> ApiResult<Outcome> {
+pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> ApiResult<Outcome> {
     let Given::Value(password) = input.current_password.clone() else {
-        return mutate_keyed(ctx, Repeat::SameArguments, async move |work| {
-            service::update_profile(work, &input, None).await
+        return mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
+            Box::pin(service::update_profile(work, input, None))
         })
         .await;
     };
-    refuse_throttled(ctx)?;
-    let turn = Accounts::of(ctx).passwords.turn(ctx.address()).await?;
-    let repeat = same(ctx, &turn, &[("currentPassword", &password)]).await?;
+    refuse_throttled(change)?;
+    let turn = Accounts::of(change).passwords.turn(change.address()).await?;
+    let repeat = same(change, &turn, &[("currentPassword", &password)]).await?;
     drop(turn);
-    with_password(ctx, "currentPassword", &password, repeat, async move |work, verified| {
-        service::update_profile(work, &input, verified).await
+    with_password(change, ("currentPassword", &password), repeat, input, |work, input, verified| {
+        Box::pin(service::update_profile(work, input, verified))
     })
     .await
 }
@@ -218,18 +237,20 @@ pub async fn update_profile(ctx: &Context<'_>, input: UpdateProfileInput) -> Api
 ///
 /// # Errors
 /// Top-level errors: too many failures, too many at once.
-pub async fn delete_account(ctx: &Context<'_>, input: &DeleteAccountInput) -> ApiResult<Outcome> {
+pub async fn delete_account(change: &Change<'_>, input: &DeleteAccountInput) -> ApiResult<Outcome> {
     // Nobody is there to repeat it.
-    with_password(ctx, "password", &input.password, Repeat::Never, async move |work, verified| {
-        service::lock_verified(work, verified, "password").await?;
-        service::delete_account(work).await
+    with_password(change, ("password", &input.password), Repeat::Never, &(), |work, (), verified| {
+        Box::pin(async move {
+            service::lock_verified(work, verified, "password").await?;
+            service::delete_account(work).await
+        })
     })
     .await
 }
 
 /// Before anything is hashed: whoever has tried too often gets no turn.
-fn refuse_throttled(ctx: &Context<'_>) -> ApiResult<()> {
-    Accounts::of(ctx).admit(ctx, &own_account(viewer(ctx)?)).map(|tried| tried.forget(Instant::now()))
+fn refuse_throttled(change: &Change<'_>) -> ApiResult<()> {
+    Accounts::of(change).admit(change, &own_account(viewer(change)?)).map(|tried| tried.forget(Instant::now()))
 }
 
 /// The viewer's account for the throttle. No username or address looks like this.
@@ -237,22 +258,26 @@ fn own_account(viewer: Viewer) -> String {
     format!("{}@", viewer.user)
 }
 
-/// Runs what only whoever knows the viewer's password may do: a stolen token is not enough.
-/// `work` is given what was verified, or nothing.
-async fn with_password<T: serde::Serialize>(
-    ctx: &Context<'_>,
-    field: &str,
-    given: &str,
+/// [`WorkFn`](crate::kit::mutate::WorkFn) that also gets the stored password that the given one was verified by. None
+/// if the given one is wrong.
+type VerifiedWorkFn<I, O> = for<'w> fn(&'w Work, &'w I, Option<&'w str>) -> BoxFuture<'w, Result<O, Rejection>>;
+
+/// Runs what only whoever knows the viewer's password may do: a stolen token is not enough. The password is `given` in
+/// this field of the input.
+async fn with_password<I: Sync, O: Serialize>(
+    change: &Change<'_>,
+    (field, given): (&str, &str),
     repeat: Repeat,
-    work: impl AsyncFn(&Work, Option<&str>) -> Result<T, Rejection>,
+    input: &I,
+    work: VerifiedWorkFn<I, O>,
 ) -> ApiResult<Outcome> {
-    let accounts = Accounts::of(ctx);
-    let viewer = viewer(ctx)?;
-    let tried = accounts.admit(ctx, &own_account(viewer))?;
+    let accounts = Accounts::of(change);
+    let viewer = viewer(change)?;
+    let tried = accounts.admit(change, &own_account(viewer))?;
     let verified = async {
-        let turn = accounts.passwords.turn(ctx.address()).await?;
+        let turn = accounts.passwords.turn(change.address()).await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
-        let stored: Option<String> = rows.into_tuple().one(ctx.db()).await?;
+        let stored: Option<String> = rows.into_tuple().one(change.db()).await?;
         let fits = !password::is_too_long(given) && turn.verify(given, stored.clone()).await?;
         Ok::<_, ApiError>(stored.filter(|_| fits))
     };
@@ -264,7 +289,10 @@ async fn with_password<T: serde::Serialize>(
         }
     };
     let is_right = verified.is_some();
-    let outcome = mutate_keyed(ctx, repeat, async move |txn| work(txn, verified.as_deref()).await).await;
+    let outcome = mutate_keyed(change, repeat, &(input, verified, work), |txn, (input, verified, work)| {
+        work(txn, input, verified.as_deref())
+    })
+    .await;
     let is_wrong = |error: &UserError| error.field == Some(path(field));
     match &outcome {
         _ if is_right => tried.succeed(Instant::now()),
@@ -276,20 +304,20 @@ async fn with_password<T: serde::Serialize>(
     outcome
 }
 
-fn viewer(ctx: &Context<'_>) -> ApiResult<Viewer> {
-    ctx.viewer().ok_or(ApiError::Unauthenticated)
+fn viewer(change: &Change<'_>) -> ApiResult<Viewer> {
+    change.viewer().ok_or(ApiError::Unauthenticated)
 }
 
-async fn names_of(ctx: &Context<'_>, user: i32) -> ApiResult<[String; 2]> {
+async fn names_of(change: &Change<'_>, user: i32) -> ApiResult<[String; 2]> {
     let rows = users::Entity::find_by_id(user).select_only().columns([users::Column::Username, users::Column::Email]);
-    let names: Option<(String, String)> = rows.into_tuple().one(ctx.db()).await?;
+    let names: Option<(String, String)> = rows.into_tuple().one(change.db()).await?;
     Ok(names.map_or_else(Default::default, |(username, email)| [username, email]))
 }
 
 /// What makes a mutation with these passwords the same, if the client has sent an idempotency key: that holds the
 /// passwords only as something as dear to try out as their hashes.
-async fn same(ctx: &Context<'_>, turn: &Turn, passwords: &[(&'static str, &str)]) -> ApiResult<Repeat> {
-    let Some(key) = ctx.caller().and_then(|caller| caller.idempotency_key.as_deref()) else {
+async fn same(change: &Change<'_>, turn: &Turn, passwords: &[(&'static str, &str)]) -> ApiResult<Repeat> {
+    let Some(key) = change.idempotency_key() else {
         return Ok(Repeat::Never);
     };
     let salt = Sha256::digest(key.as_bytes()).into();

@@ -1,4 +1,4 @@
-//! What clients give of an account.
+//! Inputs of the mutations of accounts.
 
 use async_graphql::{ID, InputObject};
 
@@ -6,95 +6,94 @@ use crate::kit::form::Given;
 use crate::kit::scalar::Date;
 use crate::viewer::Role;
 
-/// Who wants an account.
+/// A new account.
 #[derive(Clone, Debug, InputObject)]
 pub struct SignUpInput {
-    /// The name to be known by, which nobody else has: 3 to 64 Latin letters, digits, `_`, `.` and `-`, the
-    /// first a letter or a digit. It is kept in lower case.
+    /// A unique name of 3 to 64 Latin letters, digits, `_`, `.` and `-`. It begins with a letter or a digit. It is stored in
+    /// lower case.
     pub(super) username: String,
-    /// The e-mail address, which nobody else has, of 128 characters at most. It is kept in lower case.
+    /// A unique email address, at most 128 characters long. It is stored in lower case.
     pub(super) email: String,
-    /// The password, of 8 to 128 characters: not one of the most common ones, nor the username or
-    /// the e-mail address.
+    /// The password, 8 to 128 characters long. It must not be a common password, the username or the email address.
     pub(super) password: String,
-    /// The full name, of 1 to 256 characters.
+    /// The full name, 1 to 256 characters long.
     pub(super) full_name: String,
-    /// The day of birth, from 1900 on and before today.
+    /// The date of birth, from 1900 on and before today.
     pub(super) birthday: Date,
-    /// What to say of oneself, of 1 to 20,000 characters.
+    /// What the user says about themselves, 1 to 20,000 characters long.
     pub(super) bio: Given<String>,
 }
 
-/// Who logs in.
+/// The credentials of a user.
 #[derive(Clone, Debug, InputObject)]
 pub struct LogInInput {
-    /// The username or the e-mail address; its case does not matter.
+    /// The username or the email address, in any case.
     pub(super) login: String,
     /// The password.
     pub(super) password: String,
 }
 
-/// Which session to end.
+/// The session to end.
 #[derive(Clone, Debug, InputObject)]
 pub struct RevokeSessionInput {
-    /// The session, as `User.sessions` lists it.
+    /// The id of the session, from `User.sessions`.
     pub(super) id: ID,
 }
 
-/// What to change about the viewer's own account. Fields that are left out stay as they are.
+/// Changes of the viewer's account. Omitted fields keep their values.
 #[derive(Clone, Debug, InputObject)]
 pub struct UpdateProfileInput {
-    /// The name to be known by, as in `SignUpInput`.
+    /// The unique name, as in `SignUpInput`.
     pub(super) username: Given<String>,
-    /// The e-mail address, as in `SignUpInput`. To change it, `currentPassword` is needed.
+    /// The email address, as in `SignUpInput`. A change requires `currentPassword`.
     pub(super) email: Given<String>,
-    /// The full name, of 1 to 256 characters.
+    /// The full name, 1 to 256 characters long.
     pub(super) full_name: Given<String>,
-    /// The day of birth, from 1900 on and before today.
+    /// The date of birth, from 1900 on and before today.
     pub(super) birthday: Given<Date>,
-    /// What to say of oneself, of 1 to 20,000 characters; null for nothing.
+    /// What the user says about themselves, 1 to 20,000 characters long. Null deletes it.
     pub(super) bio: Given<String>,
-    /// The viewer's password: needed to change the e-mail address, right whenever it is given.
+    /// The viewer's password. Required to change the email address. Always checked if given.
     pub(super) current_password: Given<String>,
 }
 
-/// The viewer's password, old and new.
+/// The viewer's current and new passwords.
 #[derive(Clone, Debug, InputObject)]
 pub struct ChangePasswordInput {
-    /// The password as it is.
+    /// The current password.
     pub(super) current_password: String,
-    /// The password from now on, as in `SignUpInput`.
+    /// The new password, as in `SignUpInput`.
     pub(super) new_password: String,
 }
 
-/// That the viewer means to delete their account.
+/// The viewer's confirmation that the account is to be deleted.
 #[derive(Clone, Debug, InputObject)]
 pub struct DeleteAccountInput {
     /// The viewer's password.
     pub(super) password: String,
 }
 
-/// Who gets which role.
+/// A role to grant to a user.
 #[derive(Clone, Debug, InputObject)]
 pub struct GrantRoleInput {
-    /// The user.
+    /// The id of the user.
     pub(super) user_id: ID,
-    /// The role: `EDITOR` or `ADMIN`. Everybody is a member.
+    /// The role: `EDITOR` or `ADMIN`. Every user is a member.
     pub(super) role: Role,
 }
 
-/// Who loses which role.
+/// A role to revoke from a user.
 #[derive(Clone, Debug, InputObject)]
 pub struct RevokeRoleInput {
-    /// The user.
+    /// The id of the user.
     pub(super) user_id: ID,
-    /// The role: `EDITOR` or `ADMIN`. Everybody is a member.
+    /// The role: `EDITOR` or `ADMIN`. Every user is a member.
     pub(super) role: Role,
 }
 
-/// Whose account to delete.
+/// The account to delete.
 #[derive(Clone, Debug, InputObject)]
 pub struct DeleteUserInput {
-    /// The user.
+    /// The id of the user.
     pub(super) id: ID,
 }

@@ -1,28 +1,27 @@
-//! Users and their sessions, for the engine.
+//! Users and their sessions.
 
 use async_graphql::InputObject;
+use chrono::FixedOffset;
 use entity::{sessions, users};
 use graphql::{Batch, Call, Column, Context, Description, FieldError, NoArguments, Object, Registry, Root};
-use sea_orm::ColumnTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
-use super::loaders::read_roles;
-use super::types::{Bio, SessionsOfUser, find_by_name};
+use super::reads::{find_by_name, read_roles};
 use crate::clock;
 use crate::comment::CommentsOfUser;
 use crate::error::ApiResult;
 use crate::kit::rows::link::Missing;
-use crate::kit::rows::{ContextExt, List, RowObject, Statement, by_key, look_up, row};
+use crate::kit::rows::{ContextExt, List, RowObject, Statement, WideColumn, by_key, look_up, row};
 use crate::kit::scalar::{Date, DateTime};
 use crate::kit::{ByKey, Id};
 use crate::order::OrdersOfUser;
-use crate::order::objects::Order;
 use crate::publication::PublicationsOfUser;
 use crate::rating::RatingsOfUser;
 use crate::viewer::Role;
 
 row! {
     /// A user of the library. Those whose account was deleted are nowhere shown.
-    User of users [hidden: users::Column::DeletedAt.is_not_null()] {
+    User of users [hidden: deleted_at] {
         id: Id<User>,
         username: String,
         full_name: String = fio,
@@ -46,6 +45,17 @@ row! {
 }
 
 graphql::enum_leaves!(Role);
+
+/// `User.bio`.
+struct Bio;
+
+impl WideColumn for Bio {
+    type Row = User;
+
+    fn column() -> users::Column {
+        users::Column::Bio
+    }
+}
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
@@ -112,23 +122,30 @@ impl Batch<User> for RoleOfUser {
     }
 }
 
+/// `User.sessions`.
+#[derive(Clone, Debug)]
+struct SessionsOfUser {
+    alive_at: chrono::DateTime<FixedOffset>,
+}
+
 impl List for SessionsOfUser {
     type Parent = User;
     type Row = Session;
+    type Order = ByKey<Session>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "User.sessions";
+
+    fn parent_column() -> sessions::Column {
+        sessions::Column::UserId
+    }
+
+    fn rows(&self) -> Select<sessions::Entity> {
+        sessions::Entity::find().filter(sessions::Column::ExpiresAt.gt(self.alive_at))
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self { alive_at: clock::now().fixed_offset() }, ByKey::default()))
-    }
-}
-
-impl List for OrdersOfUser {
-    type Parent = User;
-    type Row = Order;
-    type Arguments = NoArguments;
-
-    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
-        Ok((Self, ByKey::default()))
     }
 }
 

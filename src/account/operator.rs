@@ -18,11 +18,11 @@ use crate::viewer::Role;
 /// # Errors
 /// There is no such user; whatever the database answers.
 pub async fn grant_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<()> {
-    let done = run_as_operator(db, "grantRole", async |work| {
-        let id = admin::find(work, user).await?;
-        admin::grant(work, id, role).await
-    });
-    told(user, done.await).map(drop)
+    let done = run_as_operator(db, "grantRole", &(user, role), |work, (user, role)| {
+        Box::pin(async { admin::grant(work, admin::find(work, user).await?, *role).await })
+    })
+    .await;
+    told(user, done).map(drop)
 }
 
 /// Takes a role from a user.
@@ -30,11 +30,11 @@ pub async fn grant_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<(
 /// # Errors
 /// There is no such user, or they have no such role; whatever the database answers.
 pub async fn revoke_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<()> {
-    let done = run_as_operator(db, "revokeRole", async |work| {
-        let id = admin::find(work, user).await?;
-        admin::revoke(work, id, role).await
-    });
-    told(user, done.await).map(drop)
+    let done = run_as_operator(db, "revokeRole", &(user, role), |work, (user, role)| {
+        Box::pin(async { admin::revoke(work, admin::find(work, user).await?, *role).await })
+    })
+    .await;
+    told(user, done).map(drop)
 }
 
 /// A password that nobody guesses.
@@ -58,11 +58,11 @@ pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, pass
         Err(error) => Err(error),
     };
     let hash = hash.map_err(explain)?;
-    let done = run_as_operator(db, "resetPassword", async |work| {
-        let id = admin::find(work, user).await?;
-        admin::reset_password(work, id, &hash).await
-    });
-    told(user, done.await).map(drop)
+    let done = run_as_operator(db, "resetPassword", &(user, hash), |work, (user, hash)| {
+        Box::pin(async { admin::reset_password(work, admin::find(work, user).await?, hash).await })
+    })
+    .await;
+    told(user, done).map(drop)
 }
 
 /// For whoever may know what the database said.

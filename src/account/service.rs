@@ -8,8 +8,7 @@ use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QuerySele
 
 use super::inputs::{RevokeSessionInput, SignUpInput, UpdateProfileInput};
 use super::session::{self, NewSession};
-use super::types::{Session, User};
-use super::{admin, password};
+use super::{Session, User, admin, password};
 use crate::error::ApiError;
 use crate::kit::form::{Form, Given, LONG_TEXT_LENGTH_MAX, line, path, text};
 use crate::kit::scalar::Date;

@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_graphql::Context;
-use async_graphql::futures_util::future::BoxFuture;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, user_roles, users};
+use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
@@ -24,7 +23,8 @@ use super::{Accounts, role};
 use crate::clock;
 use crate::db::{self, Db};
 use crate::error::{ApiError, ApiResult};
-use crate::kit::{ContextExt, Work};
+use crate::kit::Work;
+use crate::kit::changes::Change;
 use crate::upkeep::BATCH;
 use crate::viewer::{Authenticate, Role, Viewer};
 
@@ -63,11 +63,11 @@ pub struct NewSession {
 
 impl NewSession {
     /// Of whoever sends the request.
-    pub fn of(ctx: &Context<'_>, token: &Token) -> Self {
-        let caller = ctx.caller();
+    pub fn of(change: &Change<'_>, token: &Token) -> Self {
+        let caller = change.caller;
         Self {
             token_hash: token.hash(),
-            lifetime: Accounts::of(ctx).session_lifetime,
+            lifetime: Accounts::of(change).session_lifetime,
             address: caller.map(|caller| caller.address.to_string()),
             agent: caller.and_then(|caller| caller.agent.clone()),
         }

@@ -1,8 +1,7 @@
 //! Film awards, their nominations, and who received them for what.
 
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
-mod types;
 
-pub use mutation::{FilmAwardMutation, MovieAwardMutation, NominationMutation};
-pub use types::{AwardQuery, AwardsOfMovie, AwardsOfPerson, FilmAward, FilmAwardNomination, MovieAward};
+pub use objects::{AwardsOfMovie, AwardsOfPerson, FilmAward, FilmAwardNomination, MovieAward};

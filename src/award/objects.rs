@@ -1,14 +1,13 @@
-//! Film awards, for the engine.
+//! Film awards and nominations, and the lists of them.
 
 use entity::{awards, film_award_nominations_registry, film_award_registry};
 use graphql::{Context, Description, NoArguments, Object};
 
-use super::types::{AwardsOfMovie, AwardsOfPerson};
 use crate::error::ApiResult;
 use crate::kit::rows::{List, RowObject, WholeTable, row};
 use crate::kit::{ByKey, Id};
-use crate::movie::objects::Movie;
-use crate::person::objects::Person;
+use crate::movie::Movie;
+use crate::person::Person;
 
 row! {
     /// An award that a movie received in one nomination.
@@ -65,20 +64,42 @@ pub fn describe(description: &mut Description) {
     );
 }
 
+/// `Movie.awards`.
+#[derive(Clone, Debug)]
+pub struct AwardsOfMovie;
+
 impl List for AwardsOfMovie {
     type Parent = Movie;
     type Row = MovieAward;
+    type Order = ByKey<MovieAward>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "Movie.awards";
+
+    fn parent_column() -> awards::Column {
+        awards::Column::MovieId
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self, ByKey::default()))
     }
 }
 
+/// `Person.awards`.
+#[derive(Clone, Debug)]
+pub struct AwardsOfPerson;
+
 impl List for AwardsOfPerson {
     type Parent = Person;
     type Row = MovieAward;
+    type Order = ByKey<MovieAward>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "Person.awards";
+
+    fn parent_column() -> awards::Column {
+        awards::Column::PersonId
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self, ByKey::default()))
@@ -86,13 +107,9 @@ impl List for AwardsOfPerson {
 }
 
 impl WholeTable for FilmAward {
-    type Node = super::FilmAward;
-
     const LIST: &'static str = "filmAwards";
 }
 
 impl WholeTable for FilmAwardNomination {
-    type Node = super::FilmAwardNomination;
-
     const LIST: &'static str = "filmAwardNominations";
 }

@@ -1,12 +1,9 @@
 //! Online cinemas, and which movies they show at what price.
 
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
 mod service;
-mod types;
 
-pub use mutation::{AvailabilityMutation, CinemaMutation};
-pub use types::{
-    Availability, AvailabilityInCinema, AvailabilityOfMovie, AvailabilityOrder, Cinema, CinemaFilter, CinemaOrder,
-    CinemaQuery, student_price,
-};
+pub use inputs::{AvailabilityOrder, CinemaFilter, CinemaOrder};
+pub use objects::{Availability, AvailabilityInCinema, AvailabilityOfMovie, Cinema, student_price};

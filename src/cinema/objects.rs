@@ -1,17 +1,17 @@
-//! Online cinemas and what they show, for the engine.
+//! Online cinemas and availabilities, and the lists of them.
 
 use async_graphql::{ID, InputObject};
 use entity::{cinema_online, cinema_online_movie_presence as presence};
 use graphql::{Context, Description, NoArguments, Object};
-use sea_orm::EntityTrait;
+use rust_decimal::Decimal;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
-use super::types::{AvailabilityInCinema, AvailabilityOfMovie};
-use super::{AvailabilityOrder, CinemaFilter, CinemaOrder, student_price};
+use super::{AvailabilityOrder, CinemaFilter, CinemaOrder};
 use crate::error::ApiResult;
 use crate::kit::rows::{ContextExt, List, Ordered, RootList, RowObject, row};
 use crate::kit::scalar::{BigInt, DateTime, Money};
 use crate::kit::{ByKey, Id};
-use crate::movie::objects::Movie;
+use crate::movie::Movie;
 
 row! {
     /// An online cinema.
@@ -64,6 +64,12 @@ pub fn describe(description: &mut Description) {
     );
 }
 
+/// The price for students: the price less the discount in per cent.
+pub fn student_price(price: Money, discount_percent: i16) -> Money {
+    let share = Decimal::new(100 - i64::from(discount_percent), 2);
+    Money::round(price.0 * share)
+}
+
 /// Which online cinemas of a movie to list.
 #[derive(Debug, InputObject)]
 pub struct AvailabilityArguments {
@@ -73,10 +79,37 @@ pub struct AvailabilityArguments {
     max_price: Option<Money>,
 }
 
+/// `Movie.availability`.
+#[derive(Clone, Debug)]
+pub struct AvailabilityOfMovie {
+    /// Only in this cinema.
+    cinema: Option<Id<Cinema>>,
+    /// Only at this full price or less.
+    price_max: Option<Money>,
+}
+
 impl List for AvailabilityOfMovie {
     type Parent = Movie;
     type Row = Availability;
+    type Order = ByKey<Availability>;
     type Arguments = AvailabilityArguments;
+
+    const LIST: &'static str = "Movie.availability";
+
+    fn parent_column() -> presence::Column {
+        presence::Column::MovieId
+    }
+
+    fn rows(&self) -> Select<presence::Entity> {
+        let mut rows = presence::Entity::find();
+        if let Some(cinema) = self.cinema {
+            rows = rows.filter(presence::Column::CinemaId.eq(cinema.key()));
+        }
+        if let Some(price) = self.price_max {
+            rows = rows.filter(presence::Column::Price.lte(price.0));
+        }
+        rows
+    }
 
     fn new(
         _: &Context,
@@ -87,10 +120,21 @@ impl List for AvailabilityOfMovie {
     }
 }
 
+/// `Cinema.movies`.
+#[derive(Clone, Debug)]
+pub struct AvailabilityInCinema;
+
 impl List for AvailabilityInCinema {
     type Parent = Cinema;
     type Row = Availability;
+    type Order = ByKey<Availability>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "Cinema.movies";
+
+    fn parent_column() -> presence::Column {
+        presence::Column::CinemaId
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self, ByKey::default()))

@@ -4,7 +4,7 @@ use entity::cinema_online_movie_presence::{ActiveModel, Column, Entity};
 use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Set};
 
-use super::mutation::{RemoveAvailabilityInput, SetAvailabilityInput};
+use super::inputs::{RemoveAvailabilityInput, SetAvailabilityInput};
 use super::{Availability, Cinema};
 use crate::audit;
 use crate::kit::form::{Form, Given, money, whole};

@@ -1,19 +1,16 @@
 //! Threaded comments on movies and publications.
 
-mod loaders;
-mod mutation;
+mod inputs;
+mod lists;
+pub mod mutations;
 pub mod objects;
 mod reads;
 mod service;
-mod subscription;
-mod types;
+pub mod subscription;
 
-pub use mutation::CommentMutation;
-pub use subscription::CommentSubscription;
-pub use types::{
-    Comment, CommentOrder, CommentQuery, CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment,
-    THREAD_SIZE_MAX,
-};
+pub use inputs::CommentOrder;
+pub use lists::{CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment};
+pub use objects::{Comment, THREAD_SIZE_MAX};
 
 /// Levels of replies below a comment that begins a thread, at most.
 const DEPTH_MAX: i32 = 32;

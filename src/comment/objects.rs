@@ -1,8 +1,9 @@
-//! Comments, for the engine.
+//! Comments and threads of them.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_graphql::InputObject;
 use entity::comments;
@@ -12,20 +13,21 @@ use graphql::{
 use sea_orm::sea_query::Query;
 use sea_orm::{ConnectionTrait, DbErr};
 
+use super::mutations::EDIT;
 use super::reads::{self, Tombstone};
-use super::types::{check_thread, cursor_before};
-use super::{CommentOrder, CommentsOfMovie, CommentsOfPublication, CommentsOfUser, RepliesOfComment};
-use crate::account::objects::User;
+use super::{DEPTH_MAX, RepliesOfComment};
+use crate::account::User;
 use crate::error::{ApiError, ApiResult};
+use crate::feed::Hub;
 use crate::kit::Id;
 use crate::kit::rows::connection::{as_int, lists};
+use crate::kit::rows::join::Fetched;
 use crate::kit::rows::{
-    ContextExt, KEY, List, Record, RowObject, Statement, Table, count_of, look_up, look_up_columns, row, table,
+    ContextExt, KEY, Record, RowObject, Statement, Table, count_of, count_texts, look_up, look_up_columns, row, table,
 };
 use crate::kit::scalar::DateTime;
-use crate::movie::objects::Movie;
-use crate::policy;
-use crate::publication::objects::Publication;
+use crate::movie::Movie;
+use crate::publication::Publication;
 use crate::subject::objects::SubjectObject;
 
 row! {
@@ -87,16 +89,25 @@ pub fn describe(description: &mut Description) {
     );
 }
 
-fn can_edit(context: &Context, comment: &Comment) -> Result<bool, FieldError> {
+fn can_edit(context: &Context, comment: &Comment) -> bool {
     // Nobody edits what has no author.
     let owner = comment.user_id.map(Id::key);
-    Ok(owner.is_some() && policy::may("editComment", context.viewer(), owner)?)
+    owner.is_some() && EDIT.permits(context.viewer(), owner)
 }
 
 /// `commentCursor`.
 pub fn cursor(context: &Context, _: &Root) -> String {
     cursor_before(&context.services().hub)
 }
+
+/// The position of the feed [`CURSOR_MARGIN`] ago.
+fn cursor_before(hub: &Hub) -> String {
+    let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
+    hub.cursor_at(before)
+}
+
+/// Lists that are read with the cursor are newer than it, also from a replica that lags no more than this.
+const CURSOR_MARGIN: Duration = Duration::from_secs(1);
 
 fn keys_of<A>(call: &Call<'_, Comment, A>) -> Vec<i32> {
     call.iter().map(Comment::key).collect()
@@ -178,11 +189,29 @@ pub struct ThreadArguments {
     first: i32,
 }
 
+/// The maximum number of comments of a thread.
+pub const THREAD_SIZE_MAX: i32 = 500;
+
+impl ThreadArguments {
+    fn check(&self) -> ApiResult<()> {
+        let Self { max_depth, first } = *self;
+        if !(0..=DEPTH_MAX).contains(&max_depth) {
+            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
+            return Err(ApiError::bad_input("maxDepth", text));
+        }
+        if !(1..=THREAD_SIZE_MAX).contains(&first) {
+            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
+            return Err(ApiError::bad_input("first", text));
+        }
+        Ok(())
+    }
+}
+
 /// A comment with the replies below it.
 #[derive(Debug)]
 pub struct CommentThread {
     /// The comments of all threads at this place of the answer.
-    comments: Arc<Vec<Comment>>,
+    comments: Fetched<Comment>,
     nodes: Range<u32>,
     has_more: bool,
 }
@@ -195,7 +224,7 @@ impl Row for CommentThread {
 
 /// Threads by the keys of their roots.
 struct Threads {
-    comments: Arc<Vec<Comment>>,
+    comments: Fetched<Comment>,
     /// Which comments a thread has, and whether there are more.
     by_root: HashMap<i32, (Range<u32>, bool)>,
 }
@@ -207,15 +236,17 @@ impl Batch<Comment> for Thread {
     type Value = Result<One<CommentThread>, FieldError>;
 
     async fn find(call: Call<'_, Comment, ThreadArguments>) -> Result<Vec<Self::Value>, FieldError> {
+        call.arguments.check()?;
         let ThreadArguments { max_depth, first } = *call.arguments;
-        check_thread(max_depth, first)?;
         let statement = Statement { name: "Comment.thread", parameters: format!("{max_depth} {first}") };
         let wanted = (keys_of(&call), call.selected.columns());
         let read = async |db, roots: Vec<i32>, columns| read_threads(db, &roots, (max_depth, first), columns).await;
         let threads = look_up_columns(call.context, &statement, (&wanted.0, wanted.1), read).await?;
         let thread = |comment: &Comment| {
             let (nodes, has_more) = threads.by_root.get(&comment.key()).cloned().ok_or(ApiError::Gone)?;
-            Ok(One(CommentThread { comments: Arc::clone(&threads.comments), nodes, has_more }))
+            let range = nodes.start as usize..nodes.end as usize;
+            count_texts(call.context, threads.comments.rows[range].iter())?;
+            Ok(One(CommentThread { comments: threads.comments.clone(), nodes, has_more }))
         };
         Ok(call.iter().map(thread).collect())
     }
@@ -244,7 +275,7 @@ async fn read_threads(
             *has_more = true;
         }
     }
-    Ok(Threads { comments: Arc::new(comments), by_root })
+    Ok(Threads { comments: comments.into(), by_root })
 }
 
 struct ThreadNodes;
@@ -259,42 +290,4 @@ impl graphql::Resolve<CommentThread> for ThreadNodes {
     async fn resolve(call: Call<'_, CommentThread>) -> Column {
         lists(call.iter().map(|thread| (&thread.comments, thread.nodes.clone())))
     }
-}
-
-/// In which order to list comments.
-#[derive(Debug, InputObject)]
-pub struct CommentsArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: CommentOrder,
-}
-
-/// In which order to list replies.
-#[derive(Debug, InputObject)]
-pub struct RepliesArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default_with = "CommentOrder::Oldest")]
-    order_by: CommentOrder,
-}
-
-/// Lists of comments: what each hangs on, and its arguments.
-macro_rules! comment_lists {
-    ($($list:ident of $parent:ty, $arguments:ident;)*) => {
-        $(impl List for $list {
-            type Parent = $parent;
-            type Row = Comment;
-            type Arguments = $arguments;
-
-            fn new(_: &Context, $arguments { order_by }: &$arguments) -> ApiResult<(Self, CommentOrder)> {
-                Ok((Self, *order_by))
-            }
-        })*
-    };
-}
-
-comment_lists! {
-    CommentsOfMovie of Movie, CommentsArguments;
-    CommentsOfPublication of Publication, CommentsArguments;
-    CommentsOfUser of User, CommentsArguments;
-    RepliesOfComment of Comment, RepliesArguments;
 }

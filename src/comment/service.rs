@@ -11,7 +11,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
-use super::mutation::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
+use super::inputs::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
 use super::{Comment, DEPTH_MAX};
 use crate::kit::Id;
 use crate::kit::form::{GivenId, path};

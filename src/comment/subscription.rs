@@ -1,60 +1,123 @@
-//! Root fields of subscriptions, and what they give.
+//! Subscriptions to comments: the root fields, and their events.
+//!
+//! All three types are views of the same rows, the feed's events.
 
-use async_graphql::futures_util::stream::{Stream, StreamExt};
-use async_graphql::{Context, Enum, ID, Object, Subscription};
+use std::sync::Arc;
+
+use async_graphql::{Enum, ID, InputObject};
+use graphql::{Call, Cell, Cells, Column, Description, Engine, FieldError, NoArguments, Object, Part, Prepared, index};
 
 use super::Comment;
 use crate::error::{ApiError, ApiResult};
-use crate::feed::{self, About, Kind, Kinds, Sent, Topic};
+use crate::feed::{About, Kind, Kinds, RootField, Sent, Topic};
 use crate::kit::id::split;
-use crate::kit::{ContextExt, Id, InPlace, NodeType};
+use crate::kit::rows::{Missing, by_key, or_failed};
+use crate::kit::{Id, NodeType};
 use crate::movie::Movie;
 use crate::publication::Publication;
 
-/// See the crate's `schema`.
-#[derive(Debug, Default)]
-pub struct CommentSubscription;
+/// The root fields.
+const ADDED: &str = "commentAdded";
+const CHANGED: &str = "commentChanged";
 
-/// What can be listened to. Each event comes once, in an order that is the same for everyone; with the
-/// last `cursor` that was seen, a listener goes on where it left off.
-#[Subscription]
-impl CommentSubscription {
-    /// Every new comment.
-    async fn comment_added(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Only comments about this: the id of a Movie or a Publication.")] subject_id: Option<ID>,
-        #[graphql(
-            desc = "Begin behind this cursor. Without it, with what is committed from now on. Give the last one that you have \
-                    seen whenever you connect again. `CURSOR_EXPIRED`: what came next is not kept any more."
-        )]
-        after: Option<String>,
-    ) -> Result<impl Stream<Item = ApiResult<NewComment>>, ApiError> {
-        let topic = Topic { kinds: Kinds::Added, about: read_subject(subject_id)? };
-        Ok(feed::events(ctx, topic, after)?.map(|sent| sent.map(NewComment)))
-    }
+/// The types of their events.
+const NEW_COMMENT: &str = "NewComment";
+const COMMENT_CHANGE: &str = "CommentChange";
 
-    /// What happens to comments once they are there: they are edited, deleted or hidden.
-    async fn comment_changed(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Only comments about this: the id of a Movie or a Publication.")] subject_id: Option<ID>,
-        #[graphql(
-            desc = "Begin behind this cursor. Without it, with what is committed from now on. Give the last one that you have \
-                    seen whenever you connect again. `CURSOR_EXPIRED`: what came next is not kept any more."
-        )]
-        after: Option<String>,
-    ) -> Result<impl Stream<Item = ApiResult<CommentChange>>, ApiError> {
-        let topic = Topic { kinds: Kinds::Changes, about: read_subject(subject_id)? };
-        Ok(feed::events(ctx, topic, after)?.map(|sent| sent.map(CommentChange)))
-    }
+/// The subscription root, and the events.
+pub fn describe(description: &mut Description) {
+    description.object(
+        Object::<Sent>::new(
+            "Events to subscribe to. Each event arrives once, in an order that is the same for all clients. To resume,\n\
+             pass the `cursor` of the last event that arrived.",
+        )
+        .resolve_by::<EventArguments>(ADDED, "New comments.", |_| format!("{NEW_COMMENT}!"), |call| {
+            Box::pin(async move { events(&call, NEW_COMMENT) })
+        })
+        .resolve_by::<EventArguments>(
+            CHANGED,
+            "Changes of comments: edited, deleted or hidden.",
+            |_| format!("{COMMENT_CHANGE}!"),
+            |call| Box::pin(async move { events(&call, COMMENT_CHANGE) }),
+        ),
+    );
+    let new = Object::<Sent>::new("A new comment.").value("cursor", CURSOR, cursor);
+    let new = with_comment(new, "The comment as it is when the event is sent; null if it no longer exists.");
+    description.object_named(NEW_COMMENT.into(), new);
+    let change = Object::<Sent>::new("A change of a comment.").value("cursor", CURSOR, cursor).value(
+        "kind",
+        "What happened to the comment.",
+        |sent| CommentChangeKind::from(sent.event.kind),
+    );
+    let change = with_comment(
+        change,
+        "The comment as it is when the event is sent; null if it no longer exists. A comment that was deleted or hidden\n\
+         exists while it has replies, without its text and author.",
+    );
+    description.object_named(COMMENT_CHANGE.into(), change);
 }
 
-fn read_subject(id: Option<ID>) -> ApiResult<Option<About>> {
-    let Some(id) = id else { return Ok(None) };
-    match split(&id) {
-        Some((name, key)) if name == Movie::TYPE => Ok(Some(About::Movie(key))),
-        Some((name, key)) if name == Publication::TYPE => Ok(Some(About::Publication(key))),
+const CURSOR: &str = "The position after this event, as opaque text: pass it as `after`.";
+
+fn cursor(sent: &Sent) -> Arc<str> {
+    Arc::clone(&sent.cursor)
+}
+
+/// Adds the fields that tell which comment an event is about.
+fn with_comment(event: Object<Sent>, description: &'static str) -> Object<Sent> {
+    event
+        .value("subjectId", "The id of the comment's subject.", subject_id)
+        .value("commentId", "The comment's id.", |sent| Id::<Comment>::new(sent.event.comment))
+        .resolve_by::<NoArguments>(
+            "comment",
+            description,
+            |_| Comment::TYPE.to_owned(),
+            |call: Call<'_, Sent>| {
+                Box::pin(async move {
+                    let keys = call.iter().map(|sent| Some(sent.event.comment)).collect();
+                    let columns = call.selected.columns();
+                    or_failed(by_key::<Comment>(call.context, keys, columns, Missing::IsNull)).await
+                })
+            },
+        )
+}
+
+/// Which events to send.
+#[derive(Debug, InputObject)]
+struct EventArguments {
+    /// Only comments on this subject: the id of a Movie or a Publication.
+    subject_id: Option<ID>,
+    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
+    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
+    after: Option<String>,
+}
+
+/// The events as objects of this type.
+fn events(call: &Call<'_, Sent, EventArguments>, of: &'static str) -> Column {
+    let cells = (0..index(call.rows.len())).map(|row| Cell::Object { part: 0, row }).collect();
+    let parts = vec![Part { of: of.into(), rows: call.rows.clone() }];
+    Column::Cells(Cells { cells, parts, ..Cells::default() })
+}
+
+/// Which events a subscription wants.
+///
+/// # Errors
+/// An argument is not usable.
+pub fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {
+    let EventArguments { subject_id, after } = &*engine.root_arguments(prepared)?;
+    let kinds = match prepared.root_field() {
+        ADDED => Kinds::Added,
+        CHANGED => Kinds::Changes,
+        other => return Err(ApiError::Internal(format!("{other} is not a field of the feed")).into()),
+    };
+    let about = subject_id.as_ref().map(read_subject).transpose()?;
+    Ok(RootField { topic: Topic { kinds, about }, after: after.clone() })
+}
+
+fn read_subject(id: &ID) -> ApiResult<About> {
+    match split(id) {
+        Some((name, key)) if name == Movie::TYPE => Ok(About::Movie(key)),
+        Some((name, key)) if name == Publication::TYPE => Ok(About::Publication(key)),
         Some((name, _)) => Err(ApiError::bad_input(
             "subjectId",
             format!("this is the id of a {name}; the id of a {} or a {} is wanted", Movie::TYPE, Publication::TYPE),
@@ -70,77 +133,25 @@ fn subject_id(sent: &Sent) -> ID {
     })
 }
 
-/// An event of [`Kinds::Added`].
-pub struct NewComment(Sent);
-
-/// A comment that was added.
-#[Object]
-impl NewComment {
-    /// Where the feed stands behind this, as opaque text: for `after`.
-    async fn cursor(&self) -> &str {
-        &self.0.cursor
-    }
-
-    /// The id of what the comment is about.
-    async fn subject_id(&self) -> ID {
-        subject_id(&self.0)
-    }
-
-    /// The comment's id.
-    async fn comment_id(&self) -> Id<Comment> {
-        Id::new(self.0.event.comment)
-    }
-
-    /// The comment as it is when this is sent; null when it is gone by then.
-    async fn comment(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<Comment>>> {
-        Ok(ctx.find(Id::new(self.0.event.comment)).await?.map(InPlace))
-    }
-}
-
-/// An event of [`Kinds::Changes`].
-pub struct CommentChange(Sent);
-
-/// Something that happened to a comment.
-#[Object]
-impl CommentChange {
-    /// Where the feed stands behind this, as opaque text: for `after`.
-    async fn cursor(&self) -> &str {
-        &self.0.cursor
-    }
-
-    /// What happened.
-    async fn kind(&self) -> CommentChangeKind {
-        match self.0.event.kind {
-            Kind::Added | Kind::Edited => CommentChangeKind::Edited,
-            Kind::Deleted => CommentChangeKind::Deleted,
-            Kind::Hidden => CommentChangeKind::Hidden,
-        }
-    }
-
-    /// The id of what the comment is about.
-    async fn subject_id(&self) -> ID {
-        subject_id(&self.0)
-    }
-
-    /// The comment's id.
-    async fn comment_id(&self) -> Id<Comment> {
-        Id::new(self.0.event.comment)
-    }
-
-    /// The comment as it is when this is sent; null when it is gone. One that was deleted or hidden
-    /// is still there while it has replies, without text and author.
-    async fn comment(&self, ctx: &Context<'_>) -> ApiResult<Option<InPlace<Comment>>> {
-        Ok(ctx.find(Id::new(self.0.event.comment)).await?.map(InPlace))
-    }
-}
-
-/// What can happen to a comment.
+/// A kind of change of a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum CommentChangeKind {
-    /// Its text was changed.
+    /// The text was changed.
     Edited,
-    /// It was deleted, by its author, or with what it was about.
+    /// The comment was deleted by its author, or with its subject.
     Deleted,
-    /// An editor took it away.
+    /// An editor hid the comment.
     Hidden,
+}
+
+graphql::enum_leaves!(CommentChangeKind);
+
+impl From<Kind> for CommentChangeKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Added | Kind::Edited => Self::Edited,
+            Kind::Deleted => Self::Deleted,
+            Kind::Hidden => Self::Hidden,
+        }
+    }
 }

@@ -9,6 +9,10 @@ use sea_orm::{ColumnTrait, Condition, DbBackend, Value};
 /// that it is prepared once.
 pub fn one_of(backend: DbBackend, column: impl IntoColumnRef, ids: &[i32]) -> Expr {
     let column = Expr::col(column);
+    // PostgreSQL plans this once, and a look-up in an array of any length each time anew.
+    if let [id] = ids {
+        return column.eq(*id);
+    }
     match backend {
         DbBackend::Sqlite => {
             column.in_subquery(Query::select().column("value").from_function(each_of(ids), "ids").take())

@@ -1,5 +1,13 @@
-//! The database connections of the server, and what the two databases spell differently
-//! ([`dialect`]). How a connection is opened stands in `migration::connect`.
+//! The database connections of the server, and what the two databases spell differently ([`dialect`]).
+//! `migration::connect` opens connections.
+//!
+//! There are two pools, one for writes and one for reads. On PostgreSQL they are the same pool unless
+//! `--database-read-url` is set. On SQLite the pool for writes has one connection, since SQLite has one writer and a queue
+//! beats "database is locked". The one for reads has as many as configured, each with `PRAGMA query_only`. Both use the
+//! write-ahead log, so that readers and the writer do not wait for each other, and enforce foreign keys.
+//!
+//! A change takes a [turn](Db::turn_to_write) first. There are fewer turns than connections: changes that wait for locks
+//! leave some to reads.
 
 pub mod dialect;
 mod read_pool;

@@ -63,14 +63,15 @@ impl Follower {
         self.covered
     }
 
-    /// The next event, as soon as there is one.
+    /// The next events, `max` at most, as soon as there are some.
     ///
     /// # Errors
     /// There will be none any more.
-    pub async fn next(&mut self) -> Result<Event, Stop> {
+    pub async fn next(&mut self, max: usize) -> Result<VecDeque<Event>, Stop> {
         loop {
-            if let Some(event) = self.missed().await? {
-                return Ok(event);
+            let events = self.missed(max).await?;
+            if !events.is_empty() {
+                return Ok(events);
             }
             if let Some(inbox) = &self.inbox {
                 inbox.filled().await;
@@ -78,21 +79,22 @@ impl Follower {
         }
     }
 
-    /// The next event that is there already; `None` when this follower is caught up.
+    /// The next events that are there already, `max` at most; none when this follower is caught up.
     ///
     /// # Errors
     /// There will be none any more.
-    pub async fn missed(&mut self) -> Result<Option<Event>, Stop> {
+    pub async fn missed(&mut self, max: usize) -> Result<VecDeque<Event>, Stop> {
         loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(event));
+            if !self.ready.is_empty() {
+                let rest = self.ready.split_off(max.min(self.ready.len()));
+                return Ok(std::mem::replace(&mut self.ready, rest));
             }
             let Some(inbox) = &self.inbox else {
                 self.catch_up().await?;
                 continue;
             };
             match inbox.take() {
-                Ok(events) if events.is_empty() => return Ok(None),
+                Ok(events) if events.is_empty() => return Ok(events),
                 Ok(events) => {
                     // Behind a cursor that another instance gave, this one may still be to read some.
                     self.ready.extend(events.into_iter().filter(|event| event.mark.position > self.covered));
@@ -199,10 +201,10 @@ mod tests {
         let topic = Topic { kinds: Kinds::Added, about: None };
         let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
         let (mut before, mut caught_up) = (resume(), resume());
-        assert!(caught_up.missed().await.unwrap().is_none());
+        assert!(caught_up.missed(1).await.unwrap().is_empty());
         hub.restart(page());
-        assert_eq!(before.missed().await.unwrap_err(), Stop::Expired);
-        assert_eq!(caught_up.missed().await.unwrap_err(), Stop::Expired);
-        assert!(resume().missed().await.unwrap().is_none());
+        assert_eq!(before.missed(1).await.unwrap_err(), Stop::Expired);
+        assert_eq!(caught_up.missed(1).await.unwrap_err(), Stop::Expired);
+        assert!(resume().missed(1).await.unwrap().is_empty());
     }
 }

@@ -1,23 +1,33 @@
 //! The feed of comments: every committed one, once, in one order that is the same for all.
 //! `docs/subscriptions.md` has the promise and what it rests on.
 //!
-//! Triggers write events ([`event`]) in the transaction of the change. One [`tail`] an instance reads
-//! them, by the SQL of [`source`], into the [`hub`], which keeps the newest. A [`follower`] reads on
-//! from there or from a [`cursor`]. Each [`group`] of listeners with the same [`document`] has one, and
-//! one [`execution`] for all of them; [`share`] catches up whoever comes back and lets it join.
+//! Triggers write events ([`event`]) in the transaction of the change. One [`tail`] an instance reads them, by the SQL of
+//! [`source`], into the [`hub`], which keeps the newest in memory, and has an inbox for each that follows. Who commits
+//! calls [`Wake`], which the tail waits for.
+//!
+//! A [`follower`] starts at a [`cursor`]. It reads from the table, then from memory, then from its inbox. The last step is
+//! taken under the hub's lock, so nothing falls between.
+//!
+//! Listeners with the same [`operation`] (the plan, the variables without the cursor, and the viewer if the plan is
+//! personal) are a [`group`], with one follower and one [`execution`], which resolves up to 32 events at once. Results go
+//! through a ring that all share: a slow listener costs nothing, and is ended when it is overtaken. [`share`] gives whoever
+//! comes back what it missed, by an execution of its own, and then lets it join its group where that stands.
+//!
 //! [`retention`] removes what is old.
 
 mod cursor;
-mod document;
 mod event;
 mod execution;
 mod follower;
 mod group;
 mod hub;
+mod operation;
 mod retention;
 mod share;
 mod source;
 mod tail;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +37,9 @@ use tokio::task::JoinSet;
 
 pub use cursor::Cursor;
 pub use event::{About, Event, Kind, Kinds, Mark, Position, Topic};
-pub use execution::{Sent, events};
+pub use execution::Sent;
 pub use hub::Hub;
+pub use operation::{ReadRootField, RootField};
 pub use retention::remove as remove_old_events;
 pub use share::Shared;
 pub use source::{CONNECTIONS_MAX, Source};

@@ -1,48 +1,48 @@
 //! Subscriptions to the feed: a listener is caught up with what it missed, and joins those who listen
-//! with the same document.
+//! with the same operation.
 
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use async_graphql::Executor;
-use async_graphql::futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt};
 
 use super::cursor::Cursor;
-use super::document::Document;
-use super::event::{Position, Stop};
-use super::execution::{Execution, read_cursor};
+use super::event::{Event, Position};
+use super::execution::Execution;
 use super::follower::Follower;
-use super::group::{Groups, Listener, Member, Reason};
+use super::group::{Groups, Listener, Member};
 use super::hub::Hub;
-use crate::error::ApiResult;
-use crate::http::{End, Payload, Payloads, Subscribe, Subscription};
+use super::operation::{Operation, ReadRootField};
+use crate::error::ApiError;
+use crate::http::{End, Executor, Payload, Payloads, Subscribe, Subscription};
 use crate::{metrics, telemetry};
 
 /// Executes subscriptions so that listeners that are alike share the work.
-pub struct Shared<E>(Arc<Inner<E>>);
+pub struct Shared(Arc<Inner>);
 
-struct Inner<E> {
-    executor: E,
+struct Inner {
+    executor: Executor,
     hub: Arc<Hub>,
+    read: ReadRootField,
     groups: Arc<Groups>,
-    personal: &'static [&'static str],
 }
 
-impl<E: Executor> Shared<E> {
-    /// Subscriptions by `executor`'s schema to the feed of `hub`. What a field named in `personal` gives
-    /// depends on who asks, so that documents with one are not shared between users.
-    pub fn new(executor: E, hub: Arc<Hub>, personal: &'static [&'static str]) -> Self {
-        Self(Arc::new(Inner { executor, hub, groups: Arc::new(Groups::new()), personal }))
+impl Shared {
+    /// Subscriptions to the feed of `hub`, by `executor`'s engine, whose root fields `read` reads.
+    pub fn new(executor: Executor, hub: Arc<Hub>, read: ReadRootField) -> Self {
+        Self(Arc::new(Inner { executor, hub, read, groups: Arc::new(Groups::new()) }))
     }
 }
 
-impl<E: Executor> Subscribe for Shared<E> {
+impl Subscribe for Shared {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let inner = Arc::clone(&self.0);
         // What is committed from here on comes, however long the start takes.
         let (epoch, mark) = inner.hub.position();
         let now = Cursor { epoch: (*epoch).to_owned(), mark };
         let payloads = async move {
-            match inner.start(subscription, now).await {
+            match inner.start(subscription, now) {
                 Ok(listening) => stream::unfold(Some(listening), Listening::step).boxed(),
                 Err(end) => stream::iter([Err(end)]).boxed(),
             }
@@ -52,58 +52,51 @@ impl<E: Executor> Subscribe for Shared<E> {
     }
 }
 
-impl<E: Executor> Inner<E> {
-    async fn start(self: Arc<Self>, subscription: Subscription, now: Cursor) -> Result<Listening<E>, End> {
-        let Subscription { request, resume_from } = subscription;
-        let document = Document::read(request, self.personal).map_err(|error| End::Refused(vec![error]))?;
+impl Inner {
+    fn start(&self, mut subscription: Subscription, now: Cursor) -> Result<Listening, End> {
+        let seen = subscription.resume_from.take();
+        let operation = Operation::read(subscription, &self.executor.engine, self.read)?;
         // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
-        let cursor = match (&resume_from, &document.after) {
-            (Some(seen), _) => given(read_cursor("Last-Event-ID", &seen.0))?,
-            (None, Some(after)) => given(read_cursor("after", after))?,
+        let cursor = match (&seen, &operation.root.after) {
+            (Some(seen), _) => read_cursor("Last-Event-ID", &seen.0)?,
+            (None, Some(after)) => read_cursor("after", after)?,
             (None, None) => now,
         };
-        let member = self.enter(&document).await?;
-        let follower = Follower::resume(Arc::clone(&self.hub), member.topic(), &cursor).map_err(ended)?;
-        let back = Back { inner: self, document, follower, execution: None, member: Some(member), joined: None };
+        let topic = operation.root.topic;
+        let found = || (Follower::begin(Arc::clone(&self.hub), topic), operation.execution(&self.executor));
+        let member = self.groups.enter(&operation, found);
+        let back = Back {
+            groups: Arc::clone(&self.groups),
+            execution: operation.execution(&self.executor),
+            client: operation.client,
+            follower: Follower::resume(Arc::clone(&self.hub), topic, &cursor)?,
+            member: Some(member),
+            joined: None,
+            events: VecDeque::new(),
+            results: VecDeque::new(),
+        };
         Ok(Listening { state: State::Back(Box::new(back)), _counted: Counted::new() })
     }
-
-    /// A place in the group of those who listen with the same document.
-    async fn enter(&self, document: &Document) -> Result<Member, End> {
-        if let Some(member) = self.groups.enter(&document.key, document.client) {
-            return Ok(member);
-        }
-        // Only an execution shows whether the document is valid, and what it is about.
-        let (execution, topic) = self.execute(document).await?;
-        let follow = || Follower::begin(Arc::clone(&self.hub), topic);
-        Ok(self.groups.found(document, topic, follow, execution))
-    }
-
-    async fn execute(&self, document: &Document) -> Result<(Execution, super::event::Topic), End> {
-        Execution::start(&self.executor, document.request()).await.map_err(End::Refused)
-    }
 }
 
-fn given(cursor: ApiResult<Cursor>) -> Result<Cursor, End> {
-    cursor.map_err(|error| End::Refused(vec![error.into_server_error()]))
-}
-
-fn ended(stop: Stop) -> End {
-    Reason::Stop(stop).into()
+/// Reads a cursor that a client gave as `field`.
+fn read_cursor(field: &str, text: &str) -> Result<Cursor, End> {
+    let message = "no cursor of comments; pass one that a subscription or commentCursor has given";
+    Cursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
 }
 
 /// A listener: first on its own, then with its group.
-struct Listening<E> {
-    state: State<E>,
+struct Listening {
+    state: State,
     _counted: Counted,
 }
 
-enum State<E> {
-    Back(Box<Back<E>>),
+enum State {
+    Back(Box<Back>),
     Live(Listener),
 }
 
-impl<E: Executor> Listening<E> {
+impl Listening {
     /// The next result and the listener behind it.
     async fn step(listening: Option<Self>) -> Option<(Result<Payload, End>, Option<Self>)> {
         let Self { mut state, _counted } = listening?;
@@ -111,14 +104,15 @@ impl<E: Executor> Listening<E> {
             match state {
                 State::Live(ref mut listener) => break listener.next().await,
                 State::Back(mut back) => {
+                    if let Some(payload) = back.results.pop_front() {
+                        state = State::Back(back);
+                        break Ok(payload);
+                    }
                     // A client that does not read holds nothing that others wait for.
                     let next = telemetry::apart(async move { (back.next().await, back) });
                     match Box::pin(next).await {
-                        (Ok(Next::Missed(payload)), back) => {
-                            state = State::Back(back);
-                            break Ok(payload);
-                        }
-                        (Ok(Next::Live(listener)), _) => state = State::Live(listener),
+                        (Ok(None), back) => state = State::Back(back),
+                        (Ok(Some(listener)), _) => state = State::Live(listener),
                         (Err(end), _) => return Some((Err(end), None)),
                     }
                 }
@@ -130,46 +124,53 @@ impl<E: Executor> Listening<E> {
 }
 
 /// Somebody who comes back, and is given what it missed by an execution of its own.
-struct Back<E> {
-    inner: Arc<Inner<E>>,
-    document: Document,
+struct Back {
+    groups: Arc<Groups>,
+    execution: Execution,
+    client: IpAddr,
     follower: Follower,
-    execution: Option<Execution>,
     /// Until it listens to the group.
     member: Option<Member>,
     /// It listens already, and what the group has done up to here has still to be given.
     joined: Option<(Listener, Position)>,
+    /// What it missed and was not executed yet.
+    events: VecDeque<Event>,
+    /// What was executed and not given yet.
+    results: VecDeque<Payload>,
 }
 
-enum Next {
-    Missed(Payload),
-    Live(Listener),
-}
-
-impl<E: Executor> Back<E> {
-    async fn next(&mut self) -> Result<Next, End> {
-        loop {
-            let missed = self.follower.missed().await.map_err(ended)?;
-            if let Some((_, done)) = &self.joined
-                && missed.is_none_or(|event| event.mark.position > *done)
-                && let Some((listener, _)) = self.joined.take()
-            {
-                return Ok(Next::Live(listener));
-            }
-            let Some(event) = missed else {
-                let Some(member) = self.member.take() else { return Err(End::Stopping) };
-                self.joined = Some(member.listen(self.follower.covered()));
-                continue;
+impl Back {
+    /// Executes what it missed next; or gives the listener that has all the rest.
+    async fn next(&mut self) -> Result<Option<Listener>, End> {
+        while self.events.is_empty() {
+            let max = self.execution.batch_size();
+            let mut events = match &self.joined {
+                // The group has read on in the table, and the hub has not yet.
+                Some((_, done)) if self.follower.covered() < *done => self.follower.next(max).await?,
+                _ => self.follower.missed(max).await?,
             };
-            if self.execution.is_none() {
-                self.execution = Some(self.inner.execute(&self.document).await?.0);
+            match self.joined.take() {
+                None if events.is_empty() => {
+                    let Some(member) = self.member.take() else { return Err(End::Stopping) };
+                    self.joined = Some(member.listen(self.follower.covered()));
+                }
+                None => self.events = events,
+                Some((listener, done)) => {
+                    events.retain(|event| event.mark.position <= done);
+                    if events.is_empty() {
+                        return Ok(Some(listener));
+                    }
+                    self.events = events;
+                    self.joined = Some((listener, done));
+                }
             }
-            let Some(execution) = &mut self.execution else { continue };
-            let (turns, client) = (self.inner.groups.turns(), self.document.client);
-            let budget = execution.budget();
-            let room = |bytes| budget.as_ref().map_or(Ok(None), |budget| budget.take(client, bytes));
-            return execution.run(event, self.follower.epoch(), turns, client, room).await.map(Next::Missed);
         }
+        let (client, budget) = (self.client, Arc::clone(self.execution.budget()));
+        let room = |bytes| budget.take(client, bytes);
+        let events = (&mut self.events, self.follower.epoch());
+        let outcomes = self.execution.run(events, (self.groups.turns(), client), room).await?;
+        self.results.extend(outcomes.into_iter().map(|outcome| outcome.payload));
+        Ok(None)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::futures_util::future::pending;
+use futures_util::future::pending;
 use migration::connect;
 use sea_orm::DatabaseConnection;
 use tokio::time::{Instant, sleep, sleep_until, timeout};

@@ -195,7 +195,7 @@ pub(super) fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
 mod tests {
     use super::*;
     use crate::error::ApiResult;
-    use async_graphql::futures_util::future::BoxFuture;
+    use futures_util::future::BoxFuture;
 
     struct Nobody;
 

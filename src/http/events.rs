@@ -6,13 +6,12 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Poll;
 
-use async_graphql::futures_util::poll;
-use async_graphql::futures_util::stream::{self, Stream, StreamExt};
-use async_graphql::{Executor, ServerError};
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use futures_util::poll;
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -20,10 +19,11 @@ use super::caller::{self, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
 use super::operation::{Running, Step};
 use super::refusal::Refusal;
-use super::respond::{self, PIECE_BYTES, Pieces, Written};
+use super::respond::{self, PIECE_BYTES, Pieces};
 use super::serve::Link;
 use super::subscribe::{Payload, Payloads, ResumeFrom};
 use crate::answer::UNSHARED;
+use crate::error::RequestError;
 use crate::metrics::{self, OpenSocket};
 use crate::quota::Share;
 use crate::telemetry::{self, RequestContext, Streamed};
@@ -47,16 +47,12 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
 }
 
 /// The one result of a query or a mutation, and the end.
-pub(super) fn respond_once(written: Written) -> Response {
-    if written.was_executed() {
-        finished(&Payload { event_id: None, json: written.json })
-    } else {
-        refuse(&written.errors)
-    }
+pub(super) fn respond_once(json: Bytes) -> Response {
+    finished(&Payload { event_id: None, json })
 }
 
 /// What is wrong with a document, in the way that an `EventSource` can read it.
-pub(super) fn refuse(errors: &[ServerError]) -> Response {
+pub(super) fn refuse(errors: &[RequestError]) -> Response {
     finished(&refused(errors))
 }
 
@@ -67,14 +63,14 @@ fn finished(payload: &Payload) -> Response {
     answer(Body::new(text.finish()))
 }
 
-fn refused(errors: &[ServerError]) -> Payload {
+fn refused(errors: &[RequestError]) -> Payload {
     let json = respond::errors(errors);
     Payload { event_id: None, json }
 }
 
 /// A subscription's results, as they come.
-pub(super) fn listen<E: Executor>(
-    endpoint: Arc<Endpoint<E>>,
+pub(super) fn listen(
+    endpoint: Arc<Endpoint>,
     (payloads, shares): (Payloads, [Share; 3]),
     session: Option<(Arc<str>, Viewer)>,
     place: Share,
@@ -103,8 +99,8 @@ pub(super) fn listen<E: Executor>(
 }
 
 /// Everything of an event stream; dropped when it is over or the client has left.
-struct Listener<E> {
-    endpoint: Arc<Endpoint<E>>,
+struct Listener {
+    endpoint: Arc<Endpoint>,
     running: Running,
     /// The token, and who it stood for at the start.
     session: Option<(Arc<str>, Viewer)>,
@@ -128,7 +124,7 @@ struct Listener<E> {
     _place: Share,
 }
 
-impl<E: Executor> Listener<E> {
+impl Listener {
     fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
         // A comment: the client sees at once that it is connected.
         let hello = stream::once(async { Ok(Bytes::from_static(COMMENT)) });
@@ -240,7 +236,7 @@ impl<E: Executor> Listener<E> {
     }
 }
 
-impl<E> Drop for Listener<E> {
+impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(context) = &self.context {
             let (end, open) = (self.open.end.to_string(), self.opened.elapsed());

@@ -4,36 +4,34 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use async_graphql::parser::types::OperationType;
-use async_graphql::{Executor, Request as Operation, Response as Outcome};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
+use graphql::{OperationKind, Prepared};
 use tokio::time::timeout;
 
 use super::accept::{self, Answer, Wanted};
 use super::caller::Callers;
 use super::cors::Origins;
-use super::document::{Documents, NAME_LENGTH_MAX};
+use super::executor::{Executor, short_name};
 use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
-use super::params::{self, Asked, Bounds};
+use super::params::{self, Asked, Bounds, Operation};
 use super::refusal::Refusal;
-use super::respond::{BatchWriter, Written};
+use super::respond::BatchWriter;
 use super::serve::Link;
 use super::subscribe::{Subscribe, Subscription};
-use super::{Settings, body, events, respond, size, socket};
+use super::{Settings, body, events, respond, socket};
 use crate::answer::Budget;
 use crate::quota::Quota;
 use crate::telemetry;
 use crate::viewer::Caller;
 
 /// What answers `/graphql`.
-pub(super) struct Endpoint<E> {
-    executor: E,
+pub(super) struct Endpoint {
+    executor: Executor,
     subscribe: Arc<dyn Subscribe>,
-    documents: Documents,
     pub(super) callers: Callers,
     pub(super) origins: Origins,
     pub(super) sockets: Arc<Quota>,
@@ -53,12 +51,11 @@ pub(super) struct Endpoint<E> {
     subscribed: Arc<Quota>,
 }
 
-impl<E: Executor> Endpoint<E> {
+impl Endpoint {
     pub(super) fn new(
-        executor: E,
+        executor: Executor,
         subscribe: Arc<dyn Subscribe>,
         callers: Callers,
-        documents: Documents,
         settings: &Settings,
     ) -> Self {
         let limits = settings.limits.clone();
@@ -66,7 +63,6 @@ impl<E: Executor> Endpoint<E> {
         Self {
             executor,
             subscribe,
-            documents,
             callers,
             origins,
             sockets: limits.sockets(),
@@ -110,9 +106,9 @@ impl<E: Executor> Endpoint<E> {
                     kept: None,
                 };
                 match self.begin(ask).await? {
-                    Begun::One(outcome) => Ok(match answer {
-                        Some(answer) => respond::respond(*outcome, answer),
-                        None => events::respond_once(*outcome),
+                    Begun::One(json) => Ok(match answer {
+                        Some(answer) => respond::respond(json, answer),
+                        None => events::respond_once(json),
                     }),
                     Begun::Many(Listens { payloads, viewer, shares }) => {
                         let place = self.sockets.take(address, 1).map_err(Refusal::exhausted)?;
@@ -124,7 +120,7 @@ impl<E: Executor> Endpoint<E> {
             Asked::Batch(operations) => {
                 let answer = answer.ok_or_else(Refusal::not_acceptable)?;
                 let batch = self.execute_batch(operations, caller, token.as_deref());
-                Ok(respond::respond_batch(self.in_time(address, false, batch).await?, answer))
+                Ok(respond::respond(self.in_time(address, false, batch).await?, answer))
             }
         }
     }
@@ -140,43 +136,35 @@ impl<E: Executor> Endpoint<E> {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
-            let (viewer, address) = (caller.viewer, caller.address);
-            let mut budget = self.limits.limit_complexity;
-            let bytes = self.answer_budget(&caller);
-            let operation = operation.data(Arc::clone(&bytes)).data(caller);
-            let (request, kind, document_bytes) = self.prepare(operation, safe, &mut budget)?;
-            let complexity = self.limits.limit_complexity - budget;
-            if kind != OperationType::Subscription {
-                let outcome = self.executor.execute(request).await;
-                return Ok(Begun::One(Box::new(Written::new(outcome, &bytes, kind)?)));
+            let viewer = caller.viewer;
+            let prepared = self.prepare(&operation, safe, &mut 0)?;
+            // A plan has all that it needs of the document.
+            drop(operation);
+            let budget = self.answer_budget(address);
+            if prepared.kind() != OperationKind::Subscription {
+                let json = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
+                return Ok(Begun::One(respond::hold(json.into(), budget.share())));
             }
             if !streams {
                 return Err(Refusal::is_stream());
             }
-            // Whoever executes it has the document and the variables twice: for a group's first listener, and to
-            // tell groups apart.
-            let bytes = 2 * (document_bytes + size::variables_bytes(&request.variables));
             let mut kept = kept.map_or_else(|| self.kept.take(address, 0), Ok).map_err(Refusal::exhausted)?;
-            kept.grow(bytes.saturating_sub(kept.amount())).map_err(Refusal::exhausted)?;
-            // What is not declared is gone.
-            kept.shrink(kept.amount().saturating_sub(bytes));
-            let request = match &resume_from {
-                Some(resume_from) => request.data(resume_from.clone()),
-                None => request,
-            };
+            kept.grow(prepared.bytes().saturating_sub(kept.amount())).map_err(Refusal::exhausted)?;
+            // Variables that are not declared are gone.
+            kept.shrink(kept.amount().saturating_sub(prepared.bytes()));
             let shares = [
                 kept,
                 self.subscriptions.take(address, 1).map_err(Refusal::exhausted)?,
-                self.subscribed.take(address, complexity).map_err(Refusal::exhausted)?,
+                self.subscribed.take(address, prepared.cost().values).map_err(Refusal::exhausted)?,
             ];
-            let payloads = self.subscribe.subscribe(Subscription { request, resume_from });
+            let payloads = self.subscribe.subscribe(Subscription { prepared, caller, budget, resume_from });
             Ok(Begun::Many(Listens { payloads, viewer, shares }))
         })
         .await
     }
 
-    fn answer_budget(&self, caller: &Caller) -> Arc<Budget> {
-        Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), caller.address)
+    fn answer_budget(&self, address: IpAddr) -> Arc<Budget> {
+        Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), address)
     }
 
     /// Does work for one of the requests that may run at a time, within a request's time. Where that is
@@ -216,28 +204,28 @@ impl<E: Executor> Endpoint<E> {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { batch: self.limits.limit_batch, values: self.limits.limit_input_values }
+        Bounds::of(&self.limits)
     }
 
-    /// The request to execute, its kind, and the bytes of its document.
+    /// The operation, ready to be executed. Its cost is added to that of a batch's operations before it.
     ///
     /// # Errors
     /// The operation is not to be executed.
-    fn prepare(
-        &self,
-        mut request: Operation,
-        safe: bool,
-        budget: &mut u64,
-    ) -> Result<(Operation, OperationType, u64), Refusal> {
-        let operation = self.documents.prepare(&mut request, budget)?;
-        if let (Some(context), Some(name)) = (telemetry::current_request(), operation.name) {
+    fn prepare(&self, operation: &Operation, safe: bool, cost: &mut u64) -> Result<Prepared, Refusal> {
+        let prepared = self.executor.prepare(operation).map_err(|refusal| Refusal::engine(&refusal))?;
+        if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
             // The first one of a batch or a socket.
-            let _ = context.operation.set(name.chars().take(NAME_LENGTH_MAX).collect());
+            let _ = context.operation.set(short_name(name));
         }
-        match operation.kind {
-            OperationType::Mutation if safe => Err(Refusal::unsafe_by_get("mutation")),
-            kind => Ok((request, kind, operation.document_bytes)),
+        if safe && prepared.kind() == OperationKind::Mutation {
+            return Err(Refusal::unsafe_by_get("mutation"));
         }
+        let (all, max) = (cost.saturating_add(prepared.cost().values), self.limits.limit_complexity);
+        if all > max {
+            return Err(Refusal::engine(&graphql::Refusal::TooComplex("values", all, max)));
+        }
+        *cost = all;
+        Ok(prepared)
     }
 
     /// One after the other: a later one sees what an earlier one has changed.
@@ -250,43 +238,40 @@ impl<E: Executor> Endpoint<E> {
         if let Some(token) = token {
             caller.viewer = Some(self.callers.sign_in(token).await?);
         }
-        let mut budget = self.limits.limit_complexity;
-        let bytes = self.answer_budget(&caller);
-        let mut written = BatchWriter::new();
-        for (position, operation) in operations.into_iter().enumerate() {
+        let budget = self.answer_budget(caller.address);
+        let (mut cost, mut written) = (0, BatchWriter::new());
+        for (position, operation) in operations.iter().enumerate() {
             let mut caller = caller.clone();
             // Each operation has a key of its own: no client's holds a blank.
             caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
-            let operation = operation.data(Arc::clone(&bytes)).data(caller);
-            let outcome = match self.prepare(operation, false, &mut budget) {
-                Ok((_, OperationType::Subscription, _)) => Err(Refusal::is_stream()),
-                Ok((request, kind, _)) => Ok((self.executor.execute(request).await, Some(kind))),
+            let json = match self.prepare(operation, false, &mut cost) {
+                Ok(prepared) if prepared.kind() == OperationKind::Subscription => Err(Refusal::is_stream()),
+                Ok(prepared) => self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent),
                 Err(refusal) => Err(refusal),
             };
-            let refuse = |refusal: Refusal| {
-                refusal.count();
-                (Outcome::from_errors(vec![*refusal.error]), None)
-            };
-            let (outcome, kind) = outcome.unwrap_or_else(refuse);
-            written.add(outcome, &bytes, kind);
+            match json {
+                Ok(json) => written.add(&json),
+                Err(refusal) => {
+                    refusal.count();
+                    written.add(&respond::errors(&refusal.errors));
+                }
+            }
             // Many that need not wait for anything would hold up others, and the time limit.
             tokio::task::yield_now().await;
         }
-        Ok(written.finish(&bytes))
+        Ok(respond::hold(written.finish(), budget.share()))
     }
 }
 
 /// Answers any request to the endpoint, whatever its method.
-pub(super) async fn answer<E: Executor>(State(endpoint): State<Arc<Endpoint<E>>>, request: Request<Body>) -> Response {
+pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     let wanted = accept::negotiate(request.headers());
     let outcome = endpoint.handle(request, wanted).await;
     outcome.unwrap_or_else(|refusal| {
         refusal.count();
         match wanted {
             // What is wrong with a document, for a client that reads nothing else.
-            Some(Wanted { answer: None, events: true }) if refusal.status.is_none() => {
-                events::refuse(&[*refusal.error])
-            }
+            Some(Wanted { answer: None, events: true }) if refusal.status.is_none() => events::refuse(&refusal.errors),
             _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(Answer::Json)),
         }
     })

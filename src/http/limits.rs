@@ -35,12 +35,12 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub limit_bodies_bytes_per_client: u64,
 
-    /// Tokens of a document at most: names, values and punctuation, counted before it is parsed.
+    /// Tokens of a document at most: names, values and punctuation.
     #[arg(long, env = "KINOTEKA_LIMIT_TOKENS", value_name = "N", default_value_t = Self::DEFAULT.limit_tokens,
           value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub limit_tokens: u64,
 
-    /// Bytes at most, of each name and each number in a document.
+    /// Bytes at most, of each name in a document.
     #[arg(long, env = "KINOTEKA_LIMIT_NAME_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_name_bytes,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub limit_name_bytes: u64,
@@ -55,8 +55,7 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub limit_depth: u64,
 
-    /// Fields and fragments at most, of all operations of a document, with those of a fragment wherever it
-    /// is spread.
+    /// Fields of an operation at most, with those of a fragment wherever it is spread.
     #[arg(long, env = "KINOTEKA_LIMIT_SELECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_selections,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub limit_selections: u64,
@@ -157,7 +156,7 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub limit_socket_operations: u64,
 
-    /// Bytes at most, of the documents and variables of all operations on WebSockets and of all event streams.
+    /// Bytes at most that all operations on WebSockets and all event streams keep.
     #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_kept_bytes,
           value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub limit_kept_bytes: u64,
@@ -243,7 +242,7 @@ pub struct Limits {
           value_parser = clap::value_parser!(u64).range(0..=1 << 30))]
     pub min_send_rate_bytes: u64,
 
-    /// Memory for parsed documents, in bytes; 0 keeps none.
+    /// Memory for valid documents and their compiled operations, in bytes; 0 caches none.
     #[arg(long, env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes)]
     pub document_cache_bytes: u64,
 

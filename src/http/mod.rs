@@ -4,45 +4,38 @@
 //! A request passes [`serve`] (connections), [`metrics`] (counts), [`request`] (id, log line),
 //! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`caller`]
 //! tells who asks, [`body`]
-//! and [`params`] read the request, [`document`] parses and weighs it, the executor answers, [`respond`]
-//! writes. What goes wrong before the executor is a [`refusal`]. `docs/transport.md` describes it for
+//! and [`params`] read the request, the [`executor`] asks the engine, [`respond`] sends. What is not executed is a
+//! [`refusal`]. `docs/transport.md` describes it for
 //! clients, `docs/operations.md` for those who run it.
 
 mod accept;
 mod body;
 mod caller;
 mod cors;
-mod document;
+mod engine_refusal;
 mod events;
+mod executor;
 mod graphql;
 mod health;
 mod ide;
-mod inputs;
 mod limits;
 mod metrics;
 mod operation;
-mod overlap;
 mod params;
 mod refusal;
 mod request;
 mod respond;
 mod rest;
-mod scan;
 mod serve;
-mod shape;
 mod size;
 mod socket;
 mod stall;
 mod subscribe;
 mod unread;
 mod values;
-mod variables;
-mod weigh;
 
 use std::sync::Arc;
 
-use async_graphql::Executor;
-use async_graphql::parser;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
@@ -53,15 +46,14 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use cors::Origin;
+pub use engine_refusal::request_errors;
+pub use executor::{Contexts, Executor};
 pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
-pub use shape::Costs;
-pub use subscribe::{Direct, End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
-pub use weigh::Pages;
+pub use subscribe::{End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
 
 use caller::Callers;
-use document::Documents;
 use graphql::Endpoint;
 
 use crate::viewer::Authenticate;
@@ -75,10 +67,6 @@ pub struct Settings {
     pub cors_origins: Vec<Origin>,
     /// Proxies whose word is taken for where a request comes from.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long pages are.
-    pub pages: Pages,
-    /// Fields whose values are long.
-    pub costs: Costs,
     /// Whether there are pages for people at `/`.
     pub ide: bool,
     /// Whether `/metrics` is on the main address.
@@ -86,33 +74,23 @@ pub struct Settings {
 }
 
 /// What answers, behind the transport.
-pub struct Services<E> {
-    /// Executes queries and mutations.
-    pub executor: E,
-    /// Executes subscriptions.
+pub struct Services {
+    /// Executes operations.
+    pub executor: Executor,
+    /// Carries the results of subscriptions.
     pub subscribe: Arc<dyn Subscribe>,
     /// Knows whose a token is.
     pub authenticate: Arc<dyn Authenticate>,
 }
 
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
-/// `/metrics` if they are wanted. `sdl` defines the executor's schema.
-///
-/// # Errors
-/// The schema's definition is no SDL.
-pub fn router<E: Executor>(
-    services: Services<E>,
-    sdl: &str,
-    health: &Health,
-    settings: &Settings,
-) -> Result<Router, parser::Error> {
-    let Settings { limits, cors_origins, trusted_proxies, pages, costs, .. } = settings;
-    let documents = Documents::new(sdl, *pages, costs, limits.clone())?;
+/// `/metrics` if they are wanted.
+pub fn router(services: Services, health: &Health, settings: &Settings) -> Router {
+    let Settings { limits, cors_origins, trusted_proxies, .. } = settings;
     let Services { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
-    let endpoint = Endpoint::new(metrics::Counted(executor), subscribe, callers, documents, settings);
-    let endpoint = Arc::new(endpoint);
-    let graphql = any(graphql::answer::<metrics::Counted<E>>).with_state(endpoint);
+    let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
+    let graphql = any(graphql::answer).with_state(endpoint);
     let mut router = health_routes(health).route("/graphql", graphql);
     if settings.ide {
         router = router.merge(ide::routes());
@@ -122,13 +100,13 @@ pub fn router<E: Executor>(
     }
     // As one layer, the outermost first: the router boxes the routes, and each request, for every
     // layer that it is given.
-    Ok(router.layer((
+    router.layer((
         from_fn(metrics::observe),
         from_fn(request::observe),
         option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
         compression(limits.compress_from_bytes),
         CatchPanicLayer::custom(request::answer_panic),
-    )))
+    ))
 }
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.

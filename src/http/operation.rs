@@ -5,22 +5,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use async_graphql::futures_util::future::BoxFuture;
-use async_graphql::futures_util::stream::Stream;
-use async_graphql::{Request, ServerError};
+use axum::body::Bytes;
 use axum::http::StatusCode;
+use futures_util::future::BoxFuture;
+use futures_util::stream::Stream;
 
+use super::params::Operation;
 use super::refusal::Refusal;
 use super::request;
-use super::respond::Written;
 use super::subscribe::{End, Payload, Payloads, ResumeFrom};
+use crate::error::RequestError;
 use crate::metrics::Listening;
 use crate::quota::Share;
 use crate::viewer::{Caller, Viewer};
 
 /// What is asked, by whom, and in which way.
 pub(super) struct Ask {
-    pub(super) operation: Request,
+    pub(super) operation: Operation,
     pub(super) caller: Caller,
     /// By which the caller signs in.
     pub(super) token: Option<Arc<str>>,
@@ -38,8 +39,8 @@ pub(super) struct Ask {
 
 /// An operation that was not refused.
 pub(super) enum Begun {
-    /// A query or a mutation, which is done.
-    One(Box<Written>),
+    /// A query or a mutation, which is done: its result.
+    One(Bytes),
     /// A subscription.
     Many(Listens),
 }
@@ -59,12 +60,12 @@ pub(super) enum Step {
     Listening,
     Next(Payload),
     /// The last one: it was not executed.
-    Refused(Vec<ServerError>),
+    Refused(Vec<RequestError>),
     /// The last one: that was all.
     Complete,
     /// The last one: there is no room for it, or nobody can tell at the moment whose it is. It may be
     /// asked for again.
-    Unavailable(Box<ServerError>),
+    Unavailable(String),
     /// The last one: its client is too slow.
     Lagged,
     /// The last one: the server stops.
@@ -106,11 +107,10 @@ impl Running {
 
     fn begun(&mut self, begun: Result<Begun, Refusal>) -> Step {
         match begun {
-            Ok(Begun::One(written)) if written.was_executed() => {
+            Ok(Begun::One(json)) => {
                 self.0 = State::Last(Step::Complete);
-                Step::Next(Payload { event_id: None, json: written.json })
+                Step::Next(Payload { event_id: None, json })
             }
-            Ok(Begun::One(written)) => self.end(Step::Refused(written.errors)),
             Ok(Begun::Many(Listens { payloads, shares, .. })) => {
                 *self = Self::listen(payloads, shares);
                 Step::Listening
@@ -120,8 +120,10 @@ impl Running {
                 self.end(match refusal.status {
                     Some(StatusCode::UNAUTHORIZED) => Step::SignedOut,
                     // What else runs on its connection has room.
-                    Some(StatusCode::SERVICE_UNAVAILABLE) if !refusal.is_spent => Step::Unavailable(refusal.error),
-                    _ => Step::Refused(vec![*refusal.error]),
+                    Some(StatusCode::SERVICE_UNAVAILABLE) if !refusal.is_spent => {
+                        Step::Unavailable(refusal.message().to_owned())
+                    }
+                    _ => Step::Refused(refusal.errors),
                 })
             }
         }

@@ -4,14 +4,15 @@
 
 use std::fmt;
 
-use async_graphql::{Request, Value};
+use graphql::Inputs;
 use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::limits::Limits;
 use super::refusal::Refusal;
-use super::values::Counter;
+use super::values::Reader;
 
 /// The parameters of one operation, the last two as they are written; null is as good as nothing.
 #[derive(Debug, Deserialize)]
@@ -33,8 +34,27 @@ struct Extensions<'a> {
     idempotency_key: Option<&'a RawValue>,
 }
 
-/// Under this name the key is in the extensions of a request: a string, or `false` for what is none.
-pub(super) const IDEMPOTENCY_KEY: &str = "idempotencyKey";
+/// What is to be executed.
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// The document.
+    pub(super) query: String,
+    /// Which of its operations.
+    pub(super) operation_name: Option<String>,
+    /// Values by name, those of variables that nothing declares too.
+    pub(super) variables: Inputs,
+    /// The key in `extensions`, which WebSockets use.
+    pub(super) idempotency_key: Option<Key>,
+}
+
+/// An idempotency key as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A string.
+    Text(String),
+    /// Another value.
+    NotText,
+}
 
 /// How much a request may hold.
 #[derive(Clone, Copy, Debug)]
@@ -43,15 +63,34 @@ pub(super) struct Bounds {
     pub(super) batch: u64,
     /// Values of all variables.
     pub(super) values: u64,
+    /// Lists and objects of variables in one another.
+    pub(super) nesting: u64,
+    /// Items of a list in variables.
+    pub(super) list_items: u64,
+    /// Fields of an object in variables, and variables.
+    pub(super) input_fields: u64,
+}
+
+impl Bounds {
+    /// What these limits allow.
+    pub(super) fn of(limits: &Limits) -> Self {
+        Self {
+            batch: limits.limit_batch,
+            values: limits.limit_input_values,
+            nesting: limits.limit_nesting,
+            list_items: limits.limit_list_items,
+            input_fields: limits.limit_input_fields,
+        }
+    }
 }
 
 /// What a body may hold.
 #[derive(Debug)]
 pub(super) enum Asked {
     /// One operation.
-    One(Box<Request>),
+    One(Box<Operation>),
     /// Several, in an array.
-    Batch(Vec<Request>),
+    Batch(Vec<Operation>),
 }
 
 /// Those that are texts, as they are written: most bodies are right, and read once.
@@ -78,42 +117,37 @@ impl<'a> Params<'a> {
         })
     }
 
-    fn into_request(self, counter: &mut Counter) -> Result<Request, Refusal> {
-        request(self.query, self.operation_name, self.variables, self.extensions, counter)
+    fn into_operation(self, reader: &mut Reader) -> Result<Operation, Refusal> {
+        operation(self.query, self.operation_name, self.variables, self.extensions, reader)
     }
 }
 
-fn request(
+fn operation(
     query: Option<String>,
     operation_name: Option<String>,
     variables: Option<&RawValue>,
     extensions: Option<&RawValue>,
-    counter: &mut Counter,
-) -> Result<Request, Refusal> {
+    reader: &mut Reader,
+) -> Result<Operation, Refusal> {
     for (name, json) in [("variables", variables), ("extensions", extensions)] {
         if let Some(json) = json.filter(|json| !json.get().starts_with('{')) {
             return Err(Refusal::parameter(name, &format!("must be an object, not {}", kind(json))));
         }
     }
     let query = query.ok_or_else(|| Refusal::parameter("query", "is missing; put a GraphQL document there"))?;
-    let mut request = Request::new(query);
-    request.operation_name = operation_name;
-    if let Some(json) = variables {
-        request.variables = counter.read(json)?;
-    }
-    if let Some(json) = extensions {
-        let read = serde_json::from_str(json.get());
-        let Extensions { idempotency_key } = read.map_err(|error| Refusal::unreadable("extensions", &error))?;
-        let key = idempotency_key.map(|json| match kind(json) {
-            "a string" => serde_json::from_str(json.get()).map(Value::String),
-            _ => Ok(Value::Boolean(false)),
-        });
-        let key = key.transpose().map_err(|error| Refusal::unreadable("extensions.idempotencyKey", &error));
-        if let Some(key) = key? {
-            request.extensions.insert(IDEMPOTENCY_KEY.to_owned(), key);
-        }
-    }
-    Ok(request)
+    let variables = variables.map(|json| reader.read(json)).transpose()?.unwrap_or_default();
+    let idempotency_key = extensions.map(read_key).transpose()?.flatten();
+    Ok(Operation { query, operation_name, variables, idempotency_key })
+}
+
+fn read_key(extensions: &RawValue) -> Result<Option<Key>, Refusal> {
+    let read = serde_json::from_str(extensions.get());
+    let Extensions { idempotency_key } = read.map_err(|error| Refusal::unreadable("extensions", &error))?;
+    let key = idempotency_key.map(|json| match kind(json) {
+        "a string" => serde_json::from_str(json.get()).map(Key::Text),
+        _ => Ok(Key::NotText),
+    });
+    key.transpose().map_err(|error| Refusal::unreadable("extensions.idempotencyKey", &error))
 }
 
 /// Reads a JSON body. Members that are no parameters are ignored.
@@ -121,16 +155,16 @@ fn request(
 /// # Errors
 /// What is wrong with which parameter.
 pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
-    let mut counter = Counter::new(bounds.values);
+    let mut reader = Reader::new(bounds);
     match body.trim_ascii_start().first() {
         None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
-        Some(b'[') => read_batch(body, bounds.batch, &mut counter).map(Asked::Batch),
-        Some(b'{') => Params::read(body)?.into_request(&mut counter).map(Box::new).map(Asked::One),
+        Some(b'[') => read_batch(body, bounds.batch, &mut reader).map(Asked::Batch),
+        Some(b'{') => Params::read(body)?.into_operation(&mut reader).map(Box::new).map(Asked::One),
         Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
     }
 }
 
-fn read_batch(body: &[u8], batch_max: u64, counter: &mut Counter) -> Result<Vec<Request>, Refusal> {
+fn read_batch(body: &[u8], batch_max: u64, reader: &mut Reader) -> Result<Vec<Operation>, Refusal> {
     if batch_max == 0 {
         return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
     }
@@ -148,7 +182,7 @@ fn read_batch(body: &[u8], batch_max: u64, counter: &mut Counter) -> Result<Vec<
         _ => {}
     }
     let read = |entry: &RawValue| match kind(entry) {
-        "an object" => Params::read(entry.get().as_bytes())?.into_request(counter),
+        "an object" => Params::read(entry.get().as_bytes())?.into_operation(reader),
         other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
     };
     entries.into_iter().map(read).collect()
@@ -215,7 +249,7 @@ fn kind(json: &RawValue) -> &'static str {
 ///
 /// # Errors
 /// What is wrong with which parameter.
-pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Request, Refusal> {
+pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Operation, Refusal> {
     const NAMES: [&str; 4] = ["query", "operationName", "variables", "extensions"];
     let mut texts: [Option<String>; 4] = Default::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -231,7 +265,7 @@ pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Request, Refusal> 
     let [query, operation_name, variables, extensions] = texts;
     let variables = read_json("variables", variables.as_deref())?;
     let extensions = read_json("extensions", extensions.as_deref())?;
-    request(query, operation_name, variables, extensions, &mut Counter::new(bounds.values))
+    operation(query, operation_name, variables, extensions, &mut Reader::new(bounds))
 }
 
 fn read_json<'a>(name: &str, text: Option<&'a str>) -> Result<Option<&'a RawValue>, Refusal> {

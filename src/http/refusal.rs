@@ -1,24 +1,24 @@
 //! Why a request is not executed: a status, a code, a text, and where the client has to look.
 
-use async_graphql::{Pos, ServerError, Value};
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value as Json;
 
+use super::engine_refusal::request_errors;
 use crate::answer::Spent;
-use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES, RequestError};
 use crate::metrics;
 use crate::quota::Exhausted;
 
-/// A request that is answered with one error and without being executed.
+/// A request that is answered with errors and without being executed.
 #[derive(Debug)]
 pub(super) struct Refusal {
     /// The status; none when it depends on the media type, as it does for all that is wrong
     /// in the GraphQL document or with its variables.
     pub(super) status: Option<StatusCode>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    code: &'static str,
-    limit: Option<&'static str>,
-    pub(super) error: Box<ServerError>,
+    /// One or more.
+    pub(super) errors: Vec<RequestError>,
     /// Whether there was no room for its answer, which is counted where that is noticed.
     pub(super) is_spent: bool,
 }
@@ -27,20 +27,34 @@ const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 
 impl Refusal {
     fn new(status: Option<StatusCode>, code: &'static str, message: impl Into<String>) -> Self {
-        let mut error = ServerError::new(message, None);
-        error.extensions.get_or_insert_default().set("code", code);
-        Self { status, headers: Vec::new(), code, limit: None, error: Box::new(error), is_spent: false }
+        Self::of(status, vec![RequestError::new(code, message)])
     }
 
-    /// Counts what the executor, which counts its own errors, never sees.
+    fn of(status: Option<StatusCode>, errors: Vec<RequestError>) -> Self {
+        Self { status, headers: Vec::new(), errors, is_spent: false }
+    }
+
+    /// Counts it with its errors.
     pub(super) fn count(&self) {
-        metrics::count_error(self.code);
-        if let Some(limit) = self.limit.filter(|_| !self.is_spent) {
-            metrics::count_limit(limit);
+        for error in &self.errors {
+            metrics::count_error(error.code());
+            if let Some(limit) = error.extensions.get("limit").and_then(Json::as_str).filter(|_| !self.is_spent) {
+                metrics::count_limit(limit);
+            }
         }
         if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
             metrics::count_refused();
         }
+    }
+
+    /// The text of the first error.
+    pub(super) fn message(&self) -> &str {
+        self.errors.first().map_or("", |error| &error.message)
+    }
+
+    /// Why the engine does not execute it.
+    pub(super) fn engine(refusal: &graphql::Refusal) -> Self {
+        Self::of(None, request_errors(refusal))
     }
 
     /// What the executor would have answered, before it is asked.
@@ -66,15 +80,9 @@ impl Refusal {
         self
     }
 
-    fn extension(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.error.extensions.get_or_insert_default().set(name, value);
-        self
-    }
-
-    /// Where in the document it is.
-    pub(super) fn at(mut self, position: Pos) -> Self {
-        self.error.locations.push(position);
-        self
+    fn extension(self, name: &str, value: impl Into<Json> + Clone) -> Self {
+        let errors = self.errors.into_iter().map(|error| error.with(name, value.clone())).collect();
+        Self { errors, ..self }
     }
 
     /// The request is no GraphQL request.
@@ -168,12 +176,6 @@ impl Refusal {
         Self::malformed(message).limit("limit-batch", operations)
     }
 
-    /// The document asks for more than a limit allows: `found` of `what`.
-    pub(super) fn too_complex(limit: &'static str, what: &str, found: impl std::fmt::Display, max: u64) -> Self {
-        let message = format!("the document has {found} {what}; {max} are allowed");
-        Self::new(None, "TOO_COMPLEX", message).limit(limit, max)
-    }
-
     /// The answer is larger than allowed, or clients hold too much.
     pub(super) fn spent(spent: Spent) -> Self {
         let refusal = match spent {
@@ -186,37 +188,14 @@ impl Refusal {
         Self { is_spent: true, ..refusal }
     }
 
-    /// An input is larger than a limit allows.
-    pub(super) fn large_input(
-        limit: &'static str,
-        field: &str,
-        found: impl std::fmt::Display,
-        what: &str,
-        max: u64,
-    ) -> Self {
-        Self::input(field, &format!("{found} {what}; {max} are allowed")).limit(limit, max)
-    }
-
-    /// A value for a variable or an argument does not fit.
-    pub(super) fn input(field: &str, message: &str) -> Self {
-        Self::new(None, BAD_USER_INPUT, format!("{field}: {message}")).extension("field", field)
-    }
-
-    /// The document does not parse.
-    pub(super) fn syntax(mut error: ServerError) -> Self {
-        let code = "GRAPHQL_PARSE_FAILED";
-        error.extensions.get_or_insert_default().set("code", code);
-        Self { status: None, headers: Vec::new(), code, limit: None, error: Box::new(error), is_spent: false }
-    }
-
-    /// The document is no document for this schema.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(None, "GRAPHQL_VALIDATION_FAILED", message)
+    /// An input has more of something than a limit allows.
+    pub(super) fn large_input(limit: &'static str, field: &str, what: &str, max: u64) -> Self {
+        let message = format!("{field}: has more than {max} {what}");
+        Self::new(None, BAD_USER_INPUT, message).extension("field", field).limit(limit, max)
     }
 
     /// Names the limit, as its flag is called, and its value.
-    pub(super) fn limit(mut self, name: &'static str, max: u64) -> Self {
-        self.limit = Some(name);
+    pub(super) fn limit(self, name: &'static str, max: u64) -> Self {
         self.extension("limit", name).extension("max", max)
     }
 }

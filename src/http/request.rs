@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use async_graphql::ServerError;
 use axum::Json;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
@@ -15,6 +14,7 @@ use uuid::Uuid;
 
 use super::serve::{self, Link};
 use super::unread;
+use crate::error::RequestError;
 use crate::metrics;
 use crate::telemetry::{self, RequestContext};
 
@@ -99,7 +99,7 @@ pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
 }
 
 /// An error for the client after a panic: the text of the panic is logged, never sent.
-pub(super) fn report_panic(panic: &(dyn Any + Send)) -> ServerError {
+pub(super) fn report_panic(panic: &(dyn Any + Send)) -> RequestError {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -107,13 +107,11 @@ pub(super) fn report_panic(panic: &(dyn Any + Send)) -> ServerError {
         .unwrap_or("no text");
     tracing::error!(request_id = telemetry::request_id(), "a handler panicked: {text}");
     metrics::count_error("INTERNAL");
-    let mut error = ServerError::new("internal error; the server's log has the details", None);
-    let extensions = error.extensions.get_or_insert_default();
-    extensions.set("code", "INTERNAL");
-    if let Some(id) = telemetry::request_id() {
-        extensions.set("requestId", id);
+    let error = RequestError::new("INTERNAL", "internal error; the server's log has the details");
+    match telemetry::request_id() {
+        Some(id) => error.with("requestId", id),
+        None => error,
     }
-    error
 }
 
 #[cfg(test)]

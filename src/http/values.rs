@@ -2,43 +2,59 @@
 
 use std::fmt;
 
-use async_graphql::indexmap::IndexMap;
-use async_graphql::{Name, Value, Variables};
+use graphql::Inputs;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value as Json};
 
+use super::params::Bounds;
 use super::refusal::Refusal;
 use super::size::count_text;
 
-/// Levels of lists and objects that are read. A limit for less is checked where paths can be named.
-const NESTING_MAX: u64 = 100;
-
-/// Counts the values of a request.
-pub(super) struct Counter {
-    max: u64,
+/// Reads the variables of a request.
+pub(super) struct Reader {
+    bounds: Bounds,
+    /// Values that the request may still have.
     left: u64,
     /// Why reading has stopped.
     refusal: Option<Refusal>,
 }
 
-impl Counter {
-    /// For a request that may have `max` values.
-    pub(super) fn new(max: u64) -> Self {
-        Self { max, left: max, refusal: None }
+/// Where a value is.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root,
+    Field(&'p Self, &'p str),
+    Item(&'p Self, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("variables"),
+            Self::Field(of, name) => write!(f, "{of}.{name}"),
+            Self::Item(of, i) => write!(f, "{of}.{i}"),
+        }
+    }
+}
+
+impl Reader {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self { bounds, left: bounds.values, refusal: None }
     }
 
     /// Reads variables, an object.
     ///
     /// # Errors
     /// There are more than may be, or they cannot be read.
-    pub(super) fn read(&mut self, json: &RawValue) -> Result<Variables, Refusal> {
+    pub(super) fn read(&mut self, json: &RawValue) -> Result<Inputs, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_str(json.get());
-        let seed = Seed { counter: &mut *self, level: 0 };
+        let seed = Seed { reader: &mut *self, path: Path::Root, level: 0 };
         let read = seed.deserialize(&mut deserializer);
         match (read, self.refusal.take()) {
             (_, Some(refusal)) => Err(refusal),
-            (Ok(value), None) => Ok(Variables::from_value(value)),
+            (Ok(Json::Object(inputs)), None) => Ok(inputs),
+            (Ok(_), None) => Err(Refusal::parameter("variables", "must be an object")),
             (Err(error), None) => Err(Refusal::unreadable("variables", &error)),
         }
     }
@@ -46,8 +62,7 @@ impl Counter {
     fn take(&mut self, values: u64) -> bool {
         let left = self.left.checked_sub(values);
         if left.is_none() {
-            let (max, found) = (self.max, format!("more than {}", self.max));
-            self.refusal = Some(Refusal::large_input("limit-input-values", "variables", found, "values", max));
+            self.refusal = Some(Refusal::large_input("limit-input-values", "variables", "values", self.bounds.values));
         }
         self.left = left.unwrap_or_default();
         left.is_some()
@@ -55,89 +70,104 @@ impl Counter {
 }
 
 /// Reads one value.
-struct Seed<'c> {
-    counter: &'c mut Counter,
+struct Seed<'r, 'p> {
+    reader: &'r mut Reader,
+    path: Path<'p>,
     level: u64,
 }
 
-impl Seed<'_> {
-    fn count<E: Error>(&mut self, values: u64, value: Value) -> Result<Value, E> {
-        if self.counter.take(values) { Ok(value) } else { Err(E::custom("too many values")) }
+impl Seed<'_, '_> {
+    fn count<E: Error>(&mut self, values: u64, value: Json) -> Result<Json, E> {
+        if self.reader.take(values) { Ok(value) } else { Err(E::custom("too many values")) }
     }
 
-    /// For what is within a list or an object.
-    fn within<E: Error>(&mut self) -> Result<u64, E> {
-        if self.level >= NESTING_MAX {
-            let message = format!("nests more than {NESTING_MAX} levels");
-            self.counter.refusal = Some(Refusal::input("variables", &message));
-            return Err(E::custom("too deep"));
+    /// Begins a list or an object.
+    fn enter<E: Error>(&mut self) -> Result<(), E> {
+        self.count::<E>(1, Json::Null)?;
+        let max = self.reader.bounds.nesting;
+        if self.level > max {
+            return Err(self.stop("limit-nesting", "levels of nesting", max));
         }
-        Ok(self.level + 1)
+        Ok(())
+    }
+
+    fn stop<E: Error>(&mut self, limit: &'static str, what: &str, max: u64) -> E {
+        self.reader.refusal = Some(Refusal::large_input(limit, &self.path.to_string(), what, max));
+        E::custom("too large")
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Value;
+impl<'de> DeserializeSeed<'de> for Seed<'_, '_> {
+    type Value = Json;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for Seed<'_, '_> {
+    type Value = Json;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a value of JSON")
     }
 
-    fn visit_unit<E: Error>(mut self) -> Result<Value, E> {
-        self.count(1, Value::Null)
+    fn visit_unit<E: Error>(mut self) -> Result<Json, E> {
+        self.count(1, Json::Null)
     }
 
-    fn visit_bool<E: Error>(mut self, value: bool) -> Result<Value, E> {
-        self.count(1, Value::Boolean(value))
+    fn visit_bool<E: Error>(mut self, value: bool) -> Result<Json, E> {
+        self.count(1, Json::Bool(value))
     }
 
-    fn visit_i64<E: Error>(mut self, value: i64) -> Result<Value, E> {
-        self.count(1, Value::Number(value.into()))
+    fn visit_i64<E: Error>(mut self, value: i64) -> Result<Json, E> {
+        self.count(1, Json::Number(value.into()))
     }
 
-    fn visit_u64<E: Error>(mut self, value: u64) -> Result<Value, E> {
-        self.count(1, Value::Number(value.into()))
+    fn visit_u64<E: Error>(mut self, value: u64) -> Result<Json, E> {
+        self.count(1, Json::Number(value.into()))
     }
 
-    fn visit_f64<E: Error>(mut self, value: f64) -> Result<Value, E> {
-        self.count(1, Number::from_f64(value).map_or(Value::Null, Value::Number))
+    fn visit_f64<E: Error>(mut self, value: f64) -> Result<Json, E> {
+        self.count(1, Number::from_f64(value).map_or(Json::Null, Json::Number))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
         self.visit_string(value.to_owned())
     }
 
-    fn visit_string<E: Error>(mut self, value: String) -> Result<Value, E> {
-        self.count(count_text(&value), Value::String(value))
+    fn visit_string<E: Error>(mut self, value: String) -> Result<Json, E> {
+        self.count(count_text(&value), Json::String(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Value, A::Error> {
-        self.count::<A::Error>(1, Value::Null)?;
-        let level = self.within()?;
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Json, A::Error> {
+        self.enter::<A::Error>()?;
+        let (path, level, max) = (self.path, self.level + 1, self.reader.bounds.list_items);
         let mut items = Vec::new();
-        while let Some(item) = list.next_element_seed(Seed { counter: &mut *self.counter, level })? {
+        loop {
+            let path = Path::Item(&path, items.len());
+            let Some(item) = list.next_element_seed(Seed { reader: &mut *self.reader, path, level })? else { break };
             items.push(item);
+            if items.len() as u64 > max {
+                return Err(self.stop("limit-list-items", "items", max));
+            }
         }
-        Ok(Value::List(items))
+        Ok(Json::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Value, A::Error> {
-        self.count::<A::Error>(1, Value::Null)?;
-        let level = self.within()?;
-        let mut fields = IndexMap::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<Json, A::Error> {
+        self.enter::<A::Error>()?;
+        let (path, level, max) = (self.path, self.level + 1, self.reader.bounds.input_fields);
+        let mut fields = Inputs::new();
         while let Some(name) = object.next_key::<String>()? {
-            let field = object.next_value_seed(Seed { counter: &mut *self.counter, level })?;
-            fields.insert(Name::new(name), field);
+            let seed = Seed { reader: &mut *self.reader, path: Path::Field(&path, &name), level };
+            let field = object.next_value_seed(seed)?;
+            fields.insert(name, field);
+            if fields.len() as u64 > max {
+                return Err(self.stop("limit-input-fields", "fields", max));
+            }
         }
-        Ok(Value::Object(fields))
+        Ok(Json::Object(fields))
     }
 }
 
@@ -146,10 +176,11 @@ impl<'de> Visitor<'de> for Seed<'_> {
 mod tests {
     use super::*;
 
-    fn read(json: &str, max: u64) -> Result<String, String> {
+    const BOUNDS: Bounds = Bounds { batch: 0, values: 1_000, nesting: 60, list_items: 3, input_fields: 7 };
+
+    fn read(json: &str, bounds: Bounds) -> Result<Inputs, String> {
         let raw: &RawValue = serde_json::from_str(json).unwrap();
-        let read = Counter::new(max).read(raw);
-        read.map(|variables| serde_json::to_string(&variables).unwrap()).map_err(|refusal| refusal.error.message)
+        Reader::new(bounds).read(raw).map_err(|refusal| refusal.errors[0].message.clone())
     }
 
     #[test]
@@ -161,22 +192,34 @@ mod tests {
             (r#"{"a":[],"b":[1,[2]],"c":{"d":{}}}"#, 8),
             (&long, 4),
         ] {
-            let whole: serde_json::Value = serde_json::from_str(json).unwrap();
-            let found: serde_json::Value = serde_json::from_str(&read(json, values).unwrap()).unwrap();
-            assert_eq!(found, whole);
-            let refused = read(json, values - 1).unwrap_err();
+            let whole: Json = serde_json::from_str(json).unwrap();
+            assert_eq!(Json::Object(read(json, Bounds { values, ..BOUNDS }).unwrap()), whole);
+            let refused = read(json, Bounds { values: values - 1, ..BOUNDS }).unwrap_err();
             assert!(refused.contains(&format!("more than {} values", values - 1)), "{refused}");
         }
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused() {
+    fn what_is_too_large_is_refused_where_it_is() {
         let nested = |depth: usize| format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
-        assert!(read(&nested(99), 1_000).is_ok());
-        assert!(read(&nested(100), 1_000).unwrap_err().contains("nests more than 100 levels"));
-        assert!(read(&nested(100_000), 1_000).unwrap_err().contains("nests more than 100 levels"));
+        assert!(read(&nested(60), BOUNDS).is_ok());
+        for depth in [61, 100_000] {
+            let refused = read(&nested(depth), BOUNDS).unwrap_err();
+            assert!(refused.starts_with("variables.a.0.0") && refused.contains("more than 60 levels"), "{refused}");
+        }
+        for (json, text) in [
+            (r#"{"a":{"b":[0,[1,2,3,4]]}}"#, "variables.a.b.1: has more than 3 items"),
+            (r#"{"a":[{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}]}"#, "variables.a.0: has more than 7 fields"),
+            (r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}"#, "variables: has more than 7 fields"),
+        ] {
+            assert_eq!(read(json, BOUNDS).unwrap_err(), text);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused() {
         for json in [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#] {
-            assert!(read(json, 10).unwrap_err().starts_with("variables: "), "{json}");
+            assert!(read(json, BOUNDS).unwrap_err().starts_with("variables: "), "{json}");
         }
     }
 }

@@ -1,8 +1,13 @@
 //! Cursors: a row's place in one list under one order, as opaque text.
 //!
-//! The text is base64url (RFC 4648, no padding) of the JSON array `[list, order, keys]`.
+//! The text is base64url (RFC 4648, no padding) of the JSON array `[list, order, keys]`. A cursor is refused by another
+//! list, under another order, and if a key is not of its column's type or range.
+//!
+//! A time is an instant on PostgreSQL. SQLite stores text, and only the same text compares equal: there a cursor carries
+//! it as written.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use async_graphql::connection::CursorType;
 use base64::Engine;
@@ -136,6 +141,18 @@ impl KeyPart {
         }
     }
 
+    /// Compares two values of one key, as both databases do. Times are not compared: their texts are of the databases.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Int(one), Self::Int(other)) => Some(one.cmp(other)),
+            (Self::Decimal(one), Self::Decimal(other)) => Some(one.cmp(other)),
+            (Self::Text(one), Self::Text(other)) => Some(one.cmp(other)),
+            (Self::Date(one), Self::Date(other)) => Some(one.cmp(other)),
+            (Self::Null, Self::Null) => Some(Ordering::Equal),
+            _ => None,
+        }
+    }
+
     /// Reads the value of a key that was selected as `column`.
     pub fn read(row: &QueryResult, column: impl ColIdx, kind: KeyKind, backend: DbBackend) -> Result<Self, DbErr> {
         let part = match kind {
@@ -185,7 +202,7 @@ mod tests {
     }
 
     fn keys(kinds: impl IntoIterator<Item = KeyKind>) -> Vec<SortKey> {
-        kinds.into_iter().map(|kind| SortKey { expr: Expr::val(0), kind, nullable: true }).collect()
+        kinds.into_iter().map(|kind| SortKey { expr: Expr::val(0), kind, column: None, nullable: true }).collect()
     }
 
     proptest! {

@@ -14,19 +14,19 @@ use sea_orm::{
 use super::constraint::{Constraint, explain};
 use super::form::{Form, path};
 use super::id::Id;
-use super::load::{Node, Row};
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
+use super::rows::{Record, Table};
 use crate::audit::{self, Changes};
 use crate::db::Transaction;
 
 /// A row of `N`'s table, as it is written.
-pub type Draft<N> = <<N as Row>::Entity as EntityTrait>::ActiveModel;
-type Column<N> = <<N as Row>::Entity as EntityTrait>::Column;
+pub type Draft<N> = <<N as Record>::Entity as EntityTrait>::ActiveModel;
+type Column<N> = <<N as Record>::Entity as EntityTrait>::Column;
 
 /// An object that editors make, change and delete.
 pub trait Editable:
-    Node<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>, Model: IntoActiveModel<Draft<Self>>>>
+    Table<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>, Model: IntoActiveModel<Draft<Self>>>>
 {
     /// What clients give of each field.
     type Fields: Send;
@@ -52,7 +52,7 @@ pub trait Editable:
 }
 
 /// Columns of which no two rows have the same values.
-pub struct Unique<N: Row> {
+pub struct Unique<N: Record> {
     /// The columns.
     pub columns: &'static [Column<N>],
     /// The constraint, and what to tell of a second row.
@@ -149,7 +149,7 @@ pub async fn remove<N>(
     references: fn(i32) -> Vec<References>,
 ) -> Result<Id<N>, Rejection>
 where
-    N: Node<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>>>,
+    N: Table<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>>>,
 {
     let id = Id::<N>::parse(&path("id"), id)?;
     // Whoever wants to refer to it waits, and then finds it gone.
@@ -162,7 +162,7 @@ where
 }
 
 /// What the columns of a row that goes have held.
-fn contents<N: Node>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
+fn contents<N: Table>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
     <N::Entity as EntityTrait>::Column::iter().fold(Changes::new(), |changes, column| {
         let held = match sea_value_to_json_value(&row.get(column)) {
             Json::Null => None,
@@ -226,14 +226,11 @@ fn constraints<N: Editable>() -> Vec<Constraint> {
     N::UNIQUE.iter().map(|unique| unique.constraint).collect()
 }
 
-/// Gives an [`Editable`] its inputs, payloads and three mutations, from one list of its fields:
-/// `required` ones have a value in every row, `optional` ones may be null.
+/// Gives an [`Editable`] the inputs of its three mutations, from one list of its fields: `required` ones have a value in
+/// every row, `optional` ones may be null.
 macro_rules! editable {
     (
-        $object:ident as $name:ident, fields $fields:ident, mutations $mutations:ident;
-        $(#[$create_doc:meta])* $create:ident($create_input:ident) -> $create_payload:ident;
-        $(#[$update_doc:meta])* $update:ident($update_input:ident) -> $update_payload:ident;
-        $(#[$delete_doc:meta])* $delete:ident($delete_input:ident) -> $delete_payload:ident;
+        $object:ident, fields $fields:ident, inputs $create_input:ident, $update_input:ident, $delete_input:ident;
         required { $($(#[$required_doc:meta])* $required:ident: $required_type:ty,)* }
         optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_type:ty,)* }
     ) => {
@@ -244,7 +241,7 @@ macro_rules! editable {
             $($optional: async_graphql::MaybeUndefined<$optional_type>,)*
         }
 
-        #[doc = concat!("What a new `", stringify!($object), "` is like.")]
+        #[doc = concat!("A new `", stringify!($object), "`.")]
         #[derive(Clone, Debug, async_graphql::InputObject)]
         pub struct $create_input {
             $($(#[$required_doc])* $required: $required_type,)*
@@ -261,11 +258,11 @@ macro_rules! editable {
             }
         }
 
-        #[doc = concat!("What to change about a `", stringify!($object), "`. Fields that are left out stay as they are; ")]
-        #[doc = "null clears one that may be null."]
+        #[doc = concat!("The changes of a `", stringify!($object), "`. Omitted fields keep their values.")]
+        #[doc = "Null clears an optional field."]
         #[derive(Clone, Debug, async_graphql::InputObject)]
         pub struct $update_input {
-            /// Which one to change.
+            /// The id of the object.
             id: async_graphql::ID,
             $($(#[$required_doc])* $required: async_graphql::MaybeUndefined<$required_type>,)*
             $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
@@ -278,60 +275,37 @@ macro_rules! editable {
             }
         }
 
-        #[doc = concat!("Which `", stringify!($object), "` to delete.")]
+        #[doc = concat!("The `", stringify!($object), "` to delete.")]
         #[derive(Clone, Debug, async_graphql::InputObject)]
         pub struct $delete_input {
-            /// The id of the one to delete.
+            /// The id of the object.
             id: async_graphql::ID,
         }
 
-        $crate::kit::mutate::payload!($create_payload, "What was made.", $name: $crate::kit::InPlace<$object>, "The new object.");
-        $crate::kit::mutate::payload!($update_payload, "What was changed.", $name: $crate::kit::InPlace<$object>, "The object as it is now.");
-        $crate::kit::mutate::payload!(
-            $delete_payload, "What was deleted.",
-            deleted_id: $crate::kit::mutate::Deleted<$object>, "The id of the object that is no more."
-        );
+        impl $crate::kit::changes::EditableInputs for $object {
+            type Create = $create_input;
+            type Update = $update_input;
+            type Delete = $delete_input;
 
-        /// See the crate's `schema`.
-        #[derive(Debug, Default)]
-        pub struct $mutations;
-
-        #[async_graphql::Object]
-        impl $mutations {
-            $(#[$create_doc])*
-            async fn $create(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "What it is like.")] input: $create_input,
-            ) -> $crate::kit::mutate::Answer<$create_payload> {
-                $crate::kit::mutate::mutate(ctx, async move |work| {
-                    $crate::kit::edit::create::<$object>(work, $fields::from(&input)).await
-                })
-                .await
+            fn create<'w>(
+                work: &'w $crate::kit::Work,
+                input: &'w $create_input,
+            ) -> futures_util::future::BoxFuture<'w, Result<$crate::kit::Id<Self>, $crate::kit::Rejection>> {
+                Box::pin($crate::kit::edit::create::<Self>(work, $fields::from(input)))
             }
 
-            $(#[$update_doc])*
-            async fn $update(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "What to change.")] input: $update_input,
-            ) -> $crate::kit::mutate::Answer<$update_payload> {
-                $crate::kit::mutate::mutate(ctx, async move |work| {
-                    $crate::kit::edit::update::<$object>(work, &input.id, $fields::from(&input)).await
-                })
-                .await
+            fn update<'w>(
+                work: &'w $crate::kit::Work,
+                input: &'w $update_input,
+            ) -> futures_util::future::BoxFuture<'w, Result<$crate::kit::Id<Self>, $crate::kit::Rejection>> {
+                Box::pin($crate::kit::edit::update::<Self>(work, &input.id, $fields::from(input)))
             }
 
-            $(#[$delete_doc])*
-            async fn $delete(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "What to delete.")] input: $delete_input,
-            ) -> $crate::kit::mutate::Answer<$delete_payload> {
-                $crate::kit::mutate::mutate(ctx, async move |work| {
-                    $crate::kit::edit::delete::<$object>(work, &input.id).await
-                })
-                .await
+            fn delete<'w>(
+                work: &'w $crate::kit::Work,
+                input: &'w $delete_input,
+            ) -> futures_util::future::BoxFuture<'w, Result<$crate::kit::Id<Self>, $crate::kit::Rejection>> {
+                Box::pin($crate::kit::edit::delete::<Self>(work, &input.id))
             }
         }
     };

@@ -16,9 +16,9 @@ use sea_orm::sea_query::LockType;
 use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value};
 
 use super::id::Id;
-use super::load::Node;
 use super::mutate::Work;
 use super::problem::{Problems, Rejection, UserError};
+use super::rows::Table;
 use super::scalar::{Date, Money};
 use crate::audit::Changes;
 use crate::db::Transaction;
@@ -98,7 +98,7 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// What the database answers.
-    pub async fn must_refer<N: Node>(
+    pub async fn must_refer<N: Table>(
         &mut self,
         column: &mut ActiveValue<i32>,
         field: &str,
@@ -121,7 +121,7 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// What the database answers.
-    pub async fn may_refer<N: Node>(
+    pub async fn may_refer<N: Table>(
         &mut self,
         column: &mut ActiveValue<Option<i32>>,
         field: &str,
@@ -172,7 +172,7 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// What the database answers.
-    pub async fn find<N: Node>(&mut self, field: &str, id: &GivenId, what: &str) -> Result<Option<Id<N>>, DbErr> {
+    pub async fn find<N: Table>(&mut self, field: &str, id: &GivenId, what: &str) -> Result<Option<Id<N>>, DbErr> {
         let field = path(field);
         let Some(id) = self.problems.id::<N>(&field, id) else { return Ok(None) };
         let found = hold::<N>(self.work.txn(), id).await?;
@@ -207,7 +207,7 @@ pub fn path(field: &str) -> String {
 ///
 /// # Errors
 /// What the database answers.
-pub async fn hold<N: Node>(txn: &Transaction, id: Id<N>) -> Result<bool, DbErr> {
+pub async fn hold<N: Table>(txn: &Transaction, id: Id<N>) -> Result<bool, DbErr> {
     let row: Option<i32> = N::Entity::find()
         .select_only()
         .column(N::key_column())

@@ -7,8 +7,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use async_graphql::registry::Registry;
-use async_graphql::{ContextSelectionSet, ID, OutputType, Positioned, ServerResult, Value, parser::types::Field};
+use async_graphql::ID;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sea_orm::{ColIdx, QueryResult, TryGetError, TryGetable};
@@ -127,21 +126,6 @@ impl<'de, N> Deserialize<'de> for Id<N> {
 impl<N: NodeType> fmt::Display for Id<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.encode())
-    }
-}
-
-/// Shown as the standard `ID` scalar.
-impl<N: NodeType> OutputType for Id<N> {
-    fn type_name() -> std::borrow::Cow<'static, str> {
-        <ID as OutputType>::type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <ID as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
-        Ok(Value::String(self.encode()))
     }
 }
 

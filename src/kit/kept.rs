@@ -11,16 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::id::Id;
-use super::load::Node;
-
 /// How old a kept row may be.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
 /// Rows at most; registries have tens or hundreds.
 const KEPT_MAX: usize = 10_000;
 
-/// Rows of all types that are [`Node::KEPT`].
+/// Rows of all types that are [of a registry](super::rows::Table::IS_REGISTRY).
 #[derive(Debug, Default)]
 pub struct Kept {
     rows: RwLock<HashMap<(TypeId, i32), Entry>>,
@@ -38,11 +35,6 @@ struct Entry {
 pub(super) struct Generation(u64);
 
 impl Kept {
-    /// The row with this id, if it was read lately.
-    pub(super) fn get<N: Node>(&self, id: Id<N>) -> Option<N> {
-        self.get_all::<N>(&[id.key()])?.pop()
-    }
-
     /// The rows with these keys, if all were read lately.
     pub(super) fn get_all<N: Any + Clone>(&self, keys: &[i32]) -> Option<Vec<N>> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);

@@ -1,19 +1,14 @@
 //! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
-pub mod batch;
-pub mod children;
-pub mod connection;
+pub mod changes;
 pub mod constraint;
-pub mod ctx;
 pub mod cursor;
 pub mod edit;
 pub mod filter;
 pub mod fold;
 pub mod form;
 pub mod id;
-pub mod in_place;
 pub mod kept;
-pub mod load;
 pub mod mutate;
 pub mod page;
 pub mod problem;
@@ -22,17 +17,10 @@ pub mod scalar;
 pub mod sort;
 pub mod wake;
 
-pub use children::Edge;
-pub use connection::Page;
 pub use constraint::{Constraint, explain};
-pub use ctx::ContextExt;
 pub use filter::{FoldedTexts, IntRange, check_text, check_time, has_row, has_text};
 pub use id::{Id, NodeType};
-pub use in_place::InPlace;
-pub(crate) use load::node;
-pub use load::{Node, Row, WideColumn};
-pub(crate) use mutate::payload;
-pub use mutate::{Answer, Deleted, Produced, Work, mutate};
+pub use mutate::Work;
 pub use page::PageArgs;
 pub use problem::{Problems, Rejection, UserError, UserErrorCode};
 pub use scalar::json_strings;

@@ -1,20 +1,24 @@
 //! Keyset pages: Relay connections whose every page costs what the first one costs.
 //!
-//! A page is read from its cursor on through the index that begins with the order's keys.
-//! NULLs come last. They are a zone of their own, read by a branch of its own, since no index
-//! can be walked through "greater than this or NULL"; so one index serves both directions.
-//! One row more than asked for says whether there are more.
+//! A page is read from its cursor on through the index that begins with the order's keys, which run in one direction
+//! and end with a unique one: by a row comparison, `(year, id) > (?, ?)`. One row more than asked for says whether there
+//! are more.
+//!
+//! NULLs come last in both directions, and only an order's first key may be NULL. They are a zone of their own, read by a
+//! branch of its own, since no index can be walked through "greater than this or NULL". `UNION ALL` joins the branches
+//! when a page may reach both zones. So one index serves ascending, descending, forward and backward.
+//!
+//! SQLite looks up only the first key of a row comparison where the rowid ends the index, and would walk all rows that are
+//! equal in it. There these rows are a branch of their own.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
+use sea_orm::{DbBackend, DbErr, QueryResult};
 
-use super::connection::Page;
 use super::cursor::{Cursor, KeyPart};
-use super::load::{Node, Row};
-use super::sort::{ByKey, KeyKind, PageOrder, SortKey};
-use crate::db::ReadPool;
+use super::sort::{KeyKind, PageOrder, SortKey};
 use crate::error::{ApiError, ApiResult};
 
 /// Rows on a page when the client names no number.
@@ -79,66 +83,6 @@ impl PageArgs {
     }
 }
 
-/// Reads one page of `rows`.
-///
-/// # Errors
-/// `BadInput` for unusable arguments, else what the database answers.
-pub async fn load<N, O>(
-    db: &ReadPool,
-    list: &'static str,
-    rows: Select<N::Entity>,
-    order: O,
-    args: PageArgs,
-) -> ApiResult<Page<N>>
-where
-    N: Row,
-    O: PageOrder<Entity = N::Entity>,
-{
-    let window = args.window(list, order)?;
-    let backend = db.get_database_backend();
-    let plan = Plan::new(order, &window, backend);
-    let found = match plan.select_page::<N>(order.join(rows.clone())) {
-        Some(statement) => plan.read(&db.query_all(&statement).await?)?,
-        None => Vec::new(),
-    };
-    let db = db.clone();
-    Ok(Page::new(list, order.tag(), &window, found, move || {
-        let (db, rows) = (db.clone(), rows.clone());
-        Box::pin(async move {
-            let count = rows.select_only().column_as(Expr::cust("count(*)"), "count");
-            let row: Option<(i64,)> = count.into_tuple().one(&db).await?;
-            Ok(row.map_or(0, |(count,)| count.unsigned_abs()))
-        })
-    }))
-}
-
-/// Reads one page of a whole table, oldest rows first.
-///
-/// # Errors
-/// As for [`load`].
-pub async fn load_all<N: Node>(db: &ReadPool, list: &'static str, args: PageArgs) -> ApiResult<Page<N>> {
-    load(db, list, N::Entity::find(), ByKey::<N>::default(), args).await
-}
-
-/// One page of a list that is in memory as a whole, in ascending order of its keys.
-///
-/// # Errors
-/// `BadInput` for unusable arguments.
-pub fn cut<const KEYS: usize, N>(
-    list: &'static str,
-    mut rows: Vec<([i64; KEYS], N)>,
-    args: &PageArgs,
-) -> ApiResult<Page<N>> {
-    let (window, between) = window_of_ranked(list, &rows, args)?;
-    let count = rows.len() as u64;
-    let mut found: Vec<_> = rows.drain(between).map(|(keys, node)| (keys.map(KeyPart::Int).to_vec(), node)).collect();
-    if window.backward {
-        found.reverse();
-    }
-    found.truncate(window.size as usize + 1);
-    Ok(Page::new(list, RANK, &window, found, move || Box::pin(async move { Ok(count) })))
-}
-
 /// The order of lists in memory, in cursors.
 pub(super) const RANK: &str = "RANK";
 
@@ -148,7 +92,7 @@ pub(super) fn window_of_ranked<const KEYS: usize, N>(
     rows: &[([i64; KEYS], N)],
     args: &PageArgs,
 ) -> ApiResult<(Window, Range<usize>)> {
-    let key = SortKey { expr: Expr::cust("rank"), kind: KeyKind::BigInt, nullable: false };
+    let key = SortKey { expr: Expr::cust("rank"), kind: KeyKind::BigInt, column: None, nullable: false };
     let window = args.window_by(list, RANK, &vec![key; KEYS])?;
     let compare = |row: &[i64; KEYS], cursor: &[KeyPart]| {
         let cursor = cursor.iter().map(|part| if let KeyPart::Int(key) = part { *key } else { i64::MAX });
@@ -271,11 +215,6 @@ impl Plan {
         if greater { left.gt(right) } else { left.lt(right) }
     }
 
-    /// The statement that reads the page, or `None` if no row can be in the window.
-    pub(super) fn select_page<N: Row>(&self, rows: Select<N::Entity>) -> Option<SelectStatement> {
-        self.bound(&self.select_columns::<N>(rows))
-    }
-
     /// The statement that reads the page of `base`, which has the columns and the [keys](Self::add_keys) of rows that
     /// are still to be bounded; `None` if no row can be in the window.
     pub(super) fn bound(&self, base: &SelectStatement) -> Option<SelectStatement> {
@@ -306,13 +245,6 @@ impl Plan {
         Some(all)
     }
 
-    /// The columns of `N` and of the sort keys, for rows that are still to be bounded.
-    pub(super) fn select_columns<N: Row>(&self, rows: Select<N::Entity>) -> SelectStatement {
-        let mut statement = N::select_cols(rows.select_only()).into_query();
-        self.add_keys(&mut statement);
-        statement
-    }
-
     /// Adds the columns of the sort keys.
     pub(super) fn add_keys(&self, statement: &mut SelectStatement) {
         for (position, key) in self.keys.iter().enumerate() {
@@ -320,20 +252,72 @@ impl Plan {
         }
     }
 
-    /// The sort keys of a row, which stand in the columns from a place on.
-    pub(super) fn read_keys(&self, row: &QueryResult, from: usize) -> Result<Vec<KeyPart>, DbErr> {
-        let keys = self.keys.iter().enumerate();
-        keys.map(|(i, key)| KeyPart::read(row, from + i, key.kind, self.backend)).collect()
+    /// The places of the sort keys in a row with `width` columns: among these, as `find` says, or else behind them.
+    pub(super) fn place_keys(
+        &self,
+        width: usize,
+        find: impl Fn(&'static str, &'static str) -> Option<usize>,
+    ) -> Vec<usize> {
+        let mut end = width;
+        let place = |key: &SortKey| {
+            // The parts of a union are ordered by the names of the keys.
+            let column = key.column.filter(|_| self.branches.len() < 2);
+            column.and_then(|(table, column)| find(table, column)).unwrap_or_else(|| {
+                end += 1;
+                end - 1
+            })
+        };
+        self.keys.iter().map(place).collect()
+    }
+
+    /// Adds the columns of the sort keys that stand behind those of the row.
+    pub(super) fn add_placed_keys(&self, statement: &mut SelectStatement, (places, width): (&[usize], usize)) {
+        for (position, key) in self.keys.iter().enumerate().filter(|(position, _)| places[*position] >= width) {
+            statement.expr_as(key.expr.clone(), key_alias(position));
+        }
+    }
+
+    /// The sort keys of a row, which stand in these columns behind `from`.
+    pub(super) fn read_keys(&self, row: &QueryResult, from: usize, places: &[usize]) -> Result<Vec<KeyPart>, DbErr> {
+        let keys = self.keys.iter().zip(places);
+        keys.map(|(key, place)| KeyPart::read(row, from + place, key.kind, self.backend)).collect()
+    }
+
+    /// Puts a page's rows in order if they are not: of rows that are joined no order is promised.
+    pub(super) fn sort<N>(&self, rows: &mut [(Vec<KeyPart>, N)]) {
+        let ascending = self.direction == Order::Asc;
+        let compare = |(one, _): &(Vec<KeyPart>, N), (other, _): &(Vec<KeyPart>, N)| {
+            let parts = one.iter().zip(other).map(|parts| match parts {
+                (KeyPart::Null, KeyPart::Null) => Ordering::Equal,
+                (KeyPart::Null, _) => {
+                    if self.backward {
+                        Ordering::Less
+                    } else {
+                        Ordering::Greater
+                    }
+                }
+                (_, KeyPart::Null) => {
+                    if self.backward {
+                        Ordering::Greater
+                    } else {
+                        Ordering::Less
+                    }
+                }
+                (one, other) => {
+                    let ordering = one.compare(other).unwrap_or(Ordering::Equal);
+                    if ascending { ordering } else { ordering.reverse() }
+                }
+            });
+            parts.fold(Ordering::Equal, Ordering::then)
+        };
+        if !rows.is_sorted_by(|one, other| compare(one, other).is_le()) {
+            rows.sort_by(compare);
+        }
     }
 
     /// Whether no row can be in the window.
     pub(super) fn is_empty(&self) -> bool {
         self.branches.is_empty()
-    }
-
-    /// How many sort keys there are.
-    pub(super) fn keys_len(&self) -> usize {
-        self.keys.len()
     }
 
     /// Orders by what `select_page` has named.
@@ -360,20 +344,6 @@ impl Plan {
     /// One row more than asked for.
     fn limit(&self) -> u64 {
         u64::from(self.size) + 1
-    }
-
-    /// Rows with their sort keys.
-    pub(super) fn read<N: Row>(&self, rows: &[QueryResult]) -> Result<Vec<(Vec<KeyPart>, N)>, DbErr> {
-        let names: Vec<_> = (0..self.keys.len()).map(key_name).collect();
-        let read_row = |row| {
-            let parts = self
-                .keys
-                .iter()
-                .zip(&names)
-                .map(|(key, name)| KeyPart::read(row, name.as_str(), key.kind, self.backend));
-            Ok((parts.collect::<Result<_, _>>()?, N::from_query_result(row, "")?))
-        };
-        rows.iter().map(read_row).collect()
     }
 }
 

@@ -1,26 +1,26 @@
 //! What is wrong with a mutation's input: collected, so that a client learns all of it at once.
 
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::{Enum, ID};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Id, NodeType};
 use crate::error::ApiError;
 
-/// What kind of problem it is.
+/// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserErrorCode {
-    /// A value is unusable: correct it.
+    /// A value is invalid. Correct it.
     BadUserInput,
     /// There is no such object.
     NotFound,
-    /// The value is fine, but does not go with what is there already.
+    /// The value is valid, but conflicts with existing data.
     Conflict,
 }
 
 /// Why a mutation has changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq, SimpleObject, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserError {
     /// What kind of problem it is.
     pub code: UserErrorCode,

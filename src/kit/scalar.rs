@@ -1,4 +1,7 @@
 //! Scalars beyond GraphQL's five: `Decimal`, `Date`, `DateTime`, `BigInt`, `UUID`.
+//!
+//! Money is a string with two decimals. SQLite stores a number, so amounts are rounded to kopecks when they are read.
+//! Counts that may exceed 32 bits are strings, too.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{NaiveDate, Utc};

@@ -5,9 +5,9 @@ use std::marker::PhantomData;
 
 use async_graphql::resolver_utils::EnumType;
 use sea_orm::sea_query::{ColumnType, Expr, IntoColumnRef};
-use sea_orm::{ColumnTrait, DbBackend, EntityTrait, Select};
+use sea_orm::{ColumnTrait, DbBackend, EntityName, EntityTrait, Select};
 
-use super::load::Node;
+use super::rows::Table;
 
 /// How a sort key is read from a row, kept in a cursor and bound in a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct SortKey {
     pub expr: Expr,
     /// Its type.
     pub kind: KeyKind,
+    /// The table and the column, if it is one.
+    pub column: Option<(&'static str, &'static str)>,
     /// Whether rows without it exist. They come last, in either direction. Only an order's
     /// first key may be nullable.
     pub nullable: bool,
@@ -53,7 +55,12 @@ impl SortKey {
             ColumnType::TimestampWithTimeZone => KeyKind::Time,
             _ => KeyKind::Text,
         };
-        Self { expr: Expr::col(column.as_column_ref()), kind, nullable: definition.is_null() }
+        Self {
+            expr: Expr::col(column.as_column_ref()),
+            kind,
+            column: Some((C::EntityName::default().table_name(), column.as_str())),
+            nullable: definition.is_null(),
+        }
     }
 
     /// A column that may be NULL in general, but in no row that the order lists.
@@ -123,7 +130,7 @@ impl<N> Hash for ByKey<N> {
     fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
-impl<N: Node> PageOrder for ByKey<N> {
+impl<N: Table> PageOrder for ByKey<N> {
     type Entity = N::Entity;
 
     fn tag(self) -> &'static str {

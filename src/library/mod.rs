@@ -1,28 +1,37 @@
-//! The library's schema as `crates/graphql` executes it, beside [`schema`](crate::schema), which still serves.
+//! The library's schema, and the engine that executes it.
 //!
 //! Names every domain.
 
+mod contexts;
+#[cfg(test)]
+mod example;
 pub mod node;
-mod refusal;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use async_graphql::{EmptyMutation, EmptySubscription};
+use axum::http::Extensions;
 use graphql::{
-    Abstract, Answer, Context, Cost, Describe, Description, Engine, Limits, Object, Pages, Printed, Refusal, Request,
-    Root, SchemaError, Settings,
+    Abstract, Batches, Cost, Describe, Description, Engine, Introspection, Limits, Object, Pages, Root, SchemaError,
+    Settings,
 };
 
+pub use self::contexts::Contexts;
+use crate::account::Accounts;
 use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
 use crate::comment::THREAD_SIZE_MAX;
 use crate::comment::objects::Comment;
+use crate::db::{Db, ReadPool};
+use crate::feed::Feed;
+use crate::kit::changes::{WriteRates, WriteServices};
+use crate::kit::kept::Kept;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
-use crate::kit::rows::{All, QueryObject, RequestData};
+use crate::kit::rows::{All, QueryObject, Services, StatementTexts};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
 use crate::person::objects::{Person, Persons};
+use crate::policy::Rule;
 use crate::publication::objects::{Publication, PublicationCategories, Publications};
 use crate::staff::objects::PersonPosition;
 use crate::tag::objects::Tags;
@@ -35,13 +44,21 @@ use crate::{
 #[derive(Debug)]
 pub struct Library;
 
+static DESCRIPTION: LazyLock<Arc<Description>> = LazyLock::new(|| Arc::new(Library::describe()));
+
 impl Describe for Library {
-    fn description() -> Description {
+    fn description() -> Arc<Description> {
+        Arc::clone(&DESCRIPTION)
+    }
+}
+
+impl Library {
+    fn describe() -> Description {
         let mut description = Description::new();
         description.interface(
             "Node",
             Abstract::interface(
-                "An object that has an id, good for every query that asks for one.",
+                "An object with an id that is unique among all types.",
                 vec![("id", "The opaque id, the same in every answer.", "ID!")],
             ),
         );
@@ -60,6 +77,7 @@ impl Describe for Library {
             tag::objects::describe,
             publication::objects::describe,
             comment::objects::describe,
+            comment::subscription::describe,
             rating::objects::describe,
             subject::objects::describe,
             account::objects::describe,
@@ -69,12 +87,13 @@ impl Describe for Library {
             describe(&mut description);
         }
         description.object(query());
+        description.object_named("Mutation".into(), mutation());
         description
     }
 }
 
 fn query() -> Object<Root> {
-    let query = node::describe(Object::<Root>::new("What can be asked of the library."))
+    let query = node::describe(Object::<Root>::new("Queries of the library."))
         .find::<Movie>("movie", "The movie with this id, or null if there is none.")
         .list::<Movies>("movies", "The movies of the catalogue.")
         .find::<Person>("person", "The person with this id, or null if there is none.")
@@ -103,14 +122,45 @@ fn query() -> Object<Root> {
         .personal()
 }
 
+/// The root of mutations.
+fn mutation() -> Object<Root> {
+    let domains = [
+        account::mutations::add_to_mutation,
+        publication::mutations::add_to_mutation,
+        comment::mutations::add_to_mutation,
+        rating::mutations::add_to_mutation,
+        order::mutations::add_to_mutation,
+        movie::mutations::add_to_mutation,
+        person::mutations::add_to_mutation,
+        staff::mutations::add_to_mutation,
+        award::mutations::add_to_mutation,
+        cinema::mutations::add_to_mutation,
+        tag::mutations::add_to_mutation,
+        publication::mutations::add_categories_to_mutation,
+    ];
+    let mutation = Object::new(
+        "Changes of the library. Each mutation takes one `input`. Invalid input is not a GraphQL error: the payload's\n\
+         `errors` lists it.",
+    );
+    domains.into_iter().fold(mutation, |mutation, add| add(mutation))
+}
+
+/// The schema definition in SDL, as committed in `schema.graphql`.
+pub fn sdl() -> String {
+    Introspection::<Library>::new().sdl()
+}
+
+/// The mutations, and who may do them.
+pub fn rules() -> Vec<(&'static str, Rule)> {
+    let rules = DESCRIPTION.extensions::<Rule>("Mutation");
+    rules.into_iter().map(|(mutation, rule)| (mutation, *rule)).collect()
+}
+
 /// Rows of the longest list that any field gives: one of `Comment.thread`.
 pub const LIST_SIZE_MAX: u64 = THREAD_SIZE_MAX.unsigned_abs() as u64;
 
 /// The sizes of this library's pages.
 const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_MAX };
-
-/// Bytes that known documents and their plans may take.
-const CACHE_BYTES: u64 = 64 << 20;
 
 /// Values of introspection. What tools ask for has about 60,000 by the measure of the plan.
 const INTROSPECTION_MAX: u64 = 200_000;
@@ -144,27 +194,55 @@ fn limits(limits: &http::Limits) -> (Limits, Cost) {
     (documents, costs)
 }
 
-/// An engine that executes the library's queries within these limits.
+/// An engine that executes operations of the library's schema within these limits.
 ///
 /// # Errors
 /// The description is no schema.
 pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, SchemaError> {
-    let answer_bytes = usize::try_from(limits.limit_answer_bytes).unwrap_or(usize::MAX);
+    let cache_bytes = limits.document_cache_bytes;
     let (limits, cost_max) = self::limits(limits);
-    let settings = Settings { limits, pages: PAGES, cost_max, cache_bytes: CACHE_BYTES, answer_bytes, introspection };
-    let printed: Printed<Library, _, _> = Printed::new(EmptyMutation, EmptySubscription);
-    Engine::described(printed, settings)
+    let settings = Settings { limits, pages: PAGES, cost_max, cache_bytes, introspection };
+    Engine::described::<Library>(settings)
 }
 
-/// Executes a query with what its request brings along: the whole answer as JSON, also if it is not executed.
-pub async fn answer(engine: &Engine, request: &Request<'_>, data: RequestData) -> Vec<u8> {
-    match execute(engine, request, data).await {
-        Ok(answer) => answer.json,
-        Err(refusal) => refusal::errors(&refusal).to_string().into_bytes(),
+/// What the engine reads from and writes to.
+pub struct Backends {
+    /// For queries.
+    pub queries: Services,
+    /// For mutations and subscriptions: reads see every committed change.
+    pub changes: Services,
+}
+
+impl std::fmt::Debug for Backends {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backends").finish_non_exhaustive()
     }
 }
 
-async fn execute(engine: &Engine, request: &Request<'_>, data: RequestData) -> Result<Answer, Refusal> {
-    let prepared = engine.prepare(request)?;
-    engine.execute(&prepared, &Context::new(Arc::new(data))).await
+/// The services over open databases.
+pub fn backends(db: &Db, feed: &Feed, accounts: &Accounts, rates: &WriteRates) -> Backends {
+    let registry_cache = Arc::new(Kept::default());
+    let writes = write_services(db, feed, accounts, rates, Arc::clone(&registry_cache));
+    let services = |db: &ReadPool, kept| Services {
+        db: db.clone(),
+        kept,
+        batches: Batches::new(),
+        texts: StatementTexts::new(),
+        hub: Arc::clone(&feed.hub),
+        writes: Arc::clone(&writes),
+    };
+    Backends { queries: services(&db.read, Some(registry_cache)), changes: services(&writes.db.read, None) }
+}
+
+/// What mutations need, with the services of all domains.
+fn write_services(
+    db: &Db,
+    feed: &Feed,
+    accounts: &Accounts,
+    rates: &WriteRates,
+    registry_cache: Arc<Kept>,
+) -> Arc<WriteServices> {
+    let mut domains = Extensions::new();
+    domains.insert(accounts.clone());
+    Arc::new(WriteServices { db: db.fresh(), rates: rates.clone(), registry_cache, wake: feed.wake.clone(), domains })
 }

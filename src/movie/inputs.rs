@@ -1,53 +1,56 @@
-//! The filter and the orders of the list of movies.
+//! Inputs of movies: the filter and the orders of the list, and the inputs of mutations.
 
 use async_graphql::{Enum, ID, InputObject};
 use entity::{
     awards, cinema_online_movie_presence as presence, movie_staff_m2m, movie_tags, movie_titles, movies, rating_totals,
+    user_movie_orders,
 };
-use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
+use sea_orm::{
+    ActiveEnum, ColumnTrait, Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
+};
 
-use super::AgeRating;
+use super::{AgeRating, Movie};
 use crate::award::FilmAward;
 use crate::cinema::Cinema;
 use crate::db::ReadPool;
 use crate::error::ApiResult;
+use crate::kit::edit::{Editable, References, editable};
+use crate::kit::form::{Form, LONG_TEXT_LENGTH_MAX, line, money, text, whole};
 use crate::kit::scalar::Money;
-use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, SortKey, check_text, choice_name, has_row, has_text};
+use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, Problems, SortKey, check_text, choice_name, has_row, has_text};
 use crate::person::Person;
 use crate::rating;
-use crate::tag::TagFilter;
+use crate::tag::{self, TagFilter};
 
-/// Which movies to list. Conditions that are named must all hold; movies that lack the value
-/// of one do not fulfil it.
+/// Which movies to list. All conditions must hold. A movie without a value never matches a condition on it.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct MovieFilter {
-    /// Only those whose title or original title holds this text, whatever the case, ё or е; a
-    /// text of one or two letters must stand at its beginning. A blank one asks for nothing.
+    /// Only movies whose title or original title contains this text. Case does not matter, and ё equals е. A text of
+    /// one or two letters must start the title. A blank text is ignored.
     title: Option<String>,
-    /// Only of these years.
+    /// Only movies of these years.
     year: Option<IntRange>,
-    /// Only from this country, in Russian and just as written.
+    /// Only movies from this country, in Russian, exactly as the catalogue spells it.
     country: Option<String>,
-    /// Only with this rating of the catalogue.
+    /// Only movies with these ratings of the catalogue.
     rating: Option<IntRange>,
-    /// Only of this length.
+    /// Only movies with a running time in this range.
     duration_minutes: Option<IntRange>,
-    /// Only with one of these age ratings; none if the list is empty.
+    /// Only movies with one of these age ratings. An empty list matches no movie.
     age_rating: Option<Vec<AgeRating>>,
-    /// Only with these tags.
+    /// Only movies with these tags.
     tags: Option<TagFilter>,
-    /// Only those that this person had a part in.
+    /// Only movies that this person took part in.
     person_id: Option<ID>,
-    /// Only those that received this award.
+    /// Only movies that received this award.
     award_id: Option<ID>,
-    /// Only those that this cinema shows.
+    /// Only movies that this cinema shows.
     cinema_id: Option<ID>,
-    /// Only those that a cinema shows, `cinemaId` if named, at this price or less, in roubles
-    /// without discounts.
+    /// Only movies that a cinema shows at this full price or less, in roubles. With `cinemaId`, that cinema must do so.
     max_price: Option<Money>,
 }
 
-/// Where folded titles stand.
+/// Where folded titles are stored.
 const TITLES: FoldedTexts<movie_titles::Entity> = FoldedTexts {
     owner: movie_titles::Column::MovieId,
     texts: &[movie_titles::Column::Title, movie_titles::Column::Original],
@@ -109,34 +112,34 @@ impl MovieFilter {
     }
 }
 
-/// The order of a list of movies. Movies without the value come last in either direction.
-/// Equal ones come in the order of their registration, reversed in descending orders.
+/// The order of a list of movies. Movies without the value come last. Equal movies are sorted by registration: the
+/// earliest first, in descending orders the latest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum MovieOrder {
-    /// The latest registered first.
+    /// The most recently registered first.
     #[default]
     Newest,
     /// The earliest registered first.
     Oldest,
-    /// By title, alphabetically: case makes no difference, and ё is е.
+    /// Alphabetically by title. Case does not matter, and ё equals е.
     Title,
-    /// By title, in reverse alphabetical order.
+    /// In reverse alphabetical order by title.
     TitleDesc,
-    /// By year of the première, the earliest first.
+    /// By the year of the premiere, the earliest first.
     Year,
-    /// By year of the première, the latest first.
+    /// By the year of the premiere, the latest first.
     YearDesc,
-    /// By the catalogue's own rating, the lowest first.
+    /// By the catalogue's rating, the lowest first.
     Rating,
-    /// By the catalogue's own rating, the highest first.
+    /// By the catalogue's rating, the highest first.
     RatingDesc,
-    /// By the average of users' ratings, the lowest first.
+    /// By the average rating of users, the lowest first.
     UserRating,
-    /// By the average of users' ratings, the highest first.
+    /// By the average rating of users, the highest first.
     UserRatingDesc,
-    /// By earnings in cinemas, the lowest first.
+    /// By the revenue from cinemas, the lowest first.
     BoxOffice,
-    /// By earnings in cinemas, the highest first.
+    /// By the revenue from cinemas, the highest first.
     BoxOfficeDesc,
 }
 
@@ -171,5 +174,70 @@ impl PageOrder for MovieOrder {
             }
             _ => rows,
         }
+    }
+}
+
+/// The maximum length of a title in characters. Titles are in an index, which bounds them.
+const TITLE_LENGTH_MAX: usize = 256;
+
+editable! {
+    Movie, fields MovieFields, inputs CreateMovieInput, UpdateMovieInput, DeleteMovieInput;
+    required {
+        /// The title in Russian, 1 to 256 characters.
+        title: String,
+        /// The running time, in minutes.
+        duration_minutes: i32,
+    }
+    optional {
+        /// The registration number, 1 to 12 characters.
+        isbn: String,
+        /// The title in the original language, 1 to 256 characters.
+        original_title: String,
+        /// The country of production, in Russian, 1 to 128 characters.
+        country: String,
+        /// The year of the premiere, 1880 to 2200.
+        year: i32,
+        /// The production cost, in roubles.
+        budget: Money,
+        /// The revenue from cinemas, in roubles.
+        box_office: Money,
+        /// The catalogue's rating, from 1 to 5.
+        rating: i32,
+        /// The Russian age classification.
+        age_rating: AgeRating,
+        /// The titles of the movie's tags, at most 20, exactly as the list `tags` spells them.
+        tags: Vec<String>,
+        /// What the movie is about, 1 to 20,000 characters.
+        plot: String,
+    }
+}
+
+impl Editable for Movie {
+    type Fields = MovieFields;
+
+    const WHAT: &'static str = "movie";
+
+    async fn fill(form: &mut Form<'_>, fields: MovieFields, row: &mut movies::ActiveModel) -> Result<(), DbErr> {
+        form.must(&mut row.title, "title", fields.title, line(TITLE_LENGTH_MAX));
+        form.must(&mut row.duration, "durationMinutes", fields.duration_minutes, whole(0..=i32::MAX));
+        form.may(&mut row.isbn, "isbn", fields.isbn, line(12));
+        form.may(&mut row.title_original, "originalTitle", fields.original_title, line(TITLE_LENGTH_MAX));
+        form.may(&mut row.country, "country", fields.country, line(128));
+        form.may(&mut row.year, "year", fields.year, whole(1880..=2200));
+        form.may(&mut row.budget, "budget", fields.budget, money(13));
+        form.may(&mut row.boxoffice, "boxOffice", fields.box_office, money(13));
+        form.may(&mut row.rating, "rating", fields.rating, whole(1..=5));
+        let mark = |_: &mut Problems, _: &str, rating: AgeRating| rating.to_value();
+        form.may(&mut row.rars, "ageRating", fields.age_rating, mark);
+        tag::service::fill(form, &mut row.tags, fields.tags).await?;
+        form.may(&mut row.subject, "plot", fields.plot, text(LONG_TEXT_LENGTH_MAX));
+        Ok(())
+    }
+
+    fn references(key: i32) -> Vec<References> {
+        vec![
+            References::new(awards::Column::MovieId, key, "award", "awards"),
+            References::new(user_movie_orders::Column::MovieId, key, "order", "orders"),
+        ]
     }
 }

@@ -4,12 +4,8 @@
 //! [`award`](crate::award), [`cinema`](crate::cinema).
 
 mod inputs;
-mod mutation;
+pub mod mutations;
 pub mod objects;
-mod query;
-mod types;
 
 pub use inputs::{MovieFilter, MovieOrder};
-pub use mutation::MovieMutation;
-pub use query::MovieQuery;
-pub use types::{AgeRating, Movie};
+pub use objects::{AgeRating, Movie};

@@ -1,18 +1,19 @@
-//! The movie, for the engine.
+//! The movie, and the list of movies.
 
-use async_graphql::InputObject;
+use async_graphql::{Enum, InputObject};
 use entity::movies;
 use graphql::{Context, Description, Object};
 use sea_orm::prelude::Json;
+use sea_orm::sea_query::StringLen;
+use sea_orm::{DeriveActiveEnum, EnumIter};
 
-use super::types::{AgeRating, Plot};
 use super::{MovieFilter, MovieOrder};
 use crate::award::AwardsOfMovie;
 use crate::cinema::AvailabilityOfMovie;
 use crate::comment::CommentsOfMovie;
 use crate::error::ApiResult;
 use crate::kit::rows::cell::choice_cells;
-use crate::kit::rows::{ContextExt, KEY, Ordered, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, KEY, Ordered, RootList, RowObject, WideColumn, row};
 use crate::kit::scalar::Money;
 use crate::kit::{Id, json_strings};
 use crate::rating::objects::{RatingTotals, ViewerRating};
@@ -36,8 +37,40 @@ row! {
     }
 }
 
+/// The Russian age classification (RARS).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(12))")]
+pub enum AgeRating {
+    /// For all ages: 0+.
+    #[sea_orm(string_value = "0+")]
+    From0,
+    /// From the age of six: 6+.
+    #[sea_orm(string_value = "6+")]
+    From6,
+    /// From the age of twelve: 12+.
+    #[sea_orm(string_value = "12+")]
+    From12,
+    /// From the age of sixteen: 16+.
+    #[sea_orm(string_value = "16+")]
+    From16,
+    /// For adults: 18+.
+    #[sea_orm(string_value = "18+")]
+    From18,
+}
+
 choice_cells!(AgeRating);
 graphql::enum_leaves!(AgeRating);
+
+/// The plot, read only if it is selected.
+struct Plot;
+
+impl WideColumn for Plot {
+    type Row = Movie;
+
+    fn column() -> movies::Column {
+        movies::Column::Subject
+    }
+}
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
@@ -77,7 +110,7 @@ pub fn describe(description: &mut Description) {
 /// Which movies to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct MoviesArguments {
-    /// Which movies to list. The default is all.
+    /// Which movies to list. If omitted, all of them.
     filter: Option<MovieFilter>,
     /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default)]

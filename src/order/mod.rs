@@ -1,9 +1,8 @@
 //! Movies that users order at online cinemas.
 
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
 mod service;
-mod types;
 
-pub use mutation::OrderMutation;
-pub use types::{Order, OrdersOfUser};
+pub use objects::{Order, OrdersOfUser};

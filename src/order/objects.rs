@@ -1,14 +1,15 @@
-//! Orders of movies, for the engine. Only the user who made an order sees it.
+//! Orders of movies. Only the user who made an order sees it.
 
 use entity::user_movie_orders;
-use graphql::{Description, Object};
+use graphql::{Context, Description, NoArguments, Object};
 
 use crate::account::User;
-use crate::cinema::objects::Cinema;
-use crate::kit::Id;
-use crate::kit::rows::{RowObject, row};
+use crate::cinema::Cinema;
+use crate::error::ApiResult;
+use crate::kit::rows::{List, RowObject, row};
 use crate::kit::scalar::{DateTime, Money, UniqueNumber};
-use crate::movie::objects::Movie;
+use crate::kit::{ByKey, Id};
+use crate::movie::Movie;
 
 row! {
     /// An order of a movie at an online cinema. Only the user who made it sees it.
@@ -34,4 +35,25 @@ pub fn describe(description: &mut Description) {
             .link("movie", "The movie.", Order::movie_id)
             .link("cinema", "The cinema.", Order::cinema_id),
     );
+}
+
+/// `User.orders`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OrdersOfUser;
+
+impl List for OrdersOfUser {
+    type Parent = User;
+    type Row = Order;
+    type Order = ByKey<Order>;
+    type Arguments = NoArguments;
+
+    const LIST: &'static str = "User.orders";
+
+    fn parent_column() -> user_movie_orders::Column {
+        user_movie_orders::Column::UserId
+    }
+
+    fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
+        Ok((Self, ByKey::default()))
+    }
 }

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
 use uuid::Builder;
 
 use super::Order;
-use super::mutation::OrderMovieInput;
+use super::inputs::OrderMovieInput;
 use crate::cinema::{Cinema, student_price};
 use crate::kit::form::{Form, path};
 use crate::kit::scalar::Money;

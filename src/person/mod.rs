@@ -1,8 +1,8 @@
 //! The people who make movies.
 
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
-mod types;
 
-pub use mutation::PersonMutation;
-pub use types::{Person, PersonFilter, PersonOrder, PersonQuery};
+pub use inputs::{PersonFilter, PersonOrder};
+pub use objects::Person;

@@ -1,15 +1,14 @@
-//! People, for the engine.
+//! The person, and the list of people.
 
 use async_graphql::InputObject;
 use entity::persons;
 use graphql::{Context, Description, Object};
 
-use super::types::Bio;
 use super::{PersonFilter, PersonOrder};
 use crate::award::AwardsOfPerson;
 use crate::error::ApiResult;
 use crate::kit::Id;
-use crate::kit::rows::{ContextExt, Ordered, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, Ordered, RootList, RowObject, WideColumn, row};
 use crate::kit::scalar::Date;
 use crate::staff::CreditsOfPerson;
 
@@ -22,6 +21,17 @@ row! {
         mid_name: Option<String>,
         country: String,
         birthday: Option<Date>,
+    }
+}
+
+/// The biography, read only if it is selected.
+struct Bio;
+
+impl WideColumn for Bio {
+    type Row = Person;
+
+    fn column() -> persons::Column {
+        persons::Column::Bio
     }
 }
 

@@ -1,31 +1,34 @@
-//! What clients give: filters and orders of publications, and what they publish.
+//! What clients send: filters and orders of publications, and the inputs of mutations.
 
 use async_graphql::{Enum, ID, InputObject};
-use entity::{publication_tags, publication_titles, publications, rating_totals, users};
+use entity::{publication_tags, publication_titles, publications, publications_category, rating_totals, users};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationTrait, Select,
+    ColumnTrait, Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 
 use super::PublicationCategory;
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
+use crate::kit::constraint::Constraint;
+use crate::kit::edit::{Editable, References, Unique, editable};
+use crate::kit::form::{Form, Given, line};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, PageOrder, SortKey, check_time, choice_name};
 use crate::rating;
 use crate::tag::TagFilter;
 
-/// Which publications to list. Conditions that are named must all hold.
+/// Which publications to list. All given conditions must hold.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PublicationFilter {
-    /// Only of this kind.
+    /// Only publications of this category.
     category_id: Option<ID>,
-    /// Only with these tags.
+    /// Only publications with these tags.
     tags: Option<TagFilter>,
-    /// Only by this user; none if the account is gone.
+    /// Only publications by this user. A deleted account matches nothing.
     author_id: Option<ID>,
-    /// Only published at this time or later.
+    /// Only publications from this time or later.
     created_from: Option<DateTime>,
-    /// Only published before this time. A period that ends before it begins is refused.
+    /// Only publications from before this time. It must not be before `createdFrom`.
     created_before: Option<DateTime>,
 }
 
@@ -68,18 +71,18 @@ impl PublicationFilter {
 /// The order of a list of publications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum PublicationOrder {
-    /// The latest published first.
+    /// By time of publication, newest first.
     #[default]
     Newest,
-    /// The earliest published first.
+    /// By time of publication, oldest first.
     Oldest,
-    /// By title, alphabetically: case makes no difference, and ё is е.
+    /// By title, alphabetically. Case is ignored, and ё equals е.
     Title,
     /// By title, in reverse alphabetical order.
     TitleDesc,
-    /// By the average of users' ratings, the lowest first. Those without ratings come last.
+    /// By average user rating, lowest first. Publications without ratings come last.
     UserRating,
-    /// By the average of users' ratings, the highest first. Those without ratings come last.
+    /// By average user rating, highest first. Publications without ratings come last.
     UserRatingDesc,
 }
 
@@ -115,5 +118,82 @@ impl PageOrder for PublicationOrder {
                 rating::join_totals(rows, publication, rating_totals::Column::PublicationId)
             }
         }
+    }
+}
+
+/// A text to publish.
+#[derive(Clone, Debug, InputObject)]
+pub struct CreatePublicationInput {
+    /// The headline: 1 to 256 characters.
+    pub(super) title: String,
+    /// The text: 1 to 100,000 characters.
+    pub(super) text: String,
+    /// The id of the category.
+    pub(super) category_id: ID,
+    /// The titles of the tags, exactly as `tags` lists them: at most 20.
+    pub(super) tags: Given<Vec<String>>,
+}
+
+/// A publication to change. Omitted fields keep their values. If anything changes, `changedAt` becomes the current
+/// time.
+#[derive(Clone, Debug, InputObject)]
+pub struct UpdatePublicationInput {
+    /// The publication's id.
+    pub(super) id: ID,
+    /// The publication's `changedAt` as the client last read it. If the publication has changed since, the mutation
+    /// fails with `CONFLICT`, and the payload has the publication as it is. If omitted, there is no such check.
+    pub(super) expected_changed_at: Option<DateTime>,
+    /// The headline: 1 to 256 characters.
+    pub(super) title: Given<String>,
+    /// The text: 1 to 100,000 characters.
+    pub(super) text: Given<String>,
+    /// The id of the category.
+    pub(super) category_id: Given<ID>,
+    /// The titles of all tags, exactly as `tags` lists them: at most 20. Null removes all tags.
+    pub(super) tags: Given<Vec<String>>,
+}
+
+/// A publication to delete.
+#[derive(Clone, Debug, InputObject)]
+pub struct DeletePublicationInput {
+    /// The publication's id.
+    pub(super) id: ID,
+}
+
+editable! {
+    PublicationCategory, fields CategoryFields, inputs CreatePublicationCategoryInput, UpdatePublicationCategoryInput, DeletePublicationCategoryInput;
+    required {
+        /// The name: unique, 1 to 24 characters.
+        title: String,
+    }
+    optional {}
+}
+
+impl Editable for PublicationCategory {
+    type Fields = CategoryFields;
+
+    const WHAT: &'static str = "publication category";
+
+    const UNIQUE: &'static [Unique<Self>] = &[Unique {
+        columns: &[publications_category::Column::Title],
+        constraint: Constraint::unique(
+            "publications_category_title_key",
+            "publications_category.title",
+            "input.title",
+            "there is such a category already; choose another title",
+        ),
+    }];
+
+    async fn fill(
+        form: &mut Form<'_>,
+        fields: CategoryFields,
+        row: &mut publications_category::ActiveModel,
+    ) -> Result<(), DbErr> {
+        form.must(&mut row.title, "title", fields.title, line(24));
+        Ok(())
+    }
+
+    fn references(key: i32) -> Vec<References> {
+        vec![References::new(publications::Column::Category, key, "publication", "publications")]
     }
 }

@@ -1,21 +1,21 @@
-//! Publications, for the engine.
+//! Publications and their categories.
 
 use async_graphql::InputObject;
 use entity::{publications, publications_category};
 use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object};
 use sea_orm::prelude::Json;
-use sea_orm::{EntityTrait, QueryFilter};
+use sea_orm::sea_query::{Expr, Func};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::types::{Beginning, Text, cut, excerpt_size};
-use super::{PublicationFilter, PublicationOrder, PublicationsOfUser};
-use crate::account::objects::User;
+use super::mutations::EDIT;
+use super::{PublicationFilter, PublicationOrder};
+use crate::account::User;
 use crate::comment::CommentsOfPublication;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::text::texts_as;
-use crate::kit::rows::{ContextExt, KEY, List, Ordered, RootList, RowObject, Table, row};
+use crate::kit::rows::{ContextExt, KEY, List, Ordered, RootList, RowObject, Table, WideColumn, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id, json_strings};
-use crate::policy;
 use crate::rating::objects::{RatingTotals, ViewerRating};
 
 row! {
@@ -93,8 +93,70 @@ pub fn describe(description: &mut Description) {
     );
 }
 
-fn can_edit(context: &Context, publication: &Publication) -> Result<bool, FieldError> {
-    Ok(policy::may("updatePublication", context.viewer(), Some(publication.author_id.key()))?)
+fn can_edit(context: &Context, publication: &Publication) -> bool {
+    EDIT.permits(context.viewer(), Some(publication.author_id.key()))
+}
+
+/// The text. It runs to hundreds of sentences: read only for those who select it.
+struct Text;
+
+impl WideColumn for Text {
+    type Row = Publication;
+
+    const TURNS: u32 = 6;
+
+    fn column() -> publications::Column {
+        publications::Column::Text
+    }
+}
+
+/// How many characters of the text snippets are made of.
+pub const SEARCHED_LENGTH_MAX: usize = 50_000;
+
+/// The part of the text that snippets are made of.
+#[derive(Debug)]
+pub struct Searched;
+
+impl WideColumn for Searched {
+    type Row = Publication;
+
+    const TURNS: u32 = 6;
+
+    fn column() -> publications::Column {
+        publications::Column::Text
+    }
+
+    fn expr() -> Expr {
+        first_characters(SEARCHED_LENGTH_MAX)
+    }
+}
+
+/// The beginning of the text, cut by the database.
+fn first_characters(count: usize) -> Expr {
+    Func::cust("substr")
+        .arg(publications::Column::Text.into_expr())
+        .arg(Expr::cust("1"))
+        .arg(Expr::cust(count.to_string()))
+        .into()
+}
+
+/// The maximum length of an excerpt in characters.
+const EXCERPT_LENGTH_MAX: i32 = 1_000;
+
+/// The part of the text that excerpts are made of.
+struct Beginning;
+
+impl WideColumn for Beginning {
+    type Row = Publication;
+
+    fn column() -> publications::Column {
+        publications::Column::Text
+    }
+
+    fn expr() -> Expr {
+        // One character more tells whether the text goes on.
+        first_characters(EXCERPT_LENGTH_MAX.unsigned_abs() as usize + 1)
+    }
 }
 
 /// How long an excerpt is.
@@ -118,6 +180,29 @@ impl Batch<Publication> for Excerpt {
         let found = texts_as::<Beginning, _>(call.context, &keys, |text| cut(text, size)).await?;
         Ok(found.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
     }
+}
+
+/// The length of an excerpt.
+fn excerpt_size(length: i32) -> ApiResult<usize> {
+    let size = usize::try_from(length).ok().filter(|_| (1..=EXCERPT_LENGTH_MAX).contains(&length));
+    size.ok_or_else(|| {
+        ApiError::bad_input("length", format!("{length} is out of range; ask for 1 to {EXCERPT_LENGTH_MAX}"))
+    })
+}
+
+/// At most `size` characters of `text`, the last of them "…" if something is left out.
+fn cut(text: &str, size: usize) -> String {
+    if text.chars().count() <= size {
+        return text.to_owned();
+    }
+    let mut beginning: String = text.chars().take(size.saturating_sub(1)).collect();
+    let splits_word = text[beginning.len()..].starts_with(|next: char| !next.is_whitespace());
+    if splits_word && let Some(end) = beginning.rfind(char::is_whitespace) {
+        beginning.truncate(end);
+    }
+    beginning.truncate(beginning.trim_end().len());
+    beginning.push('…');
+    beginning
 }
 
 /// Which publications to list, and in which order.
@@ -157,7 +242,7 @@ pub struct PublicationCategories;
 impl RootList for PublicationCategories {
     type Row = PublicationCategory;
     type Arguments = NoArguments;
-    type Order = ByKey<super::PublicationCategory>;
+    type Order = ByKey<PublicationCategory>;
 
     const LIST: &'static str = "publicationCategories";
 
@@ -166,12 +251,39 @@ impl RootList for PublicationCategories {
     }
 }
 
+/// `User.publications`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PublicationsOfUser;
+
 impl List for PublicationsOfUser {
     type Parent = User;
     type Row = Publication;
+    type Order = ByKey<Publication>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "User.publications";
+
+    fn parent_column() -> publications::Column {
+        publications::Column::Author
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self, ByKey::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn excerpts_end_between_words() {
+        assert_eq!(cut("Кино и мы", 9), "Кино и мы");
+        assert_eq!(cut("Кино и мы", 8), "Кино и…");
+        assert_eq!(cut("Кино и мы", 7), "Кино и…");
+        assert_eq!(cut("Кино и мы", 6), "Кино…");
+        assert_eq!(cut("Кинематограф", 5), "Кине…");
+        assert_eq!(cut("Кино", 1), "…");
+        assert_eq!(cut("", 1), "");
     }
 }

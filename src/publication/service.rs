@@ -4,7 +4,7 @@ use entity::publications;
 use sea_orm::sea_query::LockType;
 use sea_orm::{EntityTrait, IntoActiveModel, QuerySelect, Set};
 
-use super::mutation::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
+use super::inputs::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
 use super::{Publication, PublicationCategory};
 use crate::kit::Id;
 use crate::kit::form::{Form, Given, GivenId, line, path, text};

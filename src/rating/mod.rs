@@ -1,11 +1,10 @@
-//! What users gave movies and publications.
+//! Ratings of movies and publications by users.
 
-mod loaders;
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
 mod reads;
 mod service;
-mod types;
 
-pub use mutation::RatingMutation;
-pub use types::{Rating, RatingsOfUser, UserRating, join_totals, of_viewer, order_keys};
+pub use inputs::{join_totals, order_keys};
+pub use objects::{Rating, RatingsOfUser, UserRating};

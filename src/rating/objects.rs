@@ -1,17 +1,16 @@
-//! Ratings, for the engine.
+//! Ratings: single ones, and the totals of movies and publications.
 
 use entity::users_rating;
 use graphql::{Batch, Call, Context, Description, FieldError, Name, NoArguments, Object, One, Row};
 
 use super::reads;
-use super::{RatingsOfUser, UserRating};
-use crate::account::objects::User;
+use crate::account::User;
 use crate::error::ApiResult;
 use crate::kit::rows::{ContextExt, List, RowObject, Statement, look_up, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id};
-use crate::movie::objects::Movie;
-use crate::publication::objects::Publication;
+use crate::movie::Movie;
+use crate::publication::Publication;
 use crate::subject::SubjectId;
 use crate::subject::objects::{AsSubject, SubjectObject};
 
@@ -24,6 +23,25 @@ row! {
         user_id: Id<User>,
         movie_id: Option<Id<Movie>>,
         publication_id: Option<Id<Publication>>,
+    }
+}
+
+/// The ratings of a movie or a publication by all users.
+#[derive(Clone, Debug)]
+pub struct UserRating {
+    average: Option<f64>,
+    count: i32,
+    histogram: Vec<i32>,
+}
+
+impl UserRating {
+    /// The totals of these numbers of ratings of 1, 2, 3, 4 and 5, with the average in thousandths.
+    pub(super) fn of(given: [i32; 5], average: Option<i32>) -> Self {
+        Self {
+            average: average.map(|thousandths| f64::from(thousandths) / 1e3),
+            count: given.iter().sum(),
+            histogram: given.to_vec(),
+        }
     }
 }
 
@@ -102,10 +120,21 @@ impl<T: AsSubject> Batch<T> for ViewerRating {
     }
 }
 
+/// `User.ratings`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RatingsOfUser;
+
 impl List for RatingsOfUser {
     type Parent = User;
     type Row = Rating;
+    type Order = ByKey<Rating>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "User.ratings";
+
+    fn parent_column() -> users_rating::Column {
+        users_rating::Column::UserId
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self, ByKey::default()))

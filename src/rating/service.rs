@@ -5,7 +5,7 @@ use sea_orm::sea_query::{Expr, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::Rating;
-use super::mutation::{RateInput, RemoveRatingInput};
+use super::inputs::{RateInput, RemoveRatingInput};
 use crate::db::dialect;
 use crate::kit::Id;
 use crate::kit::form::path;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_graphql::Enum;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::layout::meant;
@@ -17,8 +18,8 @@ use super::titles::{select_titles, select_typos};
 use crate::db::ReadPool;
 use crate::error::ApiResult;
 
-/// What can be searched for, in the order of equally good hits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, async_graphql::Enum)]
+/// The types of objects that a search can find. Equally good hits are in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 #[graphql(name = "SearchType")]
 pub enum Kind {
     /// Movies and series, by title and original title.
@@ -32,7 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// All types.
     pub const ALL: [Self; 4] = [Self::Movie, Self::Person, Self::Publication, Self::Cinema];
 
     /// The table of folded texts, its key, and its columns of texts.

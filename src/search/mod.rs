@@ -6,7 +6,7 @@
 //! - `find`: what is found, ranked; `titles` and `texts`: the statements, per database; `sql`: what they share;
 //! - `score`: how well a title, a name or a text meets what was typed;
 //! - `snippet`: where a text meets it;
-//! - `types` and [`objects`]: the hits as API clients see them, and the root field.
+//! - [`objects`]: the hits as API clients see them, and the root field.
 
 mod find;
 mod forms;
@@ -18,6 +18,3 @@ mod sql;
 mod terms;
 mod texts;
 mod titles;
-mod types;
-
-pub use types::SearchQuery;

@@ -1,6 +1,9 @@
-//! What a search has found, for the engine.
+//! The hits of a search, and the root field.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::sync::{Arc, LazyLock};
+use std::thread::available_parallelism;
 
 use async_graphql::InputObject;
 use futures_util::future::join_all;
@@ -11,19 +14,20 @@ use graphql::{
 use tokio::sync::OnceCell;
 
 use super::find::{Hit, Kind, find_meant};
+use super::snippet;
 use super::terms::Terms;
-use super::types::make_snippet;
-use crate::cinema::objects::Cinema;
+use crate::cinema::Cinema;
+use crate::error::{ApiError, ApiResult};
 use crate::kit::NodeType;
 use crate::kit::rows::ContextExt;
 use crate::kit::rows::connection::{Connection, connection};
 use crate::kit::rows::list::{PageArguments, RelayLast, cut};
 use crate::kit::rows::text::text_of;
 use crate::library::node;
-use crate::movie::objects::Movie;
-use crate::person::objects::Person;
-use crate::publication::Searched;
-use crate::publication::objects::Publication;
+use crate::movie::Movie;
+use crate::person::Person;
+use crate::publication::{Publication, Searched};
+use crate::quota::{Names, Quota};
 
 /// Something that a search has found.
 #[derive(Debug)]
@@ -128,6 +132,24 @@ impl SearchHit {
         };
         self.snippet.get_or_try_init(make).await.cloned()
     }
+}
+
+/// Snippets that are made at the same time, each on a thread of its own.
+static MADE_AT_ONCE: LazyLock<Arc<Quota>> = LazyLock::new(|| {
+    // No flag: a request that waits too long is stopped by its timeout.
+    let names = Names { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: "1" };
+    let max = available_parallelism().map_or(1, NonZero::get) as u64;
+    // A single client may have all.
+    Quota::new(names, max, max)
+});
+
+/// Makes a snippet on another thread, so that it does not delay other requests.
+async fn make_snippet(address: IpAddr, terms: &Arc<Terms>, text: Arc<str>) -> ApiResult<Option<Arc<str>>> {
+    // A request that is stopped while it waits has made nothing. Addresses take turns.
+    let _turn = MADE_AT_ONCE.wait(address).await;
+    let terms = Arc::clone(terms);
+    let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;
+    made.map_err(|error| ApiError::Internal(format!("making a snippet: {error}")))
 }
 
 /// What to search for.

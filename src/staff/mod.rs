@@ -1,8 +1,7 @@
 //! Who made a movie: staff entries and the positions that people hold.
 
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
-mod types;
 
-pub use mutation::{PositionMutation, StaffMutation};
-pub use types::{CreditsOfPerson, PersonPosition, StaffMember, StaffOfMovie, StaffQuery};
+pub use objects::{CreditsOfPerson, PersonPosition, StaffMember, StaffOfMovie};

@@ -1,15 +1,15 @@
-//! Who made a movie, for the engine.
+//! Staff entries and positions, and the lists of them.
 
 use async_graphql::{ID, InputObject};
 use entity::{movie_staff_m2m, person_position};
 use graphql::{Context, Description, NoArguments, Object};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
-use super::types::{CreditsOfPerson, StaffOfMovie};
 use crate::error::ApiResult;
 use crate::kit::rows::{List, RowObject, WholeTable, row};
 use crate::kit::{ByKey, Id};
-use crate::movie::objects::Movie;
-use crate::person::objects::Person;
+use crate::movie::Movie;
+use crate::person::Person;
 
 row! {
     /// One person's part in making one movie.
@@ -54,17 +54,44 @@ pub fn describe(description: &mut Description) {
 /// Which part of a movie's staff to list.
 #[derive(Debug, InputObject)]
 pub struct StaffArguments {
-    /// Only those who held this position.
+    /// Only people in this position.
     position_id: Option<ID>,
     /// Only leading roles.
     #[graphql(default = false)]
     lead_only: bool,
 }
 
+/// `Movie.staff`.
+#[derive(Clone, Debug)]
+pub struct StaffOfMovie {
+    /// Only this position.
+    position: Option<Id<PersonPosition>>,
+    /// Only leading roles.
+    lead_only: bool,
+}
+
 impl List for StaffOfMovie {
     type Parent = Movie;
     type Row = StaffMember;
+    type Order = ByKey<StaffMember>;
     type Arguments = StaffArguments;
+
+    const LIST: &'static str = "Movie.staff";
+
+    fn parent_column() -> movie_staff_m2m::Column {
+        movie_staff_m2m::Column::MovieId
+    }
+
+    fn rows(&self) -> Select<movie_staff_m2m::Entity> {
+        let mut rows = movie_staff_m2m::Entity::find();
+        if let Some(position) = self.position {
+            rows = rows.filter(movie_staff_m2m::Column::PositionId.eq(position.key()));
+        }
+        if self.lead_only {
+            rows = rows.filter(movie_staff_m2m::Column::IsLeadRole.eq(true));
+        }
+        rows
+    }
 
     fn new(_: &Context, StaffArguments { position_id, lead_only }: &StaffArguments) -> ApiResult<(Self, Self::Order)> {
         let position = position_id.as_ref().map(|id| Id::parse("positionId", id)).transpose()?;
@@ -72,10 +99,21 @@ impl List for StaffOfMovie {
     }
 }
 
+/// `Person.credits`.
+#[derive(Clone, Debug)]
+pub struct CreditsOfPerson;
+
 impl List for CreditsOfPerson {
     type Parent = Person;
     type Row = StaffMember;
+    type Order = ByKey<StaffMember>;
     type Arguments = NoArguments;
+
+    const LIST: &'static str = "Person.credits";
+
+    fn parent_column() -> movie_staff_m2m::Column {
+        movie_staff_m2m::Column::PersonId
+    }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self, ByKey::default()))
@@ -83,7 +121,5 @@ impl List for CreditsOfPerson {
 }
 
 impl WholeTable for PersonPosition {
-    type Node = super::PersonPosition;
-
     const LIST: &'static str = "personPositions";
 }

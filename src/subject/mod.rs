@@ -4,7 +4,7 @@ pub mod objects;
 
 use std::iter;
 
-use async_graphql::{Context, ID, Union};
+use async_graphql::ID;
 use entity::{movies, publications};
 use sea_orm::sea_query::{Expr, InsertStatement, LockType, Query};
 use sea_orm::{ColumnTrait, Condition, DbBackend, EntityTrait};
@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
-use crate::kit::mutate::Produced;
-use crate::kit::{ContextExt, Id, InPlace, NodeType, id};
+use crate::kit::{Id, NodeType, id};
 use crate::movie::Movie;
 use crate::publication::Publication;
 
@@ -104,43 +103,5 @@ impl SubjectId {
         let mut insert = Query::insert();
         insert.into_table(E::default()).columns(iter::once(own).chain(columns));
         insert.select_from(row).expect("as many values as columns").take()
-    }
-}
-
-/// What a comment or a rating is about.
-#[derive(Clone, Debug, Union)]
-pub enum Subject {
-    /// A movie or a series.
-    Movie(InPlace<Movie>),
-    /// A publication.
-    Publication(InPlace<Publication>),
-}
-
-impl Subject {
-    /// Reads the one of the two that is set, as the database makes sure.
-    ///
-    /// # Errors
-    /// `Gone` when the subject was deleted since its comment was read.
-    pub async fn load(
-        ctx: &Context<'_>,
-        movie: Option<Id<Movie>>,
-        publication: Option<Id<Publication>>,
-    ) -> ApiResult<Self> {
-        match (movie, publication) {
-            (Some(id), _) => ctx.load(id).await.map(InPlace).map(Self::Movie),
-            (None, Some(id)) => ctx.load(id).await.map(InPlace).map(Self::Publication),
-            (None, None) => Err(ApiError::Gone),
-        }
-    }
-}
-
-impl Produced for Subject {
-    type Outcome = SubjectId;
-
-    async fn find(ctx: &Context<'_>, id: SubjectId) -> ApiResult<Option<Self>> {
-        Ok(match id {
-            SubjectId::Movie(id) => ctx.find(id).await?.map(InPlace).map(Self::Movie),
-            SubjectId::Publication(id) => ctx.find(id).await?.map(InPlace).map(Self::Publication),
-        })
     }
 }

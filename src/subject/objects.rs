@@ -1,13 +1,14 @@
-//! What comments and ratings are about, for the engine.
+//! The union of what comments and ratings are about, and the fields that show it.
 
-use graphql::{Abstract, Call, Column, Description, FieldError, NoArguments, Object};
+use graphql::{Abstract, Call, Column, Description, FieldError, NoArguments, Object, Registry};
 
 use super::SubjectId;
 use crate::error::ApiError;
+use crate::kit::changes::{self, Payload};
 use crate::kit::rows::{Field, Missing, Table, by_key, find_all, or_failed};
 use crate::kit::{Id, NodeType};
-use crate::movie::objects::Movie;
-use crate::publication::objects::Publication;
+use crate::movie::Movie;
+use crate::publication::Publication;
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
@@ -25,13 +26,13 @@ pub trait AsSubject: Table {
 
 impl AsSubject for Movie {
     fn as_subject(&self) -> SubjectId {
-        SubjectId::Movie(Id::new(self.id.key()))
+        SubjectId::Movie(self.id)
     }
 }
 
 impl AsSubject for Publication {
     fn as_subject(&self) -> SubjectId {
-        SubjectId::Publication(Id::new(self.id.key()))
+        SubjectId::Publication(self.id)
     }
 }
 
@@ -64,22 +65,46 @@ impl<T: Table> SubjectObject<T> for Object<T> {
             "subject",
             description,
             |_| "Subject!".to_owned(),
-            move |call: Call<'_, T>| Box::pin(async move { or_failed(find(&call, key)).await }),
+            move |call: Call<'_, T>| {
+                Box::pin(async move {
+                    let keys: Vec<_> = call.iter().map(key).collect();
+                    or_failed(find(&call, &keys, Missing::IsError)).await
+                })
+            },
         );
         field.needs(columns)
     }
 }
 
-async fn find<T: Table>(
+/// A payload of a mutation with the subject that it is about.
+pub fn payload(description: &'static str) -> Object<Payload<SubjectId>> {
+    let of = |_: &mut Registry| "Subject".to_owned();
+    changes::payload().resolve_by::<NoArguments>("subject", description, of, |call: Call<'_, Payload<SubjectId>>| {
+        Box::pin(async move {
+            let keys: Vec<_> = call.iter().map(|payload| payload.outcome.map(key_of)).collect();
+            or_failed(find(&call, &keys, Missing::IsNull)).await
+        })
+    })
+}
+
+/// The type's name and the key.
+fn key_of(subject: SubjectId) -> (&'static str, i32) {
+    match subject {
+        SubjectId::Movie(id) => (Movie::TYPE, id.key()),
+        SubjectId::Publication(id) => (Publication::TYPE, id.key()),
+    }
+}
+
+async fn find<T: Send + Sync + 'static>(
     call: &Call<'_, T>,
-    key: impl Fn(&T) -> Option<(&'static str, i32)>,
+    keys: &[Option<(&'static str, i32)>],
+    missing: Missing,
 ) -> Result<Column, FieldError> {
-    let keys: Vec<_> = call.iter().map(key).collect();
-    find_all(&keys, |name, keys| async move {
+    find_all(keys, |name, keys| async move {
         let (context, columns) = (call.context, call.selected.columns_of(name));
         match name {
-            Movie::TYPE => by_key::<Movie>(context, keys, columns, Missing::IsError).await,
-            Publication::TYPE => by_key::<Publication>(context, keys, columns, Missing::IsError).await,
+            Movie::TYPE => by_key::<Movie>(context, keys, columns, missing).await,
+            Publication::TYPE => by_key::<Publication>(context, keys, columns, missing).await,
             _ => Err(ApiError::Internal(format!("{name} is no subject")).into()),
         }
     })

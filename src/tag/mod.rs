@@ -1,9 +1,9 @@
 //! Tags of movies and publications: the list of them, and filters by them.
 
-mod mutation;
+mod inputs;
+pub mod mutations;
 pub mod objects;
 pub mod service;
-mod types;
 
-pub use mutation::TagMutation;
-pub use types::{Tag, TagFilter, TagQuery};
+pub use inputs::TagFilter;
+pub use objects::Tag;

@@ -1,12 +1,12 @@
-//! Tags, for the engine.
+//! Tags, and the list of all.
 
 use entity::tags;
 use graphql::{Context, Description, NoArguments, Object};
 use sea_orm::EntityTrait;
 
-use super::types::ByTitle;
 use crate::error::ApiResult;
 use crate::kit::rows::{Ordered, RootList, RowObject, row};
+use crate::kit::{PageOrder, SortKey};
 
 row! {
     /// A tag of movies and publications. Its title identifies it.
@@ -22,6 +22,22 @@ pub fn describe(description: &mut Description) {
         "The tag's title, such as \"Драма\".",
         Tag::title,
     ));
+}
+
+/// By title, in the order of Unicode code points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ByTitle;
+
+impl PageOrder for ByTitle {
+    type Entity = tags::Entity;
+
+    fn tag(self) -> &'static str {
+        "TITLE"
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        vec![SortKey::column(tags::Column::Title)]
+    }
 }
 
 /// `tags`.

@@ -7,7 +7,6 @@ use chrono::{DateTime, NaiveDate};
 use clap::Parser;
 use kinoteka::app::Application;
 use kinoteka::config::Cli;
-use kinoteka::kit::rows::Services;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{DatabaseConnection, EntityTrait, Set, Statement};
 use serde_json::{Value, json};
@@ -15,7 +14,6 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::library::beside::Beside;
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -24,17 +22,13 @@ pub struct TestApp {
     /// Where the server listens: `http://127.0.0.1:PORT`.
     pub origin: String,
     pub client: reqwest::Client,
-    /// What the engine beside the server's reads from.
-    pub library: Arc<Services>,
-    /// The engine beside the server's, if all queries go through it too.
-    beside: Option<Arc<Beside>>,
     statements: Arc<Mutex<Vec<Statement>>>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<anyhow::Result<()>>,
 }
 
 /// Where a server listens, what it asked its database, what stops it, and its task.
-type Running = (String, Arc<Services>, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
+type Running = (String, Arc<Mutex<Vec<Statement>>>, oneshot::Sender<()>, JoinHandle<anyhow::Result<()>>);
 
 /// A GraphQL answer.
 #[derive(Debug)]
@@ -48,25 +42,15 @@ impl TestApp {
 
     /// A server on `database` with further command line arguments.
     pub async fn start(database: TestDatabase, args: &[&str]) -> Self {
-        let (origin, library, statements, stop, server) = Self::serve(&database.url, args).await;
-        Self {
-            database: Arc::new(database),
-            origin,
-            client: client::new(),
-            beside: Beside::of(&library, args),
-            library,
-            statements,
-            stop: Some(stop),
-            server,
-        }
+        let (origin, statements, stop, server) = Self::serve(&database.url, args).await;
+        Self { database: Arc::new(database), origin, client: client::new(), statements, stop: Some(stop), server }
     }
 
     /// A further server on the database of another.
     pub async fn start_on(other: &Self, args: &[&str]) -> Self {
-        let (origin, library, statements, stop, server) = Self::serve(&other.database.url, args).await;
+        let (origin, statements, stop, server) = Self::serve(&other.database.url, args).await;
         let database = Arc::clone(&other.database);
-        let beside = Beside::of(&library, args);
-        Self { database, origin, client: client::new(), library, beside, statements, stop: Some(stop), server }
+        Self { database, origin, client: client::new(), statements, stop: Some(stop), server }
     }
 
     async fn serve(url: &str, args: &[&str]) -> Running {
@@ -90,17 +74,11 @@ impl TestApp {
         });
         let application = Application::build(&cli.serve, Some(observer)).await.unwrap();
         let origin = format!("http://{}", application.address().unwrap());
-        let library = Arc::new(application.library());
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(application.run(async {
             let _ = stopped.await;
         }));
-        (origin, library, statements, stop, server)
-    }
-
-    /// The same without the comparison of engines: what this server keeps, the other engine does not.
-    pub fn alone(self) -> Self {
-        Self { beside: None, ..self }
+        (origin, statements, stop, server)
     }
 
     /// Asks the API.
@@ -163,13 +141,7 @@ impl TestApp {
 
     /// Somebody who is not signed in.
     pub fn nobody(&self) -> User {
-        User {
-            id: 0,
-            endpoint: format!("{}/graphql", self.origin),
-            token: None,
-            client: self.client.clone(),
-            beside: self.beside.clone(),
-        }
+        User { id: 0, endpoint: format!("{}/graphql", self.origin), token: None, client: self.client.clone() }
     }
 
     /// Makes an account by the API.
@@ -228,17 +200,13 @@ pub struct User {
     endpoint: String,
     pub token: Option<String>,
     client: reqwest::Client,
-    beside: Option<Arc<Beside>>,
 }
 
 impl User {
     /// Asks the API.
     pub async fn query(&self, query: &str, variables: Value) -> Answer {
-        let response = self.request(query, variables.clone()).send().await.unwrap();
+        let response = self.request(query, variables).send().await.unwrap();
         let answer = response.text().await.unwrap();
-        if let Some(beside) = &self.beside {
-            beside.compare(query, &variables, self.token.as_deref(), &answer).await;
-        }
         Answer(serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")))
     }
 

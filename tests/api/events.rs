@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use graphql::Request;
+use kinoteka::http::Limits;
+use kinoteka::library;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response};
 use sea_orm::ConnectionTrait;
@@ -334,11 +337,12 @@ async fn streams_have_their_places() {
     }
 }
 
-/// What a stream keeps has a limit, which counts twice the text, 512 bytes and 160 for each token.
+/// What a stream keeps has a limit, which counts the operation's plan and variables.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_streams_keep_has_its_room() {
     let query = "subscription { commentAdded { cursor } }";
-    let bytes = 2 * (query.len() + 512 + 7 * 160);
+    let request = Request { query, operation_name: None, variables: &serde_json::Map::new() };
+    let bytes = library::engine(&Limits::DEFAULT, false).unwrap().prepare(&request).unwrap().bytes();
     for (flag, refused) in [("limit-kept-bytes-per-client", 429), ("limit-kept-bytes", 503)] {
         for (max, wanted) in [(bytes - 1, refused), (bytes, 200)] {
             let app = start(Backend::Sqlite, &[&format!("--{flag}"), &max.to_string()]).await;

@@ -24,7 +24,7 @@ fn staff() -> Value {
 }
 
 async fn registries_are_not_read_again_at_once(backend: Backend) {
-    let app = TestApp::seeded(backend).await.alone();
+    let app = TestApp::seeded(backend).await;
     let reads = async || {
         let statements = app.statements_of(QUERY, staff()).await;
         statements.iter().filter(|statement| statement.contains("person_position")).count()
@@ -38,7 +38,7 @@ async fn registries_are_not_read_again_at_once(backend: Backend) {
 }
 
 async fn what_an_editor_changes_is_seen_at_once(backend: Backend) {
-    let app = TestApp::seeded(backend).await.alone();
+    let app = TestApp::seeded(backend).await;
     let editor = app.sign_in("editor", "editor").await;
     let id = app.data(QUERY, staff()).await["node"]["position"]["id"].clone();
     for round in 0..5 {
@@ -51,7 +51,7 @@ async fn what_an_editor_changes_is_seen_at_once(backend: Backend) {
 }
 
 async fn what_others_change_is_seen_within_a_moment(backend: Backend) {
-    let app = TestApp::seeded(backend).await.alone();
+    let app = TestApp::seeded(backend).await;
     let before = app.data(QUERY, staff()).await["node"]["position"]["title"].clone();
     let changed = person_position::Entity::update_many()
         .col_expr(person_position::Column::Title, Expr::val("Суфлёр"))

@@ -89,7 +89,8 @@ async fn failures_reach_the_nearest_nullable_object(backend: Backend) {
     let answer = app.query(query, json!({})).await.0;
     assert_eq!(answer["data"], Value::Null, "{answer}");
     let paths: Vec<_> = answer["errors"].as_array().unwrap().iter().map(|error| error["path"].to_string()).collect();
-    assert!(paths.iter().all(|path| path.ends_with(r#","availability"]"#)) && paths.len() == 2, "{paths:?}");
+    // One error is enough for what becomes null.
+    assert_eq!(paths, [r#"["movies","nodes",0,"availability"]"#]);
 }
 
 /// The answer as it is sent.

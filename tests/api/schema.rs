@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kinoteka::schema;
+use kinoteka::library;
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
@@ -16,7 +16,7 @@ const BUILT_IN: &[&str] = &["Boolean", "Float", "ID", "Int", "String"];
 fn committed_schema_equals_the_exported_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.graphql");
     let committed = std::fs::read_to_string(path).unwrap();
-    assert!(schema::export() == committed, "schema.graphql is stale: run scripts/schema");
+    assert!(library::sdl() == committed, "schema.graphql is stale: run scripts/schema");
 }
 
 #[tokio::test]

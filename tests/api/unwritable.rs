@@ -156,12 +156,14 @@ async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Bac
     let pool = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(5) };
     let writer = open_writer(&database.url.parse().unwrap(), pool, None).await.unwrap();
     let insert = "INSERT INTO tags (title) VALUES ('Раз')";
-    let done = run_as_operator(&writer, "test", async |work| {
-        work.txn().execute_unprepared(insert).await?;
-        // PostgreSQL refuses all that follows, and answers COMMIT by ROLLBACK, without an error.
-        let _ = work.txn().execute_unprepared("INSERT INTO nowhere VALUES (1)").await;
-        let _ = work.txn().execute_unprepared("INSERT INTO tags (title) VALUES ('Два')").await;
-        Ok(())
+    let done = run_as_operator(&writer, "test", &insert, |work, insert| {
+        Box::pin(async {
+            work.txn().execute_unprepared(insert).await?;
+            // PostgreSQL refuses all that follows, and answers COMMIT by ROLLBACK, without an error.
+            let _ = work.txn().execute_unprepared("INSERT INTO nowhere VALUES (1)").await;
+            let _ = work.txn().execute_unprepared("INSERT INTO tags (title) VALUES ('Два')").await;
+            Ok(())
+        })
     });
     assert!(matches!(done.await, Err(Rejection::Failed(_))));
     let rows = writer.db.query_one_raw(sea_orm::Statement::from_string(
@@ -169,9 +171,11 @@ async fn a_change_that_goes_on_after_a_failed_statement_is_not_kept(backend: Bac
         "SELECT CAST(count(*) AS integer) FROM tags",
     ));
     assert_eq!(rows.await.unwrap().unwrap().try_get_by_index::<i32>(0).unwrap(), 0);
-    run_as_operator(&writer, "test", async |work| {
-        work.txn().execute_unprepared(insert).await?;
-        Ok(())
+    run_as_operator(&writer, "test", &insert, |work, insert| {
+        Box::pin(async {
+            work.txn().execute_unprepared(insert).await?;
+            Ok(())
+        })
     })
     .await
     .unwrap();

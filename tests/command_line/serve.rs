@@ -158,20 +158,20 @@ async fn log_has_one_line_a_request(backend: Backend) {
     assert!(line["duration_ms"].as_f64().unwrap() > 0.0);
 }
 
-/// Its batches run to their end: the line comes when they are done, and counts their statements.
+/// It ends at once: nobody waits for its statement. The line counts those that had come to their end.
 #[tokio::test(flavor = "multi_thread")]
 async fn abandoned_request_is_logged_with_its_statements() {
     let database = TestDatabase::seeded(Backend::Postgres).await;
     let db = database.connect().await;
     db.execute_unprepared("ALTER TABLE cinema_online RENAME TO hidden").await.unwrap();
     let slow =
-        "CREATE VIEW cinema_online AS SELECT hidden.* FROM hidden CROSS JOIN (SELECT pg_sleep(1)) AS sleep(nothing)";
+        "CREATE VIEW cinema_online AS SELECT hidden.* FROM hidden CROSS JOIN (SELECT pg_sleep(5)) AS sleep(nothing)";
     db.execute_unprepared(slow).await.unwrap();
     let mut server = Server::start(&["--database-url", &database.url]);
     let query = "{ movies(first: 3) { nodes { availability { nodes { cinema { title } } } } } }";
     let request = client::new().post(&server.url).json(&json!({ "query": query }));
     let abandoned = tokio::spawn(request.send());
-    // The statement is under way, and takes a second from its beginning.
+    // The statement is under way, and takes five seconds.
     let sleeps = "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
         AND query LIKE '%cinema_online%' AND wait_event = 'PgSleep'";
     let begun = Instant::now();
@@ -185,6 +185,6 @@ async fn abandoned_request_is_logged_with_its_statements() {
             break line;
         }
     };
-    assert_eq!((&line["status"], &line["statements"]), (&json!(499), &json!(3)), "{line}");
-    assert!(line["duration_ms"].as_f64().unwrap() >= 1_000.0, "{line}");
+    assert_eq!((&line["status"], &line["statements"]), (&json!(499), &json!(2)), "{line}");
+    assert!(line["duration_ms"].as_f64().unwrap() < 5_000.0, "{line}");
 }

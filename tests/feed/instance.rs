@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_graphql::futures_util::StreamExt;
-use async_graphql::{Executor, Request, Variables};
 use clap::Parser;
+use futures_util::{StreamExt, stream};
+use graphql::{OperationKind, Prepared, Refusal, Request};
+use kinoteka::answer::Budget;
+use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
 use kinoteka::db::Db;
 use kinoteka::feed::{Feed, Settings, Shared};
-use kinoteka::http::{End, Payloads, ResumeFrom, Subscribe, Subscription};
-use kinoteka::schema::{self, Engine};
+use kinoteka::http::{End, Executor, Limits, Payloads, ResumeFrom, Subscribe, Subscription, request_errors};
+use kinoteka::library::{self, Contexts};
+use kinoteka::quota::{Names, Quota};
 use kinoteka::viewer::{Caller, Role, Viewer};
 use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -27,8 +30,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Instance {
     pub db: Db,
     pub feed: Feed,
-    pub engine: Engine,
-    shared: Arc<Shared<Engine>>,
+    executor: Executor,
+    shared: Arc<Shared>,
     statements: Arc<AtomicUsize>,
 }
 
@@ -48,10 +51,9 @@ impl Instance {
                 .unwrap();
         let settings = Settings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
         let feed = Feed::start(&db, settings).await.unwrap();
-        let settings = Cli::try_parse_from(["kinoteka", "--password-memory-kib", "8"]).unwrap().serve.accounts;
-        let engine = schema::build(db.clone(), &feed, &settings.open().unwrap(), &settings.writes(), true);
-        let shared = Arc::new(Shared::new(engine.clone(), Arc::clone(&feed.hub), schema::PERSONAL));
-        Self { db, feed, engine, shared, statements }
+        let executor = executor(&db, &feed);
+        let shared = Arc::new(Shared::new(executor.clone(), Arc::clone(&feed.hub), read_root_field));
+        Self { db, feed, executor, shared, statements }
     }
 
     /// Listens with a document.
@@ -61,15 +63,19 @@ impl Instance {
 
     /// Listens behind what was seen, as `EventSource` says it, and as a user.
     pub fn listen_as(&self, query: &str, variables: Value, seen: Option<&str>, user: Option<i32>) -> Listener {
-        let asked = Asked { shared: Arc::clone(&self.shared), query: query.to_owned(), variables, user };
+        let (shared, executor) = (Arc::clone(&self.shared), self.executor.clone());
+        let asked = Asked { shared, executor, query: query.to_owned(), variables, user };
         let seen = seen.map(str::to_owned);
         Listener { payloads: asked.subscribe(seen.clone()), asked, seen, lags: 0 }
     }
 
     pub async fn ask(&self, query: &str) -> Value {
-        let response = self.engine.execute(Request::new(query)).await;
-        assert!(response.errors.is_empty(), "{:?}", response.errors);
-        response.data.into_json().unwrap()
+        let prepared = prepare(&self.executor, query, &json!({})).unwrap();
+        let (caller, budget) = (Caller::anonymous(CLIENT), budget());
+        let context = self.executor.contexts.context(OperationKind::Query, caller, budget);
+        let answer = self.executor.engine.execute(&prepared, &context, usize::MAX).await.unwrap();
+        assert!(answer.errors.is_empty(), "{:?}", answer.errors);
+        serde_json::from_slice::<Value>(&answer.json).unwrap()["data"].take()
     }
 
     /// How many statements have read comments.
@@ -83,22 +89,48 @@ impl Instance {
     }
 }
 
+/// Where the listeners are.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// As a server has it.
+fn executor(db: &Db, feed: &Feed) -> Executor {
+    let accounts = Cli::try_parse_from(["kinoteka"]).unwrap().serve.accounts;
+    let backends = library::backends(db, feed, &accounts.open().unwrap(), &accounts.writes());
+    let engine = Arc::new(library::engine(&Limits::DEFAULT, true).unwrap());
+    let contexts = Contexts::new(backends);
+    Executor { engine, contexts: Arc::new(contexts) }
+}
+
+fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepared, Refusal> {
+    let variables = variables.as_object().unwrap();
+    executor.engine.prepare(&Request { query, operation_name: None, variables })
+}
+
+fn budget() -> Arc<Budget> {
+    let names = Names { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    Budget::new(16 << 20, Quota::new(names, 512 << 20, 128 << 20), CLIENT)
+}
+
 /// What a listener asks for, whenever it comes.
 struct Asked {
-    shared: Arc<Shared<Engine>>,
+    shared: Arc<Shared>,
+    executor: Executor,
     query: String,
     variables: Value,
     user: Option<i32>,
 }
 
 impl Asked {
+    /// Subscribes as the transport does.
     fn subscribe(&self, seen: Option<String>) -> Payloads {
-        let mut caller = Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let mut caller = Caller::anonymous(CLIENT);
         caller.viewer = self.user.map(|user| Viewer { user, session: 1, role: Role::Member });
-        let variables = Variables::from_json(self.variables.clone());
-        let request = Request::new(&self.query).variables(variables).data(caller);
+        let prepared = match prepare(&self.executor, &self.query, &self.variables) {
+            Ok(prepared) => prepared,
+            Err(refusal) => return stream::iter([Err(End::Refused(request_errors(&refusal)))]).boxed(),
+        };
         let resume_from = seen.map(|seen| ResumeFrom(seen.into()));
-        self.shared.subscribe(Subscription { request, resume_from })
+        self.shared.subscribe(Subscription { prepared, caller, budget: budget(), resume_from })
     }
 }
 
@@ -173,13 +205,7 @@ impl Listener {
     /// The codes of the errors that it ends with.
     pub async fn refusal(&mut self) -> Vec<String> {
         match self.step().await {
-            Err(End::Refused(errors)) => {
-                let code = |error: &async_graphql::ServerError| error.extensions.as_ref()?.get("code").cloned();
-                errors
-                    .iter()
-                    .map(|error| code(error).map_or("-".into(), |code| code.to_string().replace('"', "")))
-                    .collect()
-            }
+            Err(End::Refused(errors)) => errors.iter().map(|error| error.code().to_owned()).collect(),
             other => panic!("{other:?}"),
         }
     }

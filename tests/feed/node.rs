@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream as Probe};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use async_graphql::futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

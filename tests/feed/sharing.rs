@@ -14,6 +14,7 @@ use crate::support::database::Backend;
 
 on_both![
     alike_listeners_share_one_execution,
+    a_burst_is_executed_in_batches,
     a_slow_listener_is_ended_and_troubles_nobody,
     a_burst_loses_nobody,
     a_burst_waits_for_who_takes_it,
@@ -74,6 +75,27 @@ async fn alike_listeners_share_one_execution(backend: Backend) {
     // Two documents; their batches may have been one.
     let reads = instance.reads() - before;
     assert!((1..=2).contains(&reads), "{reads}");
+}
+
+/// Who listens and who comes back read many comments by one statement.
+async fn a_burst_is_executed_in_batches(backend: Backend) {
+    const COMMENTS: usize = 640;
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut listener = instance.listen(ADDED, json!({})).settle().await;
+    let values: Vec<_> = (0..COMMENTS).map(|i| format!("('c{i}', 1)")).collect();
+    let expected: Vec<_> = (0..COMMENTS).map(|i| format!("c{i}")).collect();
+    let before = instance.reads();
+    let insert = format!("INSERT INTO comments (comment, movie_id) VALUES {}", values.join(", "));
+    db.execute_unprepared(&insert).await.unwrap();
+    assert_eq!(listener.texts(COMMENTS).await, expected);
+    let live = instance.reads() - before;
+    let mut back = instance.listen(ADDED, json!({ "after": cursor }));
+    assert_eq!(back.texts(COMMENTS).await, expected);
+    let missed = instance.reads() - before - live;
+    // Batches are of 32; the first may be smaller, and a slow machine makes the listener come back.
+    assert!((20..80).contains(&live) && (20..80).contains(&missed), "{live} and {missed} statements");
 }
 
 async fn a_slow_listener_is_ended_and_troubles_nobody(backend: Backend) {

@@ -215,7 +215,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             introspection_levels: most,
         },
         cache_bytes,
-        answer_bytes: 1 << 20,
         introspection: false,
     };
     let thing = |i: u32| Thing { id: ID(format!("TW92aWU6{i}")), text: format!("Слово {i}"), number: 7.5 };
@@ -233,7 +232,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     time("prepare, known", || drop(black_box(engine.prepare(&request))));
     let prepared = engine.prepare(&request).map_err(refused)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let execute = || runtime.block_on(engine.execute(&prepared, &context));
+    let execute = || runtime.block_on(engine.execute(&prepared, &context, 1 << 20));
     time("execute and write", || drop(black_box(execute())));
     let answer = execute().map_err(refused)?;
     println!("{} bytes of JSON, {} bytes in the caches", answer.json.len(), engine.cached_bytes());

@@ -1,6 +1,6 @@
 //! A GraphQL engine: documents are read, judged against a schema, compiled once, and executed breadth-first.
 //!
-//! It follows the specification of September 2025. It names no table and no HTTP.
+//! It follows the specification of September 2025. It names no table and no HTTP. `docs/engine.md` has an overview.
 //!
 //! - [`document`] turns text into a syntax tree, within [`Limits`].
 //! - [`schema`] is the type system, from a builder or from the schema definition language.
@@ -8,7 +8,11 @@
 //! - [`input`] coerces variables and arguments.
 //! - [`describe`] builds a schema from Rust types, and the resolvers of its fields.
 //! - `plan` compiles an operation; [`execution`] resolves it, place by place, and writes the answer.
-//! - [`engine`] goes the whole way, and keeps what it has learnt of documents.
+//! - [`engine`] goes the whole way: queries and mutations one at a time, subscriptions for several events at once. It
+//!   caches documents and plans.
+//!
+//! async-graphql gives the derives of inputs and the [`Registry`], which prints the schema and answers introspection. It
+//! executes nothing else.
 //!
 //! ```
 //! use graphql::{Limits, Schema, parse, validate};
@@ -33,11 +37,11 @@ pub mod validation;
 
 pub use async_graphql::registry::Registry;
 pub use describe::{
-    Abstract, Arguments, Batch, Call, Columns, Describe, Described, Description, Maybe, Name, NoArguments, Object, One,
-    Output, Printed, Resolve, Root, Row, argument,
+    Abstract, Arguments, Batch, Call, Columns, Describe, Described, Description, Introspection, Maybe, Name,
+    NoArguments, Object, One, Output, Resolve, Root, Row, argument,
 };
-pub use document::{Document, parse};
-pub use engine::{Answer, Engine, Prepared, Refusal, Request, Settings};
+pub use document::{Document, OperationKind, parse};
+pub use engine::{Answer, Engine, Prepared, Refusal, Request, Settings, SharingKey};
 pub use error::{Limit, LimitExceeded, Limits, ParseError, Position};
 pub use execution::batch::Batches;
 pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};

@@ -86,7 +86,6 @@ fn engine() -> Engine {
             introspection_levels: most,
         },
         cache_bytes: 1 << 20,
-        answer_bytes: 1 << 20,
         introspection: false,
     };
     Engine::of_schema(Schema::from_sdl(SDL).unwrap(), description, settings)
@@ -111,7 +110,7 @@ fn mutations_are_executed_in_order_until_the_data_is_null() {
         let context = Context::new(Arc::<Log>::clone(&changes));
         let request = Request { query, operation_name: None, variables: &Inputs::new() };
         let prepared = engine.prepare(&request).unwrap();
-        let answer = runtime.block_on(engine.execute(&prepared, &context)).unwrap();
+        let answer = runtime.block_on(engine.execute(&prepared, &context, 1 << 20)).unwrap();
         assert_eq!(changes.lock().unwrap().join(" "), log, "{query}");
         let answer = String::from_utf8(answer.json).unwrap();
         assert!(answer.starts_with(begin), "{query}: {answer}");

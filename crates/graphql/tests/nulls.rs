@@ -16,7 +16,7 @@ fn error() -> Json {
 /// The data and the paths of the errors, with `null` for a null that must not be.
 fn answer(sdl: &str, root: &Json, query: &str) -> (String, Vec<String>) {
     let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings());
-    let answer = execute((&engine, &context), query, &Inputs::new()).unwrap();
+    let answer = execute((&engine, &context), query, &Inputs::new(), usize::MAX).unwrap();
     let parsed: Json = serde_json::from_str(&answer).unwrap();
     let errors = parsed["errors"].as_array().cloned().unwrap_or_default();
     let path = |error: &Json| {

@@ -1,6 +1,5 @@
 //! The messages of the sub-protocol `graphql-transport-ws`: read from clients, written to them.
 
-use async_graphql::{Request, ServerError};
 use axum::body::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +7,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::http::params::{self, Asked, Bounds};
+use crate::error::RequestError;
+use crate::http::params::{self, Asked, Bounds, Operation};
 use crate::http::refusal::Refusal;
 use crate::http::respond::PIECE_BYTES;
 
@@ -23,7 +23,7 @@ pub(super) enum Said<'a> {
     /// Whose operation may be larger than is allowed.
     Subscribe {
         id: String,
-        request: Result<Box<Request>, Refusal>,
+        operation: Result<Box<Operation>, Refusal>,
     },
     Complete {
         id: String,
@@ -81,7 +81,7 @@ struct Envelope<'a> {
 ///
 /// # Errors
 /// What is wrong with it, for the reason of close code 4400.
-pub(super) fn read(text: &str, values_max: u64) -> Result<Said<'_>, String> {
+pub(super) fn read(text: &str, bounds: Bounds) -> Result<Said<'_>, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text)
         .map_err(|_| "Invalid message: a JSON object with a string \"type\" is wanted".to_owned())?;
     let Envelope { kind, id, payload } = envelope;
@@ -107,26 +107,26 @@ pub(super) fn read(text: &str, values_max: u64) -> Result<Said<'_>, String> {
         "subscribe" => {
             let id = id()?;
             let payload = payload.ok_or("Invalid message: subscribe needs a payload")?;
-            let request = match read_operation(payload, values_max) {
-                Err(refusal) if refusal.status.is_some() => return Err(explain(refusal)),
-                request => request,
+            let operation = match read_operation(payload, bounds) {
+                Err(refusal) if refusal.status.is_some() => return Err(explain(&refusal)),
+                operation => operation,
             };
-            Ok(Said::Subscribe { id, request })
+            Ok(Said::Subscribe { id, operation })
         }
         // A client chooses it: only its beginning is repeated.
         other => Err(format!("Invalid message: no message has type {:?}", other.chars().take(40).collect::<String>())),
     }
 }
 
-fn read_operation(payload: &RawValue, values_max: u64) -> Result<Box<Request>, Refusal> {
-    match params::read_body(payload.get().as_bytes(), Bounds { batch: 0, values: values_max })? {
-        Asked::One(request) => Ok(request),
+fn read_operation(payload: &RawValue, bounds: Bounds) -> Result<Box<Operation>, Refusal> {
+    match params::read_body(payload.get().as_bytes(), Bounds { batch: 0, ..bounds })? {
+        Asked::One(operation) => Ok(operation),
         Asked::Batch(_) => Err(Refusal::malformed("the payload is no object")),
     }
 }
 
-fn explain(refusal: Refusal) -> String {
-    format!("Invalid message: {}", refusal.error.message)
+fn explain(refusal: &Refusal) -> String {
+    format!("Invalid message: {}", refusal.message())
 }
 
 pub(super) fn ack() -> Message {
@@ -154,7 +154,7 @@ pub(super) fn next(id: &str, json: &Bytes) -> impl Iterator<Item = Message> {
     })
 }
 
-pub(super) fn error(id: &str, errors: &[ServerError]) -> Message {
+pub(super) fn error(id: &str, errors: &[RequestError]) -> Message {
     // Errors are strings and numbers, which always become JSON.
     let errors = serde_json::to_vec(errors).unwrap_or_else(|_| br#"[{"message":"internal error"}]"#.to_vec());
     framed(&[br#"{"id":"#, id.as_bytes(), br#","type":"error","payload":"#, &errors, b"}"])
@@ -173,10 +173,11 @@ fn framed(parts: &[&[u8]]) -> Message {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
+    use crate::http::Limits;
     use serde_json::Value;
 
     fn read(text: &str) -> Result<Said<'_>, String> {
-        super::read(text, 10)
+        super::read(text, Bounds::of(&Limits::DEFAULT))
     }
 
     #[test]
@@ -244,7 +245,10 @@ mod tests {
         let whole = payloads.fold(Vec::new(), |whole, piece| [whole, piece.to_vec()].concat());
         let whole: Value = serde_json::from_slice(&whole).unwrap();
         assert_eq!(whole["payload"].to_string(), long);
-        let errors = [ServerError::new("no", None)];
-        assert_eq!(text(error(&id, &errors)), r#"{"id":"a\"b","payload":[{"message":"no"}],"type":"error"}"#);
+        let errors = [RequestError::new("X", "no")];
+        assert_eq!(
+            text(error(&id, &errors)),
+            r#"{"id":"a\"b","payload":[{"extensions":{"code":"X"},"message":"no"}],"type":"error"}"#
+        );
     }
 }

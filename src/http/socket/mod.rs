@@ -7,13 +7,12 @@ mod session;
 
 use std::sync::Arc;
 
-use async_graphql::Executor;
-use async_graphql::futures_util::{SinkExt, StreamExt};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::Response;
+use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -55,7 +54,7 @@ pub(super) fn is_wanted(request: &Request) -> bool {
 ///
 /// # Errors
 /// The request is no handshake, comes from a page of another site, or there is no place.
-pub(super) fn open<E: Executor>(endpoint: &Arc<Endpoint<E>>, mut request: Request) -> Result<Response, Refusal> {
+pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Response, Refusal> {
     endpoint.origins.check(request.headers())?;
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let mut response = create_response_with_body(&request, Body::empty)
@@ -87,7 +86,7 @@ struct Opening {
 }
 
 impl Opening {
-    async fn run<E: Executor>(self, mut session: Session<E>, offered: bool) {
+    async fn run(self, mut session: Session, offered: bool) {
         let Self { upgrade, config, place, link } = self;
         // The client was gone before it had its answer.
         let Ok(upgraded) = upgrade.await else { return };

@@ -9,12 +9,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use async_graphql::futures_util::future::poll_fn;
-use async_graphql::futures_util::sink::Sink;
-use async_graphql::futures_util::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
-use async_graphql::futures_util::{FutureExt, poll};
-use async_graphql::{Executor, Request, Value};
 use axum::http::StatusCode;
+use futures_util::future::poll_fn;
+use futures_util::sink::Sink;
+use futures_util::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
+use futures_util::{FutureExt, poll};
 use serde_json::Value as Json;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -26,7 +25,7 @@ use super::message::{self, Init, Said};
 use crate::http::caller::{self, LOOK_UP_AGAIN};
 use crate::http::graphql::Endpoint;
 use crate::http::operation::{Ask, Running, Step};
-use crate::http::params::IDEMPOTENCY_KEY;
+use crate::http::params::{self, Bounds, Key};
 use crate::http::refusal::Refusal;
 use crate::http::size;
 use crate::metrics;
@@ -37,8 +36,8 @@ use crate::viewer::Caller;
 const RESULTS_PER_TURN: usize = 64;
 
 /// One client's socket.
-pub(super) struct Session<E> {
-    endpoint: Arc<Endpoint<E>>,
+pub(super) struct Session {
+    endpoint: Arc<Endpoint>,
     caller: Caller,
     token: Option<Arc<str>>,
     stopping: watch::Receiver<()>,
@@ -85,9 +84,9 @@ impl Stream for Operation {
 
 type PollWrite = fn(Pin<&mut Socket>, &mut Context<'_>) -> Poll<Result<(), Error>>;
 
-impl<E: Executor> Session<E> {
+impl Session {
     pub(super) fn new(
-        endpoint: Arc<Endpoint<E>>,
+        endpoint: Arc<Endpoint>,
         caller: Caller,
         token: Option<Arc<str>>,
         stopping: watch::Receiver<()>,
@@ -177,11 +176,11 @@ impl<E: Executor> Session<E> {
             // Pings are answered as soon as something is written.
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
-        match message::read(&text, self.endpoint.limits.limit_input_values).map_err(Close::invalid)? {
+        match message::read(&text, Bounds::of(&self.endpoint.limits)).map_err(Close::invalid)? {
             Said::Init(payload) => self.init(socket, &payload).await,
             Said::Ping(payload) => self.say(socket, message::pong(payload)).await,
             Said::Pong => Ok(()),
-            Said::Subscribe { id, request } => self.subscribe(socket, &id, request).await,
+            Said::Subscribe { id, operation } => self.subscribe(socket, &id, operation).await,
             Said::Complete { id } => {
                 self.forget(&quote(&id));
                 Ok(())
@@ -255,7 +254,7 @@ impl<E: Executor> Session<E> {
         &mut self,
         socket: &mut Socket,
         id: &str,
-        operation: Result<Box<Request>, Refusal>,
+        operation: Result<Box<params::Operation>, Refusal>,
     ) -> Result<(), Close> {
         if !self.acknowledged {
             return Err(Close::UNAUTHORIZED);
@@ -271,7 +270,7 @@ impl<E: Executor> Session<E> {
                 return Err(Refusal::socket_operations(max));
             }
             // It may have to wait for its turn.
-            let bytes = operation.query.len() as u64 + size::variables_bytes(&operation.variables);
+            let bytes = operation.query.len() as u64 + size::bytes_of(&operation.variables);
             let kept = self.endpoint.kept.take(caller.address, bytes);
             Ok((operation, caller, kept.map_err(Refusal::exhausted)?))
         });
@@ -279,7 +278,7 @@ impl<E: Executor> Session<E> {
             Ok(asked) => asked,
             Err(refusal) => {
                 refusal.count();
-                return self.say(socket, message::error(&key, &[*refusal.error])).await;
+                return self.say(socket, message::error(&key, &refusal.errors)).await;
             }
         };
         self.begun += 1;
@@ -297,11 +296,11 @@ impl<E: Executor> Session<E> {
     }
 
     /// A socket has no headers for each operation: the key stands in the extensions.
-    fn caller_of(&self, operation: &Request) -> Result<Caller, Refusal> {
-        let idempotency_key = match operation.extensions.get(IDEMPOTENCY_KEY) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(key)) => Some(caller::check_key(key.as_bytes())?),
-            Some(_) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
+    fn caller_of(&self, operation: &params::Operation) -> Result<Caller, Refusal> {
+        let idempotency_key = match &operation.idempotency_key {
+            None => None,
+            Some(Key::Text(key)) => Some(caller::check_key(key.as_bytes())?),
+            Some(Key::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
         };
         Ok(Caller { idempotency_key, ..self.caller.clone() })
     }
@@ -340,9 +339,9 @@ impl<E: Executor> Session<E> {
                 self.forget(id);
                 self.say(socket, message::complete(id)).await
             }
-            Step::Unavailable(error) => {
+            Step::Unavailable(message) => {
                 self.forget(id);
-                Err(Close::unavailable(error.message))
+                Err(Close::unavailable(message))
             }
             Step::Lagged => {
                 self.forget(id);

@@ -22,6 +22,11 @@ pub trait Cell: Sized {
 
     /// What stands for a column that nobody has asked for.
     fn unread() -> Self;
+
+    /// Bytes of text.
+    fn text_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// Types that sea-orm reads.
@@ -46,13 +51,28 @@ cells! {
     i16 = i16, 0;
     i32 = i32, 0;
     i64 = i64, 0;
-    String = String, String::new();
     Json = Json, Json::Null;
     Money = Decimal, Money(Decimal::ZERO);
     Date = chrono::NaiveDate, Self(chrono::NaiveDate::MIN);
     DateTime = DateTimeWithTimeZone, Self(chrono::DateTime::UNIX_EPOCH);
     BigInt = i64, Self(0);
     UniqueNumber = uuid::Uuid, Self(uuid::Uuid::nil());
+}
+
+impl Cell for String {
+    type Stored = Self;
+
+    fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
+        row.try_get_by_index(at)
+    }
+
+    fn unread() -> Self {
+        Self::new()
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.len()
+    }
 }
 
 impl Cell for Arc<str> {
@@ -64,6 +84,10 @@ impl Cell for Arc<str> {
 
     fn unread() -> Self {
         "".into()
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.len()
     }
 }
 
@@ -88,6 +112,10 @@ impl<C: Cell + TryGetable> Cell for Option<C> {
 
     fn unread() -> Self {
         None
+    }
+
+    fn text_bytes(&self) -> usize {
+        self.as_ref().map_or(0, Cell::text_bytes)
     }
 }
 

@@ -6,18 +6,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_graphql::connection::CursorType;
-use async_graphql::futures_util::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use graphql::{
     Batch, Call, Cell, Cells, Column, Context, FieldError, Name, NoArguments, Object, One, Part, Row, Rows, index,
 };
 
+use super::join::{Fetched, Joined};
 use crate::error::ApiError;
 use crate::kit::cursor::{Cursor, KeyPart};
 
 /// Rows that pages are made of, in reading order.
 pub struct List<N> {
     /// The rows of all pages.
-    pub rows: Arc<Vec<N>>,
+    pub rows: Fetched<N>,
     /// Their sort keys.
     pub keys: Vec<Vec<KeyPart>>,
     /// The list's name in cursors.
@@ -42,7 +43,7 @@ impl<N> List<N> {
 
 impl<N> fmt::Debug for List<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("List").field("name", &self.name).field("len", &self.rows.len()).finish_non_exhaustive()
+        f.debug_struct("List").field("name", &self.name).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 
@@ -150,20 +151,24 @@ fn edge<N: Row>() -> Object<Edge<N>> {
 fn page_info() -> Object<PageInfo> {
     Object::<PageInfo>::new("Information about pagination in a connection")
         .value("hasPreviousPage", "When paginating backwards, are there more items?", |info| info.has_previous_page)
+        .needs(0)
         .value("hasNextPage", "When paginating forwards, are there more items?", |info| info.has_next_page)
+        .needs(0)
         .value("startCursor", "When paginating backwards, the cursor to continue.", |info| info.start_cursor.clone())
+        .needs(0)
         .value("endCursor", "When paginating forwards, the cursor to continue.", |info| info.end_cursor.clone())
+        .needs(0)
 }
 
 /// A range of rows for each object. Those at one place of the answer are nearly always of one table.
-type Ranges<'a, N> = Vec<(&'a Arc<Vec<N>>, Range<u32>)>;
+type Ranges<'a, N> = Vec<(&'a Fetched<N>, Range<u32>)>;
 
 /// The ranges' tables, and for each range its table's place and its first row there.
 fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
-    let mut tables: Vec<(&Arc<Vec<N>>, Vec<u32>)> = Vec::new();
+    let mut tables: Vec<(&Fetched<N>, Vec<u32>)> = Vec::new();
     let mut places = Vec::with_capacity(ranges.len());
     for (table, range) in ranges {
-        let part = match tables.iter().position(|(other, _)| Arc::ptr_eq(other, table)) {
+        let part = match tables.iter().position(|(other, _)| Arc::ptr_eq(&other.rows, &table.rows)) {
             Some(part) => part,
             None => {
                 tables.push((table, Vec::new()));
@@ -174,15 +179,15 @@ fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
         places.push((index(part), index(picked.len())));
         picked.extend(range.clone());
     }
-    let part = |(table, picked): (&Arc<Vec<N>>, Vec<u32>)| Part {
+    let part = |(table, picked): (&Fetched<N>, Vec<u32>)| Part {
         of: N::type_name(),
-        rows: Rows::picked(Arc::clone(table), picked),
+        rows: Rows::picked(Arc::clone(&table.rows), picked).with_attached(Arc::<Joined>::clone(&table.joined)),
     };
     (tables.into_iter().map(part).collect(), places)
 }
 
 /// A list for each object, in order: rows of a table that follow each other.
-pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a Arc<Vec<N>>, Range<u32>)>) -> Column {
+pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a Fetched<N>, Range<u32>)>) -> Column {
     let ranges: Ranges<'a, N> = ranges.collect();
     let (parts, places) = parts(&ranges);
     let mut items = Vec::new();

@@ -4,26 +4,39 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use graphql::{Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
-use sea_orm::sea_query::{Alias, ExprTrait, SelectStatement};
+use graphql::{Call, Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
-use super::request::{ContextExt, Services};
+use super::join::Joined;
+use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
 use super::table::{Table, select};
 use crate::db::dialect;
 use crate::error::{ApiError, log_database};
 
 /// Rows by key.
-struct ByKey<N> {
+pub(super) struct ByKey<N> {
     rows: Arc<Vec<N>>,
     places: HashMap<i32, u32>,
 }
 
 impl<N: Table> ByKey<N> {
-    fn new(rows: Vec<N>) -> Self {
+    pub(super) fn new(rows: Vec<N>) -> Self {
         let places = rows.iter().map(N::key).zip(0..).collect();
         Self { rows: Arc::new(rows), places }
+    }
+
+    /// Adds a row whose key is new.
+    pub(super) fn push(&mut self, key: i32, row: N) {
+        if let Some(rows) = Arc::get_mut(&mut self.rows) {
+            self.places.insert(key, graphql::index(rows.len()));
+            rows.push(row);
+        }
+    }
+
+    pub(super) fn has(&self, key: i32) -> bool {
+        self.places.contains_key(&key)
     }
 }
 
@@ -46,10 +59,42 @@ pub async fn by_key<N: Table>(
     columns: Columns,
     missing: Missing,
 ) -> Result<Column, FieldError> {
+    let wanted = distinct(&keys);
+    let found = find::<N>(context, &wanted, columns, missing).await?;
+    place(context, &found, (&keys, &wanted), missing)
+}
+
+/// The objects that a link of the rows leads to: those that were read with the rows, or else [by their keys](by_key).
+///
+/// # Errors
+/// Whatever the database answers.
+pub(super) async fn follow<T, N: Table>(
+    call: &Call<'_, T>,
+    keys: Vec<Option<i32>>,
+    missing: Missing,
+) -> Result<Column, FieldError> {
+    let columns = call.selected.columns();
+    let joined = call.rows.attached::<Joined>().and_then(|joined| joined.get::<N>(call.selected.name(), columns));
+    match joined {
+        Some(found) => place(call.context, &found, (&keys, &distinct(&keys)), missing),
+        None => by_key::<N>(call.context, keys, columns, missing).await,
+    }
+}
+
+fn distinct(keys: &[Option<i32>]) -> Vec<i32> {
     let mut wanted: Vec<i32> = keys.iter().flatten().copied().collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let found = find::<N>(context, &wanted, columns, missing).await?;
+    wanted
+}
+
+/// Puts objects in the order of their keys.
+fn place<N: Table>(
+    context: &Context,
+    found: &ByKey<N>,
+    (keys, wanted): (&[Option<i32>], &[i32]),
+    missing: Missing,
+) -> Result<Column, FieldError> {
     // Who may see a row is asked for each: a statement is shared.
     let is_seen = |row: &u32| found.rows[*row as usize].owner().is_none_or(|owner| context.is_viewer(owner));
     let picked: Vec<(i32, u32)> =
@@ -65,6 +110,7 @@ pub async fn by_key<N: Table>(
         Missing::IsError if wanted.len() > picked.len() => vec![ApiError::Gone.into()],
         _ => Vec::new(),
     };
+    count_texts(context, picked.iter().map(|(_, row)| &found.rows[*row as usize]))?;
     let rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
     Ok(Column::Cells(Cells {
         cells: keys.iter().map(cell).collect(),
@@ -166,10 +212,11 @@ async fn read_rows<N: Table>(
 }
 
 fn select_rows<N: Table>(backend: DbBackend, keys: &[i32], columns: Columns) -> SelectStatement {
-    let id = (Alias::new(N::Entity::default().table_name()), Alias::new(N::COLUMNS[0]));
+    let table = Alias::new(N::Entity::default().table_name());
+    let id = (table.clone(), Alias::new(N::COLUMNS[0]));
     let rows = N::Entity::find().select_only().filter(dialect::one_of(backend, id, keys));
-    let rows = match N::hidden() {
-        Some(hidden) => rows.filter(hidden.not()),
+    let rows = match N::HIDDEN_BY {
+        Some(hidden) => rows.filter(Expr::col((table, Alias::new(hidden))).is_null()),
         None => rows,
     };
     let mut statement = rows.into_query();

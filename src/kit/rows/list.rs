@@ -8,30 +8,46 @@ use std::sync::Arc;
 
 use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, NoArguments, Registry, index};
 use sea_orm::sea_query::{Expr, SelectStatement};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryResult, QuerySelect, QueryTrait, Select,
+};
 use serde_json::Value as Json;
 
 use super::connection::{Connection, Count, List as Shared};
-use super::request::{ContextExt, Services};
+use super::join::{Fetched, Joined, Joins};
+use super::nested::{count_rows, select_pages};
+use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
-use super::table::{Record, Table, select, width};
+use super::table::{Record, Table, place_of, select, width};
 use crate::error::{ApiError, ApiResult, log_database};
-use crate::kit::children::{Edge, count_rows, select_pages};
 use crate::kit::cursor::KeyPart;
-use crate::kit::load::{Node, Row};
 use crate::kit::page::{Plan, RANK, Window, window_of_ranked};
 use crate::kit::{ByKey, PageArgs, PageOrder};
 
 /// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
-pub trait List: Edge + Debug {
+pub trait List: Clone + Debug + Send + Sync + 'static {
     /// What the list hangs on.
     type Parent: Table;
 
     /// What is listed.
-    type Row: Table<Entity = <Self::Node as Row>::Entity>;
+    type Row: Table;
+
+    /// The orders that the list is offered in.
+    type Order: PageOrder<Entity = Listed<Self>>;
 
     /// The arguments besides the four of Relay.
     type Arguments: Arguments;
+
+    /// The list's name in cursors.
+    const LIST: &'static str;
+
+    /// The column that holds the parent's key; an index must begin with it.
+    fn parent_column() -> <Listed<Self> as EntityTrait>::Column;
+
+    /// What the filter leaves of the listed table, for all parents.
+    fn rows(&self) -> Select<Listed<Self>> {
+        Listed::<Self>::find()
+    }
 
     /// What the arguments leave of the list, and its order.
     ///
@@ -39,6 +55,9 @@ pub trait List: Edge + Debug {
     /// An argument is unusable.
     fn new(context: &Context, arguments: &Self::Arguments) -> ApiResult<(Self, Self::Order)>;
 }
+
+/// The table of a list's rows.
+pub type Listed<L> = <<L as List>::Row as Record>::Entity;
 
 /// A list of the query root.
 pub trait RootList: Sized + 'static {
@@ -66,9 +85,6 @@ pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as R
 
 /// A table of which a list of the root has all rows, oldest first.
 pub trait WholeTable: Table {
-    /// The old engine's type of these rows, which the order by key is made for.
-    type Node: Node<Entity = Self::Entity>;
-
     /// The list's name in cursors.
     const LIST: &'static str;
 }
@@ -80,7 +96,7 @@ pub struct All<N>(PhantomData<fn() -> N>);
 impl<N: WholeTable> RootList for All<N> {
     type Row = N;
     type Arguments = NoArguments;
-    type Order = ByKey<N::Node>;
+    type Order = ByKey<N>;
 
     const LIST: &'static str = N::LIST;
 
@@ -171,19 +187,21 @@ pub(super) async fn pages<L: List>(
     let (context, columns) = (call.context, call.selected.columns());
     let (edge, order) = L::new(context, &call.arguments.list)?;
     let window = call.arguments.page.window(L::LIST, order)?;
+    let joins = Joins::selected::<L::Row>(&call.selected);
     let parents: Vec<i32> = call.iter().map(L::Parent::key).collect();
-    let parameters = format!("{edge:?} {} {window:?}", order.tag());
+    let mut parameters = format!("{edge:?} {} {window:?}", order.tag());
+    joins.write(&mut parameters);
     let statement = Statement { name: L::LIST, parameters };
     let services = context.services();
     let read = async |keys: Vec<i32>, columns| {
-        let found = read_pages::<L>(services, &statement, &edge, order, (&window, columns), &keys).await;
+        let found = read_pages::<L>(services, &statement, (&edge, order, &window), (columns, &joins), &keys).await;
         found.map_err(log_database)
     };
     let found = services.batches.read_columns(&statement, &parents, columns, read).await.map_err(ApiError::from)?;
-    let page = |parent: &i32| {
-        let rows = found.pages.get(parent).copied().unwrap_or_default();
-        page_of(&found.list, *parent, rows, &window)
-    };
+    let rows_of = |parent: &i32| found.pages.get(parent).copied().unwrap_or_default();
+    let ranges = parents.iter().map(rows_of).map(|PageRows { from, len, .. }| from as usize..(from + len) as usize);
+    count_texts(context, ranges.flat_map(|range| &found.list.rows.rows[range]))?;
+    let page = |parent: &i32| page_of(&found.list, *parent, rows_of(parent), &window);
     Ok(Column::Cells(Connection::column(parents.iter().map(page).collect())))
 }
 
@@ -212,7 +230,7 @@ pub fn cut<const KEYS: usize, N>(
         let counts = parents.into_iter().map(|parent| (parent, count)).collect();
         Box::pin(async move { Ok(Arc::new(counts)) })
     });
-    let list = Arc::new(Shared { rows: Arc::new(rows), keys, name, order: RANK, count });
+    let list = Arc::new(Shared { rows: rows.into(), keys, name, order: RANK, count });
     let len = between.len().min(window.size as usize);
     let from = if window.backward { between.end - len } else { between.start };
     let page = PageRows { from: index(from), len: index(len), more: len < between.len() };
@@ -245,22 +263,23 @@ impl<N> Reading<N> {
         PageRows { from, len, more }
     }
 
-    fn finish(self, name: &'static str, order: &'static str, count: Count) -> Arc<Shared<N>> {
-        Arc::new(Shared { rows: Arc::new(self.rows), keys: self.keys, name, order, count })
+    fn finish(self, (name, order): (&'static str, &'static str), joined: Joined, count: Count) -> Arc<Shared<N>> {
+        let rows = Fetched { rows: Arc::new(self.rows), joined: Arc::new(joined) };
+        Arc::new(Shared { rows, keys: self.keys, name, order, count })
     }
 }
 
 async fn read_pages<L: List>(
     services: &Services,
     statement: &Statement,
-    edge: &L,
-    order: L::Order,
-    (window, columns): (&Window, Columns),
+    (edge, order, window): (&L, L::Order, &Window),
+    (columns, joins): (Columns, &Joins),
     parents: &[i32],
 ) -> Result<Pages<L::Row>, DbErr> {
     let backend = services.db.get_database_backend();
     let plan = Plan::new(order, window, backend);
-    let base = |rows| select_rows::<L::Row>(&plan, rows, columns);
+    let shape = Shape::new::<L::Row>(&plan, columns, joins);
+    let base = |rows| shape.select::<L::Row>(&plan, rows);
     let build = || select_pages::<L>(&plan, order.join(edge.rows()), parents, backend, &base);
     let found = if plan.is_empty() {
         Vec::new()
@@ -268,40 +287,66 @@ async fn read_pages<L: List>(
         let statement = services.texts.bind(backend, (statement, columns), parents, || build().unwrap_or_default());
         services.db.query_all_raw(statement).await?
     };
-    let keys_from = width::<L::Row>(columns);
-    let (row_from, parent_at) = match backend {
-        DbBackend::Sqlite => (0, keys_from + plan.keys_len()),
-        _ => (1, 0),
+    let (row_from, parent_at) = match (parents, backend) {
+        ([_], _) => (0, None),
+        (_, DbBackend::Sqlite) => (0, Some(shape.end())),
+        _ => (1, Some(0)),
     };
-    let (mut reading, mut pages) = (Reading::new(), HashMap::with_capacity(parents.len()));
-    let mut page: (i32, Vec<_>) = (0, Vec::new());
-    // Rows come by parent.
+    let mut by_parent: HashMap<i32, Vec<_>> = HashMap::with_capacity(parents.len());
     for row in &found {
-        let parent = row.try_get_by_index(parent_at)?;
-        let row = (plan.read_keys(row, row_from + keys_from)?, L::Row::read(row, row_from, columns)?);
-        if parent != page.0 && !page.1.is_empty() {
-            pages.insert(page.0, reading.add(std::mem::take(&mut page.1), window));
-        }
-        page.0 = parent;
-        page.1.push(row);
+        let parent = parent_at.map_or(Ok(parents[0]), |at| row.try_get_by_index(at))?;
+        by_parent.entry(parent).or_default().push(shape.read::<L::Row>(&plan, row, row_from)?);
     }
-    if !page.1.is_empty() {
-        pages.insert(page.0, reading.add(page.1, window));
-    }
-    Ok(Pages { list: reading.finish(L::LIST, order.tag(), count_pages(edge.clone())), pages })
+    let mut reading = Reading::new();
+    let add = |(parent, mut rows): (i32, Vec<_>)| {
+        plan.sort(&mut rows);
+        (parent, reading.add(rows, window))
+    };
+    let pages = by_parent.into_iter().map(add).collect();
+    let joined = joins.read(&found, row_from + shape.joins_from)?;
+    Ok(Pages { list: reading.finish((L::LIST, order.tag()), joined, count_pages(edge.clone())), pages })
 }
 
-fn select_rows<N: Record>(plan: &Plan, rows: Select<N::Entity>, columns: Columns) -> SelectStatement {
-    let mut statement = rows.select_only().into_query();
-    select::<N>(&mut statement, columns);
-    plan.add_keys(&mut statement);
-    statement
+/// The columns of a page's rows: their own, those of the sort keys that are not among them, those of joined objects.
+struct Shape<'a> {
+    columns: Columns,
+    /// How many columns of their own the rows have.
+    width: usize,
+    keys: Vec<usize>,
+    joins: &'a Joins,
+    joins_from: usize,
 }
 
-fn count_pages<L: List>(edge: L) -> Count {
+impl<'a> Shape<'a> {
+    fn new<N: Record>(plan: &Plan, columns: Columns, joins: &'a Joins) -> Self {
+        let (width, own) = (width::<N>(columns), N::Entity::default().table_name());
+        let keys = plan.place_keys(width, |table, name| place_of::<N>(columns, name).filter(|_| table == own));
+        let joins_from = keys.iter().map(|place| place + 1).max().unwrap_or_default().max(width);
+        Self { columns, width, keys, joins, joins_from }
+    }
+
+    /// Adds the columns to rows that are still to be bounded.
+    fn select<N: Record>(&self, plan: &Plan, rows: Select<N::Entity>) -> SelectStatement {
+        let mut statement = rows.select_only().into_query();
+        select::<N>(&mut statement, self.columns);
+        plan.add_placed_keys(&mut statement, (&self.keys, self.width));
+        self.joins.add::<N>(&mut statement);
+        statement
+    }
+
+    fn end(&self) -> usize {
+        self.joins_from + self.joins.width()
+    }
+
+    fn read<N: Record>(&self, plan: &Plan, row: &QueryResult, from: usize) -> Result<(Vec<KeyPart>, N), DbErr> {
+        Ok((plan.read_keys(row, from, &self.keys)?, N::read(row, from, self.columns)?))
+    }
+}
+
+fn count_pages<L: List>(list: L) -> Count {
     Arc::new(move |context, parents| {
-        let edge = edge.clone();
-        Box::pin(async move { count_of(context, &edge, &parents).await })
+        let list = list.clone();
+        Box::pin(async move { count_of(context, &list, &parents).await })
     })
 }
 
@@ -309,14 +354,14 @@ fn count_pages<L: List>(edge: L) -> Count {
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn count_of<E: Edge + Debug>(
+pub async fn count_of<L: List>(
     context: &Context,
-    edge: &E,
+    list: &L,
     parents: &[i32],
 ) -> Result<Arc<HashMap<i32, u64>>, FieldError> {
     let services = context.services();
-    let statement = Statement { name: E::LIST, parameters: format!("count {edge:?}") };
-    let read = async |keys: Vec<i32>| count_rows(&services.db, edge, &keys).await.map_err(log_database);
+    let statement = Statement { name: L::LIST, parameters: format!("count {list:?}") };
+    let read = async |keys: Vec<i32>| count_rows(&services.db, list, &keys).await.map_err(log_database);
     Ok(services.batches.read(&statement, parents, read).await.map_err(ApiError::from)?)
 }
 
@@ -329,18 +374,20 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
     let window = call.arguments.page.window(L::LIST, order)?;
     let db = context.db();
     let plan = Plan::new(order, &window, db.get_database_backend());
-    let base = select_rows::<L::Row>(&plan, order.join(rows.clone()), columns);
+    let joins = Joins::selected::<L::Row>(&call.selected);
+    let shape = Shape::new::<L::Row>(&plan, columns, &joins);
+    let base = shape.select::<L::Row>(&plan, order.join(rows.clone()));
     let read = async {
-        let Some(statement) = plan.bound(&base) else { return Ok(Vec::new()) };
-        let keys_from = width::<L::Row>(columns);
+        let Some(statement) = plan.bound(&base) else { return Ok((Vec::new(), Joined::default())) };
         let found = db.query_all(&statement).await?;
-        let row = |row: &QueryResult| Ok((plan.read_keys(row, keys_from)?, L::Row::read(row, 0, columns)?));
-        found.iter().map(row).collect::<Result<Vec<_>, DbErr>>()
+        let rows = found.iter().map(|row| shape.read::<L::Row>(&plan, row, 0)).collect::<Result<Vec<_>, DbErr>>()?;
+        Ok((rows, joins.read(&found, shape.joins_from)?))
     };
-    let found = read.await.map_err(|error| ApiError::from(log_database(error)))?;
+    let (found, joined) = read.await.map_err(|error| ApiError::from(log_database(error)))?;
     let mut reading = Reading::new();
     let page = reading.add(found, &window);
-    let list = reading.finish(L::LIST, order.tag(), count_root(rows));
+    let list = reading.finish((L::LIST, order.tag()), joined, count_root(rows));
+    count_texts(context, list.rows.rows.iter())?;
     let pages = (0..call.rows.len()).map(|_| page_of(&list, 0, page, &window));
     Ok(Column::Cells(Connection::column(pages.collect())))
 }

@@ -5,12 +5,12 @@ use std::future::Future;
 use graphql::{Arguments, Call, Column, Described, FieldError, Inputs, Leaf, Object, Registry, Row};
 
 use super::connection::{Connection, connection};
-use super::link::{Missing, by_key};
+use super::join::Link;
+use super::link::{Missing, by_key, follow};
 use super::list::{List, PageArguments, RootList, pages, root_page};
 use super::table::{Field, KEY, Record, Table};
-use super::text::{RequiredText, Text};
-use crate::kit::load::Row as Listed;
-use crate::kit::{Id, WideColumn};
+use super::text::{RequiredText, Text, WideColumn};
+use crate::kit::Id;
 
 /// To what a row refers: one that must be there, or one that need not.
 pub trait Reference<N>: Send + Sync + 'static {
@@ -83,15 +83,15 @@ pub trait RowObject<T>: Sized {
     #[must_use]
     fn text<W>(self, name: &'static str, description: &'static str) -> Self
     where
-        W: WideColumn + Send + Sync,
-        T: Table<Entity = <W::Node as Listed>::Entity>;
+        W: WideColumn<Row = T>,
+        T: Table;
 
     /// The same for a column that is never NULL.
     #[must_use]
     fn required_text<W>(self, name: &'static str, description: &'static str) -> Self
     where
-        W: WideColumn + Send + Sync,
-        T: Table<Entity = <W::Node as Listed>::Entity>;
+        W: WideColumn<Row = T>,
+        T: Table;
 
     /// The object that a column refers to.
     #[must_use]
@@ -132,14 +132,18 @@ fn link<T: Record, N: Table, R: Reference<N>>(
     field: Field<T, R>,
     missing: Missing,
 ) -> Object<T> {
-    let (get, columns) = (field.get, field.columns());
+    let (get, columns, join) = (field.get, field.columns(), Link::new::<T, N, R>(&field));
     let resolve = object.resolve_by::<graphql::NoArguments>(name, description, of, move |call: Call<'_, T>| {
         Box::pin(async move {
             let keys = call.iter().map(|row| get(row).key()).collect();
-            or_failed(by_key::<N>(call.context, keys, call.selected.columns(), missing)).await
+            or_failed(follow::<T, N>(&call, keys, missing)).await
         })
     });
-    resolve.needs(columns)
+    let resolve = resolve.needs(columns);
+    match join {
+        Some(join) => resolve.extension(join),
+        None => resolve,
+    }
 }
 
 impl<T: Record> RowObject<T> for Object<T> {
@@ -180,16 +184,16 @@ impl<T: Record> RowObject<T> for Object<T> {
 
     fn text<W>(self, name: &'static str, description: &'static str) -> Self
     where
-        W: WideColumn + Send + Sync,
-        T: Table<Entity = <W::Node as Listed>::Entity>,
+        W: WideColumn<Row = T>,
+        T: Table,
     {
         self.batch::<Text<W>>(name, description).needs(KEY)
     }
 
     fn required_text<W>(self, name: &'static str, description: &'static str) -> Self
     where
-        W: WideColumn + Send + Sync,
-        T: Table<Entity = <W::Node as Listed>::Entity>,
+        W: WideColumn<Row = T>,
+        T: Table,
     {
         self.batch::<RequiredText<W>>(name, description).needs(KEY)
     }

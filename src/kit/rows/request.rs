@@ -9,10 +9,12 @@ use graphql::{Batches, Columns, Context, FieldError};
 use sea_orm::DbErr;
 
 use super::statement::{Statement, StatementTexts};
+use super::table::Record;
 use crate::answer::Budget;
 use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult, log_database};
 use crate::feed::Hub;
+use crate::kit::changes::WriteServices;
 use crate::kit::kept::Kept;
 use crate::policy;
 use crate::viewer::{Caller, Role, Viewer};
@@ -29,6 +31,8 @@ pub struct Services {
     pub texts: StatementTexts,
     /// Where the feed of comments stands.
     pub hub: Arc<Hub>,
+    /// What mutations need.
+    pub writes: Arc<WriteServices>,
 }
 
 /// What one request brings along.
@@ -121,6 +125,17 @@ where
     let services = context.services();
     let read = async |keys, columns| read(&services.db, keys, columns).await.map_err(log_database);
     Ok(services.batches.read_columns(statement, keys, columns, read).await.map_err(ApiError::from)?)
+}
+
+/// Counts the texts of rows, which are kept until the answer is written.
+///
+/// # Errors
+/// The answer has no room for them.
+pub fn count_texts<'r, N: Record + 'r>(context: &Context, rows: impl Iterator<Item = &'r N>) -> Result<(), FieldError> {
+    match &context.request().budget {
+        Some(budget) => Ok(budget.count_bytes(rows.map(N::text_bytes).sum()).map_err(ApiError::from)?),
+        None => Ok(()),
+    }
 }
 
 impl ContextExt for Context {

@@ -20,7 +20,10 @@ pub struct Statement {
 const TEXTS_MAX: usize = 1_000;
 
 /// The texts of statements.
-pub struct StatementTexts(Cache<(Statement, Columns), Arc<Text>>);
+pub struct StatementTexts(Cache<TextKey, Arc<Text>>);
+
+/// The statement, its columns, and whether it has one key: that is no list.
+type TextKey = (Statement, Columns, bool);
 
 /// A statement's text and values; the keys are the value at one place.
 struct Text {
@@ -46,7 +49,8 @@ impl StatementTexts {
         build: impl FnOnce() -> SelectStatement,
     ) -> Sql {
         let key = key_value(backend, keys);
-        if let Some(text) = self.0.get(&(statement.clone(), columns)) {
+        let text_key = (statement.clone(), columns, keys.len() == 1);
+        if let Some(text) = self.0.get(&text_key) {
             let mut values = text.values.clone();
             values[text.keys_at] = key;
             return Sql::from_sql_and_values(backend, &text.sql, values);
@@ -57,7 +61,7 @@ impl StatementTexts {
         // Where another value is the same by chance, the text is not kept.
         if let (Some(keys_at), None) = (places.next(), places.next()) {
             let text = Text { sql: sql.clone(), values: values.clone(), keys_at };
-            self.0.insert((statement.clone(), columns), Arc::new(text));
+            self.0.insert(text_key, Arc::new(text));
         }
         Sql::from_sql_and_values(backend, sql, values)
     }
@@ -77,8 +81,9 @@ impl std::fmt::Debug for StatementTexts {
 
 /// Keys as `db::dialect` binds them.
 fn key_value(backend: DbBackend, keys: &[i32]) -> Value {
-    match backend {
-        DbBackend::Sqlite => crate::db::dialect::key_list(keys).into(),
+    match (keys, backend) {
+        ([key], _) => (*key).into(),
+        (_, DbBackend::Sqlite) => crate::db::dialect::key_list(keys).into(),
         _ => keys.to_vec().into(),
     }
 }

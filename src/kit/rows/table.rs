@@ -22,6 +22,9 @@ pub trait Record: graphql::Row + Clone {
     /// # Errors
     /// A column has another type.
     fn read(row: &QueryResult, from: usize, columns: Columns) -> Result<Self, DbErr>;
+
+    /// Bytes of the texts in the row.
+    fn text_bytes(&self) -> usize;
 }
 
 /// A row that others refer to by its integer primary key, which is its first column.
@@ -32,10 +35,11 @@ pub trait Table: Record + NodeType {
     /// The row's primary key.
     fn key(&self) -> i32;
 
-    /// Which rows nobody may see, if there are such.
-    fn hidden() -> Option<Expr> {
-        None
-    }
+    /// The column of the primary key.
+    fn key_column() -> <Self::Entity as EntityTrait>::Column;
+
+    /// The column that is set in rows that nobody may see, if there are such.
+    const HIDDEN_BY: Option<&'static str> = None;
 
     /// The key of the one user who may see the row, if not everybody may.
     fn owner(&self) -> Option<i32> {
@@ -78,9 +82,18 @@ pub fn width<T: Record>(columns: Columns) -> usize {
     places::<T>(columns).count()
 }
 
+/// The place among the columns that are read of this one, if it is read.
+pub fn place_of<T: Record>(columns: Columns, name: &str) -> Option<usize> {
+    places::<T>(columns).position(|place| T::COLUMNS[place] == name)
+}
+
 /// Adds the columns that are read to a statement over the table.
 pub fn select<T: Record>(statement: &mut SelectStatement, columns: Columns) {
-    let table = Alias::new(T::Entity::default().table_name());
+    select_as::<T>(statement, &Alias::new(T::Entity::default().table_name()), columns);
+}
+
+/// The same where the table has this alias.
+pub fn select_as<T: Record>(statement: &mut SelectStatement, table: &Alias, columns: Columns) {
     for place in places::<T>(columns) {
         statement.expr(Expr::col((table.clone(), Alias::new(T::COLUMNS[place]))));
     }
@@ -91,7 +104,7 @@ pub fn select<T: Record>(statement: &mut SelectStatement, columns: Columns) {
 /// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Behind the table's name
 /// may stand, in this order:
 /// - `[registry: true]`: see [`Table::IS_REGISTRY`];
-/// - `[hidden: expression]`: see [`Table::hidden`];
+/// - `[hidden: deleted_at]`: see [`Table::HIDDEN_BY`];
 /// - `[owner: user_id]`: the field with the id of the one user who may see the row;
 /// - alone, `[key: none]`: the table has no integer key, and nothing refers to its rows.
 macro_rules! row {
@@ -127,6 +140,10 @@ macro_rules! row {
                 };)*
                 Ok(Self { $($field),* })
             }
+
+            fn text_bytes(&self) -> usize {
+                0 $(+ $crate::kit::rows::Cell::text_bytes(&self.$field))*
+            }
         }
     };
     (@fields $node:ident { $($field:ident: $of:ty),* } places: $($place:ident),*) => {
@@ -157,7 +174,7 @@ macro_rules! row {
     (
         $(#[$doc:meta])*
         $node:ident of $table:ident
-        $([registry: $registry:literal])? $([hidden: $hidden:expr])? $([owner: $owner:ident])?
+        $([registry: $registry:literal])? $([hidden: $hidden:ident])? $([owner: $owner:ident])?
         { $first:ident: $of_first:ty, $($field:ident: $of:ty $(= $column:ident)?),* $(,)? }
     ) => {
         $(#[$doc])*
@@ -185,9 +202,14 @@ macro_rules! row {
                     self.$first.key()
                 }
 
-                $(fn hidden() -> Option<sea_orm::sea_query::Expr> {
-                    Some($hidden)
-                })?
+                fn key_column() -> $table::Column {
+                    $table::Column::Id
+                }
+
+                $(const HIDDEN_BY: Option<&'static str> = {
+                    let _: fn(&$table::Model) -> bool = |model| model.$hidden.is_some();
+                    Some(stringify!($hidden))
+                };)?
 
                 $(fn owner(&self) -> Option<i32> {
                     Some((Self::$owner.get)(self).key())

@@ -4,15 +4,34 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use graphql::{Batch, Call, Context, FieldError, NoArguments};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use tokio::sync::SemaphorePermit;
 
 use super::request::ContextExt;
 use super::statement::Statement;
-use super::table::Table;
+use super::table::{Record, Table};
+use crate::answer::TURNS;
 use crate::db::{ReadPool, dialect};
 use crate::error::{ApiError, log_database};
-use crate::kit::WideColumn;
-use crate::kit::load::{Node, Row};
+
+/// A column too wide to be read with every row of a list: a plot, a biography.
+pub trait WideColumn: Send + Sync + 'static {
+    /// The object that shows it.
+    type Row: Table;
+
+    /// How many of a request's turns to read texts one takes, by its greatest length: a turn for 10,000 characters,
+    /// and somewhat less where texts are seldom as long.
+    const TURNS: u32 = 2;
+
+    /// The column: text.
+    fn column() -> <<Self::Row as Record>::Entity as EntityTrait>::Column;
+
+    /// What is read of it.
+    fn expr() -> Expr {
+        Self::column().into_expr()
+    }
+}
 
 /// The wide column `W` of each object.
 #[derive(Debug)]
@@ -20,8 +39,8 @@ pub struct Text<W>(std::marker::PhantomData<W>);
 
 impl<W, T> Batch<T> for Text<W>
 where
-    W: WideColumn + Send + Sync,
-    T: Table<Entity = <W::Node as Row>::Entity>,
+    W: WideColumn<Row = T>,
+    T: Table,
 {
     type Arguments = NoArguments;
     type Value = Option<Arc<str>>;
@@ -38,8 +57,8 @@ pub struct RequiredText<W>(std::marker::PhantomData<W>);
 
 impl<W, T> Batch<T> for RequiredText<W>
 where
-    W: WideColumn + Send + Sync,
-    T: Table<Entity = <W::Node as Row>::Entity>,
+    W: WideColumn<Row = T>,
+    T: Table,
 {
     type Arguments = NoArguments;
     type Value = Result<Arc<str>, FieldError>;
@@ -49,9 +68,6 @@ where
         Ok(texts.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
     }
 }
-
-/// Texts that are read at a time, by the turns that one takes: the answer is known to have room for those before.
-const TURNS: usize = 2_048;
 
 /// The wide column of the objects with these keys.
 ///
@@ -72,6 +88,8 @@ pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
 ) -> Result<Vec<Option<V>>, FieldError> {
     let mut all = Vec::with_capacity(keys.len());
     for keys in keys.chunks((TURNS / W::TURNS as usize).max(1)) {
+        // The answer is known to have room for those before.
+        let _turns = admit(context, W::TURNS.saturating_mul(graphql::index(keys.len()))).await;
         let found = find_texts::<W>(context, keys).await?;
         for key in keys {
             let text = found.get(key).map(&get);
@@ -89,11 +107,16 @@ pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
 /// # Errors
 /// Whatever the database answers.
 pub async fn text_of<W: WideColumn>(context: &Context, key: i32) -> Result<Option<Arc<str>>, FieldError> {
-    let _turn = match &context.request().budget {
-        Some(budget) => budget.admit_text(W::TURNS).await,
-        None => None,
-    };
+    let _turn = admit(context, W::TURNS).await;
     Ok(find_texts::<W>(context, &[key]).await?.get(&key).cloned())
+}
+
+/// Waits until the request has so many turns to read texts.
+async fn admit(context: &Context, turns: u32) -> Option<SemaphorePermit<'_>> {
+    match &context.request().budget {
+        Some(budget) => budget.admit_text(turns).await,
+        None => None,
+    }
 }
 
 async fn find_texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Arc<HashMap<i32, Arc<str>>>, FieldError> {
@@ -104,8 +127,8 @@ async fn find_texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Ar
 }
 
 async fn read_texts<W: WideColumn>(db: &ReadPool, keys: &[i32]) -> Result<HashMap<i32, Arc<str>>, DbErr> {
-    let id = W::Node::key_column();
-    let rows: Vec<(i32, Option<String>)> = <W::Node as Row>::Entity::find()
+    let id = W::Row::key_column();
+    let rows: Vec<(i32, Option<String>)> = <W::Row as Record>::Entity::find()
         .select_only()
         .column(id)
         .expr_as(W::expr(), "text")

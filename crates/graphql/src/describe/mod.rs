@@ -21,6 +21,7 @@ mod only;
 mod output;
 mod registry;
 
+use std::any::Any;
 use std::borrow::Cow;
 
 use async_graphql::indexmap::IndexMap;
@@ -30,10 +31,10 @@ use serde_json::Value as Json;
 pub(crate) use arguments::{ArgumentValues, ReadArguments};
 pub use arguments::{Arguments, Described, NoArguments, argument};
 pub use object::{Abstract, Batch, Call, Object, Resolve, Root, Row};
-pub(crate) use object::{ObjectType, RawCall, ResolveAll, Resolver, WriteLeaf};
+pub(crate) use object::{Extension, ObjectType, RawCall, ResolveAll, Resolver, WriteLeaf};
 pub use output::{Maybe, One, Output};
 pub(crate) use registry::Introspect;
-pub use registry::{Describe, Printed};
+pub use registry::{Describe, Introspection};
 
 use crate::schema::Check;
 
@@ -73,6 +74,12 @@ impl Description {
         for add in more {
             add(self);
         }
+    }
+
+    /// The fields of an object type that were described with data of type `D`, with their data.
+    pub fn extensions<D: Any>(&self, object: &str) -> Vec<(&'static str, &D)> {
+        let fields = self.objects.get(object).into_iter().flat_map(|object| &object.fields);
+        fields.filter_map(|(name, field)| Some((*name, field.extension.as_ref()?.downcast_ref()?))).collect()
     }
 
     /// Adds an object type if there is none of its name yet.

@@ -110,6 +110,9 @@ pub trait Batch<T>: 'static {
     fn find(call: Call<'_, T, Self::Arguments>) -> impl Future<Output = Result<Vec<Self::Value>, FieldError>> + Send;
 }
 
+/// Data of any type.
+pub(crate) type Extension = Arc<dyn Any + Send + Sync>;
+
 /// A field of an object.
 pub(crate) struct Field {
     pub(crate) description: &'static str,
@@ -122,6 +125,7 @@ pub(crate) struct Field {
     pub(crate) cost: u64,
     pub(crate) columns: Columns,
     pub(crate) resolver: Resolver,
+    pub(crate) extension: Option<Extension>,
 }
 
 impl Field {
@@ -326,6 +330,12 @@ impl<T: Row> Object<T> {
         self.last(|field| field.cost = cost)
     }
 
+    /// The last field has this data, for resolvers above it: see [`Selected::extension`].
+    #[must_use]
+    pub fn extension(self, data: impl Any + Send + Sync) -> Self {
+        self.last(|field| field.extension = Some(Arc::new(data)))
+    }
+
     fn takes(self, arguments: fn(&mut Registry) -> Described) -> Self {
         self.last(|field| field.arguments = arguments)
     }
@@ -358,6 +368,7 @@ impl<T: Row> Object<T> {
             cost: 1,
             columns: 0,
             resolver,
+            extension: None,
         };
         self.of.fields.insert(name, field);
         self

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use async_graphql::parser::types::Field as AstField;
 use async_graphql::registry::{Deprecation, MetaField, MetaType, Registry};
 use async_graphql::{
     CacheControl, ContainerType, Context, ContextSelectionSet, ObjectType as AsyncObjectType, OutputType, Positioned,
-    ServerResult, SubscriptionType, Value,
+    Response, ServerResult, SubscriptionType, Value,
 };
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 
 use super::object::{Abstract, Field, ObjectType};
 use super::{Description, Name};
@@ -17,20 +19,22 @@ use crate::execution::FieldError;
 
 /// A schema that a Rust type stands for.
 pub trait Describe: Send + Sync + 'static {
-    /// Describes it.
-    fn description() -> Description;
+    /// The schema. It is asked for more than once: describe it once, and keep it.
+    fn description() -> Arc<Description>;
 }
 
-/// The schema as async-graphql prints and introspects it. `M` and `S` are the roots of mutations and subscriptions.
-pub struct Printed<D, M, S>(async_graphql::Schema<Query<D>, M, S>, PhantomData<fn() -> D>);
+/// The schema as async-graphql prints and introspects it.
+pub struct Introspection<D>(async_graphql::Schema<Query<D>, Mutation<D>, Subscription<D>>);
 
-impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> Printed<D, M, S> {
-    /// The schema with these other roots.
-    pub fn new(mutation: M, subscription: S) -> Self {
-        let schema = async_graphql::Schema::build(Query(PhantomData), mutation, subscription);
+impl<D: Describe> Introspection<D> {
+    /// Registers the schema.
+    #[must_use]
+    pub fn new() -> Self {
+        let (query, mutation, subscription) = (Query(PhantomData), Mutation(PhantomData), Subscription(PhantomData));
+        let schema = async_graphql::Schema::build(query, mutation, subscription);
         // `validation` has judged the document, and `Limits` its depth.
         let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
-        Self(schema.finish(), PhantomData)
+        Self(schema.finish())
     }
 
     /// The schema definition.
@@ -39,9 +43,15 @@ impl<D: Describe, M: AsyncObjectType + 'static, S: SubscriptionType + 'static> P
     }
 }
 
-impl<D, M, S> std::fmt::Debug for Printed<D, M, S> {
+impl<D: Describe> Default for Introspection<D> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<D> std::fmt::Debug for Introspection<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Printed")
+        f.write_str("Introspection")
     }
 }
 
@@ -51,48 +61,83 @@ pub(crate) trait Introspect: Send + Sync {
     fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>>;
 }
 
-impl<D, M, S> Introspect for Printed<D, M, S>
-where
-    D: Describe,
-    M: AsyncObjectType + 'static,
-    S: SubscriptionType + 'static,
-{
+impl<D: Describe> Introspect for Introspection<D> {
     fn introspect(&self, document: String) -> BoxFuture<'_, Result<Value, FieldError>> {
         Box::pin(async move {
             let response = self.0.execute(document).await;
             match response.errors.into_iter().next() {
                 None => Ok(response.data),
-                Some(error) => Err(FieldError::plain(error.message)),
+                Some(error) => Err(FieldError::internal(error.message)),
             }
         })
     }
 }
 
-/// The root of queries.
-struct Query<D>(PhantomData<fn() -> D>);
+/// Whether a schema has this root type.
+fn has_root<D: Describe>(name: &str) -> bool {
+    D::description().objects.contains_key(name)
+}
 
-impl<D: Describe> OutputType for Query<D> {
+/// Makes a root type for async-graphql, which never resolves its fields.
+macro_rules! root {
+    ($root:ident, $($register:tt)*) => {
+        struct $root<D>(PhantomData<fn() -> D>);
+
+        impl<D: Describe> OutputType for $root<D> {
+            fn type_name() -> Cow<'static, str> {
+                stringify!($root).into()
+            }
+
+            fn create_type_info(registry: &mut Registry) -> String {
+                let register: fn(&mut Registry) = $($register)*;
+                register(registry);
+                <Self as OutputType>::qualified_type_name()
+            }
+
+            async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<AstField>) -> ServerResult<Value> {
+                Ok(Value::Null)
+            }
+        }
+
+        impl<D: Describe> ContainerType for $root<D> {
+            fn is_empty() -> bool {
+                !has_root::<D>(stringify!($root))
+            }
+
+            async fn resolve_field(&self, _: &Context<'_>) -> ServerResult<Option<Value>> {
+                Ok(None)
+            }
+        }
+
+        impl<D: Describe> AsyncObjectType for $root<D> {}
+    };
+}
+
+root!(Query, |registry| D::description().register(registry));
+// `Query` has registered all types.
+root!(Mutation, |_| ());
+
+struct Subscription<D>(PhantomData<fn() -> D>);
+
+impl<D: Describe> SubscriptionType for Subscription<D> {
     fn type_name() -> Cow<'static, str> {
-        "Query".into()
+        SUBSCRIPTION.into()
     }
 
-    fn create_type_info(registry: &mut Registry) -> String {
-        D::description().register(registry);
+    fn create_type_info(_: &mut Registry) -> String {
         Self::qualified_type_name()
     }
 
-    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<AstField>) -> ServerResult<Value> {
-        Ok(Value::Null)
+    fn is_empty() -> bool {
+        !has_root::<D>(SUBSCRIPTION)
+    }
+
+    fn create_field_stream<'a>(&'a self, _: &'a Context<'_>) -> Option<BoxStream<'a, Response>> {
+        None
     }
 }
 
-impl<D: Describe> ContainerType for Query<D> {
-    async fn resolve_field(&self, _: &Context<'_>) -> ServerResult<Option<Value>> {
-        Ok(None)
-    }
-}
-
-impl<D: Describe> AsyncObjectType for Query<D> {}
+const SUBSCRIPTION: &str = "Subscription";
 
 impl Description {
     /// Adds all types to a registry that has none of theirs.
@@ -169,7 +214,7 @@ fn object_type(name: &Name, object: &ObjectType, registry: &mut Registry) -> Met
         inaccessible: false,
         interface_object: false,
         tags: Vec::new(),
-        is_subscription: false,
+        is_subscription: name == SUBSCRIPTION,
         rust_typename: None,
         directive_invocations: Vec::new(),
         requires_scopes: Vec::new(),

@@ -33,7 +33,7 @@ pub(super) struct CachedDocument {
 }
 
 pub(super) struct CachedOperation {
-    pub(super) name: Option<String>,
+    pub(super) name: Option<Arc<str>>,
     pub(super) variables: Vec<VariableType>,
     pub(super) conditions: Conditions,
 }
@@ -47,6 +47,7 @@ pub(super) struct PlanKey {
 }
 
 pub(super) struct CachedPlan {
+    pub(super) number: u64,
     pub(super) plan: Plan,
     /// The operation's cost, unless it depends on variables.
     pub(super) cost: Option<Cost>,
@@ -58,7 +59,7 @@ impl CachedDocument {
     pub(super) fn new(number: u64, schema: &Schema, document: &Document<'_>) -> Self {
         let conditions = Conditions::of_operations(document);
         let operation = |(operation, conditions): (&Operation<'_>, Conditions)| CachedOperation {
-            name: operation.name.map(|name| name.text.to_owned()),
+            name: operation.name.map(|name| name.text.into()),
             variables: VariableType::all(schema, operation),
             conditions,
         };
@@ -80,7 +81,7 @@ impl CachedDocument {
 
     fn bytes(&self) -> u64 {
         let operation = |operation: &CachedOperation| {
-            let name = operation.name.as_ref().map_or(0, String::len);
+            let name = operation.name.as_ref().map_or(0, |name| name.len());
             let variables: u64 = operation.variables.iter().map(VariableType::bytes).sum();
             (size_of::<CachedOperation>() + name) as u64 + variables + operation.conditions.bytes()
         };

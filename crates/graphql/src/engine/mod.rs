@@ -1,18 +1,21 @@
 //! From the text of a request to its answer.
 
 mod cache;
+mod prepared;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use async_graphql::{ObjectType, SubscriptionType};
 use serde_json::Value as Json;
 
 use self::cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches};
-use crate::describe::{Describe, Description, Introspect, Printed};
-use crate::document::{Document, OperationKind, parse};
+pub use self::prepared::{Prepared, SharingKey};
+use crate::describe::{Describe, Description, Introspection};
+use crate::document::{Document, parse};
 use crate::error::{LimitExceeded, Limits, ParseError, Position};
-use crate::execution::{Context, Execution, FieldError, Response, run, write};
+use crate::execution::column::Rows;
+use crate::execution::introspection::Introspector;
+use crate::execution::{Context, Execution, FieldError, Place, Response, failed, run, run_events, write};
 use crate::input::{InputError, Inputs, coerce_variable_types};
 use crate::plan::{Cost, Pages, compile};
 use crate::schema::{Schema, SchemaBuilder, SchemaError};
@@ -21,12 +24,12 @@ use crate::validation::{Invalid, validate};
 /// Executes operations of one schema.
 pub struct Engine {
     schema: Schema,
-    description: Description,
-    introspect: Option<Box<dyn Introspect>>,
+    description: Arc<Description>,
+    introspector: Option<Introspector>,
     settings: Settings,
     documents: Documents,
     plans: Plans,
-    /// The number of the next document.
+    /// The number of the next document or plan.
     next: AtomicU64,
 }
 
@@ -41,8 +44,6 @@ pub struct Settings {
     pub cost_max: Cost,
     /// The size of the caches of documents and plans, in bytes.
     pub cache_bytes: u64,
-    /// The highest size of a response, in bytes.
-    pub answer_bytes: usize,
     /// Whether introspection is on.
     pub introspection: bool,
 }
@@ -86,8 +87,6 @@ pub struct Answer {
     pub json: Vec<u8>,
     /// The errors.
     pub errors: Vec<FieldError>,
-    /// The kind of the operation.
-    pub kind: OperationKind,
 }
 
 /// The expected size of a plan's first response.
@@ -97,45 +96,33 @@ const ANSWER_BYTES: usize = 1_024;
 const CAPACITY_MAX: usize = 256 << 10;
 
 impl Engine {
-    /// An engine for the schema that `D` describes; the roots of mutations and subscriptions may be described by
-    /// async-graphql.
+    /// An engine for the schema that `D` describes.
     ///
     /// # Errors
     /// The description is not a valid schema.
-    pub fn described<D: Describe, M: ObjectType + 'static, S: SubscriptionType + 'static>(
-        printed: Printed<D, M, S>,
-        settings: Settings,
-    ) -> Result<Self, SchemaError> {
-        let description = D::description();
-        let mut builder = SchemaBuilder::from_sdl(&printed.sdl())?;
+    pub fn described<D: Describe>(settings: Settings) -> Result<Self, SchemaError> {
+        let (introspection, description) = (Introspection::<D>::new(), D::description());
+        let mut builder = SchemaBuilder::from_sdl(&introspection.sdl())?;
         for (name, check) in &description.checks {
             builder.check(name, check.clone());
         }
-        let introspect: Box<dyn Introspect> = Box::new(printed);
-        Ok(Self::new(builder.build()?, description, Some(introspect), settings))
+        let introspector = settings.introspection.then(|| Introspector::new(Box::new(introspection)));
+        Ok(Self::new(builder.build()?, description, introspector, settings))
     }
 
     /// An engine for a schema whose fields `description` resolves. Introspection is refused.
     pub fn of_schema(schema: Schema, description: Description, settings: Settings) -> Self {
-        Self::new(schema, description, None, settings)
+        Self::new(schema, Arc::new(description), None, settings)
     }
 
     fn new(
         schema: Schema,
-        description: Description,
-        introspect: Option<Box<dyn Introspect>>,
+        description: Arc<Description>,
+        introspector: Option<Introspector>,
         settings: Settings,
     ) -> Self {
         let (documents, plans) = caches(settings.cache_bytes);
-        Self {
-            schema,
-            description,
-            introspect: introspect.filter(|_| settings.introspection),
-            settings,
-            documents,
-            plans,
-            next: AtomicU64::new(0),
-        }
+        Self { schema, description, introspector, settings, documents, plans, next: AtomicU64::new(0) }
     }
 
     /// The type system.
@@ -153,8 +140,18 @@ impl Engine {
     /// # Errors
     /// The request is refused.
     pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
+        self.prepare_noting(request, |_| {})
+    }
+
+    /// The same. `note` is told whether the document was in the cache, also if the request is refused.
+    ///
+    /// # Errors
+    /// The request is refused.
+    pub fn prepare_noting(&self, request: &Request<'_>, note: impl FnOnce(bool)) -> Result<Prepared, Refusal> {
         let mut parsed = None;
-        let cached = match self.documents.get(request.query) {
+        let known = self.documents.get(request.query);
+        note(known.is_some());
+        let cached = match known {
             Some(cached) => cached,
             None => self.cache(parsed.insert(self.parse(request.query)?))?,
         };
@@ -177,28 +174,38 @@ impl Engine {
                 plan
             }
         };
-        let prepared = Prepared { plan, variables };
+        let cost = plan.cost.unwrap_or_else(|| plan.plan.cost(&variables, self.settings.pages));
+        let prepared = Prepared { plan, variables, cost, name: operation.name.clone() };
         self.check_cost(&prepared)?;
         Ok(prepared)
     }
 
-    /// Executes an operation.
+    /// Executes a query or a mutation. Its response has at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// The response is larger than [`Settings::answer_bytes`].
-    pub async fn execute(&self, prepared: &Prepared, context: &Context) -> Result<Answer, Refusal> {
-        let Prepared { plan: cached, variables } = prepared;
-        let introspect = self.introspect.as_deref();
-        let execution = Execution { schema: &self.schema, context, variables, introspect };
-        let root = run(&execution, &cached.plan).await;
-        let expected = cached.answer_bytes.load(Ordering::Relaxed);
-        let bytes_max = self.settings.answer_bytes;
-        // One large response does not make all later ones take as much memory.
-        let capacity = (expected + expected / 8).min(CAPACITY_MAX);
-        let response = write(&cached.plan, &root, capacity, bytes_max);
-        let Response { json, errors } = response.map_err(|_| Refusal::TooLarge(bytes_max))?;
-        cached.answer_bytes.store(json.len(), Ordering::Relaxed);
-        Ok(Answer { json, errors, kind: cached.plan.kind })
+    /// The response is larger.
+    pub async fn execute(&self, prepared: &Prepared, context: &Context, bytes_max: usize) -> Result<Answer, Refusal> {
+        let root = run(&self.execution(prepared, context), &prepared.plan.plan).await;
+        answer(prepared, &root, 0, bytes_max)
+    }
+
+    /// Executes a subscription for several events at once: the rows of its root type. Each response has at most
+    /// `bytes_max` bytes.
+    pub async fn execute_events(
+        &self,
+        prepared: &Prepared,
+        events: Rows,
+        context: &Context,
+        bytes_max: usize,
+    ) -> Vec<Result<Answer, Refusal>> {
+        let len = events.len();
+        let root = run_events(&self.execution(prepared, context), &prepared.plan.plan, events).await;
+        (0..len).map(|at| answer(prepared, &root, at, bytes_max)).collect()
+    }
+
+    fn execution<'a>(&'a self, prepared: &'a Prepared, context: &'a Context) -> Execution<'a> {
+        let introspector = self.introspector.as_ref();
+        Execution { schema: &self.schema, context, variables: &prepared.variables, introspector }
     }
 
     fn parse<'a>(&self, text: &'a str) -> Result<Document<'a>, Refusal> {
@@ -220,13 +227,14 @@ impl Engine {
         let conditions = (&cached.operations[key.operation].conditions, &key.truths);
         let plan = compile((&self.schema, &self.description), document, operation, conditions, limits);
         let plan = plan.map_err(Refusal::Limit)?;
-        if self.introspect.is_none()
+        if self.introspector.is_none()
             && let Some(position) = plan.introspection()
         {
             return Err(Refusal::Introspection(position));
         }
         let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
-        Ok(CachedPlan { plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        Ok(CachedPlan { number, plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
     }
 
     /// Checks the lists and objects of variables, as the parser checks those of literals.
@@ -254,7 +262,7 @@ impl Engine {
     }
 
     fn check_cost(&self, prepared: &Prepared) -> Result<(), Refusal> {
-        let (cost, max) = (prepared.cost(self.settings.pages), self.settings.cost_max);
+        let (cost, max) = (prepared.cost, self.settings.cost_max);
         let all = [
             ("depth", cost.depth, max.depth),
             ("root fields", cost.root_fields, max.root_fields),
@@ -277,34 +285,26 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// An operation that is ready to be executed, with its variables.
-pub struct Prepared {
-    plan: Arc<CachedPlan>,
-    variables: Inputs,
+/// Writes the answer for one object of the root.
+fn answer(prepared: &Prepared, root: &Place, at: usize, bytes_max: usize) -> Result<Answer, Refusal> {
+    let Prepared { plan: cached, .. } = prepared;
+    let expected = cached.answer_bytes.load(Ordering::Relaxed);
+    // One large response does not make all later ones take as much memory.
+    let capacity = (expected + expected / 8).min(CAPACITY_MAX).min(bytes_max);
+    let response = write(&cached.plan, (root, at), capacity, bytes_max);
+    let Response { json, errors } = response.map_err(|_| Refusal::TooLarge(bytes_max))?;
+    cached.answer_bytes.store(json.len(), Ordering::Relaxed);
+    Ok(Answer { json, errors })
 }
 
-impl Prepared {
-    /// The kind of the operation.
-    pub fn kind(&self) -> OperationKind {
-        self.plan.plan.kind
-    }
-
-    /// Whether the response depends on the viewer.
-    pub fn is_personal(&self) -> bool {
-        self.plan.plan.is_personal
-    }
-
-    fn input_values(&self) -> u64 {
-        self.plan.plan.inputs.count(&self.variables)
-    }
-
-    fn cost(&self, pages: Pages) -> Cost {
-        self.plan.cost.unwrap_or_else(|| self.plan.plan.cost(&self.variables, pages))
-    }
-}
-
-impl std::fmt::Debug for Prepared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Prepared").field("kind", &self.kind()).finish_non_exhaustive()
+impl Answer {
+    /// The answer of an operation whose data is left out for this reason: each field of the root has this error.
+    #[must_use]
+    pub fn failed(prepared: &Prepared, error: &FieldError) -> Self {
+        let plan = &prepared.plan.plan;
+        match write(plan, (&failed(plan, error), 0), ANSWER_BYTES, usize::MAX) {
+            Ok(Response { json, errors }) => Self { json, errors },
+            Err(_) => Self { json: Vec::new(), errors: Vec::new() },
+        }
     }
 }

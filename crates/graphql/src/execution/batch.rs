@@ -1,4 +1,11 @@
 //! Batches: look-ups by key from requests that run at the same time share one statement.
+//!
+//! No batch waits for a timer when there is nothing else to do: it starts when all callers that are ready have joined. Two
+//! statements of a kind run at the same time. While they do, the keys of other requests gather for the next one, which
+//! waits for two milliseconds at most. So 32 requests for an object by its id become a few statements under load, and the
+//! number of statements of one request does not depend on the machine.
+//!
+//! If the caller that reads goes away, another one of the batch reads the same keys.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;

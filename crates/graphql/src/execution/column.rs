@@ -13,6 +13,7 @@ pub struct Rows {
     /// The rows of the table; none means all.
     picked: Option<Arc<[u32]>>,
     len: usize,
+    attached: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Rows {
@@ -24,7 +25,7 @@ impl Rows {
     /// All rows of a shared table.
     pub fn shared<T: Send + Sync + 'static>(table: Arc<Vec<T>>) -> Self {
         let len = table.len();
-        Self { table, picked: None, len }
+        Self { table, picked: None, len, attached: None }
     }
 
     /// Some rows of a shared table.
@@ -33,7 +34,19 @@ impl Rows {
     /// When a row is read that the table does not have.
     pub fn picked<T: Send + Sync + 'static>(table: Arc<Vec<T>>, picked: Vec<u32>) -> Self {
         let len = picked.len();
-        Self { table, picked: Some(picked.into()), len }
+        Self { table, picked: Some(picked.into()), len, attached: None }
+    }
+
+    /// The rows with data for the resolvers of their fields.
+    #[must_use]
+    pub fn with_attached(mut self, data: Arc<dyn Any + Send + Sync>) -> Self {
+        self.attached = Some(data);
+        self
+    }
+
+    /// The data that was attached to the rows, if it is of this type.
+    pub fn attached<D: Any>(&self) -> Option<&D> {
+        self.attached.as_ref()?.downcast_ref()
     }
 
     /// The number of rows.
@@ -49,7 +62,12 @@ impl Rows {
     /// The objects at these places.
     pub(crate) fn at(&self, places: &[usize]) -> Self {
         let picked: Arc<[u32]> = places.iter().map(|place| index(self.row(*place))).collect();
-        Self { table: Arc::clone(&self.table), len: picked.len(), picked: Some(picked) }
+        Self {
+            table: Arc::clone(&self.table),
+            len: picked.len(),
+            picked: Some(picked),
+            attached: self.attached.clone(),
+        }
     }
 
     /// The rows.

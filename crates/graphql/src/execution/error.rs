@@ -25,6 +25,11 @@ impl FieldError {
         Self { message: message.into(), extensions: Arc::default() }
     }
 
+    /// A fault of the server, not of the request.
+    pub fn internal(message: impl Into<Arc<str>>) -> Self {
+        Self::new("INTERNAL", message)
+    }
+
     /// The error with one more extension.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Json>) -> Self {

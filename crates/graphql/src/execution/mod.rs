@@ -6,6 +6,7 @@
 pub mod batch;
 pub mod column;
 mod error;
+pub(crate) mod introspection;
 pub mod leaf;
 mod run;
 mod write;
@@ -14,7 +15,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 pub use error::FieldError;
-pub(crate) use run::{Execution, run};
+pub(crate) use run::{Execution, Place, failed, run, run_events};
 pub(crate) use write::{Response, write};
 
 use crate::describe::Columns;
@@ -48,21 +49,59 @@ impl std::fmt::Debug for Context {
     }
 }
 
+/// The field in `Type.field`.
+pub(crate) fn field_name(coordinate: &str) -> &str {
+    coordinate.split_once('.').map_or("", |(_, name)| name)
+}
+
 /// The selections of a field.
 #[derive(Clone, Copy)]
 pub struct Selected<'a> {
     field: &'a PlanField,
 }
 
-impl Selected<'_> {
+impl<'a> Selected<'a> {
     /// The field, as `Type.field`.
     pub fn coordinate(&self) -> &str {
         &self.field.coordinate
     }
 
+    /// The field's name.
+    pub fn name(&self) -> &str {
+        field_name(self.coordinate())
+    }
+
+    /// The field's name in the response: its alias, or its name.
+    pub fn response_name(&self) -> &str {
+        &self.field.response_name
+    }
+
     /// The columns that are needed of objects of all types.
     pub fn columns(&self) -> Columns {
         self.field.selected.iter().fold(0, |all, (_, set)| all | set.columns)
+    }
+
+    /// The fields that are selected of objects of this type, which the field has by itself or through connections.
+    pub fn fields_of(&self, type_name: &str) -> Vec<Self> {
+        let mut found = Vec::new();
+        self.collect_fields(type_name, &mut found);
+        found
+    }
+
+    fn collect_fields(&self, type_name: &str, found: &mut Vec<Self>) {
+        for (name, set) in &self.field.selected {
+            let fields = set.fields.iter().map(|field| Self { field });
+            if name == type_name {
+                found.extend(fields);
+            } else if set.is_transparent {
+                fields.for_each(|field| field.collect_fields(type_name, found));
+            }
+        }
+    }
+
+    /// The data that the field was described with.
+    pub fn extension<D: Any>(&self) -> Option<&'a D> {
+        self.field.extension.as_ref()?.downcast_ref()
     }
 
     /// The columns that are needed of objects of this type.

@@ -3,10 +3,11 @@
 use futures_util::future::join_all;
 
 use super::column::{Column, Part, Rows};
+use super::introspection::Introspector;
 use super::leaf::Out;
 use super::write::makes_null;
 use super::{Context, FieldError, Selected};
-use crate::describe::{Introspect, RawCall, Root};
+use crate::describe::{RawCall, Root};
 use crate::document::OperationKind;
 use crate::input::Inputs;
 use crate::plan::{Kind, Plan, PlanField, Set};
@@ -42,7 +43,7 @@ pub(crate) struct Execution<'a> {
     pub(crate) schema: &'a Schema,
     pub(crate) context: &'a Context,
     pub(crate) variables: &'a Inputs,
-    pub(crate) introspect: Option<&'a dyn Introspect>,
+    pub(crate) introspector: Option<&'a Introspector>,
 }
 
 /// Resolves all fields of a plan.
@@ -64,6 +65,19 @@ pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
         }
     }
     root
+}
+
+/// Resolves the fields of a subscription's plan for many events at once: the rows of the root.
+pub(crate) async fn run_events(execution: &Execution<'_>, plan: &Plan, events: Rows) -> Place {
+    let mut root = Place { rows: events, values: Vec::new() };
+    execution.levels(vec![(&plan.root, &mut root)]).await;
+    root
+}
+
+/// The root when all of its fields have failed with this error.
+pub(crate) fn failed(plan: &Plan, error: &FieldError) -> Place {
+    let column = || FieldValues::Column { column: Column::Failed(error.clone()), below: Vec::new() };
+    Place { rows: Rows::new(vec![Root]), values: plan.root.resolved_fields().map(|_| column()).collect() }
 }
 
 /// A set, and the objects that it is resolved for.
@@ -98,14 +112,14 @@ impl Execution<'_> {
                     Err(error) => Column::Failed(error),
                 }
             }
-            Kind::Introspect(selection) => match self.introspect {
-                Some(introspect) => match introspect.introspect(selection.document(self.variables)).await {
-                    Ok(data) => return FieldValues::Introspection(selection.json(&data)),
+            Kind::Introspect(selection) => match self.introspector {
+                Some(introspector) => match introspector.answer(selection, self.variables).await {
+                    Ok(json) => return FieldValues::Introspection(json),
                     Err(error) => Column::Failed(error),
                 },
-                None => Column::Failed(FieldError::plain("Introspection is off.")),
+                None => Column::Failed(FieldError::internal("Introspection is off.")),
             },
-            _ => Column::Failed(FieldError::plain("The field cannot be executed.")),
+            _ => Column::Failed(FieldError::internal("The field cannot be executed.")),
         };
         let below = match &column {
             Column::Cells(cells) => cells.parts.iter().map(|part| objects(field, part)).collect(),

@@ -19,16 +19,21 @@ pub(crate) struct Response {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// Writes the values of a plan's fields as JSON.
+/// Writes the values of a plan's fields as JSON, for one object of the root.
 ///
 /// # Errors
 /// The response is larger than `bytes_max`.
-pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize) -> Result<Response, TooLarge> {
+pub(crate) fn write(
+    plan: &Plan,
+    (root, at): (&Place, usize),
+    capacity: usize,
+    bytes_max: usize,
+) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
     let mut writer = Writer::new(plan, out, bytes_max);
     let start = writer.out.len();
-    match writer.object(&plan.root, root, 0, &Path::Root) {
+    match writer.object(&plan.root, root, at, &Path::Root) {
         Ok(()) => {}
         Err(Stop::Null) => {
             writer.out.truncate(start);
@@ -47,7 +52,7 @@ pub(crate) fn write(plan: &Plan, root: &Place, capacity: usize, bytes_max: usize
         out.push(b']');
     }
     out.push(b'}');
-    Ok(Response { json: out, errors: failed })
+    if out.len() > bytes_max { Err(TooLarge) } else { Ok(Response { json: out, errors: failed }) }
 }
 
 /// Whether a field of the root makes the root null.
@@ -123,7 +128,7 @@ impl<'a> Writer<'a> {
                     let path = Path::Name(path, &field.response_name);
                     match values.next() {
                         Some(values) => self.values(field, values, at, &path)?,
-                        None => self.failure(field, &FieldError::plain("The field was not resolved."), &path)?,
+                        None => self.failure(field, &FieldError::internal("The field was not resolved."), &path)?,
                     }
                 }
             }
@@ -234,7 +239,7 @@ impl<'a> Writer<'a> {
         }
         let name = cells.parts.get(part as usize).map_or("?", |part| &part.of);
         let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
-        self.fail(field, &FieldError::plain(message), path);
+        self.fail(field, &FieldError::internal(message), path);
         Err(Stop::Null)
     }
 
@@ -242,7 +247,7 @@ impl<'a> Writer<'a> {
     fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &Path<'_>) -> Result<(), Stop> {
         if of.is_non_null() {
             let message = format!("Cannot return null for non-nullable field {}.", field.coordinate);
-            self.fail(field, &FieldError::plain(message), path);
+            self.fail(field, &FieldError::internal(message), path);
             return Err(Stop::Null);
         }
         self.out.extend_from_slice(b"null");

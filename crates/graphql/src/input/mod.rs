@@ -54,6 +54,11 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// The path of an input with points before indexes too: `ids.0` for `ids[0]`.
+pub fn dotted(path: &str) -> String {
+    path.replace('[', ".").replace(']', "")
+}
+
 /// A variable of an operation, independent of the document.
 #[derive(Clone, Debug)]
 pub(crate) struct VariableType {
@@ -81,14 +86,21 @@ impl VariableType {
     }
 }
 
+/// Bytes that inputs take, about.
+pub(crate) fn inputs_bytes(inputs: &Inputs) -> u64 {
+    fields_bytes(inputs) as u64
+}
+
+fn fields_bytes(fields: &Inputs) -> usize {
+    fields.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + json_bytes(value)).sum()
+}
+
 /// Bytes that a value takes, about.
 fn json_bytes(value: &Json) -> usize {
     let inner = match value {
         Json::String(text) => text.len(),
         Json::Array(items) => items.iter().map(json_bytes).sum(),
-        Json::Object(fields) => {
-            fields.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + json_bytes(value)).sum()
-        }
+        Json::Object(fields) => fields_bytes(fields),
         _ => 0,
     };
     size_of::<Json>() + inner

@@ -47,7 +47,7 @@ impl ArgumentPlan {
             Self::Ready(read) => read.clone(),
             Self::Late { parent, name, literals } => {
                 let Some(field) = schema.field(*parent, name) else {
-                    return Err(FieldError::plain("The field is unknown."));
+                    return Err(FieldError::internal("The field is unknown."));
                 };
                 coerce(schema, &field.arguments, &fill_all(literals, variables)).and_then(reader)
             }
@@ -87,6 +87,6 @@ fn coerce(schema: &Schema, known: &Table<InputValue>, literals: &Inputs) -> Resu
         let InputError { path, message } =
             error.unwrap_or_else(|| InputError { path: String::new(), message: "is invalid".to_owned() });
         let field = path.strip_prefix("arguments.").unwrap_or(&path);
-        FieldError::new("BAD_USER_INPUT", format!("`{field}` {message}.")).with("field", field)
+        FieldError::new("BAD_USER_INPUT", format!("`{field}` {message}.")).with("field", crate::input::dotted(field))
     })
 }

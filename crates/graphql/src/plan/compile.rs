@@ -101,7 +101,12 @@ impl<'d> Compiler<'d> {
         let groups = self.groups(of, selections)?;
         self.enter()?;
         let object = self.description.objects.get(self.schema.get(of).name.as_str());
-        let mut set = Set { fields: Vec::with_capacity(groups.len()), columns: 0, resolved: 0 };
+        let mut set = Set {
+            fields: Vec::with_capacity(groups.len()),
+            columns: 0,
+            resolved: 0,
+            is_transparent: object.is_some_and(|object| object.is_transparent),
+        };
         for (response_name, group) in groups {
             let first = set.fields.is_empty();
             let (field, columns) = self.field((of, object), response_name, &group, first)?;
@@ -215,6 +220,7 @@ impl<'d> Compiler<'d> {
             kind,
             selected,
             cost: FieldCost { value: entry.map_or(1, |entry| entry.cost), is_list, size },
+            extension: entry.and_then(|entry| entry.extension.clone()),
         };
         Ok((planned, columns))
     }

@@ -52,6 +52,11 @@ impl InputValues {
         other.variables.iter().for_each(|(name, times)| self.variable(name, *times));
     }
 
+    /// How often a variable is used.
+    pub(crate) fn uses(&self, name: &str) -> u64 {
+        self.variables.iter().find(|(other, _)| other == name).map_or(0, |(_, times)| *times)
+    }
+
     /// The number of values with these variables.
     pub(crate) fn count(&self, variables: &Inputs) -> u64 {
         let used =

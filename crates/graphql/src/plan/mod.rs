@@ -22,7 +22,7 @@ pub use cost::{Cost, Pages};
 pub(crate) use inputs::InputValues;
 pub(crate) use introspection::IntrospectionField;
 
-use crate::describe::{Columns, Name, ReadArguments, ResolveAll, WriteLeaf};
+use crate::describe::{Columns, Extension, Name, ReadArguments, ResolveAll, WriteLeaf};
 use crate::document::OperationKind;
 use crate::error::Position;
 use crate::schema::TypeRef;
@@ -49,6 +49,8 @@ pub(crate) struct Set {
     pub(crate) columns: Columns,
     /// The number of fields that have resolvers.
     pub(crate) resolved: usize,
+    /// Whether the objects are made of others' rows, as connections are.
+    pub(crate) is_transparent: bool,
 }
 
 /// A field of a set: one entry of an object in the response.
@@ -66,6 +68,7 @@ pub(crate) struct PlanField {
     /// The sets of the field's objects, by object type.
     pub(crate) selected: Vec<(Name, Set)>,
     pub(crate) cost: FieldCost,
+    pub(crate) extension: Option<Extension>,
 }
 
 /// How a field gets its value.

@@ -50,7 +50,7 @@ impl<'d> Validator<'d> {
                 let message = format_args!("`{}` has no argument `{}`.", owner.text, name.text);
                 self.fail(Rule::KnownArgumentNames, &[name.at], message);
             }
-            self.input(&argument.value, input, None);
+            self.input(name.text, &argument.value, input, None);
         }
         let missing = known.into_iter().flatten().filter(|input| input.is_required() && !seen.contains(&input.name));
         for input in missing {

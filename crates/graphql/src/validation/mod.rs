@@ -64,6 +64,14 @@ struct Broken {
     rule: Rule,
     message: String,
     at: Vec<u32>,
+    input: Option<String>,
+}
+
+/// A step to an input.
+#[derive(Clone, Copy)]
+enum Step<'d> {
+    Name(&'d str),
+    Item(usize),
 }
 
 struct Validator<'d> {
@@ -74,6 +82,8 @@ struct Validator<'d> {
     fragments: HashMap<&'d str, usize>,
     /// What the definition under the walk uses.
     scope: Scope<'d>,
+    /// The way to the argument or the input field under the walk.
+    inputs: Vec<Step<'d>>,
     broken: Vec<Broken>,
     steps_left: usize,
     is_out_of_steps: bool,
@@ -88,6 +98,7 @@ impl<'d> Validator<'d> {
             types,
             fragments,
             scope: Scope::default(),
+            inputs: Vec::new(),
             broken: Vec::new(),
             steps_left: limits.validation_steps,
             is_out_of_steps: false,
@@ -96,7 +107,8 @@ impl<'d> Validator<'d> {
 
     fn fail(&mut self, rule: Rule, at: &[u32], message: fmt::Arguments<'_>) {
         if self.broken.len() < VIOLATIONS_MAX {
-            self.broken.push(Broken { rule, message: message.to_string(), at: at.to_vec() });
+            let input = if rule == Rule::ValuesOfCorrectType { self.input_path() } else { None };
+            self.broken.push(Broken { rule, message: message.to_string(), at: at.to_vec(), input });
         }
     }
 
@@ -140,6 +152,7 @@ impl<'d> Validator<'d> {
             rule: broken.rule,
             positions: found.by_ref().take(broken.at.len()).collect(),
             message: broken.message,
+            input: broken.input,
         };
         Err(Invalid::Rules(self.broken.into_iter().map(violation).collect()))
     }

@@ -87,6 +87,8 @@ pub struct Violation {
     pub message: String,
     /// Where; several places if they contradict each other.
     pub positions: Vec<Position>,
+    /// The path of the argument or input field whose value does not fit, such as `filter.year.from`.
+    pub input: Option<String>,
 }
 
 impl fmt::Display for Violation {

@@ -1,6 +1,6 @@
 //! Rules about literals: each fits the type of its place.
 
-use super::{Rule, Seen, Validator, VariableUse};
+use super::{Rule, Seen, Step, Validator, VariableUse};
 use crate::document::{Argument, Value, ValueKind};
 use crate::input::check_literal;
 use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
@@ -23,9 +23,17 @@ impl<'d> Place<'d> {
 
 impl<'d> Validator<'d> {
     /// Judges the value of an argument or an input field.
-    pub(super) fn input(&mut self, value: &'d Value<'d>, input: Option<&'d InputValue>, one_of: Option<TypeId>) {
+    pub(super) fn input(
+        &mut self,
+        name: &'d str,
+        value: &'d Value<'d>,
+        input: Option<&'d InputValue>,
+        one_of: Option<TypeId>,
+    ) {
         let has_default = input.is_some_and(|input| input.default.is_some());
+        self.inputs.push(Step::Name(name));
         self.value(value, Place { of: input.map(|input| &input.of), has_default, one_of });
+        self.inputs.pop();
     }
 
     /// Judges the default of a variable, in which no variable stands.
@@ -50,7 +58,11 @@ impl<'d> Validator<'d> {
                 }
             }
             (ValueKind::List(values), Some(TypeRef::List(of))) => {
-                values.iter().for_each(|value| self.value(value, Place::item(Some(of))));
+                for (i, value) in values.iter().enumerate() {
+                    self.inputs.push(Step::Item(i));
+                    self.value(value, Place::item(Some(of)));
+                    self.inputs.pop();
+                }
             }
             (_, Some(TypeRef::List(of))) => self.value(value, Place::item(Some(of))),
             (_, Some(TypeRef::Named(id))) => self.named(value, *id),
@@ -60,6 +72,16 @@ impl<'d> Validator<'d> {
 
     fn wrong(&mut self, at: u32, message: std::fmt::Arguments<'_>) {
         self.fail(Rule::ValuesOfCorrectType, &[at], message);
+    }
+
+    /// The path of the value under the walk; none outside of arguments.
+    pub(super) fn input_path(&self) -> Option<String> {
+        let steps = self.inputs.iter().map(|step| match step {
+            Step::Name(name) => (*name).to_owned(),
+            Step::Item(i) => i.to_string(),
+        });
+        let path = steps.collect::<Vec<_>>().join(".");
+        matches!(self.inputs.first(), Some(Step::Name(_))).then_some(path)
     }
 
     fn expected(&mut self, at: u32, id: TypeId, found: &str) {
@@ -89,8 +111,13 @@ impl<'d> Validator<'d> {
                 }
             },
             TypeKind::Enum(values) => {
-                if !matches!(value.kind, ValueKind::Enum(name) if values.iter().any(|value| value == name)) {
-                    self.expected(value.at, id, describe(value));
+                match value.kind {
+                    ValueKind::Enum(name) if values.iter().any(|value| value == name) => {}
+                    ValueKind::Enum(name) => {
+                        let of = &schema.get(id).name;
+                        self.wrong(value.at, format_args!("The enum `{of}` has no value `{name}`."));
+                    }
+                    _ => self.expected(value.at, id, describe(value)),
                 }
                 self.untyped(value);
             }
@@ -102,8 +129,12 @@ impl<'d> Validator<'d> {
                 }
             }
             TypeKind::Scalar(scalar) => {
-                if !fits(scalar, value) {
-                    self.expected(value.at, id, describe(value));
+                match (scalar, &value.kind) {
+                    _ if fits(scalar, value) => {}
+                    (Scalar::Int, ValueKind::Int(_)) => {
+                        self.expected(value.at, id, "a whole number of more than 32 bits")
+                    }
+                    _ => self.expected(value.at, id, describe(value)),
                 }
                 self.untyped(value);
             }
@@ -150,7 +181,7 @@ impl<'d> Validator<'d> {
             if let (Some((_, id)), None) = (known, input) {
                 self.wrong(name.at, format_args!("`{}` has no field `{}`.", schema.get(id).name, name.text));
             }
-            self.input(&field.value, input, one_of);
+            self.input(name.text, &field.value, input, one_of);
         }
         seen
     }
@@ -179,5 +210,34 @@ const fn describe(value: &Value<'_>) -> &'static str {
         ValueKind::Enum(_) => "a name",
         ValueKind::List(_) => "a list",
         ValueKind::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::parse;
+    use crate::error::Limits;
+    use crate::schema::Schema;
+    use crate::validation::{Invalid, validate};
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named() {
+        const SDL: &str = "type Query { n(a: Int, e: E, c: [In!]): Int } input In { x: [Int], in: In } enum E { A }";
+        for (arguments, input, message) in [
+            ("a: 1.5", "a", "Expected a value of type `Int`, found a number."),
+            ("a: 2147483648", "a", "Expected a value of type `Int`, found a whole number of more than 32 bits."),
+            ("e: B", "e", "The enum `E` has no value `B`."),
+            ("e: 1", "e", "Expected a value of type `E`, found a whole number."),
+            ("c: null, a: true", "a", "Expected a value of type `Int`, found a Boolean."),
+            ("c: [{}, null]", "c.1", "Expected a value of type `In!`, found null."),
+            ("c: [{in: {x: [1, 2, []]}}]", "c.0.in.x.2", "Expected a value of type `Int`, found a list."),
+            ("c: {y: 1}", "c", "`In` has no field `y`."),
+        ] {
+            let (Ok(schema), text) = (Schema::from_sdl(SDL), format!("{{ n({arguments}) }}")) else { panic!("{SDL}") };
+            let Ok(document) = parse(&text, Limits::NONE) else { panic!("{text}") };
+            let Err(Invalid::Rules(broken)) = validate(&schema, &document, &Limits::NONE) else { panic!("{text}") };
+            let [broken] = &broken[..] else { panic!("{broken:?}") };
+            assert_eq!((broken.input.as_deref(), &*broken.message), (Some(input), message), "{text}");
+        }
     }
 }

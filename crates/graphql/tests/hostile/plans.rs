@@ -217,10 +217,9 @@ fn answers_keep_within_their_bytes() {
         ("one error", json!({"sure": failing}), "{sure{text id}}", true),
     ];
     for (name, root, query, is_short) in cases {
-        let settings = Settings { answer_bytes: BYTES, ..settings() };
-        let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings);
-        match execute((&engine, &context), query, &Inputs::new()) {
-            Ok(answer) => assert!(is_short && answer.len() <= BYTES + 100, "{name}: {} bytes", answer.len()),
+        let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings());
+        match execute((&engine, &context), query, &Inputs::new(), BYTES) {
+            Ok(answer) => assert!(is_short && answer.len() <= BYTES, "{name}: {} bytes", answer.len()),
             Err(Refusal::TooLarge(bytes)) => assert!(!is_short && bytes == BYTES, "{name}"),
             Err(other) => panic!("{name}: {other:?}"),
         }

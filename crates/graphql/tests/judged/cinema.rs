@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use async_graphql::registry::Registry;
-use async_graphql::{
-    EmptyMutation, EmptySubscription, Enum, ID, InputObject, InputValueError, InputValueResult, OneofObject, Scalar,
-    ScalarType, Value,
-};
+use async_graphql::{Enum, ID, InputObject, InputValueError, InputValueResult, OneofObject, Scalar, ScalarType, Value};
 use graphql::{
-    Abstract, Batch, Call, Cell, Cells, Column, Context, Describe, Description, Engine, FieldError, Limits, Name,
-    NoArguments, Object, One, Part, Printed, Resolve, Root, Row, Rows, Settings, enum_leaves, scalar_leaves,
+    Abstract, Batch, Call, Cell, Cells, Column, Context, Describe, Description, Engine, FieldError, Introspection,
+    Limits, Name, NoArguments, Object, One, Part, Resolve, Root, Row, Rows, Settings, enum_leaves, scalar_leaves,
 };
 
 use super::world::settings;
@@ -171,7 +168,7 @@ impl Resolve<Root> for Newest {
 struct Cinema;
 
 impl Describe for Cinema {
-    fn description() -> Description {
+    fn description() -> Arc<Description> {
         let mut description = Description::new();
         description.scalar::<Day>();
         description
@@ -199,14 +196,13 @@ impl Describe for Cinema {
             "",
             |_| 5,
         ));
-        description
+        Arc::new(description)
     }
 }
 
 /// The schema definition, and an engine for it.
 pub fn engine(introspection: bool) -> (String, Engine, Context) {
-    let printed = Printed::<Cinema, _, _>::new(EmptyMutation, EmptySubscription);
-    let sdl = printed.sdl();
+    let sdl = Introspection::<Cinema>::new().sdl();
     let settings = Settings { introspection, limits: Limits { nesting: 64, ..Limits::NONE }, ..settings() };
-    (sdl, Engine::described(printed, settings).unwrap(), Context::new(Arc::new(())))
+    (sdl, Engine::described::<Cinema>(settings).unwrap(), Context::new(Arc::new(())))
 }

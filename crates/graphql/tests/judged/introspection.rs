@@ -42,8 +42,8 @@ fn theirs(sdl: &str, cases: &[(String, Json)]) -> Vec<String> {
 fn ours(document: &str, variables: &Json) -> String {
     let (_, engine, context) = cinema::engine(true);
     let variables: &Inputs = variables.as_object().unwrap();
-    let answer =
-        execute((&engine, &context), document, variables).unwrap_or_else(|error| panic!("{document}: {error:?}"));
+    let answer = execute((&engine, &context), document, variables, usize::MAX)
+        .unwrap_or_else(|error| panic!("{document}: {error:?}"));
     answer.strip_prefix("{\"data\":").unwrap().strip_suffix('}').unwrap().to_owned()
 }
 
@@ -171,7 +171,7 @@ fn introspection_that_is_off_is_refused() {
         ("query { count\n ...F } fragment F on Query { count\n s: __schema { types { name } } }", 3, 2),
     ];
     for (document, line, column) in refused {
-        let refusal = execute((&engine, &context), document, &Inputs::new());
+        let refusal = execute((&engine, &context), document, &Inputs::new(), usize::MAX);
         let Err(Refusal::Introspection(position)) = refusal else { panic!("{document}: {refusal:?}") };
         assert_eq!((position.line, position.column), (line, column), "{document}");
     }
@@ -180,7 +180,7 @@ fn introspection_that_is_off_is_refused() {
         ("{ count __schema @skip(if: true) { queryType { name } } }", r#"{"data":{"count":2}}"#),
     ];
     for (document, answer) in answered {
-        assert_eq!(execute((&engine, &context), document, &Inputs::new()).unwrap(), answer);
+        assert_eq!(execute((&engine, &context), document, &Inputs::new(), usize::MAX).unwrap(), answer);
     }
 }
 
@@ -206,11 +206,17 @@ fn a_described_schema_is_executed() {
         assert_eq!(ours(document, &json!({})), data, "{document}");
     }
     let (_, engine, context) = cinema::engine(true);
-    let failing = execute((&engine, &context), "{ films(filter: {since: \"1972-03-20\"}) { title } }", &Inputs::new());
+    let failing = execute(
+        (&engine, &context),
+        "{ films(filter: {since: \"1972-03-20\"}) { title } }",
+        &Inputs::new(),
+        usize::MAX,
+    );
     assert_eq!(
         failing.unwrap(),
         r#"{"data":null,"errors":[{"message":"no films of 90 minutes since 1972-03-20","locations":[{"line":1,"column":3}],"path":["films"]}]}"#
     );
-    let invalid = execute((&engine, &context), "{ films(filter: {since: \"today\"}) { title } }", &Inputs::new());
+    let invalid =
+        execute((&engine, &context), "{ films(filter: {since: \"today\"}) { title } }", &Inputs::new(), usize::MAX);
     assert!(matches!(invalid, Err(Refusal::Invalid(_))), "{invalid:?}");
 }

@@ -77,16 +77,20 @@ pub fn settings() -> Settings {
             introspection_levels: most,
         },
         cache_bytes: 1 << 20,
-        answer_bytes: 1 << 20,
         introspection: false,
     }
 }
 
-/// Executes an operation, alone in its thread.
-pub fn execute((engine, context): (&Engine, &Context), query: &str, variables: &Inputs) -> Result<String, Refusal> {
+/// Executes an operation whose response has at most `bytes_max` bytes, alone in its thread.
+pub fn execute(
+    (engine, context): (&Engine, &Context),
+    query: &str,
+    variables: &Inputs,
+    bytes_max: usize,
+) -> Result<String, Refusal> {
     let prepared = engine.prepare(&Request { query, operation_name: None, variables })?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let answer = runtime.block_on(engine.execute(&prepared, context))?;
+    let answer = runtime.block_on(engine.execute(&prepared, context, bytes_max))?;
     Ok(String::from_utf8(answer.json).unwrap())
 }
 

@@ -1,0 +1,111 @@
+//! Operations that are ready to be executed.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::cache::CachedPlan;
+use crate::document::OperationKind;
+use crate::execution::FieldError;
+use crate::input::{Inputs, Literal};
+use crate::plan::{ArgumentPlan, Cost, Kind, PlanField};
+
+/// An operation that is ready to be executed, with its variables.
+#[derive(Clone)]
+pub struct Prepared {
+    pub(super) plan: Arc<CachedPlan>,
+    pub(super) variables: Inputs,
+    pub(super) cost: Cost,
+    pub(super) name: Option<Arc<str>>,
+}
+
+/// What tells apart the executions of a subscription: operations with the same key have the same results for an event,
+/// but for the viewer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SharingKey {
+    plan: u64,
+    /// As JSON, without the variable that only says where to begin.
+    variables: Arc<str>,
+}
+
+impl Prepared {
+    /// The kind of the operation.
+    pub fn kind(&self) -> OperationKind {
+        self.plan.plan.kind
+    }
+
+    /// The operation's name.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether the response depends on the viewer.
+    pub fn is_personal(&self) -> bool {
+        self.plan.plan.is_personal
+    }
+
+    /// The cost of the operation.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Bytes that the operation takes as long as it is kept, about.
+    pub fn bytes(&self) -> u64 {
+        (size_of::<Self>() + self.plan.plan.bytes) as u64 + crate::input::inputs_bytes(&self.variables)
+    }
+
+    /// The name of the root field of a subscription.
+    pub fn root_field(&self) -> &str {
+        self.only_root_field().map_or("", |field| crate::execution::field_name(&field.coordinate))
+    }
+
+    /// The key of a subscription's execution. The root field's argument `cursor` says only where to begin.
+    pub fn sharing_key(&self, cursor: &str) -> SharingKey {
+        let mut variables = self.variables.clone();
+        if let Some(name) = self.only_use_of(cursor) {
+            variables.remove(name);
+        }
+        let variables = serde_json::Value::Object(variables).to_string().into();
+        SharingKey { plan: self.plan.number, variables }
+    }
+
+    /// The variable in this argument of the root field, if it is used nowhere else.
+    fn only_use_of(&self, argument: &str) -> Option<&str> {
+        let Kind::Resolve { arguments, .. } = &self.only_root_field()?.kind else { return None };
+        let ArgumentPlan::Late { literals, .. } = &**arguments else { return None };
+        match literals.iter().find(|(name, _)| name == argument)? {
+            (_, Literal::Variable(name)) if self.plan.plan.inputs.uses(name) == 1 => Some(name),
+            _ => None,
+        }
+    }
+
+    fn only_root_field(&self) -> Option<&PlanField> {
+        match self.plan.plan.root.fields.as_slice() {
+            [field] => Some(field),
+            _ => None,
+        }
+    }
+
+    pub(super) fn input_values(&self) -> u64 {
+        self.plan.plan.inputs.count(&self.variables)
+    }
+}
+
+impl Engine {
+    /// The arguments of a subscription's root field, which are of type `A`.
+    ///
+    /// # Errors
+    /// A value is not usable.
+    pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &Prepared) -> Result<Arc<A>, FieldError> {
+        let mistaken = || FieldError::internal("The root field has other arguments.");
+        let field = prepared.only_root_field().ok_or_else(mistaken)?;
+        let Kind::Resolve { reader, arguments, .. } = &field.kind else { return Err(mistaken()) };
+        let read = arguments.read(&self.schema, &prepared.variables, *reader)?;
+        read.downcast().map_err(|_| mistaken())
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("kind", &self.kind()).field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,45 @@
+//! Answers of `__schema` and `__type`, which are the same for the same selections.
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::FieldError;
+use super::leaf::Out;
+use crate::describe::Introspect;
+use crate::input::Inputs;
+use crate::plan::IntrospectionField;
+
+/// Bytes of answers that are kept: tools ask the same again and again.
+const KEPT_BYTES: u64 = 4 << 20;
+
+/// Answers and keeps them.
+pub(crate) struct Introspector {
+    introspect: Box<dyn Introspect>,
+    answers: Cache<String, Out, Bytes>,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<String, Out> for Bytes {
+    fn weight(&self, document: &String, json: &Out) -> u64 {
+        (document.len() + json.len()) as u64
+    }
+}
+
+impl Introspector {
+    pub(crate) fn new(introspect: Box<dyn Introspect>) -> Self {
+        Self { introspect, answers: Cache::with_weighter(16, KEPT_BYTES, Bytes) }
+    }
+
+    /// The field's value as JSON.
+    pub(crate) async fn answer(&self, field: &IntrospectionField, variables: &Inputs) -> Result<Out, FieldError> {
+        let document = field.document(variables);
+        if let Some(json) = self.answers.get(&document) {
+            return Ok(json);
+        }
+        let json = field.json(&self.introspect.introspect(document.clone()).await?);
+        self.answers.insert(document, json.clone());
+        Ok(json)
+    }
+}

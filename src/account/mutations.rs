@@ -1,0 +1,225 @@
+//! Mutations of accounts, sessions and roles.
+
+use async_graphql::ID;
+use futures_util::future::BoxFuture;
+use graphql::{Described, FieldError, Inputs, Object, Registry, Root};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::inputs::{DeleteUserInput, GrantRoleInput, RevokeRoleInput};
+use super::objects::User;
+use super::session::Token;
+use super::{Accounts, admin, credentials, service};
+use crate::error::ApiResult;
+use crate::idempotency::Repeat;
+use crate::kit::Id;
+use crate::kit::changes::{Change, Input, MutationObject, Payload, PayloadObject, deleted, object, payload};
+use crate::kit::mutate::{Outcome, WorkFn, mutate_keyed};
+use crate::policy::Rule;
+use crate::viewer::Role;
+
+/// Who grants and revokes roles, and deletes accounts of others.
+const ADMINS: Rule = Rule::Has(Role::Admin);
+
+/// Adds the mutations to their root.
+pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
+    add_roles(add_profile(add_sessions(mutation)))
+}
+
+fn add_sessions(mutation: Object<Root>) -> Object<Root> {
+    mutation
+        .perform(
+            "signUp",
+            "Creates an account and logs in. For everybody.",
+            Rule::Anyone,
+            logged_in(
+                "The token to send as `Authorization: Bearer TOKEN`. It is shown only once. Null beside errors, and\n\
+                 if the request was repeated with its idempotency key: log in then.",
+                "The new user.",
+            ),
+            |change, input| Box::pin(async move { show_token(credentials::sign_up(change, input).await?) }),
+        )
+        .perform(
+            "logIn",
+            "Logs in with a username or an email address. A wrong password and an unknown account get the same\n\
+             response. After several failures, further attempts get `RATE_LIMITED` for a while. For everybody.",
+            Rule::Anyone,
+            logged_in(
+                "The token to send as `Authorization: Bearer TOKEN`. It is shown only once. Null beside errors.",
+                "The user who logged in.",
+            ),
+            |change, input| Box::pin(async move { show_token(credentials::log_in(change, input).await?) }),
+        )
+        .perform(
+            "logOut",
+            "Ends the session of this request. For users who are signed in.",
+            Rule::SignedIn,
+            logged_out(),
+            |change, input| {
+                end_sessions(change, input, viewer(change), |work, LogOut| Box::pin(service::log_out(work)))
+            },
+        )
+        .perform(
+            "logOutEverywhere",
+            "Ends all sessions of the viewer, this one too. For users who are signed in.",
+            Rule::SignedIn,
+            logged_out(),
+            |change, input| {
+                end_sessions(change, input, viewer(change), |work, LogOut| Box::pin(service::log_out_everywhere(work)))
+            },
+        )
+        .perform(
+            "revokeSession",
+            "Ends a session of the viewer. For users who are signed in.",
+            Rule::Owner,
+            deleted("revokedId", "The id of the ended session."),
+            |change, input| {
+                end_sessions(change, input, viewer(change), |work, input| {
+                    Box::pin(service::revoke_session(work, input))
+                })
+            },
+        )
+}
+
+fn add_profile(mutation: Object<Root>) -> Object<Root> {
+    mutation
+        .perform(
+            "updateProfile",
+            "Changes the viewer's account. A new email address needs the password. For users who are signed in.",
+            Rule::SignedIn,
+            object::<User>("user", "The user after the change."),
+            |change, input| Box::pin(async move { credentials::update_profile(change, input).await?.payload() }),
+        )
+        .perform(
+            "changePassword",
+            "Changes the viewer's password, and ends all other sessions of the viewer. For users who are signed in.",
+            Rule::SignedIn,
+            object::<User>("user", "The user."),
+            |change, input| {
+                Box::pin(async move {
+                    let outcome = credentials::change_password(change, input).await?;
+                    Accounts::tell_changed(change);
+                    outcome.payload()
+                })
+            },
+        )
+        .perform(
+            "deleteAccount",
+            "Deletes the viewer's account for good, and ends all sessions of the viewer. The viewer's publications\n\
+             and comments stay, without an author. For users who are signed in.",
+            Rule::SignedIn,
+            deleted::<User>("deletedId", "The id of the deleted user."),
+            |change, input| {
+                Box::pin(async move {
+                    let outcome = credentials::delete_account(change, input).await?;
+                    Accounts::tell_changed(change);
+                    outcome.payload()
+                })
+            },
+        )
+}
+
+fn add_roles(mutation: Object<Root>) -> Object<Root> {
+    mutation
+        .perform(
+            "grantRole",
+            "Grants a role to a user. It takes effect at once. For admins.",
+            ADMINS,
+            object::<User>("user", "The user after the change."),
+            |change, input: &GrantRoleInput| {
+                end_sessions(change, input, user(&input.user_id), |work, input| Box::pin(admin::grant_to(work, input)))
+            },
+        )
+        .perform(
+            "revokeRole",
+            "Revokes a role from a user. It takes effect at once. The last admin cannot lose the role. For admins.",
+            ADMINS,
+            object::<User>("user", "The user after the change."),
+            |change, input: &RevokeRoleInput| {
+                end_sessions(change, input, user(&input.user_id), |work, input| {
+                    Box::pin(admin::revoke_from(work, input))
+                })
+            },
+        )
+        .perform(
+            "deleteUser",
+            "Deletes the account of a user, as `deleteAccount` does. The last admin cannot be deleted. For admins.",
+            ADMINS,
+            deleted("deletedId", "The id of the deleted user."),
+            |change, input: &DeleteUserInput| {
+                end_sessions(change, input, user(&input.id), |work, input| Box::pin(admin::delete_user(work, input)))
+            },
+        )
+}
+
+/// No input: the payload of `logOut` and `logOutEverywhere`.
+struct LogOut;
+
+impl Input for LogOut {
+    fn payload() -> String {
+        "LogOutPayload".to_owned()
+    }
+
+    fn describe(_: &mut Registry) -> Described {
+        Described::new()
+    }
+
+    fn read(_: &Inputs) -> Result<Self, FieldError> {
+        Ok(Self)
+    }
+}
+
+fn logged_out() -> Object<Payload<i32>> {
+    Object::new("The payload of `logOut` and `logOutEverywhere`.").value(
+        "endedSessions",
+        "The number of sessions that ended.",
+        |payload: &Payload<i32>| payload.outcome.unwrap_or_default(),
+    )
+}
+
+/// Who logged in, with the token of the new session.
+struct LoggedIn {
+    token: Option<String>,
+    user: Id<User>,
+}
+
+fn logged_in(token: &'static str, user: &'static str) -> Object<Payload<LoggedIn>> {
+    payload()
+        .value("token", token, |payload: &Payload<LoggedIn>| payload.outcome.as_ref()?.token.clone())
+        .object::<User>("user", user, |outcome: &LoggedIn| outcome.user.key())
+}
+
+/// Shows the token only in the response to the request that began the session.
+fn show_token((outcome, token): (Outcome, Token)) -> ApiResult<Payload<LoggedIn>> {
+    let is_new = !outcome.repeated;
+    let Payload { outcome, errors } = outcome.payload()?;
+    let token = (is_new && errors.is_empty()).then(|| token.reveal());
+    Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors })
+}
+
+/// Runs a change of a user's sessions or roles, and tells the user's open connections that their rights may have
+/// changed.
+fn end_sessions<'a, I: Input, O: Serialize + DeserializeOwned + Send + 'a>(
+    change: &'a Change<'a>,
+    input: &'a I,
+    user: Option<i32>,
+    work: WorkFn<I, O>,
+) -> BoxFuture<'a, ApiResult<Payload<O>>> {
+    Box::pin(async move {
+        let outcome = mutate_keyed(change, Repeat::SameArguments, input, work).await;
+        if let Some(user) = user {
+            Accounts::of(change).session_changes.tell(user);
+        }
+        outcome?.payload()
+    })
+}
+
+/// The viewer's key.
+fn viewer(change: &Change<'_>) -> Option<i32> {
+    change.viewer().map(|viewer| viewer.user)
+}
+
+/// The key of the user with this id.
+fn user(id: &ID) -> Option<i32> {
+    Id::<User>::parse("", id).ok().map(Id::key)
+}

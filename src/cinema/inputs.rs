@@ -1,0 +1,167 @@
+//! Inputs of online cinemas and availabilities: filters, orders, and the inputs of mutations.
+
+use async_graphql::{Enum, ID, InputObject};
+use entity::{cinema_online, cinema_online_movie_presence as presence, cinema_titles, user_movie_orders};
+use sea_orm::{Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
+
+use super::Cinema;
+use crate::db::ReadPool;
+use crate::error::ApiResult;
+use crate::kit::edit::{Editable, References, Unique, editable};
+use crate::kit::form::{Form, Given, line};
+use crate::kit::scalar::{BigInt, Money};
+use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, choice_name, has_text};
+
+/// Which online cinemas to list.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct CinemaFilter {
+    /// Only cinemas whose title contains this text. Case does not matter, and ё equals е. A text of one or two
+    /// letters must start the title. A blank text is ignored.
+    title: Option<String>,
+}
+
+/// Where folded titles are stored.
+const TITLES: FoldedTexts<cinema_titles::Entity> =
+    FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
+
+impl CinemaFilter {
+    /// The rows that the filter leaves.
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
+        let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
+        Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
+    }
+}
+
+/// The order of a list of online cinemas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+pub enum CinemaOrder {
+    /// Alphabetically by title. Case does not matter, and ё equals е.
+    #[default]
+    Title,
+    /// In reverse alphabetical order by title.
+    TitleDesc,
+}
+
+impl PageOrder for CinemaOrder {
+    type Entity = cinema_online::Entity;
+
+    fn tag(self) -> &'static str {
+        choice_name(self)
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        [cinema_titles::Column::Title, cinema_titles::Column::CinemaId].map(SortKey::column).into()
+    }
+
+    fn join(self, rows: Select<cinema_online::Entity>) -> Select<cinema_online::Entity> {
+        rows.join_rev(JoinType::InnerJoin, cinema_titles::Relation::CinemaOnline.def())
+    }
+}
+
+/// The order of a list of availabilities. Availabilities whose terms were never checked come last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+pub enum AvailabilityOrder {
+    /// The least recently checked first.
+    #[default]
+    UpdatedAt,
+    /// The most recently checked first.
+    UpdatedAtDesc,
+}
+
+impl PageOrder for AvailabilityOrder {
+    type Entity = presence::Entity;
+
+    fn tag(self) -> &'static str {
+        choice_name(self)
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        vec![SortKey::column(presence::Column::LastUpdate), SortKey::column(presence::Column::Id)]
+    }
+}
+
+editable! {
+    Cinema, fields CinemaFields, inputs CreateCinemaInput, UpdateCinemaInput, DeleteCinemaInput;
+    required {
+        /// The cinema's name, 1 to 128 characters. Must be unique.
+        title: String,
+        /// The address of its site, at most 512 characters: `https://` or `http://` and a host. Must be unique.
+        url: String,
+    }
+    optional {}
+}
+
+impl Editable for Cinema {
+    type Fields = CinemaFields;
+
+    const WHAT: &'static str = "cinema";
+
+    const UNIQUE: &'static [Unique<Self>] = &[
+        Unique {
+            columns: &[cinema_online::Column::Title],
+            constraint: Constraint::unique(
+                "cinema_online_title_key",
+                "cinema_online.title",
+                "input.title",
+                "another cinema has this title; choose another",
+            ),
+        },
+        Unique {
+            columns: &[cinema_online::Column::Url],
+            constraint: Constraint::unique(
+                "cinema_online_url_key",
+                "cinema_online.url",
+                "input.url",
+                "another cinema has this address",
+            ),
+        },
+    ];
+
+    async fn fill(
+        form: &mut Form<'_>,
+        fields: CinemaFields,
+        row: &mut cinema_online::ActiveModel,
+    ) -> Result<(), DbErr> {
+        form.must(&mut row.title, "title", fields.title, line(128));
+        form.must(&mut row.url, "url", fields.url, check_url);
+        Ok(())
+    }
+
+    fn references(key: i32) -> Vec<References> {
+        vec![References::new(user_movie_orders::Column::OnlineCinemaId, key, "order", "orders")]
+    }
+}
+
+/// The maximum length of an address in characters. Addresses are in an index, which bounds them.
+const URL_LENGTH_MAX: usize = 512;
+
+fn check_url(problems: &mut Problems, field: &str, given: String) -> String {
+    let address = problems.line(field, &given, 1, URL_LENGTH_MAX);
+    let is_site = url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    problems.require(is_site, field, "is no address of a site such as https://cinema.example");
+    address
+}
+
+/// The terms on which a cinema shows a movie.
+#[derive(Clone, Debug, InputObject)]
+pub struct SetAvailabilityInput {
+    /// The movie.
+    pub(super) movie_id: ID,
+    /// The online cinema.
+    pub(super) cinema_id: ID,
+    /// The full price, in roubles.
+    pub(super) price: Money,
+    /// The cinema's rating of the movie, from 1 to 5.
+    pub(super) rating: i32,
+    /// The student discount, from 0 to 100 per cent. If omitted, it does not change; for a new availability it is 0.
+    pub(super) discount_percent: Given<i32>,
+    /// How often the movie was watched there; null if unknown. If omitted, it does not change.
+    pub(super) view_count: Given<BigInt>,
+}
+
+/// The movie to remove from a cinema's programme.
+#[derive(Clone, Debug, InputObject)]
+pub struct RemoveAvailabilityInput {
+    /// The id of the availability.
+    pub(super) id: ID,
+}

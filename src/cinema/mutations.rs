@@ -1,0 +1,43 @@
+//! Mutations of online cinemas, and of the terms on which they show movies.
+
+use graphql::{Object, Root};
+
+use super::{Availability, Cinema, service};
+use crate::kit::changes::{CatalogueObject, MutationObject, deleted, object};
+use crate::policy::Rule;
+use crate::viewer::Role;
+
+/// Who changes cinemas.
+const EDITORS: Rule = Rule::Has(Role::Editor);
+
+/// Adds the mutations to their root.
+pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
+    mutation
+        .catalogue::<Cinema>(
+            "cinema",
+            EDITORS,
+            [
+                ("createCinema", "Creates an online cinema. For editors."),
+                ("updateCinema", "Changes an online cinema. For editors."),
+                (
+                    "deleteCinema",
+                    "Deletes an online cinema with its programme. Fails with `CONFLICT` if movies were ordered there.\n\
+                     For editors.",
+                ),
+            ],
+        )
+        .change(
+            "setAvailability",
+            "Sets the terms on which a cinema shows a movie. For editors.",
+            EDITORS,
+            object::<Availability>("availability", "The terms after the change."),
+            |work, input| Box::pin(service::set_availability(work, input)),
+        )
+        .change(
+            "removeAvailability",
+            "Removes a movie from a cinema's programme. Orders stay. For editors.",
+            EDITORS,
+            deleted("deletedId", "The id of the removed availability."),
+            |work, input| Box::pin(service::remove_availability(work, input)),
+        )
+}

@@ -1,0 +1,47 @@
+//! Mutations of comments.
+
+use graphql::{Object, Root};
+
+use super::{Comment, service};
+use crate::kit::changes::{MutationObject, deleted, object};
+use crate::policy::Rule;
+use crate::viewer::Role;
+
+/// Who edits a comment.
+pub(super) const EDIT: Rule = Rule::Owner;
+
+/// Adds the mutations to their root.
+pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
+    mutation
+        .change(
+            "addComment",
+            "Adds a comment to a movie or a publication, or a reply to a comment. Replies are nested 32 levels deep\n\
+             at most. For users who are signed in.",
+            Rule::SignedIn,
+            object::<Comment>("comment", "The new comment."),
+            |work, input| Box::pin(service::add(work, input)),
+        )
+        .change(
+            "editComment",
+            "Changes the text of a comment. For its author.",
+            EDIT,
+            object::<Comment>("comment", "The comment after the change."),
+            |work, input| Box::pin(service::edit(work, input)),
+        )
+        .change(
+            "deleteComment",
+            "Deletes a comment. A comment that has replies loses its text and author, and stays until its last reply\n\
+             is deleted. For its author and editors.",
+            Rule::OwnerOr(Role::Editor),
+            deleted("deletedId", "The id of the deleted comment."),
+            |work, input| Box::pin(service::delete(work, input)),
+        )
+        .change(
+            "hideComment",
+            "Removes the text and the author of a comment for good. The comment stays and is marked as hidden, even\n\
+             without replies. For editors.",
+            Rule::Has(Role::Editor),
+            object::<Comment>("comment", "The hidden comment."),
+            |work, input| Box::pin(service::hide(work, input)),
+        )
+}

@@ -1,0 +1,181 @@
+//! Links that are read along with the rows that have them, by a join: a page of comments with their authors is one
+//! statement.
+//!
+//! The plan tells which links are selected below a list, and which columns of their objects. Each is a left join with an
+//! alias of its own; an object that many rows refer to is kept once. A link whose object was not read along is
+//! [looked up](super::link) by its key.
+//!
+//! Rows of a registry are not joined, since they mostly are at hand.
+
+use std::any::Any;
+use std::fmt::Write;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use graphql::{Columns, Selected};
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, SelectStatement};
+use sea_orm::{DbErr, EntityName, QueryResult};
+
+use super::link::ByKey;
+use super::table::{Field, Record, Table, select_as, width};
+
+/// A link, as the field's [extension](Selected::extension): how to read its objects with the rows that have it.
+pub struct Link {
+    /// The column with the keys.
+    column: &'static str,
+    target: &'static dyn Target,
+}
+
+impl Link {
+    /// The link by this column of `T` to objects of type `N`; none if these are not joined.
+    pub fn new<T: Record, N: Table, R>(field: &Field<T, R>) -> Option<Self> {
+        let column = T::COLUMNS.get(field.at as usize)?;
+        (!N::IS_REGISTRY).then_some(Self { column, target: &TargetOf::<N>(PhantomData) })
+    }
+}
+
+/// What a link leads to.
+trait Target: Send + Sync {
+    fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns);
+
+    fn width(&self, columns: Columns) -> usize;
+
+    /// Reads the objects, whose columns stand in the rows from a place on.
+    fn read(&self, rows: &[QueryResult], from: usize, columns: Columns) -> Result<Arc<dyn Any + Send + Sync>, DbErr>;
+}
+
+struct TargetOf<N>(PhantomData<fn() -> N>);
+
+impl<N: Table> Target for TargetOf<N> {
+    fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns) {
+        let column = |name| Expr::col((alias.clone(), Alias::new(name)));
+        let mut on = Condition::all().add(column(N::COLUMNS[0]).equals(key));
+        if let Some(hidden) = N::HIDDEN_BY {
+            on = on.add(column(hidden).is_null());
+        }
+        statement.join_as(JoinType::LeftJoin, N::Entity::default().table_ref(), alias.clone(), on);
+        select_as::<N>(statement, alias, columns);
+    }
+
+    fn width(&self, columns: Columns) -> usize {
+        width::<N>(columns)
+    }
+
+    fn read(&self, rows: &[QueryResult], from: usize, columns: Columns) -> Result<Arc<dyn Any + Send + Sync>, DbErr> {
+        let mut found = ByKey::<N>::new(Vec::new());
+        for row in rows {
+            let key: Option<i32> = row.try_get_by_index(from)?;
+            if let Some(key) = key.filter(|key| !found.has(*key)) {
+                found.push(key, N::read(row, from, columns)?);
+            }
+        }
+        Ok(Arc::new(found))
+    }
+}
+
+/// The joins of a statement.
+#[derive(Default)]
+pub struct Joins(Vec<Join>);
+
+struct Join {
+    name: String,
+    link: &'static str,
+    target: &'static dyn Target,
+    columns: Columns,
+}
+
+impl Joins {
+    /// The links that are selected of rows of type `T` below a field.
+    pub fn selected<T: Record>(selected: &Selected<'_>) -> Self {
+        let mut joins: Vec<Join> = Vec::new();
+        for field in selected.fields_of(&T::type_name()) {
+            let Some(Link { column, target }) = field.extension() else { continue };
+            match joins.iter_mut().find(|join| join.name == field.name()) {
+                Some(join) => join.columns |= field.columns(),
+                None => joins.push(Join {
+                    name: field.name().to_owned(),
+                    link: column,
+                    target: *target,
+                    columns: field.columns(),
+                }),
+            }
+        }
+        Self(joins)
+    }
+
+    /// The joins as a part of a statement's parameters.
+    pub fn write(&self, parameters: &mut String) {
+        for Join { name, columns, .. } in &self.0 {
+            // Writing to memory does not fail.
+            let _ = write!(parameters, " +{name}:{columns:x}");
+        }
+    }
+
+    /// Adds the joins to a statement over rows of type `T`, and their columns.
+    pub fn add<T: Record>(&self, statement: &mut SelectStatement) {
+        let table = Alias::new(T::Entity::default().table_name());
+        for Join { name, link, target, columns } in &self.0 {
+            // No table is called so.
+            let alias = Alias::new(format!("{name}_joined"));
+            target.join(statement, &alias, (table.clone(), Alias::new(*link)), *columns);
+        }
+    }
+
+    /// How many columns they have.
+    pub fn width(&self) -> usize {
+        self.0.iter().map(|join| join.target.width(join.columns)).sum()
+    }
+
+    /// Reads the objects, whose columns stand in the rows from a place on.
+    ///
+    /// # Errors
+    /// A column has another type.
+    pub fn read(&self, rows: &[QueryResult], from: usize) -> Result<Joined, DbErr> {
+        let mut at = from;
+        let read = |join: &Join| {
+            let objects = join.target.read(rows, at, join.columns)?;
+            at += join.target.width(join.columns);
+            Ok((join.name.clone(), join.columns, objects))
+        };
+        Ok(Joined(self.0.iter().map(read).collect::<Result<_, DbErr>>()?))
+    }
+}
+
+/// The objects that were read with rows, by the links that lead to them: their name, the columns that were read.
+#[derive(Default)]
+pub struct Joined(Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>);
+
+impl Joined {
+    /// The objects of a link with these columns, if they were read.
+    pub(super) fn get<N: Table>(&self, link: &str, columns: Columns) -> Option<Arc<ByKey<N>>> {
+        let has = |(name, read, _): &&(String, Columns, _)| name == link && columns & !read == 0;
+        let (_, _, objects) = self.0.iter().find(has)?;
+        Arc::clone(objects).downcast().ok()
+    }
+}
+
+/// Rows in an order, with the objects that were read along with them.
+pub struct Fetched<N> {
+    /// The rows.
+    pub rows: Arc<Vec<N>>,
+    /// The objects that they refer to.
+    pub joined: Arc<Joined>,
+}
+
+impl<N> From<Vec<N>> for Fetched<N> {
+    fn from(rows: Vec<N>) -> Self {
+        Self { rows: Arc::new(rows), joined: Arc::default() }
+    }
+}
+
+impl<N> Clone for Fetched<N> {
+    fn clone(&self) -> Self {
+        Self { rows: Arc::clone(&self.rows), joined: Arc::clone(&self.joined) }
+    }
+}
+
+impl<N> std::fmt::Debug for Fetched<N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetched").field("len", &self.rows.len()).finish_non_exhaustive()
+    }
+}

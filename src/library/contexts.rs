@@ -1,0 +1,41 @@
+//! The data of requests: what their operations read from.
+
+use std::sync::Arc;
+
+use graphql::{Context, OperationKind};
+
+use super::Backends;
+use crate::answer::Budget;
+use crate::http;
+use crate::kit::rows::{RequestData, Services};
+use crate::viewer::Caller;
+
+/// Makes the contexts of operations.
+pub struct Contexts {
+    queries: Arc<Services>,
+    changes: Arc<Services>,
+}
+
+impl Contexts {
+    /// Contexts with these backends.
+    pub fn new(Backends { queries, changes }: Backends) -> Self {
+        Self { queries: Arc::new(queries), changes: Arc::new(changes) }
+    }
+}
+
+impl http::Contexts for Contexts {
+    fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context {
+        let services = match kind {
+            OperationKind::Query => &self.queries,
+            OperationKind::Mutation | OperationKind::Subscription => &self.changes,
+        };
+        let data = RequestData { services: Arc::clone(services), caller: Some(caller), budget: Some(budget) };
+        Context::new(Arc::new(data))
+    }
+}
+
+impl std::fmt::Debug for Contexts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Contexts").finish_non_exhaustive()
+    }
+}

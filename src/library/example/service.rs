@@ -1,0 +1,31 @@
+//! Rules of screenings: which festival shows which film.
+
+use sea_orm::EntityTrait;
+
+use super::inputs::AddScreeningInput;
+use super::objects::{Festival, Screening};
+use super::tables::screenings::{ActiveModel, Entity};
+use crate::kit::form::{Form, Given, line};
+use crate::kit::{Constraint, Id, Rejection, Work, explain};
+
+const FILM: Constraint = Constraint::unique(
+    "screenings_festival_id_film_key",
+    "screenings.festival_id, screenings.film",
+    "input.film",
+    "the festival shows this film already",
+);
+
+/// Adds a screening.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the input.
+pub async fn add_screening(work: &Work, input: &AddScreeningInput) -> Result<Id<Screening>, Rejection> {
+    let AddScreeningInput { festival_id, film } = input.clone();
+    let mut form = Form::new(work);
+    let mut row = <ActiveModel as Default>::default();
+    form.must_refer::<Festival>(&mut row.festival_id, "festivalId", Given::Value(festival_id), "festival").await?;
+    form.must(&mut row.film, "film", Given::Value(film), line(128));
+    form.check()?;
+    let inserted = Entity::insert(row).exec(work.txn()).await.map_err(explain(&[FILM]))?;
+    Ok(Id::new(inserted.last_insert_id))
+}

@@ -1,0 +1,12 @@
+//! What clients send: the input of the mutation of orders.
+
+use async_graphql::{ID, InputObject};
+
+/// A movie to order.
+#[derive(Clone, Debug, InputObject)]
+pub struct OrderMovieInput {
+    /// The movie's id.
+    pub(super) movie_id: ID,
+    /// The id of an online cinema that shows the movie.
+    pub(super) cinema_id: ID,
+}

@@ -1,0 +1,151 @@
+//! Inputs of people: the filter and the orders of the list, and the inputs of mutations.
+
+use async_graphql::{Enum, ID, InputObject};
+use entity::{awards, movie_staff_m2m, person_names, persons};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
+
+use super::Person;
+use crate::db::ReadPool;
+use crate::error::ApiResult;
+use crate::kit::edit::{Editable, References, editable};
+use crate::kit::form::{Form, LONG_TEXT_LENGTH_MAX, line, past_day, text};
+use crate::kit::scalar::Date;
+use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, SortKey, check_text, choice_name, has_row, has_text};
+use crate::staff::PersonPosition;
+
+/// Which people to list. All conditions must hold. A person without a value never matches a condition on it.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct PersonFilter {
+    /// Only people whose last, first and middle name together contain every word of this text, in any order.
+    /// Case does not matter, and ё equals е. A text of one or two letters must start the last name. A blank text is
+    /// ignored.
+    name: Option<String>,
+    /// Only people from this country, in Russian, exactly as the catalogue spells it.
+    country: Option<String>,
+    /// Only people born in these years.
+    birth_year: Option<IntRange>,
+    /// Only people who held this position in some movie.
+    position_id: Option<ID>,
+}
+
+/// Where folded names are stored.
+const NAMES: FoldedTexts<person_names::Entity> =
+    FoldedTexts { owner: person_names::Column::PersonId, texts: &[person_names::Column::Name], by_words: true };
+
+impl PersonFilter {
+    /// The rows that the filter leaves.
+    pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<persons::Entity>> {
+        let name = has_text(db, persons::Column::Id, NAMES, "filter.name", self.name).await?;
+        let country = self.country.map(|country| check_text("filter.country", country)).transpose()?;
+        let (from, to) = match self.birth_year {
+            Some(years) => years.days("filter.birthYear")?,
+            None => (None, None),
+        };
+        let position = self.position_id.map(|id| Id::<PersonPosition>::parse("filter.positionId", &id)).transpose()?;
+        let held = position.map(|position| {
+            has_row::<movie_staff_m2m::Entity>(
+                movie_staff_m2m::Column::PersonId,
+                persons::Column::Id,
+                movie_staff_m2m::Column::PositionId.eq(position.key()),
+            )
+        });
+        Ok(persons::Entity::find().filter(
+            Condition::all()
+                .add_option(name)
+                .add_option(country.map(|country| persons::Column::Country.eq(country)))
+                .add_option(from.map(|day| persons::Column::Birthday.gte(day)))
+                .add_option(to.map(|day| persons::Column::Birthday.lte(day)))
+                .add_option(held),
+        ))
+    }
+}
+
+/// The order of a list of people. People without a birthday come last in an order by birthday. Equal people are
+/// sorted by registration: the earliest first, in descending orders the latest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
+pub enum PersonOrder {
+    /// The most recently registered first.
+    #[default]
+    Newest,
+    /// The earliest registered first.
+    Oldest,
+    /// Alphabetically by last, first and middle name. Case does not matter, and ё equals е.
+    Name,
+    /// In reverse alphabetical order by last, first and middle name.
+    NameDesc,
+    /// The oldest first.
+    Birthday,
+    /// The youngest first.
+    BirthdayDesc,
+}
+
+impl PageOrder for PersonOrder {
+    type Entity = persons::Entity;
+
+    fn tag(self) -> &'static str {
+        choice_name(self)
+    }
+
+    fn keys(self) -> Vec<SortKey> {
+        match self {
+            Self::Newest | Self::Oldest => vec![SortKey::column(persons::Column::Id)],
+            Self::Name | Self::NameDesc => {
+                [person_names::Column::Name, person_names::Column::PersonId].map(SortKey::column).into()
+            }
+            Self::Birthday | Self::BirthdayDesc => {
+                [persons::Column::Birthday, persons::Column::Id].map(SortKey::column).into()
+            }
+        }
+    }
+
+    fn join(self, rows: Select<persons::Entity>) -> Select<persons::Entity> {
+        match self {
+            Self::Name | Self::NameDesc => rows.join_rev(JoinType::InnerJoin, person_names::Relation::Persons.def()),
+            _ => rows,
+        }
+    }
+}
+
+editable! {
+    Person, fields PersonFields, inputs CreatePersonInput, UpdatePersonInput, DeletePersonInput;
+    required {
+        /// The given name, 1 to 128 characters.
+        first_name: String,
+        /// The family name, 1 to 128 characters.
+        last_name: String,
+        /// The country of origin, in Russian, 1 to 128 characters.
+        country: String,
+    }
+    optional {
+        /// The patronymic, if there is one, 1 to 128 characters.
+        mid_name: String,
+        /// The date of birth, not in the future.
+        birthday: Date,
+        /// The biography, 1 to 20,000 characters.
+        bio: String,
+    }
+}
+
+impl Editable for Person {
+    type Fields = PersonFields;
+
+    const WHAT: &'static str = "person";
+
+    async fn fill(form: &mut Form<'_>, fields: PersonFields, row: &mut persons::ActiveModel) -> Result<(), DbErr> {
+        let now = form.work.now();
+        form.must(&mut row.first_name, "firstName", fields.first_name, line(128));
+        form.must(&mut row.last_name, "lastName", fields.last_name, line(128));
+        form.must(&mut row.country, "country", fields.country, line(128));
+        form.may(&mut row.mid_name, "midName", fields.mid_name, line(128));
+        form.may(&mut row.birthday, "birthday", fields.birthday, past_day(now));
+        form.may(&mut row.bio, "bio", fields.bio, text(LONG_TEXT_LENGTH_MAX));
+        Ok(())
+    }
+
+    fn references(key: i32) -> Vec<References> {
+        vec![
+            References::new(movie_staff_m2m::Column::PersonId, key, "staff entry", "staff entries"),
+            References::new(awards::Column::PersonId, key, "award", "awards"),
+        ]
+    }
+}

@@ -1,0 +1,25 @@
+//! Mutations of people.
+
+use graphql::{Object, Root};
+
+use super::Person;
+use crate::kit::changes::CatalogueObject;
+use crate::policy::Rule;
+use crate::viewer::Role;
+
+/// Adds the mutations to their root.
+pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
+    mutation.catalogue::<Person>(
+        "person",
+        Rule::Has(Role::Editor),
+        [
+            ("createPerson", "Creates a person. For editors."),
+            ("updatePerson", "Changes a person. For editors."),
+            (
+                "deletePerson",
+                "Deletes a person. Fails with `CONFLICT` if the person took part in a movie or received an award. For\n\
+                 editors.",
+            ),
+        ],
+    )
+}

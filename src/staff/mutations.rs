@@ -1,0 +1,37 @@
+//! Mutations of staff entries and positions.
+
+use graphql::{Object, Root};
+
+use super::{PersonPosition, StaffMember};
+use crate::kit::changes::CatalogueObject;
+use crate::policy::Rule;
+use crate::viewer::Role;
+
+/// Who changes staff and positions.
+const EDITORS: Rule = Rule::Has(Role::Editor);
+
+/// Adds the mutations to their root.
+pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
+    mutation
+        .catalogue::<StaffMember>(
+            "staffMember",
+            EDITORS,
+            [
+                ("createStaffMember", "Adds a person to the staff of a movie. For editors."),
+                ("updateStaffMember", "Changes a person's part in making a movie. For editors."),
+                ("deleteStaffMember", "Removes a person from the staff of a movie. For editors."),
+            ],
+        )
+        .catalogue::<PersonPosition>(
+            "position",
+            EDITORS,
+            [
+                ("createPersonPosition", "Creates a position that people can hold. For editors."),
+                ("updatePersonPosition", "Changes a position. For editors."),
+                (
+                    "deletePersonPosition",
+                    "Deletes a position. Fails with `CONFLICT` if a person holds the position. For editors.",
+                ),
+            ],
+        )
+}

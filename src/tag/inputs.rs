@@ -1,0 +1,75 @@
+//! What clients send: the inputs of mutations of tags, and filters by tags.
+
+use async_graphql::InputObject;
+use sea_orm::{ColumnTrait, Condition, EntityTrait};
+
+use crate::error::{ApiError, ApiResult};
+use crate::kit::{check_text, has_row};
+
+/// A tag to create.
+#[derive(Clone, Debug, InputObject)]
+pub struct CreateTagInput {
+    /// The title: unique, 1 to 56 characters.
+    pub(super) title: String,
+}
+
+/// A tag to rename.
+#[derive(Clone, Debug, InputObject)]
+pub struct UpdateTagInput {
+    /// The current title.
+    pub(super) title: String,
+    /// The new title: unique, 1 to 56 characters.
+    pub(super) new_title: String,
+}
+
+/// A tag to delete.
+#[derive(Clone, Debug, InputObject)]
+pub struct DeleteTagInput {
+    /// The tag's title.
+    pub(super) title: String,
+}
+
+/// The maximum number of titles in a list of a filter.
+const TITLES_MAX: usize = 20;
+
+/// Which tags to look for: titles exactly as `tags` lists them, at most 20 in each list. A tag that does not exist
+/// matches nothing.
+#[derive(Clone, Debug, Default, InputObject)]
+pub struct TagFilter {
+    /// Only objects with all of these tags. An empty list is ignored.
+    all: Option<Vec<String>>,
+    /// Only objects with at least one of these tags. An empty list matches nothing.
+    any: Option<Vec<String>>,
+}
+
+impl TagFilter {
+    /// The row whose key is `own` has the tags that the input `field` asks for, by a table `E` of
+    /// tags with their owners.
+    ///
+    /// # Errors
+    /// `BadInput` for too many titles and for one that no database takes.
+    pub fn condition<E: EntityTrait>(
+        self,
+        field: &str,
+        owner: E::Column,
+        tag: E::Column,
+        own: impl ColumnTrait,
+    ) -> ApiResult<Condition> {
+        let all = check_titles(&format!("{field}.all"), self.all.unwrap_or_default())?;
+        let any = self.any.map(|titles| check_titles(&format!("{field}.any"), titles)).transpose()?;
+        let each = all.into_iter().map(|title| has_row::<E>(owner, own, tag.eq(title)));
+        Ok(each
+            .fold(Condition::all(), Condition::add)
+            .add_option(any.map(|titles| has_row::<E>(owner, own, tag.is_in(titles)))))
+    }
+}
+
+fn check_titles(field: &str, mut titles: Vec<String>) -> ApiResult<Vec<String>> {
+    if titles.len() > TITLES_MAX {
+        let text = format!("{} titles are too many; name {TITLES_MAX} at most", titles.len());
+        return Err(ApiError::bad_input(field, text));
+    }
+    titles.sort_unstable();
+    titles.dedup();
+    titles.into_iter().map(|title| check_text(field, title)).collect()
+}
