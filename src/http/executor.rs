@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use graphql::{Answer, Context, Engine, FieldError, OperationKind, Prepared, Refusal, Request};
+use graphql::{Context, Engine, FieldError, OperationKind, Prepared, Refusal, Request};
 use serde_json::Value as Json;
 
 use super::params::Operation;
@@ -67,7 +67,8 @@ impl Executor {
         let running = Running { name: prepared.name(), started: Instant::now() };
         let context = self.contexts.context(prepared.kind(), caller, Arc::clone(budget));
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
-        let answer = self.engine.execute(prepared, &context, bytes_max).await;
+        let executed = self.engine.run(prepared, &context).await;
+        let answer = executed.answer(bytes_max);
         drop(running);
         if let Some(spent) = budget.spent().filter(|_| is_query) {
             return Err(spent);
@@ -76,7 +77,7 @@ impl Executor {
             Ok(answer) => answer,
             Err(_) if is_query => return Err(budget.exceed()),
             // It is done, whatever its answer takes.
-            Err(_) => Answer::failed(prepared, &budget.exceed().into()),
+            Err(_) => executed.shortened(bytes_max, &budget.exceed().into()),
         };
         note_errors(&answer.errors);
         budget.keep(answer.json.len())?;

@@ -15,7 +15,9 @@ use crate::document::{Document, parse};
 use crate::error::{LimitExceeded, Limits, ParseError, Position};
 use crate::execution::column::Rows;
 use crate::execution::introspection::Introspector;
-use crate::execution::{Context, Execution, FieldError, Place, Response, failed, run, run_events, write};
+use crate::execution::{
+    Context, Execution, FieldError, Place, Response, failed, run, run_events, write, write_shortened,
+};
 use crate::input::{InputError, Inputs, coerce_variable_types};
 use crate::plan::{Cost, Pages, compile};
 use crate::schema::{Schema, SchemaBuilder, SchemaError};
@@ -185,8 +187,13 @@ impl Engine {
     /// # Errors
     /// The response is larger.
     pub async fn execute(&self, prepared: &Prepared, context: &Context, bytes_max: usize) -> Result<Answer, Refusal> {
+        self.run(prepared, context).await.answer(bytes_max)
+    }
+
+    /// The same without an answer yet.
+    pub async fn run<'p>(&self, prepared: &'p Prepared, context: &Context) -> Executed<'p> {
         let root = run(&self.execution(prepared, context), &prepared.plan.plan).await;
-        answer(prepared, &root, 0, bytes_max)
+        Executed { prepared, root }
     }
 
     /// Executes a subscription for several events at once: the rows of its root type. Each response has at most
@@ -295,6 +302,36 @@ fn answer(prepared: &Prepared, root: &Place, at: usize, bytes_max: usize) -> Res
     let Response { json, errors } = response.map_err(|_| Refusal::TooLarge(bytes_max))?;
     cached.answer_bytes.store(json.len(), Ordering::Relaxed);
     Ok(Answer { json, errors })
+}
+
+/// A query or a mutation that was executed.
+pub struct Executed<'p> {
+    prepared: &'p Prepared,
+    root: Place,
+}
+
+impl Executed<'_> {
+    /// The answer, of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// It is larger.
+    pub fn answer(&self, bytes_max: usize) -> Result<Answer, Refusal> {
+        answer(self.prepared, &self.root, 0, bytes_max)
+    }
+
+    /// The answer of a mutation that is larger than `bytes_max` bytes: what there is no room for is null, with this error.
+    pub fn shortened(&self, bytes_max: usize, error: &FieldError) -> Answer {
+        match write_shortened(&self.prepared.plan.plan, &self.root, bytes_max, error) {
+            Ok(Response { json, errors }) => Answer { json, errors },
+            Err(_) => Answer::failed(self.prepared, error),
+        }
+    }
+}
+
+impl std::fmt::Debug for Executed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executed").field("prepared", &self.prepared).finish_non_exhaustive()
+    }
 }
 
 impl Answer {

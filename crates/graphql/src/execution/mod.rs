@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use error::FieldError;
 pub(crate) use run::{Execution, Place, failed, run, run_events};
-pub(crate) use write::{Response, write};
+pub(crate) use write::{Response, write, write_shortened};
 
 use crate::describe::Columns;
 use crate::plan::PlanField;

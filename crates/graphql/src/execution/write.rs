@@ -31,8 +31,27 @@ pub(crate) fn write(
 ) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    let mut writer = Writer::new(plan, out, bytes_max);
+    finish(Writer::new(plan, out, bytes_max), (root, at))
+}
+
+/// Writes the values of a mutation's fields as JSON. Fields of the root and of payloads for which there is no room in
+/// `bytes_max` bytes are null, with this error.
+///
+/// # Errors
+/// The response is larger all the same.
+pub(crate) fn write_shortened(
+    plan: &Plan,
+    root: &Place,
+    bytes_max: usize,
+    error: &FieldError,
+) -> Result<Response, TooLarge> {
+    let writer = Writer::new(plan, b"{\"data\":".to_vec(), bytes_max);
+    finish(Writer { too_large: Some(error), ..writer }, (root, 0))
+}
+
+fn finish(mut writer: Writer<'_>, (root, at): (&Place, usize)) -> Result<Response, TooLarge> {
     let start = writer.out.len();
+    let plan = writer.plan;
     match writer.object(&plan.root, root, at, &Path::Root) {
         Ok(()) => {}
         Err(Stop::Null) => {
@@ -45,14 +64,14 @@ pub(crate) fn write(
     if writer.is_too_large() {
         return Err(TooLarge);
     }
-    let Writer { mut out, errors, failed, .. } = writer;
+    let Writer { mut out, errors, failed, bytes_max, uncounted, .. } = writer;
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":[");
         out.extend_from_slice(&errors);
         out.push(b']');
     }
     out.push(b'}');
-    if out.len() > bytes_max { Err(TooLarge) } else { Ok(Response { json: out, errors: failed }) }
+    if out.len() - uncounted > bytes_max { Err(TooLarge) } else { Ok(Response { json: out, errors: failed }) }
 }
 
 /// Whether a field of the root makes the root null.
@@ -77,6 +96,11 @@ enum Path<'a> {
 }
 
 impl Path<'_> {
+    /// Whether it leads to a field of the root, or of an object that such a field has.
+    const fn is_of_payload(&self) -> bool {
+        matches!(self, Self::Name(Self::Root | Self::Name(Self::Root, _), _))
+    }
+
     fn write(&self, out: &mut Out) {
         let above = match self {
             Self::Root => return,
@@ -108,11 +132,15 @@ struct Writer<'a> {
     errors: Out,
     failed: Vec<FieldError>,
     bytes_max: usize,
+    /// The error of fields for which there is no room, if the others are written.
+    too_large: Option<&'a FieldError>,
+    /// Bytes of these errors.
+    uncounted: usize,
 }
 
 impl<'a> Writer<'a> {
     const fn new(plan: &'a Plan, out: Out, bytes_max: usize) -> Self {
-        Self { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max }
+        Self { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max, too_large: None, uncounted: 0 }
     }
 
     fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
@@ -127,7 +155,11 @@ impl<'a> Writer<'a> {
                 _ => {
                     let path = Path::Name(path, &field.response_name);
                     match values.next() {
-                        Some(values) => self.values(field, values, at, &path)?,
+                        Some(values) => {
+                            let start = self.out.len();
+                            let written = self.values(field, values, at, &path);
+                            self.shorten(written, field, &path, start)?;
+                        }
                         None => self.failure(field, &FieldError::internal("The field was not resolved."), &path)?,
                     }
                 }
@@ -138,7 +170,29 @@ impl<'a> Writer<'a> {
     }
 
     const fn is_too_large(&self) -> bool {
-        self.out.len() + self.errors.len() > self.bytes_max
+        self.out.len() + self.errors.len() - self.uncounted > self.bytes_max
+    }
+
+    /// Writes null for a value that has no room, which began at `start`, if it is a field of the root or of a payload.
+    fn shorten(
+        &mut self,
+        written: Result<(), Stop>,
+        field: &PlanField,
+        path: &Path<'_>,
+        start: usize,
+    ) -> Result<(), Stop> {
+        match self.too_large {
+            Some(error) if written == Err(Stop::TooLarge) && !field.of.is_non_null() && path.is_of_payload() => {
+                self.out.truncate(start);
+                self.out.extend_from_slice(b"null");
+                let errors = self.errors.len();
+                self.fail(field, error, path);
+                // They come in place of what is larger.
+                self.uncounted += self.errors.len() - errors + 1;
+                Ok(())
+            }
+            _ => written,
+        }
     }
 
     /// Writes the value of a field for one object.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use graphql::input::Inputs;
-use graphql::{Engine, Limit, Limits, Refusal, Request, Settings, parse, validate};
+use graphql::{Engine, FieldError, Limit, Limits, Refusal, Request, Settings, parse, validate};
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
 
@@ -224,4 +224,26 @@ fn answers_keep_within_their_bytes() {
             Err(other) => panic!("{name}: {other:?}"),
         }
     }
+}
+
+/// A mutation is done, whatever its answer takes.
+#[test]
+fn an_answer_of_a_mutation_keeps_what_there_is_room_for() {
+    let sdl = "type Query { a: Int } type Mutation { first: Payload second: Payload third: Payload }
+        type Payload { token: String wide: [Row] rows: [Row]! } type Row { text: String! }";
+    let rows: Json = (0..100).map(|_| json!({"text": "x".repeat(100)})).collect();
+    let payload = |token| json!({"token": token, "wide": rows, "rows": rows});
+    let root = json!({"first": payload("t"), "second": payload("u"), "third": payload("v")});
+    let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings());
+    let query = "mutation { first { token } second { token wide { text } } third { token rows { text } } again: first { token } }";
+    let prepared = engine.prepare(&Request { query, operation_name: None, variables: &Inputs::new() }).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let executed = runtime.block_on(engine.run(&prepared, &context));
+    assert!(matches!(executed.answer(1_000), Err(Refusal::TooLarge(1_000))));
+    let answer = executed.shortened(1_000, &FieldError::plain("too large"));
+    let answer: Json = serde_json::from_slice(&answer.json).unwrap();
+    let data = json!({"first": {"token": "t"}, "second": {"token": "u", "wide": null}, "third": null, "again": {"token": "t"}});
+    assert_eq!(answer["data"], data, "{answer}");
+    let paths: Vec<_> = answer["errors"].as_array().unwrap().iter().map(|error| error["path"].clone()).collect();
+    assert_eq!(paths, [json!(["second", "wide"]), json!(["third"])]);
 }
