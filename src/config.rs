@@ -241,11 +241,12 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_DEMO", value_parser = BoolishValueParser::new())]
     pub demo: bool,
 
-    /// Switch off what is for development: introspection and the IDE.
+    /// Switch off what is for development: introspection, suggestions in error messages, the IDE.
     #[arg(long, env = "KINOTEKA_PRODUCTION", value_parser = BoolishValueParser::new())]
     pub production: bool,
 
-    /// Whether clients may read the schema by introspection. If left out, they may unless --production is set.
+    /// Whether clients may read the schema by introspection, and whether errors suggest names from
+    /// it. If left out, they do unless --production is set.
     #[arg(long, env = "KINOTEKA_INTROSPECTION", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub introspection: Option<bool>,
 

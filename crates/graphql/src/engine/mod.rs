@@ -109,7 +109,10 @@ impl Engine {
             builder.check(name, check.clone());
         }
         let introspector = settings.introspection.then(|| Introspector::new(Box::new(introspection)));
-        Ok(Self::new(builder.build()?, description, introspector, settings))
+        let schema = builder.build()?;
+        // Whoever may not read the schema is told no names of it.
+        let schema = if settings.introspection { schema.with_suggestions() } else { schema };
+        Ok(Self::new(schema, description, introspector, settings))
     }
 
     /// An engine for a schema whose fields `description` resolves. Introspection is refused.

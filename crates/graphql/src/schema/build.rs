@@ -180,6 +180,7 @@ impl SchemaBuilder {
             schema_field: field("__schema", TypeRef::named("__Schema").non_null())?,
             type_field: names.field(&type_field)?,
             types,
+            suggests_names: false,
         })
     }
 }

@@ -280,6 +280,7 @@ pub struct Schema {
     type_name: Field,
     schema_field: Field,
     type_field: Field,
+    suggests_names: bool,
 }
 
 impl Schema {
@@ -296,6 +297,32 @@ impl Schema {
     /// The type of a name.
     pub fn find(&self, name: &str) -> Option<TypeId> {
         self.types.position(name).and_then(|i| u32::try_from(i).ok()).map(TypeId)
+    }
+
+    /// The schema, which validation suggests names of where a document has unknown ones.
+    #[must_use]
+    pub fn with_suggestions(mut self) -> Self {
+        self.suggests_names = true;
+        self
+    }
+
+    /// Whether validation suggests names.
+    pub const fn suggests_names(&self) -> bool {
+        self.suggests_names
+    }
+
+    /// The names of a type's fields.
+    pub(crate) fn field_names(&self, parent: TypeId) -> impl Iterator<Item = &str> {
+        let fields = match &self.get(parent).kind {
+            TypeKind::Object { fields, .. } | TypeKind::Interface { fields, .. } => Some(fields),
+            _ => None,
+        };
+        fields.into_iter().flatten().map(|field| &*field.name)
+    }
+
+    /// The names of all directives.
+    pub(crate) fn directive_names(&self) -> impl Iterator<Item = &str> {
+        self.directives.iter().map(|directive| &*directive.name)
     }
 
     /// The directive of a name.

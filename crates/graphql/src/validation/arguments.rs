@@ -13,7 +13,8 @@ impl<'d> Validator<'d> {
             let known = schema.directive(name);
             match known {
                 None => {
-                    let message = format_args!("The directive `@{name}` is unknown.");
+                    let meant = self.suggest(name, schema.directive_names());
+                    let message = format_args!("The directive `@{name}` is unknown.{}", meant.replace(" `", " `@"));
                     self.fail(Rule::KnownDirectives, &[directive.at], message);
                 }
                 Some(known) if !known.locations.contains(&location) => {
@@ -47,7 +48,8 @@ impl<'d> Validator<'d> {
             }
             let input = known.and_then(|known| known.get(name.text));
             if known.is_some() && input.is_none() {
-                let message = format_args!("`{}` has no argument `{}`.", owner.text, name.text);
+                let meant = self.suggest(name.text, known.into_iter().flatten().map(|input| &*input.name));
+                let message = format_args!("`{}` has no argument `{}`.{meant}", owner.text, name.text);
                 self.fail(Rule::KnownArgumentNames, &[name.at], message);
             }
             self.input(name.text, &argument.value, input, None);

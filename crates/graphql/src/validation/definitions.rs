@@ -79,7 +79,8 @@ impl<'d> Validator<'d> {
     }
 
     pub(super) fn unknown_type(&mut self, name: &str, at: u32) {
-        self.fail(Rule::KnownTypeNames, &[at], format_args!("The type `{name}` is unknown."));
+        let meant = self.suggest(name, self.schema.types().map(|of| &*of.name).filter(|name| !name.starts_with("__")));
+        self.fail(Rule::KnownTypeNames, &[at], format_args!("The type `{name}` is unknown.{meant}"));
     }
 
     /// A subscription selects one field of its root, and says so before variables are known.

@@ -10,6 +10,7 @@ mod definitions;
 mod merging;
 mod rule;
 mod selections;
+mod suggestion;
 mod usage;
 mod values;
 

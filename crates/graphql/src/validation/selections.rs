@@ -21,7 +21,9 @@ impl<'d> Validator<'d> {
         let name = field.name;
         let known = parent.and_then(|parent| schema.field(parent, name.text));
         if let (Some(parent), None) = (parent, known) {
-            let message = format_args!("The type `{}` has no field `{}`.", schema.get(parent).name, name.text);
+            let meant = self.suggest(name.text, schema.field_names(parent));
+            let of = &schema.get(parent).name;
+            let message = format_args!("The type `{of}` has no field `{}`.{meant}", name.text);
             self.fail(Rule::FieldsOnCorrectType, &[field.response_name().at], message);
         }
         self.directives(&field.directives, Location::Field);

@@ -115,7 +115,8 @@ impl<'d> Validator<'d> {
                     ValueKind::Enum(name) if values.iter().any(|value| value == name) => {}
                     ValueKind::Enum(name) => {
                         let of = &schema.get(id).name;
-                        self.wrong(value.at, format_args!("The enum `{of}` has no value `{name}`."));
+                        let meant = self.suggest(name, values.iter().map(String::as_str));
+                        self.wrong(value.at, format_args!("The enum `{of}` has no value `{name}`.{meant}"));
                     }
                     _ => self.expected(value.at, id, describe(value)),
                 }
@@ -178,8 +179,10 @@ impl<'d> Validator<'d> {
                 self.fail(Rule::UniqueInputFieldNames, &[name.at], message);
             }
             let input = known.and_then(|(known, _)| known.get(name.text));
-            if let (Some((_, id)), None) = (known, input) {
-                self.wrong(name.at, format_args!("`{}` has no field `{}`.", schema.get(id).name, name.text));
+            if let (Some((known, id)), None) = (known, input) {
+                let meant = self.suggest(name.text, known.iter().map(|input| &*input.name));
+                let of = &schema.get(id).name;
+                self.wrong(name.at, format_args!("`{of}` has no field `{}`.{meant}", name.text));
             }
             self.input(name.text, &field.value, input, one_of);
         }
