@@ -5,16 +5,16 @@
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID, InputObject};
-use graphql::{Call, Cell, Cells, Column, Description, Engine, FieldError, NoArguments, Object, Part, Prepared, index};
+use graphql::{Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
 
 use super::Comment;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::{About, Kind, Kinds, RootField, Sent, Topic};
-use crate::kit::id::split;
 use crate::kit::rows::{Missing, by_key, or_failed};
 use crate::kit::{Id, NodeType};
 use crate::movie::Movie;
 use crate::publication::Publication;
+use crate::subject::SubjectId;
 
 /// The root fields.
 const ADDED: &str = "commentAdded";
@@ -94,9 +94,7 @@ struct EventArguments {
 
 /// The events as objects of this type.
 fn events(call: &Call<'_, Sent, EventArguments>, of: &'static str) -> Column {
-    let cells = (0..index(call.rows.len())).map(|row| Cell::Object { part: 0, row }).collect();
-    let parts = vec![Part { of: of.into(), rows: call.rows.clone() }];
-    Column::Cells(Cells { cells, parts, ..Cells::default() })
+    Column::rows(of, call.rows.clone())
 }
 
 /// Which events a subscription wants.
@@ -115,15 +113,10 @@ pub fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField
 }
 
 fn read_subject(id: &ID) -> ApiResult<About> {
-    match split(id) {
-        Some((name, key)) if name == Movie::TYPE => Ok(About::Movie(key)),
-        Some((name, key)) if name == Publication::TYPE => Ok(About::Publication(key)),
-        Some((name, _)) => Err(ApiError::bad_input(
-            "subjectId",
-            format!("this is the id of a {name}; the id of a {} or a {} is wanted", Movie::TYPE, Publication::TYPE),
-        )),
-        None => Err(ApiError::bad_input("subjectId", "not an id of this API; pass an id that a query has returned")),
-    }
+    Ok(match SubjectId::parse("subjectId", id)? {
+        SubjectId::Movie(id) => About::Movie(id.key()),
+        SubjectId::Publication(id) => About::Publication(id.key()),
+    })
 }
 
 fn subject_id(sent: &Sent) -> ID {

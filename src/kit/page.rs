@@ -320,7 +320,7 @@ impl Plan {
         self.branches.is_empty()
     }
 
-    /// Orders by what `select_page` has named.
+    /// Orders by the names that [`Self::add_keys`] gives.
     pub(super) fn order_outside(&self, statement: &mut SelectStatement) {
         if self.branches.len() > 1 {
             statement.order_by(Alias::new(BRANCH), Order::Asc);
@@ -347,10 +347,6 @@ impl Plan {
     }
 }
 
-fn key_name(position: usize) -> String {
-    format!("key_{position}")
-}
-
 fn key_alias(position: usize) -> Alias {
-    Alias::new(key_name(position))
+    Alias::new(format!("key_{position}"))
 }

@@ -182,5 +182,5 @@ async fn search(call: &Call<'_, Root, RelayLast<SearchArguments>>) -> Result<Col
     let (terms, hits) = find_meant(call.context.db(), query, types.clone()).await?;
     let rank = |hit: Hit| (hit.rank(), SearchHit { hit, terms: Arc::clone(&terms), snippet: OnceCell::new() });
     let page = cut("search", hits.into_iter().map(rank).collect(), page)?;
-    Ok(Column::Cells(Connection::column(vec![page])))
+    Ok(Connection::column(vec![page]))
 }

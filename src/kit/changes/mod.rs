@@ -1,4 +1,4 @@
-//! Mutations, for the engine in `crates/graphql`.
+//! How domains describe their mutations.
 //!
 //! A domain describes its mutations in `mutations.rs`. The rule stands at the mutation:
 //!

@@ -1,13 +1,13 @@
 //! The builder's methods for the mutation root.
 
 use futures_util::future::BoxFuture;
-use graphql::{Call, Object, Registry, Root};
+use graphql::{Call, Column, Object, Registry, Root};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Change;
 use super::input::{Input, MutationArguments};
-use super::payload::{Payload, column, with_errors};
+use super::payload::{Payload, with_errors};
 use crate::error::ApiResult;
 use crate::idempotency::Repeat;
 use crate::kit::mutate::{WorkFn, mutate_keyed};
@@ -83,7 +83,7 @@ impl MutationObject for Object<Root> {
                     Ok(()) => perform(&change, input).await,
                     Err(error) => Err(error),
                 };
-                done.map(|payload| column(I::payload(), payload)).into()
+                done.map(|payload| Column::objects(I::payload(), vec![payload])).into()
             })
         })
         .extension(rule)

@@ -1,7 +1,7 @@
 //! Payloads of mutations: what a mutation shows of its outcome, and `errors`.
 
 use async_graphql::ID;
-use graphql::{Call, Cell, Cells, Column, Name, NoArguments, Object, One, Part, Registry, Row, Rows};
+use graphql::{Call, Name, NoArguments, Object, One, Registry, Row};
 
 use crate::kit::rows::{Missing, Table, by_key, or_failed};
 use crate::kit::{Id, NodeType, UserError, UserErrorCode};
@@ -83,13 +83,4 @@ fn user_error() -> Object<UserError> {
             |error| error.field.clone(),
         )
         .value("message", "The problem and its solution, for people.", |error| error.message.clone())
-}
-
-/// The value of a mutation's field: its payload, of the type with this name.
-pub(super) fn column<O: Send + Sync + 'static>(name: String, payload: Payload<O>) -> Column {
-    Column::Cells(Cells {
-        cells: vec![Cell::Object { part: 0, row: 0 }],
-        parts: vec![Part { of: name.into(), rows: Rows::new(vec![payload]) }],
-        ..Cells::default()
-    })
 }

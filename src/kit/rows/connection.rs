@@ -72,9 +72,8 @@ impl<N: Row> Row for Connection<N> {
 
 impl<N: Row> Connection<N> {
     /// A page for each object, in order.
-    pub fn column(pages: Vec<Self>) -> Cells {
-        let cells = (0..index(pages.len())).map(|row| Cell::Object { part: 0, row }).collect();
-        Cells { cells, parts: vec![Part { of: Self::type_name(), rows: Rows::new(pages) }], ..Cells::default() }
+    pub fn column(pages: Vec<Self>) -> Column {
+        Column::objects(Self::type_name(), pages)
     }
 
     fn page_info(&self) -> PageInfo {

@@ -202,7 +202,7 @@ pub(super) async fn pages<L: List>(
     let ranges = parents.iter().map(rows_of).map(|PageRows { from, len, .. }| from as usize..(from + len) as usize);
     count_texts(context, ranges.flat_map(|range| &found.list.rows.rows[range]))?;
     let page = |parent: &i32| page_of(&found.list, *parent, rows_of(parent), &window);
-    Ok(Column::Cells(Connection::column(parents.iter().map(page).collect())))
+    Ok(Connection::column(parents.iter().map(page).collect()))
 }
 
 fn page_of<N>(list: &Arc<Shared<N>>, parent: i32, rows: PageRows, window: &Window) -> Connection<N> {
@@ -389,7 +389,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
     let list = reading.finish((L::LIST, order.tag()), joined, count_root(rows));
     count_texts(context, list.rows.rows.iter())?;
     let pages = (0..call.rows.len()).map(|_| page_of(&list, 0, page, &window));
-    Ok(Column::Cells(Connection::column(pages.collect())))
+    Ok(Connection::column(pages.collect()))
 }
 
 /// Counts all rows, as the list of the parent 0.

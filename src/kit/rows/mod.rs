@@ -1,4 +1,4 @@
-//! Rows of tables as objects of the schema, for the engine in `crates/graphql`.
+//! Rows of tables as objects of the schema.
 //!
 //! - [`table`]: a row type, a column a line, checked against the entity when the program is compiled.
 //! - [`cell`]: one reader of columns, by position, for both databases.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::FieldError;
 use super::leaf::{Leaf, Out};
+use crate::describe::Name;
 
 /// The objects at one place of the response: rows of a table of type `Vec<T>`, in order.
 #[derive(Clone)]
@@ -113,9 +114,14 @@ pub enum Column {
 
 impl Column {
     /// One object for each object, in order.
-    pub fn objects<T: Send + Sync + 'static>(of: &'static str, rows: Vec<T>) -> Self {
+    pub fn objects<T: Send + Sync + 'static>(of: impl Into<Name>, rows: Vec<T>) -> Self {
+        Self::rows(of, Rows::new(rows))
+    }
+
+    /// The same for rows of a table.
+    pub fn rows(of: impl Into<Name>, rows: Rows) -> Self {
         let cells = (0..index(rows.len())).map(|row| Cell::Object { part: 0, row }).collect();
-        Self::Cells(Cells { cells, parts: vec![Part { of: of.into(), rows: Rows::new(rows) }], ..Cells::default() })
+        Self::Cells(Cells { cells, parts: vec![Part { of: of.into(), rows }], ..Cells::default() })
     }
 }
 
@@ -216,7 +222,7 @@ impl std::fmt::Debug for Cells {
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The object type's name.
-    pub of: std::borrow::Cow<'static, str>,
+    pub of: Name,
     /// The objects.
     pub rows: Rows,
 }

@@ -124,13 +124,6 @@ impl SchemaBuilder {
         self
     }
 
-    /// Adds a directive, or replaces the one of its name.
-    #[must_use]
-    pub fn with_directive(mut self, directive: Directive<String>) -> Self {
-        self.directives.insert(directive);
-        self
-    }
-
     /// The schema.
     ///
     /// # Errors
