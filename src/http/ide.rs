@@ -1,28 +1,27 @@
 //! The pages for people: GraphiQL at `/` and new comments at `/live`, built from `web/` and embedded,
-//! and the plain page at `/plain`, which stands in at `/` when `web/` was not built.
+//! and the plain page at `/plain`, which stands in at `/` when `web/` was not built. They are embedded compressed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
 
 use axum::Router;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use flate2::read::GzDecoder;
 
-/// A file's path and content.
+/// A file's path and content, which `build.rs` has compressed by gzip.
 type Source = (&'static str, &'static [u8]);
 
-/// The files of `web/dist`, as `build.rs` lists them; none if it was not built.
-const BUILT: &[Source] = include!(concat!(env!("OUT_DIR"), "/web.rs"));
+/// The files of `web/dist`; none if it was not built.
+const BUILT: &[Source] = include!(concat!(env!("OUT_DIR"), "/built.rs"));
 
 /// The page of our own, which needs no build.
-const PLAIN: &[Source] = &[
-    ("plain.html", include_bytes!("ide/plain.html")),
-    ("plain.js", include_bytes!("ide/plain.js")),
-    ("plain.css", include_bytes!("ide/plain.css")),
-];
+const PLAIN: &[Source] = include!(concat!(env!("OUT_DIR"), "/plain.rs"));
 
 /// What the built pages may do.
 ///
@@ -98,12 +97,37 @@ fn answer(page: &Page, request: &HeaderMap) -> Response {
         (CONTENT_SECURITY_POLICY, page.policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
+        (VARY, "accept-encoding"),
     ];
     let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
     if known.flat_map(|tags| tags.split(',')).any(|tag| matches!(tag.trim(), tag if tag == page.etag || tag == "*")) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    (headers, page.content).into_response()
+    if accepts_gzip(request) {
+        return (headers, [(CONTENT_ENCODING, "gzip")], page.content).into_response();
+    }
+    match decompress(page.content) {
+        Ok(content) => (headers, content).into_response(),
+        Err(error) => {
+            tracing::error!(%error, page = page.route, "cannot decompress a page");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
+        let refused = weight.trim().strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0));
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+fn decompress(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    GzDecoder::new(content).read_to_end(&mut whole)?;
+    Ok(whole)
 }
 
 fn hash(content: &[u8]) -> u64 {
