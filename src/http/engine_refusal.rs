@@ -3,7 +3,7 @@
 use graphql::error::{Limit, LimitExceeded, Position};
 use graphql::input::dotted;
 use graphql::validation::{Invalid, Violation};
-use graphql::{ParseError, Refusal};
+use graphql::{CostLimit, ParseError, Refusal};
 
 use crate::error::{ApiError, RequestError};
 
@@ -26,7 +26,7 @@ pub fn request_errors(refusal: &Refusal) -> Vec<RequestError> {
             .iter()
             .map(|input| RequestError::new(BAD_USER_INPUT, input.to_string()).with("field", dotted(&input.path)))
             .collect(),
-        Refusal::TooComplex(what, found, max) => vec![cost_limit(what, *found, *max)],
+        Refusal::TooComplex { limit, found, max } => vec![cost_limit(*limit, *found, *max)],
         Refusal::Introspection(position) => vec![at(&[*position], RequestError::new(INVALID, "Introspection is off."))],
         Refusal::TooLarge(max) => vec![ApiError::TooLarge { max: *max as u64 }.into()],
     }
@@ -61,21 +61,20 @@ fn document_limit(exceeded: &LimitExceeded) -> RequestError {
     at(&[exceeded.position], error)
 }
 
-/// A limit of what the operation costs with its variables.
-fn cost_limit(what: &str, found: u64, max: u64) -> RequestError {
-    let (code, flag, what) = match what {
-        "depth" => (TOO_COMPLEX, "limit-depth", "levels of fields"),
-        "root fields" => (TOO_COMPLEX, "limit-root-fields", what),
-        "fields" => (TOO_COMPLEX, "limit-selections", what),
-        "values" => (TOO_COMPLEX, "limit-complexity", "values if every page is full"),
-        "input values" => (BAD_USER_INPUT, "limit-input-values", "values in its arguments"),
-        "items of a list" => (BAD_USER_INPUT, "limit-list-items", "items in a list of its variables"),
-        "fields of an input" => (BAD_USER_INPUT, "limit-input-fields", "fields in an object of its variables"),
-        // These have no flags.
-        "levels of introspection" => (TOO_COMPLEX, "introspection", "levels of introspection from type to type"),
-        _ => (TOO_COMPLEX, "introspection", what),
+/// A limit of what the operation costs with its variables. Those of introspection have no flags.
+fn cost_limit(limit: CostLimit, found: u64, max: u64) -> RequestError {
+    let (code, flag, what) = match limit {
+        CostLimit::Depth => (TOO_COMPLEX, "limit-depth", "levels of fields"),
+        CostLimit::RootFields => (TOO_COMPLEX, "limit-root-fields", "root fields"),
+        CostLimit::Fields => (TOO_COMPLEX, "limit-selections", "fields"),
+        CostLimit::Values => (TOO_COMPLEX, "limit-complexity", "values if every page is full"),
+        CostLimit::Introspection => (TOO_COMPLEX, "introspection", "values of introspection"),
+        CostLimit::IntrospectionLevels => (TOO_COMPLEX, "introspection", "levels of introspection from type to type"),
+        CostLimit::InputValues => (BAD_USER_INPUT, "limit-input-values", "values in its arguments"),
+        CostLimit::ListItems => (BAD_USER_INPUT, "limit-list-items", "items in a list of its variables"),
+        CostLimit::InputFields => (BAD_USER_INPUT, "limit-input-fields", "fields in an object of its variables"),
     };
-    let advice = if flag == "limit-complexity" { " Ask for smaller pages, or in several requests." } else { "" };
+    let advice = if limit == CostLimit::Values { " Ask for smaller pages, or in several requests." } else { "" };
     let message = format!("The operation has {found} {what}; the limit is {max}.{advice}");
     RequestError::new(code, message).with("limit", flag).with("max", max)
 }

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
-use graphql::{OperationKind, Prepared};
+use graphql::{Cost, OperationKind, Prepared};
 use tokio::time::timeout;
 
 use super::accept::{self, Answer, Wanted};
@@ -137,7 +137,7 @@ impl Endpoint {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
             let viewer = caller.viewer;
-            let prepared = self.prepare(&operation, safe, &mut 0)?;
+            let prepared = self.prepare(&operation, safe, &mut Cost::default())?;
             // A plan has all that it needs of the document.
             drop(operation);
             let budget = self.answer_budget(address);
@@ -211,7 +211,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The operation is not to be executed.
-    fn prepare(&self, operation: &Operation, safe: bool, cost: &mut u64) -> Result<Prepared, Refusal> {
+    fn prepare(&self, operation: &Operation, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
         let prepared = self.executor.prepare(operation).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
             // The first one of a batch or a socket.
@@ -220,11 +220,7 @@ impl Endpoint {
         if safe && prepared.kind() == OperationKind::Mutation {
             return Err(Refusal::unsafe_by_get("mutation"));
         }
-        let (all, max) = (cost.saturating_add(prepared.cost().values), self.limits.limit_complexity);
-        if all > max {
-            return Err(Refusal::engine(&graphql::Refusal::TooComplex("values", all, max)));
-        }
-        *cost = all;
+        self.executor.engine.add_cost(cost, &prepared).map_err(|refusal| Refusal::engine(&refusal))?;
         Ok(prepared)
     }
 
@@ -239,7 +235,7 @@ impl Endpoint {
             caller.viewer = Some(self.callers.sign_in(token).await?);
         }
         let budget = self.answer_budget(caller.address);
-        let (mut cost, mut written) = (0, BatchWriter::new());
+        let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
         for (position, operation) in operations.iter().enumerate() {
             let mut caller = caller.clone();
             // Each operation has a key of its own: no client's holds a blank.

@@ -3,17 +3,9 @@
 use graphql::Inputs;
 use serde_json::Value as Json;
 
-/// Bytes of a text that count as one value.
-const BYTES_PER_VALUE: u64 = 256;
-
 /// Bytes of a value by itself, and of the name and the place of a field.
 const VALUE_BYTES: u64 = 80;
 const FIELD_BYTES: u64 = 80;
-
-/// As how many values a text counts.
-pub(super) fn count_text(text: &str) -> u64 {
-    1 + text.len() as u64 / BYTES_PER_VALUE
-}
 
 /// Bytes of variables in memory, about.
 pub(super) fn bytes_of(inputs: &Inputs) -> u64 {

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use graphql::Inputs;
+use graphql::input::values_of_text;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Number, Value as Json};
 
 use super::params::Bounds;
 use super::refusal::Refusal;
-use super::size::count_text;
 
 /// Reads the variables of a request.
 pub(super) struct Reader {
@@ -137,7 +137,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
     }
 
     fn visit_string<E: Error>(mut self, value: String) -> Result<Json, E> {
-        self.count(count_text(&value), Json::String(value))
+        self.count(values_of_text(&value), Json::String(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Json, A::Error> {

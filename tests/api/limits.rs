@@ -111,12 +111,10 @@ async fn costs_follow_page_sizes() {
     .await;
 }
 
-/// What tools ask for.
-#[tokio::test(flavor = "multi_thread")]
-async fn introspection_passes() {
-    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-aliases", "400"]).await;
+/// The document by which tools ask for the schema.
+fn introspection() -> String {
     let nested = (0..9).fold("kind name".to_owned(), |inner, _| format!("kind name ofType {{ {inner} }}"));
-    let query = format!(
+    format!(
         "query IntrospectionQuery {{ __schema {{ description queryType {{ name kind }} mutationType {{ name kind }}
         subscriptionType {{ name kind }} types {{ ...FullType }}
         directives {{ name description isRepeatable locations args(includeDeprecated: true) {{ ...InputValue }} }} }} }}
@@ -126,7 +124,14 @@ async fn introspection_passes() {
         enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }} possibleTypes {{ ...TypeRef }} }}
         fragment InputValue on __InputValue {{ name description type {{ ...TypeRef }} defaultValue isDeprecated deprecationReason }}
         fragment TypeRef on __Type {{ {nested} }}"
-    );
+    )
+}
+
+/// What tools ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn introspection_passes() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-aliases", "400"]).await;
+    let query = introspection();
     assert!(app.data(&query, json!({})).await["__schema"]["types"].as_array().unwrap().len() > 100);
     let names: String = (0..400).map(|i| format!("a{i}: name ")).collect();
     let wide = format!("{{ __schema {{ types {{ fields {{ type {{ fields {{ {names} }} }} }} }} }} }}");
@@ -193,6 +198,19 @@ async fn batches_have_one_answer() {
     assert_eq!(status, 200);
     assert!(answer[0]["data"].is_object(), "{answer}");
     assert_eq!((code(&answer[1]), code(&answer[2])), ("TOO_COMPLEX", "TOO_COMPLEX"), "{answer}");
+}
+
+/// The operations of a batch share the values of introspection: a client's introspection has about 60,000 of 200,000.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_have_one_bound_of_introspection() {
+    let args = ["--limit-batch", "10", "--limit-aliases", "400"];
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
+    let operation = json!({ "query": introspection() });
+    let (status, _, answer) = send(post(&app, json!(vec![operation; 10]).to_string())).await;
+    assert_eq!(status, 200);
+    let refused = answer.as_array().unwrap().iter().filter(|one| one["errors"].is_array());
+    let limits: Vec<_> = refused.map(|one| one["errors"][0]["extensions"]["limit"].as_str().unwrap()).collect();
+    assert!((5..10).contains(&limits.len()) && limits.iter().all(|limit| *limit == "introspection"), "{limits:?}");
 }
 
 /// What a mutation has done is done, however large its answer would be.

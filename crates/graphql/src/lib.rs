@@ -41,7 +41,7 @@ pub use describe::{
     NoArguments, Object, One, Output, Resolve, Root, Row, argument,
 };
 pub use document::{Document, OperationKind, parse};
-pub use engine::{Answer, Engine, Executed, Prepared, Refusal, Request, Settings, SharingKey};
+pub use engine::{Answer, CostLimit, Engine, Executed, Prepared, Refusal, Request, Settings, SharingKey};
 pub use error::{Limit, LimitExceeded, Limits, ParseError, Position};
 pub use execution::batch::Batches;
 pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};

@@ -74,12 +74,48 @@ pub enum Refusal {
     Operation(&'static str),
     /// Variables do not fit their types.
     Variables(Vec<InputError>),
-    /// The cost is too high: of what, the cost, and the highest that is allowed.
-    TooComplex(&'static str, u64, u64),
+    /// The cost of the operation with its variables is too high.
+    TooComplex {
+        /// Which cost.
+        limit: CostLimit,
+        /// The cost.
+        found: u64,
+        /// The highest that is allowed.
+        max: u64,
+    },
     /// Introspection is off, and this selects it.
     Introspection(Position),
     /// The response is larger than so many bytes.
     TooLarge(usize),
+}
+
+/// What is bounded of an operation with its variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CostLimit {
+    /// [`Cost::depth`].
+    Depth,
+    /// [`Cost::root_fields`].
+    RootFields,
+    /// [`Cost::fields`].
+    Fields,
+    /// [`Cost::values`].
+    Values,
+    /// [`Cost::introspection`].
+    Introspection,
+    /// [`Cost::introspection_levels`].
+    IntrospectionLevels,
+    /// [`Limits::input_values`].
+    InputValues,
+    /// [`Limits::list_items`], in a variable.
+    ListItems,
+    /// [`Limits::input_fields`], in a variable.
+    InputFields,
+}
+
+impl CostLimit {
+    fn check(self, found: u64, max: u64) -> Result<(), Refusal> {
+        if found > max { Err(Refusal::TooComplex { limit: self, found, max }) } else { Ok(()) }
+    }
 }
 
 /// A response.
@@ -250,19 +286,15 @@ impl Engine {
     /// Checks the lists and objects of variables, as the parser checks those of literals.
     fn check_inputs(&self, variables: &Inputs) -> Result<(), Refusal> {
         let limits = &self.settings.limits;
-        let check = |what, len: usize, max: usize| match len > max {
-            true => Err(Refusal::TooComplex(what, len as u64, max as u64)),
-            false => Ok(()),
-        };
         let mut open: Vec<&Json> = variables.values().collect();
         while let Some(value) = open.pop() {
             match value {
                 Json::Array(items) => {
-                    check("items of a list", items.len(), limits.list_items)?;
+                    CostLimit::ListItems.check(items.len() as u64, limits.list_items as u64)?;
                     open.extend(items);
                 }
                 Json::Object(fields) => {
-                    check("fields of an input", fields.len(), limits.input_fields)?;
+                    CostLimit::InputFields.check(fields.len() as u64, limits.input_fields as u64)?;
                     open.extend(fields.values());
                 }
                 _ => {}
@@ -271,21 +303,31 @@ impl Engine {
         Ok(())
     }
 
+    /// Adds the cost of an operation to that of the operations before it in a batch: together they may have as many
+    /// values as one.
+    ///
+    /// # Errors
+    /// They have more.
+    pub fn add_cost(&self, total: &mut Cost, prepared: &Prepared) -> Result<(), Refusal> {
+        let (cost, max) = (prepared.cost, self.settings.cost_max);
+        let values = total.values.saturating_add(cost.values);
+        let introspection = total.introspection.saturating_add(cost.introspection);
+        CostLimit::Values.check(values, max.values)?;
+        CostLimit::Introspection.check(introspection, max.introspection)?;
+        *total = Cost { values, introspection, ..*total };
+        Ok(())
+    }
+
     fn check_cost(&self, prepared: &Prepared) -> Result<(), Refusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
-        let all = [
-            ("depth", cost.depth, max.depth),
-            ("root fields", cost.root_fields, max.root_fields),
-            ("fields", cost.fields, max.fields),
-            ("values", cost.values, max.values),
-            ("values of introspection", cost.introspection, max.introspection),
-            ("levels of introspection", cost.introspection_levels, max.introspection_levels),
-            ("input values", prepared.input_values(), self.settings.limits.input_values),
-        ];
-        match all.into_iter().find(|(_, cost, max)| cost > max) {
-            Some((what, cost, max)) => Err(Refusal::TooComplex(what, cost, max)),
-            None => Ok(()),
-        }
+        let input_values = self.settings.limits.input_values;
+        CostLimit::Depth.check(cost.depth, max.depth)?;
+        CostLimit::RootFields.check(cost.root_fields, max.root_fields)?;
+        CostLimit::Fields.check(cost.fields, max.fields)?;
+        CostLimit::Values.check(cost.values, max.values)?;
+        CostLimit::Introspection.check(cost.introspection, max.introspection)?;
+        CostLimit::IntrospectionLevels.check(cost.introspection_levels, max.introspection_levels)?;
+        CostLimit::InputValues.check(prepared.input_values(), input_values)
     }
 }
 

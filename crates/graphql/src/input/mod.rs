@@ -54,6 +54,14 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// Bytes of a text that count as one more value.
+const BYTES_PER_VALUE: u64 = 256;
+
+/// As how many values a text counts where values are bounded.
+pub const fn values_of_text(text: &str) -> u64 {
+    1 + text.len() as u64 / BYTES_PER_VALUE
+}
+
 /// The path of an input with points before indexes too: `ids.0` for `ids[0]`.
 pub fn dotted(path: &str) -> String {
     path.replace('[', ".").replace(']', "")

@@ -4,10 +4,7 @@
 
 use serde_json::Value as Json;
 
-use crate::input::{Inputs, Literal};
-
-/// Bytes of text that count as one more value.
-const TEXT_BYTES: usize = 256;
+use crate::input::{Inputs, Literal, values_of_text};
 
 /// Values of arguments: constant ones, and how often each variable is used.
 #[derive(Clone, Debug, Default)]
@@ -65,10 +62,10 @@ impl InputValues {
     }
 }
 
-/// A list, an object and each 256 bytes of a text count as one.
+/// A list and an object count as one, beside what they hold.
 fn count(value: &Json) -> u64 {
     match value {
-        Json::String(text) => 1 + (text.len() / TEXT_BYTES) as u64,
+        Json::String(text) => values_of_text(text),
         Json::Array(items) => items.iter().map(count).fold(1, u64::saturating_add),
         Json::Object(fields) => fields.values().map(count).fold(1, u64::saturating_add),
         _ => 1,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use graphql::input::Inputs;
-use graphql::{Engine, FieldError, Limit, Limits, Refusal, Request, Settings, parse, validate};
+use graphql::{CostLimit, Engine, FieldError, Limit, Limits, Refusal, Request, Settings, parse, validate};
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
 
@@ -184,14 +184,14 @@ fn variables_in_many_places_are_counted() {
         |i| format!(" a{i}:movies(filter:{{tags:{{all:$t}}}}){{totalCount}}"),
         "}",
     );
-    for (tags, limit) in [(90, None), (100_000, Some(("input values", 10_000)))] {
+    for (tags, limit) in [(90, None), (100_000, Some((CostLimit::InputValues, 10_000)))] {
         let tags: Vec<Json> = (0..tags).map(|i| Json::from(format!("tag {i}"))).collect();
         let variables: Inputs = [("t".to_owned(), Json::from(tags))].into_iter().collect();
         let started = Instant::now();
         let refusal = prepare(&engine, &text, &variables).err();
         println!("{:?}: {:?}", started.elapsed(), refusal);
         let refused = match refusal {
-            Some(Refusal::TooComplex(what, _, max)) => Some((what, max)),
+            Some(Refusal::TooComplex { limit, max, .. }) => Some((limit, max)),
             other => {
                 assert!(other.is_none(), "{other:?}");
                 None
