@@ -16,13 +16,17 @@ use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 use sea_orm::{ColIdx, DbBackend, DbErr, QueryResult, Value};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::sort::{KeyKind, SortKey};
 use crate::error::{ApiError, ApiResult};
 
 /// A row's place in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cursor(Cow<'static, str>, Cow<'static, str>, Vec<KeyPart>);
+pub struct Cursor(Cow<'static, str>, Cow<'static, str>, Keys);
+
+/// The sort keys of a row: mostly one or two.
+pub type Keys = SmallVec<[KeyPart; 2]>;
 
 /// The value of one sort key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,7 +53,7 @@ pub enum KeyPart {
 
 impl Cursor {
     /// Marks the place of a row with these keys.
-    pub fn new(list: &'static str, order: &'static str, keys: Vec<KeyPart>) -> Self {
+    pub fn new(list: &'static str, order: &'static str, keys: Keys) -> Self {
         Self(Cow::Borrowed(list), Cow::Borrowed(order), keys)
     }
 
@@ -57,7 +61,7 @@ impl Cursor {
     ///
     /// # Errors
     /// `BadInput` when it is no cursor, or was made by another list or under another order.
-    pub fn parse(field: &str, text: &str, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Vec<KeyPart>> {
+    pub fn parse(field: &str, text: &str, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Keys> {
         let Self(made_list, made_order, parts) = Self::decode_cursor(text)
             .map_err(|Malformed| ApiError::bad_input(field, "not a cursor; pass one that this list has returned"))?;
         if made_list != list {

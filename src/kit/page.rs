@@ -17,7 +17,7 @@ use std::ops::Range;
 use sea_orm::sea_query::{Alias, Asterisk, Expr, ExprTrait, Order, Query, SelectStatement, UnionType};
 use sea_orm::{DbBackend, DbErr, QueryResult};
 
-use super::cursor::{Cursor, KeyPart};
+use super::cursor::{Cursor, KeyPart, Keys};
 use super::sort::{KeyKind, PageOrder, SortKey};
 use crate::error::{ApiError, ApiResult};
 
@@ -47,9 +47,9 @@ pub struct Window {
     /// Whether they are counted from the end.
     pub(super) backward: bool,
     /// They come behind this place.
-    pub(super) after: Option<Vec<KeyPart>>,
+    pub(super) after: Option<Keys>,
     /// They come before this place.
-    pub(super) before: Option<Vec<KeyPart>>,
+    pub(super) before: Option<Keys>,
 }
 
 impl PageArgs {
@@ -278,15 +278,15 @@ impl Plan {
     }
 
     /// The sort keys of a row, which stand in these columns behind `from`.
-    pub(super) fn read_keys(&self, row: &QueryResult, from: usize, places: &[usize]) -> Result<Vec<KeyPart>, DbErr> {
+    pub(super) fn read_keys(&self, row: &QueryResult, from: usize, places: &[usize]) -> Result<Keys, DbErr> {
         let keys = self.keys.iter().zip(places);
         keys.map(|(key, place)| KeyPart::read(row, from + place, key.kind, self.backend)).collect()
     }
 
     /// Puts a page's rows in order if they are not: of rows that are joined no order is promised.
-    pub(super) fn sort<N>(&self, rows: &mut [(Vec<KeyPart>, N)]) {
+    pub(super) fn sort<N>(&self, rows: &mut [(Keys, N)]) {
         let ascending = self.direction == Order::Asc;
-        let compare = |(one, _): &(Vec<KeyPart>, N), (other, _): &(Vec<KeyPart>, N)| {
+        let compare = |(one, _): &(Keys, N), (other, _): &(Keys, N)| {
             let parts = one.iter().zip(other).map(|parts| match parts {
                 (KeyPart::Null, KeyPart::Null) => Ordering::Equal,
                 (KeyPart::Null, _) => {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use sea_orm::prelude::{DateTimeWithTimeZone, Json};
-use sea_orm::{ActiveEnum, DbErr, QueryResult, TryGetable};
+use sea_orm::{ActiveEnum, DbErr, QueryResult, RuntimeErr, TryGetable};
+use sqlx::{Decode, Postgres, Row};
 
 use crate::kit::Id;
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
@@ -14,11 +15,19 @@ pub trait Cell: Sized {
     /// The entity's type of such a column: the two go together, or the program does not compile.
     type Stored;
 
-    /// Reads the column at this place.
+    /// Reads the column at this place; none if it is null.
     ///
     /// # Errors
     /// The column has another type.
-    fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr>;
+    fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr>;
+
+    /// Reads the column at this place.
+    ///
+    /// # Errors
+    /// The column has another type, or is null.
+    fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
+        Self::read_nullable(row, at)?.ok_or_else(|| DbErr::Type(format!("column {at} is null")))
+    }
 
     /// What stands for a column that nobody has asked for.
     fn unread() -> Self;
@@ -29,14 +38,26 @@ pub trait Cell: Sized {
     }
 }
 
-/// Types that sea-orm reads.
+/// Reads a column of a plain type. On PostgreSQL the driver is not asked whether the type fits: the entity says that it
+/// does, and asking for each value of each row costs more than reading it.
+fn read_plain<T>(row: &QueryResult, at: usize) -> Result<Option<T>, DbErr>
+where
+    T: TryGetable + for<'r> Decode<'r, Postgres>,
+{
+    match row.try_as_pg_row() {
+        Some(row) => row.try_get_unchecked(at).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))),
+        None => row.try_get_by_index(at),
+    }
+}
+
+/// Types that sea-orm reads, by this function.
 macro_rules! cells {
-    ($($of:ty = $stored:ty, $unread:expr;)*) => {
+    ($read:path: $($of:ty = $stored:ty, $unread:expr;)*) => {
         $(impl Cell for $of {
             type Stored = $stored;
 
-            fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
-                row.try_get_by_index(at)
+            fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
+                $read(row, at)
             }
 
             fn unread() -> Self {
@@ -46,11 +67,14 @@ macro_rules! cells {
     };
 }
 
-cells! {
+cells! { read_plain:
     bool = bool, false;
     i16 = i16, 0;
     i32 = i32, 0;
     i64 = i64, 0;
+}
+
+cells! { QueryResult::try_get_by_index:
     Json = Json, Json::Null;
     Money = Decimal, Money(Decimal::ZERO);
     Date = chrono::NaiveDate, Self(chrono::NaiveDate::MIN);
@@ -62,8 +86,8 @@ cells! {
 impl Cell for String {
     type Stored = Self;
 
-    fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
-        row.try_get_by_index(at)
+    fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
+        read_plain(row, at)
     }
 
     fn unread() -> Self {
@@ -78,8 +102,8 @@ impl Cell for String {
 impl Cell for Arc<str> {
     type Stored = String;
 
-    fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
-        String::read(row, at).map(Into::into)
+    fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
+        Ok(String::read_nullable(row, at)?.map(Into::into))
     }
 
     fn unread() -> Self {
@@ -94,8 +118,8 @@ impl Cell for Arc<str> {
 impl<N> Cell for Id<N> {
     type Stored = i32;
 
-    fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
-        i32::read(row, at).map(Self::new)
+    fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
+        Ok(i32::read_nullable(row, at)?.map(Self::new))
     }
 
     fn unread() -> Self {
@@ -103,11 +127,15 @@ impl<N> Cell for Id<N> {
     }
 }
 
-impl<C: Cell + TryGetable> Cell for Option<C> {
+impl<C: Cell> Cell for Option<C> {
     type Stored = Option<C::Stored>;
 
+    fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
+        Self::read(row, at).map(Some)
+    }
+
     fn read(row: &QueryResult, at: usize) -> Result<Self, DbErr> {
-        row.try_get_by_index(at)
+        C::read_nullable(row, at)
     }
 
     fn unread() -> Self {
@@ -125,7 +153,7 @@ macro_rules! choice_cells {
         $(impl $crate::kit::rows::Cell for $of {
             type Stored = String;
 
-            fn read(row: &sea_orm::QueryResult, at: usize) -> Result<Self, sea_orm::DbErr> {
+            fn read_nullable(row: &sea_orm::QueryResult, at: usize) -> Result<Option<Self>, sea_orm::DbErr> {
                 $crate::kit::rows::cell::read_choice(row, at)
             }
 
@@ -141,8 +169,8 @@ pub(crate) use choice_cells;
 ///
 /// # Errors
 /// The text is none of the choices.
-pub fn read_choice<E: ActiveEnum<Value = String>>(row: &QueryResult, at: usize) -> Result<E, DbErr> {
-    E::try_from_value(&row.try_get_by_index::<String>(at)?)
+pub fn read_choice<E: ActiveEnum<Value = String>>(row: &QueryResult, at: usize) -> Result<Option<E>, DbErr> {
+    String::read_nullable(row, at)?.map(|text| E::try_from_value(&text)).transpose()
 }
 
 /// Any choice.

@@ -13,14 +13,14 @@ use graphql::{
 
 use super::join::{Fetched, Joined};
 use crate::error::ApiError;
-use crate::kit::cursor::{Cursor, KeyPart};
+use crate::kit::cursor::{Cursor, Keys};
 
 /// Rows that pages are made of, in reading order.
 pub struct List<N> {
     /// The rows of all pages.
     pub rows: Fetched<N>,
     /// Their sort keys.
-    pub keys: Vec<Vec<KeyPart>>,
+    pub keys: Vec<Keys>,
     /// The list's name in cursors.
     pub name: &'static str,
     /// The order's name in cursors.

@@ -16,6 +16,7 @@ use graphql::{Columns, Selected};
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, SelectStatement};
 use sea_orm::{DbErr, EntityName, QueryResult};
 
+use super::cell::Cell;
 use super::link::ByKey;
 use super::table::{Field, Record, Table, select_as, width};
 
@@ -64,9 +65,9 @@ impl<N: Table> Target for TargetOf<N> {
     fn read(&self, rows: &[QueryResult], from: usize, columns: Columns) -> Result<Arc<dyn Any + Send + Sync>, DbErr> {
         let mut found = ByKey::<N>::new(Vec::new());
         for row in rows {
-            let key: Option<i32> = row.try_get_by_index(from)?;
-            if let Some(key) = key.filter(|key| !found.has(*key)) {
-                found.push(key, N::read(row, from, columns)?);
+            let key = i32::read_nullable(row, from)?;
+            if let Some(key) = key {
+                found.add(key, || N::read(row, from, columns))?;
             }
         }
         Ok(Arc::new(found))

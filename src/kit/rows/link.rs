@@ -1,13 +1,14 @@
 //! Objects by their keys: one statement for all that are wanted at a place of the answer, and for what other requests
 //! want at the same time.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use graphql::{Call, Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
+use super::KeyMap;
 use super::join::Joined;
 use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
@@ -18,7 +19,7 @@ use crate::error::{ApiError, log_database};
 /// Rows by key.
 pub(super) struct ByKey<N> {
     rows: Arc<Vec<N>>,
-    places: HashMap<i32, u32>,
+    places: KeyMap<u32>,
 }
 
 impl<N: Table> ByKey<N> {
@@ -27,16 +28,13 @@ impl<N: Table> ByKey<N> {
         Self { rows: Arc::new(rows), places }
     }
 
-    /// Adds a row whose key is new.
-    pub(super) fn push(&mut self, key: i32, row: N) {
-        if let Some(rows) = Arc::get_mut(&mut self.rows) {
-            self.places.insert(key, graphql::index(rows.len()));
-            rows.push(row);
+    /// Adds a row if its key is new.
+    pub(super) fn add<E>(&mut self, key: i32, read: impl FnOnce() -> Result<N, E>) -> Result<(), E> {
+        if let (Some(rows), Entry::Vacant(place)) = (Arc::get_mut(&mut self.rows), self.places.entry(key)) {
+            rows.push(read()?);
+            place.insert(graphql::index(rows.len() - 1));
         }
-    }
-
-    pub(super) fn has(&self, key: i32) -> bool {
-        self.places.contains_key(&key)
+        Ok(())
     }
 }
 
@@ -99,12 +97,12 @@ fn place<N: Table>(
     let is_seen = |row: &u32| found.rows[*row as usize].owner().is_none_or(|owner| context.is_viewer(owner));
     let picked: Vec<(i32, u32)> =
         wanted.iter().filter_map(|key| Some((*key, *found.places.get(key).filter(|row| is_seen(row))?))).collect();
-    let places: HashMap<i32, u32> = picked.iter().map(|(key, _)| *key).zip(0..).collect();
-    let cell = |key: &Option<i32>| match key.map(|key| places.get(&key)) {
+    // Both are in the order of keys.
+    let cell = |key: &Option<i32>| match key.map(|key| picked.binary_search_by_key(&key, |(key, _)| *key)) {
         None => Cell::Null,
-        Some(Some(row)) => Cell::Object { part: 0, row: *row },
-        Some(None) if missing == Missing::IsNull => Cell::Null,
-        Some(None) => Cell::Error(0),
+        Some(Ok(row)) => Cell::Object { part: 0, row: graphql::index(row) },
+        Some(Err(_)) if missing == Missing::IsNull => Cell::Null,
+        Some(Err(_)) => Cell::Error(0),
     };
     let errors = match missing {
         Missing::IsError if wanted.len() > picked.len() => vec![ApiError::Gone.into()],

@@ -13,6 +13,8 @@ use sea_orm::{
 };
 use serde_json::Value as Json;
 
+use super::KeyMap;
+use super::cell::Cell;
 use super::connection::{Connection, Count, List as Shared};
 use super::join::{Fetched, Joined, Joins};
 use super::nested::{count_rows, select_pages};
@@ -20,7 +22,7 @@ use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
 use super::table::{Record, Table, place_of, select, width};
 use crate::error::{ApiError, ApiResult, log_database};
-use crate::kit::cursor::KeyPart;
+use crate::kit::cursor::{KeyPart, Keys};
 use crate::kit::page::{Plan, RANK, Window, window_of_ranked};
 use crate::kit::{ByKey, PageArgs, PageOrder};
 
@@ -169,7 +171,7 @@ fn take_page(given: &mut graphql::Inputs) -> PageArgs {
 /// The rows of several parents' pages, in reading order.
 struct Pages<N> {
     list: Arc<Shared<N>>,
-    pages: HashMap<i32, PageRows>,
+    pages: KeyMap<PageRows>,
 }
 
 /// One page: its rows, and whether there are more.
@@ -224,7 +226,7 @@ pub fn cut<const KEYS: usize, N>(
 ) -> ApiResult<Connection<N>> {
     let (window, between) = window_of_ranked(name, &rows, args)?;
     let (keys, rows): (Vec<_>, Vec<N>) =
-        rows.into_iter().map(|(keys, row)| (keys.map(KeyPart::Int).to_vec(), row)).unzip();
+        rows.into_iter().map(|(keys, row)| (keys.map(KeyPart::Int).into_iter().collect(), row)).unzip();
     let count = rows.len() as u64;
     let count: Count = Arc::new(move |_, parents| {
         let counts = parents.into_iter().map(|parent| (parent, count)).collect();
@@ -241,7 +243,7 @@ pub fn cut<const KEYS: usize, N>(
 /// tells that there are more.
 struct Reading<N> {
     rows: Vec<N>,
-    keys: Vec<Vec<KeyPart>>,
+    keys: Vec<Keys>,
 }
 
 impl<N> Reading<N> {
@@ -249,7 +251,7 @@ impl<N> Reading<N> {
         Self { rows: Vec::new(), keys: Vec::new() }
     }
 
-    fn add(&mut self, mut page: Vec<(Vec<KeyPart>, N)>, window: &Window) -> PageRows {
+    fn add(&mut self, mut page: Vec<(Keys, N)>, window: &Window) -> PageRows {
         let more = page.len() > window.size as usize;
         page.truncate(window.size as usize);
         if window.backward {
@@ -292,9 +294,9 @@ async fn read_pages<L: List>(
         (_, DbBackend::Sqlite) => (0, Some(shape.end())),
         _ => (1, Some(0)),
     };
-    let mut by_parent: HashMap<i32, Vec<_>> = HashMap::with_capacity(parents.len());
+    let mut by_parent: KeyMap<Vec<_>> = KeyMap::default();
     for row in &found {
-        let parent = parent_at.map_or(Ok(parents[0]), |at| row.try_get_by_index(at))?;
+        let parent = parent_at.map_or(Ok(parents[0]), |at| i32::read(row, at))?;
         by_parent.entry(parent).or_default().push(shape.read::<L::Row>(&plan, row, row_from)?);
     }
     let mut reading = Reading::new();
@@ -338,7 +340,7 @@ impl<'a> Shape<'a> {
         self.joins_from + self.joins.width()
     }
 
-    fn read<N: Record>(&self, plan: &Plan, row: &QueryResult, from: usize) -> Result<(Vec<KeyPart>, N), DbErr> {
+    fn read<N: Record>(&self, plan: &Plan, row: &QueryResult, from: usize) -> Result<(Keys, N), DbErr> {
         Ok((plan.read_keys(row, from, &self.keys)?, N::read(row, from, self.columns)?))
     }
 }

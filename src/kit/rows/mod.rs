@@ -19,6 +19,9 @@ pub mod statement;
 pub mod table;
 pub mod text;
 
+/// Values by keys of rows. Clients do not choose the keys of rows: a quick hash is safe.
+pub type KeyMap<V> = std::collections::HashMap<i32, V, foldhash::fast::RandomState>;
+
 pub use cell::Cell;
 pub use link::{Missing, by_key, find_all};
 pub use list::{All, List, Listed, Ordered, RootList, WholeTable, count_of};
