@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use graphql::OperationKind;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -46,6 +47,20 @@ struct State {
     written: u64,
     share: Option<Share>,
     spent: Option<Spent>,
+}
+
+/// Bytes with their share, which is given back with the last of them.
+pub fn hold(json: Bytes, share: Option<Share>) -> Bytes {
+    struct Held(Bytes, #[expect(dead_code, reason = "it is held")] Share);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match share {
+        Some(share) => Bytes::from_owner(Held(json, share)),
+        None => json,
+    }
 }
 
 /// Why an answer is not made further.
@@ -203,6 +218,15 @@ impl Spent {
         match self {
             Self::Large(_) => LIMIT_ANSWER_BYTES,
             Self::Exhausted(exhausted) => exhausted.limit(),
+        }
+    }
+}
+
+impl From<Spent> for ApiError {
+    fn from(spent: Spent) -> Self {
+        match spent {
+            Spent::Large(max) => Self::TooLarge { max },
+            Spent::Exhausted(exhausted) => Self::Exhausted(exhausted),
         }
     }
 }

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use graphql::Position;
+use graphql::{FieldError, Position};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
-use crate::answer::Spent;
 use crate::quota::Exhausted;
 use crate::telemetry;
-use crate::viewer::Role;
 
 /// What reads and changes return.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -115,15 +113,6 @@ impl ApiError {
     /// An error that names the unusable argument and the remedy.
     pub fn bad_input(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::BadInput { field: field.into(), message: message.into() }
-    }
-
-    /// The error of a viewer whose role is too low.
-    pub fn needs_role(role: Role) -> Self {
-        Self::Forbidden(match role {
-            Role::Member => "this is for members",
-            Role::Editor => "this is for editors",
-            Role::Admin => "this is for admins",
-        })
     }
 
     /// The code and text for the client.
@@ -296,15 +285,6 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 /// The flag of the limit of [`ApiError::TooLarge`].
 pub const LIMIT_ANSWER_BYTES: &str = "limit-answer-bytes";
 
-impl From<Spent> for ApiError {
-    fn from(spent: Spent) -> Self {
-        match spent {
-            Spent::Large(max) => Self::TooLarge { max },
-            Spent::Exhausted(exhausted) => Self::Exhausted(exhausted),
-        }
-    }
-}
-
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
         Self::Database(log_database(error))
@@ -314,6 +294,14 @@ impl From<DbErr> for ApiError {
 impl From<Arc<DbErr>> for ApiError {
     fn from(error: Arc<DbErr>) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<ApiError> for FieldError {
+    fn from(error: ApiError) -> Self {
+        let (code, message) = error.publish();
+        let found = Self::new(code, message);
+        error.extensions(code).into_iter().fold(found, |found, (name, value)| found.with(name, value))
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the process counts, for Prometheus. Whoever does a thing counts it here; what is only
-//! looked up (pools, memory) is read when somebody asks. `http::metrics` serves the text.
+//! looked up (pools, memory) is read when somebody asks. `http` serves the text.
 //!
 //! The counters belong to the process, so that counting needs no handle.
 
@@ -17,8 +17,6 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-
-use crate::db::Db;
 
 /// The media type of [`render`]'s text, which Prometheus asks for first.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -348,13 +346,26 @@ pub fn count_result() {
     METRICS.results_sent.inc();
 }
 
+/// How much of a pool of database connections is used at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Its name: `read` or `write`.
+    pub name: &'static str,
+    /// Connections at most.
+    pub max: u32,
+    /// Open connections.
+    pub open: u32,
+    /// Open connections that somebody holds.
+    pub in_use: u32,
+}
+
 /// All counts, with the state of the pools and of the process, as OpenMetrics text.
 ///
 /// # Errors
 /// None in practice: a `String` takes any text.
-pub fn render(db: &Db) -> Result<String, fmt::Error> {
+pub fn render(pools: impl IntoIterator<Item = Pool>) -> Result<String, fmt::Error> {
     let mut looked_up = Registry::default();
-    register_pools(looked_up.sub_registry_with_prefix("kinoteka"), db);
+    register_pools(looked_up.sub_registry_with_prefix("kinoteka"), pools);
     register_process(&mut looked_up);
     let mut text = String::new();
     encode_registry(&mut text, &METRICS.registry)?;
@@ -363,10 +374,10 @@ pub fn render(db: &Db) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-fn register_pools(registry: &mut Registry, db: &Db) {
+fn register_pools(registry: &mut Registry, pools: impl IntoIterator<Item = Pool>) {
     let [max, open, in_use] = [(); 3].map(|()| Family::<Label<&'static str>, Gauge>::default());
-    for (name, pool) in db.pools() {
-        let label = [("pool", name)];
+    for pool in pools {
+        let label = [("pool", pool.name)];
         max.get_or_create(&label).set(pool.max.into());
         open.get_or_create(&label).set(pool.open.into());
         in_use.get_or_create(&label).set(pool.in_use.into());

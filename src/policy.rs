@@ -53,5 +53,14 @@ impl Rule {
 /// # Errors
 /// `Forbidden`, naming the role.
 pub fn require(viewer: Viewer, role: Role) -> ApiResult<()> {
-    if viewer.role >= role { Ok(()) } else { Err(ApiError::needs_role(role)) }
+    if viewer.role >= role { Ok(()) } else { Err(needs_role(role)) }
+}
+
+/// The error of a viewer whose role is too low.
+pub fn needs_role(role: Role) -> ApiError {
+    ApiError::Forbidden(match role {
+        Role::Member => "this is for members",
+        Role::Editor => "this is for editors",
+        Role::Admin => "this is for admins",
+    })
 }

@@ -6,12 +6,10 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-
-use crate::viewer::network;
 
 /// How many of a client's who have gone may be kept among those who wait, before they are looked for.
 const ABANDONED_MAX: usize = 64;
@@ -70,6 +68,15 @@ pub struct Exhausted {
     pub by_client: bool,
     /// The limit that was met.
     pub max: u64,
+}
+
+/// What limits an address are counted by: of IPv6 the first 64 bits, since whoever has one such
+/// address has all of its network.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        address => address,
+    }
 }
 
 impl Exhausted {

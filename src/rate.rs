@@ -14,7 +14,8 @@ use quick_cache::sync::Cache;
 
 use crate::error::{ApiError, ApiResult};
 use crate::metrics;
-use crate::viewer::{Caller, network};
+use crate::quota::network;
+use crate::viewer::Caller;
 
 /// Counters of a kind at most; the oldest make room.
 pub const COUNTERS_MAX: usize = 100_000;

@@ -2,7 +2,7 @@
 //!
 //! Names no domain. What a viewer may do stands in [`policy`](crate::policy).
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use async_graphql::Enum;
 use futures_util::future::BoxFuture;
@@ -50,15 +50,6 @@ impl Caller {
     /// Somebody of whom nothing is known but the address.
     pub fn anonymous(address: IpAddr) -> Self {
         Self { viewer: None, address, agent: None, idempotency_key: None }
-    }
-}
-
-/// What limits an address are counted by: of IPv6 the first 64 bits, since whoever has one such
-/// address has all of its network.
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address => address,
     }
 }
 

@@ -10,7 +10,6 @@ use sea_orm::EntityTrait;
 use sea_orm::prelude::Json;
 use serde::Deserialize;
 
-use super::Change;
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::link::Missing;
@@ -18,7 +17,7 @@ use crate::kit::rows::list::Ordered;
 use crate::kit::rows::{ContextExt, RootList, RowObject, by_key, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, PageOrder, SortKey, choice_name, id};
-use crate::library::node;
+use crate::node;
 use crate::viewer::Role;
 
 row! {
@@ -39,6 +38,14 @@ impl AuditEntry {
     fn object(&self) -> Option<(&'static str, i32)> {
         Some((node::type_named(&self.object_type)?, self.object_key.parse().ok()?))
     }
+}
+
+/// A changed field.
+#[derive(Debug, Deserialize)]
+struct Change {
+    field: String,
+    before: Option<String>,
+    after: Option<String>,
 }
 
 impl Row for Change {

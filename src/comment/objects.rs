@@ -97,7 +97,7 @@ fn can_edit(context: &Context, comment: &Comment) -> bool {
 
 /// `commentCursor`.
 pub fn cursor(context: &Context, _: &Root) -> String {
-    cursor_before(&context.services().hub)
+    cursor_before(context.services().writes.of_domain::<Arc<Hub>>())
 }
 
 /// The position of the feed [`CURSOR_MARGIN`] ago.

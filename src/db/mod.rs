@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use migration::Commits;
 use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Timeouts, Writer};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::{DatabaseConnection, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
 use self::read_pool::Reach;
@@ -33,10 +33,9 @@ pub use self::transaction::Transaction;
 pub use self::writes::Writes;
 use crate::error::{ApiError, ApiResult};
 use crate::quota::{Names, Quota, Share};
-use crate::{metrics, telemetry};
 
-/// Called with every SQL statement that was run.
-pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
+/// Called with every SQL statement that was run: its text, how long it took, and whether it failed.
+pub type Observer = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
 
 /// The pools that requests share. Cloning is cheap.
 #[derive(Clone)]
@@ -89,7 +88,7 @@ pub fn parse_url(flag: &str, url: &str) -> anyhow::Result<DatabaseUrl> {
 
 impl Db {
     /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `timeouts` allow is stopped.
+    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements.
     ///
     /// # Errors
     /// When a database cannot be reached: the flag, the database and the remedy.
@@ -98,7 +97,7 @@ impl Db {
         read_url: Option<&DatabaseUrl>,
         pool: PoolSettings,
         timeouts: Timeouts,
-        observer: Option<StatementObserver>,
+        observer: Option<Observer>,
     ) -> anyhow::Result<Self> {
         let open = |url| connect::open_timed(url, Access::Read, pool, Some(timeouts));
         let writer = connect::open_writer(url, pool, Some(timeouts)).await.context("--database-url")?;
@@ -112,14 +111,9 @@ impl Db {
             bail!("--database-read-url: another kind of database cannot be a replica of the {url}");
         }
         for connection in [&mut write, &mut read] {
-            let observer = observer.clone();
-            connection.set_metric_callback(move |info| {
-                telemetry::count_statement();
-                metrics::count_statement(info.elapsed, info.failed);
-                if let Some(observer) = &observer {
-                    observer(info.statement);
-                }
-            });
+            if let Some(observer) = observer.clone() {
+                connection.set_metric_callback(move |info| observer(info));
+            }
         }
         let shared = read_url.is_none() && matches!(url, DatabaseUrl::Postgres(_));
         let writers = match url {

@@ -12,9 +12,10 @@ use tokio::time::{sleep, timeout};
 use super::cursor::Cursor;
 use super::event::Event;
 use crate::answer::{Budget, UNSHARED};
-use crate::http::{End, Executor, Payload};
+use crate::executor::Executor;
 use crate::metrics;
 use crate::quota::{Exhausted, Names, Quota, Share};
+use crate::subscribe::{End, Payload};
 use crate::viewer::Caller;
 
 /// An event, and the cursor after it.

@@ -9,7 +9,8 @@ use super::event::Topic;
 use super::execution::Execution;
 use crate::answer::Budget;
 use crate::error::RequestError;
-use crate::http::{End, Executor, Subscription};
+use crate::executor::Executor;
+use crate::subscribe::{End, Subscription};
 use crate::viewer::{Caller, Viewer};
 
 /// The key of a group: listeners with the same key share their results.

@@ -15,7 +15,8 @@ use super::group::{Groups, Listener, Member};
 use super::hub::Hub;
 use super::operation::{Operation, ReadRootField};
 use crate::error::ApiError;
-use crate::http::{End, Executor, Payload, Payloads, Subscribe, Subscription};
+use crate::executor::Executor;
+use crate::subscribe::{End, Payload, Payloads, Subscribe, Subscription};
 use crate::{metrics, telemetry};
 
 /// Executes subscriptions so that listeners that are alike share the work.

@@ -16,8 +16,9 @@ use super::execution::Sent;
 use super::operation::RootField;
 use crate::answer::Budget;
 use crate::error::ApiError;
-use crate::http::{Contexts, Executor, Subscription};
+use crate::executor::{Contexts, Executor};
 use crate::quota::{Names, Quota};
+use crate::subscribe::Subscription;
 use crate::viewer::Caller;
 
 /// Everything that the tests of the feed listen to.

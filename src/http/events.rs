@@ -21,11 +21,11 @@ use super::operation::{Running, Step};
 use super::refusal::Refusal;
 use super::respond::{self, PIECE_BYTES, Pieces};
 use super::serve::Link;
-use super::subscribe::{Payload, Payloads, ResumeFrom};
 use crate::answer::UNSHARED;
 use crate::error::RequestError;
 use crate::metrics::{self, OpenSocket};
 use crate::quota::Share;
+use crate::subscribe::{Payload, Payloads, ResumeFrom};
 use crate::telemetry::{self, RequestContext, Streamed};
 use crate::viewer::Viewer;
 

@@ -14,17 +14,17 @@ use tokio::time::timeout;
 use super::accept::{self, Answer, Wanted};
 use super::caller::Callers;
 use super::cors::Origins;
-use super::executor::{Executor, short_name};
 use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
 use super::params::{self, Asked, Bounds, Operation};
 use super::refusal::Refusal;
 use super::respond::BatchWriter;
 use super::serve::Link;
-use super::subscribe::{Subscribe, Subscription};
 use super::{Settings, body, events, respond, socket};
-use crate::answer::Budget;
+use crate::answer::{Budget, hold};
+use crate::executor::{Executor, short_name};
 use crate::quota::Quota;
+use crate::subscribe::{Subscribe, Subscription};
 use crate::telemetry;
 use crate::viewer::Caller;
 
@@ -143,7 +143,7 @@ impl Endpoint {
             let budget = self.answer_budget(address);
             if prepared.kind() != OperationKind::Subscription {
                 let json = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
-                return Ok(Begun::One(respond::hold(json.into(), budget.share())));
+                return Ok(Begun::One(hold(json.into(), budget.share())));
             }
             if !streams {
                 return Err(Refusal::is_stream());
@@ -212,7 +212,7 @@ impl Endpoint {
     /// # Errors
     /// The operation is not to be executed.
     fn prepare(&self, operation: &Operation, safe: bool, cost: &mut u64) -> Result<Prepared, Refusal> {
-        let prepared = self.executor.prepare(operation).map_err(|refusal| Refusal::engine(&refusal))?;
+        let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
             // The first one of a batch or a socket.
             let _ = context.operation.set(short_name(name));
@@ -259,7 +259,7 @@ impl Endpoint {
             // Many that need not wait for anything would hold up others, and the time limit.
             tokio::task::yield_now().await;
         }
-        Ok(respond::hold(written.finish(), budget.share()))
+        Ok(hold(written.finish(), budget.share()))
     }
 }
 

@@ -4,7 +4,7 @@
 //! A request passes [`serve`] (connections), [`metrics`] (counts), [`request`] (id, log line),
 //! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`caller`]
 //! tells who asks, [`body`]
-//! and [`params`] read the request, the [`executor`] asks the engine, [`respond`] sends. What is not executed is a
+//! and [`params`] read the request, the [`executor`](crate::executor) asks the engine, [`respond`] sends. What is not executed is a
 //! [`refusal`]. `docs/transport.md` describes it for
 //! clients, `docs/operations.md` for those who run it.
 
@@ -14,9 +14,7 @@ mod caller;
 mod cors;
 mod engine_refusal;
 mod events;
-mod executor;
 mod graphql;
-mod health;
 mod ide;
 mod limits;
 mod metrics;
@@ -30,7 +28,7 @@ mod serve;
 mod size;
 mod socket;
 mod stall;
-mod subscribe;
+mod status;
 mod unread;
 mod values;
 
@@ -47,15 +45,15 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use cors::Origin;
 pub use engine_refusal::request_errors;
-pub use executor::{Contexts, Executor};
-pub use health::Health;
 pub use limits::Limits;
 pub use serve::serve;
-pub use subscribe::{End, Payload, Payloads, ResumeFrom, Subscribe, Subscription};
+pub use status::Status;
 
 use caller::Callers;
 use graphql::Endpoint;
 
+use crate::executor::Executor;
+use crate::subscribe::Subscribe;
 use crate::viewer::Authenticate;
 
 /// What the transport does, and what it lets pass.
@@ -85,18 +83,18 @@ pub struct Services {
 
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
 /// `/metrics` if they are wanted.
-pub fn router(services: Services, health: &Health, settings: &Settings) -> Router {
+pub fn router(services: Services, status: &Arc<dyn Status>, settings: &Settings) -> Router {
     let Settings { limits, cors_origins, trusted_proxies, .. } = settings;
     let Services { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
     let graphql = any(graphql::answer).with_state(endpoint);
-    let mut router = health_routes(health).route("/graphql", graphql);
+    let mut router = health_routes(status).route("/graphql", graphql);
     if settings.ide {
         router = router.merge(ide::routes());
     }
     if settings.metrics {
-        router = router.merge(metrics_route(health));
+        router = router.merge(metrics_route(status));
     }
     // As one layer, the outermost first: the router boxes the routes, and each request, for every
     // layer that it is given.
@@ -110,16 +108,16 @@ pub fn router(services: Services, health: &Health, settings: &Settings) -> Route
 }
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
-pub fn operations_router(health: &Health) -> Router {
-    health_routes(health).merge(metrics_route(health))
+pub fn operations_router(status: &Arc<dyn Status>) -> Router {
+    health_routes(status).merge(metrics_route(status))
 }
 
-fn health_routes(health: &Health) -> Router {
-    Router::new().route("/livez", get(health::live)).route("/readyz", get(health::ready).with_state(health.clone()))
+fn health_routes(status: &Arc<dyn Status>) -> Router {
+    Router::new().route("/livez", get(status::live)).route("/readyz", get(status::ready).with_state(Arc::clone(status)))
 }
 
-fn metrics_route(health: &Health) -> Router {
-    Router::new().route("/metrics", get(metrics::show).with_state(health.db.clone()))
+fn metrics_route(status: &Arc<dyn Status>) -> Router {
+    Router::new().route("/metrics", get(status::metrics).with_state(Arc::clone(status)))
 }
 
 /// A stream of events must reach the client one by one, which a compressor would hold up.

@@ -13,10 +13,10 @@ use futures_util::stream::Stream;
 use super::params::Operation;
 use super::refusal::Refusal;
 use super::request;
-use super::subscribe::{End, Payload, Payloads, ResumeFrom};
 use crate::error::RequestError;
 use crate::metrics::Listening;
 use crate::quota::Share;
+use crate::subscribe::{End, Payload, Payloads, ResumeFrom};
 use crate::viewer::{Caller, Viewer};
 
 /// What is asked, by whom, and in which way.

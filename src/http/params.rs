@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use graphql::Inputs;
+use graphql::{Inputs, Request};
 use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
@@ -45,6 +45,14 @@ pub(super) struct Operation {
     pub(super) variables: Inputs,
     /// The key in `extensions`, which WebSockets use.
     pub(super) idempotency_key: Option<Key>,
+}
+
+impl Operation {
+    /// What the engine is asked.
+    pub(super) fn request(&self) -> Request<'_> {
+        let Self { query, operation_name, variables, .. } = self;
+        Request { query, operation_name: operation_name.as_deref(), variables }
+    }
 }
 
 /// An idempotency key as it came.

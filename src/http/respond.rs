@@ -15,21 +15,6 @@ use super::accept::Answer;
 use super::refusal::Refusal;
 use crate::error::RequestError;
 use crate::metrics;
-use crate::quota::Share;
-
-/// Bytes with their share, which is given back with the last of them.
-pub(super) fn hold(json: Bytes, share: Option<Share>) -> Bytes {
-    struct Held(Bytes, #[expect(dead_code, reason = "it is held")] Share);
-    impl AsRef<[u8]> for Held {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    match share {
-        Some(share) => Bytes::from_owner(Held(json, share)),
-        None => json,
-    }
-}
 
 /// The answer to what was executed: a single operation, or a batch.
 pub(super) fn respond(json: Bytes, answer: Answer) -> Response {

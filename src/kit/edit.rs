@@ -11,13 +11,13 @@ use sea_orm::{
     Iterable, ModelTrait, PrimaryKeyTrait, QueryFilter, QuerySelect,
 };
 
+use super::audit::{self, Changes};
 use super::constraint::{Constraint, explain};
 use super::form::{Form, path};
 use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
 use super::rows::{Record, Table};
-use crate::audit::{self, Changes};
 use crate::db::Transaction;
 
 /// A row of `N`'s table, as it is written.

@@ -15,12 +15,12 @@ use rust_decimal::Decimal;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value};
 
+use super::audit::Changes;
 use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Problems, Rejection, UserError};
 use super::rows::Table;
 use super::scalar::{Date, Money};
-use crate::audit::Changes;
 use crate::db::Transaction;
 
 /// What a column can hold.

@@ -1,5 +1,6 @@
 //! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
+pub mod audit;
 pub mod changes;
 pub mod constraint;
 pub mod cursor;
@@ -8,6 +9,7 @@ pub mod filter;
 pub mod fold;
 pub mod form;
 pub mod id;
+pub mod idempotency;
 pub mod kept;
 pub mod mutate;
 pub mod page;
@@ -15,6 +17,7 @@ pub mod problem;
 pub mod rows;
 pub mod scalar;
 pub mod sort;
+pub mod upkeep;
 pub mod wake;
 
 pub use constraint::{Constraint, explain};

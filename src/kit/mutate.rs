@@ -13,17 +13,17 @@ use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
 use migration::connect::{self, Writer};
 use sea_orm::DbErr;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::changes::{self, Change, WriteRates, WriteServices};
-use super::problem::{Rejection, UserError};
+use super::idempotency::{Claim, Ending, Key, Repeat};
+use super::problem::Rejection;
 use crate::clock;
 use crate::db::Transaction;
 use crate::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, log_database};
-use crate::idempotency::{Claim, Key, Repeat};
-use crate::policy::Rule;
+use crate::policy::{self, Rule};
 use crate::viewer::Viewer;
 
 /// A change that is being made: the transaction, the time, and who makes it.
@@ -82,21 +82,11 @@ impl Work {
             return Ok(());
         }
         Err(Rejection::Failed(match self.rule {
-            Rule::Has(role) => ApiError::needs_role(role),
+            Rule::Has(role) => policy::needs_role(role),
             Rule::OwnerOr(_) => ApiError::Forbidden("this belongs to somebody else; its owner and editors may"),
             _ => ApiError::Forbidden("this belongs to somebody else"),
         }))
     }
-}
-
-/// How a mutation has ended: kept as JSON with its idempotency key.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// The change is made; what it has made is found by this.
-    Done(Json),
-    /// Nothing has changed, for these reasons, with the object as it is if that matters.
-    Refused(Vec<UserError>, Option<Json>),
 }
 
 /// An ending, and whether it is that of an earlier request with the same key.

@@ -24,10 +24,9 @@ use super::follower::Follower;
 use super::operation::{Key, Operation};
 use crate::answer::Budget;
 use crate::error::ApiError;
-use crate::http::{End, Payload};
 use crate::metrics;
-use crate::quota::{Exhausted, Quota, Share};
-use crate::viewer::network;
+use crate::quota::{Exhausted, Quota, Share, network};
+use crate::subscribe::{End, Payload};
 
 /// Results that wait for a listener at most; one that is further behind is ended.
 const BUFFER: usize = 128;

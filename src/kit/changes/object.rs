@@ -9,7 +9,7 @@ use super::Change;
 use super::input::{Input, MutationArguments};
 use super::payload::{Payload, with_errors};
 use crate::error::ApiResult;
-use crate::idempotency::Repeat;
+use crate::kit::idempotency::Repeat;
 use crate::kit::mutate::{WorkFn, mutate_keyed};
 use crate::kit::rows::ContextExt;
 use crate::policy::Rule;

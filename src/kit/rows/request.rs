@@ -13,7 +13,6 @@ use super::table::Record;
 use crate::answer::Budget;
 use crate::db::ReadPool;
 use crate::error::{ApiError, ApiResult, log_database};
-use crate::feed::Hub;
 use crate::kit::changes::WriteServices;
 use crate::kit::kept::Kept;
 use crate::policy;
@@ -29,8 +28,6 @@ pub struct Services {
     pub batches: Batches<Statement, Arc<DbErr>>,
     /// Texts of statements that were made before.
     pub texts: StatementTexts,
-    /// Where the feed of comments stands.
-    pub hub: Arc<Hub>,
     /// What mutations need.
     pub writes: Arc<WriteServices>,
 }
@@ -141,13 +138,5 @@ pub fn count_texts<'r, N: Record + 'r>(context: &Context, rows: impl Iterator<It
 impl ContextExt for Context {
     fn request(&self) -> &RequestData {
         self.data()
-    }
-}
-
-impl From<ApiError> for FieldError {
-    fn from(error: ApiError) -> Self {
-        let (code, message) = error.publish();
-        let found = Self::new(code, message);
-        error.extensions(code).into_iter().fold(found, |found, (name, value)| found.with(name, value))
     }
 }

@@ -1,18 +1,20 @@
-//! What orchestrators ask: is the process alive, can it serve.
+//! Whether the server can serve, and what it has counted, as [`http`](crate::http) tells orchestrators.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::State;
-use axum::http::StatusCode;
+use futures_util::future::BoxFuture;
 use migration::SchemaState;
 
 use crate::db::Db;
+use crate::http::Status;
+use crate::metrics::{self, Pool};
 
 /// What the answers depend on. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Health {
-    pub(super) db: Db,
+    db: Db,
     stopping: Arc<AtomicBool>,
 }
 
@@ -28,16 +30,22 @@ impl Health {
     }
 }
 
-/// The process answers.
-pub(super) async fn live() -> &'static str {
-    "ok\n"
+impl Status for Health {
+    fn ready(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(ready(self))
+    }
+
+    fn metrics(&self) -> Result<String, fmt::Error> {
+        let pools = self.db.pools().into_iter();
+        metrics::render(pools.map(|(name, used)| Pool { name, max: used.max, open: used.open, in_use: used.in_use }))
+    }
 }
 
 /// The server is to go on, both pools answer, changes can be written, and the schema has all that this program needs.
 /// A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
 /// on serving.
-pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) {
-    let refuse = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"));
+async fn ready(health: &Health) -> Result<(), String> {
+    let refuse = |reason: &str| Err(reason.to_owned());
     if health.stopping.load(Ordering::Relaxed) {
         return refuse("the server is shutting down");
     }
@@ -49,7 +57,7 @@ pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) 
         return refuse(&format!("the database cannot be written: {reason}"));
     }
     match migration::compare(&health.db.read).await {
-        Ok(SchemaState::Current | SchemaState::Ahead(_)) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(SchemaState::Current | SchemaState::Ahead(_)) => Ok(()),
         Ok(state) => refuse(&state.to_string()),
         Err(error) => {
             tracing::warn!("not ready: the schema cannot be read: {error}");

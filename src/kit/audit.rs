@@ -1,18 +1,16 @@
-//! Who changed what in the catalogue and in roles: written with the change, read by admins.
-
-pub mod objects;
+//! Who changed what in the catalogue and in roles: written with the change.
 
 use entity::audit_log;
 use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::{Id, NodeType, Rejection, Work};
 use crate::error::ApiError;
-use crate::kit::{Id, NodeType, Rejection, Work};
 
 /// A changed field.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Change {
     /// The field's name.
     field: String,
     /// The old value, its first 200 characters. `None` if there was none.

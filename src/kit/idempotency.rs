@@ -12,15 +12,16 @@ use entity::idempotency_keys as keys;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use super::changes::Change;
+use super::problem::UserError;
+use super::upkeep::BATCH;
 use crate::db::{Db, Transaction};
 use crate::error::{ApiError, ApiResult};
-use crate::kit::changes::Change;
-use crate::kit::mutate::Ending;
 use crate::rate::{Rate, Who};
-use crate::upkeep::BATCH;
 
 /// What makes a mutation's input the same.
 #[derive(Clone, Debug)]
@@ -32,6 +33,16 @@ pub enum Repeat {
     SameBut(Vec<(&'static str, Vec<u8>)>),
     /// Nothing: its outcome is not kept.
     Never,
+}
+
+/// How a mutation has ended: kept as JSON with its idempotency key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The change is made; what it has made is found by this.
+    Done(Json),
+    /// Nothing has changed, for these reasons, with the object as it is if that matters.
+    Refused(Vec<UserError>, Option<Json>),
 }
 
 /// How long a key is remembered.

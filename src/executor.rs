@@ -1,4 +1,4 @@
-//! What executes the operations that the transport has read: the engine, and the data of their requests.
+//! What executes the operations that the transport has read: the engine, and the data of their requests. Names no domain.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,7 +6,6 @@ use std::time::Instant;
 use graphql::{Context, Engine, FieldError, OperationKind, Prepared, Refusal, Request};
 use serde_json::Value as Json;
 
-use super::params::Operation;
 use crate::answer::{Budget, Spent};
 use crate::viewer::Caller;
 use crate::{metrics, telemetry};
@@ -31,7 +30,7 @@ pub struct Executor {
 const NAME_LENGTH_MAX: usize = 100;
 
 /// The beginning of an operation's name.
-pub(super) fn short_name(name: &str) -> String {
+pub fn short_name(name: &str) -> String {
     name.chars().take(NAME_LENGTH_MAX).collect()
 }
 
@@ -40,11 +39,9 @@ impl Executor {
     ///
     /// # Errors
     /// It is not to be executed.
-    pub(super) fn prepare(&self, operation: &Operation) -> Result<Prepared, Refusal> {
-        let Operation { query, operation_name, variables, .. } = operation;
-        let request = Request { query, operation_name: operation_name.as_deref(), variables };
+    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
         let mut is_known = true;
-        let prepared = self.engine.prepare_noting(&request, |known| is_known = known);
+        let prepared = self.engine.prepare_noting(request, |known| is_known = known);
         metrics::count_document(is_known);
         if !is_known {
             metrics::note_documents(self.engine.cached_bytes());
@@ -56,12 +53,7 @@ impl Executor {
     ///
     /// # Errors
     /// There is no room for the answer of a query.
-    pub(super) async fn execute(
-        &self,
-        prepared: &Prepared,
-        caller: Caller,
-        budget: &Arc<Budget>,
-    ) -> Result<Vec<u8>, Spent> {
+    pub async fn execute(&self, prepared: &Prepared, caller: Caller, budget: &Arc<Budget>) -> Result<Vec<u8>, Spent> {
         let is_query = prepared.kind() == OperationKind::Query;
         budget.begin(prepared.kind());
         let running = Running { name: prepared.name(), started: Instant::now() };

@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use graphql::Prepared;
 
-use super::respond;
-use crate::answer::Budget;
+use crate::answer::{Budget, hold};
 use crate::error::RequestError;
 use crate::quota::Share;
 use crate::viewer::Caller;
@@ -61,7 +60,7 @@ impl Payload {
     /// The same, with the share of memory that its bytes keep until the last of them is dropped.
     #[must_use]
     pub fn holding(self, share: Option<Share>) -> Self {
-        Self { json: respond::hold(self.json, share), ..self }
+        Self { json: hold(self.json, share), ..self }
     }
 }
 

@@ -1,0 +1,3 @@
+//! Who changed what in the catalogue and in roles, as admins read it. [`kit::audit`](crate::kit::audit) writes it.
+
+pub mod objects;
