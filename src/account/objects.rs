@@ -44,8 +44,6 @@ row! {
     }
 }
 
-graphql::enum_leaves!(Role);
-
 /// `User.bio`.
 struct Bio;
 
