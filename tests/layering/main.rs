@@ -47,7 +47,7 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("", DOMAINS),
     ("", &["account::admin", "account::credentials", "account::service", "account::session"]),
     ("", &["cinema::inputs", "cinema::objects"]),
-    ("", &["comment::lists", "comment::mutations", "comment::objects", "comment::service"]),
+    ("", &["comment::mutations", "comment::objects", "comment::service"]),
     ("", &["movie::inputs", "movie::objects"]),
     ("", &["person::inputs", "person::objects"]),
     ("", &["publication::inputs", "publication::mutations", "publication::objects", "publication::service"]),
