@@ -111,3 +111,13 @@ pub struct RepliesArguments {
     #[graphql(default_with = "CommentOrder::Oldest")]
     pub(super) order_by: CommentOrder,
 }
+
+/// Which events to send.
+#[derive(Debug, InputObject)]
+pub struct EventArguments {
+    /// Only comments on this subject: the id of a Movie or a Publication.
+    pub(super) subject_id: Option<ID>,
+    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
+    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
+    pub(super) after: Option<String>,
+}

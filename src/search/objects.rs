@@ -12,8 +12,8 @@ use graphql::{
 };
 use tokio::sync::OnceCell;
 
-use super::find::{Hit, Kind, find_meant};
-use super::inputs::SearchArguments;
+use super::find::{Hit, find_meant};
+use super::inputs::{Kind, SearchArguments};
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;

@@ -1,13 +1,12 @@
-//! The GraphQL endpoint: from an HTTP request to its answer.
+//! The GraphQL endpoint: what it shares among requests, and how it executes them.
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::body::Bytes;
+use axum::extract::Request;
 use axum::http::Method;
-use axum::response::Response;
 use graphql::{OperationKind, Prepared};
 use request::answer::{Budget, hold};
 use request::executor::{Executor, short_name};
@@ -16,16 +15,16 @@ use request::subscribe::{Subscribe, Subscription};
 use request::viewer::Caller;
 use tokio::time::timeout;
 
-use super::accept::{self, Answer, Wanted};
+use super::accept;
+use super::bounds::Bounds;
 use super::caller::Callers;
 use super::cors::Origins;
 use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
-use super::params::{self, Asked, Bounds, Operation};
+use super::params::{self, Asked, Operation};
 use super::refusal::Refusal;
 use super::respond::BatchWriter;
-use super::serve::Link;
-use super::{Settings, body, events, respond, socket};
+use super::{Settings, body, respond};
 
 /// What answers `/graphql`.
 pub(super) struct Endpoint {
@@ -76,54 +75,6 @@ impl Endpoint {
         }
     }
 
-    async fn handle(self: &Arc<Self>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
-        if socket::is_wanted(&request) {
-            return socket::open(self, request);
-        }
-        let method = request.method().clone();
-        if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
-            return Err(Refusal::method());
-        }
-        let Wanted { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
-        let (caller, token) = self.callers.meet(request.headers(), request.extensions())?;
-        let token: Option<Arc<str>> = token.map(Into::into);
-        let resume_from = if events { events::read_last_id(request.headers())? } else { None };
-        let address = caller.address;
-        let link = request.extensions().get::<Link>().cloned();
-        match self.read(request, address).await? {
-            Asked::One(operation) => {
-                let safe = method != Method::POST;
-                let (operation, token_too) = (*operation, token.clone());
-                let ask = Ask {
-                    operation,
-                    caller,
-                    token: token_too,
-                    safe,
-                    streams: events,
-                    waits: false,
-                    resume_from,
-                    kept: None,
-                };
-                match self.begin(ask).await? {
-                    Begun::One(json) => Ok(match answer {
-                        Some(answer) => respond::respond(json, answer),
-                        None => events::respond_once(json),
-                    }),
-                    Begun::Many(Listens { payloads, viewer, shares }) => {
-                        let place = self.sockets.take(address, 1).map_err(Refusal::exhausted)?;
-                        let link = link.ok_or_else(Refusal::no_link)?;
-                        Ok(events::listen(Arc::clone(self), (payloads, shares), token.zip(viewer), place, &link))
-                    }
-                }
-            }
-            Asked::Batch(operations) => {
-                let answer = answer.ok_or_else(Refusal::not_acceptable)?;
-                let batch = self.execute_batch(operations, caller, token.as_deref());
-                Ok(respond::respond(self.in_time(address, false, batch).await?, answer))
-            }
-        }
-    }
-
     /// Begins an operation: a query or a mutation is done then, a subscription listens.
     ///
     /// # Errors
@@ -168,7 +119,7 @@ impl Endpoint {
 
     /// Does work for one of the requests that may run at a time, within a request's time. Where that is
     /// not refused at once, the wait for its turn has as much.
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         address: IpAddr,
         waits: bool,
@@ -188,7 +139,8 @@ impl Endpoint {
         timeout(time, work).await.unwrap_or_else(too_late)
     }
 
-    async fn read(&self, request: Request, address: IpAddr) -> Result<Asked, Refusal> {
+    /// Reads what a request says.
+    pub(super) async fn read(&self, request: Request, address: IpAddr) -> Result<Asked, Refusal> {
         if request.method() != Method::POST {
             let query = request.uri().query().unwrap_or_default();
             if query.len() as u64 > self.limits.limit_body_bytes {
@@ -228,7 +180,7 @@ impl Endpoint {
     }
 
     /// One after the other: a later one sees what an earlier one has changed.
-    async fn execute_batch(
+    pub(super) async fn execute_batch(
         &self,
         operations: Vec<Operation>,
         mut caller: Caller,
@@ -260,18 +212,4 @@ impl Endpoint {
         }
         Ok(hold(written.finish(), budget.share()))
     }
-}
-
-/// Answers any request to the endpoint, whatever its method.
-pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
-    let wanted = accept::negotiate(request.headers());
-    let outcome = endpoint.handle(request, wanted).await;
-    outcome.unwrap_or_else(|refusal| {
-        refusal.count();
-        match wanted {
-            // What is wrong with a document, for a client that reads nothing else.
-            Some(Wanted { answer: None, events: true }) if refusal.status.is_none() => events::refuse(&refusal.errors),
-            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(Answer::Json)),
-        }
-    })
 }

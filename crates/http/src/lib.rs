@@ -2,16 +2,16 @@
 //! domain.
 //!
 //! A request passes [`serve`] (connections), [`metrics`] (counts), [`envelope`] (id, log line),
-//! compression, and at `/graphql` the [`graphql`] endpoint: [`accept`] chooses the media type, [`caller`]
-//! tells who asks, [`body`]
-//! and [`params`] read the request, the [`executor`](request::executor) asks the engine, [`respond`] sends. What is not executed is a
-//! [`refusal`]. `docs/transport.md` describes it for
-//! clients, `docs/operations.md` for those who run it.
+//! compression, and at `/graphql` [`dispatch`]: [`accept`] chooses the media type, [`caller`] tells who asks, [`body`] and
+//! [`params`] read the request, the [`graphql`] endpoint has the [`executor`](request::executor) ask the engine, [`respond`]
+//! sends. What is not executed is a [`refusal`]. `docs/transport.md` describes it for clients, `docs/operations.md` for those who run it.
 
 mod accept;
 mod body;
+mod bounds;
 mod caller;
 mod cors;
+mod dispatch;
 mod engine_refusal;
 mod envelope;
 mod events;
@@ -87,7 +87,7 @@ pub fn router(services: Services, status: &Arc<dyn Status>, settings: &Settings)
     let Services { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
-    let graphql = any(graphql::answer).with_state(endpoint);
+    let graphql = any(dispatch::answer).with_state(endpoint);
     let mut router = health_routes(status).route("/graphql", graphql);
     if settings.ide {
         router = router.merge(ide::routes());

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::limits::Limits;
+use super::bounds::Bounds;
 use super::refusal::Refusal;
 use super::values::Reader;
 
@@ -62,34 +62,6 @@ pub(super) enum Key {
     Text(String),
     /// Another value.
     NotText,
-}
-
-/// How much a request may hold.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Operations; 0 refuses batches.
-    pub(super) batch: u64,
-    /// Values of all variables.
-    pub(super) values: u64,
-    /// Lists and objects of variables in one another.
-    pub(super) nesting: u64,
-    /// Items of a list in variables.
-    pub(super) list_items: u64,
-    /// Fields of an object in variables, and variables.
-    pub(super) input_fields: u64,
-}
-
-impl Bounds {
-    /// What these limits allow.
-    pub(super) fn of(limits: &Limits) -> Self {
-        Self {
-            batch: limits.limit_batch,
-            values: limits.limit_input_values,
-            nesting: limits.limit_nesting,
-            list_items: limits.limit_list_items,
-            input_fields: limits.limit_input_fields,
-        }
-    }
 }
 
 /// What a body may hold.

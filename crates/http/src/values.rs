@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::value::RawValue;
 use serde_json::{Number, Value as Json};
 
-use super::params::Bounds;
+use super::bounds::Bounds;
 use super::refusal::Refusal;
 use super::size::count_text;
 

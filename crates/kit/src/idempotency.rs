@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::changes::Change;
+use super::change::Change;
 use super::problem::UserError;
 use super::upkeep::BATCH;
 

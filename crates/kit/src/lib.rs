@@ -1,6 +1,7 @@
 //! Machinery that names no domain: ids, scalars, orders, keyset pages, batched reads, mutations.
 
 pub mod audit;
+pub mod change;
 pub mod changes;
 pub mod constraint;
 pub mod cursor;
@@ -16,6 +17,7 @@ pub mod page;
 pub mod problem;
 pub mod rows;
 pub mod scalar;
+pub mod services;
 pub mod sort;
 pub mod upkeep;
 
@@ -25,5 +27,6 @@ pub use id::{Id, NodeType};
 pub use mutate::Work;
 pub use page::PageArgs;
 pub use problem::{Problems, Rejection, UserError, UserErrorCode};
+pub use rows::ByKey;
 pub use scalar::json_strings;
-pub use sort::{ByKey, PageOrder, SortKey, choice_name};
+pub use sort::{PageOrder, SortKey, choice_name};

@@ -1,7 +1,7 @@
 //! Runs mutations: one transaction each, run again when it fails only because of others at the same
 //! moment, and only once for each idempotency key.
 //!
-//! [`changes`](super::changes) describes mutations, and has asked for their rules before they run.
+//! [`changes`](crate::changes) describes mutations, and has asked for their rules before they run.
 //!
 //! A run takes a turn to write and begins the transaction, on SQLite by `BEGIN IMMEDIATE`. If there is an idempotency key,
 //! it claims the key, runs the work in a savepoint, and stores how it ended. Then it commits. What is refused rolls back.
@@ -22,9 +22,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::changes::{self, Change, WriteRates, WriteServices};
+use super::change::Change;
 use super::idempotency::{Claim, Ending, Key, Repeat};
 use super::problem::Rejection;
+use super::services::{WriteRates, WriteServices};
 
 /// A change that is being made: the transaction, the time, and who makes it.
 #[derive(Debug)]
@@ -178,21 +179,11 @@ pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     }
 }
 
-impl Outcome {
-    /// The payload for the engine, which reads the object that it shows.
-    ///
-    /// # Errors
-    /// The outcome has another type.
-    pub fn payload<O: DeserializeOwned>(self) -> ApiResult<changes::Payload<O>> {
-        let (outcome, errors) = match self.ending {
-            Ending::Done(outcome) => (Some(outcome), Vec::new()),
-            Ending::Refused(errors, outcome) => (outcome, errors),
-        };
-        Ok(changes::Payload { outcome: outcome.map(read).transpose()?, errors })
-    }
-}
-
-fn read<T: DeserializeOwned>(outcome: Json) -> ApiResult<T> {
+/// The outcome as it was before it was stored.
+///
+/// # Errors
+/// It has another type.
+pub(crate) fn read<T: DeserializeOwned>(outcome: Json) -> ApiResult<T> {
     serde_json::from_value(outcome)
         .map_err(|error| ApiError::Internal(format!("a mutation's outcome is of another type: {error}")))
 }

@@ -1,13 +1,10 @@
 //! Orders of lists: which keys, in which direction.
 
 use std::hash::Hash;
-use std::marker::PhantomData;
 
 use async_graphql::resolver_utils::EnumType;
 use sea_orm::sea_query::{ColumnType, Expr, IntoColumnRef};
 use sea_orm::{ColumnTrait, DbBackend, EntityName, EntityTrait, Select};
-
-use super::rows::Table;
 
 /// How a sort key is read from a row, kept in a cursor and bound in a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,40 +101,4 @@ pub trait PageOrder: Copy + Eq + Hash + Send + Sync + 'static {
 /// The name of a choice of orders in the schema.
 pub fn choice_name<O: EnumType>(order: O) -> &'static str {
     O::items().iter().find(|item| item.value == order).map_or("", |item| item.name)
-}
-
-/// The one order of a list that offers no choice: by primary key, oldest first.
-pub struct ByKey<N>(PhantomData<fn() -> N>);
-
-impl<N> Default for ByKey<N> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-impl<N> Clone for ByKey<N> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<N> Copy for ByKey<N> {}
-impl<N> PartialEq for ByKey<N> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-impl<N> Eq for ByKey<N> {}
-impl<N> Hash for ByKey<N> {
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
-}
-
-impl<N: Table> PageOrder for ByKey<N> {
-    type Entity = N::Entity;
-
-    fn tag(self) -> &'static str {
-        "KEY"
-    }
-
-    fn keys(self) -> Vec<SortKey> {
-        vec![SortKey::column(N::key_column())]
-    }
 }

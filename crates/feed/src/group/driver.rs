@@ -47,7 +47,7 @@ impl Driver {
                 let outcomes = execution.run((&mut events, follower.epoch()), (turns, client), room).await;
                 let Ok(outcomes) = outcomes else { return Stop::Stopping };
                 for outcome in outcomes {
-                    let delivery = flow.send(self, outcome).await;
+                    let delivery = flow.send((&self.group, &self.results), outcome).await;
                     backlog.push(delivery, take);
                 }
             }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use telemetry::metrics;
+use tokio::sync::broadcast::Sender;
 use tokio::time::{Instant, sleep};
 
 use super::backlog::BYTES_MAX;
-use super::driver::Driver;
-use super::{BUFFER, Delivery};
+use super::{BUFFER, Delivery, Group};
 use crate::execution::Outcome;
 
 /// How long a group waits for most of its listeners when they are half a backlog behind.
@@ -32,7 +32,7 @@ pub(super) struct Flow {
 
 impl Flow {
     /// Hands a result to those who listen, as soon as most have taken what was sent half a backlog before.
-    pub(super) async fn send(&mut self, driver: &Driver, outcome: Outcome) -> Arc<Delivery> {
+    pub(super) async fn send(&mut self, to: (&Group, &Sender<Arc<Delivery>>), outcome: Outcome) -> Arc<Delivery> {
         let bytes = outcome.payload.json.len() as u64;
         self.bytes += bytes;
         while self.sent.len() > BUFFER / 2 || self.bytes > BYTES_MAX / 2 {
@@ -40,7 +40,7 @@ impl Flow {
             self.bytes -= bytes;
             self.wait(&oldest).await;
         }
-        let delivery = send(driver, outcome);
+        let delivery = send(to, outcome);
         self.sent.push_back((Arc::clone(&delivery), bytes));
         delivery
     }
@@ -59,15 +59,15 @@ impl Flow {
     }
 }
 
-fn send(driver: &Driver, outcome: Outcome) -> Arc<Delivery> {
+fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: Outcome) -> Arc<Delivery> {
     let Outcome { event, payload } = outcome;
-    let mut state = driver.group.lock();
-    let expected = driver.results.receiver_count();
+    let mut state = group.lock();
+    let expected = results.receiver_count();
     let position = event.mark.position;
     let delivery =
         Arc::new(Delivery { position, payload: Mutex::new(Some(payload)), expected, taken: AtomicUsize::new(0) });
     // Nobody listening is no fault: all are still catching up.
-    let _ = driver.results.send(Arc::clone(&delivery));
+    let _ = results.send(Arc::clone(&delivery));
     state.position = position;
     drop(state);
     metrics::feed().delivered(event.written.elapsed(), expected);

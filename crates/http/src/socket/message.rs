@@ -8,7 +8,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use crate::params::{self, Asked, Bounds, Operation};
+use crate::bounds::Bounds;
+use crate::params::{self, Asked, Operation};
 use crate::refusal::Refusal;
 use crate::respond::PIECE_BYTES;
 

@@ -25,10 +25,11 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::Socket;
 use super::close::Close;
 use super::message::{self, Init, Said};
+use crate::bounds::Bounds;
 use crate::caller::{self, LOOK_UP_AGAIN};
 use crate::graphql::Endpoint;
 use crate::operation::{Ask, Running, Step};
-use crate::params::{self, Bounds, Key};
+use crate::params::{self, Key};
 use crate::refusal::Refusal;
 use crate::size;
 

@@ -15,18 +15,19 @@
 //! The type of the input gives the argument `input` and the name of the payload: `AddCommentInput`,
 //! `AddCommentPayload`.
 //!
-//! - [`change`]: what is requested, and what it needs of the server. [`mutate`](super::mutate) runs it.
+//! - [`Change`]: what is requested, and what it needs of the server. [`mutate`](super::mutate) runs it.
 //! - [`input`]: arguments. [`payload`]: what clients see of an outcome.
 //! - [`object`]: the builder's methods. [`catalogue`]: three mutations at once, for objects of the catalogue.
 
 pub mod catalogue;
-pub mod change;
 pub mod input;
 pub mod object;
 pub mod payload;
 
 pub use catalogue::{CatalogueObject, EditableInputs};
-pub use change::{Change, WriteRates, WriteServices};
 pub use input::{Input, MutationArguments};
 pub use object::MutationObject;
 pub use payload::{Payload, PayloadObject, deleted, object, payload};
+
+pub use super::change::Change;
+pub use super::services::{WriteRates, WriteServices};

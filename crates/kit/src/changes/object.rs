@@ -7,9 +7,9 @@ use request::policy::Rule;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Change;
 use super::input::{Input, MutationArguments};
 use super::payload::{Payload, with_errors};
+use crate::change::Change;
 use crate::idempotency::Repeat;
 use crate::mutate::{WorkFn, mutate_keyed};
 use crate::rows::ContextExt;

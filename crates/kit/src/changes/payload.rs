@@ -2,7 +2,11 @@
 
 use async_graphql::ID;
 use graphql::{Call, Name, NoArguments, Object, One, Registry, Row};
+use request::error::ApiResult;
+use serde::de::DeserializeOwned;
 
+use crate::idempotency::Ending;
+use crate::mutate::{Outcome, read};
 use crate::rows::{Missing, Table, by_key, or_failed};
 use crate::{Id, NodeType, UserError, UserErrorCode};
 
@@ -13,6 +17,20 @@ pub struct Payload<O> {
     pub outcome: Option<O>,
     /// Why nothing was changed.
     pub errors: Vec<UserError>,
+}
+
+impl Outcome {
+    /// The payload for the engine, which reads the object that it shows.
+    ///
+    /// # Errors
+    /// The outcome has another type.
+    pub fn payload<O: DeserializeOwned>(self) -> ApiResult<Payload<O>> {
+        let (outcome, errors) = match self.ending {
+            Ending::Done(outcome) => (Some(outcome), Vec::new()),
+            Ending::Refused(errors, outcome) => (outcome, errors),
+        };
+        Ok(Payload { outcome: outcome.map(read).transpose()?, errors })
+    }
 }
 
 /// Payloads are [named](graphql::Description::object_named) after their mutations.

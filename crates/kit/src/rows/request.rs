@@ -15,8 +15,8 @@ use sea_orm::DbErr;
 
 use super::statement::{Statement, StatementTexts};
 use super::table::Record;
-use crate::changes::WriteServices;
 use crate::kept::Kept;
+use crate::services::WriteServices;
 
 /// What all requests share.
 pub struct Services {
