@@ -24,11 +24,14 @@ use kinoteka::answer::Budget;
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, parse_url};
 use kinoteka::error::{ApiError, ApiResult};
-use kinoteka::http::{self, Contexts, Executor, Health, Payloads, Services, Subscribe, Subscription};
+use kinoteka::executor::{Contexts, Executor};
+use kinoteka::health::Health;
+use kinoteka::http::{self, Services, Status};
 use kinoteka::kit::cursor::{Cursor, KeyPart};
 use kinoteka::kit::rows::list::cut;
 use kinoteka::kit::{PageArgs, SortKey};
 use kinoteka::library;
+use kinoteka::subscribe::{Payloads, Subscribe, Subscription};
 use kinoteka::viewer::{Authenticate, Caller, Viewer};
 use migration::connect::Timeouts;
 use serde_json::json;
@@ -37,7 +40,7 @@ use tower::ServiceExt;
 
 fn cursors(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cursor");
-    let cursor = Cursor::new("movies", "YEAR_DESC", vec![KeyPart::Int(1999), KeyPart::Int(9_000)]);
+    let cursor = Cursor::new("movies", "YEAR_DESC", [KeyPart::Int(1999), KeyPart::Int(9_000)].into());
     group.bench_function("write", |bencher| bencher.iter(|| black_box(&cursor).encode_cursor()));
     let text = cursor.encode_cursor();
     let keys = [SortKey::column(entity::movies::Column::Year), SortKey::present(entity::movies::Column::Id)];
@@ -171,7 +174,8 @@ async fn router() -> Router {
     });
     let executor = Executor { engine: Arc::new(engine.unwrap()), contexts: Arc::new(Films) };
     let services = Services { executor, subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
-    http::router(services, &Health::new(db), &transport)
+    let status: Arc<dyn Status> = Arc::new(Health::new(db));
+    http::router(services, &status, &transport)
 }
 
 async fn ask(router: Router, body: String) -> usize {

@@ -9,22 +9,33 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl, Timeouts};
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, Statement};
 use seeding::{SeedError, accounts};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 use crate::account::{Accounts, Sessions};
 use crate::config::ServeArgs;
-use crate::db::{self, Db, StatementObserver};
+use crate::db::{self, Db};
+use crate::executor::Executor;
 use crate::feed::{self, Feed};
-use crate::http::{self, Health};
+use crate::health::Health;
+use crate::http;
 use crate::kit::changes::WriteRates;
+use crate::kit::idempotency;
+use crate::kit::upkeep::{self, Sweep};
 use crate::library::Backends;
-use crate::{comment, library, metrics, open_files, upkeep};
+use crate::{comment, library, metrics, open_files, telemetry};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
 const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
+
+/// The rows that the server removes when they are over.
+pub const SWEEPS: &[Sweep] =
+    &[|db, now| Box::pin(Sessions::remove_expired(db, now)), |db, now| Box::pin(idempotency::forget(db, now))];
+
+/// Called with every SQL statement that was run.
+pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
 
 /// A server that is ready to run: the database is open, its schema current, the port bound.
 pub struct Application {
@@ -52,7 +63,7 @@ impl Application {
     }
 
     async fn open(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
-        metrics::start();
+        metrics::start(env!("CARGO_PKG_VERSION"), env!("KINOTEKA_COMMIT"));
         // First, since it costs nothing to fail here.
         let listener = listen("--listen", args.listen).await?;
         let operations = match args.metrics_listen {
@@ -74,7 +85,7 @@ impl Application {
             bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
         }
         owner.close().await?;
-        let db = Db::open(&url, read_url.as_ref(), args.pool(), timeouts(args), observer).await?;
+        let db = Db::open(&url, read_url.as_ref(), args.pool(), timeouts(args), Some(observe(observer))).await?;
         if let Some(read_url) = &read_url {
             check_replica(&db, read_url).await?;
         }
@@ -126,10 +137,10 @@ impl Application {
     }
 
     /// The engine, and what it reads from.
-    fn executor(&self) -> anyhow::Result<http::Executor> {
+    fn executor(&self) -> anyhow::Result<Executor> {
         let engine = library::engine(&self.transport.limits, self.introspection).context("the schema is not valid")?;
         let contexts = Arc::new(library::Contexts::new(self.library()));
-        Ok(http::Executor { engine: Arc::new(engine), contexts })
+        Ok(Executor { engine: Arc::new(engine), contexts })
     }
 
     /// Serves until `stop` resolves, then lets running requests finish within the grace period.
@@ -146,6 +157,7 @@ impl Application {
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
         let health = Health::new(self.db.clone());
+        let status: Arc<dyn http::Status> = Arc::new(health.clone());
         let executor = self.executor()?;
         let services = http::Services {
             subscribe: Arc::new(feed::Shared::new(
@@ -156,10 +168,10 @@ impl Application {
             authenticate: Arc::new(self.sessions),
             executor,
         };
-        let router = http::router(services, &health, &self.transport);
-        let upkeep = upkeep::run(self.db.clone(), upkeep::FIRST);
-        let trial = upkeep::try_to_write(self.db.clone());
-        let operations = serve_operations(self.operations, http::operations_router(&health), &self.transport);
+        let router = http::router(services, &status, &self.transport);
+        let upkeep = upkeep::run(self.db.clone(), SWEEPS, upkeep::FIRST);
+        let trial = upkeep::try_to_write(self.db.clone(), |db, now| Box::pin(idempotency::write_and_forget(db, now)));
+        let operations = serve_operations(self.operations, http::operations_router(&status), &self.transport);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
@@ -190,6 +202,17 @@ impl Application {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Counts every statement.
+fn observe(observer: Option<StatementObserver>) -> db::Observer {
+    Arc::new(move |info| {
+        telemetry::count_statement();
+        metrics::count_statement(info.elapsed, info.failed);
+        if let Some(observer) = &observer {
+            observer(info.statement);
+        }
+    })
 }
 
 async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

@@ -20,36 +20,28 @@
 //! `docs/ARCHITECTURE.md` has the map and the invariants.
 
 pub mod account;
-pub mod answer;
 pub mod app;
 pub mod audit;
 pub mod award;
 pub mod cinema;
-pub mod clock;
 pub mod comment;
 pub mod config;
-pub mod db;
-pub mod error;
-pub mod feed;
-pub mod http;
-pub mod idempotency;
-pub mod kit;
+pub mod health;
 pub mod library;
-pub mod log;
-pub mod metrics;
 pub mod movie;
+pub mod node;
 pub mod open_files;
 pub mod order;
 pub mod person;
-pub mod policy;
 pub mod publication;
-pub mod quota;
-pub mod rate;
 pub mod rating;
 pub mod search;
 pub mod staff;
 pub mod subject;
 pub mod tag;
-pub mod telemetry;
-pub mod upkeep;
-pub mod viewer;
+
+// The layers below, under the names that domains know them by.
+pub use kinoteka_http as http;
+pub use request::{answer, clock, error, executor, policy, quota, rate, subscribe, viewer};
+pub use telemetry::{log, metrics};
+pub use {db, feed, kit, telemetry};

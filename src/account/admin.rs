@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 
 use super::inputs::{DeleteUserInput, GrantRoleInput, RevokeRoleInput};
 use super::{User, password, role, service, session};
-use crate::audit::{self, Changes};
+use crate::kit::audit::{self, Changes};
 use crate::kit::form::path;
 use crate::kit::{Id, Rejection, UserError, Work};
 use crate::viewer::Role;

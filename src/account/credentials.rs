@@ -17,13 +17,14 @@ use super::service;
 use super::session::{NewSession, SessionChanges, Token};
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
-use crate::idempotency::Repeat;
 use crate::kit::changes::Change;
 use crate::kit::form::{Given, path};
-use crate::kit::mutate::{Ending, Outcome, mutate_keyed};
+use crate::kit::idempotency::{Ending, Repeat};
+use crate::kit::mutate::{Outcome, mutate_keyed};
 use crate::kit::{Problems, Rejection, UserError, UserErrorCode, Work};
+use crate::quota::network;
 use crate::rate::{Rate, Who};
-use crate::viewer::{Viewer, network};
+use crate::viewer::Viewer;
 
 /// What log-ins need beside the database: among the services of domains. Cloning is cheap.
 #[derive(Clone, Debug)]

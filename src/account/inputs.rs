@@ -97,3 +97,10 @@ pub struct DeleteUserInput {
     /// The id of the user.
     pub(super) id: ID,
 }
+
+/// Whom to find.
+#[derive(Debug, InputObject)]
+pub struct UserArguments {
+    /// The user's name, in any case.
+    pub(super) username: String,
+}

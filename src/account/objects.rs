@@ -1,11 +1,11 @@
 //! Users and their sessions.
 
-use async_graphql::InputObject;
 use chrono::FixedOffset;
 use entity::{sessions, users};
 use graphql::{Batch, Call, Column, Context, Description, FieldError, NoArguments, Object, Registry, Root};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
+use super::inputs::UserArguments;
 use super::reads::{find_by_name, read_roles};
 use crate::clock;
 use crate::comment::CommentsOfUser;
@@ -43,8 +43,6 @@ row! {
         user_id: Id<User>,
     }
 }
-
-graphql::enum_leaves!(Role);
 
 /// `User.bio`.
 struct Bio;
@@ -147,13 +145,6 @@ impl List for SessionsOfUser {
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {
         Ok((Self { alive_at: clock::now().fixed_offset() }, ByKey::default()))
     }
-}
-
-/// Whom to find.
-#[derive(Debug, InputObject)]
-struct UserArguments {
-    /// The user's name, in any case.
-    username: String,
 }
 
 /// Adds the fields to the query root.

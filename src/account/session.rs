@@ -25,7 +25,7 @@ use crate::db::{self, Db};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::Work;
 use crate::kit::changes::Change;
-use crate::upkeep::BATCH;
+use crate::kit::upkeep::BATCH;
 use crate::viewer::{Authenticate, Role, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, ApiResult};
 use crate::metrics;
+use crate::quota::network;
 use crate::rate::{Counter, Counters};
-use crate::viewer::network;
 
 /// How long failures count.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);

@@ -1,6 +1,5 @@
 //! The audit log, as admins see it.
 
-use async_graphql::{Enum, InputObject};
 use entity::audit_log;
 use graphql::{
     Call, Cell, Cells, Column, Context, Description, FieldError, Name, NoArguments, Object, Part, Registry, Resolve,
@@ -10,15 +9,15 @@ use sea_orm::EntityTrait;
 use sea_orm::prelude::Json;
 use serde::Deserialize;
 
-use super::Change;
+use super::inputs::{AuditLogArguments, AuditOrder};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::link::Missing;
 use crate::kit::rows::list::Ordered;
 use crate::kit::rows::{ContextExt, RootList, RowObject, by_key, row};
 use crate::kit::scalar::DateTime;
-use crate::kit::{Id, PageOrder, SortKey, choice_name, id};
-use crate::library::node;
+use crate::kit::{Id, id};
+use crate::node;
 use crate::viewer::Role;
 
 row! {
@@ -39,6 +38,14 @@ impl AuditEntry {
     fn object(&self) -> Option<(&'static str, i32)> {
         Some((node::type_named(&self.object_type)?, self.object_key.parse().ok()?))
     }
+}
+
+/// A changed field.
+#[derive(Debug, Deserialize)]
+struct Change {
+    field: String,
+    before: Option<String>,
+    after: Option<String>,
 }
 
 impl Row for Change {
@@ -159,36 +166,6 @@ impl Resolve<AuditEntry> for ChangesOfEntry {
 fn read_changes(changes: &Json) -> ApiResult<Vec<Change>> {
     Vec::deserialize(changes)
         .map_err(|error| ApiError::Internal(format!("the changes of an audit entry are invalid: {error}")))
-}
-
-/// The order of the audit log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
-pub enum AuditOrder {
-    /// The newest first.
-    #[default]
-    Newest,
-    /// The oldest first.
-    Oldest,
-}
-
-impl PageOrder for AuditOrder {
-    type Entity = audit_log::Entity;
-
-    fn tag(self) -> &'static str {
-        choice_name(self)
-    }
-
-    fn keys(self) -> Vec<SortKey> {
-        vec![SortKey::column(audit_log::Column::Id)]
-    }
-}
-
-/// The order of the list.
-#[derive(Debug, InputObject)]
-pub struct AuditLogArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: AuditOrder,
 }
 
 /// `auditLog`.

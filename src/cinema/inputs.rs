@@ -165,3 +165,30 @@ pub struct RemoveAvailabilityInput {
     /// The id of the availability.
     pub(super) id: ID,
 }
+
+/// Which online cinemas of a movie to list.
+#[derive(Debug, InputObject)]
+pub struct AvailabilityArguments {
+    /// Only this cinema.
+    pub(super) cinema_id: Option<ID>,
+    /// Only at this full price or less, in roubles.
+    pub(super) max_price: Option<Money>,
+}
+
+/// Which online cinemas to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct CinemasArguments {
+    /// Which cinemas to list. If omitted, all of them.
+    pub(super) filter: Option<CinemaFilter>,
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: CinemaOrder,
+}
+
+/// In which order to list availabilities.
+#[derive(Debug, InputObject)]
+pub struct AvailabilitiesArguments {
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: AvailabilityOrder,
+}

@@ -1,12 +1,11 @@
 //! Online cinemas and availabilities, and the lists of them.
 
-use async_graphql::{ID, InputObject};
 use entity::{cinema_online, cinema_online_movie_presence as presence};
 use graphql::{Context, Description, NoArguments, Object};
 use rust_decimal::Decimal;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
-use super::{AvailabilityOrder, CinemaFilter, CinemaOrder};
+use super::inputs::{AvailabilitiesArguments, AvailabilityArguments, AvailabilityOrder, CinemaOrder, CinemasArguments};
 use crate::error::ApiResult;
 use crate::kit::rows::{ContextExt, List, Ordered, RootList, RowObject, row};
 use crate::kit::scalar::{BigInt, DateTime, Money};
@@ -68,15 +67,6 @@ pub fn describe(description: &mut Description) {
 pub fn student_price(price: Money, discount_percent: i16) -> Money {
     let share = Decimal::new(100 - i64::from(discount_percent), 2);
     Money::round(price.0 * share)
-}
-
-/// Which online cinemas of a movie to list.
-#[derive(Debug, InputObject)]
-pub struct AvailabilityArguments {
-    /// Only this cinema.
-    cinema_id: Option<ID>,
-    /// Only at this full price or less, in roubles.
-    max_price: Option<Money>,
 }
 
 /// `Movie.availability`.
@@ -141,16 +131,6 @@ impl List for AvailabilityInCinema {
     }
 }
 
-/// Which online cinemas to list, and in which order.
-#[derive(Debug, InputObject)]
-pub struct CinemasArguments {
-    /// Which cinemas to list. If omitted, all of them.
-    filter: Option<CinemaFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: CinemaOrder,
-}
-
 /// `cinemas`.
 #[derive(Debug)]
 pub struct Cinemas;
@@ -168,14 +148,6 @@ impl RootList for Cinemas {
     ) -> ApiResult<Ordered<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
-}
-
-/// In which order to list availabilities.
-#[derive(Debug, InputObject)]
-pub struct AvailabilitiesArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: AvailabilityOrder,
 }
 
 /// `availabilities`.

@@ -6,10 +6,9 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 
 use super::inputs::{RemoveAvailabilityInput, SetAvailabilityInput};
 use super::{Availability, Cinema};
-use crate::audit;
 use crate::kit::form::{Form, Given, money, whole};
 use crate::kit::scalar::BigInt;
-use crate::kit::{Id, Problems, Rejection, Work, edit};
+use crate::kit::{Id, Problems, Rejection, Work, audit, edit};
 use crate::movie::Movie;
 
 /// Sets the terms on which a cinema shows a movie: there is one row for the two.

@@ -3,6 +3,8 @@
 use async_graphql::{Enum, ID, InputObject};
 use entity::comments;
 
+use super::DEPTH_MAX;
+use crate::error::{ApiError, ApiResult};
 use crate::kit::{PageOrder, SortKey, choice_name};
 
 /// A comment to add.
@@ -59,4 +61,63 @@ impl PageOrder for CommentOrder {
     fn keys(self) -> Vec<SortKey> {
         vec![SortKey::column(comments::Column::Id)]
     }
+}
+
+/// The maximum number of comments of a thread.
+pub const THREAD_SIZE_MAX: i32 = 500;
+
+/// How much of a thread to read.
+#[derive(Debug, InputObject)]
+pub struct ThreadArguments {
+    /// The number of levels of replies, 0 to 32.
+    #[graphql(default = 32)]
+    pub(super) max_depth: i32,
+    /// The number of comments, 1 to 500.
+    #[graphql(default = 100)]
+    pub(super) first: i32,
+}
+
+impl ThreadArguments {
+    /// Passes what is within the bounds.
+    ///
+    /// # Errors
+    /// The argument and its bounds.
+    pub(super) fn check(&self) -> ApiResult<()> {
+        let Self { max_depth, first } = *self;
+        if !(0..=DEPTH_MAX).contains(&max_depth) {
+            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
+            return Err(ApiError::bad_input("maxDepth", text));
+        }
+        if !(1..=THREAD_SIZE_MAX).contains(&first) {
+            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
+            return Err(ApiError::bad_input("first", text));
+        }
+        Ok(())
+    }
+}
+
+/// In which order to list comments.
+#[derive(Debug, InputObject)]
+pub struct CommentsArguments {
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: CommentOrder,
+}
+
+/// In which order to list replies.
+#[derive(Debug, InputObject)]
+pub struct RepliesArguments {
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default_with = "CommentOrder::Oldest")]
+    pub(super) order_by: CommentOrder,
+}
+
+/// Which events to send.
+#[derive(Debug, InputObject)]
+pub struct EventArguments {
+    /// Only comments on this subject: the id of a Movie or a Publication.
+    pub(super) subject_id: Option<ID>,
+    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
+    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
+    pub(super) after: Option<String>,
 }

@@ -5,17 +5,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_graphql::InputObject;
 use entity::comments;
 use graphql::{
     Batch, Call, Column, Columns, Context, Description, FieldError, Name, NoArguments, Object, One, Root, Row, index,
 };
 use sea_orm::sea_query::Query;
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Select};
 
+use super::inputs::{CommentOrder, CommentsArguments, RepliesArguments, ThreadArguments};
 use super::mutations::EDIT;
 use super::reads::{self, Tombstone};
-use super::{DEPTH_MAX, RepliesOfComment};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::Hub;
@@ -23,7 +22,8 @@ use crate::kit::Id;
 use crate::kit::rows::connection::{as_int, lists};
 use crate::kit::rows::join::Fetched;
 use crate::kit::rows::{
-    ContextExt, KEY, Record, RowObject, Statement, Table, count_of, count_texts, look_up, look_up_columns, row, table,
+    ContextExt, KEY, List, Record, RowObject, Statement, Table, count_of, count_texts, look_up, look_up_columns, row,
+    table,
 };
 use crate::kit::scalar::DateTime;
 use crate::movie::Movie;
@@ -97,7 +97,7 @@ fn can_edit(context: &Context, comment: &Comment) -> bool {
 
 /// `commentCursor`.
 pub fn cursor(context: &Context, _: &Root) -> String {
-    cursor_before(&context.services().hub)
+    cursor_before(context.services().writes.of_domain::<Arc<Hub>>())
 }
 
 /// The position of the feed [`CURSOR_MARGIN`] ago.
@@ -175,35 +175,6 @@ impl Batch<Comment> for ReplyCount {
     async fn find(call: Call<'_, Comment>) -> Result<Vec<Self::Value>, FieldError> {
         let counts = count_of(call.context, &RepliesOfComment, &keys_of(&call)).await?;
         Ok(call.iter().map(|comment| as_int(counts.get(&comment.key()).copied().unwrap_or_default())).collect())
-    }
-}
-
-/// How much of a thread to read.
-#[derive(Debug, InputObject)]
-pub struct ThreadArguments {
-    /// The number of levels of replies, 0 to 32.
-    #[graphql(default = 32)]
-    max_depth: i32,
-    /// The number of comments, 1 to 500.
-    #[graphql(default = 100)]
-    first: i32,
-}
-
-/// The maximum number of comments of a thread.
-pub const THREAD_SIZE_MAX: i32 = 500;
-
-impl ThreadArguments {
-    fn check(&self) -> ApiResult<()> {
-        let Self { max_depth, first } = *self;
-        if !(0..=DEPTH_MAX).contains(&max_depth) {
-            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
-            return Err(ApiError::bad_input("maxDepth", text));
-        }
-        if !(1..=THREAD_SIZE_MAX).contains(&first) {
-            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
-            return Err(ApiError::bad_input("first", text));
-        }
-        Ok(())
     }
 }
 
@@ -291,3 +262,47 @@ impl graphql::Resolve<CommentThread> for ThreadNodes {
         lists(call.iter().map(|thread| (&thread.comments, thread.nodes.clone())))
     }
 }
+
+/// A list of comments: its name, what it hangs on, by which column, its arguments, and whether it has only comments
+/// that start a thread.
+macro_rules! comment_list {
+    ($list:ident, $name:literal, $parent:ty, $column:ident, $arguments:ident, top_level: $top_level:literal) => {
+        #[doc = concat!("`", $name, "`.")]
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $list;
+
+        impl List for $list {
+            type Parent = $parent;
+            type Row = Comment;
+            type Order = CommentOrder;
+            type Arguments = $arguments;
+
+            const LIST: &'static str = $name;
+
+            fn parent_column() -> comments::Column {
+                comments::Column::$column
+            }
+
+            fn rows(&self) -> Select<comments::Entity> {
+                let rows = comments::Entity::find();
+                if $top_level { rows.filter(comments::Column::ParentId.is_null()) } else { rows }
+            }
+
+            fn new(_: &Context, $arguments { order_by }: &$arguments) -> ApiResult<(Self, CommentOrder)> {
+                Ok((Self, *order_by))
+            }
+        }
+    };
+}
+
+comment_list!(CommentsOfMovie, "Movie.comments", Movie, MovieId, CommentsArguments, top_level: true);
+comment_list!(
+    CommentsOfPublication,
+    "Publication.comments",
+    Publication,
+    PublicationId,
+    CommentsArguments,
+    top_level: true
+);
+comment_list!(CommentsOfUser, "User.comments", User, UserId, CommentsArguments, top_level: false);
+comment_list!(RepliesOfComment, "Comment.replies", Comment, ParentId, RepliesArguments, top_level: false);

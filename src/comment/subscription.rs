@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{Enum, ID};
 use graphql::{Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
 
 use super::Comment;
+use super::inputs::EventArguments;
 use crate::error::{ApiError, ApiResult};
 use crate::feed::{About, Kind, Kinds, RootField, Sent, Topic};
 use crate::kit::rows::{Missing, by_key, or_failed};
@@ -80,16 +81,6 @@ fn with_comment(event: Object<Sent>, description: &'static str) -> Object<Sent> 
                 })
             },
         )
-}
-
-/// Which events to send.
-#[derive(Debug, InputObject)]
-struct EventArguments {
-    /// Only comments on this subject: the id of a Movie or a Publication.
-    subject_id: Option<ID>,
-    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
-    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
-    after: Option<String>,
 }
 
 /// The events as objects of this type.

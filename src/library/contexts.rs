@@ -6,7 +6,7 @@ use graphql::{Context, OperationKind};
 
 use super::Backends;
 use crate::answer::Budget;
-use crate::http;
+use crate::executor;
 use crate::kit::rows::{RequestData, Services};
 use crate::viewer::Caller;
 
@@ -23,7 +23,7 @@ impl Contexts {
     }
 }
 
-impl http::Contexts for Contexts {
+impl executor::Contexts for Contexts {
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context {
         let services = match kind {
             OperationKind::Query => &self.queries,

@@ -5,7 +5,6 @@
 mod contexts;
 #[cfg(test)]
 mod example;
-pub mod node;
 
 use std::sync::{Arc, LazyLock};
 
@@ -36,8 +35,8 @@ use crate::publication::objects::{Publication, PublicationCategories, Publicatio
 use crate::staff::objects::PersonPosition;
 use crate::tag::objects::Tags;
 use crate::{
-    account, audit, award, cinema, comment, http, movie, order, person, publication, rating, search, staff, subject,
-    tag,
+    account, audit, award, cinema, comment, http, movie, node, order, person, publication, rating, search, staff,
+    subject, tag,
 };
 
 /// The schema of the library.
@@ -228,7 +227,6 @@ pub fn backends(db: &Db, feed: &Feed, accounts: &Accounts, rates: &WriteRates) -
         kept,
         batches: Batches::new(),
         texts: StatementTexts::new(),
-        hub: Arc::clone(&feed.hub),
         writes: Arc::clone(&writes),
     };
     Backends { queries: services(&db.read, Some(registry_cache)), changes: services(&writes.db.read, None) }
@@ -244,5 +242,6 @@ fn write_services(
 ) -> Arc<WriteServices> {
     let mut domains = Extensions::new();
     domains.insert(accounts.clone());
+    domains.insert(Arc::clone(&feed.hub));
     Arc::new(WriteServices { db: db.fresh(), rates: rates.clone(), registry_cache, wake: feed.wake.clone(), domains })
 }

@@ -241,3 +241,13 @@ impl Editable for Movie {
         ]
     }
 }
+
+/// Which movies to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct MoviesArguments {
+    /// Which movies to list. If omitted, all of them.
+    pub(super) filter: Option<MovieFilter>,
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: MovieOrder,
+}

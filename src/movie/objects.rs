@@ -1,13 +1,13 @@
 //! The movie, and the list of movies.
 
-use async_graphql::{Enum, InputObject};
+use async_graphql::Enum;
 use entity::movies;
 use graphql::{Context, Description, Object};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::StringLen;
 use sea_orm::{DeriveActiveEnum, EnumIter};
 
-use super::{MovieFilter, MovieOrder};
+use super::inputs::{MovieOrder, MoviesArguments};
 use crate::award::AwardsOfMovie;
 use crate::cinema::AvailabilityOfMovie;
 use crate::comment::CommentsOfMovie;
@@ -105,16 +105,6 @@ pub fn describe(description: &mut Description) {
             .edge::<AvailabilityOfMovie>("availability", "The online cinemas that show it, oldest entries first.")
             .edge::<CommentsOfMovie>("comments", "The comments that are not replies. Each comment has its replies."),
     );
-}
-
-/// Which movies to list, and in which order.
-#[derive(Debug, InputObject)]
-pub struct MoviesArguments {
-    /// Which movies to list. If omitted, all of them.
-    filter: Option<MovieFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: MovieOrder,
 }
 
 /// `movies`.

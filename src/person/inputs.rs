@@ -149,3 +149,13 @@ impl Editable for Person {
         ]
     }
 }
+
+/// Which people to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct PersonsArguments {
+    /// Which people to list. If omitted, all of them.
+    pub(super) filter: Option<PersonFilter>,
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: PersonOrder,
+}

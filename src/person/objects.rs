@@ -1,10 +1,9 @@
 //! The person, and the list of people.
 
-use async_graphql::InputObject;
 use entity::persons;
 use graphql::{Context, Description, Object};
 
-use super::{PersonFilter, PersonOrder};
+use super::inputs::{PersonOrder, PersonsArguments};
 use crate::award::AwardsOfPerson;
 use crate::error::ApiResult;
 use crate::kit::Id;
@@ -50,16 +49,6 @@ pub fn describe(description: &mut Description) {
             .edge::<CreditsOfPerson>("credits", "The person's parts in movies, oldest entries first.")
             .edge::<AwardsOfPerson>("awards", "The awards that the person received, oldest entries first."),
     );
-}
-
-/// Which people to list, and in which order.
-#[derive(Debug, InputObject)]
-pub struct PersonsArguments {
-    /// Which people to list. If omitted, all of them.
-    filter: Option<PersonFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: PersonOrder,
 }
 
 /// `persons`.

@@ -197,3 +197,21 @@ impl Editable for PublicationCategory {
         vec![References::new(publications::Column::Category, key, "publication", "publications")]
     }
 }
+
+/// How long an excerpt is.
+#[derive(Debug, InputObject)]
+pub struct ExcerptArguments {
+    /// The maximum number of characters, 1 to 1000.
+    #[graphql(default = 300)]
+    pub(super) length: i32,
+}
+
+/// Which publications to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct PublicationsArguments {
+    /// Which publications to list; all if omitted.
+    pub(super) filter: Option<PublicationFilter>,
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: PublicationOrder,
+}

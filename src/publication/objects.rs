@@ -1,14 +1,13 @@
 //! Publications and their categories.
 
-use async_graphql::InputObject;
 use entity::{publications, publications_category};
 use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Func};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use super::inputs::{ExcerptArguments, PublicationOrder, PublicationsArguments};
 use super::mutations::EDIT;
-use super::{PublicationFilter, PublicationOrder};
 use crate::account::User;
 use crate::comment::CommentsOfPublication;
 use crate::error::{ApiError, ApiResult};
@@ -159,14 +158,6 @@ impl WideColumn for Beginning {
     }
 }
 
-/// How long an excerpt is.
-#[derive(Debug, InputObject)]
-pub struct ExcerptArguments {
-    /// The maximum number of characters, 1 to 1000.
-    #[graphql(default = 300)]
-    length: i32,
-}
-
 struct Excerpt;
 
 impl Batch<Publication> for Excerpt {
@@ -203,16 +194,6 @@ fn cut(text: &str, size: usize) -> String {
     beginning.truncate(beginning.trim_end().len());
     beginning.push('…');
     beginning
-}
-
-/// Which publications to list, and in which order.
-#[derive(Debug, InputObject)]
-pub struct PublicationsArguments {
-    /// Which publications to list; all if omitted.
-    filter: Option<PublicationFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: PublicationOrder,
 }
 
 /// `publications`.

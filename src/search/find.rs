@@ -7,45 +7,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::Enum;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
+use super::inputs::Kind;
 use super::layout::meant;
 use super::score::{is_ruled_out, rate_title};
+use super::sql::HITS_MAX;
 use super::terms::Terms;
 use super::texts::select_texts;
 use super::titles::{select_titles, select_typos};
 use crate::db::ReadPool;
 use crate::error::ApiResult;
-
-/// The types of objects that a search can find. Equally good hits are in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
-#[graphql(name = "SearchType")]
-pub enum Kind {
-    /// Movies and series, by title and original title.
-    Movie,
-    /// People, by name.
-    Person,
-    /// Publications, by title and text.
-    Publication,
-    /// Online cinemas, by title.
-    Cinema,
-}
-
-impl Kind {
-    /// All types.
-    pub const ALL: [Self; 4] = [Self::Movie, Self::Person, Self::Publication, Self::Cinema];
-
-    /// The table of folded texts, its key, and its columns of texts.
-    pub fn table(self) -> (&'static str, &'static str, &'static [&'static str]) {
-        match self {
-            Self::Movie => ("movie_titles", "movie_id", &["title", "original"]),
-            Self::Person => ("person_names", "person_id", &["name"]),
-            Self::Publication => ("publication_titles", "publication_id", &["title"]),
-            Self::Cinema => ("cinema_titles", "cinema_id", &["title"]),
-        }
-    }
-}
 
 /// Something found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +36,6 @@ impl Hit {
         [-self.score, self.kind as i64, -i64::from(self.key)]
     }
 }
-
-/// Hits at most.
-pub const HITS_MAX: usize = 200;
 
 /// What is found for `query` among `kinds`, or for what it was meant to be, and the terms that found it.
 ///

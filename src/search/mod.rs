@@ -10,6 +10,7 @@
 
 mod find;
 mod forms;
+mod inputs;
 mod layout;
 pub mod objects;
 mod score;

@@ -5,7 +5,6 @@ use std::num::NonZero;
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 
-use async_graphql::InputObject;
 use futures_util::future::join_all;
 use graphql::{
     Abstract, Call, Cell, Cells, Column, Context, Description, FieldError, Leaf, Name, NoArguments, Object, Registry,
@@ -13,7 +12,8 @@ use graphql::{
 };
 use tokio::sync::OnceCell;
 
-use super::find::{Hit, Kind, find_meant};
+use super::find::{Hit, find_meant};
+use super::inputs::{Kind, SearchArguments};
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;
@@ -23,8 +23,8 @@ use crate::kit::rows::ContextExt;
 use crate::kit::rows::connection::{Connection, connection};
 use crate::kit::rows::list::{PageArguments, RelayLast, cut};
 use crate::kit::rows::text::text_of;
-use crate::library::node;
 use crate::movie::Movie;
+use crate::node;
 use crate::person::Person;
 use crate::publication::{Publication, Searched};
 use crate::quota::{Names, Quota};
@@ -150,15 +150,6 @@ async fn make_snippet(address: IpAddr, terms: &Arc<Terms>, text: Arc<str>) -> Ap
     let terms = Arc::clone(terms);
     let made = tokio::task::spawn_blocking(move || snippet::cut(&terms, &text).map(Into::into)).await;
     made.map_err(|error| ApiError::Internal(format!("making a snippet: {error}")))
-}
-
-/// What to search for.
-#[derive(Debug, InputObject)]
-struct SearchArguments {
-    /// What to look for: at most 200 characters and 16 words.
-    query: String,
-    /// Find only objects of these types. All types if left out, nothing if empty.
-    types: Option<Vec<Kind>>,
 }
 
 /// Adds the field to the query root.

@@ -5,6 +5,9 @@ use sea_orm::{DbBackend, Statement, Value};
 use super::forms::Word;
 use super::terms::Terms;
 
+/// Hits at most.
+pub const HITS_MAX: usize = 200;
+
 /// Candidates of one kind that are rated.
 pub const CANDIDATES_MAX: u32 = 1_000;
 

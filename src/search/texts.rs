@@ -2,8 +2,9 @@
 
 use sea_orm::{DbBackend, Statement};
 
-use super::find::{HITS_MAX, Kind};
 use super::forms::Word;
+use super::inputs::Kind;
+use super::sql::HITS_MAX;
 use super::sql::{CANDIDATES_MAX, Sql, match_excluded, match_forms, match_phrases};
 use super::terms::{Terms, is_stop_word};
 

@@ -2,8 +2,9 @@
 
 use sea_orm::{DbBackend, Statement};
 
-use super::find::{HITS_MAX, Kind};
+use super::inputs::Kind;
 use super::score::edits_allowed;
+use super::sql::HITS_MAX;
 use super::sql::{CANDIDATES_MAX, Sql, any_of};
 use super::terms::Terms;
 

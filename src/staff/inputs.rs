@@ -1,6 +1,6 @@
 //! Inputs of the mutations of staff entries and positions.
 
-use async_graphql::ID;
+use async_graphql::{ID, InputObject};
 use entity::{movie_staff_m2m, person_position};
 use sea_orm::DbErr;
 
@@ -84,4 +84,14 @@ impl Editable for PersonPosition {
     fn references(key: i32) -> Vec<References> {
         vec![References::new(movie_staff_m2m::Column::PositionId, key, "staff entry", "staff entries")]
     }
+}
+
+/// Which part of a movie's staff to list.
+#[derive(Debug, InputObject)]
+pub struct StaffArguments {
+    /// Only people in this position.
+    pub(super) position_id: Option<ID>,
+    /// Only leading roles.
+    #[graphql(default = false)]
+    pub(super) lead_only: bool,
 }

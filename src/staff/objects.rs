@@ -1,10 +1,10 @@
 //! Staff entries and positions, and the lists of them.
 
-use async_graphql::{ID, InputObject};
 use entity::{movie_staff_m2m, person_position};
 use graphql::{Context, Description, NoArguments, Object};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
+use super::inputs::StaffArguments;
 use crate::error::ApiResult;
 use crate::kit::rows::{List, RowObject, WholeTable, row};
 use crate::kit::{ByKey, Id};
@@ -49,16 +49,6 @@ pub fn describe(description: &mut Description) {
             PersonPosition::title,
         ),
     );
-}
-
-/// Which part of a movie's staff to list.
-#[derive(Debug, InputObject)]
-pub struct StaffArguments {
-    /// Only people in this position.
-    position_id: Option<ID>,
-    /// Only leading roles.
-    #[graphql(default = false)]
-    lead_only: bool,
 }
 
 /// `Movie.staff`.

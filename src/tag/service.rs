@@ -6,7 +6,7 @@ use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::inputs::{CreateTagInput, DeleteTagInput, UpdateTagInput};
-use crate::audit::{self, Changes};
+use crate::kit::audit::{self, Changes};
 use crate::kit::constraint::{Constraint, explain};
 use crate::kit::edit::{References, refuse_if_used};
 use crate::kit::form::{Form, Given, path};

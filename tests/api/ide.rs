@@ -40,7 +40,7 @@ async fn files_of_pages_are_compressed() {
     assert_eq!(shown.headers()["vary"], "accept-encoding");
     assert_eq!(shown.headers()["cache-control"], "no-cache");
     assert!(shown.headers()["content-security-policy"].to_str().unwrap().contains("script-src 'self'"));
-    let source = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/ide/plain.js")).unwrap();
+    let source = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/http/src/ide/plain.js")).unwrap();
     for coding in ["identity", "br", "gzip;q=0", "deflate, GZIP;q=0.0"] {
         let request = app.client.get(format!("{}/plain.js", app.origin)).header("accept-encoding", coding);
         let shown = request.send().await.unwrap();

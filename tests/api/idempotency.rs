@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_graphql::futures_util::future::join_all;
 use chrono::TimeDelta;
 use entity::{comments, idempotency_keys, sessions, users};
-use kinoteka::{clock, upkeep};
+use kinoteka::app::SWEEPS;
+use kinoteka::clock;
+use kinoteka::kit::upkeep;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -256,7 +258,7 @@ async fn keys_go_after_a_day(backend: Backend) {
         .await
         .unwrap();
     add(&user, "new", "два").await;
-    assert_eq!(upkeep::sweep(&db, clock::now()).await.unwrap(), 1);
+    assert_eq!(upkeep::sweep(&db, SWEEPS, clock::now()).await.unwrap(), 1);
     let first = add(&user, "new", "два").await;
     assert_eq!(comments_of(&app, &user).await, 2, "{first}");
     add(&user, "old", "раз").await;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use kinoteka::app::{Application, SWEEPS};
 use kinoteka::config::Cli;
 use kinoteka::db::{Db, RIGHTS_NEEDED};
-use kinoteka::{app::Application, clock, feed, idempotency, upkeep};
+use kinoteka::kit::{idempotency, upkeep};
+use kinoteka::{clock, feed};
 use migration::connect::Timeouts;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -105,7 +107,7 @@ async fn the_rights_that_the_server_asks_for_are_enough() {
     let cli = <Cli as clap::Parser>::try_parse_from(["kinoteka", "--database-url", &url]).unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(10), lock: Duration::from_secs(10) };
     let db = Db::open(&url.parse().unwrap(), None, cli.serve.pool(), timeouts, None).await.unwrap();
-    upkeep::sweep(&db.write, clock::now()).await.unwrap();
+    upkeep::sweep(&db.write, SWEEPS, clock::now()).await.unwrap();
     idempotency::write_and_forget(&db, clock::now()).await.unwrap();
     assert!(feed::remove_old_events(&db, Duration::ZERO).await.unwrap() > 0);
 }

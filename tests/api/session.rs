@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use async_graphql::futures_util::future::join_all;
 use chrono::{DateTime, TimeDelta};
 use entity::{sessions, users};
+use kinoteka::app::SWEEPS;
+use kinoteka::clock;
 use kinoteka::db::Db;
-use kinoteka::{clock, upkeep};
+use kinoteka::kit::upkeep;
 use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -175,16 +177,17 @@ async fn old_sessions_are_swept_by_several_at_once(backend: Backend) {
         sessions::Entity::insert_many((0..3_500).map(row)).exec(&db).await.unwrap();
     };
     add_old().await;
-    let sweeps = join_all((0..4).map(async |_| upkeep::sweep(&app.sql().await, clock::now()).await.unwrap())).await;
+    let sweeps =
+        join_all((0..4).map(async |_| upkeep::sweep(&app.sql().await, SWEEPS, clock::now()).await.unwrap())).await;
     assert_eq!(sweeps.iter().sum::<u64>(), 3_500, "{sweeps:?}");
-    assert_eq!(upkeep::sweep(&db, clock::now()).await.unwrap(), 0);
+    assert_eq!(upkeep::sweep(&db, SWEEPS, clock::now()).await.unwrap(), 0);
     // Servers do it by themselves, side by side.
     add_old().await;
     for _ in 0..2 {
         let pool = PoolSettings { connections_max: 2, acquire_timeout: Duration::from_secs(20) };
         let timeouts = Timeouts { statement: Duration::from_secs(20), lock: Duration::from_secs(20) };
         let db = Db::open(&app.database.url.parse().unwrap(), None, pool, timeouts, None).await.unwrap();
-        tokio::spawn(upkeep::run(db, Duration::ZERO));
+        tokio::spawn(upkeep::run(db, SWEEPS, Duration::ZERO));
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     while sessions::Entity::find().count(&db).await.unwrap() > 1 {

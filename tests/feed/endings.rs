@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kinoteka::feed::{Cursor, remove_old_events};
-use kinoteka::http::End;
+use kinoteka::subscribe::End;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 

@@ -12,10 +12,12 @@ use kinoteka::answer::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
 use kinoteka::db::Db;
+use kinoteka::executor::Executor;
 use kinoteka::feed::{Feed, Settings, Shared};
-use kinoteka::http::{End, Executor, Limits, Payloads, ResumeFrom, Subscribe, Subscription, request_errors};
+use kinoteka::http::{Limits, request_errors};
 use kinoteka::library::{self, Contexts};
 use kinoteka::quota::{Names, Quota};
+use kinoteka::subscribe::{End, Payloads, ResumeFrom, Subscribe, Subscription};
 use kinoteka::viewer::{Caller, Role, Viewer};
 use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -40,8 +42,8 @@ impl Instance {
         let statements = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&statements);
         let pool = PoolSettings { connections_max: 4, acquire_timeout: PATIENCE };
-        let count: kinoteka::db::StatementObserver = Arc::new(move |statement| {
-            if statement.sql.contains("\"comments\"") {
+        let count: kinoteka::db::Observer = Arc::new(move |info| {
+            if info.statement.sql.contains("\"comments\"") {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });

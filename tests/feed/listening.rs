@@ -127,7 +127,7 @@ async fn cursors_are_good_on_every_instance(backend: Backend) {
         cursors.push(left["cursor"].clone());
     }
     one.stop().await;
-    assert!(matches!(a.step().await, Err(kinoteka::http::End::Stopping)));
+    assert!(matches!(a.step().await, Err(kinoteka::subscribe::End::Stopping)));
     let mut moved = other.listen(ADDED, json!({ "after": cursors[0] }));
     assert_eq!(moved.texts(2).await, ["б", "в"]);
     // An instance that starts knows what was before.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use kinoteka::http::End;
 use kinoteka::kit::id::split;
+use kinoteka::subscribe::End;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 

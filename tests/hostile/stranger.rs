@@ -12,7 +12,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::support::client;
 
 /// The server's log without a line for each request: nobody reads it.
-pub const QUIET: [&str; 2] = ["--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn"];
+pub const QUIET: [&str; 2] = ["--log-filter", "warn,kinoteka=info,kinoteka_telemetry=warn"];
 
 /// Where attackers are; honest clients are at 127.0.0.1.
 const ADDRESS: [u8; 4] = [127, 0, 0, 2];

@@ -103,3 +103,13 @@ pub struct AddScreeningInput {
     /// The title of the film, 1 to 128 characters. A festival shows a film once.
     pub(super) film: String,
 }
+
+/// Which festivals to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct FestivalsArguments {
+    /// Which festivals to list. If omitted, all of them.
+    pub(super) filter: Option<FestivalFilter>,
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: FestivalOrder,
+}

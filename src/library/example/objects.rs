@@ -1,9 +1,8 @@
 //! Festivals and screenings, and the lists of them.
 
-use async_graphql::InputObject;
 use graphql::{Context, Description, NoArguments, Object};
 
-use super::inputs::{FestivalFilter, FestivalOrder};
+use super::inputs::{FestivalOrder, FestivalsArguments};
 use super::tables::{festivals, screenings};
 use crate::error::ApiResult;
 use crate::kit::rows::{List, Ordered, RootList, RowObject, row};
@@ -44,16 +43,6 @@ pub fn describe(description: &mut Description) {
             .column("film", "The title of the film.", Screening::film)
             .link("festival", "The festival.", Screening::festival_id),
     );
-}
-
-/// Which festivals to list, and in which order.
-#[derive(Debug, InputObject)]
-pub struct FestivalsArguments {
-    /// Which festivals to list. If omitted, all of them.
-    filter: Option<FestivalFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
-    #[graphql(default)]
-    order_by: FestivalOrder,
 }
 
 /// `festivals`.

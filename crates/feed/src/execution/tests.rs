@@ -1,0 +1,194 @@
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use graphql::FieldError;
+use request::error::ApiError;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::event::{About, Kind, Mark, Position};
+use crate::operation::Operation;
+use crate::testing::{CLIENT, executor, prepare, read_root_field, subscription};
+
+type Room = Result<Option<Share>, Exhausted>;
+
+fn events(count: i64) -> VecDeque<Event> {
+    let event = |id| Event {
+        mark: Mark { position: Position { xact: 0, id }, at_us: 0 },
+        kind: Kind::Added,
+        comment: i32::try_from(id).unwrap(),
+        about: About::Movie(1),
+        written: Instant::now(),
+        read: Instant::now(),
+    };
+    (1..=count).map(event).collect()
+}
+
+fn execution(bytes_max: u64, text: impl Fn(&Sent) -> Result<String, FieldError> + Send + Sync + 'static) -> Execution {
+    execution_of("subscription { happened { text } }", bytes_max, text)
+}
+
+fn execution_of(
+    query: &str,
+    bytes_max: u64,
+    text: impl Fn(&Sent) -> Result<String, FieldError> + Send + Sync + 'static,
+) -> Execution {
+    let executor = executor(text);
+    let prepared = prepare(&executor.engine, query, &json!({}));
+    let operation = Operation::read(subscription(prepared, bytes_max), &executor.engine, read_root_field);
+    operation.unwrap().execution(&executor)
+}
+
+/// Executes all events: for each run, the comments of its results and their JSON.
+async fn run_all(
+    execution: &mut Execution,
+    mut events: VecDeque<Event>,
+    mut room: impl FnMut(u64) -> Room,
+) -> Vec<Vec<(i32, Value)>> {
+    let (mut runs, turns) = (Vec::new(), turns());
+    while !events.is_empty() {
+        let outcomes = execution.run((&mut events, "epoch"), (&turns, CLIENT), &mut room).await.unwrap();
+        let json = |outcome: &Outcome| serde_json::from_slice(&outcome.payload.json).unwrap();
+        runs.push(outcomes.iter().map(|outcome| (outcome.event.comment, json(outcome))).collect());
+        assert_eq!(turns.taken(), 0, "the turn is over");
+    }
+    runs
+}
+
+fn comments(runs: &[Vec<(i32, Value)>]) -> Vec<Vec<i32>> {
+    runs.iter().map(|run| run.iter().map(|(comment, _)| *comment).collect()).collect()
+}
+
+fn exhausted() -> Exhausted {
+    let names = Names { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    Exhausted { names, by_client: true, max: 1 }
+}
+
+#[tokio::test]
+async fn events_are_executed_in_order_and_in_batches() {
+    let mut execution = execution(1_000, |sent| Ok(sent.event.comment.to_string()));
+    let runs = run_all(&mut execution, events(70), |_| panic!("small results need no room")).await;
+    assert_eq!(runs.iter().map(Vec::len).collect::<Vec<_>>(), [32, 32, 6]);
+    for (at, (comment, json)) in runs.iter().flatten().enumerate() {
+        assert_eq!(at + 1, usize::try_from(*comment).unwrap());
+        assert_eq!(*json, json!({ "data": { "happened": { "text": comment.to_string() } } }));
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_fails_is_executed_again_behind_those_before_it() {
+    let tries = AtomicU32::new(0);
+    // More often than other failures are tried again.
+    let mut execution = execution(1_000, move |sent| match sent.event.comment {
+        3 if tries.fetch_add(1, Ordering::Relaxed) < TRIES_MAX => Err(FieldError::new("UNAVAILABLE", "away")),
+        _ => Ok(String::new()),
+    });
+    let runs = run_all(&mut execution, events(5), |_| Ok(None)).await;
+    assert_eq!(comments(&runs), [vec![1, 2], vec![3], vec![4], vec![5]]);
+    assert!(runs.iter().flatten().all(|(_, json)| json.get("errors").is_none()), "{runs:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_fails_for_good_is_delivered_with_its_error() {
+    let tries = std::sync::Arc::new(AtomicU32::new(0));
+    let counter = std::sync::Arc::clone(&tries);
+    let mut execution = execution(1_000, move |sent| match sent.event.comment {
+        1 => {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Err(FieldError::new("INTERNAL", "broken"))
+        }
+        2 => Err(FieldError::new("FORBIDDEN", "no")),
+        _ => Ok(String::new()),
+    });
+    let runs = run_all(&mut execution, events(3), |_| Ok(None)).await;
+    assert_eq!(comments(&runs), [vec![1], vec![2], vec![3]]);
+    assert_eq!(tries.load(Ordering::Relaxed), 1 + TRIES_MAX, "once with others, which may be the reason");
+    let codes: Vec<_> = runs.iter().flatten().map(|(_, json)| &json["errors"][0]["extensions"]["code"]).collect();
+    assert_eq!(codes, [&json!("INTERNAL"), &json!("FORBIDDEN"), &Value::Null]);
+    assert_eq!(runs[0][0].1["data"], Value::Null);
+}
+
+/// As with a database that is too slow for batches of more than four.
+#[tokio::test]
+async fn batches_stay_small_for_a_while_after_one_has_failed() {
+    let query = "subscription { happened(atOnce: 4) { text } }";
+    let mut execution = execution_of(query, 1_000, |_| Ok(String::new()));
+    execution.patience = Duration::from_millis(500);
+    let runs = run_all(&mut execution, events(104), |_| Ok(None)).await;
+    let sizes: Vec<_> = runs.iter().map(Vec::len).collect();
+    assert_eq!(sizes, [&[1; 32][..], &[2; 16], &[4; 8], &[1; 8]].concat());
+}
+
+#[tokio::test]
+async fn an_event_that_takes_too_long_alone_ends_its_listeners() {
+    let query = "subscription { happened(atOnce: 0) { text } }";
+    let mut execution = execution_of(query, 1_000, |_| Ok(String::new()));
+    execution.patience = Duration::from_millis(1);
+    let (mut events, turns) = (events(2), turns());
+    let ended = execution.run((&mut events, "epoch"), (&turns, CLIENT), |_| Ok(None)).await;
+    assert!(matches!(ended, Err(End::Stopping)), "{ended:?}");
+    assert_eq!((events.len(), turns.taken()), (2, 0));
+}
+
+#[tokio::test]
+async fn the_results_of_a_batch_are_bounded_together() {
+    let part = usize::try_from(BATCH_BYTES).unwrap() / BATCH_MAX;
+    let mut execution = execution(BATCH_BYTES, move |sent| match sent.event.comment {
+        2 => Ok("x".repeat(part)),
+        _ => Ok(String::new()),
+    });
+    let runs = run_all(&mut execution, events(32), |_| Ok(None)).await;
+    assert_eq!(comments(&runs)[..2], [vec![1], vec![2]]);
+}
+
+#[test]
+fn what_resolvers_report_is_logged_once() {
+    assert!(!is_of_engine(&ApiError::Internal("broken".into()).into()));
+    assert!(!is_of_engine(&ApiError::CursorExpired.into()));
+    assert!(is_of_engine(&FieldError::internal("The field was not resolved.")));
+}
+
+#[tokio::test]
+async fn a_large_result_is_made_alone_and_one_that_is_too_large_says_so() {
+    let large = usize::try_from(BATCH_BYTES).unwrap();
+    let mut execution = execution(2 * BATCH_BYTES, move |sent| match sent.event.comment {
+        3 => Ok("x".repeat(large)),
+        6 => Ok("x".repeat(2 * large)),
+        _ => Ok(String::new()),
+    });
+    let runs = run_all(&mut execution, events(8), |_| Ok(None)).await;
+    // Behind a large one batches grow again.
+    assert_eq!(comments(&runs), [vec![1, 2], vec![3], vec![4], vec![5], vec![6], vec![7, 8]]);
+    assert_eq!(runs[1][0].1["data"]["happened"]["text"].as_str().unwrap().len(), large);
+    let too_large = &runs[4][0].1;
+    assert_eq!(too_large["data"], Value::Null);
+    assert_eq!(too_large["errors"][0]["extensions"]["code"], "TOO_COMPLEX");
+    assert_eq!(too_large["errors"][0]["path"], json!(["happened"]));
+}
+
+#[tokio::test]
+async fn a_result_waits_for_room_behind_those_before_it() {
+    let mut execution = execution(BATCH_BYTES, |sent| match sent.event.comment {
+        2 => Ok("x".repeat(20_000)),
+        _ => Ok(String::new()),
+    });
+    let mut refused = 0;
+    let runs = run_all(&mut execution, events(3), |bytes| {
+        assert!(bytes > 20_000, "small results need no room");
+        refused += 1;
+        if refused < 3 { Err(exhausted()) } else { Ok(None) }
+    });
+    assert_eq!(comments(&runs.await), [vec![1], vec![2], vec![3]]);
+}
+
+#[tokio::test]
+async fn small_results_need_room_only_beside_others() {
+    let mut execution = execution(BATCH_BYTES, |_| Ok("x".repeat(5_000)));
+    // Three have as many bytes as need no room.
+    let runs = run_all(&mut execution, events(7), |_| Err(exhausted())).await;
+    assert_eq!(comments(&runs), [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
+    let runs = run_all(&mut execution, events(7), |_| Ok(None)).await;
+    assert_eq!(comments(&runs), [vec![1, 2, 3, 4, 5, 6, 7]]);
+}

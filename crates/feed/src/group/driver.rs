@@ -1,0 +1,65 @@
+//! Executes a group's operation for its events.
+
+use std::sync::Arc;
+
+use telemetry::metrics;
+use tokio::sync::broadcast;
+
+use super::backlog::Backlog;
+use super::flow::Flow;
+use super::{Delivery, Group, Groups};
+use crate::event::Stop;
+use crate::execution::Execution;
+use crate::follower::Follower;
+
+/// Executes a group's operation until the group is deserted or the feed ends.
+pub(super) struct Driver {
+    pub(super) groups: Arc<Groups>,
+    pub(super) group: Arc<Group>,
+    pub(super) results: broadcast::Sender<Arc<Delivery>>,
+}
+
+impl Driver {
+    pub(super) async fn run(self, follower: Follower, execution: Execution) {
+        tokio::select! {
+            stop = self.drive(follower, execution) => self.group.lock().ended = Some(stop),
+            () = self.group.deserted.notified() => {}
+        }
+    }
+
+    async fn drive(&self, mut follower: Follower, mut execution: Execution) -> Stop {
+        let (mut flow, mut backlog) = (Flow::default(), Backlog::default());
+        let (turns, budget) = (self.groups.turns(), Arc::clone(execution.budget()));
+        let take = |bytes| self.group.take(&budget, bytes);
+        loop {
+            let mut events = match follower.next(execution.batch_size()).await {
+                Ok(events) => events,
+                Err(stop) => return stop,
+            };
+            while !events.is_empty() {
+                let client = self.group.client(turns);
+                let room = |bytes| {
+                    take(bytes).or_else(|_| {
+                        backlog.make_room();
+                        take(bytes)
+                    })
+                };
+                let outcomes = execution.run((&mut events, follower.epoch()), (turns, client), room).await;
+                let Ok(outcomes) = outcomes else { return Stop::Stopping };
+                for outcome in outcomes {
+                    let delivery = flow.send((&self.group, &self.results), outcome).await;
+                    backlog.push(delivery, take);
+                }
+            }
+        }
+    }
+}
+
+/// Whatever ends the driver, a panic too: nobody waits for a group that nobody drives.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.groups.remove(&self.group);
+        self.group.lock().results = None;
+        metrics::feed().groups.dec();
+    }
+}

@@ -1,0 +1,89 @@
+//! Removes events that were kept long enough, in small batches, by whichever instance is first.
+
+use std::time::Duration;
+
+use db::{self, Db, Transaction};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+/// How often an instance looks for events to remove.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Rows that one transaction removes at most: while it runs, nothing newer is delivered.
+const BATCH: i64 = 1_000;
+
+/// Any number will do that no other program uses: "keepfeed" in ASCII.
+const ALONE: &str = "SELECT pg_try_advisory_xact_lock(7738717750890423652)";
+
+/// Moves the floor to the last event of the oldest $2 that is, with all before it, older than $1
+/// seconds.
+const RAISE_POSTGRES: &str = "
+    UPDATE comment_feed SET floor_xact = last.xact, floor_id = last.id, floor_at = last.at
+    FROM (
+        SELECT xact, id, at, bool_and(at < clock_timestamp() - $1 * interval '1 second') OVER (ORDER BY xact, id) AS old
+        FROM (
+            SELECT xact, id, at FROM comment_events WHERE xact < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY xact, id LIMIT $2
+        ) AS oldest
+        ORDER BY old DESC, xact DESC, id DESC LIMIT 1
+    ) AS last
+    WHERE last.old AND (floor_xact, floor_id) < (last.xact, last.id)";
+
+const REMOVE_POSTGRES: &str = "
+    DELETE FROM comment_events USING comment_feed AS feed
+    WHERE (comment_events.xact, comment_events.id) <= (feed.floor_xact, feed.floor_id)";
+
+const RAISE_SQLITE: &str = "
+    UPDATE comment_feed SET floor_id = last.id, floor_at = last.at
+    FROM (
+        SELECT id, at, min(julianday(at) < julianday('now') - ?1 / 86400.0) OVER (ORDER BY id) AS old
+        FROM (SELECT id, at FROM comment_events ORDER BY id LIMIT ?2)
+        ORDER BY old DESC, id DESC LIMIT 1
+    ) AS last
+    WHERE last.old AND floor_id < last.id";
+
+const REMOVE_SQLITE: &str = "DELETE FROM comment_events WHERE id <= (SELECT floor_id FROM comment_feed)";
+
+/// Removes what is older than `age`, now and from time to time.
+pub(super) async fn run(db: Db, age: Duration) {
+    loop {
+        // Without a turn, later: there are more urgent changes.
+        while let Ok(_turn) = db.turn_to_write(db::OWN).await {
+            match remove(&db, age).await {
+                Ok(0) => break,
+                Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),
+                Err(error) => {
+                    db.writes.note_failure(&error);
+                    tracing::warn!("cannot remove old events of the feed, trying again later: {error}");
+                    break;
+                }
+            }
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Removes one batch; says how many events it had.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn remove(db: &Db, age: Duration) -> Result<u64, DbErr> {
+    let txn = Transaction::begin(&db.writer()).await?;
+    let backend = txn.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let alone = txn.query_one_raw(Statement::from_string(backend, ALONE)).await?;
+        if !alone.map_or(Ok(false), |row| row.try_get_by_index(0))? {
+            return txn.rollback().await.map(|()| 0);
+        }
+    }
+    let (raise, delete) = match backend {
+        DbBackend::Sqlite => (RAISE_SQLITE, REMOVE_SQLITE),
+        _ => (RAISE_POSTGRES, REMOVE_POSTGRES),
+    };
+    let raise = Statement::from_sql_and_values(backend, raise, [age.as_secs_f64().into(), BATCH.into()]);
+    if txn.execute_raw(raise).await?.rows_affected() == 0 {
+        return txn.rollback().await.map(|()| 0);
+    }
+    let removed = txn.execute_raw(Statement::from_string(backend, delete)).await?.rows_affected();
+    txn.commit().await?;
+    Ok(removed)
+}

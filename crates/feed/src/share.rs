@@ -1,0 +1,192 @@
+//! Subscriptions to the feed: a listener is caught up with what it missed, and joins those who listen
+//! with the same operation.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt};
+use request::error::ApiError;
+use request::executor::Executor;
+use request::subscribe::{End, Payload, Payloads, Subscribe, Subscription};
+use telemetry::metrics;
+
+use super::cursor::Cursor;
+use super::event::{Event, Position};
+use super::execution::Execution;
+use super::follower::Follower;
+use super::group::{Groups, Listener, Member};
+use super::hub::Hub;
+use super::operation::{Operation, ReadRootField};
+
+/// Executes subscriptions so that listeners that are alike share the work.
+pub struct Shared(Arc<Inner>);
+
+struct Inner {
+    executor: Executor,
+    hub: Arc<Hub>,
+    read: ReadRootField,
+    groups: Arc<Groups>,
+}
+
+impl Shared {
+    /// Subscriptions to the feed of `hub`, by `executor`'s engine, whose root fields `read` reads.
+    pub fn new(executor: Executor, hub: Arc<Hub>, read: ReadRootField) -> Self {
+        Self(Arc::new(Inner { executor, hub, read, groups: Arc::new(Groups::new()) }))
+    }
+}
+
+impl Subscribe for Shared {
+    fn subscribe(&self, subscription: Subscription) -> Payloads {
+        let inner = Arc::clone(&self.0);
+        // What is committed from here on comes, however long the start takes.
+        let (epoch, mark) = inner.hub.position();
+        let now = Cursor { epoch: (*epoch).to_owned(), mark };
+        let payloads = async move {
+            match inner.start(subscription, now) {
+                Ok(listening) => stream::unfold(Some(listening), Listening::step).boxed(),
+                Err(end) => stream::iter([Err(end)]).boxed(),
+            }
+        };
+        // Boxed, so that nothing of the start is kept for as long as somebody listens.
+        stream::once(Box::pin(payloads)).flatten().boxed()
+    }
+}
+
+impl Inner {
+    fn start(&self, mut subscription: Subscription, now: Cursor) -> Result<Listening, End> {
+        let seen = subscription.resume_from.take();
+        let operation = Operation::read(subscription, &self.executor.engine, self.read)?;
+        // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
+        let cursor = match (&seen, &operation.root.after) {
+            (Some(seen), _) => read_cursor("Last-Event-ID", &seen.0)?,
+            (None, Some(after)) => read_cursor("after", after)?,
+            (None, None) => now,
+        };
+        let topic = operation.root.topic;
+        let found = || (Follower::begin(Arc::clone(&self.hub), topic), operation.execution(&self.executor));
+        let member = self.groups.enter(&operation, found);
+        let back = Back {
+            groups: Arc::clone(&self.groups),
+            execution: operation.execution(&self.executor),
+            client: operation.client,
+            follower: Follower::resume(Arc::clone(&self.hub), topic, &cursor)?,
+            member: Some(member),
+            joined: None,
+            events: VecDeque::new(),
+            results: VecDeque::new(),
+        };
+        Ok(Listening { state: State::Back(Box::new(back)), _counted: Counted::new() })
+    }
+}
+
+/// Reads a cursor that a client gave as `field`.
+fn read_cursor(field: &str, text: &str) -> Result<Cursor, End> {
+    let message = "no cursor of comments; pass one that a subscription or commentCursor has given";
+    Cursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
+}
+
+/// A listener: first on its own, then with its group.
+struct Listening {
+    state: State,
+    _counted: Counted,
+}
+
+enum State {
+    Back(Box<Back>),
+    Live(Listener),
+}
+
+impl Listening {
+    /// The next result and the listener behind it.
+    async fn step(listening: Option<Self>) -> Option<(Result<Payload, End>, Option<Self>)> {
+        let Self { mut state, _counted } = listening?;
+        let payload = loop {
+            match state {
+                State::Live(ref mut listener) => break listener.next().await,
+                State::Back(mut back) => {
+                    if let Some(payload) = back.results.pop_front() {
+                        state = State::Back(back);
+                        break Ok(payload);
+                    }
+                    // A client that does not read holds nothing that others wait for.
+                    let next = telemetry::apart(async move { (back.next().await, back) });
+                    match Box::pin(next).await {
+                        (Ok(None), back) => state = State::Back(back),
+                        (Ok(Some(listener)), _) => state = State::Live(listener),
+                        (Err(end), _) => return Some((Err(end), None)),
+                    }
+                }
+            }
+        };
+        let listening = payload.is_ok().then_some(Self { state, _counted });
+        Some((payload, listening))
+    }
+}
+
+/// Somebody who comes back, and is given what it missed by an execution of its own.
+struct Back {
+    groups: Arc<Groups>,
+    execution: Execution,
+    client: IpAddr,
+    follower: Follower,
+    /// Until it listens to the group.
+    member: Option<Member>,
+    /// It listens already, and what the group has done up to here has still to be given.
+    joined: Option<(Listener, Position)>,
+    /// What it missed and was not executed yet.
+    events: VecDeque<Event>,
+    /// What was executed and not given yet.
+    results: VecDeque<Payload>,
+}
+
+impl Back {
+    /// Executes what it missed next; or gives the listener that has all the rest.
+    async fn next(&mut self) -> Result<Option<Listener>, End> {
+        while self.events.is_empty() {
+            let max = self.execution.batch_size();
+            let mut events = match &self.joined {
+                // The group has read on in the table, and the hub has not yet.
+                Some((_, done)) if self.follower.covered() < *done => self.follower.next(max).await?,
+                _ => self.follower.missed(max).await?,
+            };
+            match self.joined.take() {
+                None if events.is_empty() => {
+                    let Some(member) = self.member.take() else { return Err(End::Stopping) };
+                    self.joined = Some(member.listen(self.follower.covered()));
+                }
+                None => self.events = events,
+                Some((listener, done)) => {
+                    events.retain(|event| event.mark.position <= done);
+                    if events.is_empty() {
+                        return Ok(Some(listener));
+                    }
+                    self.events = events;
+                    self.joined = Some((listener, done));
+                }
+            }
+        }
+        let (client, budget) = (self.client, Arc::clone(self.execution.budget()));
+        let room = |bytes| budget.take(client, bytes);
+        let events = (&mut self.events, self.follower.epoch());
+        let outcomes = self.execution.run(events, (self.groups.turns(), client), room).await?;
+        self.results.extend(outcomes.into_iter().map(|outcome| outcome.payload));
+        Ok(None)
+    }
+}
+
+/// A listener counts as long as this lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::feed().listeners.inc();
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::feed().listeners.dec();
+    }
+}

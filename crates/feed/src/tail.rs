@@ -1,0 +1,174 @@
+//! Reads the feed for all who listen on this instance: one reader, whose place is kept however often
+//! the database goes away.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use db::Wake;
+use futures_util::future::pending;
+use migration::connect;
+use request::error::is_stale_statement;
+use sea_orm::DatabaseConnection;
+use telemetry::metrics;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::hub::{Hub, RECENT_MAX};
+use super::source::{Connection, settle};
+
+/// Events in one statement at most.
+const PAGE: usize = 1_000;
+
+/// A statement that takes longer comes from a database that is gone.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Between two looks, however many hints come.
+const GAP_MIN: Duration = Duration::from_millis(1);
+
+/// Between two looks while something waits for a transaction to end: at first, and after a while.
+const SHORT: Duration = Duration::from_millis(2);
+const SHORT_MAX: Duration = Duration::from_millis(50);
+
+/// Between two hints to other instances.
+const NOTIFY_GAP: Duration = Duration::from_millis(5);
+
+/// Before the database is tried again: at first, and after a while.
+const RETRY: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// Reads the feed into a hub.
+pub(super) struct Tail {
+    pub(super) hub: Arc<Hub>,
+    /// For what begins a new epoch.
+    pub(super) db: DatabaseConnection,
+    /// This instance has committed something.
+    pub(super) wake: Wake,
+    /// How long to wait at most before looking again.
+    pub(super) pause: Duration,
+}
+
+/// Why there is nothing to read at the moment.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("{0}")]
+    Read(#[from] sqlx::Error),
+    #[error("{0}")]
+    Settle(#[from] sea_orm::DbErr),
+    #[error("no answer within {TIMEOUT:?}")]
+    Silence,
+}
+
+impl Trouble {
+    /// What is to be done before the next try.
+    pub(super) fn prepare_retry(&self) {
+        if let Self::Read(error) = self
+            && is_stale_statement(error)
+        {
+            connect::forget_statements();
+        }
+    }
+}
+
+impl Tail {
+    /// Never ends.
+    pub(super) async fn run(self) {
+        let mut retry = RETRY;
+        loop {
+            let begun = Instant::now();
+            let Err(trouble) = self.follow().await;
+            trouble.prepare_retry();
+            metrics::feed().connected.set(0);
+            if begun.elapsed() > RETRY_MAX {
+                retry = RETRY;
+                tracing::warn!("the feed has lost the database, trying again: {trouble}");
+            } else {
+                tracing::debug!("the feed cannot read the database yet: {trouble}");
+            }
+            sleep(retry).await;
+            retry = RETRY_MAX.min(retry * 2);
+        }
+    }
+
+    async fn follow(&self) -> Result<std::convert::Infallible, Trouble> {
+        let settled = timeout(TIMEOUT, settle(&self.db)).await.map_err(|_| Trouble::Silence)??;
+        if settled {
+            tracing::warn!("the feed's events were another database's: a new epoch begins, cursors expire");
+        }
+        let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| Trouble::Silence)??;
+        let heard = Wake::default();
+        // Aborted when this is left.
+        let mut listening = tokio::task::JoinSet::new();
+        let (source, call) = (self.hub.source.clone(), heard.clone());
+        listening.spawn(async move {
+            loop {
+                if let Err(error) = listen(&source, &call).await {
+                    tracing::debug!("hints of other instances are not heard: {error}");
+                }
+                sleep(RETRY_MAX).await;
+            }
+        });
+        let outcome = self.poll(&mut connection, &heard).await;
+        connection.discard();
+        outcome
+    }
+
+    async fn poll(&self, connection: &mut Connection, heard: &Wake) -> Result<std::convert::Infallible, Trouble> {
+        let mut short = SHORT;
+        let mut looked;
+        // Others are to be told of what this instance has committed.
+        let mut tell = false;
+        let mut told = Instant::now();
+        loop {
+            looked = Instant::now();
+            let (events, waiting) = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| Trouble::Silence)??;
+            if tell && (events > 0 || waiting) && told.elapsed() >= NOTIFY_GAP {
+                timeout(TIMEOUT, connection.notify()).await.map_err(|_| Trouble::Silence)??;
+                tell = false;
+                told = Instant::now();
+            } else if events == 0 && !waiting {
+                tell = false;
+            }
+            if events == PAGE {
+                continue;
+            }
+            short = if events > 0 || !waiting { SHORT } else { SHORT_MAX.min(short * 2) };
+            let pause = match (waiting, tell) {
+                (true, _) => short.min(self.pause),
+                (false, true) => NOTIFY_GAP.min(self.pause),
+                (false, false) => self.pause,
+            };
+            tokio::select! {
+                () = self.wake.called() => tell = true,
+                () = heard.called() => {}
+                () = sleep_until(looked + pause) => {}
+            }
+            // Right after a commit there is often another: both in one look.
+            if looked.elapsed() < GAP_MIN {
+                sleep(GAP_MIN).await;
+            }
+        }
+    }
+
+    /// Hands on what is new; says how much that was, and whether more waits.
+    async fn look(&self, connection: &mut Connection) -> Result<(usize, bool), Trouble> {
+        let (epoch, mark) = self.hub.position();
+        let page = connection.read(mark, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
+        metrics::feed().looked(page.waiting.unwrap_or_default());
+        if page.epoch != epoch || !page.intact {
+            tracing::warn!("the database's history is not the one that was followed: whoever listens begins anew");
+            let newest = connection.read_newest(RECENT_MAX).await?;
+            self.hub.restart(newest);
+            return Ok((0, false));
+        }
+        self.hub.dispatch(&page.events);
+        Ok((page.events.len(), page.waiting.is_some()))
+    }
+}
+
+/// Hears the hints of other instances until the connection is lost.
+async fn listen(source: &super::source::Source, heard: &Wake) -> Result<(), sqlx::Error> {
+    let Some(mut listener) = source.listen().await? else { return pending().await };
+    while listener.try_recv().await?.is_some() {
+        heard.call();
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! Who sends a request: its address, its token, its idempotency key.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, AsHeaderName, USER_AGENT};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use request::error::ApiError;
+use request::viewer::{Authenticate, Caller, Viewer};
+use tokio::sync::watch;
+
+use super::refusal::Refusal;
+
+/// Who is at the other end of a connection: in the extensions of its requests.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Characters of an idempotency key at most.
+const KEY_LENGTH_MAX: usize = 255;
+/// Characters that are kept of what a program calls itself.
+const AGENT_LENGTH_MAX: usize = 256;
+/// Characters of a token at most: longer ones are none of ours.
+const TOKEN_LENGTH_MAX: usize = 512;
+
+/// Recognises callers.
+#[derive(Clone)]
+pub(super) struct Callers {
+    authenticate: Arc<dyn Authenticate>,
+    proxies: Vec<IpNet>,
+    unknown_proxy: Arc<UnknownProxy>,
+}
+
+impl Callers {
+    pub(super) fn new(authenticate: Arc<dyn Authenticate>, proxies: Vec<IpNet>) -> Self {
+        Self { authenticate, proxies, unknown_proxy: Arc::default() }
+    }
+
+    /// What a request's head says of who sends it, and the token that it brings. Nothing is asked of
+    /// the database yet.
+    ///
+    /// # Errors
+    /// A header that is unusable.
+    pub(super) fn meet(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+    ) -> Result<(Caller, Option<String>), Refusal> {
+        let mut caller = Caller::anonymous(self.address(headers, extensions));
+        if let Some(request) = telemetry::current_request() {
+            // A request has one client.
+            let _ = request.client.set(caller.address);
+        }
+        caller.agent = text(headers, USER_AGENT).map(|agent| agent.chars().take(AGENT_LENGTH_MAX).collect());
+        caller.idempotency_key = headers.get(IDEMPOTENCY_KEY).map(|key| check_key(key.as_bytes())).transpose()?;
+        Ok((caller, headers.get(AUTHORIZATION).map(|value| read_bearer(value.as_bytes())).transpose()?))
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// The token is unknown or expired, or nobody can tell at the moment.
+    pub(super) async fn sign_in(&self, token: &str) -> Result<Viewer, Refusal> {
+        if token.len() > TOKEN_LENGTH_MAX {
+            return Err(Refusal::api(&ApiError::UnknownToken));
+        }
+        self.authenticate.authenticate(token).await.map_err(|error| Refusal::api(&error))
+    }
+
+    /// Changes when it has to be asked again at once whose a token is: first of all now, since what has changed after
+    /// the viewer was looked up was told to nobody.
+    pub(super) fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {
+        let mut changes = self.authenticate.watch(viewer);
+        changes.mark_changed();
+        changes
+    }
+
+    /// The peer's address, or behind proxies of ours the last one that none of them has.
+    fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+        let peer =
+            extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
+        let trusted = |address: &IpAddr| self.proxies.iter().any(|network| network.contains(address));
+        if !trusted(&peer) {
+            self.unknown_proxy.watch(peer, headers.get(FORWARDED_FOR));
+            return peer;
+        }
+        let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        let mut last = peer;
+        for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
+            // What cannot be read was not written by a proxy of ours.
+            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            last = address.to_canonical();
+            if !trusted(&last) {
+                break;
+            }
+        }
+        last
+    }
+}
+
+/// Notices that all clients come by one proxy that nobody has named: they are then limited as one client. Warns once.
+#[derive(Debug, Default)]
+struct UnknownProxy {
+    warned: AtomicBool,
+    /// Requests in a row that one peer has sent for others, up to [`FORWARDED_MIN`].
+    in_a_row: AtomicU32,
+    last: Mutex<Option<Forwarded>>,
+}
+
+#[derive(Debug)]
+struct Forwarded {
+    peer: IpAddr,
+    first_for: HeaderValue,
+    for_several: bool,
+}
+
+/// So many requests in a row from one peer, for several clients, are a proxy's.
+const FORWARDED_MIN: u32 = 20;
+
+impl UnknownProxy {
+    fn watch(&self, peer: IpAddr, forwarded_for: Option<&HeaderValue>) {
+        if self.warned.load(Ordering::Relaxed) {
+            return;
+        }
+        let Some(forwarded_for) = forwarded_for else {
+            // This one came by itself.
+            if self.in_a_row.load(Ordering::Relaxed) > 0 {
+                self.in_a_row.store(0, Ordering::Relaxed);
+            }
+            return;
+        };
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.in_a_row.load(Ordering::Relaxed);
+        let goes_on = last.as_mut().filter(|last| before > 0 && last.peer == peer);
+        let Some(forwarded) = goes_on else {
+            *last = Some(Forwarded { peer, first_for: forwarded_for.clone(), for_several: false });
+            self.in_a_row.store(1, Ordering::Relaxed);
+            return;
+        };
+        forwarded.for_several |= forwarded.first_for != *forwarded_for;
+        self.in_a_row.store((before + 1).min(FORWARDED_MIN), Ordering::Relaxed);
+        if before + 1 >= FORWARDED_MIN && forwarded.for_several && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "all requests come from {peer}, for others by their X-Forwarded-For: they are limited as one client; if \
+                 it is a proxy of yours, name its network by --trusted-proxies"
+            );
+        }
+    }
+}
+
+/// When a session whose change was told is looked up again if it could not be.
+pub(super) const LOOK_UP_AGAIN: Duration = Duration::from_secs(1);
+
+/// Waits until a viewer is to be asked for again.
+pub(super) async fn changed(viewer: &mut Option<watch::Receiver<()>>) {
+    let Some(changes) = viewer else { return std::future::pending().await };
+    if changes.changed().await.is_err() {
+        // Nobody is there to tell.
+        std::future::pending().await
+    }
+}
+
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+pub(super) fn check_key(key: &[u8]) -> Result<String, Refusal> {
+    let key = std::str::from_utf8(key).ok().filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
+    key.filter(|key| (1..=KEY_LENGTH_MAX).contains(&key.len())).map(str::to_owned).ok_or_else(|| {
+        let message = format!("write 1 to {KEY_LENGTH_MAX} ASCII letters, digits or signs; a fresh UUID is best");
+        Refusal::parameter("Idempotency-Key", &message)
+    })
+}
+
+/// The token in the value of an `Authorization` header.
+///
+/// # Errors
+/// It holds none.
+pub(super) fn read_bearer(value: &[u8]) -> Result<String, Refusal> {
+    let token = std::str::from_utf8(value).ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    token.filter(|token| !token.is_empty()).ok_or_else(|| Refusal::api(&ApiError::UnknownToken))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use futures_util::future::BoxFuture;
+    use request::error::ApiResult;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Authenticate for Nobody {
+        fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+            Box::pin(async { Err(ApiError::UnknownToken) })
+        }
+
+        fn watch(&self, _: Viewer) -> watch::Receiver<()> {
+            watch::channel(()).1
+        }
+    }
+
+    fn address(proxies: &[&str], peer: &str, forwarded: &[&'static str]) -> String {
+        let proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 1)));
+        Callers::new(Arc::new(Nobody), proxies).address(&headers, &extensions).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        for (proxies, peer, forwarded, found) in [
+            (&[][..], "192.0.2.1", &["203.0.113.9"][..], "192.0.2.1"),
+            (&["10.0.0.0/8"], "192.0.2.1", &["203.0.113.9"], "192.0.2.1"),
+            (&["10.0.0.0/8"], "10.0.0.1", &[], "10.0.0.1"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["203.0.113.9"], "203.0.113.9"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7, 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7", "203.0.113.9"], "203.0.113.9"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["nonsense, 10.0.0.2"], "10.0.0.2"),
+            (&["10.0.0.0/8"], "::ffff:10.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
+            (&["fd00::/8"], "fd00::1", &["2001:db8::7"], "2001:db8::7"),
+        ] {
+            assert_eq!(address(proxies, peer, forwarded), found, "{proxies:?} {peer} {forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn only_bearer_tokens_are_read() {
+        for (value, token) in [("Bearer abc", "abc"), ("bearer  abc ", "abc")] {
+            assert_eq!(read_bearer(value.as_bytes()).unwrap(), token);
+        }
+        for value in ["", "abc", "Bearer", "Bearer ", "Basic YTpi", "Bearer\u{e9}"] {
+            assert!(read_bearer(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_are_short_and_plain() {
+        assert!(check_key(&[b'k'; 255]).is_ok());
+        for key in [&b""[..], b"a b", "ключ".as_bytes(), &[b'k'; 256]] {
+            assert!(check_key(key).is_err());
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_nobody_has_named_is_noticed() {
+        let (proxy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let client = |number: u32| HeaderValue::from_str(&format!("192.0.2.{number}")).unwrap();
+        let warned = |requests: &dyn Fn(u32) -> (IpAddr, Option<HeaderValue>)| {
+            let watched = UnknownProxy::default();
+            for number in 0..2 * FORWARDED_MIN {
+                let (peer, forwarded_for) = requests(number);
+                watched.watch(peer, forwarded_for.as_ref());
+            }
+            watched.warned.load(Ordering::Relaxed)
+        };
+        assert!(warned(&|number| (proxy, Some(client(number % 3)))));
+        assert!(!warned(&|_| (proxy, Some(client(1)))), "one client that sends the header itself");
+        assert!(!warned(&|number| (if number % 7 == 0 { other } else { proxy }, Some(client(number % 3)))));
+        assert!(!warned(&|number| (proxy, (number % 7 > 0).then(|| client(number % 3)))));
+        assert!(!warned(&|_| (proxy, None)));
+    }
+}

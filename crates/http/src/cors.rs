@@ -1,0 +1,136 @@
+//! Which other sites' pages may ask: none, or those that are named.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use tower_http::cors::CorsLayer;
+
+use super::caller::IDEMPOTENCY_KEY;
+use super::envelope::{REQUEST_ID, TRACEPARENT};
+use super::refusal::Refusal;
+
+/// A site, as browsers name it: `https://films.example`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(HeaderValue);
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || format!("{text:?} is no origin; write scheme, host and port only: https://films.example");
+        let uri: Uri = text.parse().map_err(|_| refuse())?;
+        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(refuse());
+        };
+        // As a browser sends it: lower case, no path, no user.
+        let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default()).to_ascii_lowercase();
+        if authority.as_str().contains(['@', '*']) || origin != text.to_ascii_lowercase() {
+            return Err(refuse());
+        }
+        HeaderValue::try_from(origin).map(Self).map_err(|_| refuse())
+    }
+}
+
+/// Which pages may open WebSockets: browsers let any page do it, and say whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Origins(pub(super) Vec<Origin>);
+
+impl Origins {
+    /// Lets pages of this very host pass, those that are named, and programs that are no browser.
+    ///
+    /// # Errors
+    /// It is a page of another site.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let own = headers.get(HOST).is_some_and(|host| is_at(origin, host));
+        if own || self.0.iter().any(|known| known.0 == *origin) { Ok(()) } else { Err(Refusal::origin()) }
+    }
+}
+
+/// Whether an origin is at this host and port.
+fn is_at(origin: &HeaderValue, host: &HeaderValue) -> bool {
+    let (Ok(origin), Ok(host)) = (origin.to_str(), host.to_str()) else { return false };
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return false,
+    };
+    let plain = |authority: &str| authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase();
+    plain(authority) == plain(host)
+}
+
+/// How long a browser may remember that it may ask.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3_600);
+
+/// Tells browsers that pages of these origins may ask. Cookies are never allowed: none are used.
+pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
+    let exposed: [HeaderName; 2] = [REQUEST_ID, RETRY_AFTER];
+    CorsLayer::new()
+        .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, REQUEST_ID, TRACEPARENT])
+        .expose_headers(exposed)
+        .max_age(PREFLIGHT_AGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_the_host_itself_may_connect() {
+        let check = |origin: &'static str, host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            headers.insert(HOST, HeaderValue::from_static(host));
+            let known = "https://films.example".parse().map(|origin| vec![origin]).unwrap_or_default();
+            Origins(known).check(&headers).is_ok()
+        };
+        for (origin, host) in [
+            ("https://a.example", "a.example"),
+            ("https://a.example", "A.example:443"),
+            ("http://a.example:8000", "a.example:8000"),
+            ("http://[::1]:8000", "[::1]:8000"),
+            ("https://films.example", "a.example"),
+        ] {
+            assert!(check(origin, host), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("https://evil.example", "a.example"),
+            ("https://a.example.evil.example", "a.example"),
+            ("http://a.example:8001", "a.example:8000"),
+            ("http://a.example", "a.example:443"),
+            ("http://films.example", "a.example"),
+            ("null", "a.example"),
+            ("file://", ""),
+        ] {
+            assert!(!check(origin, host), "{origin} {host}");
+        }
+        assert!(Origins(Vec::new()).check(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn origins_are_exact() {
+        for origin in ["https://films.example", "http://localhost:5173", "https://[::1]:8443", "HTTPS://Films.example"]
+        {
+            assert!(origin.parse::<Origin>().is_ok(), "{origin}");
+        }
+        for wrong in [
+            "*",
+            "null",
+            "",
+            "films.example",
+            "https://films.example/",
+            "https://*.example",
+            "ftp://a.example",
+            "https://user@films.example",
+            "https://films.example/app",
+            "https://",
+        ] {
+            assert!(wrong.parse::<Origin>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Which way a request to `/graphql` takes: a socket, a stream of events, one operation or a batch.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::response::Response;
+
+use super::accept::{self, Answer, Wanted};
+use super::graphql::Endpoint;
+use super::operation::{Ask, Begun, Listens};
+use super::params::Asked;
+use super::refusal::Refusal;
+use super::serve::Link;
+use super::{events, respond, socket};
+
+/// Answers any request to the endpoint, whatever its method.
+pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
+    let wanted = accept::negotiate(request.headers());
+    let outcome = handle(&endpoint, request, wanted).await;
+    outcome.unwrap_or_else(|refusal| {
+        refusal.count();
+        match wanted {
+            // What is wrong with a document, for a client that reads nothing else.
+            Some(Wanted { answer: None, events: true }) if refusal.status.is_none() => events::refuse(&refusal.errors),
+            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(Answer::Json)),
+        }
+    })
+}
+
+async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
+    if socket::is_wanted(&request) {
+        return socket::open(endpoint, request);
+    }
+    let method = request.method().clone();
+    if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
+        return Err(Refusal::method());
+    }
+    let Wanted { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
+    let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
+    let token: Option<Arc<str>> = token.map(Into::into);
+    let resume_from = if events { events::read_last_id(request.headers())? } else { None };
+    let address = caller.address;
+    let link = request.extensions().get::<Link>().cloned();
+    match endpoint.read(request, address).await? {
+        Asked::One(operation) => {
+            let safe = method != Method::POST;
+            let (operation, token_too) = (*operation, token.clone());
+            let ask = Ask {
+                operation,
+                caller,
+                token: token_too,
+                safe,
+                streams: events,
+                waits: false,
+                resume_from,
+                kept: None,
+            };
+            match endpoint.begin(ask).await? {
+                Begun::One(json) => Ok(match answer {
+                    Some(answer) => respond::respond(json, answer),
+                    None => events::respond_once(json),
+                }),
+                Begun::Many(Listens { payloads, viewer, shares }) => {
+                    let place = endpoint.sockets.take(address, 1).map_err(Refusal::exhausted)?;
+                    let link = link.ok_or_else(Refusal::no_link)?;
+                    Ok(events::listen(Arc::clone(endpoint), (payloads, shares), token.zip(viewer), place, &link))
+                }
+            }
+        }
+        Asked::Batch(operations) => {
+            let answer = answer.ok_or_else(Refusal::not_acceptable)?;
+            let batch = endpoint.execute_batch(operations, caller, token.as_deref());
+            Ok(respond::respond(endpoint.in_time(address, false, batch).await?, answer))
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Results as server-sent events, by the protocol of `graphql-sse` in its mode of distinct connections:
+//! a request, and a stream of its results.
+
+use std::convert::Infallible;
+use std::mem;
+use std::sync::Arc;
+use std::task::Poll;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use futures_util::poll;
+use futures_util::stream::{self, Stream, StreamExt};
+use request::answer::UNSHARED;
+use request::error::RequestError;
+use request::quota::Share;
+use request::subscribe::{Payload, Payloads, ResumeFrom};
+use request::viewer::Viewer;
+use telemetry::metrics::{self, OpenSocket};
+use telemetry::{self, RequestContext, Streamed};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::caller::{self, LOOK_UP_AGAIN};
+use super::graphql::Endpoint;
+use super::operation::{Running, Step};
+use super::refusal::Refusal;
+use super::respond::{self, PIECE_BYTES, Pieces};
+use super::serve::Link;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Characters of an event's id at most: longer ones are none of ours.
+const EVENT_ID_LENGTH_MAX: usize = 1_024;
+/// Results that are written at once.
+const RESULTS_PER_CHUNK: usize = 64;
+
+/// What an event stream that was cut off wants to go on after.
+///
+/// # Errors
+/// It cannot be an event's id. Who is given a stream from now on instead would miss what came before.
+pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Refusal> {
+    let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
+    let id = id.to_str().ok().filter(|id| id.len() <= EVENT_ID_LENGTH_MAX);
+    let id = id.ok_or_else(|| Refusal::parameter("Last-Event-ID", "is no id of an event; give back one as it came"))?;
+    Ok(Some(ResumeFrom(id.into())))
+}
+
+/// The one result of a query or a mutation, and the end.
+pub(super) fn respond_once(json: Bytes) -> Response {
+    finished(&Payload { event_id: None, json })
+}
+
+/// What is wrong with a document, in the way that an `EventSource` can read it.
+pub(super) fn refuse(errors: &[RequestError]) -> Response {
+    finished(&refused(errors))
+}
+
+fn finished(payload: &Payload) -> Response {
+    let mut text = Text::default();
+    text.write_next(payload);
+    text.write(COMPLETE);
+    answer(Body::new(text.finish()))
+}
+
+fn refused(errors: &[RequestError]) -> Payload {
+    let json = respond::errors(errors);
+    Payload { event_id: None, json }
+}
+
+/// A subscription's results, as they come.
+pub(super) fn listen(
+    endpoint: Arc<Endpoint>,
+    (payloads, shares): (Payloads, [Share; 3]),
+    session: Option<(Arc<str>, Viewer)>,
+    place: Share,
+    link: &Link,
+) -> Response {
+    let (now, session_check) = (Instant::now(), endpoint.limits.session_check());
+    let changes = session.as_ref().map(|(_, viewer)| endpoint.callers.watch(*viewer));
+    let listener = Listener {
+        endpoint,
+        running: Running::listen(payloads, shares),
+        session,
+        changes,
+        stopping: link.stopping(),
+        open: OpenSocket::begin("events"),
+        context: telemetry::current_request(),
+        opened: now,
+        look_at: now + session_check,
+        told: false,
+        said: now,
+        results: 0,
+        is_over: false,
+        pieces: Pieces::default(),
+        _place: place,
+    };
+    answer(Body::from_stream(listener.chunks()))
+}
+
+/// Everything of an event stream; dropped when it is over or the client has left.
+struct Listener {
+    endpoint: Arc<Endpoint>,
+    running: Running,
+    /// The token, and who it stood for at the start.
+    session: Option<(Arc<str>, Viewer)>,
+    /// Tells that the session may have ended.
+    changes: Option<watch::Receiver<()>>,
+    stopping: watch::Receiver<()>,
+    open: OpenSocket,
+    context: Option<Arc<RequestContext>>,
+    opened: Instant,
+    /// When to look up the session.
+    look_at: Instant,
+    /// Whether it was told that it may have ended, and nobody has looked since.
+    told: bool,
+    /// When something was written last.
+    said: Instant,
+    results: u64,
+    /// Whether nothing follows `pieces`.
+    is_over: bool,
+    /// What was written and has not been taken.
+    pieces: Pieces,
+    _place: Share,
+}
+
+impl Listener {
+    fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        // A comment: the client sees at once that it is connected.
+        let hello = stream::once(async { Ok(Bytes::from_static(COMMENT)) });
+        let rest = stream::unfold(Some(self), |listener| async {
+            let mut listener = listener?;
+            if let Some(piece) = listener.pieces.take() {
+                let over = listener.is_over && listener.pieces.len() == 0;
+                return Some((Ok(piece), (!over).then_some(listener)));
+            }
+            let context = listener.context.clone();
+            let chunk = match context {
+                Some(context) => context.scope(listener.next()).await,
+                None => listener.next().await,
+            };
+            let (mut pieces, over) = chunk?;
+            let first = pieces.take().unwrap_or_default();
+            let rest = !over || pieces.len() > 0;
+            (listener.pieces, listener.is_over) = (pieces, over);
+            Some((Ok(first), rest.then_some(listener)))
+        });
+        hello.chain(rest)
+    }
+
+    /// The next pieces of text, and whether they are the last; none if there is nothing more to say.
+    async fn next(&mut self) -> Option<(Pieces, bool)> {
+        let step = loop {
+            let keep_alive = self.said + self.endpoint.limits.keep_alive();
+            // The session comes before results: nothing is delivered to one that has not been looked up in time.
+            tokio::select! {
+                biased;
+                // A stream that ends without "complete" is asked for again.
+                _ = self.stopping.changed() => return self.end("stopping"),
+                () = caller::changed(&mut self.changes) => self.told = true,
+                () = sleep_until(self.look_at), if self.session.is_some() => {}
+                step = self.running.next() => break step,
+                () = sleep_until(keep_alive) => {
+                    self.said = Instant::now();
+                    return Some((Bytes::from_static(COMMENT).into(), false));
+                }
+            }
+            if self.is_signed_out().await {
+                return self.end("signed out");
+            }
+        };
+        self.said = Instant::now();
+        let mut text = Text::default();
+        let mut step = Some(step?);
+        for _ in 0..RESULTS_PER_CHUNK {
+            match step {
+                Some(Step::Next(payload)) => {
+                    self.results += 1;
+                    metrics::count_result();
+                    text.write_next(&payload);
+                    if text.len() > PIECE_BYTES {
+                        break;
+                    }
+                }
+                Some(Step::Refused(errors)) => {
+                    text.write_next(&refused(&errors));
+                    return self.complete(text);
+                }
+                Some(Step::Complete) => return self.complete(text),
+                Some(Step::Lagged) => return self.break_off(text, "lagged"),
+                Some(Step::Stopping | Step::Unavailable(_)) => return self.break_off(text, "stopping"),
+                Some(Step::SignedOut) => return self.break_off(text, "signed out"),
+                Some(Step::Listening) | None => {}
+            }
+            let Poll::Ready(next) = poll!(self.running.next()) else { break };
+            step = next;
+        }
+        Some((text.finish(), false))
+    }
+
+    fn complete(&mut self, mut text: Text) -> Option<(Pieces, bool)> {
+        text.write(COMPLETE);
+        self.break_off(text, "complete")
+    }
+
+    fn break_off(&mut self, text: Text, end: &'static str) -> Option<(Pieces, bool)> {
+        self.open.end = end.into();
+        Some((text.finish(), true))
+    }
+
+    fn end(&mut self, end: &'static str) -> Option<(Pieces, bool)> {
+        self.open.end = end.into();
+        None
+    }
+
+    /// Whether the token is not good any more, or not for the rights that the stream began with.
+    async fn is_signed_out(&mut self) -> bool {
+        let Some((token, begun)) = &self.session else { return false };
+        let limits = &self.endpoint.limits;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        self.look_at = Instant::now() + limits.session_check();
+        match found {
+            Ok(Ok(viewer)) => {
+                self.told = false;
+                viewer != *begun
+            }
+            Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => true,
+            // Whoever was let in stays while nobody can tell.
+            _ => {
+                if self.told {
+                    self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
+                }
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(context) = &self.context {
+            let (end, open) = (self.open.end.to_string(), self.opened.elapsed());
+            context.streamed(Streamed { end, operations: 1, results: self.results, open });
+        }
+    }
+}
+
+const COMMENT: &[u8] = b":\n\n";
+/// With an empty `data`, without which `EventSource` would not tell anybody.
+const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
+
+/// What is written to a stream: small results are gathered, large ones are not copied.
+#[derive(Default)]
+struct Text {
+    pieces: Pieces,
+    last: Vec<u8>,
+}
+
+impl Text {
+    fn write(&mut self, text: &[u8]) {
+        self.last.extend_from_slice(text);
+    }
+
+    fn write_next(&mut self, payload: &Payload) {
+        if let Some(id) = &payload.event_id {
+            self.write(b"id: ");
+            self.write(id.as_bytes());
+            self.write(b"\n");
+        }
+        self.write(b"event: next\ndata: ");
+        // JSON of ours has no line breaks.
+        if payload.json.len() as u64 > UNSHARED {
+            self.pieces.push(mem::take(&mut self.last).into());
+            self.pieces.push(payload.json.clone());
+        } else {
+            self.write(&payload.json);
+        }
+        self.write(b"\n\n");
+    }
+
+    fn len(&self) -> usize {
+        self.pieces.len() + self.last.len()
+    }
+
+    fn finish(mut self) -> Pieces {
+        self.pieces.push(self.last.into());
+        self.pieces
+    }
+}
+
+fn answer(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    // nginx would gather what should go out at once.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}

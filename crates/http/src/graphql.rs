@@ -1,0 +1,211 @@
+//! The GraphQL endpoint: what it shares among requests, and how it executes them.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::Method;
+use graphql::{Cost, OperationKind, Prepared};
+use request::answer::{Budget, hold};
+use request::executor::{Executor, short_name};
+use request::quota::Quota;
+use request::subscribe::{Subscribe, Subscription};
+use request::viewer::Caller;
+use tokio::time::timeout;
+
+use super::accept;
+use super::bounds::Bounds;
+use super::caller::Callers;
+use super::cors::Origins;
+use super::limits::Limits;
+use super::operation::{Ask, Begun, Listens};
+use super::params::{self, Asked, Operation};
+use super::refusal::Refusal;
+use super::respond::BatchWriter;
+use super::{Settings, body, respond};
+
+/// What answers `/graphql`.
+pub(super) struct Endpoint {
+    executor: Executor,
+    subscribe: Arc<dyn Subscribe>,
+    pub(super) callers: Callers,
+    pub(super) origins: Origins,
+    pub(super) sockets: Arc<Quota>,
+    /// Bytes of what operations on sockets and event streams keep.
+    pub(super) kept: Arc<Quota>,
+    pub(super) limits: Limits,
+    /// Places for requests that run.
+    running: Arc<Quota>,
+    /// Places for those that wait for one.
+    waiting: Arc<Quota>,
+    /// Room for bodies that are being read, in bytes.
+    bodies: Arc<Quota>,
+    /// Memory for answers that are being made or wait for their clients.
+    unsent: Arc<Quota>,
+    subscriptions: Arc<Quota>,
+    /// What subscriptions give for an event, in values.
+    subscribed: Arc<Quota>,
+}
+
+impl Endpoint {
+    pub(super) fn new(
+        executor: Executor,
+        subscribe: Arc<dyn Subscribe>,
+        callers: Callers,
+        settings: &Settings,
+    ) -> Self {
+        let limits = settings.limits.clone();
+        let origins = Origins(settings.cors_origins.clone());
+        Self {
+            executor,
+            subscribe,
+            callers,
+            origins,
+            sockets: limits.sockets(),
+            kept: limits.kept(),
+            running: limits.requests(),
+            waiting: limits.waiting(),
+            bodies: limits.bodies(),
+            unsent: limits.unsent(),
+            subscriptions: limits.subscriptions(),
+            subscribed: limits.subscribed(),
+            limits,
+        }
+    }
+
+    /// Begins an operation: a query or a mutation is done then, a subscription listens.
+    ///
+    /// # Errors
+    /// The operation is not executed, or takes too long.
+    pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
+        let Ask { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
+        let address = caller.address;
+        self.in_time(address, waits, async {
+            if let Some(token) = token {
+                caller.viewer = Some(self.callers.sign_in(&token).await?);
+            }
+            let viewer = caller.viewer;
+            let prepared = self.prepare(&operation, safe, &mut Cost::default())?;
+            // A plan has all that it needs of the document.
+            drop(operation);
+            let budget = self.answer_budget(address);
+            if prepared.kind() != OperationKind::Subscription {
+                let json = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
+                return Ok(Begun::One(hold(json.into(), budget.share())));
+            }
+            if !streams {
+                return Err(Refusal::is_stream());
+            }
+            let mut kept = kept.map_or_else(|| self.kept.take(address, 0), Ok).map_err(Refusal::exhausted)?;
+            kept.grow(prepared.bytes().saturating_sub(kept.amount())).map_err(Refusal::exhausted)?;
+            // Variables that are not declared are gone.
+            kept.shrink(kept.amount().saturating_sub(prepared.bytes()));
+            let shares = [
+                kept,
+                self.subscriptions.take(address, 1).map_err(Refusal::exhausted)?,
+                self.subscribed.take(address, prepared.cost().values).map_err(Refusal::exhausted)?,
+            ];
+            let payloads = self.subscribe.subscribe(Subscription { prepared, caller, budget, resume_from });
+            Ok(Begun::Many(Listens { payloads, viewer, shares }))
+        })
+        .await
+    }
+
+    fn answer_budget(&self, address: IpAddr) -> Arc<Budget> {
+        Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), address)
+    }
+
+    /// Does work for one of the requests that may run at a time, within a request's time. Where that is
+    /// not refused at once, the wait for its turn has as much.
+    pub(super) async fn in_time<T>(
+        &self,
+        address: IpAddr,
+        waits: bool,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let time = self.limits.request_timeout();
+        // One that waits for its body does not hold up others.
+        let place = match self.running.take(address, 1) {
+            Err(exhausted) if waits => {
+                let _waiting = self.waiting.take(address, 1).map_err(Refusal::exhausted)?;
+                timeout(time, self.running.wait(address)).await.map_err(|_| exhausted)
+            }
+            place => place,
+        };
+        let _place = place.map_err(Refusal::exhausted)?;
+        let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms));
+        timeout(time, work).await.unwrap_or_else(too_late)
+    }
+
+    /// Reads what a request says.
+    pub(super) async fn read(&self, request: Request, address: IpAddr) -> Result<Asked, Refusal> {
+        if request.method() != Method::POST {
+            let query = request.uri().query().unwrap_or_default();
+            if query.len() as u64 > self.limits.limit_body_bytes {
+                return Err(Refusal::body_too_large(self.limits.limit_body_bytes));
+            }
+            return params::read_url(query, self.bounds()).map(Box::new).map(Asked::One);
+        }
+        accept::check_body_type(request.headers())?;
+        let room = self.bodies.take(address, 0).map_err(Refusal::exhausted)?;
+        let body = body::read(request.into_body(), &self.limits, room).await?;
+        params::read_body(&body.bytes, self.bounds())
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds::of(&self.limits)
+    }
+
+    /// The operation, ready to be executed. Its cost is added to that of a batch's operations before it.
+    ///
+    /// # Errors
+    /// The operation is not to be executed.
+    fn prepare(&self, operation: &Operation, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
+        let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
+        if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
+            // The first one of a batch or a socket.
+            let _ = context.operation.set(short_name(name));
+        }
+        if safe && prepared.kind() == OperationKind::Mutation {
+            return Err(Refusal::unsafe_by_get("mutation"));
+        }
+        self.executor.engine.add_cost(cost, &prepared).map_err(|refusal| Refusal::engine(&refusal))?;
+        Ok(prepared)
+    }
+
+    /// One after the other: a later one sees what an earlier one has changed.
+    pub(super) async fn execute_batch(
+        &self,
+        operations: Vec<Operation>,
+        mut caller: Caller,
+        token: Option<&str>,
+    ) -> Result<Bytes, Refusal> {
+        if let Some(token) = token {
+            caller.viewer = Some(self.callers.sign_in(token).await?);
+        }
+        let budget = self.answer_budget(caller.address);
+        let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
+        for (position, operation) in operations.iter().enumerate() {
+            let mut caller = caller.clone();
+            // Each operation has a key of its own: no client's holds a blank.
+            caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
+            let json = match self.prepare(operation, false, &mut cost) {
+                Ok(prepared) if prepared.kind() == OperationKind::Subscription => Err(Refusal::is_stream()),
+                Ok(prepared) => self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent),
+                Err(refusal) => Err(refusal),
+            };
+            match json {
+                Ok(json) => written.add(&json),
+                Err(refusal) => {
+                    refusal.count();
+                    written.add(&respond::errors(&refusal.errors));
+                }
+            }
+            // Many that need not wait for anything would hold up others, and the time limit.
+            tokio::task::yield_now().await;
+        }
+        Ok(hold(written.finish(), budget.share()))
+    }
+}

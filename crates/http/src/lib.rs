@@ -1,0 +1,126 @@
+//! Transport: GraphQL over HTTP, the IDE, health and metrics, and what every request gets. Names no
+//! domain.
+//!
+//! A request passes [`serve`] (connections), [`metrics`] (counts), [`envelope`] (id, log line),
+//! compression, and at `/graphql` [`dispatch`]: [`accept`] chooses the media type, [`caller`] tells who asks, [`body`] and
+//! [`params`] read the request, the [`graphql`] endpoint has the [`executor`](request::executor) ask the engine, [`respond`]
+//! sends. What is not executed is a [`refusal`]. `docs/transport.md` describes it for clients, `docs/operations.md` for those who run it.
+
+mod accept;
+mod body;
+mod bounds;
+mod caller;
+mod cors;
+mod dispatch;
+mod engine_refusal;
+mod envelope;
+mod events;
+mod graphql;
+mod ide;
+mod limits;
+mod metrics;
+mod operation;
+mod params;
+mod refusal;
+mod respond;
+mod rest;
+mod serve;
+mod size;
+mod socket;
+mod stall;
+mod status;
+mod unread;
+mod values;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{any, get};
+use ipnet::IpNet;
+use request::executor::Executor;
+use request::subscribe::Subscribe;
+use request::viewer::Authenticate;
+use tower::util::option_layer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+
+pub use cors::Origin;
+pub use engine_refusal::request_errors;
+pub use limits::Limits;
+pub use serve::serve;
+pub use status::Status;
+
+use caller::Callers;
+use graphql::Endpoint;
+
+/// What the transport does, and what it lets pass.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits of requests.
+    pub limits: Limits,
+    /// Sites whose pages may ask.
+    pub cors_origins: Vec<Origin>,
+    /// Proxies whose word is taken for where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether there are pages for people at `/`.
+    pub ide: bool,
+    /// Whether `/metrics` is on the main address.
+    pub metrics: bool,
+}
+
+/// What answers, behind the transport.
+pub struct Services {
+    /// Executes operations.
+    pub executor: Executor,
+    /// Carries the results of subscriptions.
+    pub subscribe: Arc<dyn Subscribe>,
+    /// Knows whose a token is.
+    pub authenticate: Arc<dyn Authenticate>,
+}
+
+/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
+/// `/metrics` if they are wanted.
+pub fn router(services: Services, status: &Arc<dyn Status>, settings: &Settings) -> Router {
+    let Settings { limits, cors_origins, trusted_proxies, .. } = settings;
+    let Services { executor, subscribe, authenticate } = services;
+    let callers = Callers::new(authenticate, trusted_proxies.clone());
+    let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
+    let graphql = any(dispatch::answer).with_state(endpoint);
+    let mut router = health_routes(status).route("/graphql", graphql);
+    if settings.ide {
+        router = router.merge(ide::routes());
+    }
+    if settings.metrics {
+        router = router.merge(metrics_route(status));
+    }
+    // As one layer, the outermost first: the router boxes the routes, and each request, for every
+    // layer that it is given.
+    router.layer((
+        from_fn(metrics::observe),
+        from_fn(envelope::observe),
+        option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
+        compression(limits.compress_from_bytes),
+        CatchPanicLayer::custom(envelope::answer_panic),
+    ))
+}
+
+/// The routes of the operators' address: health and metrics. Asking them is not logged.
+pub fn operations_router(status: &Arc<dyn Status>) -> Router {
+    health_routes(status).merge(metrics_route(status))
+}
+
+fn health_routes(status: &Arc<dyn Status>) -> Router {
+    Router::new().route("/livez", get(status::live)).route("/readyz", get(status::ready).with_state(Arc::clone(status)))
+}
+
+fn metrics_route(status: &Arc<dyn Status>) -> Router {
+    Router::new().route("/metrics", get(status::metrics).with_state(Arc::clone(status)))
+}
+
+/// A stream of events must reach the client one by one, which a compressor would hold up.
+fn compression(from_bytes: u64) -> CompressionLayer<impl Predicate> {
+    let worthwhile = SizeAbove::new(from_bytes).and(NotForContentType::SSE);
+    CompressionLayer::new().quality(CompressionLevel::Precise(4)).compress_when(worthwhile)
+}

@@ -1,0 +1,261 @@
+//! What a request says: the parameters of GraphQL over HTTP, from a body or from a URL.
+//!
+//! What is no parameter is passed over and never kept, and of `extensions` the one member that means something.
+
+use std::fmt;
+
+use graphql::{Inputs, Request};
+use percent_encoding::percent_decode;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::bounds::Bounds;
+use super::refusal::Refusal;
+use super::values::Reader;
+
+/// The parameters of one operation, the last two as they are written; null is as good as nothing.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params<'a> {
+    query: Option<String>,
+    operation_name: Option<String>,
+    #[serde(borrow)]
+    variables: Option<&'a RawValue>,
+    #[serde(borrow)]
+    extensions: Option<&'a RawValue>,
+}
+
+/// What means something in `extensions`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Extensions<'a> {
+    #[serde(borrow)]
+    idempotency_key: Option<&'a RawValue>,
+}
+
+/// What is to be executed.
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// The document.
+    pub(super) query: String,
+    /// Which of its operations.
+    pub(super) operation_name: Option<String>,
+    /// Values by name, those of variables that nothing declares too.
+    pub(super) variables: Inputs,
+    /// The key in `extensions`, which WebSockets use.
+    pub(super) idempotency_key: Option<Key>,
+}
+
+impl Operation {
+    /// What the engine is asked.
+    pub(super) fn request(&self) -> Request<'_> {
+        let Self { query, operation_name, variables, .. } = self;
+        Request { query, operation_name: operation_name.as_deref(), variables }
+    }
+}
+
+/// An idempotency key as it came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// A string.
+    Text(String),
+    /// Another value.
+    NotText,
+}
+
+/// What a body may hold.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// One operation.
+    One(Box<Operation>),
+    /// Several, in an array.
+    Batch(Vec<Operation>),
+}
+
+/// Those that are texts, as they are written: most bodies are right, and read once.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Texts<'a> {
+    #[serde(borrow)]
+    query: Option<&'a RawValue>,
+    #[serde(borrow)]
+    operation_name: Option<&'a RawValue>,
+}
+
+impl<'a> Params<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+        let explain = |error| Refusal::malformed(explain(&error));
+        serde_json::from_slice(body).or_else(|error| {
+            let Texts { query, operation_name } = serde_json::from_slice(body).map_err(explain)?;
+            for (name, json) in [("query", query), ("operationName", operation_name)] {
+                if let Some(json) = json.filter(|json| kind(json) != "a string") {
+                    return Err(Refusal::parameter(name, &format!("must be a string, not {}", kind(json))));
+                }
+            }
+            Err(explain(error))
+        })
+    }
+
+    fn into_operation(self, reader: &mut Reader) -> Result<Operation, Refusal> {
+        operation(self.query, self.operation_name, self.variables, self.extensions, reader)
+    }
+}
+
+fn operation(
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<&RawValue>,
+    extensions: Option<&RawValue>,
+    reader: &mut Reader,
+) -> Result<Operation, Refusal> {
+    for (name, json) in [("variables", variables), ("extensions", extensions)] {
+        if let Some(json) = json.filter(|json| !json.get().starts_with('{')) {
+            return Err(Refusal::parameter(name, &format!("must be an object, not {}", kind(json))));
+        }
+    }
+    let query = query.ok_or_else(|| Refusal::parameter("query", "is missing; put a GraphQL document there"))?;
+    let variables = variables.map(|json| reader.read(json)).transpose()?.unwrap_or_default();
+    let idempotency_key = extensions.map(read_key).transpose()?.flatten();
+    Ok(Operation { query, operation_name, variables, idempotency_key })
+}
+
+fn read_key(extensions: &RawValue) -> Result<Option<Key>, Refusal> {
+    let read = serde_json::from_str(extensions.get());
+    let Extensions { idempotency_key } = read.map_err(|error| Refusal::unreadable("extensions", &error))?;
+    let key = idempotency_key.map(|json| match kind(json) {
+        "a string" => serde_json::from_str(json.get()).map(Key::Text),
+        _ => Ok(Key::NotText),
+    });
+    key.transpose().map_err(|error| Refusal::unreadable("extensions.idempotencyKey", &error))
+}
+
+/// Reads a JSON body. Members that are no parameters are ignored.
+///
+/// # Errors
+/// What is wrong with which parameter.
+pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
+    let mut reader = Reader::new(bounds);
+    match body.trim_ascii_start().first() {
+        None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
+        Some(b'[') => read_batch(body, bounds.batch, &mut reader).map(Asked::Batch),
+        Some(b'{') => Params::read(body)?.into_operation(&mut reader).map(Box::new).map(Asked::One),
+        Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
+    }
+}
+
+fn read_batch(body: &[u8], batch_max: u64, reader: &mut Reader) -> Result<Vec<Operation>, Refusal> {
+    if batch_max == 0 {
+        return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let entries = Entries(batch_max).deserialize(&mut deserializer);
+    let (entries, found) = entries
+        .and_then(|entries| deserializer.end().map(|()| entries))
+        .map_err(|error| Refusal::malformed(explain(&error)))?;
+    match found {
+        0 => return Err(Refusal::malformed("the batch is empty; send at least one operation")),
+        found if found > batch_max => {
+            let message = format!("the batch has {found} operations; {batch_max} are allowed");
+            return Err(Refusal::batch(message, batch_max));
+        }
+        _ => {}
+    }
+    let read = |entry: &RawValue| match kind(entry) {
+        "an object" => Params::read(entry.get().as_bytes())?.into_operation(reader),
+        other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
+    };
+    entries.into_iter().map(read).collect()
+}
+
+/// The first entries of an array, so many at most, and how many there are.
+struct Entries(u64);
+
+impl<'de> DeserializeSeed<'de> for Entries {
+    type Value = (Vec<&'de RawValue>, u64);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = (Vec<&'de RawValue>, u64);
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < self.0 {
+            match list.next_element()? {
+                Some(entry) => entries.push(entry),
+                None => break,
+            }
+        }
+        let mut found = entries.len() as u64;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            found += 1;
+        }
+        Ok((entries, found))
+    }
+}
+
+fn explain(error: &serde_json::Error) -> String {
+    let place = format!("line {} column {}", error.line(), error.column());
+    match error.classify() {
+        serde_json::error::Category::Eof => format!("the body is no JSON: it ends at {place} in the middle"),
+        serde_json::error::Category::Data => {
+            format!("the body is unusable at {place}: a parameter stands there twice, or a value is out of range")
+        }
+        _ => format!("the body is no JSON, which shows at {place}"),
+    }
+}
+
+/// What kind of value it is: its first byte tells.
+fn kind(json: &RawValue) -> &'static str {
+    match json.get().as_bytes().first() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a boolean",
+        Some(b'"') => "a string",
+        Some(b'[') => "an array",
+        Some(b'{') => "an object",
+        _ => "a number",
+    }
+}
+
+/// Reads the query part of a URL, in which `variables` and `extensions` are JSON.
+///
+/// # Errors
+/// What is wrong with which parameter.
+pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Operation, Refusal> {
+    const NAMES: [&str; 4] = ["query", "operationName", "variables", "extensions"];
+    let mut texts: [Option<String>; 4] = Default::default();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(name), Some(value)) = (decode(name), decode(value)) else {
+            return Err(Refusal::malformed("the URL is not encoded in UTF-8"));
+        };
+        let Some(at) = NAMES.iter().position(|known| *known == name) else { continue };
+        if texts[at].replace(value).is_some() {
+            return Err(Refusal::parameter(&name, "stands in the URL twice"));
+        }
+    }
+    let [query, operation_name, variables, extensions] = texts;
+    let variables = read_json("variables", variables.as_deref())?;
+    let extensions = read_json("extensions", extensions.as_deref())?;
+    operation(query, operation_name, variables, extensions, &mut Reader::new(bounds))
+}
+
+fn read_json<'a>(name: &str, text: Option<&'a str>) -> Result<Option<&'a RawValue>, Refusal> {
+    match text {
+        None | Some("") => Ok(None),
+        Some(text) => serde_json::from_str(text).map_err(|_| Refusal::parameter(name, "is no JSON; encode an object")),
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode(spaced.as_bytes()).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}

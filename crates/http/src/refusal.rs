@@ -1,0 +1,201 @@
+//! Why a request is not executed: a status, a code, a text, and where the client has to look.
+
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use request::answer::Spent;
+use request::error::{ApiError, LIMIT_ANSWER_BYTES, RequestError};
+use request::quota::Exhausted;
+use serde_json::Value as Json;
+use telemetry::metrics;
+
+use super::engine_refusal::request_errors;
+
+/// A request that is answered with errors and without being executed.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// The status; none when it depends on the media type, as it does for all that is wrong
+    /// in the GraphQL document or with its variables.
+    pub(super) status: Option<StatusCode>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// One or more.
+    pub(super) errors: Vec<RequestError>,
+    /// Whether there was no room for its answer, which is counted where that is noticed.
+    pub(super) is_spent: bool,
+}
+
+const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+
+impl Refusal {
+    fn new(status: Option<StatusCode>, code: &'static str, message: impl Into<String>) -> Self {
+        Self::of(status, vec![RequestError::new(code, message)])
+    }
+
+    fn of(status: Option<StatusCode>, errors: Vec<RequestError>) -> Self {
+        Self { status, headers: Vec::new(), errors, is_spent: false }
+    }
+
+    /// Counts it with its errors.
+    pub(super) fn count(&self) {
+        for error in &self.errors {
+            metrics::count_error(error.code());
+            if let Some(limit) = error.extensions.get("limit").and_then(Json::as_str).filter(|_| !self.is_spent) {
+                metrics::count_limit(limit);
+            }
+        }
+        if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
+            metrics::count_refused();
+        }
+    }
+
+    /// The text of the first error.
+    pub(super) fn message(&self) -> &str {
+        self.errors.first().map_or("", |error| &error.message)
+    }
+
+    /// Why the engine does not execute it.
+    pub(super) fn engine(refusal: &graphql::Refusal) -> Self {
+        Self::of(None, request_errors(refusal))
+    }
+
+    /// What the executor would have answered, before it is asked.
+    pub(super) fn api(error: &ApiError) -> Self {
+        let (code, message) = error.publish();
+        let status = match code {
+            "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+            "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let refusal = Self::new(Some(status), code, message);
+        match code {
+            "UNAUTHENTICATED" => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            "UNAVAILABLE" => refusal.header(RETRY_AFTER, "1"),
+            _ => refusal,
+        }
+    }
+
+    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    fn extension(self, name: &str, value: impl Into<Json> + Clone) -> Self {
+        let errors = self.errors.into_iter().map(|error| error.with(name, value.clone())).collect();
+        Self { errors, ..self }
+    }
+
+    /// The request is no GraphQL request.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Some(StatusCode::BAD_REQUEST), BAD_USER_INPUT, message)
+    }
+
+    /// A request parameter is unusable.
+    pub(super) fn parameter(name: &str, message: &str) -> Self {
+        Self::malformed(format!("{name}: {message}")).extension("field", name)
+    }
+
+    /// A request parameter is no JSON, or has texts, numbers or members that stand for nothing.
+    pub(super) fn unreadable(name: &str, error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        Self::parameter(name, &format!("is no JSON that can be read, which shows at its line {line} column {column}"))
+    }
+
+    pub(super) fn media_type(reason: &str) -> Self {
+        let message = format!("{reason}; send Content-Type: application/json");
+        Self::new(Some(StatusCode::UNSUPPORTED_MEDIA_TYPE), BAD_USER_INPUT, message)
+    }
+
+    pub(super) fn not_acceptable() -> Self {
+        let message = "Accept lists nothing that is offered here; \
+            name application/json, application/graphql-response+json or text/event-stream";
+        Self::new(Some(StatusCode::NOT_ACCEPTABLE), BAD_USER_INPUT, message)
+    }
+
+    /// A subscription, asked for by a client that does not say that it reads streams.
+    pub(super) fn is_stream() -> Self {
+        Self::malformed(
+            "a subscription is a stream of answers; ask with Accept: text/event-stream, or over a WebSocket",
+        )
+    }
+
+    /// Another site's page wants a WebSocket, which browsers let it have without asking.
+    pub(super) fn origin() -> Self {
+        let message = "pages of this origin may not connect; the server's --cors-origins names those that may";
+        Self::new(Some(StatusCode::FORBIDDEN), "FORBIDDEN", message)
+    }
+
+    /// The server was put together without [`serve`](super::serve()).
+    pub(super) fn no_link() -> Self {
+        tracing::error!("a connection without its link: serve the router by http::serve");
+        Self::new(Some(StatusCode::INTERNAL_SERVER_ERROR), "INTERNAL", "internal error")
+    }
+
+    /// There is no more of what clients share: 429 for what one client may have, 503 for all.
+    pub(super) fn exhausted(exhausted: Exhausted) -> Self {
+        let (code, message) = exhausted.publish();
+        let status = if exhausted.by_client { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+        let Exhausted { names, max, .. } = exhausted;
+        Self::new(Some(status), code, message).header(RETRY_AFTER, names.retry_after_s).limit(exhausted.limit(), max)
+    }
+
+    pub(super) fn socket_operations(operations: u64) -> Self {
+        let message = format!("{operations} operations run on this socket, which is the limit; complete one first");
+        Self::new(None, "RATE_LIMITED", message).limit("limit-socket-operations", operations)
+    }
+
+    pub(super) fn method() -> Self {
+        let message = "only GET and POST are answered here";
+        Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "GET, HEAD, POST")
+    }
+
+    /// Another site may make a browser send a GET with its user's rights.
+    pub(super) fn unsafe_by_get(kind: &str) -> Self {
+        let message = format!("a {kind} is not executed by GET; send it by POST");
+        Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "POST")
+    }
+
+    pub(super) fn slow_body(milliseconds: u64) -> Self {
+        let message = format!("the body did not arrive within {milliseconds} ms");
+        Self::new(Some(StatusCode::REQUEST_TIMEOUT), "TIMEOUT", message)
+            .header(CONNECTION, "close")
+            .limit("body-timeout-ms", milliseconds)
+    }
+
+    pub(super) fn timeout(milliseconds: u64) -> Self {
+        let message = format!("the request was stopped after {milliseconds} ms; ask for less at once");
+        Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message).limit("request-timeout-ms", milliseconds)
+    }
+
+    pub(super) fn body_too_large(bytes: u64) -> Self {
+        let message = format!("the request is larger than {bytes} bytes, which is the limit");
+        Self::new(Some(StatusCode::PAYLOAD_TOO_LARGE), BAD_USER_INPUT, message).limit("limit-body-bytes", bytes)
+    }
+
+    pub(super) fn batch(message: impl Into<String>, operations: u64) -> Self {
+        Self::malformed(message).limit("limit-batch", operations)
+    }
+
+    /// The answer is larger than allowed, or clients hold too much.
+    pub(super) fn spent(spent: Spent) -> Self {
+        let refusal = match spent {
+            Spent::Large(max) => {
+                let (code, message) = ApiError::TooLarge { max }.publish();
+                Self::new(None, code, message).limit(LIMIT_ANSWER_BYTES, max)
+            }
+            Spent::Exhausted(exhausted) => Self::exhausted(exhausted),
+        };
+        Self { is_spent: true, ..refusal }
+    }
+
+    /// An input has more of something than a limit allows.
+    pub(super) fn large_input(limit: &'static str, field: &str, what: &str, max: u64) -> Self {
+        let message = format!("{field}: has more than {max} {what}");
+        Self::new(None, BAD_USER_INPUT, message).extension("field", field).limit(limit, max)
+    }
+
+    /// Names the limit, as its flag is called, and its value.
+    pub(super) fn limit(self, name: &'static str, max: u64) -> Self {
+        self.extension("limit", name).extension("max", max)
+    }
+}

@@ -1,0 +1,142 @@
+//! Answers in the form that the GraphQL-over-HTTP specification gives them.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use hyper::body::{Frame, SizeHint};
+use request::error::RequestError;
+use telemetry::metrics;
+
+use super::accept::Answer;
+use super::refusal::Refusal;
+
+/// The answer to what was executed: a single operation, or a batch.
+pub(super) fn respond(json: Bytes, answer: Answer) -> Response {
+    write(json, StatusCode::OK, answer)
+}
+
+/// The outcomes of a batch, written one after the other.
+pub(super) struct BatchWriter {
+    json: Vec<u8>,
+}
+
+impl BatchWriter {
+    pub(super) fn new() -> Self {
+        Self { json: b"[".to_vec() }
+    }
+
+    pub(super) fn add(&mut self, json: &[u8]) {
+        if self.json.len() > 1 {
+            self.json.push(b',');
+        }
+        self.json.extend_from_slice(json);
+    }
+
+    pub(super) fn finish(mut self) -> Bytes {
+        self.json.push(b']');
+        self.json.into()
+    }
+}
+
+/// The answer to a request that was not executed.
+pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
+    let Refusal { status, headers, errors, .. } = refusal;
+    let status = status.unwrap_or(match answer {
+        Answer::GraphqlResponse => StatusCode::BAD_REQUEST,
+        Answer::Json => StatusCode::OK,
+    });
+    let mut response = write(self::errors(&errors), status, answer);
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// Errors as an outcome on one line, without data.
+pub(super) fn errors(errors: &[RequestError]) -> Bytes {
+    #[derive(serde::Serialize)]
+    struct Outcome<'a> {
+        errors: &'a [RequestError],
+    }
+    serde_json::to_vec(&Outcome { errors }).map_or_else(|error| unwritable(&error), Bytes::from)
+}
+
+/// What stands for errors that are no JSON, which strings and numbers always are.
+fn unwritable(error: &serde_json::Error) -> Bytes {
+    metrics::count_error("INTERNAL");
+    tracing::error!(request_id = telemetry::request_id(), "the errors are no JSON: {error}");
+    Bytes::from_static(br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#)
+}
+
+fn write(json: Bytes, status: StatusCode, answer: Answer) -> Response {
+    let mut response = Response::new(Body::new(Pieces::from(json)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    response
+}
+
+/// Bytes that are given on piece by piece, as the client takes them.
+#[derive(Default)]
+pub(super) struct Pieces {
+    first: Bytes,
+    /// Most answers have none.
+    rest: VecDeque<Bytes>,
+}
+
+/// Bytes that are given on at once.
+pub(super) const PIECE_BYTES: usize = 64 << 10;
+
+impl From<Bytes> for Pieces {
+    fn from(bytes: Bytes) -> Self {
+        Self { first: bytes, rest: VecDeque::new() }
+    }
+}
+
+impl Pieces {
+    /// Puts bytes behind those that are there.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if self.first.is_empty() {
+            self.first = bytes;
+        } else if !bytes.is_empty() {
+            self.rest.push_back(bytes);
+        }
+    }
+
+    /// Takes the next piece.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        if self.first.len() > PIECE_BYTES {
+            return Some(self.first.split_to(PIECE_BYTES));
+        }
+        let next = self.rest.pop_front().unwrap_or_default();
+        Some(std::mem::replace(&mut self.first, next)).filter(|piece| !piece.is_empty())
+    }
+
+    /// Bytes that are left.
+    pub(super) fn len(&self) -> usize {
+        self.first.len() + self.rest.iter().map(Bytes::len).sum::<usize>()
+    }
+}
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.take().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.len() as u64)
+    }
+}

@@ -1,0 +1,438 @@
+//! What goes on in a socket: one task reads, starts operations, and writes what they give.
+//!
+//! Nothing is read and no result is taken while the client does not read what was written before. So
+//! what a socket holds is bounded by its write buffer and by the buffers behind its operations. These
+//! go on in tasks of their own, and hold nothing that others wait for, whether or not the client reads. A
+//! client that is too slow is ended by these ([`Step::Lagged`]) or by the time that writing may take.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::http::StatusCode;
+use futures_util::future::poll_fn;
+use futures_util::sink::Sink;
+use futures_util::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
+use futures_util::{FutureExt, poll};
+use request::viewer::Caller;
+use serde_json::Value as Json;
+use telemetry::metrics;
+use telemetry::{self, Streamed};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::Socket;
+use super::close::Close;
+use super::message::{self, Init, Said};
+use crate::bounds::Bounds;
+use crate::caller::{self, LOOK_UP_AGAIN};
+use crate::graphql::Endpoint;
+use crate::operation::{Ask, Running, Step};
+use crate::params::{self, Key};
+use crate::refusal::Refusal;
+use crate::size;
+
+/// Results that are gathered before they are sent and the client is heard again.
+const RESULTS_PER_TURN: usize = 64;
+
+/// One client's socket.
+pub(super) struct Session {
+    endpoint: Arc<Endpoint>,
+    caller: Caller,
+    token: Option<Arc<str>>,
+    stopping: watch::Receiver<()>,
+    acknowledged: bool,
+    operations: SelectAll<Abortable<Operation>>,
+    active: Vec<Active>,
+    opened: Instant,
+    heard: Instant,
+    /// Since when an answer to our ping is waited for.
+    pinged: Option<Instant>,
+    /// When to look up the session.
+    look_at: Instant,
+    /// Whether it was told that it may have ended, and nobody has looked since.
+    told: bool,
+    /// Tells that it may have ended.
+    changes: Option<watch::Receiver<()>>,
+    begun: u64,
+    results: u64,
+    /// The server stops, or sends this client elsewhere.
+    finishing: bool,
+}
+
+/// An operation with its id, which is written as a JSON string.
+struct Operation {
+    id: Arc<str>,
+    running: Running,
+}
+
+struct Active {
+    id: Arc<str>,
+    abort: AbortHandle,
+    /// Whether it is a subscription.
+    listening: bool,
+}
+
+impl Stream for Operation {
+    type Item = (Arc<str>, Step);
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let step = Pin::new(&mut self.running).poll_next(cx);
+        step.map(|step| step.map(|step| (Arc::clone(&self.id), step)))
+    }
+}
+
+type PollWrite = fn(Pin<&mut Socket>, &mut Context<'_>) -> Poll<Result<(), Error>>;
+
+impl Session {
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        caller: Caller,
+        token: Option<Arc<str>>,
+        stopping: watch::Receiver<()>,
+    ) -> Self {
+        let now = Instant::now();
+        let look_at = now + endpoint.limits.session_check();
+        Self {
+            endpoint,
+            caller,
+            token,
+            stopping,
+            acknowledged: false,
+            operations: SelectAll::new(),
+            active: Vec::new(),
+            opened: now,
+            heard: now,
+            pinged: None,
+            look_at,
+            told: false,
+            changes: None,
+            begun: 0,
+            results: 0,
+            finishing: false,
+        }
+    }
+
+    /// What the socket was used for.
+    pub(super) fn count(&self) -> Streamed {
+        Streamed { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
+    }
+
+    /// Goes on until there is a reason to end.
+    pub(super) async fn run(&mut self, socket: &mut Socket) -> Close {
+        let mut alarm = std::pin::pin!(sleep_until(self.opened + self.endpoint.limits.init_timeout()));
+        loop {
+            match self.turn(socket, alarm.as_mut()).await {
+                Ok(()) => {}
+                Err(close) if close.is_for_now() => return self.finish(socket, close).await,
+                Err(close) => return close,
+            }
+        }
+    }
+
+    async fn turn(&mut self, socket: &mut Socket, alarm: Pin<&mut Sleep>) -> Result<(), Close> {
+        let mut alarm = alarm;
+        let listens = self.only_listens();
+        tokio::select! {
+            biased;
+            // An error means that the server is gone.
+            _ = self.stopping.changed() => return Err(Close::RESTART),
+            () = caller::changed(&mut self.changes), if listens => {
+                self.told = true;
+                self.sign_in().await?;
+            }
+            () = &mut alarm => {
+                let next = self.look_round(socket).await?;
+                alarm.as_mut().reset(next);
+            }
+            message = socket.next() => {
+                let message = message.ok_or(Close::Lost)?;
+                let limit = self.endpoint.limits.limit_message_bytes;
+                self.hear(socket, message.map_err(|error| Close::after(&error, limit))?).await?;
+                if self.begun == 0 && self.acknowledged {
+                    alarm.as_mut().reset(self.next_look());
+                }
+            }
+            Some((id, step)) = self.operations.next() => self.pass_on(socket, &id, step).await?,
+        }
+        for _ in 1..RESULTS_PER_TURN {
+            let Poll::Ready(Some((id, step))) = poll!(self.operations.next()) else { break };
+            self.pass_on(socket, &id, step).await?;
+        }
+        // The session could not be looked up.
+        if self.told && self.acknowledged && self.look_at < alarm.deadline() {
+            alarm.reset(self.look_at);
+        }
+        self.write(socket, <Socket as Sink<Message>>::poll_flush).await
+    }
+
+    async fn hear(&mut self, socket: &mut Socket, message: Message) -> Result<(), Close> {
+        self.heard = Instant::now();
+        self.pinged = None;
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(Close::invalid("Invalid message: it is binary, not text")),
+            Message::Close(_) => return Err(Close::Client),
+            // Pings are answered as soon as something is written.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+        };
+        match message::read(&text, Bounds::of(&self.endpoint.limits)).map_err(Close::invalid)? {
+            Said::Init(payload) => self.init(socket, &payload).await,
+            Said::Ping(payload) => self.say(socket, message::pong(payload)).await,
+            Said::Pong => Ok(()),
+            Said::Subscribe { id, operation } => self.subscribe(socket, &id, operation).await,
+            Said::Complete { id } => {
+                self.forget(&quote(&id));
+                Ok(())
+            }
+        }
+    }
+
+    async fn init(&mut self, socket: &mut Socket, payload: &Init<'_>) -> Result<(), Close> {
+        if self.acknowledged {
+            return Err(Close::SECOND_INIT);
+        }
+        if let Some(token) = read_token(payload)? {
+            self.token = Some(token.into());
+        }
+        self.sign_in().await?;
+        self.acknowledged = true;
+        self.say(socket, message::ack()).await
+    }
+
+    /// Whether nothing runs that has an end. One that has, such as `logOut` itself, is answered before the socket is
+    /// closed, if that does not take longer than the next look at the session.
+    fn only_listens(&self) -> bool {
+        self.active.iter().all(|active| active.listening)
+    }
+
+    /// Whether the session has to be looked up before anything is delivered.
+    fn is_unsure(&self) -> bool {
+        let has_changed = self.changes.as_ref().is_some_and(|changes| changes.has_changed().unwrap_or(false));
+        let is_due = self.token.is_some() && Instant::now() >= self.look_at;
+        is_due || (has_changed && self.only_listens())
+    }
+
+    /// Makes sure that the token is still good.
+    async fn sign_in(&mut self) -> Result<(), Close> {
+        if let Some(changes) = &mut self.changes {
+            self.told |= changes.has_changed().unwrap_or(false);
+            changes.mark_unchanged();
+        }
+        let Some(token) = &self.token else { return Ok(()) };
+        let limits = &self.endpoint.limits;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        self.look_at = Instant::now() + limits.session_check();
+        let viewer = match found {
+            Ok(Ok(viewer)) => viewer,
+            Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => {
+                refusal.count();
+                return Err(Close::FORBIDDEN);
+            }
+            // Nobody can tell at the moment: who was let in before stays.
+            _ if self.acknowledged => {
+                if self.told {
+                    self.look_at = self.look_at.min(Instant::now() + LOOK_UP_AGAIN);
+                }
+                return Ok(());
+            }
+            _ => return Err(Close::UNAVAILABLE),
+        };
+        if self.acknowledged && self.caller.viewer != Some(viewer) {
+            // Subscriptions go by the rights that they began with.
+            return Err(Close::FORBIDDEN);
+        }
+        self.told = false;
+        self.caller.viewer = Some(viewer);
+        if self.changes.is_none() {
+            self.changes = Some(self.endpoint.callers.watch(viewer));
+        }
+        Ok(())
+    }
+
+    async fn subscribe(
+        &mut self,
+        socket: &mut Socket,
+        id: &str,
+        operation: Result<Box<params::Operation>, Refusal>,
+    ) -> Result<(), Close> {
+        if !self.acknowledged {
+            return Err(Close::UNAUTHORIZED);
+        }
+        let key: Arc<str> = quote(id).into();
+        if self.active.iter().any(|active| active.id == key) {
+            return Err(Close::duplicate(id));
+        }
+        let max = self.endpoint.limits.limit_socket_operations;
+        let asked = operation.and_then(|operation| {
+            let caller = self.caller_of(&operation)?;
+            if self.active.len() as u64 >= max {
+                return Err(Refusal::socket_operations(max));
+            }
+            // It may have to wait for its turn.
+            let bytes = operation.query.len() as u64 + size::bytes_of(&operation.variables);
+            let kept = self.endpoint.kept.take(caller.address, bytes);
+            Ok((operation, caller, kept.map_err(Refusal::exhausted)?))
+        });
+        let (operation, caller, kept) = match asked {
+            Ok(asked) => asked,
+            Err(refusal) => {
+                refusal.count();
+                return self.say(socket, message::error(&key, &refusal.errors)).await;
+            }
+        };
+        self.begun += 1;
+        let token = self.token.clone();
+        let (operation, kept) = (*operation, Some(kept));
+        let ask = Ask { operation, caller, token, safe: false, streams: true, waits: true, resume_from: None, kept };
+        let endpoint = Arc::clone(&self.endpoint);
+        // What it holds meanwhile does not depend on whether the client reads what others have given. In a box,
+        // which is gone once a subscription listens.
+        let running = Running::begin(telemetry::apart(async move { endpoint.begin(ask).await }).boxed());
+        let (abort, registration) = AbortHandle::new_pair();
+        self.operations.push(Abortable::new(Operation { id: Arc::clone(&key), running }, registration));
+        self.active.push(Active { id: key, abort, listening: false });
+        Ok(())
+    }
+
+    /// A socket has no headers for each operation: the key stands in the extensions.
+    fn caller_of(&self, operation: &params::Operation) -> Result<Caller, Refusal> {
+        let idempotency_key = match &operation.idempotency_key {
+            None => None,
+            Some(Key::Text(key)) => Some(caller::check_key(key.as_bytes())?),
+            Some(Key::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
+        };
+        Ok(Caller { idempotency_key, ..self.caller.clone() })
+    }
+
+    /// Ends an operation, of which nothing more is sent.
+    fn forget(&mut self, id: &str) {
+        if let Some(at) = self.active.iter().position(|active| &*active.id == id) {
+            self.active.swap_remove(at).abort.abort();
+        }
+    }
+
+    async fn pass_on(&mut self, socket: &mut Socket, id: &str, step: Step) -> Result<(), Close> {
+        match step {
+            Step::Listening => {
+                if let Some(active) = self.active.iter_mut().find(|active| &*active.id == id) {
+                    active.listening = true;
+                }
+                Ok(())
+            }
+            Step::Next(payload) => {
+                if self.is_unsure() {
+                    self.sign_in().await?;
+                }
+                self.results += 1;
+                metrics::count_result();
+                for message in message::next(id, &payload.json) {
+                    self.say(socket, message).await?;
+                }
+                Ok(())
+            }
+            Step::Refused(errors) => {
+                self.forget(id);
+                self.say(socket, message::error(id, &errors)).await
+            }
+            Step::Complete => {
+                self.forget(id);
+                self.say(socket, message::complete(id)).await
+            }
+            Step::Unavailable(message) => {
+                self.forget(id);
+                Err(Close::unavailable(message))
+            }
+            Step::Lagged => {
+                self.forget(id);
+                Err(Close::LAGGED)
+            }
+            Step::Stopping => {
+                self.forget(id);
+                Err(Close::RESTART)
+            }
+            Step::SignedOut => Err(Close::FORBIDDEN),
+        }
+    }
+
+    /// Lets queries and mutations finish before the socket is closed: a mutation may have been committed
+    /// already.
+    async fn finish(&mut self, socket: &mut Socket, close: Close) -> Close {
+        self.finishing = true;
+        while self.active.iter().any(|active| !active.listening) {
+            let Some((id, step)) = self.operations.next().await else { break };
+            let said = match step {
+                // The client asks for it again.
+                Step::Unavailable(_) | Step::Stopping | Step::Lagged => {
+                    self.forget(&id);
+                    continue;
+                }
+                step => self.pass_on(socket, &id, step).await,
+            };
+            if let Err(close) = said {
+                return close;
+            }
+            if let Err(close) = self.write(socket, <Socket as Sink<Message>>::poll_flush).await {
+                return close;
+            }
+        }
+        close
+    }
+
+    /// Looks whether the client is still there and signed in; gives back when to look again.
+    async fn look_round(&mut self, socket: &mut Socket) -> Result<Instant, Close> {
+        if !self.acknowledged {
+            return Err(Close::INIT_TIMEOUT);
+        }
+        let (now, limits) = (Instant::now(), &self.endpoint.limits);
+        let patience = limits.keep_alive();
+        if self.pinged.is_some_and(|pinged| now - pinged >= patience) {
+            return Err(Close::Lost);
+        }
+        if self.token.is_some() && now >= self.look_at {
+            self.sign_in().await?;
+        }
+        if self.pinged.is_none() && now - self.heard >= patience {
+            self.pinged = Some(now);
+            self.say(socket, Message::Ping(Default::default())).await?;
+        }
+        Ok(self.next_look())
+    }
+
+    fn next_look(&self) -> Instant {
+        let keep_alive = self.pinged.unwrap_or(self.heard) + self.endpoint.limits.keep_alive();
+        if self.token.is_some() { self.look_at.min(keep_alive) } else { keep_alive }
+    }
+
+    async fn say(&mut self, socket: &mut Socket, message: Message) -> Result<(), Close> {
+        self.write(socket, <Socket as Sink<Message>>::poll_ready).await?;
+        Pin::new(socket).start_send(message).map_err(|_| Close::Lost)
+    }
+
+    /// Waits until the client has taken enough, for which the connection gives it its time.
+    async fn write(&mut self, socket: &mut Socket, poll: PollWrite) -> Result<(), Close> {
+        let mut work = poll_fn(|cx| poll(Pin::new(socket), cx));
+        if let Poll::Ready(done) = poll!(&mut work) {
+            return done.map_err(|_| Close::Lost);
+        }
+        tokio::select! {
+            biased;
+            done = work => done.map_err(|_| Close::Lost),
+            _ = self.stopping.changed(), if !self.finishing => Err(Close::Lost),
+        }
+    }
+}
+
+/// An id as it stands in messages.
+fn quote(id: &str) -> String {
+    Json::from(id).to_string()
+}
+
+/// The token that `connection_init` brings: `{"Authorization": "Bearer TOKEN"}` or `{"token": "TOKEN"}`.
+fn read_token(payload: &Init<'_>) -> Result<Option<String>, Close> {
+    match payload.header().map_err(Close::invalid)? {
+        Some(header) => caller::read_bearer(header.as_bytes()).map(Some).map_err(|_| Close::FORBIDDEN),
+        None => payload.token().map_err(Close::invalid),
+    }
+}

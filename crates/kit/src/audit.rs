@@ -1,0 +1,91 @@
+//! Who changed what in the catalogue and in roles: written with the change.
+
+use entity::audit_log;
+use request::error::ApiError;
+use sea_orm::ActiveValue::Set;
+use sea_orm::EntityTrait;
+use serde::Serialize;
+
+use super::{Id, NodeType, Rejection, Work};
+
+/// A changed field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Change {
+    /// The field's name.
+    field: String,
+    /// The old value, its first 200 characters. `None` if there was none.
+    before: Option<String>,
+    /// The new value, its first 200 characters. `None` if there is none.
+    after: Option<String>,
+}
+
+/// What is changed: an object with an id, or one with a name instead, such as a tag.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    type_name: &'static str,
+    key: String,
+}
+
+impl Subject {
+    /// An object with a name instead of an id.
+    pub fn named(type_name: &'static str, name: &str) -> Self {
+        Self { type_name, key: name.to_owned() }
+    }
+}
+
+impl<N: NodeType> From<Id<N>> for Subject {
+    fn from(id: Id<N>) -> Self {
+        Self { type_name: N::TYPE, key: id.key().to_string() }
+    }
+}
+
+/// Characters of a value that are stored.
+const VALUE_LENGTH_MAX: usize = 200;
+
+/// The changed fields of an object.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(Vec<Change>);
+
+impl Changes {
+    /// No changes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds a field if its value changes. `None` is no value, as before a creation.
+    #[must_use]
+    pub fn field<T: ToString>(mut self, field: &str, before: Option<T>, after: Option<T>) -> Self {
+        let show = |value: Option<T>| value.map(|value| value.to_string());
+        let (before, after) = (show(before), show(after));
+        if before != after {
+            let cut = |text: Option<String>| text.map(|text| text.chars().take(VALUE_LENGTH_MAX).collect());
+            self.0.push(Change { field: field.to_owned(), before: cut(before), after: cut(after) });
+        }
+        self
+    }
+}
+
+/// Records a change, in its transaction.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn record(work: &Work, object: impl Into<Subject>, changes: Changes) -> Result<(), Rejection> {
+    let object = object.into();
+    let changes = serde_json::to_value(changes.0).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let row = audit_log::ActiveModel {
+        at: Set(work.now().fixed_offset()),
+        user_id: Set(work.anyone().map(|viewer| viewer.user)),
+        action: Set(work.mutation().to_owned()),
+        object_type: Set(object.type_name.to_owned()),
+        object_key: Set(object.key),
+        changes: Set(changes),
+        ..Default::default()
+    };
+    audit_log::Entity::insert(row).exec_without_returning(work.txn()).await?;
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! The builder's methods for the mutation root.
+
+use futures_util::future::BoxFuture;
+use graphql::{Call, Column, Object, Registry, Root};
+use request::error::ApiResult;
+use request::policy::Rule;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::input::{Input, MutationArguments};
+use super::payload::{Payload, with_errors};
+use crate::change::Change;
+use crate::idempotency::Repeat;
+use crate::mutate::{WorkFn, mutate_keyed};
+use crate::rows::ContextExt;
+
+/// Fields of the mutation root.
+pub trait MutationObject: Sized {
+    /// A mutation that is one transaction: who may do it, what it shows of its outcome, and its work.
+    #[must_use]
+    fn change<I: Input, O>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        rule: Rule,
+        payload: Object<Payload<O>>,
+        work: WorkFn<I, O>,
+    ) -> Self
+    where
+        O: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// A mutation that is more than one transaction.
+    #[must_use]
+    fn perform<I: Input, O: Send + Sync + 'static>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        rule: Rule,
+        payload: Object<Payload<O>>,
+        perform: impl for<'a> Fn(&'a Change<'a>, &'a I) -> BoxFuture<'a, ApiResult<Payload<O>>>
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self;
+}
+
+impl MutationObject for Object<Root> {
+    fn change<I: Input, O>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        rule: Rule,
+        payload: Object<Payload<O>>,
+        work: WorkFn<I, O>,
+    ) -> Self
+    where
+        O: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.perform(name, description, rule, payload, move |change, input: &I| {
+            Box::pin(async move { mutate_keyed(change, Repeat::SameArguments, input, work).await?.payload() })
+        })
+    }
+
+    fn perform<I: Input, O: Send + Sync + 'static>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        rule: Rule,
+        payload: Object<Payload<O>>,
+        perform: impl for<'a> Fn(&'a Change<'a>, &'a I) -> BoxFuture<'a, ApiResult<Payload<O>>>
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let of = |_: &mut Registry| I::payload();
+        self.resolve_by(name, description, of, move |call: Call<'_, Root, MutationArguments<I>>| {
+            Box::pin(async move {
+                let MutationArguments { input, json } = &*call.arguments;
+                let change = Change::new(rule, &call.selected, json, call.context.request());
+                let done = match change.admit() {
+                    Ok(()) => perform(&change, input).await,
+                    Err(error) => Err(error),
+                };
+                done.map(|payload| Column::objects(I::payload(), vec![payload])).into()
+            })
+        })
+        .extension(rule)
+        .with(|description| description.object_named(I::payload().into(), with_errors(payload)))
+    }
+}

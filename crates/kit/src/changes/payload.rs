@@ -1,0 +1,104 @@
+//! Payloads of mutations: what a mutation shows of its outcome, and `errors`.
+
+use async_graphql::ID;
+use graphql::{Call, Name, NoArguments, Object, One, Registry, Row};
+use request::error::ApiResult;
+use serde::de::DeserializeOwned;
+
+use crate::idempotency::Ending;
+use crate::mutate::{Outcome, read};
+use crate::rows::{Missing, Table, by_key, or_failed};
+use crate::{Id, NodeType, UserError, UserErrorCode};
+
+/// The payload of a mutation with outcomes of type `O`.
+#[derive(Clone, Debug)]
+pub struct Payload<O> {
+    /// What to show. `None` beside most errors.
+    pub outcome: Option<O>,
+    /// Why nothing was changed.
+    pub errors: Vec<UserError>,
+}
+
+impl Outcome {
+    /// The payload for the engine, which reads the object that it shows.
+    ///
+    /// # Errors
+    /// The outcome has another type.
+    pub fn payload<O: DeserializeOwned>(self) -> ApiResult<Payload<O>> {
+        let (outcome, errors) = match self.ending {
+            Ending::Done(outcome) => (Some(outcome), Vec::new()),
+            Ending::Refused(errors, outcome) => (outcome, errors),
+        };
+        Ok(Payload { outcome: outcome.map(read).transpose()?, errors })
+    }
+}
+
+/// Payloads are [named](graphql::Description::object_named) after their mutations.
+impl<O: Send + Sync + 'static> Row for Payload<O> {
+    fn type_name() -> Name {
+        "Payload".into()
+    }
+}
+
+impl Row for UserError {
+    fn type_name() -> Name {
+        "UserError".into()
+    }
+}
+
+graphql::enum_leaves!(UserErrorCode);
+
+/// Describes a payload. [`MutationObject`](super::MutationObject) adds the field `errors`.
+pub fn payload<O: Send + Sync + 'static>() -> Object<Payload<O>> {
+    Object::new("The payload of the mutation of the same name.")
+}
+
+/// Fields of payloads.
+pub trait PayloadObject<O>: Sized {
+    /// The object with the key that the outcome names. It is read after the change. Null if it is deleted again.
+    #[must_use]
+    fn object<N: Table>(self, name: &'static str, description: &'static str, key: fn(&O) -> i32) -> Self;
+}
+
+impl<O: Send + Sync + 'static> PayloadObject<O> for Object<Payload<O>> {
+    fn object<N: Table>(self, name: &'static str, description: &'static str, key: fn(&O) -> i32) -> Self {
+        let of = |_: &mut Registry| N::type_name().into_owned();
+        self.resolve_by::<NoArguments>(name, description, of, move |call: Call<'_, Payload<O>>| {
+            Box::pin(async move {
+                let keys = call.iter().map(|payload| payload.outcome.as_ref().map(key)).collect();
+                or_failed(by_key::<N>(call.context, keys, call.selected.columns(), Missing::IsNull)).await
+            })
+        })
+    }
+}
+
+/// A payload with one object: the outcome is its id.
+pub fn object<N: Table>(name: &'static str, description: &'static str) -> Object<Payload<Id<N>>> {
+    payload().object::<N>(name, description, |id: &Id<N>| id.key())
+}
+
+/// A payload with the id of an object that is deleted.
+pub fn deleted<N: NodeType>(name: &'static str, description: &'static str) -> Object<Payload<Id<N>>> {
+    payload().value(name, description, |payload: &Payload<Id<N>>| payload.outcome.map(|id| ID(id.encode())))
+}
+
+/// Adds the field that all payloads have.
+pub(super) fn with_errors<O: Send + Sync + 'static>(payload: Object<Payload<O>>) -> Object<Payload<O>> {
+    let errors = |payload: &Payload<O>| payload.errors.iter().cloned().map(One).collect::<Vec<_>>();
+    payload
+        .derive("errors", "Why nothing was changed. Empty if the mutation succeeded.", move |_, payload| {
+            errors(payload)
+        })
+        .with(|description| description.object_once(user_error))
+}
+
+fn user_error() -> Object<UserError> {
+    Object::<UserError>::new("A reason why a mutation changed nothing.")
+        .value("code", "The kind of the problem.", |error| error.code)
+        .value(
+            "field",
+            "The path of the invalid input field, such as `input.tags.2`. Null if it is not a single field.",
+            |error| error.field.clone(),
+        )
+        .value("message", "The problem and its solution, for people.", |error| error.message.clone())
+}

@@ -1,0 +1,314 @@
+//! Making, changing and deleting rows of the catalogue: what these have in common. A domain states
+//! its fields and their checks ([`Editable`]), and `editable!` gives them their GraphQL names.
+
+use std::future::Future;
+
+use async_graphql::ID;
+use db::Transaction;
+use sea_orm::prelude::Json;
+use sea_orm::sea_query::{Alias, Expr, LockType, Query, SelectStatement, sea_value_to_json_value};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IdenStatic, IntoActiveModel,
+    Iterable, ModelTrait, PrimaryKeyTrait, QueryFilter, QuerySelect,
+};
+
+use super::audit::{self, Changes};
+use super::constraint::{Constraint, explain};
+use super::form::{Form, path};
+use super::id::Id;
+use super::mutate::Work;
+use super::problem::{Rejection, UserError};
+use super::rows::{Record, Table};
+
+/// A row of `N`'s table, as it is written.
+pub type Draft<N> = <<N as Record>::Entity as EntityTrait>::ActiveModel;
+type Column<N> = <<N as Record>::Entity as EntityTrait>::Column;
+
+/// An object that editors make, change and delete.
+pub trait Editable:
+    Table<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>, Model: IntoActiveModel<Draft<Self>>>>
+{
+    /// What clients give of each field.
+    type Fields: Send;
+
+    /// The object in words: "cinema".
+    const WHAT: &'static str;
+
+    /// What no two rows have in common.
+    const UNIQUE: &'static [Unique<Self>] = &[];
+
+    /// Checks the fields and puts them into the row.
+    fn fill(
+        form: &mut Form<'_>,
+        fields: Self::Fields,
+        row: &mut Draft<Self>,
+    ) -> impl Future<Output = Result<(), DbErr>> + Send;
+
+    /// What may refer to the object with this key and must not lose it.
+    fn references(key: i32) -> Vec<References> {
+        let _ = key;
+        Vec::new()
+    }
+}
+
+/// Columns of which no two rows have the same values.
+pub struct Unique<N: Record> {
+    /// The columns.
+    pub columns: &'static [Column<N>],
+    /// The constraint, and what to tell of a second row.
+    pub constraint: Constraint,
+}
+
+/// Rows that refer to an object which is to be deleted.
+#[derive(Debug)]
+pub struct References {
+    one: &'static str,
+    many: &'static str,
+    rows: SelectStatement,
+}
+
+impl References {
+    /// Rows whose `column` is `value`; one of them, and many, in words.
+    pub fn new(
+        column: impl ColumnTrait,
+        value: impl Into<sea_orm::Value>,
+        one: &'static str,
+        many: &'static str,
+    ) -> Self {
+        let rows = Query::select()
+            .expr(Expr::cust("1"))
+            .from(column.entity_name())
+            .and_where(column.eq(value))
+            .limit(COUNTED_MAX + 1)
+            .take();
+        Self { one, many, rows }
+    }
+}
+
+/// Rows in the way of a deletion that are counted; of more it is only said that there are.
+const COUNTED_MAX: u64 = 1_000;
+
+/// Inserts a row.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the fields.
+pub async fn create<N: Editable>(work: &Work, fields: N::Fields) -> Result<Id<N>, Rejection> {
+    let mut form = Form::new(work);
+    let mut row = <Draft<N> as ActiveModelTrait>::default();
+    N::fill(&mut form, fields, &mut row).await?;
+    check_unique::<N>(&mut form, &row, None).await?;
+    let changes = form.check()?;
+    let inserted = N::Entity::insert(row).exec(work.txn()).await.map_err(explain(&constraints::<N>()))?;
+    let id = Id::new(inserted.last_insert_id);
+    audit::record(work, id, changes).await?;
+    Ok(id)
+}
+
+/// Changes the row with this id.
+///
+/// # Errors
+/// `Invalid` with all that is wrong with the id and the fields.
+pub async fn update<N: Editable>(work: &Work, id: &ID, fields: N::Fields) -> Result<Id<N>, Rejection> {
+    let mut form = Form::new(work);
+    let id = form.problems.id::<N>(&path("id"), id);
+    let found = match id {
+        Some(id) => N::Entity::find_by_id(id.key()).lock(LockType::NoKeyUpdate).one(work.txn()).await?,
+        None => None,
+    };
+    if id.is_some() && found.is_none() {
+        form.problems.add(UserError::not_found(path("id"), N::WHAT));
+    }
+    let mut row = found.map_or_else(<Draft<N> as ActiveModelTrait>::default, IntoActiveModel::into_active_model);
+    N::fill(&mut form, fields, &mut row).await?;
+    check_unique::<N>(&mut form, &row, id).await?;
+    let changes = form.check()?;
+    let id = id.ok_or_else(|| Rejection::Invalid(Vec::new()))?;
+    if !changes.is_empty() {
+        N::Entity::update(row).exec_without_returning(work.txn()).await.map_err(explain(&constraints::<N>()))?;
+        audit::record(work, id, changes).await?;
+    }
+    Ok(id)
+}
+
+/// Deletes the row with this id, if nothing refers to it that must not lose it.
+///
+/// # Errors
+/// `NOT_FOUND`, or `CONFLICT` with the number of what stands in the way.
+pub async fn delete<N: Editable>(work: &Work, id: &ID) -> Result<Id<N>, Rejection> {
+    remove(work, id, N::WHAT, N::references).await
+}
+
+/// The same for an object that is not edited as others are.
+///
+/// # Errors
+/// As for [`delete`].
+pub async fn remove<N>(
+    work: &Work,
+    id: &ID,
+    what: &str,
+    references: fn(i32) -> Vec<References>,
+) -> Result<Id<N>, Rejection>
+where
+    N: Table<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>>>,
+{
+    let id = Id::<N>::parse(&path("id"), id)?;
+    // Whoever wants to refer to it waits, and then finds it gone.
+    let found = N::Entity::find_by_id(id.key()).lock(LockType::Update).one(work.txn()).await?;
+    let Some(row) = found else { return Err(UserError::not_found(path("id"), what).into()) };
+    refuse_if_used(work.txn(), "id", references(id.key())).await?;
+    N::Entity::delete_by_id(id.key()).exec(work.txn()).await?;
+    audit::record(work, id, contents::<N>(&row)).await?;
+    Ok(id)
+}
+
+/// What the columns of a row that goes have held.
+fn contents<N: Table>(row: &<N::Entity as EntityTrait>::Model) -> Changes {
+    <N::Entity as EntityTrait>::Column::iter().fold(Changes::new(), |changes, column| {
+        let held = match sea_value_to_json_value(&row.get(column)) {
+            Json::Null => None,
+            Json::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        changes.field(column.as_str(), held, None)
+    })
+}
+
+/// Passes if there are no such rows.
+///
+/// # Errors
+/// `CONFLICT` with their number, under the input's `field`.
+pub async fn refuse_if_used(txn: &Transaction, field: &str, used: Vec<References>) -> Result<(), Rejection> {
+    let mut found = Vec::new();
+    for References { one, many, rows } in used {
+        let count = Query::select().expr(Expr::cust("COUNT(*)")).from_subquery(rows, Alias::new("found")).take();
+        let row = txn.query_one(&count).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+        match u64::try_from(count).unwrap_or_default() {
+            0 => {}
+            1 => found.push(format!("1 {one}")),
+            count if count > COUNTED_MAX => found.push(format!("more than {COUNTED_MAX} {many}")),
+            count => found.push(format!("{count} {many}")),
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(UserError::conflict(path(field), format!("still used by {}; remove these first", found.join(", "))).into())
+}
+
+/// Notes each unique value that another row has. The constraint remains the judge: somebody
+/// else may insert one before us.
+async fn check_unique<N: Editable>(form: &mut Form<'_>, row: &Draft<N>, own: Option<Id<N>>) -> Result<(), DbErr> {
+    for unique in N::UNIQUE {
+        let values: Vec<_> = unique.columns.iter().map(|column| (column, row.get(*column))).collect();
+        if !values.iter().any(|(_, value)| value.is_set()) {
+            continue;
+        }
+        let mut rows = N::Entity::find().select_only().column(N::key_column());
+        let mut is_whole = true;
+        for (column, value) in values {
+            match value {
+                ActiveValue::Set(value) | ActiveValue::Unchanged(value) => rows = rows.filter(column.eq(value)),
+                ActiveValue::NotSet => is_whole = false,
+            }
+        }
+        if let Some(own) = own {
+            rows = rows.filter(N::key_column().ne(own.key()));
+        }
+        if is_whole && rows.into_tuple::<i32>().one(form.work.txn()).await?.is_some() {
+            form.problems.add(unique.constraint.problem());
+        }
+    }
+    Ok(())
+}
+
+fn constraints<N: Editable>() -> Vec<Constraint> {
+    N::UNIQUE.iter().map(|unique| unique.constraint).collect()
+}
+
+/// Gives an [`Editable`] the inputs of its three mutations, from one list of its fields: `required` ones have a value in
+/// every row, `optional` ones may be null.
+#[macro_export]
+macro_rules! editable {
+    (
+        $object:ident, fields $fields:ident, inputs $create_input:ident, $update_input:ident, $delete_input:ident;
+        required { $($(#[$required_doc:meta])* $required:ident: $required_type:ty,)* }
+        optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_type:ty,)* }
+    ) => {
+        #[doc = concat!("What a client gives of the fields of a `", stringify!($object), "`.")]
+        #[derive(Clone, Debug)]
+        pub struct $fields {
+            $($required: async_graphql::MaybeUndefined<$required_type>,)*
+            $($optional: async_graphql::MaybeUndefined<$optional_type>,)*
+        }
+
+        #[doc = concat!("A new `", stringify!($object), "`.")]
+        #[derive(Clone, Debug, async_graphql::InputObject)]
+        pub struct $create_input {
+            $($(#[$required_doc])* $required: $required_type,)*
+            $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
+        }
+
+        impl From<&$create_input> for $fields {
+            fn from(input: &$create_input) -> Self {
+                let input = input.clone();
+                Self {
+                    $($required: async_graphql::MaybeUndefined::Value(input.$required),)*
+                    $($optional: input.$optional,)*
+                }
+            }
+        }
+
+        #[doc = concat!("The changes of a `", stringify!($object), "`. Omitted fields keep their values.")]
+        #[doc = "Null clears an optional field."]
+        #[derive(Clone, Debug, async_graphql::InputObject)]
+        pub struct $update_input {
+            /// The id of the object.
+            id: async_graphql::ID,
+            $($(#[$required_doc])* $required: async_graphql::MaybeUndefined<$required_type>,)*
+            $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
+        }
+
+        impl From<&$update_input> for $fields {
+            fn from(input: &$update_input) -> Self {
+                let input = input.clone();
+                Self { $($required: input.$required,)* $($optional: input.$optional,)* }
+            }
+        }
+
+        #[doc = concat!("The `", stringify!($object), "` to delete.")]
+        #[derive(Clone, Debug, async_graphql::InputObject)]
+        pub struct $delete_input {
+            /// The id of the object.
+            id: async_graphql::ID,
+        }
+
+        impl $crate::changes::EditableInputs for $object {
+            type Create = $create_input;
+            type Update = $update_input;
+            type Delete = $delete_input;
+
+            fn create<'w>(
+                work: &'w $crate::Work,
+                input: &'w $create_input,
+            ) -> futures_util::future::BoxFuture<'w, Result<$crate::Id<Self>, $crate::Rejection>> {
+                Box::pin($crate::edit::create::<Self>(work, $fields::from(input)))
+            }
+
+            fn update<'w>(
+                work: &'w $crate::Work,
+                input: &'w $update_input,
+            ) -> futures_util::future::BoxFuture<'w, Result<$crate::Id<Self>, $crate::Rejection>> {
+                Box::pin($crate::edit::update::<Self>(work, &input.id, $fields::from(input)))
+            }
+
+            fn delete<'w>(
+                work: &'w $crate::Work,
+                input: &'w $delete_input,
+            ) -> futures_util::future::BoxFuture<'w, Result<$crate::Id<Self>, $crate::Rejection>> {
+                Box::pin($crate::edit::delete::<Self>(work, &input.id))
+            }
+        }
+    };
+}
+pub use editable;

@@ -1,0 +1,262 @@
+//! Idempotency keys: a mutation that is sent again with the same key is not done again.
+//!
+//! A key's row is written in the mutation's own transaction, before anything else. So it is there
+//! exactly when the change is, and a second request with the same key waits for the first.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use db::{Db, Transaction};
+use entity::idempotency_keys as keys;
+use request::error::{ApiError, ApiResult};
+use request::rate::{Rate, Who};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use super::change::Change;
+use super::problem::UserError;
+use super::upkeep::BATCH;
+
+/// What makes a mutation's input the same.
+#[derive(Clone, Debug)]
+pub enum Repeat {
+    /// Its arguments.
+    SameArguments,
+    /// Its arguments, with these in place of fields of the input that hold secrets, which must not get into a hash
+    /// that can be tried out.
+    SameBut(Vec<(&'static str, Vec<u8>)>),
+    /// Nothing: its outcome is not kept.
+    Never,
+}
+
+/// How a mutation has ended: kept as JSON with its idempotency key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The change is made; what it has made is found by this.
+    Done(Json),
+    /// Nothing has changed, for these reasons, with the object as it is if that matters.
+    Refused(Vec<UserError>, Option<Json>),
+}
+
+/// How long a key is remembered.
+pub const KEPT: TimeDelta = TimeDelta::days(1);
+
+/// A key that the client has sent, for one root field of one viewer.
+#[derive(Clone, Debug)]
+pub struct Key {
+    key_hash: [u8; 32],
+    input_hash: [u8; 32],
+    new: Option<Arc<Count>>,
+}
+
+/// Counts the key if it is new, once, however often its transaction is tried.
+#[derive(Debug)]
+struct Count {
+    rate: Rate,
+    who: Who,
+    counted: AtomicBool,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+pub enum Claim {
+    /// Nothing: it is this request's.
+    New,
+    /// How the earlier request ended.
+    Known(Ending),
+}
+
+impl Key {
+    /// The key of a mutation, if the client has sent one. Several root fields of one document have their own, by their
+    /// names in the response.
+    pub fn of(change: &Change<'_>, repeat: &Repeat) -> Option<Self> {
+        let key = change.idempotency_key()?;
+        let mut input = Sha256::new();
+        // Keyed by what only the client knows, so that nobody can try out inputs.
+        part(&mut input, key.as_bytes());
+        part(&mut input, change.mutation.as_bytes());
+        let secrets = match repeat {
+            Repeat::Never => return None,
+            Repeat::SameArguments => &[],
+            Repeat::SameBut(secrets) => secrets.as_slice(),
+        };
+        for (name, value) in change.arguments {
+            part(&mut input, name.as_bytes());
+            part(&mut input, canonical(value, &|field| secrets.iter().all(|(secret, _)| *secret != field)).as_bytes());
+        }
+        for (field, print) in secrets {
+            part(&mut input, field.as_bytes());
+            part(&mut input, print);
+        }
+        let mut whole = Sha256::new();
+        part(&mut whole, key.as_bytes());
+        part(&mut whole, &change.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
+        part(&mut whole, change.response_name.as_bytes());
+        Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), new: None })
+    }
+
+    /// The same key, which counts for somebody if it is new.
+    pub fn count_by(self, rate: Rate, who: Who) -> Self {
+        Self { new: Some(Arc::new(Count { rate, who, counted: AtomicBool::new(false) })), ..self }
+    }
+
+    fn count(&self) -> ApiResult<()> {
+        match &self.new {
+            Some(new) if !new.counted.load(Ordering::Relaxed) => {
+                new.rate.take(new.who, Instant::now())?;
+                new.counted.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does not count the key after all: its transaction has failed, and there is no row.
+    pub fn give_back(&self) {
+        if let Some(new) = &self.new
+            && new.counted.swap(false, Ordering::Relaxed)
+        {
+            new.rate.give_back(new.who, Instant::now());
+        }
+    }
+
+    /// Takes the key for this transaction, or tells how the earlier request with it ended: it waits
+    /// for one that is still running.
+    ///
+    /// # Errors
+    /// `Conflict` when the earlier request had another input, `RateLimited` when there were too many new keys.
+    pub async fn claim(&self, txn: &impl ConnectionTrait, now: DateTime<Utc>) -> ApiResult<Claim> {
+        let row = keys::ActiveModel {
+            key_hash: Set(self.key_hash.to_vec()),
+            input_hash: Set(self.input_hash.to_vec()),
+            created_at: Set(now.fixed_offset()),
+            ..Default::default()
+        };
+        let nothing = OnConflict::column(keys::Column::KeyHash).do_nothing().to_owned();
+        let inserted = keys::Entity::insert(row).on_conflict(nothing).exec_without_returning(txn).await;
+        match inserted {
+            Ok(rows) if rows > 0 => return self.count().map(|()| Claim::New),
+            Ok(_) | Err(DbErr::RecordNotInserted) => {}
+            Err(error) => return Err(ApiError::Database(error.into())),
+        }
+        let found = keys::Entity::find_by_id(self.key_hash.to_vec()).one(txn).await;
+        let Some(row) = found.map_err(|error| ApiError::Database(error.into()))? else {
+            return Err(ApiError::Conflict("the idempotency key has just expired; send a new one".to_owned()));
+        };
+        if row.input_hash != self.input_hash {
+            let text = "the idempotency key was sent before with another input; send a new key with each new input";
+            return Err(ApiError::Conflict(text.to_owned()));
+        }
+        let ending = row.outcome.and_then(|outcome| serde_json::from_value(outcome).ok());
+        ending
+            .map(Claim::Known)
+            .ok_or_else(|| ApiError::Internal("an idempotency key has no outcome that can be read".to_owned()))
+    }
+
+    /// Keeps how the mutation ended.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn keep(&self, txn: &impl ConnectionTrait, ending: &Ending) -> ApiResult<()> {
+        let ending = serde_json::to_value(ending).map_err(|error| ApiError::Internal(error.to_string()))?;
+        keys::Entity::update_many()
+            .col_expr(keys::Column::Outcome, Expr::value(ending))
+            .filter(keys::Column::KeyHash.eq(self.key_hash.to_vec()))
+            .exec(txn)
+            .await
+            .map_err(|error| ApiError::Database(error.into()))?;
+        Ok(())
+    }
+}
+
+/// Forgets keys that were kept long enough, one batch of them; says how many.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn forget(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let old = Query::select()
+        .column(keys::Column::KeyHash)
+        .from(keys::Entity)
+        .and_where(keys::Column::CreatedAt.lt((now - KEPT).fixed_offset()))
+        .limit(BATCH)
+        // What another instance removes at this moment is no concern of this one.
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .take();
+    let rows = keys::Entity::delete_many().filter(keys::Column::KeyHash.in_subquery(old));
+    Ok(rows.exec(db).await?.rows_affected)
+}
+
+/// What [`write_and_forget`] writes, in bytes: a few might find room where no comment would.
+const TRIAL: usize = 64 << 10;
+
+/// Commits a row that means nothing, and removes it: shows whether changes can be written.
+///
+/// # Errors
+/// They cannot, or the row stays for [`forget`].
+pub async fn write_and_forget(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let key_hash = rand::random::<[u8; 32]>().to_vec();
+    // What compresses well would need no room on PostgreSQL.
+    let filler: String = (0..TRIAL / 16).map(|_| format!("{:016x}", rand::random::<u64>())).collect();
+    let row = keys::ActiveModel {
+        key_hash: Set(key_hash.clone()),
+        input_hash: Set(Vec::new()),
+        outcome: Set(Some(filler.into())),
+        created_at: Set((now - KEPT).fixed_offset()),
+    };
+    let txn = Transaction::begin(&db.writer()).await?;
+    keys::Entity::insert(row).exec_without_returning(&txn).await?;
+    txn.commit().await?;
+    keys::Entity::delete_by_id(key_hash).exec(&db.write).await.map(drop)
+}
+
+/// Lengths keep the parts apart.
+fn part(hash: &mut Sha256, bytes: &[u8]) {
+    hash.update((bytes.len() as u64).to_be_bytes());
+    hash.update(bytes);
+}
+
+/// The same text for the same value, whatever the order of its fields. `has` says which fields of the value itself
+/// count.
+fn canonical(value: &Json, has: &dyn Fn(&str) -> bool) -> String {
+    match value {
+        Json::Object(fields) => {
+            let fields = fields.iter().filter(|(name, _)| has(name));
+            let mut fields: Vec<_> =
+                fields.map(|(name, value)| format!("{name}:{}", canonical(value, &|_| true))).collect();
+            fields.sort_unstable();
+            format!("{{{}}}", fields.join(","))
+        }
+        Json::Array(items) => {
+            format!("[{}]", items.iter().map(|item| canonical(item, &|_| true)).collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::canonical;
+
+    /// Keys live for a day: the text of a new version is that of the one before.
+    #[test]
+    fn arguments_have_one_text_whatever_the_order_of_their_fields() {
+        let text = r#"{id:"TW92aWU6MQ",more:{a:[1,2.5,null],b:true},text:"Ё \"a\"\n\\"}"#;
+        let same = [
+            json!({ "id": "TW92aWU6MQ", "more": { "a": [1, 2.5, null], "b": true }, "text": "Ё \"a\"\n\\" }),
+            json!({ "text": "Ё \"a\"\n\\", "more": { "b": true, "a": [1, 2.5, null] }, "id": "TW92aWU6MQ" }),
+        ];
+        for value in &same {
+            assert_eq!(canonical(value, &|_| true), text);
+        }
+        assert_eq!(canonical(&json!({ "more": { "id": 1 }, "id": 2 }), &|field| field != "id"), "{more:{id:1}}");
+    }
+}

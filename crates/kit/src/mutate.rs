@@ -1,0 +1,297 @@
+//! Runs mutations: one transaction each, run again when it fails only because of others at the same
+//! moment, and only once for each idempotency key.
+//!
+//! [`changes`](crate::changes) describes mutations, and has asked for their rules before they run.
+//!
+//! A run takes a turn to write and begins the transaction, on SQLite by `BEGIN IMMEDIATE`. If there is an idempotency key,
+//! it claims the key, runs the work in a savepoint, and stores how it ended. Then it commits. What is refused rolls back.
+//! Payloads are read afterwards, by what the work returned.
+
+use std::time::Duration;
+
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
+use db::Transaction;
+use futures_util::future::BoxFuture;
+use migration::connect::{self, Writer};
+use request::clock;
+use request::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, log_database};
+use request::policy::{self, Rule};
+use request::viewer::Viewer;
+use sea_orm::DbErr;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::change::Change;
+use super::idempotency::{Claim, Ending, Key, Repeat};
+use super::problem::Rejection;
+use super::services::{WriteRates, WriteServices};
+
+/// A change that is being made: the transaction, the time, and who makes it.
+#[derive(Debug)]
+pub struct Work {
+    txn: Transaction,
+    now: DateTime<Utc>,
+    mutation: String,
+    rule: Rule,
+    viewer: Option<Viewer>,
+}
+
+impl Work {
+    /// The transaction, for every statement of the change.
+    pub fn txn(&self) -> &Transaction {
+        &self.txn
+    }
+
+    /// The time of the change, the same in all its rows.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The time of the change of an object that was changed at `before`: always later, whatever the clocks
+    /// say.
+    pub fn later_than(&self, before: DateTime<FixedOffset>) -> DateTime<FixedOffset> {
+        self.now.fixed_offset().max(before + TimeDelta::microseconds(1))
+    }
+
+    /// The mutation's name in the schema, such as `addComment`.
+    pub fn mutation(&self) -> &str {
+        &self.mutation
+    }
+
+    /// Who makes the change; `None` for an operator at the command line and where nobody needs to be
+    /// signed in.
+    pub fn anyone(&self) -> Option<Viewer> {
+        self.viewer
+    }
+
+    /// Who makes the change, where somebody has to be signed in.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, which the policy has made impossible for such mutations.
+    pub fn viewer(&self) -> ApiResult<Viewer> {
+        self.viewer.ok_or(ApiError::Unauthenticated)
+    }
+
+    /// Passes whoever may do this to an object of `owner`, who may be gone. To be asked before
+    /// anything is said of the input.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn may_change(&self, owner: Option<i32>) -> Result<(), Rejection> {
+        if self.rule.permits(self.viewer, owner) {
+            return Ok(());
+        }
+        Err(Rejection::Failed(match self.rule {
+            Rule::Has(role) => policy::needs_role(role),
+            Rule::OwnerOr(_) => ApiError::Forbidden("this belongs to somebody else; its owner and editors may"),
+            _ => ApiError::Forbidden("this belongs to somebody else"),
+        }))
+    }
+}
+
+/// An ending, and whether it is that of an earlier request with the same key.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How the mutation has ended.
+    pub ending: Ending,
+    /// Whether this request has changed nothing because an earlier one had.
+    pub repeated: bool,
+}
+
+/// Does a mutation's work within its transaction, with what it is given. It runs again if the transaction meets another
+/// one.
+pub type WorkFn<I, O> = for<'w> fn(&'w Work, &'w I) -> BoxFuture<'w, Result<O, Rejection>>;
+
+/// A mutation's work, with an outcome as JSON: there is one runner for all mutations.
+trait Job: Sync {
+    fn run<'w>(&'w self, work: &'w Work) -> BoxFuture<'w, Result<Json, Rejection>>;
+}
+
+struct WithInput<'i, I, O> {
+    input: &'i I,
+    work: WorkFn<I, O>,
+}
+
+impl<I: Sync, O: Serialize> Job for WithInput<'_, I, O> {
+    fn run<'w>(&'w self, work: &'w Work) -> BoxFuture<'w, Result<Json, Rejection>> {
+        Box::pin(async move {
+            let outcome = (self.work)(work, self.input).await?;
+            serde_json::to_value(outcome)
+                .map_err(|error| ApiError::Internal(format!("an outcome is no JSON: {error}")).into())
+        })
+    }
+}
+
+/// Runs a mutation. `repeat` says what makes its input the same as that of an earlier request.
+///
+/// # Errors
+/// Top-level errors.
+pub async fn mutate_keyed<I: Sync, O: Serialize>(
+    change: &Change<'_>,
+    repeat: Repeat,
+    input: &I,
+    work: WorkFn<I, O>,
+) -> ApiResult<Outcome> {
+    run_keyed(change, repeat, &WithInput { input, work }).await
+}
+
+async fn run_keyed(change: &Change<'_>, repeat: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
+    let WriteServices { db, rates, registry_cache, wake, .. } = change.services;
+    let asked = Asked { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
+    let key = Key::of(change, &repeat).map(|key| match WriteRates::counted(change.caller) {
+        Some(who) => key.count_by(rates.keys.clone(), who),
+        None => key,
+    });
+    let turn = db.turn_to_write(change.address()).await?;
+    let outcome = match Box::pin(run(&db.writer(), &asked, key.clone(), job)).await {
+        Err(ApiError::Database(error)) => {
+            db.writes.note_failure(&error);
+            Err(ApiError::Database(db.explain(error).await))
+        }
+        other => other,
+    };
+    drop(turn);
+    if let (Some(key), Err(_)) = (key, &outcome) {
+        key.give_back();
+    }
+    if matches!(asked.rule, Rule::Has(_)) {
+        registry_cache.forget();
+    }
+    wake.call();
+    outcome
+}
+
+/// Runs a change without GraphQL: for the command line, whose users may do anything.
+///
+/// # Errors
+/// What is wrong, or what has failed.
+pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
+    db: &Writer,
+    mutation: &str,
+    input: &I,
+    work: WorkFn<I, O>,
+) -> Result<O, Rejection> {
+    let asked = Asked { mutation, rule: Rule::Anyone, viewer: None };
+    match run(db, &asked, None, &WithInput { input, work }).await?.ending {
+        Ending::Done(value) => Ok(read(value)?),
+        Ending::Refused(errors, _) => Err(Rejection::Invalid(errors)),
+    }
+}
+
+/// The outcome as it was before it was stored.
+///
+/// # Errors
+/// It has another type.
+pub(crate) fn read<T: DeserializeOwned>(outcome: Json) -> ApiResult<T> {
+    serde_json::from_value(outcome)
+        .map_err(|error| ApiError::Internal(format!("a mutation's outcome is of another type: {error}")))
+}
+
+/// How often a transaction is tried that fails only because of others.
+const TRIES_MAX: u32 = 5;
+
+/// How long to wait at most before the second try; each further one may wait twice as long.
+const PAUSE_MAX: Duration = Duration::from_millis(10);
+
+/// What is to be done, and who wants it.
+struct Asked<'a> {
+    mutation: &'a str,
+    rule: Rule,
+    viewer: Option<Viewer>,
+}
+
+async fn run(db: &Writer, asked: &Asked<'_>, key: Option<Key>, job: &dyn Job) -> ApiResult<Outcome> {
+    let Asked { mutation, rule, viewer } = *asked;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        // SQLite has then waited for the lock of writers for as long as it may.
+        let mut is_final = false;
+        let attempt = match Transaction::begin(db).await {
+            Ok(txn) => {
+                let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
+                Box::pin(attempt(prepared, key.as_ref(), job)).await
+            }
+            Err(error) => {
+                is_final = is_locked(&error);
+                Err(unlogged(error))
+            }
+        };
+        match attempt {
+            Err(ApiError::Database(error)) if tries < TRIES_MAX && !is_final && is_transient(&error) => {
+                tracing::debug!(mutation, tries, "a transaction met another one, and is tried again: {error}");
+                if is_stale(&error) {
+                    connect::forget_statements();
+                }
+                let pause = PAUSE_MAX * (1 << (tries - 1));
+                tokio::time::sleep(pause.mul_f64(rand::random())).await;
+            }
+            Err(ApiError::Database(error)) => return Err(ApiError::Database(log_failure(error))),
+            other => return other,
+        }
+    }
+}
+
+/// Logs what the database said, once, now that it is final.
+fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
+    match std::sync::Arc::try_unwrap(error) {
+        Ok(error) => log_database(error),
+        // Somebody else has it, who has logged it.
+        Err(shared) => shared,
+    }
+}
+
+/// # Errors
+/// `Database` is not logged yet.
+async fn attempt(prepared: Work, key: Option<&Key>, job: &dyn Job) -> ApiResult<Outcome> {
+    let Some(key) = key else {
+        let ending = finish(job.run(&prepared).await)?;
+        match ending {
+            Ending::Done(_) => commit(prepared.txn).await?,
+            Ending::Refused(..) => roll_back(prepared.txn).await,
+        }
+        return Ok(Outcome { ending, repeated: false });
+    };
+    if let Claim::Known(ending) = key.claim(&prepared.txn, prepared.now).await? {
+        roll_back(prepared.txn).await;
+        return Ok(Outcome { ending, repeated: true });
+    }
+    // What is refused must leave nothing behind but its reasons.
+    let Work { txn, now, mutation, rule, viewer } = prepared;
+    let inner = Work { txn: txn.begin_savepoint().await.map_err(unlogged)?, now, mutation, rule, viewer };
+    let ending = finish(job.run(&inner).await)?;
+    match ending {
+        Ending::Done(_) => commit(inner.txn).await?,
+        Ending::Refused(..) => inner.txn.rollback().await.map_err(unlogged)?,
+    }
+    key.keep(&txn, &ending).await?;
+    commit(txn).await?;
+    Ok(Outcome { ending, repeated: false })
+}
+
+async fn commit(txn: Transaction) -> ApiResult<()> {
+    txn.commit().await.map_err(unlogged)
+}
+
+async fn roll_back(txn: Transaction) {
+    if let Err(error) = txn.rollback().await {
+        // Nothing was to be kept; the connection is not used again.
+        tracing::debug!("a transaction could not be rolled back: {error}");
+    }
+}
+
+fn unlogged(error: DbErr) -> ApiError {
+    ApiError::Database(error.into())
+}
+
+/// # Errors
+/// What is not the input's fault.
+fn finish(outcome: Result<Json, Rejection>) -> ApiResult<Ending> {
+    match outcome {
+        Ok(outcome) => Ok(Ending::Done(outcome)),
+        Err(Rejection::Invalid(errors)) => Ok(Ending::Refused(errors, None)),
+        Err(Rejection::Stale(error, outcome)) => Ok(Ending::Refused(vec![error], Some(outcome))),
+        Err(Rejection::Failed(error)) => Err(error),
+    }
+}

@@ -1,0 +1,268 @@
+//! What clients see of a page: Relay's connection, its edges and page info.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_graphql::connection::CursorType;
+use futures_util::future::BoxFuture;
+use graphql::{
+    Batch, Call, Cell, Cells, Column, Context, FieldError, Name, NoArguments, Object, One, Part, Row, Rows, index,
+};
+use request::error::ApiError;
+
+use super::join::{Fetched, Joined};
+use crate::cursor::{Cursor, Keys};
+
+/// Rows that pages are made of, in reading order.
+pub struct List<N> {
+    /// The rows of all pages.
+    pub rows: Fetched<N>,
+    /// Their sort keys.
+    pub keys: Vec<Keys>,
+    /// The list's name in cursors.
+    pub name: &'static str,
+    /// The order's name in cursors.
+    pub order: &'static str,
+    /// How many rows there are.
+    pub count: Count,
+}
+
+/// Counts the rows of lists by their parents.
+pub type Count = Arc<
+    dyn for<'a> Fn(&'a Context, Vec<i32>) -> BoxFuture<'a, Result<Arc<HashMap<i32, u64>>, FieldError>> + Send + Sync,
+>;
+
+impl<N> List<N> {
+    fn cursor(&self, row: u32) -> String {
+        let keys = self.keys.get(row as usize).cloned().unwrap_or_default();
+        Cursor::new(self.name, self.order, keys).encode_cursor()
+    }
+}
+
+impl<N> fmt::Debug for List<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("List").field("name", &self.name).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Connection<N> {
+    /// The list's rows.
+    pub list: Arc<List<N>>,
+    /// The key of what the list hangs on.
+    pub parent: i32,
+    /// The first row.
+    pub from: u32,
+    /// How many rows.
+    pub len: u32,
+    /// Whether there are rows before.
+    pub has_previous_page: bool,
+    /// Whether there are rows behind.
+    pub has_next_page: bool,
+}
+
+impl<N: Row> Row for Connection<N> {
+    fn type_name() -> Name {
+        format!("{}Connection", N::type_name()).into()
+    }
+}
+
+impl<N: Row> Connection<N> {
+    /// A page for each object, in order.
+    pub fn column(pages: Vec<Self>) -> Column {
+        Column::objects(Self::type_name(), pages)
+    }
+
+    fn page_info(&self) -> PageInfo {
+        let cursor = |row| (self.len > 0).then(|| self.list.cursor(row));
+        PageInfo {
+            has_previous_page: self.has_previous_page,
+            has_next_page: self.has_next_page,
+            start_cursor: cursor(self.from),
+            end_cursor: cursor((self.from + self.len).saturating_sub(1)),
+        }
+    }
+}
+
+/// One row of a page.
+#[derive(Debug)]
+pub struct Edge<N> {
+    list: Arc<List<N>>,
+    row: u32,
+}
+
+impl<N: Row> Row for Edge<N> {
+    fn type_name() -> Name {
+        format!("{}Edge", N::type_name()).into()
+    }
+}
+
+/// Whether there is more, and the cursors to ask for it with.
+#[derive(Debug)]
+pub struct PageInfo {
+    has_previous_page: bool,
+    has_next_page: bool,
+    start_cursor: Option<String>,
+    end_cursor: Option<String>,
+}
+
+impl Row for PageInfo {
+    fn type_name() -> Name {
+        "PageInfo".into()
+    }
+}
+
+/// Describes the pages of lists of `N`.
+pub fn connection<N: Row>() -> Object<Connection<N>> {
+    Object::<Connection<N>>::new("A page of a list, by the Relay specification of cursor connections.")
+        .transparent()
+        .derive("pageInfo", "Whether there are more pages, and the cursors of this one.", |_, page: &Connection<N>| {
+            One(page.page_info())
+        })
+        .derive("edges", "The objects of this page with their cursors.", |_, page: &Connection<N>| {
+            let rows = page.from..page.from + page.len;
+            rows.map(|row| One(Edge { list: Arc::clone(&page.list), row })).collect::<Vec<_>>()
+        })
+        .resolve::<Nodes>("nodes", "The objects of this page.")
+        .batch::<TotalCount>(
+            "totalCount",
+            "The number of items on all pages. Counted only if selected: for a long list this costs\n\
+             more than a page.",
+        )
+        .with(|description| {
+            description.object_once(edge::<N>);
+            description.object_once(page_info);
+        })
+}
+
+fn edge<N: Row>() -> Object<Edge<N>> {
+    Object::<Edge<N>>::new("An item of a list, with its cursor.")
+        .transparent()
+        .resolve::<Node>("node", "The object.")
+        .value("cursor", "The item's position in this list and order, for `after` and `before`.", |edge| {
+            edge.list.cursor(edge.row)
+        })
+}
+
+fn page_info() -> Object<PageInfo> {
+    Object::<PageInfo>::new("Information about pagination in a connection")
+        .value("hasPreviousPage", "When paginating backwards, are there more items?", |info| info.has_previous_page)
+        .needs(0)
+        .value("hasNextPage", "When paginating forwards, are there more items?", |info| info.has_next_page)
+        .needs(0)
+        .value("startCursor", "When paginating backwards, the cursor to continue.", |info| info.start_cursor.clone())
+        .needs(0)
+        .value("endCursor", "When paginating forwards, the cursor to continue.", |info| info.end_cursor.clone())
+        .needs(0)
+}
+
+/// A range of rows for each object. Those at one place of the answer are nearly always of one table.
+type Ranges<'a, N> = Vec<(&'a Fetched<N>, Range<u32>)>;
+
+/// The ranges' tables, and for each range its table's place and its first row there.
+fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
+    let mut tables: Vec<(&Fetched<N>, Vec<u32>)> = Vec::new();
+    let mut places = Vec::with_capacity(ranges.len());
+    for (table, range) in ranges {
+        let part = match tables.iter().position(|(other, _)| Arc::ptr_eq(&other.rows, &table.rows)) {
+            Some(part) => part,
+            None => {
+                tables.push((table, Vec::new()));
+                tables.len() - 1
+            }
+        };
+        let picked = &mut tables[part].1;
+        places.push((index(part), index(picked.len())));
+        picked.extend(range.clone());
+    }
+    let part = |(table, picked): (&Fetched<N>, Vec<u32>)| Part {
+        of: N::type_name(),
+        rows: Rows::picked(Arc::clone(&table.rows), picked).with_attached(Arc::<Joined>::clone(&table.joined)),
+    };
+    (tables.into_iter().map(part).collect(), places)
+}
+
+/// A list for each object, in order: rows of a table that follow each other.
+pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a Fetched<N>, Range<u32>)>) -> Column {
+    let ranges: Ranges<'a, N> = ranges.collect();
+    let (parts, places) = parts(&ranges);
+    let mut items = Vec::new();
+    let cells = ranges.iter().zip(places).map(|((_, range), (part, first))| {
+        let len = range.end - range.start;
+        if part == 0 {
+            return Cell::Objects { from: first, len };
+        }
+        let from = index(items.len());
+        items.extend((first..first + len).map(|row| Cell::Object { part, row }));
+        Cell::List { from, len }
+    });
+    let cells = cells.collect();
+    Column::Cells(Cells { cells, items, parts, ..Cells::default() })
+}
+
+struct Nodes;
+
+impl<N: Row> graphql::Resolve<Connection<N>> for Nodes {
+    type Arguments = NoArguments;
+
+    fn type_name(_: &mut graphql::Registry) -> String {
+        format!("[{}!]!", N::type_name())
+    }
+
+    async fn resolve(call: Call<'_, Connection<N>>) -> Column {
+        lists(call.iter().map(|page| (&page.list.rows, page.from..page.from + page.len)))
+    }
+}
+
+struct Node;
+
+impl<N: Row> graphql::Resolve<Edge<N>> for Node {
+    type Arguments = NoArguments;
+
+    fn type_name(_: &mut graphql::Registry) -> String {
+        format!("{}!", N::type_name())
+    }
+
+    async fn resolve(call: Call<'_, Edge<N>>) -> Column {
+        let (parts, places) = parts(&call.iter().map(|edge| (&edge.list.rows, edge.row..edge.row + 1)).collect());
+        let cells = places.into_iter().map(|(part, row)| Cell::Object { part, row }).collect();
+        Column::Cells(Cells { cells, parts, ..Cells::default() })
+    }
+}
+
+struct TotalCount;
+
+impl<N: Row> Batch<Connection<N>> for TotalCount {
+    type Arguments = NoArguments;
+    type Value = i32;
+
+    async fn find(call: Call<'_, Connection<N>>) -> Result<Vec<i32>, FieldError> {
+        let mut lists: Vec<(&Arc<List<N>>, Vec<i32>)> = Vec::new();
+        for page in call.iter() {
+            match lists.iter_mut().find(|(list, _)| Arc::ptr_eq(list, &page.list)) {
+                Some((_, parents)) => parents.push(page.parent),
+                None => lists.push((&page.list, vec![page.parent])),
+            }
+        }
+        let mut counts = Vec::with_capacity(lists.len());
+        for (list, parents) in lists {
+            counts.push((list, (list.count)(call.context, parents).await?));
+        }
+        let count = |page: &Connection<N>| {
+            let found = counts.iter().find(|(list, _)| Arc::ptr_eq(list, &page.list));
+            as_int(found.and_then(|(_, counts)| counts.get(&page.parent).copied()).unwrap_or_default())
+        };
+        call.iter().map(count).collect()
+    }
+}
+
+/// A number of rows as GraphQL's `Int`.
+///
+/// # Errors
+/// It does not fit.
+pub fn as_int(count: u64) -> Result<i32, FieldError> {
+    i32::try_from(count).map_err(|_| ApiError::Internal(format!("{count} rows are more than an Int holds")).into())
+}

@@ -1,0 +1,223 @@
+//! Objects by their keys: one statement for all that are wanted at a place of the answer, and for what other requests
+//! want at the same time.
+
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use db::dialect;
+use graphql::{Call, Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
+use request::error::{ApiError, log_database};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+
+use super::KeyMap;
+use super::join::Joined;
+use super::request::{ContextExt, Services, count_texts};
+use super::statement::Statement;
+use super::table::{Table, select};
+
+/// Rows by key.
+pub(super) struct ByKey<N> {
+    rows: Arc<Vec<N>>,
+    places: KeyMap<u32>,
+}
+
+impl<N: Table> ByKey<N> {
+    pub(super) fn new(rows: Vec<N>) -> Self {
+        let places = rows.iter().map(N::key).zip(0..).collect();
+        Self { rows: Arc::new(rows), places }
+    }
+
+    /// Adds a row if its key is new.
+    pub(super) fn add<E>(&mut self, key: i32, read: impl FnOnce() -> Result<N, E>) -> Result<(), E> {
+        if let (Some(rows), Entry::Vacant(place)) = (Arc::get_mut(&mut self.rows), self.places.entry(key)) {
+            rows.push(read()?);
+            place.insert(graphql::index(rows.len() - 1));
+        }
+        Ok(())
+    }
+}
+
+/// What stands where there is no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Null: it was asked for.
+    IsNull,
+    /// An error: another object refers to it, and it was deleted meanwhile.
+    IsError,
+}
+
+/// Objects by their keys, in their order; null where there is no key.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn by_key<N: Table>(
+    context: &Context,
+    keys: Vec<Option<i32>>,
+    columns: Columns,
+    missing: Missing,
+) -> Result<Column, FieldError> {
+    let wanted = distinct(&keys);
+    let found = find::<N>(context, &wanted, columns, missing).await?;
+    place(context, &found, (&keys, &wanted), missing)
+}
+
+/// The objects that a link of the rows leads to: those that were read with the rows, or else [by their keys](by_key).
+///
+/// # Errors
+/// Whatever the database answers.
+pub(super) async fn follow<T, N: Table>(
+    call: &Call<'_, T>,
+    keys: Vec<Option<i32>>,
+    missing: Missing,
+) -> Result<Column, FieldError> {
+    let columns = call.selected.columns();
+    let joined = call.rows.attached::<Joined>().and_then(|joined| joined.get::<N>(call.selected.name(), columns));
+    match joined {
+        Some(found) => place(call.context, &found, (&keys, &distinct(&keys)), missing),
+        None => by_key::<N>(call.context, keys, columns, missing).await,
+    }
+}
+
+fn distinct(keys: &[Option<i32>]) -> Vec<i32> {
+    let mut wanted: Vec<i32> = keys.iter().flatten().copied().collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    wanted
+}
+
+/// Puts objects in the order of their keys.
+fn place<N: Table>(
+    context: &Context,
+    found: &ByKey<N>,
+    (keys, wanted): (&[Option<i32>], &[i32]),
+    missing: Missing,
+) -> Result<Column, FieldError> {
+    // Who may see a row is asked for each: a statement is shared.
+    let is_seen = |row: &u32| found.rows[*row as usize].owner().is_none_or(|owner| context.is_viewer(owner));
+    let picked: Vec<(i32, u32)> =
+        wanted.iter().filter_map(|key| Some((*key, *found.places.get(key).filter(|row| is_seen(row))?))).collect();
+    // Both are in the order of keys.
+    let cell = |key: &Option<i32>| match key.map(|key| picked.binary_search_by_key(&key, |(key, _)| *key)) {
+        None => Cell::Null,
+        Some(Ok(row)) => Cell::Object { part: 0, row: graphql::index(row) },
+        Some(Err(_)) if missing == Missing::IsNull => Cell::Null,
+        Some(Err(_)) => Cell::Error(0),
+    };
+    let errors = match missing {
+        Missing::IsError if wanted.len() > picked.len() => vec![ApiError::Gone.into()],
+        _ => Vec::new(),
+    };
+    count_texts(context, picked.iter().map(|(_, row)| &found.rows[*row as usize]))?;
+    let rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
+    Ok(Column::Cells(Cells {
+        cells: keys.iter().map(cell).collect(),
+        parts: vec![Part { of: N::type_name(), rows }],
+        errors,
+        ..Cells::default()
+    }))
+}
+
+/// Objects of one type among others: their keys and their places.
+struct Group {
+    name: &'static str,
+    keys: Vec<Option<i32>>,
+    places: Vec<usize>,
+}
+
+/// Objects of several types by their keys, as unions and interfaces have them; null where there is no object.
+/// `find` reads those of one type.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn find_all<F, R>(keys: &[Option<(&'static str, i32)>], find: F) -> Result<Column, FieldError>
+where
+    F: Fn(&'static str, Vec<Option<i32>>) -> R,
+    R: Future<Output = Result<Column, FieldError>>,
+{
+    let mut groups: Vec<Group> = Vec::new();
+    for (place, key) in keys.iter().enumerate() {
+        let Some((name, key)) = key else { continue };
+        match groups.iter_mut().find(|group| group.name == *name) {
+            Some(group) => {
+                group.keys.push(Some(*key));
+                group.places.push(place);
+            }
+            None => groups.push(Group { name, keys: vec![Some(*key)], places: vec![place] }),
+        }
+    }
+    let columns = groups.iter().map(|group| find(group.name, group.keys.clone()));
+    let columns = futures_util::future::try_join_all(columns).await?;
+    let mut all = Cells { cells: vec![Cell::Null; keys.len()], ..Cells::default() };
+    for (Group { places, .. }, column) in groups.iter().zip(columns) {
+        let cells = match column {
+            Column::Cells(cells) => cells,
+            Column::Failed(error) => return Err(error),
+            Column::Leaves(_) => continue,
+        };
+        let (part_from, error_from) = (graphql::index(all.parts.len()), graphql::index(all.errors.len()));
+        for (place, cell) in places.iter().zip(cells.cells) {
+            all.cells[*place] = match cell {
+                Cell::Object { part, row } => Cell::Object { part: part + part_from, row },
+                Cell::Error(error) => Cell::Error(error + error_from),
+                other => other,
+            };
+        }
+        all.parts.extend(cells.parts);
+        all.errors.extend(cells.errors);
+    }
+    Ok(Column::Cells(all))
+}
+
+async fn find<N: Table>(
+    context: &Context,
+    wanted: &[i32],
+    columns: Columns,
+    missing: Missing,
+) -> Result<Arc<ByKey<N>>, FieldError> {
+    let services = context.services();
+    if wanted.is_empty() {
+        return Ok(Arc::new(ByKey::new(Vec::new())));
+    }
+    // What is asked for by its key is always read.
+    let registry = services.kept.as_ref().filter(|_| N::IS_REGISTRY);
+    if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|kept| kept.get_all::<N>(wanted)) {
+        return Ok(Arc::new(ByKey::new(rows)));
+    }
+    let columns = if registry.is_some() { Columns::MAX } else { columns };
+    let statement = Statement { name: N::TYPE, parameters: String::new() };
+    let read = async |keys: Vec<i32>, columns| {
+        let since = registry.map(|kept| kept.generation());
+        let rows = read_rows::<N>(services, &statement, &keys, columns).await.map_err(log_database)?;
+        if let (Some(kept), Some(since)) = (registry, since) {
+            kept.put(since, rows.iter().map(|row| (row.key(), row.clone())));
+        }
+        Ok(ByKey::new(rows))
+    };
+    Ok(services.batches.read_columns(&statement, wanted, columns, read).await.map_err(ApiError::from)?)
+}
+
+async fn read_rows<N: Table>(
+    services: &Services,
+    statement: &Statement,
+    keys: &[i32],
+    columns: Columns,
+) -> Result<Vec<N>, DbErr> {
+    let backend = services.db.get_database_backend();
+    let build = || select_rows::<N>(backend, keys, columns);
+    let statement = services.texts.bind(backend, (statement, columns), keys, build);
+    services.db.query_all_raw(statement).await?.iter().map(|row| N::read(row, 0, columns)).collect()
+}
+
+fn select_rows<N: Table>(backend: DbBackend, keys: &[i32], columns: Columns) -> SelectStatement {
+    let table = Alias::new(N::Entity::default().table_name());
+    let id = (table.clone(), Alias::new(N::COLUMNS[0]));
+    let rows = N::Entity::find().select_only().filter(dialect::one_of(backend, id, keys));
+    let rows = match N::HIDDEN_BY {
+        Some(hidden) => rows.filter(Expr::col((table, Alias::new(hidden))).is_null()),
+        None => rows,
+    };
+    let mut statement = rows.into_query();
+    select::<N>(&mut statement, columns);
+    statement
+}

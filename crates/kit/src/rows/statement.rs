@@ -1,0 +1,89 @@
+//! Statements over keys: their text is made once, the keys are new each time.
+
+use std::sync::Arc;
+
+use graphql::Columns;
+use quick_cache::sync::Cache;
+use sea_orm::sea_query::{SelectStatement, Values};
+use sea_orm::{DbBackend, Statement as Sql, Value};
+
+/// Which statement it is, but for its keys. Requests that ask the same one share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Statement {
+    /// What it reads: the name of a list, a type or a look-up.
+    pub name: &'static str,
+    /// Everything else that it depends on, as text.
+    pub parameters: String,
+}
+
+/// Texts of statements that are kept.
+const TEXTS_MAX: usize = 1_000;
+
+/// The texts of statements.
+pub struct StatementTexts(Cache<TextKey, Arc<Text>>);
+
+/// The statement, its columns, and whether it has one key: that is no list.
+type TextKey = (Statement, Columns, bool);
+
+/// A statement's text and values; the keys are the value at one place.
+struct Text {
+    sql: String,
+    values: Vec<Value>,
+    keys_at: usize,
+}
+
+impl StatementTexts {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Cache::new(TEXTS_MAX))
+    }
+
+    /// The statement over these keys. `build` makes it from the keys; it does not depend on anything else that the
+    /// statement's name, its parameters and the columns do not tell.
+    pub(super) fn bind(
+        &self,
+        backend: DbBackend,
+        (statement, columns): (&Statement, Columns),
+        keys: &[i32],
+        build: impl FnOnce() -> SelectStatement,
+    ) -> Sql {
+        let key = key_value(backend, keys);
+        let text_key = (statement.clone(), columns, keys.len() == 1);
+        if let Some(text) = self.0.get(&text_key) {
+            let mut values = text.values.clone();
+            values[text.keys_at] = key;
+            return Sql::from_sql_and_values(backend, &text.sql, values);
+        }
+        let Sql { sql, values, .. } = backend.build(&build());
+        let values = values.map(|Values(values)| values).unwrap_or_default();
+        let mut places = values.iter().enumerate().filter(|(_, value)| **value == key).map(|(place, _)| place);
+        // Where another value is the same by chance, the text is not kept.
+        if let (Some(keys_at), None) = (places.next(), places.next()) {
+            let text = Text { sql: sql.clone(), values: values.clone(), keys_at };
+            self.0.insert(text_key, Arc::new(text));
+        }
+        Sql::from_sql_and_values(backend, sql, values)
+    }
+}
+
+impl Default for StatementTexts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for StatementTexts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatementTexts").field("len", &self.0.len()).finish_non_exhaustive()
+    }
+}
+
+/// Keys as `db::dialect` binds them.
+fn key_value(backend: DbBackend, keys: &[i32]) -> Value {
+    match (keys, backend) {
+        ([key], _) => (*key).into(),
+        (_, DbBackend::Sqlite) => db::dialect::key_list(keys).into(),
+        _ => keys.to_vec().into(),
+    }
+}

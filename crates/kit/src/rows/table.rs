@@ -1,0 +1,222 @@
+//! Row types: which columns of a table an object is made of.
+
+use graphql::Columns;
+use sea_orm::sea_query::{Alias, Expr, SelectStatement};
+use sea_orm::{DbErr, EntityName, EntityTrait, QueryResult};
+
+use crate::NodeType;
+
+/// A row of a table as an object of the schema.
+pub trait Record: graphql::Row + Clone {
+    /// The table.
+    type Entity: EntityTrait<Model: Sync>;
+
+    /// The columns, in the order of their bits.
+    const COLUMNS: &'static [&'static str];
+
+    /// The columns that are read whether a selection needs them or not: the first, and the one that names the owner.
+    const ALWAYS_READ: Columns;
+
+    /// Reads these columns of a row, from a place on.
+    ///
+    /// # Errors
+    /// A column has another type.
+    fn read(row: &QueryResult, from: usize, columns: Columns) -> Result<Self, DbErr>;
+
+    /// Bytes of the texts in the row.
+    fn text_bytes(&self) -> usize;
+}
+
+/// A row that others refer to by its integer primary key, which is its first column.
+pub trait Table: Record + NodeType {
+    /// Whether the row is one of a registry, which others refer to: it may be a moment old then.
+    const IS_REGISTRY: bool = false;
+
+    /// The row's primary key.
+    fn key(&self) -> i32;
+
+    /// The column of the primary key.
+    fn key_column() -> <Self::Entity as EntityTrait>::Column;
+
+    /// The column that is set in rows that nobody may see, if there are such.
+    const HIDDEN_BY: Option<&'static str> = None;
+
+    /// The key of the one user who may see the row, if not everybody may.
+    fn owner(&self) -> Option<i32> {
+        None
+    }
+}
+
+/// The primary key alone.
+pub const KEY: Columns = 1;
+
+/// A column of a row type.
+pub struct Field<T, V> {
+    /// Its bit.
+    pub at: u32,
+    /// Its value.
+    pub get: fn(&T) -> &V,
+}
+
+impl<T, V> Field<T, V> {
+    /// The column alone.
+    pub const fn columns(&self) -> Columns {
+        1 << self.at
+    }
+}
+
+impl<T, V> std::fmt::Debug for Field<T, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Field({})", self.at)
+    }
+}
+
+/// The places of these columns among all, and of those that are always read.
+fn places<T: Record>(columns: Columns) -> impl Iterator<Item = usize> {
+    let columns = columns | T::ALWAYS_READ;
+    (0..T::COLUMNS.len()).filter(move |place| columns & (1 << place) != 0)
+}
+
+/// How many of the columns are read.
+pub fn width<T: Record>(columns: Columns) -> usize {
+    places::<T>(columns).count()
+}
+
+/// The place among the columns that are read of this one, if it is read.
+pub fn place_of<T: Record>(columns: Columns, name: &str) -> Option<usize> {
+    places::<T>(columns).position(|place| T::COLUMNS[place] == name)
+}
+
+/// Adds the columns that are read to a statement over the table.
+pub fn select<T: Record>(statement: &mut SelectStatement, columns: Columns) {
+    select_as::<T>(statement, &Alias::new(T::Entity::default().table_name()), columns);
+}
+
+/// The same where the table has this alias.
+pub fn select_as<T: Record>(statement: &mut SelectStatement, table: &Alias, columns: Columns) {
+    for place in places::<T>(columns) {
+        statement.expr(Expr::col((table.clone(), Alias::new(T::COLUMNS[place]))));
+    }
+}
+
+/// Makes a row type: its fields are columns of the table, whose types fit or do not compile.
+///
+/// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Behind the table's name
+/// may stand, in this order:
+/// - `[registry: true]`: see [`Table::IS_REGISTRY`];
+/// - `[hidden: deleted_at]`: see [`Table::HIDDEN_BY`];
+/// - `[owner: user_id]`: the field with the id of the one user who may see the row;
+/// - alone, `[key: none]`: the table has no integer key, and nothing refers to its rows.
+#[macro_export]
+macro_rules! row {
+    (@column $field:ident) => { stringify!($field) };
+    (@column $field:ident $column:ident) => { stringify!($column) };
+    (@get $model:ident $field:ident) => { &$model.$field };
+    (@get $model:ident $field:ident $column:ident) => { &$model.$column };
+    (@record $node:ident of $table:ident { $($field:ident: $of:ty $(= $column:ident)?),* } always: $always:expr) => {
+        // A column of another type, or one that may be NULL, does not fit.
+        $(const _: fn(&$table::Model) -> &<$of as $crate::rows::Cell>::Stored =
+            |model| $crate::rows::row!(@get model $field $($column)?);)*
+
+        impl graphql::Row for $node {
+            fn type_name() -> graphql::Name {
+                stringify!($node).into()
+            }
+        }
+
+        impl $crate::rows::Record for $node {
+            type Entity = $table::Entity;
+
+            const COLUMNS: &'static [&'static str] = &[$($crate::rows::row!(@column $field $($column)?)),*];
+            const ALWAYS_READ: graphql::Columns = $always;
+
+            fn read(row: &sea_orm::QueryResult, from: usize, columns: graphql::Columns) -> Result<Self, sea_orm::DbErr> {
+                let columns = columns | Self::ALWAYS_READ;
+                let mut at = from;
+                $(let $field = if columns & (1 << Place::$field as u32) != 0 {
+                    at += 1;
+                    $crate::rows::Cell::read(row, at - 1)?
+                } else {
+                    $crate::rows::Cell::unread()
+                };)*
+                Ok(Self { $($field),* })
+            }
+
+            fn text_bytes(&self) -> usize {
+                0 $(+ $crate::rows::Cell::text_bytes(&self.$field))*
+            }
+        }
+    };
+    (@fields $node:ident { $($field:ident: $of:ty),* } places: $($place:ident),*) => {
+        #[expect(non_camel_case_types, reason = "the fields' names, to count them")]
+        enum Place { $($place),* }
+
+        #[expect(non_upper_case_globals, reason = "columns are called as fields are")]
+        impl $node {
+            $(pub(crate) const $field: $crate::rows::Field<$node, $of> =
+                $crate::rows::Field { at: Place::$field as u32, get: |row| &row.$field };)*
+        }
+    };
+    (
+        $(#[$doc:meta])*
+        $node:ident of $table:ident [key: none] { $($field:ident: $of:ty $(= $column:ident)?),* $(,)? }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $node {
+            $(pub(crate) $field: $of,)*
+        }
+
+        const _: () = {
+            $crate::rows::row!(@fields $node { $($field: $of),* } places: $($field),*);
+            $crate::rows::row!(@record $node of $table { $($field: $of $(= $column)?),* } always: 1);
+        };
+    };
+    (
+        $(#[$doc:meta])*
+        $node:ident of $table:ident
+        $([registry: $registry:literal])? $([hidden: $hidden:ident])? $([owner: $owner:ident])?
+        { $first:ident: $of_first:ty, $($field:ident: $of:ty $(= $column:ident)?),* $(,)? }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $node {
+            pub(crate) $first: $of_first,
+            $(pub(crate) $field: $of,)*
+        }
+
+        const _: () = {
+            $crate::rows::row!(@fields $node { $($field: $of),* } places: $first, $($field),*);
+            $crate::rows::row!(
+                @record $node of $table { $first: $of_first, $($field: $of $(= $column)?),* }
+                always: 1 $(| Self::$owner.columns())?
+            );
+
+            impl $crate::NodeType for $node {
+                const TYPE: &'static str = stringify!($node);
+            }
+
+            impl $crate::rows::Table for $node {
+                $(const IS_REGISTRY: bool = $registry;)?
+
+                fn key(&self) -> i32 {
+                    self.$first.key()
+                }
+
+                fn key_column() -> $table::Column {
+                    $table::Column::Id
+                }
+
+                $(const HIDDEN_BY: Option<&'static str> = {
+                    let _: fn(&$table::Model) -> bool = |model| model.$hidden.is_some();
+                    Some(stringify!($hidden))
+                };)?
+
+                $(fn owner(&self) -> Option<i32> {
+                    Some((Self::$owner.get)(self).key())
+                })?
+            }
+        };
+    };
+}
+pub use row;

@@ -1,0 +1,73 @@
+//! What mutations need of the server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use db::{Db, Wake};
+use http::Extensions;
+use request::error::ApiResult;
+use request::rate::{Rate, Who};
+use request::viewer::{Caller, Role};
+
+use super::kept::Kept;
+
+/// How much users may change in a while. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct WriteRates {
+    /// Mutations.
+    pub mutations: Rate,
+    /// New idempotency keys. Each has a row for a day.
+    pub keys: Rate,
+}
+
+impl WriteRates {
+    /// Counts a mutation before anything is done for it.
+    ///
+    /// # Errors
+    /// `RateLimited`.
+    pub fn admit(&self, caller: Option<&Caller>) -> ApiResult<()> {
+        match Self::counted(caller) {
+            Some(who) => self.mutations.take(who, Instant::now()),
+            None => Ok(()),
+        }
+    }
+
+    /// Who is counted. Editors and admins, who import whole catalogues, are not.
+    pub fn counted(caller: Option<&Caller>) -> Option<Who> {
+        let caller = caller?;
+        let is_trusted = caller.viewer.is_some_and(|viewer| viewer.role > Role::Member);
+        (!is_trusted).then(|| Who::of(caller))
+    }
+}
+
+/// What mutations need of the server.
+pub struct WriteServices {
+    /// The database. Its reads see every committed change.
+    pub db: Db,
+    /// The limits of changes.
+    pub rates: WriteRates,
+    /// The cache of registries. A change of the catalogue clears it.
+    pub registry_cache: Arc<Kept>,
+    /// Tells the feed that something was committed.
+    pub wake: Wake,
+    /// Services of domains, by type.
+    pub domains: Extensions,
+}
+
+impl fmt::Debug for WriteServices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteServices").finish_non_exhaustive()
+    }
+}
+
+impl WriteServices {
+    /// A service of a domain.
+    ///
+    /// # Panics
+    /// The server has none of this type.
+    #[expect(clippy::expect_used, reason = "`library::write_services` adds the services of all domains")]
+    pub fn of_domain<S: Send + Sync + 'static>(&self) -> &S {
+        self.domains.get().expect("a service of the server")
+    }
+}

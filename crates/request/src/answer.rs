@@ -1,0 +1,304 @@
+//! How large an answer may become, and the memory that it holds until its client has it.
+//!
+//! Two bounds hold: one for each answer, and a [`Quota`] of memory for the answers that are being made or wait for their
+//! clients. The transport gives each request a [`Budget`]. Resolvers count the long texts that they read: these make
+//! answers large. What was written counts with its bytes. Names no domain.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use graphql::OperationKind;
+use telemetry::metrics;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::error::{ApiError, LIMIT_ANSWER_BYTES};
+use crate::quota::{Exhausted, Quota, Share};
+
+/// Wide texts that are read for one request at a time, in turns: some thousand short ones, or some hundred of the longest.
+pub const TURNS: usize = 2_048;
+
+/// Memory of an answer that is being made which takes no share: small answers are made whatever others hold.
+const UNSHARED_MAKING: u64 = 64 << 10;
+
+/// Bytes of an answer that may wait for its client without a share.
+pub const UNSHARED: u64 = 16 << 10;
+
+/// How much a share grows by at least while an answer is made.
+const STEP: u64 = 256 << 10;
+
+/// What an answer may take. Operations of a batch share one, in turn.
+#[derive(Debug)]
+pub struct Budget {
+    limit: u64,
+    /// The memory for answers, and the client that has a share of it while this one is made.
+    unsent: Option<(Arc<Quota>, Option<IpAddr>)>,
+    state: Mutex<State>,
+    texts: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether the operation can be sent again, so that it is refused where there is no room.
+    is_repeatable: bool,
+    /// Bytes of texts that the operation has read.
+    read: u64,
+    /// Bytes that were written, by all operations.
+    written: u64,
+    share: Option<Share>,
+    spent: Option<Spent>,
+}
+
+/// Bytes with their share, which is given back with the last of them.
+pub fn hold(json: Bytes, share: Option<Share>) -> Bytes {
+    struct Held(Bytes, #[expect(dead_code, reason = "it is held")] Share);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    match share {
+        Some(share) => Bytes::from_owner(Held(json, share)),
+        None => json,
+    }
+}
+
+/// Why an answer is not made further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// It is larger than this.
+    Large(u64),
+    /// Clients hold too much.
+    Exhausted(Exhausted),
+}
+
+impl Budget {
+    /// A budget of `limit` bytes for the client at `address`.
+    pub fn new(limit: u64, unsent: Arc<Quota>, address: IpAddr) -> Arc<Self> {
+        Arc::new(Self::of(limit, Some((unsent, Some(address)))))
+    }
+
+    /// The same for results of a subscription. They take no share while they are made, since few are at a time, but
+    /// are no larger than what one client may hold: each can be delivered.
+    #[must_use]
+    pub fn for_results(&self) -> Arc<Self> {
+        let unsent = self.unsent.as_ref().map(|(quota, _)| (Arc::clone(quota), None));
+        let max = unsent.as_ref().map_or(u64::MAX, |(quota, _)| quota.max_per_client().min(quota.max()));
+        Arc::new(Self::of(self.limit.min(max), unsent))
+    }
+
+    /// Takes memory for what was made and is kept, for the client at `address`.
+    ///
+    /// # Errors
+    /// There is no more.
+    pub fn take(&self, address: IpAddr, amount: u64) -> Result<Option<Share>, Exhausted> {
+        self.unsent.as_ref().map(|(quota, _)| quota.take(address, amount)).transpose()
+    }
+
+    fn of(limit: u64, unsent: Option<(Arc<Quota>, Option<IpAddr>)>) -> Self {
+        Self { limit, unsent, state: Mutex::default(), texts: Semaphore::new(TURNS) }
+    }
+
+    /// Begins an operation, or the next result of a subscription. A mutation is done, and answered whatever others hold.
+    pub fn begin(&self, kind: OperationKind) {
+        let mut state = self.lock();
+        state.is_repeatable = kind == OperationKind::Query;
+        state.spent = None;
+        state.release_texts();
+    }
+
+    /// Bytes of the operation's answer at most.
+    pub fn max(&self) -> u64 {
+        self.limit.saturating_sub(self.lock().written)
+    }
+
+    /// Why the budget is used up, if it is.
+    pub fn spent(&self) -> Option<Spent> {
+        self.lock().spent
+    }
+
+    /// Counts a text that is kept until the answer is written.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub fn count_text(&self, text: &str) -> Result<(), Spent> {
+        self.count_bytes(text.len())
+    }
+
+    /// Counts texts of so many bytes that are kept until the answer is written.
+    ///
+    /// # Errors
+    /// The budget is used up.
+    pub fn count_bytes(&self, bytes: usize) -> Result<(), Spent> {
+        let mut state = self.lock();
+        if let Some(spent) = state.spent {
+            return Err(spent);
+        }
+        state.read = state.read.saturating_add(bytes as u64);
+        let all = state.written.saturating_add(state.read);
+        if all > self.limit {
+            return Err(state.spend(Spent::Large(self.limit)));
+        }
+        let held = state.share.as_ref().map_or(0, Share::amount);
+        let Some(more) = all.checked_sub(held + UNSHARED_MAKING).filter(|more| *more > 0) else { return Ok(()) };
+        self.grow(&mut state, more.max(STEP))
+    }
+
+    /// The answer was found to be larger than it may be.
+    pub fn exceed(&self) -> Spent {
+        self.lock().spend(Spent::Large(self.limit))
+    }
+
+    /// Takes memory for the bytes of the operation's answer, which was written. The texts that it was made of are gone.
+    ///
+    /// # Errors
+    /// There is no more, and nothing is lost if the operation is sent again.
+    pub fn keep(&self, bytes: usize) -> Result<(), Spent> {
+        let mut state = self.lock();
+        let all = state.written.saturating_add(bytes as u64);
+        let held = state.share.as_ref().map_or(0, Share::amount);
+        if all > UNSHARED && all > held {
+            self.grow(&mut state, all - held)?;
+        }
+        state.written = all;
+        state.release_texts();
+        Ok(())
+    }
+
+    /// The share of what was written, which has to be kept until its bytes are sent.
+    pub fn share(&self) -> Option<Share> {
+        let mut state = self.lock();
+        state.share.take().filter(|_| state.written > UNSHARED)
+    }
+
+    fn grow(&self, state: &mut State, more: u64) -> Result<(), Spent> {
+        let Some((quota, Some(address))) = &self.unsent else { return Ok(()) };
+        let grown = match &mut state.share {
+            Some(share) => share.grow(more),
+            None => quota.take(*address, more).map(|taken| state.share = Some(taken)),
+        };
+        match grown {
+            Err(exhausted) if state.is_repeatable => Err(state.spend(Spent::Exhausted(exhausted))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until a wide text may be read, which takes so many of the request's turns.
+    pub async fn admit_text(&self, turns: u32) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.texts.acquire_many(turns).await.ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes and counts why there is no more, the first time.
+    fn spend(&mut self, spent: Spent) -> Spent {
+        *self.spent.get_or_insert_with(|| {
+            metrics::count_limit(spent.limit());
+            spent
+        })
+    }
+
+    /// Leaves as much of the share as was written.
+    fn release_texts(&mut self) {
+        self.read = 0;
+        if let Some(share) = &mut self.share {
+            share.shrink(share.amount().saturating_sub(self.written));
+        }
+    }
+}
+
+impl Spent {
+    /// The flag of the limit that was met.
+    fn limit(&self) -> &'static str {
+        match self {
+            Self::Large(_) => LIMIT_ANSWER_BYTES,
+            Self::Exhausted(exhausted) => exhausted.limit(),
+        }
+    }
+}
+
+impl From<Spent> for ApiError {
+    fn from(spent: Spent) -> Self {
+        match spent {
+            Spent::Large(max) => Self::TooLarge { max },
+            Spent::Exhausted(exhausted) => Self::Exhausted(exhausted),
+        }
+    }
+}
+
+impl From<Spent> for graphql::FieldError {
+    fn from(spent: Spent) -> Self {
+        ApiError::from(spent).into()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+    use crate::quota::Names;
+    use std::net::Ipv4Addr;
+
+    const NAMES: Names = Names { limit: "a", limit_per_client: "b", held: "are held", retry_after_s: "1" };
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn an_answer_is_bounded() {
+        let budget = Budget::of(10, None);
+        budget.begin(OperationKind::Mutation);
+        assert_eq!(budget.count_text("1234567890"), Ok(()));
+        assert_eq!(budget.count_text("1"), Err(Spent::Large(10)));
+        assert_eq!(budget.count_text(""), Err(Spent::Large(10)));
+        budget.begin(OperationKind::Mutation);
+        assert_eq!(budget.count_text("1234567890"), Ok(()));
+    }
+
+    #[test]
+    fn operations_share_a_budget() {
+        let budget = Budget::of(10, None);
+        budget.begin(OperationKind::Query);
+        budget.count_text("12345").unwrap();
+        budget.keep(7).unwrap();
+        budget.begin(OperationKind::Query);
+        assert_eq!(budget.max(), 3);
+        assert_eq!(budget.count_text("1234"), Err(Spent::Large(10)));
+    }
+
+    #[test]
+    fn a_share_is_as_large_as_what_is_kept() {
+        let quota = Quota::new(NAMES, 2 << 20, 1 << 20);
+        let begin = |kind| {
+            let budget = Budget::new(u64::MAX, Arc::clone(&quota), CLIENT);
+            budget.begin(kind);
+            budget
+        };
+        let budget = begin(OperationKind::Query);
+        budget.count_text(&"x".repeat(1_000)).unwrap();
+        assert_eq!(quota.taken(), 0, "small texts take none");
+        budget.count_text(&"x".repeat(300_000)).unwrap();
+        assert_eq!(quota.taken(), STEP);
+        budget.keep(310_000).unwrap();
+        budget.keep(10_000).unwrap();
+        let share = budget.share().unwrap();
+        assert_eq!((share.amount(), quota.taken()), (320_000, 320_000));
+        let small = begin(OperationKind::Query);
+        small.keep(10_000).unwrap();
+        assert!(small.share().is_none());
+        let mutation = begin(OperationKind::Mutation);
+        mutation.count_text(&"x".repeat(800_000)).unwrap();
+        mutation.keep(800_000).unwrap();
+        assert_eq!(quota.taken(), 320_000, "what is no query goes on without");
+        let query = begin(OperationKind::Query);
+        let spent = query.count_text(&"x".repeat(800_000)).unwrap_err();
+        assert!(matches!(spent, Spent::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");
+        let query = begin(OperationKind::Query);
+        assert_eq!(query.keep(800_000), Err(spent));
+        drop((share, query));
+        assert_eq!(quota.taken(), 0);
+    }
+}

@@ -1,0 +1,108 @@
+//! What executes the operations that the transport has read: the engine, and the data of their requests. Names no domain.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use graphql::{Context, Engine, FieldError, OperationKind, Prepared, Refusal, Request};
+use serde_json::Value as Json;
+use telemetry::metrics;
+
+use crate::answer::{Budget, Spent};
+use crate::viewer::Caller;
+
+/// Makes the contexts that operations are executed in.
+pub trait Contexts: Send + Sync + 'static {
+    /// The context of an operation of this kind, for this caller. What changes something, or tells of changes, reads
+    /// what was written last.
+    fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
+}
+
+/// Executes operations. Cloning is cheap.
+#[derive(Clone)]
+pub struct Executor {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Contexts for it.
+    pub contexts: Arc<dyn Contexts>,
+}
+
+/// Characters of an operation's name that are logged and counted: clients choose it.
+const NAME_LENGTH_MAX: usize = 100;
+
+/// The beginning of an operation's name.
+pub fn short_name(name: &str) -> String {
+    name.chars().take(NAME_LENGTH_MAX).collect()
+}
+
+impl Executor {
+    /// Makes an operation ready to be executed.
+    ///
+    /// # Errors
+    /// It is not to be executed.
+    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
+        let mut is_known = true;
+        let prepared = self.engine.prepare_noting(request, |known| is_known = known);
+        metrics::count_document(is_known);
+        if !is_known {
+            metrics::note_documents(self.engine.cached_bytes());
+        }
+        prepared
+    }
+
+    /// Executes a query or a mutation: the bytes of its answer, for which the budget has taken memory.
+    ///
+    /// # Errors
+    /// There is no room for the answer of a query.
+    pub async fn execute(&self, prepared: &Prepared, caller: Caller, budget: &Arc<Budget>) -> Result<Vec<u8>, Spent> {
+        let is_query = prepared.kind() == OperationKind::Query;
+        budget.begin(prepared.kind());
+        let running = Running { name: prepared.name(), started: Instant::now() };
+        let context = self.contexts.context(prepared.kind(), caller, Arc::clone(budget));
+        let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
+        let executed = self.engine.run(prepared, &context).await;
+        let answer = executed.answer(bytes_max);
+        drop(running);
+        if let Some(spent) = budget.spent().filter(|_| is_query) {
+            return Err(spent);
+        }
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(_) if is_query => return Err(budget.exceed()),
+            // It is done, whatever its answer takes.
+            Err(_) => executed.shortened(bytes_max, &budget.exceed().into()),
+        };
+        note_errors(&answer.errors);
+        budget.keep(answer.json.len())?;
+        Ok(answer.json)
+    }
+}
+
+/// Counts an operation when it ends, be it that its time is over or that its client has left.
+struct Running<'a> {
+    name: Option<&'a str>,
+    started: Instant,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        metrics::count_operation(self.name.map(short_name).as_deref(), self.started.elapsed());
+    }
+}
+
+/// Counts the errors of an answer, and logs those that only the engine knows of.
+fn note_errors(errors: &[FieldError]) {
+    for error in errors {
+        let code = error.extensions.get("code").and_then(Json::as_str).unwrap_or("NONE");
+        metrics::count_error(code);
+        // What our resolvers report is logged where it happens.
+        if code == "INTERNAL" && !error.extensions.contains_key("requestId") {
+            tracing::error!(request_id = telemetry::request_id(), "the engine failed: {}", error.message);
+        }
+    }
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,15 @@
+//! What every layer knows of a request: who sends it ([`viewer`]), what it may do ([`policy`]), how much it and others
+//! may take ([`quota`], [`rate`], [`answer`]), how it fails ([`error`]), and when ([`clock`]).
+//!
+//! The transport and the feed meet here too: [`executor`] executes what they have read, [`subscribe`] is how results of
+//! subscriptions get from one to the other. Names no table, no domain and no HTTP.
+
+pub mod answer;
+pub mod clock;
+pub mod error;
+pub mod executor;
+pub mod policy;
+pub mod quota;
+pub mod rate;
+pub mod subscribe;
+pub mod viewer;

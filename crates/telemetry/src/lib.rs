@@ -1,0 +1,219 @@
+//! Logs, what is counted for a request while it runs, and [what the process counts](metrics). Needs no other crate of the
+//! workspace.
+
+pub mod log;
+pub mod metrics;
+
+use std::backtrace::BacktraceStatus;
+use std::future::{Future, pending};
+use std::io::IsTerminal;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use futures_util::future::Either;
+use tokio::task::{JoinError, JoinSet};
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line an event, coloured on a terminal.
+    Pretty,
+    /// One JSON object an event, for log collectors.
+    Json,
+}
+
+/// Starts logging to standard error, by [`log`]: whether and how fast somebody reads it holds up nobody.
+///
+/// # Errors
+/// A filter that cannot be parsed; the message quotes it.
+pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is no filter ({error}); try \"info\""))?;
+    let log = log::start().context("logging cannot start")?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || log.as_ref())
+        // A line that cannot be written would be told of by `eprintln!`, which panics where nobody reads.
+        .log_internal_errors(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    let outcome = match format {
+        LogFormat::Pretty => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
+    };
+    outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// How long a panic waits for the log, since it may be the last that the process says.
+const PANIC_FLUSH_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// In place of Rust's own hook, which writes to standard error and so waits for its reader.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let backtrace = std::backtrace::Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(request_id = request_id(), thread = thread.name(), backtrace, "{panic}");
+    log::flush_within(PANIC_FLUSH_TIMEOUT);
+}
+
+/// What is known of the request that the current task works for. When the last who works for it is
+/// done, it is logged in one line: batches that an abandoned request has begun belong to it.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The id in the `x-request-id` header, in log lines and in `INTERNAL` errors.
+    pub id: String,
+    /// The GraphQL operation's name, once it is known.
+    pub operation: OnceLock<String>,
+    /// The client's address, once it is known.
+    pub client: OnceLock<IpAddr>,
+    /// The trace that the client has the request belong to.
+    trace: Option<String>,
+    /// Method and path.
+    target: String,
+    started: Instant,
+    /// The status, and after how many microseconds it was there.
+    answer: OnceLock<(u16, u128)>,
+    streamed: OnceLock<Streamed>,
+    statements: AtomicU32,
+}
+
+/// What a request was used for that has become a WebSocket or an event stream.
+#[derive(Debug)]
+pub struct Streamed {
+    /// How it ended, as metrics name it.
+    pub end: String,
+    /// How many operations were begun.
+    pub operations: u64,
+    /// How many results were sent.
+    pub results: u64,
+    /// How long it was open.
+    pub open: Duration,
+}
+
+/// The status logged for a client that left before it was answered, as nginx does.
+pub const CLIENT_GONE: u16 = 499;
+
+impl Drop for RequestContext {
+    fn drop(&mut self) {
+        let (status, duration_us) =
+            self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
+        let streamed = self.streamed.get();
+        tracing::info!(
+            request_id = self.id,
+            trace_id = self.trace,
+            operation = self.operation.get().map_or("-", String::as_str),
+            status,
+            duration_ms = duration_us as f64 / 1e3,
+            statements = self.statements(),
+            end = streamed.map(|streamed| streamed.end.as_str()),
+            operations = streamed.map(|streamed| streamed.operations),
+            results = streamed.map(|streamed| streamed.results),
+            open_ms = streamed.map(|streamed| streamed.open.as_millis()),
+            "{}",
+            self.target
+        );
+    }
+}
+
+tokio::task_local! {
+    static REQUEST: Arc<RequestContext>;
+}
+
+impl RequestContext {
+    /// Starts counting for a request.
+    pub fn new(id: String, trace: Option<String>, target: String) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            operation: OnceLock::new(),
+            client: OnceLock::new(),
+            trace,
+            target,
+            started: Instant::now(),
+            answer: OnceLock::new(),
+            streamed: OnceLock::new(),
+            statements: AtomicU32::new(0),
+        })
+    }
+
+    /// Notes the answer's status, and that it is there.
+    pub fn answered(&self, status: u16) {
+        // Only the first answer is one.
+        let _ = self.answer.set((status, self.started.elapsed().as_micros()));
+    }
+
+    /// Notes what went on after the answer had begun.
+    pub fn streamed(&self, streamed: Streamed) {
+        // There is one end.
+        let _ = self.streamed.set(streamed);
+    }
+
+    /// How many SQL statements ran for the request. A batch that serves several requests
+    /// counts for the one that opened it.
+    pub fn statements(&self) -> u32 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work` as part of this request.
+    pub async fn scope<F: Future>(self: Arc<Self>, work: F) -> F::Output {
+        REQUEST.scope(self, work).await
+    }
+}
+
+/// The request that the current task works for, if any.
+pub fn current_request() -> Option<Arc<RequestContext>> {
+    REQUEST.try_with(Arc::clone).ok()
+}
+
+/// The id of the current request, if any.
+pub fn request_id() -> Option<String> {
+    REQUEST.try_with(|request| request.id.clone()).ok()
+}
+
+/// The address of the client that is worked for; nobody's if that is the server itself.
+pub fn client() -> IpAddr {
+    let known = REQUEST.try_with(|request| request.client.get().copied());
+    known.ok().flatten().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Counts one SQL statement for the current request.
+pub fn count_statement() {
+    let _ = REQUEST.try_with(|request| request.statements.fetch_add(1, Ordering::Relaxed));
+}
+
+/// Work that counts for the current request, whichever task does it.
+pub fn in_request<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    match current_request() {
+        Some(request) => Either::Left(request.scope(work)),
+        None => Either::Right(work),
+    }
+}
+
+/// Runs `work` in a task of its own that counts for the current request.
+pub fn spawn_in_request<F>(work: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(in_request(work));
+}
+
+/// Does work in a task of its own, which goes on while nobody polls this one, and ends when this is dropped.
+pub async fn apart<F>(work: F) -> F::Output
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let mut task = JoinSet::new();
+    task.spawn(in_request(work));
+    match task.join_next().await.map(|ended| ended.map_err(JoinError::try_into_panic)) {
+        Some(Ok(done)) => done,
+        Some(Err(Ok(panic))) => resume_unwind(panic),
+        // The runtime ends, and this with it.
+        _ => pending().await,
+    }
+}

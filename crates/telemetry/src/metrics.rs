@@ -1,0 +1,448 @@
+//! What the process counts, for Prometheus. Whoever does a thing counts it here; what is only
+//! looked up (pools, memory) is read when somebody asks. `http` serves the text.
+//!
+//! The counters belong to the process, so that counting needs no handle.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The media type of [`render`]'s text, which Prometheus asks for first.
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Operation names that have series of their own. Clients choose names, and every name costs
+/// Prometheus memory: later ones are counted together, as `other`.
+pub const OPERATIONS_MAX: usize = 64;
+
+type Label<V> = [(&'static str, V); 1];
+type Histograms = Family<Label<String>, Histogram, fn() -> Histogram>;
+
+struct Metrics {
+    registry: Registry,
+    started: SystemTime,
+    operations: Histograms,
+    operation_names: RwLock<HashSet<String>>,
+    errors: Family<Label<String>, Counter>,
+    requests: Family<[(&'static str, String); 2], Counter>,
+    in_flight: Gauge,
+    limits_hit: Family<Label<String>, Counter>,
+    refused: Counter,
+    documents_found: Counter,
+    documents_missed: Counter,
+    documents_bytes: Gauge,
+    sockets_open: Family<Label<&'static str>, Gauge>,
+    sockets_closed: Family<[(&'static str, String); 2], Counter>,
+    subscriptions: Gauge,
+    results_sent: Counter,
+    statements: Histogram,
+    statements_failed: Counter,
+    log_lines_dropped: Counter,
+    feed: Feed,
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// From a cached answer to one that nobody waits for, in seconds.
+const OPERATION_BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// From a look-up by key to a scan of everything, in seconds.
+const STATEMENT_BUCKETS: [f64; 11] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 1.0, 10.0];
+
+impl Metrics {
+    fn new() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("kinoteka"),
+            started: SystemTime::now(),
+            operations: Histograms::new_with_constructor(|| Histogram::new(OPERATION_BUCKETS)),
+            operation_names: RwLock::default(),
+            errors: Family::default(),
+            requests: Family::default(),
+            in_flight: Gauge::default(),
+            limits_hit: Family::default(),
+            refused: Counter::default(),
+            documents_found: Counter::default(),
+            documents_missed: Counter::default(),
+            documents_bytes: Gauge::default(),
+            sockets_open: Family::default(),
+            sockets_closed: Family::default(),
+            subscriptions: Gauge::default(),
+            results_sent: Counter::default(),
+            statements: Histogram::new(STATEMENT_BUCKETS),
+            statements_failed: Counter::default(),
+            log_lines_dropped: Counter::default(),
+            feed: Feed::default(),
+        };
+        metrics.register()
+    }
+
+    fn register(mut self) -> Self {
+        self.register_transport();
+        self.register_streams();
+        self.feed.register(&mut self.registry);
+        let registry = &mut self.registry;
+        registry.register_with_unit(
+            "operation_duration",
+            "Time to execute a GraphQL operation, by its name",
+            Unit::Seconds,
+            self.operations.clone(),
+        );
+        registry.register("errors", "Errors in GraphQL answers, by extensions.code", self.errors.clone());
+        registry.register_with_unit(
+            "statement_duration",
+            "Time of an SQL statement, without the wait for a connection",
+            Unit::Seconds,
+            self.statements.clone(),
+        );
+        registry.register("statements_failed", "SQL statements that failed", self.statements_failed.clone());
+        let dropped = self.log_lines_dropped.clone();
+        registry.register("log_lines_dropped", "Log lines that nobody read in time, or at all", dropped);
+        self
+    }
+
+    fn register_transport(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("http_requests", "Answered HTTP requests, by path and status", self.requests.clone());
+        registry.register("http_requests_in_flight", "HTTP requests being answered", self.in_flight.clone());
+        registry.register("limits_hit", "What was refused or ended by a limit, by its flag", self.limits_hit.clone());
+        registry.register("requests_refused", "Requests refused for lack of room, status 503", self.refused.clone());
+        let (found, missed) = (self.documents_found.clone(), self.documents_missed.clone());
+        registry.register("document_cache_hits", "Documents that were found parsed", found);
+        registry.register("document_cache_misses", "Documents that were not, so that they were read", missed);
+        let bytes = self.documents_bytes.clone();
+        registry.register_with_unit("document_cache", "Memory of kept documents, by estimate", Unit::Bytes, bytes);
+    }
+
+    fn register_streams(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("sockets_open", "Open WebSockets and event streams, by kind", self.sockets_open.clone());
+        let closed = self.sockets_closed.clone();
+        registry.register("sockets_closed", "Ended WebSockets and event streams, by kind and end", closed);
+        registry.register("subscriptions_open", "Subscriptions that listen", self.subscriptions.clone());
+        let sent = self.results_sent.clone();
+        registry.register("results_sent", "Results sent over WebSockets and event streams", sent);
+    }
+
+    /// Whether the operation is one of the first [`OPERATIONS_MAX`].
+    fn admits(&self, name: &str) -> bool {
+        let names = self.operation_names.read().unwrap_or_else(PoisonError::into_inner);
+        if names.contains(name) || names.len() >= OPERATIONS_MAX {
+            return names.contains(name);
+        }
+        drop(names);
+        let mut names = self.operation_names.write().unwrap_or_else(PoisonError::into_inner);
+        // Another request may have taken the last place meanwhile.
+        names.contains(name) || (names.len() < OPERATIONS_MAX && names.insert(name.to_owned()))
+    }
+}
+
+/// From a hint that came at once to a database that was away, in seconds.
+const DELAY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// What is counted of the feed of comments.
+pub struct Feed {
+    /// Who listens at this moment.
+    pub listeners: Gauge,
+    /// How many kinds of listeners: those that are alike share the work.
+    pub groups: Gauge,
+    /// Listeners that were ended because they took too slowly what they were sent.
+    pub lagged: Counter,
+    /// 1 as long as the database answers.
+    pub connected: Gauge,
+    looks: Counter,
+    horizon_age: Gauge<f64, AtomicU64>,
+    delay: Histogram,
+    deliveries: Counter,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            listeners: Gauge::default(),
+            groups: Gauge::default(),
+            lagged: Counter::default(),
+            connected: Gauge::default(),
+            looks: Counter::default(),
+            horizon_age: Gauge::default(),
+            delay: Histogram::new(DELAY_BUCKETS),
+            deliveries: Counter::default(),
+        }
+    }
+}
+
+impl Feed {
+    /// Counts a look for new events. `waiting` is how long the first one has waited that stands behind
+    /// a transaction which has not ended.
+    pub fn looked(&self, waiting: Duration) {
+        self.looks.inc();
+        self.connected.set(1);
+        self.horizon_age.set(waiting.as_secs_f64());
+    }
+
+    /// Counts a result that was handed to `listeners`, so long after its event was written.
+    pub fn delivered(&self, delay: Duration, listeners: usize) {
+        self.delay.observe(delay.as_secs_f64());
+        self.deliveries.inc_by(u64::try_from(listeners).unwrap_or(u64::MAX));
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("feed_listeners", "Subscriptions to the feed of comments", self.listeners.clone());
+        let about = "Groups of subscriptions with the same document, variables and rights";
+        registry.register("feed_groups", about, self.groups.clone());
+        let about = "Subscriptions that were ended because their clients read too slowly";
+        registry.register("feed_listeners_lagged", about, self.lagged.clone());
+        registry.register("feed_connected", "Whether the database answered when last asked", self.connected.clone());
+        registry.register("feed_polls", "Looks for new events", self.looks.clone());
+        let about = "How long the first event has waited that stands behind an open transaction; 0 if none does";
+        registry.register_with_unit("feed_horizon_age", about, Unit::Seconds, self.horizon_age.clone());
+        let about = "Time from an event's writing until its result was handed to a group's listeners";
+        registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
+        registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
+    }
+}
+
+/// What is counted of the feed of comments.
+pub fn feed() -> &'static Feed {
+    &METRICS.feed
+}
+
+/// The program's version and commit.
+static BUILD: OnceLock<[(&str, &str); 2]> = OnceLock::new();
+
+/// Notes the time of the start and which program it is; a later call does nothing.
+pub fn start(version: &'static str, commit: &'static str) {
+    LazyLock::force(&METRICS);
+    let _ = BUILD.set([("version", version), ("commit", commit)]);
+}
+
+/// Counts an executed operation.
+pub fn count_operation(name: Option<&str>, duration: Duration) {
+    let name = match name {
+        Some(name) if METRICS.admits(name) => name,
+        Some(_) => "other",
+        None => "anonymous",
+    };
+    METRICS.operations.get_or_create(&[("operation", name.to_owned())]).observe(duration.as_secs_f64());
+}
+
+/// Counts an error in a GraphQL answer. Codes are the server's own, so they need no bound.
+pub fn count_error(code: &str) {
+    METRICS.errors.get_or_create(&[("code", code.to_owned())]).inc();
+}
+
+/// Counts what a limit has refused or ended. Its name is the flag's.
+pub fn count_limit(name: &str) {
+    METRICS.limits_hit.get_or_create(&[("limit", name.to_owned())]).inc();
+}
+
+/// Counts a request that is refused since there is no room for it.
+pub fn count_refused() {
+    METRICS.refused.inc();
+}
+
+/// Counts a look-up of a parsed document.
+pub fn count_document(found: bool) {
+    if found {
+        METRICS.documents_found.inc()
+    } else {
+        METRICS.documents_missed.inc()
+    };
+}
+
+/// Notes what the kept documents cost in memory.
+pub fn note_documents(bytes: u64) {
+    METRICS.documents_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+}
+
+/// Counts an SQL statement that had a connection.
+pub fn count_statement(duration: Duration, failed: bool) {
+    METRICS.statements.observe(duration.as_secs_f64());
+    if failed {
+        METRICS.statements_failed.inc();
+    }
+}
+
+/// Counts lines of the log that were not written.
+pub fn count_log_lines_dropped(lines: u64) {
+    METRICS.log_lines_dropped.inc_by(lines);
+}
+
+/// A request is in flight as long as this lives, and counted when it is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    path: &'static str,
+    /// The status of the answer, once it is known.
+    pub status: u16,
+}
+
+impl InFlight {
+    /// Begins to answer a request. `status` holds if nothing else is said: the client has left.
+    pub fn begin(path: &'static str, status: u16) -> Self {
+        METRICS.in_flight.inc();
+        Self { path, status }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        METRICS.in_flight.dec();
+        let labels = [("path", self.path.to_owned()), ("status", self.status.to_string())];
+        METRICS.requests.get_or_create(&labels).inc();
+    }
+}
+
+/// A WebSocket or an event stream is open as long as this lives.
+#[derive(Debug)]
+pub struct OpenSocket {
+    kind: &'static str,
+    /// How it ends; unless something else is said, its client leaves it.
+    pub end: Cow<'static, str>,
+}
+
+impl OpenSocket {
+    /// Opens one of a kind.
+    pub fn begin(kind: &'static str) -> Self {
+        METRICS.sockets_open.get_or_create(&[("kind", kind)]).inc();
+        Self { kind, end: Cow::Borrowed("client") }
+    }
+}
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        METRICS.sockets_open.get_or_create(&[("kind", self.kind)]).dec();
+        let labels = [("kind", self.kind.to_owned()), ("end", self.end.to_string())];
+        METRICS.sockets_closed.get_or_create(&labels).inc();
+    }
+}
+
+/// A subscription listens as long as this lives.
+#[derive(Debug)]
+pub struct Listening(());
+
+impl Listening {
+    /// Begins to listen.
+    pub fn begin() -> Self {
+        METRICS.subscriptions.inc();
+        Self(())
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        METRICS.subscriptions.dec();
+    }
+}
+
+/// Counts a result that is sent over a WebSocket or an event stream.
+pub fn count_result() {
+    METRICS.results_sent.inc();
+}
+
+/// How much of a pool of database connections is used at this moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Its name: `read` or `write`.
+    pub name: &'static str,
+    /// Connections at most.
+    pub max: u32,
+    /// Open connections.
+    pub open: u32,
+    /// Open connections that somebody holds.
+    pub in_use: u32,
+}
+
+/// All counts, with the state of the pools and of the process, as OpenMetrics text.
+///
+/// # Errors
+/// None in practice: a `String` takes any text.
+pub fn render(pools: impl IntoIterator<Item = Pool>) -> Result<String, fmt::Error> {
+    let mut looked_up = Registry::default();
+    if let Some(build) = BUILD.get() {
+        looked_up.sub_registry_with_prefix("kinoteka").register("build", "The program", Info::new(*build));
+    }
+    register_pools(looked_up.sub_registry_with_prefix("kinoteka"), pools);
+    register_process(&mut looked_up);
+    let mut text = String::new();
+    encode_registry(&mut text, &METRICS.registry)?;
+    encode_registry(&mut text, &looked_up)?;
+    encode_eof(&mut text)?;
+    Ok(text)
+}
+
+fn register_pools(registry: &mut Registry, pools: impl IntoIterator<Item = Pool>) {
+    let [max, open, in_use] = [(); 3].map(|()| Family::<Label<&'static str>, Gauge>::default());
+    for pool in pools {
+        let label = [("pool", pool.name)];
+        max.get_or_create(&label).set(pool.max.into());
+        open.get_or_create(&label).set(pool.open.into());
+        in_use.get_or_create(&label).set(pool.in_use.into());
+    }
+    registry.register("pool_connections_max", "Database connections at most, by pool", max);
+    registry.register("pool_connections_open", "Open database connections, by pool", open);
+    registry.register("pool_connections_in_use", "Database connections that somebody holds, by pool", in_use);
+}
+
+/// Under the names that all Prometheus clients give to these.
+fn register_process(registry: &mut Registry) {
+    let started = METRICS.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let started = ConstGauge::<f64>::new(started);
+    registry.register_with_unit("process_start_time", "When the process started, in Unix time", Unit::Seconds, started);
+    if let Some(seconds) = process::cpu_seconds() {
+        let cpu = Counter::<f64, AtomicU64>::default();
+        cpu.inc_by(seconds);
+        registry.register_with_unit("process_cpu", "CPU time of the process", Unit::Seconds, cpu);
+    }
+    if let Some(bytes) = process::resident_bytes() {
+        registry.register_with_unit("process_resident_memory", "Memory in RAM", Unit::Bytes, ConstGauge::new(bytes));
+    }
+    if let Some(open) = process::open_files() {
+        registry.register("process_open_fds", "Open file descriptors", ConstGauge::new(open));
+    }
+    if let Some(max) = process::open_files_max() {
+        registry.register("process_max_fds", "Open file descriptors at most", ConstGauge::new(max));
+    }
+}
+
+/// What Linux says about this process; nothing elsewhere.
+mod process {
+    use std::fs;
+
+    /// Ticks a second in `/proc`, the same on every architecture that Rust's standard library
+    /// runs on.
+    const TICKS_PER_SECOND: f64 = 100.0;
+
+    pub(super) fn cpu_seconds() -> Option<f64> {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // The program's name, in parentheses, may hold anything. After it, user and system
+        // time are fields 12 and 13.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+        let mut ticks = || fields.next()?.parse::<f64>().ok();
+        Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
+    }
+
+    pub(super) fn resident_bytes() -> Option<i64> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?;
+        Some(kibibytes.trim().parse::<i64>().ok()? * 1024)
+    }
+
+    pub(super) fn open_files() -> Option<i64> {
+        i64::try_from(fs::read_dir("/proc/self/fd").ok()?.count()).ok()
+    }
+
+    pub(super) fn open_files_max() -> Option<i64> {
+        let limits = fs::read_to_string("/proc/self/limits").ok()?;
+        let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        soft.split_ascii_whitespace().next()?.parse().ok()
+    }
+}
