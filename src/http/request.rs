@@ -28,7 +28,8 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// all its work is done.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
-    let keep_alive = request.extensions().get::<Link>().and_then(|link| link.keep_alive(&request));
+    let link = request.extensions().get::<Link>().cloned();
+    let keep_alive = link.as_ref().and_then(|link| link.keep_alive(&request));
     let (request, reading) = unread::watch(request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     let status = response.status();
@@ -44,6 +45,9 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         serve::tell_keep_alive(keep_alive, status, headers);
     } else {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(link) = link {
+            link.leave_unread();
+        }
     }
     response
 }

@@ -47,6 +47,7 @@ mod sockets;
 mod statements;
 mod transport;
 mod unwritable;
+mod uploads;
 mod variables;
 mod viewer_fields;
 mod worked_queries;
