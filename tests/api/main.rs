@@ -7,10 +7,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/nginx.rs"]
+mod nginx;
+#[path = "../support/socket.rs"]
+mod socket;
+
 mod account;
 mod account_input;
 mod app;
 mod bad_input;
+mod behind_nginx;
 mod catalogue;
 mod comment;
 mod community;
