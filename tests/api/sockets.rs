@@ -111,6 +111,32 @@ async fn operations_run_at_once(backend: Backend) {
     assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
 }
 
+/// What is JSON, but has no value here, is no offence against the protocol.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_variable_ends_its_operation_alone() {
+    let app = start(Backend::Sqlite, &[]).await;
+    let mut socket = Socket::begin(&app.origin).await;
+    socket.subscribe("1", ADDED, json!({ "after": cursor(&app).await })).await;
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (odd, limit) in
+        [("\"\\ud83d\"", None), ("1e400", None), ("{\"a\": 1, \"a\": 1}", None), (&nested, Some("limit-nesting"))]
+    {
+        let payload =
+            format!(r#"{{"query": "query($a: ID) {{ movie(id: $a) {{ id }} }}", "variables": {{"a": {odd}}}}}"#);
+        socket.send(Message::text(format!(r#"{{"type": "subscribe", "id": "2", "payload": {payload}}}"#))).await;
+        let message = socket.hear().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("2")), "{message}");
+        let error = &message["payload"][0];
+        assert_eq!(
+            (&error["extensions"]["code"], &error["extensions"]["limit"]),
+            (&json!("BAD_USER_INPUT"), &json!(limit))
+        );
+        assert!(!error["message"].as_str().unwrap().contains("no JSON"), "{message}");
+    }
+    say(&app, "раз").await;
+    assert_eq!(socket.hear_comment().await.0, "раз");
+}
+
 async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
     let app = start(backend, &["--session-check-ms", "50"]).await;
     let mut socket = Socket::open(&app.origin).await;
