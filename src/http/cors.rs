@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tower_http::cors::CorsLayer;
 
 use super::caller::IDEMPOTENCY_KEY;
+use super::events::LAST_EVENT_ID;
 use super::refusal::Refusal;
 use super::request::{REQUEST_ID, TRACEPARENT};
 
@@ -71,7 +72,7 @@ pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, REQUEST_ID, TRACEPARENT])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, LAST_EVENT_ID, REQUEST_ID, TRACEPARENT])
         .expose_headers(exposed)
         .max_age(PREFLIGHT_AGE)
 }

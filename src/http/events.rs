@@ -29,7 +29,7 @@ use crate::quota::Share;
 use crate::telemetry::{self, RequestContext, Streamed};
 use crate::viewer::Viewer;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Characters of an event's id at most: longer ones are none of ours.
 const EVENT_ID_LENGTH_MAX: usize = 1_024;
 /// Results that are written at once.

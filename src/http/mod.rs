@@ -37,10 +37,11 @@ mod values;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use ipnet::IpNet;
-use tower::util::option_layer;
+use tower::util::{MapRequestLayer, option_layer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -103,7 +104,9 @@ pub fn router(services: Services, health: &Health, settings: &Settings) -> Route
     router.layer((
         from_fn(metrics::observe),
         from_fn(request::observe),
+        from_fn(request::require_host),
         option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
+        MapRequestLayer::new(request::allow_identity::<Body>),
         compression(limits.compress_from_bytes),
         CatchPanicLayer::custom(request::answer_panic),
     ))
@@ -111,7 +114,7 @@ pub fn router(services: Services, health: &Health, settings: &Settings) -> Route
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
 pub fn operations_router(health: &Health) -> Router {
-    health_routes(health).merge(metrics_route(health))
+    health_routes(health).merge(metrics_route(health)).layer(from_fn(request::require_host))
 }
 
 fn health_routes(health: &Health) -> Router {

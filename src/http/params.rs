@@ -266,6 +266,8 @@ pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Operation, Refusal
         }
     }
     let [query, operation_name, variables, extensions] = texts;
+    // What a form sends that is not filled in.
+    let operation_name = operation_name.filter(|name| !name.is_empty());
     let variables = read_json("variables", variables.as_deref())?;
     let extensions = read_json("extensions", extensions.as_deref())?;
     operation(query, operation_name, variables, extensions, &mut Reader::new(bounds))

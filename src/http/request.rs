@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{CONNECTION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, CONNECTION, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::uri::Authority;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::accept::Answer;
+use super::refusal::Refusal;
 use super::serve::{self, Link};
-use super::unread;
+use super::{respond, unread};
 use crate::error::RequestError;
 use crate::metrics;
 use crate::telemetry::{self, RequestContext};
@@ -50,6 +53,40 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         }
     }
     response
+}
+
+/// Refuses a request whose `Host` is missing, there twice or invalid, as every server must (RFC 9112, section 3.2).
+pub(super) async fn require_host(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_valid = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
+        }
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    };
+    if is_valid {
+        return next.run(request).await;
+    }
+    let refusal = Refusal::malformed("a request needs one Host header, with a host and an optional port");
+    refusal.count();
+    respond::refuse(refusal, Answer::Json)
+}
+
+/// Lets a response be sent as it is if the client takes no encoding that is offered.
+///
+/// RFC 9110 (section 12.5.3) allows it. The compressor would make it a 406, when a mutation is already done.
+pub(super) fn allow_identity<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
+    let given: Vec<_> = request.headers().get_all(ACCEPT_ENCODING).iter().cloned().collect();
+    let excludes = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("q=0"));
+    if given.iter().any(excludes) {
+        // The first weight of an encoding counts.
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity;q=0.001"));
+        for value in given {
+            request.headers_mut().append(ACCEPT_ENCODING, value);
+        }
+    }
+    request
 }
 
 /// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The

@@ -150,6 +150,8 @@ async fn get_reads_the_url() {
     assert_eq!(status, 400, "{answer}");
     let (status, _, answer) = ask(&format!("{typed}&variables=%7B%22n%22%3A%22Movie%22%7D&extensions=&other=1")).await;
     assert_eq!((status, &answer["data"]["__type"]["name"]), (200, &json!("Movie")), "{answer}");
+    let (status, _, answer) = ask("query={__typename}&operationName=&variables=&extensions=").await;
+    assert_eq!((status, &answer["data"]["__typename"]), (200, &json!("Query")), "{answer}");
     for (query, part) in [
         ("", "query: is missing"),
         ("query", "GRAPHQL_PARSE_FAILED"),
@@ -203,6 +205,11 @@ async fn other_origins_are_named_one_by_one() {
         let request = app.client.request(Method::OPTIONS, format!("{}/graphql", app.origin));
         let request = request.header("origin", origin).header("access-control-request-method", "POST");
         let response = request.header("access-control-request-headers", "content-type").send().await.unwrap();
+        let allowed = response.headers()["access-control-allow-headers"].to_str().unwrap();
+        for name in ["content-type", "authorization", "idempotency-key", "last-event-id", "x-request-id", "traceparent"]
+        {
+            assert!(allowed.contains(name), "{allowed}");
+        }
         response.headers().get("access-control-allow-origin").map(|origin| origin.to_str().unwrap().to_owned())
     };
     assert_eq!(preflight("https://films.example").await.as_deref(), Some("https://films.example"));
@@ -238,6 +245,20 @@ async fn answers_are_safe_to_show_and_compressed_when_large() {
     assert_eq!(encoding(large, "br").await.as_deref(), Some("br"));
     assert_eq!(encoding(large, "identity").await, None);
     assert_eq!(encoding("{ __typename }", "gzip, br").await, None);
+    for (accepted, wanted) in [
+        ("identity;q=0", None),
+        ("*;q=0", None),
+        ("zstd, identity; Q=0.0", None),
+        ("identity;q=0, gzip", Some("gzip")),
+        ("*;q=0, br;q=0.5", Some("br")),
+        ("gzip;q=0", None),
+    ] {
+        assert_eq!(encoding(large, accepted).await.as_deref(), wanted, "{accepted}");
+        for query in [large, "{ __typename }"] {
+            let request = post(&app, json!({ "query": query }).to_string()).header("accept-encoding", accepted);
+            assert_eq!(request.send().await.unwrap().status(), 200, "{accepted}");
+        }
+    }
 }
 
 /// Sections 5.8.5 and 6.4.1 of the specification.
