@@ -177,7 +177,7 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
 const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
 
 pub async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
-    let mut socket = Socket::sign_in(&app.origin, &token).await;
+    let mut socket = Socket::sign_in(&app.origin, token).await;
     socket.subscribe("1", PERSONAL, json!({})).await;
     socket
 }
