@@ -7,9 +7,9 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::app::TestApp;
 use crate::events::Events;
+use crate::listening::{ADDED, cursor, say, start};
 use crate::nginx::Nginx;
 use crate::socket::Socket;
-use crate::sockets::{ADDED, cursor, say, start};
 use crate::support::client;
 use crate::support::database::Backend;
 use crate::uploads;

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::TestApp;
+use crate::listening::{ADDED, PERSONAL, begin_session, cursor, listen_signed_in, say, start};
 use crate::movie::global_id;
-use crate::sockets::{ADDED, begin_session, cursor, listen_signed_in, say, start};
 use crate::support::database::Backend;
 use crate::transport::{code, post, send};
 
@@ -166,9 +166,6 @@ async fn a_stream_ends_with_its_session(backend: Backend) {
     db.execute_unprepared("DELETE FROM sessions").await.unwrap();
     assert_eq!(events.rest().await, []);
 }
-
-/// What only the viewer sees, and comments that come all the time.
-const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
 
 /// Another instance has ended it, and neither a keep-alive nor a result comes before the comment.
 async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use entity::sessions;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::app::TestApp;
+use crate::listening::{ADDED, begin_session, cursor, listen_signed_in, say, start};
 use crate::movie::global_id;
 use crate::socket::Socket;
-use crate::support::database::{Backend, TestDatabase};
+use crate::support::database::Backend;
 
 on_both!(
     comments_come_over_a_socket,
@@ -29,25 +29,6 @@ on_both!(
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
-    commentAdded(subjectId: $subject, after: $after) { cursor comment { text } } }";
-
-pub async fn start(backend: Backend, args: &[&str]) -> TestApp {
-    let app = TestApp::start(TestDatabase::migrated(backend).await, args).await;
-    let db = app.sql().await;
-    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
-    app
-}
-
-pub async fn say(app: &TestApp, text: &str) {
-    let sql = format!("INSERT INTO comments (comment, movie_id) VALUES ('{text}', 1)");
-    app.sql().await.execute_unprepared(&sql).await.unwrap();
-}
-
-pub async fn cursor(app: &TestApp) -> Value {
-    app.data("{ commentCursor }", json!({})).await["commentCursor"].clone()
-}
 
 async fn comments_come_over_a_socket(backend: Backend) {
     let app = start(backend, &[]).await;
@@ -173,15 +154,6 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
     assert_eq!(socket.hear_end().await.0, 4403);
 }
 
-/// What only the viewer sees.
-const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
-
-pub async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
-    let mut socket = Socket::sign_in(&app.origin, token).await;
-    socket.subscribe("1", PERSONAL, json!({})).await;
-    socket
-}
-
 /// Another instance has ended it.
 async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     let app = start(backend, &["--session-check-ms", "1000"]).await;
@@ -246,25 +218,6 @@ async fn a_client_that_reads_nothing_holds_up_nobody(backend: Backend) {
     for _ in 0..3 {
         app.query("{ movies(first: 1) { totalCount } }", json!({})).await.data();
     }
-}
-
-/// A user with a session, whose token this is.
-pub async fn begin_session(app: &TestApp) -> String {
-    let (token, db) = ("t".repeat(43), app.sql().await);
-    let user = "INSERT INTO users (username, email, password, fio, birthday)
-        VALUES ('olga', 'olga@mail.example', '!', 'Ольга Петрова', '1991-02-03')";
-    db.execute_unprepared(user).await.unwrap();
-    let now = kinoteka::clock::now().fixed_offset();
-    let session = sessions::ActiveModel {
-        user_id: Set(1),
-        token_hash: Set(Sha256::digest(&token).to_vec()),
-        created_at: Set(now),
-        seen_at: Set(now),
-        expires_at: Set(now + chrono::TimeDelta::hours(1)),
-        ..Default::default()
-    };
-    sessions::Entity::insert(session).exec(&db).await.unwrap();
-    token
 }
 
 /// A socket that listens has a mutation under way when the server is told to stop.
