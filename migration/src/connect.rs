@@ -38,7 +38,10 @@ impl fmt::Display for DatabaseUrl {
                 f,
                 "PostgreSQL database {:?} at {}:{}",
                 options.get_database().unwrap_or_else(|| options.get_username()),
-                options.get_host(),
+                match options.get_host() {
+                    host if host.contains(':') => format!("[{host}]"),
+                    host => host.to_owned(),
+                },
                 options.get_port()
             ),
             Self::Sqlite(options) => write!(f, "SQLite file {}", options.get_filename().display()),
@@ -55,7 +58,7 @@ impl FromStr for DatabaseUrl {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
-                .map(|options| Self::Postgres(Box::new(options)))
+                .map(|options| Self::Postgres(Box::new(without_brackets(options))))
                 .map_err(|error| format!("not a PostgreSQL URL: {error}")),
             "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
                 Err(format!("an in-memory SQLite database is gone with its connection; name a file: {SQLITE_EXAMPLE}"))
@@ -71,6 +74,15 @@ impl FromStr for DatabaseUrl {
                 "unknown scheme {scheme:?}; use postgres://user:password@host/database or sqlite://file?mode=rwc"
             )),
         }
+    }
+}
+
+/// sqlx leaves an address of IPv6 in the brackets that a URL puts around it, and looks them up as a name.
+fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
+    let address = options.get_host().strip_prefix('[').and_then(|host| host.strip_suffix(']')).map(str::to_owned);
+    match address {
+        Some(address) => options.host(&address),
+        None => options,
     }
 }
 

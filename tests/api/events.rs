@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::app::TestApp;
+use crate::listening::{ADDED, PERSONAL, begin_session, cursor, listen_signed_in, say, start};
 use crate::movie::global_id;
-use crate::sockets::{ADDED, begin_session, cursor, listen_signed_in, say, start};
 use crate::support::database::Backend;
 use crate::transport::{code, post, send};
 
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const EVENTS: &str = "text/event-stream";
 
 /// An event stream as it is read.
-struct Events {
+pub struct Events {
     response: Response,
     text: String,
 }
@@ -42,7 +42,7 @@ struct Event {
 }
 
 impl Events {
-    async fn open(request: RequestBuilder) -> Self {
+    pub async fn open(request: RequestBuilder) -> Self {
         let response = request.header(ACCEPT, EVENTS).send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[CONTENT_TYPE], "text/event-stream; charset=utf-8");
@@ -50,7 +50,7 @@ impl Events {
     }
 
     /// The next block, a comment or an event; none at the end.
-    async fn block(&mut self) -> Option<String> {
+    pub async fn block(&mut self) -> Option<String> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let block = block.to_owned();
@@ -91,7 +91,7 @@ impl Events {
     }
 
     /// The id and the text of the comment that comes next.
-    async fn comment(&mut self) -> (String, String) {
+    pub async fn comment(&mut self) -> (String, String) {
         let event = self.next().await.expect("the stream goes on");
         let data: Value = serde_json::from_str(&event.data).unwrap();
         let added = &data["data"]["commentAdded"];
@@ -166,9 +166,6 @@ async fn a_stream_ends_with_its_session(backend: Backend) {
     db.execute_unprepared("DELETE FROM sessions").await.unwrap();
     assert_eq!(events.rest().await, []);
 }
-
-/// What only the viewer sees, and comments that come all the time.
-const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
 
 /// Another instance has ended it, and neither a keep-alive nor a result comes before the comment.
 async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {

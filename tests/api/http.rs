@@ -31,6 +31,36 @@ async fn every_answer_has_a_request_id(backend: Backend) {
     }
 }
 
+/// RFC 9112, section 3.2.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_one_host() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "host: a\r\nhost: b\r\n", 400),
+        ("1.1", "host: a\r\nhost: a\r\n", 400),
+        ("1.1", "host: a b\r\n", 400),
+        ("1.1", "host: user@a\r\n", 400),
+        ("1.1", "host: http://a/\r\n", 400),
+        ("1.1", "host:\r\n", 200),
+        ("1.1", "host: a_b.example:8000\r\n", 200),
+        ("1.1", "host: [::1]:8000\r\n", 200),
+        ("1.0", "", 200),
+        ("1.0", "host: a\r\nhost: b\r\n", 400),
+    ] {
+        for path in ["/livez", "/graphql?query=%7B__typename%7D"] {
+            let request = format!("GET {path} HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+            let mut socket = TcpStream::connect(app.origin.trim_start_matches("http://")).await.unwrap();
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            in_time(socket.read_to_string(&mut answer)).await.unwrap();
+            let found = answer.split(' ').nth(1).unwrap();
+            assert_eq!(found, status.to_string(), "{request}{answer}");
+            assert!(answer.contains("\r\nx-request-id: "), "{answer}");
+        }
+    }
+}
+
 async fn health_tells_alive_from_ready(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
     let ask = async |path: &str| {

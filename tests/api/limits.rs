@@ -1,4 +1,4 @@
-//! Every limit, at its value and one beyond it.
+//! Limits of a request, each at its value and one beyond it.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,13 +10,13 @@ use crate::support::database::{Backend, TestDatabase};
 use crate::transport::{code, post, send};
 
 /// A server whose limit is `max`, on the demo catalogue.
-async fn limited(limit: &str, max: u64) -> TestApp {
+pub async fn limited(limit: &str, max: u64) -> TestApp {
     let args = [&format!("--{limit}"), &max.to_string()].map(String::clone);
     TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &args.each_ref().map(String::as_str)).await
 }
 
 /// `make(max)` passes and `make(max + 1)` is refused with the limit's name and value.
-async fn check(limit: &str, max: u64, wanted: &str, make: impl Fn(usize) -> (String, Value)) {
+pub async fn check(limit: &str, max: u64, wanted: &str, make: impl Fn(usize) -> (String, Value)) {
     let app = limited(limit, max).await;
     let max_size = usize::try_from(max).unwrap();
     let (query, variables) = make(max_size);
@@ -29,7 +29,7 @@ async fn check(limit: &str, max: u64, wanted: &str, make: impl Fn(usize) -> (Str
     assert!(error["message"].as_str().unwrap().contains(&max.to_string()), "{answer}");
 }
 
-fn plain(query: String) -> (String, Value) {
+pub fn plain(query: String) -> (String, Value) {
     (query, json!({}))
 }
 
@@ -163,43 +163,6 @@ async fn costs_follow_lengths() {
     }
 }
 
-/// Every byte of JSON counts, whoever has made it.
-#[tokio::test(flavor = "multi_thread")]
-async fn answers_are_bounded() {
-    let wanted = "TOO_COMPLEX";
-    check("limit-answer-bytes", 60, wanted, |n| plain(format!("{{ {}: __typename }}", "a".repeat(n - 21)))).await;
-    check("limit-answer-bytes", 100, wanted, |n| {
-        plain(format!("{{ movies(first: 1) {{ nodes {{ {}: __typename }} }} }}", "a".repeat(n - 44)))
-    })
-    .await;
-    // An answer that is too large has no part.
-    let app = limited("limit-answer-bytes", 20_000).await;
-    let texts = |rows: u32| format!("{{ publications(first: {rows}) {{ nodes {{ title text tags excerpt }} }} }}");
-    let answer = app.query(&texts(40), json!({})).await.0;
-    assert_eq!((code(&answer), answer.get("data")), (wanted, None), "{answer}");
-    let union = "{ search(query: \"фильм\", first: 100) { nodes { node { ... on Publication { text } } } } }";
-    assert_eq!(code(&app.query(union, json!({})).await.0), wanted);
-    let status = |accept: &'static str| {
-        let body = json!({ "query": texts(40) }).to_string();
-        let app = &app;
-        async move { send(post(app, body).header("accept", accept)).await.0 }
-    };
-    assert_eq!(status("application/json").await, 200);
-    assert_eq!(status("application/graphql-response+json").await, 400);
-}
-
-/// The operations of a batch share the bytes of an answer.
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_have_one_answer() {
-    let args = ["--limit-batch", "3", "--limit-answer-bytes", "100"];
-    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &args).await;
-    let operation = json!({ "query": format!("{{ {}: __typename }}", "a".repeat(30)) });
-    let (status, _, answer) = send(post(&app, json!([operation, operation, operation]).to_string())).await;
-    assert_eq!(status, 200);
-    assert!(answer[0]["data"].is_object(), "{answer}");
-    assert_eq!((code(&answer[1]), code(&answer[2])), ("TOO_COMPLEX", "TOO_COMPLEX"), "{answer}");
-}
-
 /// The operations of a batch share the values of introspection: a client's introspection has about 60,000 of 200,000.
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_have_one_bound_of_introspection() {
@@ -211,69 +174,6 @@ async fn batches_have_one_bound_of_introspection() {
     let refused = answer.as_array().unwrap().iter().filter(|one| one["errors"].is_array());
     let limits: Vec<_> = refused.map(|one| one["errors"][0]["extensions"]["limit"].as_str().unwrap()).collect();
     assert!((5..10).contains(&limits.len()) && limits.iter().all(|limit| *limit == "introspection"), "{limits:?}");
-}
-
-/// What a mutation has done is done, however large its answer would be.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_whose_answer_is_too_large_is_done() {
-    let app = limited("limit-answer-bytes", 4_000).await;
-    let member = app.sign_in("anna", "member").await;
-    let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": "щ".repeat(3_000) });
-    let answer = member.send("addComment", input, "comment { text id }").await;
-    assert!(answer.errors()[0].starts_with("TOO_COMPLEX the answer is larger than 4000 bytes"), "{answer}");
-    assert_eq!(answer.0["data"]["it"]["comment"], json!(null), "{answer}");
-    let data = app.data("{ user(username: \"anna\") { comments { totalCount } } }", json!({})).await;
-    assert_eq!(data["user"]["comments"]["totalCount"], json!(1));
-}
-
-/// A mutation behind a query goes on as one that stands alone: before, the batch hung until its time was over.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_with_a_mutation_whose_answer_is_too_large_goes_on() {
-    let args = ["--limit-batch", "2", "--limit-answer-bytes", "4000"];
-    let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &args).await;
-    let member = app.sign_in("anna", "member").await;
-    let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": "щ".repeat(3_000) });
-    let query = "mutation ($input: AddCommentInput!) { addComment(input: $input) { comment { text } } }";
-    let mutation = json!({ "query": query, "variables": { "input": input } });
-    let body = json!([{ "query": "{ __typename }" }, mutation]).to_string();
-    let (status, _, answer) = send(post(&app, body).bearer_auth(format!("token of user {}", member.id))).await;
-    assert_eq!(status, 200, "{answer}");
-    assert_eq!(answer[0], json!({ "data": { "__typename": "Query" } }));
-    assert_eq!((code(&answer[1]), &answer[1]["data"]["addComment"]["comment"]), ("TOO_COMPLEX", &json!(null)));
-}
-
-/// What others hold, or the client itself, costs nothing of the answer of a mutation that is done.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_is_answered_whatever_is_unsent() {
-    for limit in ["limit-unsent-bytes-per-client", "limit-unsent-bytes"] {
-        let app = limited(limit, 100_000).await;
-        let member = app.sign_in("anna", "member").await;
-        let texts: String = (0..30).map(|i| format!("a{i}: text ")).collect();
-        let text = "щ".repeat(3_000);
-        let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": text });
-        let answer = member.send("addComment", input, &format!("comment {{ {texts} }}")).await;
-        assert_eq!(answer.0.get("errors"), None, "{limit}");
-        assert_eq!(answer.0["data"]["it"]["comment"]["a29"], json!(text));
-    }
-}
-
-/// An answer that waits counts for its client and for all.
-#[tokio::test(flavor = "multi_thread")]
-async fn unsent_answers_are_bounded() {
-    for (limit, status, wanted) in
-        [("limit-unsent-bytes-per-client", 429, "RATE_LIMITED"), ("limit-unsent-bytes", 503, "UNAVAILABLE")]
-    {
-        let app = limited(limit, 100_000).await;
-        let page = |rows: u32| json!({ "query": format!("{{ movies(first: {rows}) {{ nodes {{ id title }} }} }}") });
-        assert_eq!(send(post(&app, page(100).to_string())).await.0, 200, "small ones need no share");
-        let dear = "{ publications(first: 60) { nodes { a: text b: text c: text } } }";
-        let (refused, headers, answer) = send(post(&app, json!({ "query": dear }).to_string())).await;
-        assert_eq!((refused, code(&answer)), (status, wanted), "{answer}");
-        assert_eq!(
-            (&headers["retry-after"], &answer["errors"][0]["extensions"]["limit"]),
-            (&"5".parse().unwrap(), &json!(limit))
-        );
-    }
 }
 
 /// What multiplies without end is refused before it is walked.
@@ -422,182 +322,4 @@ async fn batches_are_bounded() {
     let (_, _, answer) = send(post(&dear, json!([page, page]).to_string())).await;
     assert!(answer[0]["data"].is_object(), "{answer}");
     assert_eq!(code(&answer[1]), "TOO_COMPLEX", "{answer}");
-}
-
-/// What one client may have; another one, at another address, has its own.
-fn stranger() -> reqwest::Client {
-    client::builder().local_address(Some([127, 0, 0, 2].into())).build().unwrap()
-}
-
-/// The limit that an answer names, and its value.
-fn limit_of(answer: &Value) -> (&str, &Value) {
-    let extensions = &answer["errors"][0]["extensions"];
-    (extensions["limit"].as_str().unwrap_or("none"), &extensions["max"])
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bodies_of_one_client_are_bounded() {
-    let app = limited("limit-bodies-bytes-per-client", 20_000).await;
-    let body = |length: usize| format!("{:length$}", json!({ "query": "{ __typename }" }).to_string());
-    assert_eq!(send(post(&app, body(20_000))).await.0, 200);
-    let (status, headers, answer) = send(post(&app, body(20_001))).await;
-    assert_eq!(
-        (status, code(&answer), headers["retry-after"].as_bytes()),
-        (429, "RATE_LIMITED", &b"1"[..]),
-        "{answer}"
-    );
-    assert_eq!(limit_of(&answer), ("limit-bodies-bytes-per-client", &json!(20_000)));
-    // Small ones take no share.
-    let app = limited("limit-bodies-bytes-per-client", 1).await;
-    assert_eq!(send(post(&app, body(16 << 10))).await.0, 200);
-    assert_eq!(send(post(&app, body((16 << 10) + 1))).await.0, 429);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_of_one_client_are_bounded() {
-    let app = limited("limit-requests-per-client", 2).await;
-    let db = app.sql().await;
-    for statement in [
-        "ALTER TABLE cinema_online RENAME TO hidden",
-        "CREATE VIEW cinema_online AS WITH RECURSIVE forever(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM forever)
-            SELECT hidden.* FROM hidden WHERE id < (SELECT max(n) FROM forever)",
-    ] {
-        sea_orm::ConnectionTrait::execute_unprepared(&db, statement).await.unwrap();
-    }
-    let query = |query: &str| json!({ "query": query }).to_string();
-    let hanging = tokio::spawn(post(&app, query("{ cinemas { nodes { title } } }")).send());
-    for _ in 0..20 {
-        assert_eq!(send(post(&app, query("{ __typename }"))).await.0, 200, "the second has room");
-    }
-    let second = tokio::spawn(post(&app, query("{ cinemas { nodes { id } } }")).send());
-    let started = std::time::Instant::now();
-    let (status, _, answer) = loop {
-        let outcome = send(post(&app, query("{ __typename }"))).await;
-        if outcome.0 != 200 || started.elapsed() > std::time::Duration::from_secs(5) {
-            break outcome;
-        }
-    };
-    assert_eq!((status, code(&answer)), (429, "RATE_LIMITED"), "{answer}");
-    assert_eq!(limit_of(&answer), ("limit-requests-per-client", &json!(2)));
-    let other = stranger().post(format!("{}/graphql", app.origin)).json(&json!({ "query": "{ __typename }" }));
-    assert_eq!(other.send().await.unwrap().status(), 200);
-    hanging.abort();
-    second.abort();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_of_one_client_are_bounded() {
-    let flags = ["--limit-connections-per-client", "2", "--trusted-proxies", "127.0.0.3/32"];
-    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &flags).await;
-    let ask = async |address: [u8; 4]| {
-        let client = client::builder().local_address(Some(address.into())).pool_max_idle_per_host(0).build();
-        let answer = client.unwrap().get(format!("{}/livez", app.origin)).send().await;
-        answer.map(|answer| answer.status().as_u16())
-    };
-    let connect = async |address: [u8; 4]| {
-        let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind((address, 0).into()).unwrap();
-        socket.connect(app.origin.trim_start_matches("http://").parse().unwrap()).await.unwrap()
-    };
-    let first = connect([127, 0, 0, 2]).await;
-    assert_eq!(ask([127, 0, 0, 2]).await.unwrap(), 200, "the second has room");
-    // Its connection may take a moment to end.
-    let mut second = connect([127, 0, 0, 2]).await;
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while ask([127, 0, 0, 2]).await.is_ok() {
-        assert!(std::time::Instant::now() < deadline, "a third has room");
-        second = connect([127, 0, 0, 2]).await;
-    }
-    assert_eq!(ask([127, 0, 0, 1]).await.unwrap(), 200, "another client");
-    // A proxy has the connections of all its clients.
-    let _proxied = [connect([127, 0, 0, 3]).await, connect([127, 0, 0, 3]).await, connect([127, 0, 0, 3]).await];
-    assert_eq!(ask([127, 0, 0, 3]).await.unwrap(), 200, "a trusted proxy");
-    drop((first, second));
-    while ask([127, 0, 0, 2]).await.is_err() {
-        assert!(std::time::Instant::now() < deadline, "places are given back");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn subscriptions_are_bounded() {
-    let listen = |app: &TestApp, client: &reqwest::Client, fields: &str| {
-        let query = format!("subscription {{ commentAdded {{ {fields} }} }}");
-        let request = client.post(format!("{}/graphql", app.origin)).json(&json!({ "query": query }));
-        request.header("accept", "text/event-stream").send()
-    };
-    for (limit, max, status) in [
-        ("limit-subscriptions", 2, 503),
-        ("limit-subscriptions-per-client", 2, 429),
-        // commentAdded and its field, twice.
-        ("limit-subscribed-complexity-per-client", 4, 429),
-    ] {
-        let app = limited(limit, max).await;
-        let held = [listen(&app, &app.client, "cursor").await, listen(&app, &app.client, "cursor").await];
-        assert!(held.iter().all(|answer| answer.as_ref().unwrap().status() == 200), "{limit}: {held:?}");
-        let answer = listen(&app, &app.client, "cursor").await.unwrap();
-        assert_eq!(answer.status(), status, "{limit}");
-        let answer: Value = answer.json().await.unwrap();
-        assert_eq!(limit_of(&answer), (limit, &json!(max)));
-        let other = listen(&app, &stranger(), "cursor").await.unwrap();
-        assert_eq!(other.status() == 200, status == 429, "{limit}: another client");
-        // What has ended is given back.
-        drop((held, other));
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while listen(&app, &app.client, "cursor").await.unwrap().status() != 200 {
-            assert!(std::time::Instant::now() < deadline, "{limit}: the place is given back");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_ups_of_one_client_are_bounded() {
-    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--signups-per-address", "2"]).await;
-    app.sign_up("anna", "tram number 47").await;
-    // One that is refused counts too.
-    let input = crate::app::new_account("boris", "short");
-    assert_eq!(app.nobody().refused("signUp", input).await.len(), 1);
-    let answer = app.nobody().send("signUp", crate::app::new_account("boris", "tram number 47"), "token").await.0;
-    assert_eq!((code(&answer), limit_of(&answer)), ("RATE_LIMITED", ("signups-per-address", &json!(2))), "{answer}");
-    let wait = answer["errors"][0]["extensions"]["retryAfterSeconds"].as_u64().unwrap();
-    assert!((3_500..=3_600).contains(&wait), "{wait}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mutations_of_one_user_are_bounded() {
-    let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--mutations-per-user", "2"]).await;
-    let rate = async |user: &crate::app::User| {
-        let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "rating": 3 });
-        user.send("rate", input, "").await.0
-    };
-    let (anna, boris, editor) =
-        (app.sign_in("anna", "member").await, app.sign_in("boris", "member").await, app.sign_in("ed", "editor").await);
-    for _ in 0..2 {
-        assert!(rate(&anna).await["errors"].is_null());
-    }
-    let answer = rate(&anna).await;
-    assert_eq!((code(&answer), limit_of(&answer)), ("RATE_LIMITED", ("mutations-per-user", &json!(2))), "{answer}");
-    assert!(rate(&boris).await["errors"].is_null());
-    for _ in 0..3 {
-        assert!(rate(&editor).await["errors"].is_null(), "editors are not counted");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn new_idempotency_keys_of_one_user_are_bounded() {
-    let app = TestApp::start(TestDatabase::seeded(Backend::Sqlite).await, &["--idempotency-keys-per-user", "2"]).await;
-    let anna = app.sign_in("anna", "member").await;
-    let rate = async |key: &str| {
-        let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "rating": 3 });
-        anna.send_keyed(key, "rate", input, "").await.0
-    };
-    // What is sent again has its row already.
-    for key in ["a", "a", "b"] {
-        assert!(rate(key).await["errors"].is_null());
-    }
-    let answer = rate("c").await;
-    let limit = ("idempotency-keys-per-user", &json!(2));
-    assert_eq!((code(&answer), limit_of(&answer)), ("RATE_LIMITED", limit), "{answer}");
-    assert!(rate("a").await["errors"].is_null(), "what is sent again is still answered");
-    let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "rating": 3 });
-    anna.done("rate", input, "").await;
 }

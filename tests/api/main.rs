@@ -7,11 +7,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/nginx.rs"]
+mod nginx;
+#[path = "../support/socket.rs"]
+mod socket;
+
 mod account;
 mod account_input;
+mod answers;
 mod app;
+mod availability;
 mod bad_input;
+mod behind_nginx;
 mod catalogue;
+mod catalogue_conflicts;
+mod client_limits;
 mod comment;
 mod community;
 mod conformance;
@@ -23,6 +33,7 @@ mod ide;
 mod idempotency;
 mod inputs;
 mod limits;
+mod listening;
 mod movie;
 mod node;
 mod order;
@@ -47,6 +58,7 @@ mod sockets;
 mod statements;
 mod transport;
 mod unwritable;
+mod uploads;
 mod variables;
 mod viewer_fields;
 mod worked_queries;

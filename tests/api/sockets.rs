@@ -2,21 +2,20 @@
 
 use std::time::Duration;
 
-use async_graphql::futures_util::{SinkExt, StreamExt};
 use entity::sessions;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Statement};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use crate::app::TestApp;
+use crate::listening::{ADDED, begin_session, cursor, listen_signed_in, say, start};
 use crate::movie::global_id;
-use crate::support::database::{Backend, TestDatabase};
+use crate::socket::Socket;
+use crate::support::database::Backend;
 
 on_both!(
     comments_come_over_a_socket,
@@ -31,133 +30,17 @@ on_both!(
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
-    commentAdded(subjectId: $subject, after: $after) { cursor comment { text } } }";
-
-pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    fn request(app: &TestApp) -> ClientRequestBuilder {
-        let uri = format!("{}/graphql", app.origin.replace("http://", "ws://"));
-        ClientRequestBuilder::new(uri.parse().unwrap())
-    }
-
-    async fn try_open(request: ClientRequestBuilder) -> Result<Self, Error> {
-        let opening = timeout(PATIENCE, connect_async(request)).await.expect("an answer comes in time");
-        opening.map(|(socket, _)| Self(socket))
-    }
-
-    /// A socket that has not said anything.
-    async fn open(app: &TestApp) -> Self {
-        Self::try_open(Self::request(app).with_sub_protocol("graphql-transport-ws")).await.unwrap()
-    }
-
-    /// A socket that is acknowledged.
-    async fn begin(app: &TestApp) -> Self {
-        let mut socket = Self::open(app).await;
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
-        socket
-    }
-
-    /// The same, with a small buffer in the operating system for what it does not read.
-    async fn begin_slow(app: &TestApp) -> Self {
-        let connection = TcpSocket::new_v4().unwrap();
-        // A buffer that the system sizes itself may take all that a test sends.
-        connection.set_recv_buffer_size(64 << 10).unwrap();
-        let address = app.origin.trim_start_matches("http://").parse().unwrap();
-        let connection = MaybeTlsStream::Plain(connection.connect(address).await.unwrap());
-        let request = Self::request(app).with_sub_protocol("graphql-transport-ws");
-        let mut socket = Self(client_async(request, connection).await.unwrap().0);
-        socket.say(json!({ "type": "connection_init" })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
-        socket
-    }
-
-    /// A socket of somebody with a session by [`TestApp::sign_in_as`].
-    pub async fn sign_in(app: &TestApp, user: i32) -> Self {
-        let mut socket = Self::open(app).await;
-        let token = format!("token of user {user}");
-        socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
-        assert_eq!(socket.hear().await, json!({ "type": "connection_ack" }));
-        socket
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.send(Message::text(message.to_string())).await;
-    }
-
-    async fn send(&mut self, message: Message) {
-        self.0.send(message).await.unwrap();
-    }
-
-    pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        let payload = json!({ "query": query, "variables": variables });
-        self.say(json!({ "type": "subscribe", "id": id, "payload": payload })).await;
-    }
-
-    async fn next(&mut self) -> Message {
-        timeout(PATIENCE, self.0.next()).await.expect("something comes in time").expect("the socket is open").unwrap()
-    }
-
-    /// The next message, with pings left out.
-    pub async fn hear(&mut self) -> Value {
-        loop {
-            match self.next().await {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Ping(_) | Message::Pong(_) => {}
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-
-    /// The text of the comment that comes next.
-    async fn hear_comment(&mut self) -> (String, String) {
-        let message = self.hear().await;
-        assert_eq!(message["type"], "next", "{message}");
-        let added = &message["payload"]["data"]["commentAdded"];
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{message}")).to_owned();
-        (text(&added["comment"]["text"]), text(&added["cursor"]))
-    }
-
-    /// The code that the server closes it with, and the reason; other messages are skipped.
-    pub async fn hear_end(&mut self) -> (u16, String) {
-        loop {
-            if let Message::Close(frame) = self.next().await {
-                let frame = frame.expect("the server says why");
-                return (frame.code.into(), frame.reason.to_string());
-            }
-        }
-    }
-}
-
-pub async fn start(backend: Backend, args: &[&str]) -> TestApp {
-    let app = TestApp::start(TestDatabase::migrated(backend).await, args).await;
-    let db = app.sql().await;
-    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Сталкер', 162)").await.unwrap();
-    app
-}
-
-pub async fn say(app: &TestApp, text: &str) {
-    let sql = format!("INSERT INTO comments (comment, movie_id) VALUES ('{text}', 1)");
-    app.sql().await.execute_unprepared(&sql).await.unwrap();
-}
-
-pub async fn cursor(app: &TestApp) -> Value {
-    app.data("{ commentCursor }", json!({})).await["commentCursor"].clone()
-}
-
 async fn comments_come_over_a_socket(backend: Backend) {
     let app = start(backend, &[]).await;
     let after = cursor(&app).await;
-    let mut socket = Socket::begin(&app).await;
+    let mut socket = Socket::begin(&app.origin).await;
     socket.subscribe("a\"б", ADDED, json!({ "after": after })).await;
     say(&app, "раз").await;
     say(&app, "два").await;
     let (first, cursor) = socket.hear_comment().await;
     assert_eq!((first.as_str(), socket.hear_comment().await.0.as_str()), ("раз", "два"));
     // Another socket goes on in the middle.
-    let mut other = Socket::begin(&app).await;
+    let mut other = Socket::begin(&app.origin).await;
     other.subscribe("1", ADDED, json!({ "after": cursor })).await;
     assert_eq!(other.hear_comment().await.0, "два");
     // Its id is free again after it has been completed, and nothing more comes for it.
@@ -177,7 +60,7 @@ async fn comments_come_over_a_socket(backend: Backend) {
 async fn operations_run_at_once(backend: Backend) {
     let app = start(backend, &["--limit-socket-operations", "3"]).await;
     let after = cursor(&app).await;
-    let mut socket = Socket::begin(&app).await;
+    let mut socket = Socket::begin(&app.origin).await;
     for id in ["1", "2"] {
         socket.subscribe(id, ADDED, json!({ "after": after })).await;
     }
@@ -209,9 +92,35 @@ async fn operations_run_at_once(backend: Backend) {
     assert_eq!(message["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{message}");
 }
 
+/// What is JSON, but has no value here, is no offence against the protocol.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_odd_variable_ends_its_operation_alone() {
+    let app = start(Backend::Sqlite, &[]).await;
+    let mut socket = Socket::begin(&app.origin).await;
+    socket.subscribe("1", ADDED, json!({ "after": cursor(&app).await })).await;
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (odd, limit) in
+        [("\"\\ud83d\"", None), ("1e400", None), ("{\"a\": 1, \"a\": 1}", None), (&nested, Some("limit-nesting"))]
+    {
+        let payload =
+            format!(r#"{{"query": "query($a: ID) {{ movie(id: $a) {{ id }} }}", "variables": {{"a": {odd}}}}}"#);
+        socket.send(Message::text(format!(r#"{{"type": "subscribe", "id": "2", "payload": {payload}}}"#))).await;
+        let message = socket.hear().await;
+        assert_eq!((&message["type"], &message["id"]), (&json!("error"), &json!("2")), "{message}");
+        let error = &message["payload"][0];
+        assert_eq!(
+            (&error["extensions"]["code"], &error["extensions"]["limit"]),
+            (&json!("BAD_USER_INPUT"), &json!(limit))
+        );
+        assert!(!error["message"].as_str().unwrap().contains("no JSON"), "{message}");
+    }
+    say(&app, "раз").await;
+    assert_eq!(socket.hear_comment().await.0, "раз");
+}
+
 async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
     let app = start(backend, &["--session-check-ms", "50"]).await;
-    let mut socket = Socket::open(&app).await;
+    let mut socket = Socket::open(&app.origin).await;
     socket.say(json!({ "type": "connection_init", "payload": { "token": "nobody's" } })).await;
     assert_eq!(socket.hear_end().await.0, 4403);
     let token = begin_session(&app).await;
@@ -224,15 +133,14 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
     let now = kinoteka::clock::now();
     end_at(now - chrono::TimeDelta::seconds(1)).await;
     for payload in [json!({ "token": token }), json!({ "Authorization": format!("Bearer {token}") })] {
-        let mut socket = Socket::open(&app).await;
+        let mut socket = Socket::open(&app.origin).await;
         socket.say(json!({ "type": "connection_init", "payload": payload })).await;
         assert_eq!(socket.hear_end().await, (4403, "Forbidden".to_owned()));
     }
     end_at(now + chrono::TimeDelta::hours(1)).await;
     for payload in [json!({ "token": token }), json!({ "Authorization": format!("Bearer {token}") })] {
-        let mut socket = Socket::open(&app).await;
-        socket.say(json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
+        let mut socket = Socket::open(&app.origin).await;
+        socket.init(payload).await;
         let add = "mutation ($input: AddCommentInput!) { addComment(input: $input) {
             comment { author { username } } errors { message } } }";
         let input = json!({ "subjectId": global_id("Movie", 1), "text": "Смотрела дважды" });
@@ -240,23 +148,10 @@ async fn sessions_are_checked_at_connect_and_later(backend: Backend) {
         let message = socket.hear().await;
         assert_eq!(message["payload"]["data"]["addComment"]["comment"]["author"]["username"], "olga", "{message}");
     }
-    let mut socket = Socket::open(&app).await;
-    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
+    let mut socket = Socket::sign_in(&app.origin, &token).await;
     socket.subscribe("1", ADDED, json!({})).await;
     app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
     assert_eq!(socket.hear_end().await.0, 4403);
-}
-
-/// What only the viewer sees.
-const PERSONAL: &str = "subscription { commentAdded { comment { text author { email } } } }";
-
-pub async fn listen_signed_in(app: &TestApp, token: &str) -> Socket {
-    let mut socket = Socket::open(app).await;
-    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
-    socket.subscribe("1", PERSONAL, json!({})).await;
-    socket
 }
 
 /// Another instance has ended it.
@@ -286,8 +181,8 @@ async fn logging_out_ends_a_socket_at_once(backend: Backend) {
 async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
     let app = start(backend, &[]).await;
     let after = cursor(&app).await;
-    let mut socket = Socket::begin_slow(&app).await;
-    let mut quick = Socket::begin(&app).await;
+    let mut socket = Socket::begin_slow(&app.origin).await;
+    let mut quick = Socket::begin(&app.origin).await;
     socket.subscribe("1", ADDED, json!({ "after": after })).await;
     quick.subscribe("1", ADDED, json!({ "after": after })).await;
     // Who still catches up goes at its own pace. After some comments both listen with their group.
@@ -315,7 +210,7 @@ async fn a_client_that_reads_nothing_holds_up_nobody(backend: Backend) {
     let rows = vec![format!("('{}', 1)", "x".repeat(40_000)); 100].join(", ");
     let db = app.sql().await;
     db.execute_unprepared(&format!("INSERT INTO comments (comment, movie_id) VALUES {rows}")).await.unwrap();
-    let mut socket = Socket::begin(&app).await;
+    let mut socket = Socket::begin(&app.origin).await;
     let query = "query ($id: ID!) { movie(id: $id) { comments(first: 100) { nodes { text } } } }";
     for number in 0..20 {
         socket.subscribe(&number.to_string(), query, json!({ "id": "TW92aWU6MQ" })).await;
@@ -325,34 +220,13 @@ async fn a_client_that_reads_nothing_holds_up_nobody(backend: Backend) {
     }
 }
 
-/// A user with a session, whose token this is.
-pub async fn begin_session(app: &TestApp) -> String {
-    let (token, db) = ("t".repeat(43), app.sql().await);
-    let user = "INSERT INTO users (username, email, password, fio, birthday)
-        VALUES ('olga', 'olga@mail.example', '!', 'Ольга Петрова', '1991-02-03')";
-    db.execute_unprepared(user).await.unwrap();
-    let now = kinoteka::clock::now().fixed_offset();
-    let session = sessions::ActiveModel {
-        user_id: Set(1),
-        token_hash: Set(Sha256::digest(&token).to_vec()),
-        created_at: Set(now),
-        seen_at: Set(now),
-        expires_at: Set(now + chrono::TimeDelta::hours(1)),
-        ..Default::default()
-    };
-    sessions::Entity::insert(session).exec(&db).await.unwrap();
-    token
-}
-
 /// A socket that listens has a mutation under way when the server is told to stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mutation_is_answered_by_a_server_that_stops() {
     let app = start(Backend::Postgres, &[]).await;
     let token = begin_session(&app).await;
     let after = cursor(&app).await;
-    let mut socket = Socket::open(&app).await;
-    socket.say(json!({ "type": "connection_init", "payload": { "token": token } })).await;
-    assert_eq!(socket.hear().await["type"], "connection_ack");
+    let mut socket = Socket::sign_in(&app.origin, &token).await;
     socket.subscribe("1", ADDED, json!({ "after": after })).await;
     say(&app, "раз").await;
     assert_eq!(socket.hear_comment().await.0, "раз");
@@ -387,7 +261,7 @@ async fn a_busy_server_lets_listeners_wait() {
     let holder = app.sql().await;
     holder.execute_unprepared("BEGIN; LOCK TABLE movies IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let hanging = "{ movies { totalCount } }";
-    let mut socket = Socket::begin(&app).await;
+    let mut socket = Socket::begin(&app.origin).await;
     socket.subscribe("1", hanging, json!({})).await;
     socket.subscribe("2", ADDED, json!({ "after": after })).await;
     holder.execute_unprepared("COMMIT").await.unwrap();
@@ -406,7 +280,7 @@ async fn a_busy_server_lets_listeners_wait() {
 }
 
 async fn closes(app: &TestApp, init: bool, message: Message) -> (u16, String) {
-    let mut socket = if init { Socket::begin(app).await } else { Socket::open(app).await };
+    let mut socket = if init { Socket::begin(&app.origin).await } else { Socket::open(&app.origin).await };
     socket.send(message).await;
     socket.hear_end().await
 }
@@ -430,25 +304,25 @@ async fn those_who_break_the_protocol_are_closed() {
         let (found, reason) = closes(&app, init, message.clone()).await;
         assert!(found == code && reason.contains(part), "{message}: {found} {reason}");
     }
-    let mut socket = Socket::begin(&app).await;
+    let mut socket = Socket::begin(&app.origin).await;
     socket.say(subscribe.clone()).await;
     socket.say(subscribe).await;
     assert_eq!(socket.hear_end().await, (4409, "Subscriber for 1 already exists".to_owned()));
-    let mut socket = Socket::try_open(Socket::request(&app)).await.unwrap();
+    let mut socket = Socket::try_open(Socket::request(&app.origin)).await.unwrap();
     assert_eq!(socket.hear_end().await, (4406, "Subprotocol not acceptable".to_owned()));
     // The server goes on.
-    Socket::begin(&app).await;
+    Socket::begin(&app.origin).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_is_closed() {
     let app = start(Backend::Sqlite, &["--init-timeout-ms", "100"]).await;
-    let mut socket = Socket::open(&app).await;
+    let mut socket = Socket::open(&app.origin).await;
     assert_eq!(socket.hear_end().await.0, 4408);
     // Whoever has to say something in time has more of it, since the machine may be busy.
     let app = start(Backend::Sqlite, &["--keep-alive-ms", "1000"]).await;
     // One that answers pings stays, and asks for answers itself.
-    let mut socket = Socket::begin(&app).await;
+    let mut socket = Socket::begin(&app.origin).await;
     for _ in 0..3 {
         assert!(matches!(socket.next().await, Message::Ping(_)));
     }
@@ -458,7 +332,7 @@ async fn who_says_nothing_is_closed() {
     assert_eq!(socket.hear().await, json!({ "type": "pong" }));
     drop(socket);
     // One that does not answer is dropped.
-    let dead = Socket::begin(&app).await;
+    let dead = Socket::begin(&app.origin).await;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let metrics = app.client.get(format!("{}/metrics", app.origin)).send().await.unwrap().text().await.unwrap();
@@ -486,21 +360,20 @@ async fn sockets_are_for_own_pages_and_limited() {
         Err(Error::Http(response)) => response.status().as_u16(),
         Err(error) => panic!("{error}"),
     };
-    let from =
-        |origin: &str| Socket::request(&app).with_sub_protocol("graphql-transport-ws").with_header("origin", origin);
+    let from = |origin: &str| Socket::proper_request(&app.origin).with_header("origin", origin);
     assert_eq!(status(from("https://evil.example")).await, 403);
     assert_eq!(status(from("https://films.example")).await, 101);
     assert_eq!(status(from(&app.origin)).await, 101);
     // Places are free again some time after their clients have left.
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let (one, two) = loop {
-        let open = || Socket::try_open(Socket::request(&app).with_sub_protocol("graphql-transport-ws"));
+        let open = || Socket::try_open(Socket::proper_request(&app.origin));
         if let (Ok(one), Ok(two)) = (open().await, open().await) {
             break (one, two);
         }
         assert!(tokio::time::Instant::now() < deadline, "no place gets free");
     };
-    let refused = status(Socket::request(&app)).await;
+    let refused = status(Socket::request(&app.origin)).await;
     assert!([429, 503].contains(&refused), "{refused}");
     drop((one, two));
 }

@@ -88,7 +88,6 @@ async fn malformed_bodies_are_named() {
         ("{\"query\": \"{ a }\", \"extensions\": true}", "extensions: must be an object, not a boolean"),
         ("{\"query\": \"{ a }\", \"query\": \"{ b }\"}", "twice"),
         ("[{\"query\": \"{ __typename }\"}]", "batches are not executed here"),
-        ("{\"query\": \"\\ud800\"}", "no JSON"),
     ] {
         let (status, _, answer) = send(post(&app, body)).await;
         assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"), "{body}: {answer}");
@@ -97,6 +96,48 @@ async fn malformed_bodies_are_named() {
     }
     let (status, _, answer) = send(post(&app, vec![b'{', b'"', 0xff, b'"', b'}'])).await;
     assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"));
+}
+
+/// What one operation may say, each of a batch may, and nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_is_read_by_one_set_of_rules() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &["--limit-batch", "2"]).await;
+    let operation = |rest: &str| format!("{{\"query\": \"{{ __typename }}\"{rest}}}");
+    let variable = |json: &str| operation(&format!(", \"variables\": {{\"a\": {json}}}"));
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    for (body, status, part) in [
+        (operation(""), 200, ""),
+        (operation(", \"other\": [\"\\ud800\", 1e400, {\"a\": 1, \"a\": 2}], \"other\": 2"), 200, ""),
+        (operation(&format!(", \"other\": {}", nested(1_000))), 200, ""),
+        (operation(", \"other\": \"\u{e9}\""), 200, ""),
+        (operation(", \"query\": \"{ a }\""), 400, "a parameter stands twice"),
+        (operation(", \"variables\": null, \"variables\": {}"), 400, "a parameter stands twice"),
+        (operation(", \"operationName\": \"\\ud800\""), 200, "operationName: has a number out of range or half a"),
+        ("{\"query\": \"\\ud800\"}".to_owned(), 200, "query: has a number out of range or half a surrogate"),
+        (operation(", \"extensions\": {\"idempotencyKey\": \"\\ud800\"}"), 200, "extensions.idempotencyKey: has"),
+        (operation(", \"extensions\": {\"idempotencyKey\": 1, \"idempotencyKey\": 1}"), 200, "a member twice"),
+        (variable("\"\\ud83d\""), 200, "variables: has a number out of range or half a surrogate pair"),
+        (variable("-1e400"), 200, "variables: has a number out of range or half a surrogate pair"),
+        (variable("{\"b\": 1, \"b\": 1}"), 200, "variables.a.b: is there twice"),
+        (variable(&nested(200)), 200, "has more than 32 levels of nesting"),
+        (variable("01"), 400, "no JSON"),
+        (operation(",}"), 400, "no JSON"),
+        (operation(", \"other\": \"\t\""), 400, "no JSON"),
+    ] {
+        for batched in [body.clone(), format!("[{body}]")] {
+            let (found, _, answer) = send(post(&app, batched)).await;
+            assert_eq!(found, status, "{body}: {answer}");
+            let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+            assert!(message.contains(part) && message.is_empty() == part.is_empty(), "{body}: {answer}");
+        }
+    }
+    let body = operation(", \"other\": \"?\"").into_bytes();
+    let broken = |byte: &u8| if *byte == b'?' { 0xff } else { *byte };
+    for batched in [body.clone(), [b"[", &*body, b"]"].concat()] {
+        let (status, _, answer) = send(post(&app, batched.iter().map(broken).collect::<Vec<_>>())).await;
+        assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"));
+        assert_eq!(answer["errors"][0]["message"], "the body is not valid UTF-8");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,6 +150,8 @@ async fn get_reads_the_url() {
     assert_eq!(status, 400, "{answer}");
     let (status, _, answer) = ask(&format!("{typed}&variables=%7B%22n%22%3A%22Movie%22%7D&extensions=&other=1")).await;
     assert_eq!((status, &answer["data"]["__type"]["name"]), (200, &json!("Movie")), "{answer}");
+    let (status, _, answer) = ask("query={__typename}&operationName=&variables=&extensions=").await;
+    assert_eq!((status, &answer["data"]["__typename"]), (200, &json!("Query")), "{answer}");
     for (query, part) in [
         ("", "query: is missing"),
         ("query", "GRAPHQL_PARSE_FAILED"),
@@ -162,6 +205,11 @@ async fn other_origins_are_named_one_by_one() {
         let request = app.client.request(Method::OPTIONS, format!("{}/graphql", app.origin));
         let request = request.header("origin", origin).header("access-control-request-method", "POST");
         let response = request.header("access-control-request-headers", "content-type").send().await.unwrap();
+        let allowed = response.headers()["access-control-allow-headers"].to_str().unwrap();
+        for name in ["content-type", "authorization", "idempotency-key", "last-event-id", "x-request-id", "traceparent"]
+        {
+            assert!(allowed.contains(name), "{allowed}");
+        }
         response.headers().get("access-control-allow-origin").map(|origin| origin.to_str().unwrap().to_owned())
     };
     assert_eq!(preflight("https://films.example").await.as_deref(), Some("https://films.example"));
@@ -197,6 +245,20 @@ async fn answers_are_safe_to_show_and_compressed_when_large() {
     assert_eq!(encoding(large, "br").await.as_deref(), Some("br"));
     assert_eq!(encoding(large, "identity").await, None);
     assert_eq!(encoding("{ __typename }", "gzip, br").await, None);
+    for (accepted, wanted) in [
+        ("identity;q=0", None),
+        ("*;q=0", None),
+        ("zstd, identity; Q=0.0", None),
+        ("identity;q=0, gzip", Some("gzip")),
+        ("*;q=0, br;q=0.5", Some("br")),
+        ("gzip;q=0", None),
+    ] {
+        assert_eq!(encoding(large, accepted).await.as_deref(), wanted, "{accepted}");
+        for query in [large, "{ __typename }"] {
+            let request = post(&app, json!({ "query": query }).to_string()).header("accept-encoding", accepted);
+            assert_eq!(request.send().await.unwrap().status(), 200, "{accepted}");
+        }
+    }
 }
 
 /// Sections 5.8.5 and 6.4.1 of the specification.

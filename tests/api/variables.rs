@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, User};
 use crate::movie::global_id;
-use crate::sockets::Socket;
+use crate::socket::Socket;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
@@ -120,7 +120,7 @@ async fn whatever_carries_it_nothing_is_erased(backend: Backend) {
     let stream = user.request(PROFILE, json!({ "n": "Из потока" })).header("accept", "text/event-stream");
     assert!(stream.send().await.unwrap().text().await.unwrap().contains(r#""errors":[]"#));
     assert_eq!(bio(&app, &user).await, kept);
-    let mut socket = Socket::sign_in(&app, user.id).await;
+    let mut socket = Socket::sign_in(&app.origin, user.token.as_deref().unwrap()).await;
     socket.subscribe("1", PROFILE, json!({ "n": "Из сокета" })).await;
     assert_eq!(socket.hear().await["payload"]["data"]["it"]["errors"], json!([]));
     assert_eq!(bio(&app, &user).await, kept);
@@ -222,7 +222,7 @@ async fn conditions_know_the_defaults_of_variables(backend: Backend) {
     let batch = user.request("", json!({})).json(&json!([operation]));
     let answer: Value = batch.send().await.unwrap().json().await.unwrap();
     assert!(answer[0]["data"]["a"].is_object() && answer[0]["data"]["b"].is_null(), "{answer}");
-    let mut socket = Socket::sign_in(&app, user.id).await;
+    let mut socket = Socket::sign_in(&app.origin, user.token.as_deref().unwrap()).await;
     socket.subscribe("1", add, variables).await;
     let data = socket.hear().await["payload"]["data"].clone();
     assert!(data["a"].is_object() && data["b"].is_null(), "{data}");

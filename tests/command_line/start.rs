@@ -45,9 +45,12 @@ fn sqlite_urls_without_a_file_are_refused() {
 /// A listener that accepts and never answers.
 #[test]
 fn silent_database_server_is_given_up() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("postgres://x@{}/x", listener.local_addr().unwrap());
-    refuses(&["--database-url", &url], &["--database-url", "does not answer within"]);
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("postgres://x@{address}/x");
+        refuses(&["--database-url", &url], &["--database-url", "does not answer within"]);
+    }
 }
 
 #[tokio::test]

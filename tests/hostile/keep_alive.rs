@@ -1,6 +1,5 @@
 //! Kept connections: they outlive those of proxies, give nobody more time for a head, and make room.
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::nginx::Nginx;
 use crate::process::Server;
 use crate::support::address::own_address;
 use crate::support::client;
@@ -246,61 +246,6 @@ async fn what_is_closed_was_not_read() {
     println!("{answers} answers on {} connections", sized(200, 1_000));
 }
 
-/// nginx in front of a server, in the foreground. Killed when dropped.
-struct Nginx {
-    child: Child,
-    url: String,
-    folder: tempfile::TempDir,
-}
-
-impl Nginx {
-    fn start(upstream: &str, keepalive: &str) -> Self {
-        let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
-            .into_iter()
-            .find(|path| std::path::Path::new(path).exists())
-            .unwrap_or_else(|| panic!("nginx is missing: scripts/test installs it, or `apt-get install nginx-light`"));
-        let (folder, address) = (tempfile::tempdir().unwrap(), own_address());
-        let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|name| format!("{name}_temp_path {name};"))
-            .join(" ");
-        let config = format!(
-            "daemon off; master_process off; pid nginx.pid; error_log error.log info;
-             events {{ worker_connections 4096; }}
-             http {{ {paths} access_log off; keepalive_requests 1000000;
-               upstream kinoteka {{ server {upstream}; keepalive 1000; keepalive_timeout {keepalive};
-                 keepalive_requests 1000000; }}
-               server {{ listen {address};
-                 location / {{ proxy_pass http://kinoteka; proxy_http_version 1.1; proxy_set_header Connection '';
-                   proxy_next_upstream off; }} }} }}"
-        );
-        std::fs::write(folder.path().join("nginx.conf"), config).unwrap();
-        let child = Command::new(program)
-            .args(["-p", folder.path().to_str().unwrap(), "-c", "nginx.conf", "-e", "error.log"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut nginx = Self { child, url: format!("http://{address}"), folder };
-        let deadline = Instant::now() + PATIENCE;
-        while std::net::TcpStream::connect(address).is_err() {
-            let ended = nginx.child.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "nginx does not start: {ended:?} {}", nginx.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        nginx
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("error.log")).unwrap()
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// nginx keeps connections to the server and lets go of them first: no request meets one that is being closed.
 /// `KINOTEKA_LONG` has the times that both have by default.
 #[tokio::test(flavor = "multi_thread")]
@@ -308,7 +253,18 @@ async fn a_proxy_with_kept_connections_meets_no_closed_one() {
     let is_long = sized(0, 1) == 1;
     let (idle, keepalive, pause_ms) = if is_long { ("120000", "60s", 60_000) } else { ("3000", "2s", 2_000) };
     let target = Target::start(&["--idle-timeout-ms", idle, "--header-timeout-ms", "1000"]).await;
-    let nginx = Nginx::start(&target.address, keepalive);
+    let (upstream, address) = (&target.address, own_address());
+    let nginx = Nginx::start(
+        address,
+        &format!(
+            "keepalive_requests 1000000;
+             upstream kinoteka {{ server {upstream}; keepalive 1000; keepalive_timeout {keepalive};
+               keepalive_requests 1000000; }}
+             server {{ listen {address};
+               location / {{ proxy_pass http://kinoteka; proxy_http_version 1.1; proxy_set_header Connection '';
+                 proxy_next_upstream off; }} }}"
+        ),
+    );
     let url = format!("{}/graphql", nginx.url);
     let mut lanes = JoinSet::new();
     for lane in 0..60_u64 {

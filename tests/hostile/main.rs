@@ -10,6 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/nginx.rs"]
+mod nginx;
 #[path = "../support/process.rs"]
 mod process;
 

@@ -93,7 +93,7 @@ impl Callers {
         let mut last = peer;
         for hop in lists.iter().rev().flat_map(|list| list.rsplit(',')) {
             // What cannot be read was not written by a proxy of ours.
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(address) = read_address(hop.trim()) else { break };
             last = address.to_canonical();
             if !trusted(&last) {
                 break;
@@ -101,6 +101,12 @@ impl Callers {
         }
         last
     }
+}
+
+/// An address, also with a port, as Azure's gateways write it, or in brackets.
+fn read_address(hop: &str) -> Option<IpAddr> {
+    let alone = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    alone.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 /// Notices that all clients come by one proxy that nobody has named: they are then limited as one client. Warns once.
@@ -232,6 +238,10 @@ mod tests {
             (&["10.0.0.0/8"], "10.0.0.1", &["nonsense, 10.0.0.2"], "10.0.0.2"),
             (&["10.0.0.0/8"], "::ffff:10.0.0.1", &["::ffff:203.0.113.9"], "203.0.113.9"),
             (&["fd00::/8"], "fd00::1", &["2001:db8::7"], "2001:db8::7"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["198.51.100.7:80, 203.0.113.9:4711,10.0.0.2:5"], "203.0.113.9"),
+            (&["fd00::/8"], "fd00::1", &["[2001:db8::7]:4711"], "2001:db8::7"),
+            (&["fd00::/8"], "fd00::1", &["[2001:db8::7]"], "2001:db8::7"),
+            (&["10.0.0.0/8"], "10.0.0.1", &["203.0.113.9:, 10.0.0.2"], "10.0.0.2"),
         ] {
             assert_eq!(address(proxies, peer, forwarded), found, "{proxies:?} {peer} {forwarded:?}");
         }

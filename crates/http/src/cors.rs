@@ -9,6 +9,7 @@ use tower_http::cors::CorsLayer;
 
 use super::caller::IDEMPOTENCY_KEY;
 use super::envelope::{REQUEST_ID, TRACEPARENT};
+use super::events::LAST_EVENT_ID;
 use super::refusal::Refusal;
 
 /// A site, as browsers name it: `https://films.example`.
@@ -71,7 +72,7 @@ pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, REQUEST_ID, TRACEPARENT])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, LAST_EVENT_ID, REQUEST_ID, TRACEPARENT])
         .expose_headers(exposed)
         .max_age(PREFLIGHT_AGE)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{CONNECTION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, CONNECTION, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::uri::Authority;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use request::error::RequestError;
@@ -15,8 +16,10 @@ use telemetry::metrics;
 use telemetry::{self, RequestContext};
 use uuid::Uuid;
 
+use super::accept::Answer;
+use super::refusal::Refusal;
 use super::serve::{self, Link};
-use super::unread;
+use super::{respond, unread};
 
 /// The request's id, in requests and answers.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,7 +31,8 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// all its work is done.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
-    let keep_alive = request.extensions().get::<Link>().and_then(|link| link.keep_alive(&request));
+    let link = request.extensions().get::<Link>().cloned();
+    let keep_alive = link.as_ref().and_then(|link| link.keep_alive(&request));
     let (request, reading) = unread::watch(request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     let status = response.status();
@@ -44,8 +48,45 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         serve::tell_keep_alive(keep_alive, status, headers);
     } else {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        if let Some(link) = link {
+            link.leave_unread();
+        }
     }
     response
+}
+
+/// Refuses a request whose `Host` is missing, there twice or invalid, as every server must (RFC 9112, section 3.2).
+pub(super) async fn require_host(request: Request, next: Next) -> Response {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_valid = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
+        }
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    };
+    if is_valid {
+        return next.run(request).await;
+    }
+    let refusal = Refusal::malformed("a request needs one Host header, with a host and an optional port");
+    refusal.count();
+    respond::refuse(refusal, Answer::Json)
+}
+
+/// Lets a response be sent as it is if the client takes no encoding that is offered.
+///
+/// RFC 9110 (section 12.5.3) allows it. The compressor would make it a 406, when a mutation is already done.
+pub(super) fn allow_identity<B>(mut request: axum::http::Request<B>) -> axum::http::Request<B> {
+    let given: Vec<_> = request.headers().get_all(ACCEPT_ENCODING).iter().cloned().collect();
+    let excludes = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("q=0"));
+    if given.iter().any(excludes) {
+        // The first weight of an encoding counts.
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity;q=0.001"));
+        for value in given {
+            request.headers_mut().append(ACCEPT_ENCODING, value);
+        }
+    }
+    request
 }
 
 /// For browsers that show an answer: it is data, whatever it looks like, and nobody's frame. The

@@ -29,7 +29,7 @@ use super::refusal::Refusal;
 use super::respond::{self, PIECE_BYTES, Pieces};
 use super::serve::Link;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Characters of an event's id at most: longer ones are none of ours.
 const EVENT_ID_LENGTH_MAX: usize = 1_024;
 /// Results that are written at once.

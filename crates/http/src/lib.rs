@@ -35,13 +35,14 @@ mod values;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use ipnet::IpNet;
 use request::executor::Executor;
 use request::subscribe::Subscribe;
 use request::viewer::Authenticate;
-use tower::util::option_layer;
+use tower::util::{MapRequestLayer, option_layer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
@@ -100,7 +101,9 @@ pub fn router(services: Services, status: &Arc<dyn Status>, settings: &Settings)
     router.layer((
         from_fn(metrics::observe),
         from_fn(envelope::observe),
+        from_fn(envelope::require_host),
         option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
+        MapRequestLayer::new(envelope::allow_identity::<Body>),
         compression(limits.compress_from_bytes),
         CatchPanicLayer::custom(envelope::answer_panic),
     ))
@@ -108,7 +111,7 @@ pub fn router(services: Services, status: &Arc<dyn Status>, settings: &Settings)
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
 pub fn operations_router(status: &Arc<dyn Status>) -> Router {
-    health_routes(status).merge(metrics_route(status))
+    health_routes(status).merge(metrics_route(status)).layer(from_fn(envelope::require_host))
 }
 
 fn health_routes(status: &Arc<dyn Status>) -> Router {

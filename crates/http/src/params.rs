@@ -84,14 +84,16 @@ struct Texts<'a> {
 }
 
 impl<'a> Params<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, Refusal> {
+    fn read(body: &'a str) -> Result<Self, Refusal> {
         let explain = |error| Refusal::malformed(explain(&error));
-        serde_json::from_slice(body).or_else(|error| {
-            let Texts { query, operation_name } = serde_json::from_slice(body).map_err(explain)?;
+        serde_json::from_str(body).or_else(|error| {
+            let Texts { query, operation_name } = serde_json::from_str(body).map_err(explain)?;
             for (name, json) in [("query", query), ("operationName", operation_name)] {
-                if let Some(json) = json.filter(|json| kind(json) != "a string") {
+                let Some(json) = json else { continue };
+                if kind(json) != "a string" {
                     return Err(Refusal::parameter(name, &format!("must be a string, not {}", kind(json))));
                 }
+                serde_json::from_str::<String>(json.get()).map_err(|error| Refusal::unreadable(name, &error))?;
             }
             Err(explain(error))
         })
@@ -136,7 +138,8 @@ fn read_key(extensions: &RawValue) -> Result<Option<Key>, Refusal> {
 /// What is wrong with which parameter.
 pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
     let mut reader = Reader::new(bounds);
-    match body.trim_ascii_start().first() {
+    let body = std::str::from_utf8(body).map_err(|_| Refusal::malformed("the body is not valid UTF-8"))?;
+    match body.as_bytes().trim_ascii_start().first() {
         None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
         Some(b'[') => read_batch(body, bounds.batch, &mut reader).map(Asked::Batch),
         Some(b'{') => Params::read(body)?.into_operation(&mut reader).map(Box::new).map(Asked::One),
@@ -144,11 +147,11 @@ pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
     }
 }
 
-fn read_batch(body: &[u8], batch_max: u64, reader: &mut Reader) -> Result<Vec<Operation>, Refusal> {
+fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Operation>, Refusal> {
     if batch_max == 0 {
         return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut deserializer = serde_json::Deserializer::from_str(body);
     let entries = Entries(batch_max).deserialize(&mut deserializer);
     let (entries, found) = entries
         .and_then(|entries| deserializer.end().map(|()| entries))
@@ -162,7 +165,7 @@ fn read_batch(body: &[u8], batch_max: u64, reader: &mut Reader) -> Result<Vec<Op
         _ => {}
     }
     let read = |entry: &RawValue| match kind(entry) {
-        "an object" => Params::read(entry.get().as_bytes())?.into_operation(reader),
+        "an object" => Params::read(entry.get())?.into_operation(reader),
         other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
     };
     entries.into_iter().map(read).collect()
@@ -207,7 +210,7 @@ fn explain(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Eof => format!("the body is no JSON: it ends at {place} in the middle"),
         serde_json::error::Category::Data => {
-            format!("the body is unusable at {place}: a parameter stands there twice, or a value is out of range")
+            format!("a parameter stands twice in the body, the second time at {place}")
         }
         _ => format!("the body is no JSON, which shows at {place}"),
     }
@@ -243,6 +246,8 @@ pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Operation, Refusal
         }
     }
     let [query, operation_name, variables, extensions] = texts;
+    // What a form sends that is not filled in.
+    let operation_name = operation_name.filter(|name| !name.is_empty());
     let variables = read_json("variables", variables.as_deref())?;
     let extensions = read_json("extensions", extensions.as_deref())?;
     operation(query, operation_name, variables, extensions, &mut Reader::new(bounds))

@@ -95,10 +95,15 @@ impl Refusal {
         Self::malformed(format!("{name}: {message}")).extension("field", name)
     }
 
-    /// A request parameter is no JSON, or has texts, numbers or members that stand for nothing.
+    /// A value of an operation is JSON, but cannot be used.
+    pub(super) fn value(place: &str, message: &str) -> Self {
+        Self::new(None, BAD_USER_INPUT, format!("{place}: {message}")).extension("field", place)
+    }
+
+    /// A request parameter is JSON, but has texts or numbers that stand for nothing, or a member twice.
     pub(super) fn unreadable(name: &str, error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        Self::parameter(name, &format!("is no JSON that can be read, which shows at its line {line} column {column}"))
+        let what = if error.is_data() { "a member twice" } else { "a number out of range or half a surrogate pair" };
+        Self::value(name, &format!("has {what} at its line {} column {}", error.line(), error.column()))
     }
 
     pub(super) fn media_type(reason: &str) -> Self {
@@ -190,8 +195,7 @@ impl Refusal {
 
     /// An input has more of something than a limit allows.
     pub(super) fn large_input(limit: &'static str, field: &str, what: &str, max: u64) -> Self {
-        let message = format!("{field}: has more than {max} {what}");
-        Self::new(None, BAD_USER_INPUT, message).extension("field", field).limit(limit, max)
+        Self::value(field, &format!("has more than {max} {what}")).limit(limit, max)
     }
 
     /// Names the limit, as its flag is called, and its value.

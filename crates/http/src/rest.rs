@@ -36,6 +36,8 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// For the rest between two requests.
     pub(super) idle: Duration,
+    /// For what a client still sends of a request that has its response.
+    pub(super) unread: Duration,
 }
 
 /// What a connection waits for.
@@ -49,6 +51,8 @@ enum Phase {
     Head(Instant),
     /// Nothing: a request is under way, or it is a WebSocket.
     Busy,
+    /// The client to see its response, while it sends a body that nobody reads.
+    Unread,
 }
 
 /// One connection's waiting.
@@ -79,8 +83,19 @@ impl Wait {
     pub(super) fn silent_since(&self) -> Option<Instant> {
         match *self.phase() {
             Phase::Fresh(since) | Phase::Idle(since) => Some(since),
-            Phase::Head(_) | Phase::Busy => None,
+            Phase::Head(_) | Phase::Busy | Phase::Unread => None,
         }
+    }
+
+    /// The request that is under way has its response, and its body was not read to its end.
+    pub(super) fn leave_unread(&self) {
+        *self.phase() = Phase::Unread;
+    }
+
+    /// How long to read on after the last response, for a client that sends the rest of its request before it reads.
+    pub(super) fn time_to_drain(&self) -> Option<Duration> {
+        // A head that is refused is not read to its end, either.
+        matches!(*self.phase(), Phase::Head(_) | Phase::Unread).then_some(self.patience.unread)
     }
 
     /// When it has waited for too long.
@@ -88,7 +103,7 @@ impl Wait {
         match *self.phase() {
             Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.patience.head),
             Phase::Idle(since) => since.checked_add(self.patience.idle + GRACE),
-            Phase::Busy => None,
+            Phase::Busy | Phase::Unread => None,
         }
     }
 
@@ -232,7 +247,8 @@ impl Drop for HeadSleep {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { head: Duration::from_secs(30), idle: Duration::from_secs(120) };
+    const PATIENCE: Patience =
+        Patience { head: Duration::from_secs(30), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
 
     /// Moves everything that is waited for into the past.
     fn pass(wait: &Wait, time: Duration) {

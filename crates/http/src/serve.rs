@@ -37,7 +37,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// event streams are closed.
 pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, stop: impl Future<Output = ()>) {
     let Settings { limits, trusted_proxies, .. } = settings;
-    let patience = Patience { head: limits.header_timeout(), idle: limits.idle_timeout() };
+    let patience =
+        Patience { head: limits.header_timeout(), idle: limits.idle_timeout(), unread: limits.body_timeout() };
     let mut server = http1::Builder::new();
     server
         // Each connection has a timer of its own, which knows better.
@@ -80,8 +81,13 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
         let wait = crowd.join(patience);
         let stream =
             TokioIo::new(Impatient::new(stream, limits.write_timeout(), limits.min_send_rate_bytes, Arc::clone(&wait)));
-        let linked =
-            Linked { stopping: stopping.subscribe(), keep_alive: keep_alive.clone(), _share: share, _permit: permit };
+        let linked = Linked {
+            stopping: stopping.subscribe(),
+            keep_alive: keep_alive.clone(),
+            wait: Arc::clone(&wait),
+            _share: share,
+            _permit: permit,
+        };
         let service = FromPeer { service: service.clone(), peer: Peer(peer), link: Link(Arc::new(linked)) };
         let mut server = server.clone();
         server.timer(HeadTimer(Arc::clone(&wait)));
@@ -134,6 +140,7 @@ struct Linked {
     stopping: watch::Receiver<()>,
     /// What its client is told of how long it may rest.
     keep_alive: Option<HeaderValue>,
+    wait: Arc<Wait>,
     /// The client's part; a trusted proxy needs none. Given back before the permit, so that whoever is accepted
     /// instead finds it.
     _share: Option<Share>,
@@ -145,6 +152,11 @@ impl Link {
     /// Changes when the server is told to stop.
     pub(super) fn stopping(&self) -> watch::Receiver<()> {
         self.0.stopping.clone()
+    }
+
+    /// The request has its response, and its body was not read to its end.
+    pub(super) fn leave_unread(&self) {
+        self.0.wait.leave_unread();
     }
 
     /// What the client of a request is told of how long it may keep its connection, unless it has to close it.

@@ -1,10 +1,11 @@
-//! A connection whose client has to take what is sent to it, and is seen to send.
+//! A connection whose client has to take what is sent to it, is seen to send, and gets its last response.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use telemetry::metrics;
@@ -19,6 +20,10 @@ use super::rest::Wait;
 /// Only the time counts in which something could not be written. Once it adds up to `patience`, so much must
 /// have been taken that it was `taken_min` for each such time. The operating system takes bytes in its place, up
 /// to the size of its buffers, in few large pieces.
+///
+/// A socket that is closed while bytes are unread is reset, and a client that sends everything before it reads never
+/// sees its response (RFC 9112, section 9.6). So after the last response, what still comes of its request is read and
+/// thrown away.
 pub(super) struct Impatient<S> {
     stream: S,
     patience: Duration,
@@ -29,6 +34,8 @@ pub(super) struct Impatient<S> {
     taken: u64,
     /// Since when nothing could be written.
     waiting: Option<Waiting>,
+    /// When to stop reading what is thrown away.
+    drained: Option<Pin<Box<Sleep>>>,
 }
 
 struct Waiting {
@@ -36,12 +43,33 @@ struct Waiting {
     end: Pin<Box<Sleep>>,
 }
 
+/// Bytes that are thrown away at once.
+const DRAIN_BYTES: usize = 8 << 10;
+
+impl<S: AsyncRead + Unpin> Impatient<S> {
+    /// Reads until the client ends, or the time is over.
+    fn drain(&mut self, cx: &mut Context<'_>, time: Duration) -> Poll<()> {
+        let end = self.drained.get_or_insert_with(|| Box::pin(sleep(time)));
+        let mut unread = [MaybeUninit::uninit(); DRAIN_BYTES];
+        // The timer by itself does not end it while a client keeps sending: both have one budget of turns.
+        while Instant::now() < end.deadline() {
+            let mut unread = ReadBuf::uninit(&mut unread);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut unread) {
+                Poll::Ready(Ok(())) if !unread.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return end.as_mut().poll(cx),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
 impl<S: AsyncWrite + Unpin> Impatient<S> {
     /// Asks for `rate_min` bytes a second, averaged over `patience`; at least for one.
     pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<Wait>) -> Self {
         let taken_min = u128::from(rate_min) * patience.as_millis() / 1_000;
         let taken_min = u64::try_from(taken_min).unwrap_or(u64::MAX).max(1);
-        Self { stream, patience, wait, taken_min, waited: Duration::ZERO, taken: 0, waiting: None }
+        Self { stream, patience, wait, taken_min, waited: Duration::ZERO, taken: 0, waiting: None, drained: None }
     }
 
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -76,7 +104,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, written)
@@ -100,6 +128,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.drained.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        match self.wait.time_to_drain() {
+            Some(time) => self.drain(cx, time).map(Ok),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }

@@ -160,6 +160,11 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         let (path, level, max) = (self.path, self.level + 1, self.reader.bounds.input_fields);
         let mut fields = Inputs::new();
         while let Some(name) = object.next_key::<String>()? {
+            if fields.contains_key(&name) {
+                let place = Path::Field(&path, &name).to_string();
+                self.reader.refusal = Some(Refusal::value(&place, "is there twice"));
+                return Err(A::Error::custom("twice"));
+            }
             let seed = Seed { reader: &mut *self.reader, path: Path::Field(&path, &name), level };
             let field = object.next_value_seed(seed)?;
             fields.insert(name, field);
@@ -218,8 +223,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for json in [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#] {
-            assert!(read(json, BOUNDS).unwrap_err().starts_with("variables: "), "{json}");
+        for json in [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"\ud800":1}"#] {
+            assert!(read(json, BOUNDS).unwrap_err().starts_with("variables: has a number out of range or"), "{json}");
         }
+        assert_eq!(read(r#"{"a":[{"b":1,"b":1}]}"#, BOUNDS).unwrap_err(), "variables.a.0.b: is there twice");
     }
 }

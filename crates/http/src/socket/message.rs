@@ -21,7 +21,7 @@ pub(super) enum Said<'a> {
     Init(Init<'a>),
     Ping(Option<&'a RawValue>),
     Pong,
-    /// Whose operation may be larger than is allowed.
+    /// Whose operation may be larger than is allowed, or have values that cannot be used.
     Subscribe {
         id: String,
         operation: Result<Box<Operation>, Refusal>,
