@@ -240,13 +240,10 @@ impl Endpoint {
         }
         let budget = self.answer_budget(caller.address);
         let (mut cost, mut written) = (0, BatchWriter::new());
-        for (position, operation) in operations.iter().enumerate() {
-            let mut caller = caller.clone();
-            // Each operation has a key of its own: no client's holds a blank.
-            caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
+        for operation in &operations {
             let json = match self.prepare(operation, false, &mut cost) {
                 Ok(prepared) if prepared.kind() == OperationKind::Subscription => Err(Refusal::is_stream()),
-                Ok(prepared) => self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent),
+                Ok(prepared) => self.executor.execute(&prepared, caller.clone(), &budget).await.map_err(Refusal::spent),
                 Err(refusal) => Err(refusal),
             };
             match json {

@@ -82,8 +82,8 @@ impl WriteServices {
 pub struct Change<'a> {
     /// The mutation's name in the schema, such as `addComment`.
     pub mutation: &'a str,
-    /// Its name in the response: the alias, or the name.
-    pub response_name: &'a str,
+    /// Its place among the mutations of the request, counted from zero.
+    pub place: u32,
     /// Who may do it.
     pub rule: Rule,
     /// Who sends the request, if a transport has said so.
@@ -97,11 +97,12 @@ pub struct Change<'a> {
 impl<'a> Change<'a> {
     /// The mutation of a field.
     pub fn new(rule: Rule, selected: &'a Selected<'a>, arguments: &'a Inputs, request: &'a RequestData) -> Self {
+        let caller = request.caller.as_ref();
         Self {
             mutation: selected.name(),
-            response_name: selected.response_name(),
+            place: caller.map_or(0, |caller| caller.mutations.begin()),
             rule,
-            caller: request.caller.as_ref(),
+            caller,
             arguments,
             services: &request.services.writes,
         }
