@@ -98,6 +98,12 @@ pub trait Authenticate: Send + Sync {
     /// `Unauthenticated` for one that is unknown or expired.
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
 
+    /// The viewer as they are now: the role may have changed.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if the session has ended.
+    fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>>;
+
     /// Changes when it has to be asked again at once whether this viewer is still who they were: a session of theirs
     /// has ended on this instance, or their role has changed.
     fn watch(&self, viewer: Viewer) -> watch::Receiver<()>;

@@ -240,13 +240,21 @@ impl Endpoint {
         }
         let budget = self.answer_budget(caller.address);
         let (mut cost, mut written) = (0, BatchWriter::new());
+        let mut changed = false;
         for operation in &operations {
-            let json = match self.prepare(operation, false, &mut cost) {
-                Ok(prepared) if prepared.kind() == OperationKind::Subscription => Err(Refusal::is_stream()),
-                Ok(prepared) => self.executor.execute(&prepared, caller.clone(), &budget).await.map_err(Refusal::spent),
-                Err(refusal) => Err(refusal),
+            let run = async {
+                let prepared = self.prepare(operation, false, &mut cost)?;
+                if prepared.kind() == OperationKind::Subscription {
+                    return Err(Refusal::is_stream());
+                }
+                // An operation before may have ended the session, or changed the role.
+                if let (true, Some(token)) = (changed, token) {
+                    caller.viewer = Some(self.callers.sign_in(token).await?);
+                }
+                changed |= prepared.kind() == OperationKind::Mutation;
+                self.executor.execute(&prepared, caller.clone(), &budget).await.map_err(Refusal::spent)
             };
-            match json {
+            match run.await {
                 Ok(json) => written.add(&json),
                 Err(refusal) => {
                     refusal.count();

@@ -16,7 +16,7 @@ use graphql::{
 };
 
 pub use self::contexts::Contexts;
-use crate::account::Accounts;
+use crate::account::{Accounts, Sessions};
 use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
@@ -244,5 +244,7 @@ fn write_services(
 ) -> Arc<WriteServices> {
     let mut domains = Extensions::new();
     domains.insert(accounts.clone());
-    Arc::new(WriteServices { db: db.fresh(), rates: rates.clone(), registry_cache, wake: feed.wake.clone(), domains })
+    let sessions = Arc::new(Sessions::new(db, accounts));
+    let (rates, wake) = (rates.clone(), feed.wake.clone());
+    Arc::new(WriteServices { db: db.fresh(), rates, registry_cache, wake, sessions, domains })
 }

@@ -1,12 +1,13 @@
 //! A mutation that a client requests, and what it needs of the server.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::http::Extensions;
-use graphql::{Inputs, Selected};
+use graphql::Inputs;
 
 use crate::db::{Db, ReadPool};
 use crate::error::ApiResult;
@@ -15,7 +16,7 @@ use crate::kit::rows::RequestData;
 use crate::kit::wake::Wake;
 use crate::policy::Rule;
 use crate::rate::{Rate, Who};
-use crate::viewer::{Caller, Role, Viewer};
+use crate::viewer::{Authenticate, Caller, Role, Viewer};
 
 /// How much users may change in a while. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct WriteServices {
     pub registry_cache: Arc<Kept>,
     /// Tells the feed that something was committed.
     pub wake: Wake,
+    /// Knows whether a session is still there.
+    pub sessions: Arc<dyn Authenticate>,
     /// Services of domains, by type.
     pub domains: Extensions,
 }
@@ -77,6 +80,22 @@ impl WriteServices {
     }
 }
 
+/// Who sends a request, as they are at the mutation of this `place`: one before it may have ended the session or changed
+/// the role.
+///
+/// # Errors
+/// `Unauthenticated`, unless anyone may call the mutation.
+pub async fn caller_at(request: &RequestData, place: u32, rule: Rule) -> ApiResult<Option<Cow<'_, Caller>>> {
+    let Some(caller) = &request.caller else { return Ok(None) };
+    match caller.viewer {
+        Some(viewer) if place > 0 && rule != Rule::Anyone => {
+            let viewer = request.services.writes.sessions.confirm(viewer).await?;
+            Ok(Some(Cow::Owned(Caller { viewer: Some(viewer), ..caller.clone() })))
+        }
+        _ => Ok(Some(Cow::Borrowed(caller))),
+    }
+}
+
 /// A mutation that a client requests.
 #[derive(Debug)]
 pub struct Change<'a> {
@@ -95,19 +114,6 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// The mutation of a field.
-    pub fn new(rule: Rule, selected: &'a Selected<'a>, arguments: &'a Inputs, request: &'a RequestData) -> Self {
-        let caller = request.caller.as_ref();
-        Self {
-            mutation: selected.name(),
-            place: caller.map_or(0, |caller| caller.mutations.begin()),
-            rule,
-            caller,
-            arguments,
-            services: &request.services.writes,
-        }
-    }
-
     /// Passes a caller who may do it, and has not done too much lately.
     ///
     /// # Errors
