@@ -33,8 +33,8 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// The server is to go on, both pools answer, changes can be written, and the schema has all that this program needs.
-/// A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
+/// The server is to go on, both pools answer, changes can be written, and the schema has all that this program needs,
+/// with triggers that fire. A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
 /// on serving.
 pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) {
     let refuse = |reason: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n"));
@@ -49,10 +49,20 @@ pub(super) async fn ready(State(health): State<Health>) -> (StatusCode, String) 
         return refuse(&format!("the database cannot be written: {reason}"));
     }
     match migration::compare(&health.db.read).await {
-        Ok(SchemaState::Current | SchemaState::Ahead(_)) => (StatusCode::OK, "ok\n".to_owned()),
-        Ok(state) => refuse(&state.to_string()),
+        // Its triggers are others.
+        Ok(SchemaState::Ahead(_)) => return (StatusCode::OK, "ok\n".to_owned()),
+        Ok(SchemaState::Current) => {}
+        Ok(state) => return refuse(&state.to_string()),
         Err(error) => {
             tracing::warn!("not ready: the schema cannot be read: {error}");
+            return refuse("the schema cannot be read");
+        }
+    }
+    match migration::silent_triggers(&health.db.write).await {
+        Ok(silent) if silent.is_empty() => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(silent) => refuse(&format!("triggers do not fire: {}", silent.join(", "))),
+        Err(error) => {
+            tracing::warn!("not ready: the triggers cannot be read: {error}");
             refuse("the schema cannot be read")
         }
     }
