@@ -14,7 +14,7 @@ use seeding::{SeedError, accounts};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::account::{Accounts, Sessions};
+use crate::account::{Accounts, Sessions, operator};
 use crate::config::ServeArgs;
 use crate::db::{self, Db};
 use crate::executor::Executor;
@@ -84,6 +84,7 @@ impl Application {
         if seeding::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
             bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
         }
+        check_triggers(&owner, &url).await?;
         owner.close().await?;
         let db = Db::open(&url, read_url.as_ref(), args.pool(), timeouts(args), Some(observe(observer))).await?;
         if let Some(read_url) = &read_url {
@@ -100,6 +101,9 @@ impl Application {
             metrics: operations.is_none(),
         };
         let accounts = args.accounts.open()?;
+        if args.production {
+            warn_of_development(&db, &accounts, &transport).await?;
+        }
         let sessions = Sessions::new(&db, &accounts);
         Ok(Self {
             db,
@@ -271,6 +275,41 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
         }
         state => bail!("cannot serve the {url}: {state}"),
     }
+}
+
+/// Without triggers side tables are wrong, and listeners hear nothing.
+async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
+    let silent = migration::silent_triggers(db).await;
+    let silent = silent.with_context(|| format!("cannot read the triggers of the {url}"))?;
+    if !silent.is_empty() {
+        bail!(
+            "cannot serve the {url}: triggers do not fire: {}; enable them by ALTER TABLE ... ENABLE TRIGGER USER, or \
+             restore the schema",
+            silent.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Warns of what is for development alone, and of what clients should not see.
+async fn warn_of_development(db: &Db, accounts: &Accounts, transport: &http::Settings) -> anyhow::Result<()> {
+    // Accounts for load have one password: the first stands for all.
+    let usernames = accounts::usernames(1).collect();
+    let known = operator::list_with_password(db.read.connections(), &accounts.passwords, usernames, accounts::PASSWORD);
+    let known = known.await?;
+    if !known.is_empty() {
+        tracing::warn!(
+            "--production: demo accounts can log in with the password that everybody knows: {}; give them others by \
+             `kinoteka user reset-password`, or delete them",
+            known.join(", ")
+        );
+    }
+    if transport.metrics {
+        tracing::warn!(
+            "--production: clients can read /metrics on the address of --listen: move it by --metrics-listen"
+        );
+    }
+    Ok(())
 }
 
 async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {

@@ -322,7 +322,8 @@ pub struct AccountArgs {
     #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING_PER_CLIENT", value_name = "N", default_value_t = 16)]
     pub passwords_waiting_per_client: u16,
 
-    /// Sign-ups from one client's network address in an hour, whatever becomes of them.
+    /// Sign-ups and new e-mail addresses of users from one client's network address in an hour, whatever becomes of
+    /// them.
     #[arg(long, env = "KINOTEKA_SIGNUPS_PER_ADDRESS", value_name = "N", default_value_t = 30,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
     pub signups_per_address: u32,
@@ -385,7 +386,8 @@ impl AccountArgs {
         let waiting = u64::from(self.passwords_waiting);
         let passwords = self.hashing.open(at_once, waiting, self.passwords_waiting_per_client.into())?;
         let throttle = Throttle::new(self.login_failures);
-        let names = rate::Names { limit: "signups-per-address", too_many: "too many sign-ups from your address" };
+        let too_many = "too many sign-ups or new e-mail addresses from your address";
+        let names = rate::Names { limit: "signups-per-address", too_many };
         let signups = Rate::new(names, self.signups_per_address, Duration::from_secs(3_600));
         let session_lifetime = TimeDelta::hours(i64::from(self.session_hours));
         Ok(Accounts { passwords, throttle, signups, session_lifetime, session_changes: SessionChanges::default() })

@@ -41,8 +41,8 @@ impl Status for Health {
     }
 }
 
-/// The server is to go on, both pools answer, changes can be written, and the schema has all that this program needs.
-/// A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
+/// The server is to go on, both pools answer, changes can be written, and the schema has all that this program needs,
+/// with triggers that fire. A newer schema is no reason to refuse: while a new version is rolled out, the old one goes
 /// on serving.
 async fn ready(health: &Health) -> Result<(), String> {
     let refuse = |reason: &str| Err(reason.to_owned());
@@ -57,10 +57,20 @@ async fn ready(health: &Health) -> Result<(), String> {
         return refuse(&format!("the database cannot be written: {reason}"));
     }
     match migration::compare(&health.db.read).await {
-        Ok(SchemaState::Current | SchemaState::Ahead(_)) => Ok(()),
-        Ok(state) => refuse(&state.to_string()),
+        // Its triggers are others.
+        Ok(SchemaState::Ahead(_)) => return Ok(()),
+        Ok(SchemaState::Current) => {}
+        Ok(state) => return refuse(&state.to_string()),
         Err(error) => {
             tracing::warn!("not ready: the schema cannot be read: {error}");
+            return refuse("the schema cannot be read");
+        }
+    }
+    match migration::silent_triggers(&health.db.write).await {
+        Ok(silent) if silent.is_empty() => Ok(()),
+        Ok(silent) => refuse(&format!("triggers do not fire: {}", silent.join(", "))),
+        Err(error) => {
+            tracing::warn!("not ready: the triggers cannot be read: {error}");
             refuse("the schema cannot be read")
         }
     }

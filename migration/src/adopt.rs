@@ -92,9 +92,9 @@ fn unix_time() -> i64 {
 
 /// Something that a step's SQL makes, by kind and name.
 #[derive(Debug, PartialEq, Eq)]
-struct Object<'a> {
-    kind: &'a str,
-    name: &'a str,
+pub(crate) struct Object<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl fmt::Display for Object<'_> {
@@ -104,7 +104,7 @@ impl fmt::Display for Object<'_> {
 }
 
 /// Reads what a script makes from its `CREATE` lines, which our SQL starts in column one.
-fn list_objects(sql: &str) -> Vec<Object<'_>> {
+pub(crate) fn list_objects(sql: &str) -> Vec<Object<'_>> {
     sql.lines()
         .filter_map(|line| {
             let rest = line.strip_prefix("CREATE ")?;

@@ -10,11 +10,13 @@ mod commits;
 pub mod connect;
 mod step;
 mod transaction;
+mod triggers;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
 pub use step::{Migrator, STEPS, Step};
 pub use transaction::begin;
+pub use triggers::silent_triggers;
 
 use std::fmt;
 

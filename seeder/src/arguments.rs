@@ -121,7 +121,7 @@ struct Numbers {
     /// Awards given.
     #[arg(long, value_name = "N", value_parser = number())]
     awards: Option<u32>,
-    /// Films present at online cinemas; a film is at 10 at most.
+    /// Films present at online cinemas; a film is at 10 at most, and one in eight at none.
     #[arg(long, value_name = "N", value_parser = number())]
     presences: Option<u32>,
     /// Orders of films by users.

@@ -73,12 +73,12 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
     let summary = outcome?;
     progress.end(&summary);
     if let Some(load_members) = options.demo_accounts {
-        let names: Vec<_> = accounts::usernames(0).collect();
-        progress.say(&format!(
-            "accounts: {} and load1 to load{load_members}, all with the password {}",
-            names.join(", "),
-            accounts::PASSWORD
-        ));
+        let mut names: Vec<_> = accounts::usernames(load_members.min(1)).collect();
+        if load_members > 1 {
+            names.pop();
+            names.push(format!("load1 to load{load_members}"));
+        }
+        progress.say(&format!("accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD));
     }
     Ok(())
 }

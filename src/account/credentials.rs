@@ -33,7 +33,7 @@ pub struct Accounts {
     pub passwords: Passwords,
     /// Counts failures.
     pub throttle: Throttle,
-    /// Counts sign-ups by address.
+    /// Counts sign-ups and new e-mail addresses of users, by network address.
     pub signups: Rate,
     /// How long a session lives after it was last seen.
     pub session_lifetime: TimeDelta,
@@ -70,26 +70,35 @@ impl Accounts {
         Ok((Some(hash), same(change, &turn, &[("password", &input.password)]).await?))
     }
 
-    /// Counts a sign-up, whatever becomes of it. What is taken already must not be found out by trying: sign-ups that
-    /// were refused for that count like failed log-ins to an account of the address' own.
+    /// Counts a sign-up or a new e-mail address, whatever becomes of it.
     ///
     /// # Errors
-    /// There were too many.
-    fn check_sign_up(&self, change: &Change<'_>) -> ApiResult<()> {
+    /// There were too many, or too many were refused for what is taken.
+    fn count_sign_up(&self, change: &Change<'_>) -> ApiResult<()> {
         self.signups.take(Who::Address(network(change.address())), Instant::now())?;
-        // Not yet counted: many may sign up at once.
+        // Before anything is hashed. It counts later: many may sign up at once.
         self.admit_sign_up(change).map(|tried| tried.forget(Instant::now()))
     }
 
-    /// Counts a sign-up if it was refused for what is taken.
-    fn count_sign_up(&self, change: &Change<'_>, outcome: &ApiResult<Outcome>) {
+    /// Runs a change that tells what is taken. That must not be found out by trying: such refusals count like failed
+    /// log-ins to an account of the address' own. Each change counts until its outcome is known, so that those of the
+    /// same moment tell no more.
+    ///
+    /// # Errors
+    /// Too many were refused, or what `run` fails with.
+    async fn run_counted(
+        &self,
+        change: &Change<'_>,
+        run: impl Future<Output = ApiResult<Outcome>>,
+    ) -> ApiResult<Outcome> {
+        let tried = self.admit_sign_up(change)?;
+        let outcome = run.await;
         let is_taken = |error: &UserError| error.code == UserErrorCode::Conflict;
-        if let Ok(Outcome { ending: Ending::Refused(errors, _), .. }) = outcome
-            && errors.iter().any(is_taken)
-        {
-            // Whoever has tried too often by now is told so next time.
-            let _ = self.admit_sign_up(change);
+        match &outcome {
+            Ok(Outcome { ending: Ending::Refused(errors, _), .. }) if errors.iter().any(is_taken) => {}
+            _ => tried.forget(Instant::now()),
         }
+        outcome
     }
 
     fn admit_sign_up(&self, change: &Change<'_>) -> ApiResult<Try> {
@@ -108,16 +117,15 @@ impl Accounts {
 /// Top-level errors: too many sign-ups, too many at once.
 pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Outcome, Token)> {
     let accounts = Accounts::of(change);
-    accounts.check_sign_up(change)?;
+    accounts.count_sign_up(change)?;
     let (hash, repeat) = accounts.prepare_sign_up(change, input).await?;
     let token = Token::random();
     let new = NewSession::of(change, &token);
-    let outcome = mutate_keyed(change, repeat, &(input, hash, new), |work, (input, hash, new)| {
+    let given = (input, hash, new);
+    let run = mutate_keyed(change, repeat, &given, |work, (input, hash, new)| {
         Box::pin(service::sign_up(work, input, hash.as_deref(), new))
-    })
-    .await;
-    accounts.count_sign_up(change, &outcome);
-    Ok((outcome?, token))
+    });
+    Ok((accounts.run_counted(change, run).await?, token))
 }
 
 /// Begins a session for whoever knows the password.
@@ -213,10 +221,11 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
     .await
 }
 
-/// Changes the viewer's profile. The password is verified if it is given.
+/// Changes the viewer's profile. The password is verified if it is given. A new e-mail address is counted: whether it is
+/// taken is told.
 ///
 /// # Errors
-/// Top-level errors: too many failures, too many at once.
+/// Top-level errors: too many failures, too many new addresses, too many at once.
 pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> ApiResult<Outcome> {
     let Given::Value(password) = input.current_password.clone() else {
         return mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
@@ -225,13 +234,21 @@ pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> 
         .await;
     };
     refuse_throttled(change)?;
-    let turn = Accounts::of(change).passwords.turn(change.address()).await?;
+    let accounts = Accounts::of(change);
+    let has_new_email = match &input.email {
+        Given::Value(email) => names_of(change, viewer(change)?.user).await?[1] != email.trim().to_lowercase(),
+        _ => false,
+    };
+    if has_new_email {
+        accounts.count_sign_up(change)?;
+    }
+    let turn = accounts.passwords.turn(change.address()).await?;
     let repeat = same(change, &turn, &[("currentPassword", &password)]).await?;
     drop(turn);
-    with_password(change, ("currentPassword", &password), repeat, input, |work, input, verified| {
+    let run = with_password(change, ("currentPassword", &password), repeat, input, |work, input, verified| {
         Box::pin(service::update_profile(work, input, verified))
-    })
-    .await
+    });
+    if has_new_email { accounts.run_counted(change, run).await } else { run.await }
 }
 
 /// Deletes the viewer's account.

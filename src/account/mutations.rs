@@ -71,7 +71,7 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
         .perform(
             "revokeSession",
             "Ends a session of the viewer. For users who are signed in.",
-            Rule::Owner,
+            Rule::SignedIn,
             deleted("revokedId", "The id of the ended session."),
             |change, input| {
                 end_sessions(change, input, viewer(change), |work, input| {

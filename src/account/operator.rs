@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use anyhow::bail;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use entity::users;
 use migration::connect::Writer;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Passwords, admin, password};
 use crate::error::ApiError;
@@ -63,6 +65,33 @@ pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, pass
     })
     .await;
     told(user, done).map(drop)
+}
+
+/// Which of these users have this password, in the order of their names.
+///
+/// # Errors
+/// The database failed, or the password cannot be hashed.
+pub async fn list_with_password(
+    db: &DatabaseConnection,
+    passwords: &Passwords,
+    usernames: Vec<String>,
+    password: &str,
+) -> anyhow::Result<Vec<String>> {
+    let rows = users::Entity::find()
+        .select_only()
+        .columns([users::Column::Username, users::Column::Password])
+        .filter(users::Column::Username.is_in(usernames))
+        .filter(users::Column::DeletedAt.is_null())
+        .order_by_asc(users::Column::Username);
+    let rows: Vec<(String, String)> = rows.into_tuple().all(db).await?;
+    let turn = passwords.turn(IpAddr::V4(Ipv4Addr::LOCALHOST)).await.map_err(explain)?;
+    let mut found = Vec::new();
+    for (username, stored) in rows {
+        if turn.verify(password, Some(stored)).await.map_err(explain)? {
+            found.push(username);
+        }
+    }
+    Ok(found)
 }
 
 /// For whoever may know what the database said.

@@ -2,7 +2,7 @@
 
 use chrono::{Datelike, NaiveDate};
 use entity::{sessions, users};
-use sea_orm::ActiveValue::{Set, Unchanged};
+use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
@@ -133,14 +133,14 @@ pub async fn log_out_everywhere(work: &Work) -> Result<i32, Rejection> {
 /// Ends one of the viewer's sessions.
 ///
 /// # Errors
-/// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
+/// `Invalid` when the viewer has no such session: whether somebody else has it is not told.
 pub async fn revoke_session(work: &Work, input: &RevokeSessionInput) -> Result<Id<Session>, Rejection> {
     let id = Id::<Session>::parse(&path("id"), &input.id)?;
-    let found = sessions::Entity::find_by_id(id.key()).one(work.txn()).await?;
-    let row = found.ok_or_else(|| UserError::not_found(path("id"), "session"))?;
-    work.may_change(Some(row.user_id))?;
-    sessions::Entity::delete_by_id(id.key()).exec(work.txn()).await?;
-    Ok(id)
+    let own = sessions::Entity::delete_by_id(id.key()).filter(sessions::Column::UserId.eq(work.viewer()?.user));
+    match own.exec(work.txn()).await?.rows_affected {
+        0 => Err(UserError::not_found(path("id"), "session").into()),
+        _ => Ok(id),
+    }
 }
 
 /// Changes the viewer's profile. `verified` is the stored password that the given one was verified by.
@@ -163,12 +163,15 @@ pub async fn update_profile(
     form.must(&mut row.birthday, "birthday", input.birthday, birthday(work.now().date_naive()));
     form.may(&mut row.bio, "bio", input.bio, text(LONG_TEXT_LENGTH_MAX));
     let is_new = matches!(&row.email, Set(email) if *email != before.email);
+    let is_verified = verified == Some(before.password.as_str());
     if input.current_password.is_value() {
-        form.problems.require(verified == Some(before.password.as_str()), &path("currentPassword"), WRONG_PASSWORD);
+        form.problems.require(is_verified, &path("currentPassword"), WRONG_PASSWORD);
     } else if is_new {
         form.problems.bad_input(path("currentPassword"), "is needed to change the e-mail address");
     }
-    check_taken(&mut form, &row, Some(viewer.user)).await?;
+    // Whether an address is taken is for whoever knows the password.
+    let email = if is_verified { row.email.clone() } else { NotSet };
+    check_taken(&mut form, &users::ActiveModel { email, ..row.clone() }, Some(viewer.user)).await?;
     let changes = form.check()?;
     if !changes.is_empty() {
         let updated = users::Entity::update(row).exec_without_returning(work.txn()).await;

@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{sessions, user_roles, users};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SimpleExpr};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -194,7 +194,7 @@ impl Sessions {
         Ok(rows.exec(db).await?.rows_affected)
     }
 
-    async fn find(&self, token: &str, now: DateTime<Utc>) -> ApiResult<Viewer> {
+    async fn find(&self, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<Viewer> {
         // A user has two roles at most beyond the common one: a row for each.
         let rows: Vec<(i32, i32, DateTime<Utc>, Option<String>)> = sessions::Entity::find()
             .select_only()
@@ -204,7 +204,7 @@ impl Sessions {
             .column(user_roles::Column::Role)
             .join(JoinType::InnerJoin, sessions::Relation::Users.def())
             .join(JoinType::LeftJoin, users::Relation::UserRoles.def())
-            .filter(sessions::Column::TokenHash.eq(hash(token)))
+            .filter(which)
             .filter(sessions::Column::ExpiresAt.gt(now))
             .filter(users::Column::DeletedAt.is_null())
             .into_tuple()
@@ -244,7 +244,11 @@ impl Sessions {
 
 impl Authenticate for Sessions {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
-        Box::pin(self.find(token, clock::now()))
+        Box::pin(self.find(sessions::Column::TokenHash.eq(hash(token)), clock::now()))
+    }
+
+    fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>> {
+        Box::pin(self.find(sessions::Column::Id.eq(viewer.session), clock::now()))
     }
 
     fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {

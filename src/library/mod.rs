@@ -15,7 +15,7 @@ use graphql::{
 };
 
 pub use self::contexts::Contexts;
-use crate::account::Accounts;
+use crate::account::{Accounts, Sessions};
 use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
@@ -243,5 +243,7 @@ fn write_services(
     let mut domains = Extensions::new();
     domains.insert(accounts.clone());
     domains.insert(Arc::clone(&feed.hub));
-    Arc::new(WriteServices { db: db.fresh(), rates: rates.clone(), registry_cache, wake: feed.wake.clone(), domains })
+    let sessions = Arc::new(Sessions::new(db, accounts));
+    let (rates, wake) = (rates.clone(), feed.wake.clone());
+    Arc::new(WriteServices { db: db.fresh(), rates, registry_cache, wake, sessions, domains })
 }

@@ -17,6 +17,8 @@ on_both!(
     one_of_many_sign_ups_at_once_wins,
     profile_is_changed_field_by_field,
     address_is_changed_by_whoever_knows_the_password,
+    profile_tells_nobody_who_has_an_account,
+    sign_ups_at_once_tell_no_more_addresses,
     private_fields_are_for_the_viewer_alone,
     password_is_changed_by_whoever_knows_it,
     deleted_account_is_gone_and_its_comments_stay,
@@ -224,6 +226,64 @@ async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
     }
     let limited = anna.send("updateProfile", other, "").await.errors();
     assert!(limited[0].starts_with("RATE_LIMITED "), "{limited:?}");
+}
+
+/// Without the password an address that is taken gets the response of one that is free; with it, tries are counted.
+async fn profile_tells_nobody_who_has_an_account(backend: Backend) {
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
+    app.sign_up("anna", PASSWORD).await;
+    let boris = app.sign_up("boris", PASSWORD).await;
+    let change = async |email: &str, password: Option<&str>| {
+        let input = json!({ "email": email, "currentPassword": password });
+        boris.send("updateProfile", input, "").await
+    };
+    let of_both = [("anna@example.org", None), ("free@example.org", None)];
+    for (email, password) in of_both.into_iter().chain([("anna@example.org", Some("не тот пароль"))]) {
+        let problems = change(email, password).await.problems();
+        let of_password = |problem: &String| problem.starts_with("BAD_USER_INPUT input.currentPassword: ");
+        assert!(problems.len() == 1 && problems.iter().all(of_password), "{email}: {problems:?}");
+    }
+    for number in 0..3 {
+        let taken = change("anna@example.org", Some(PASSWORD)).await.problems();
+        assert_eq!(taken, ["CONFLICT input.email: belongs to an account already; log in, or name another address"]);
+        // A success in between takes nothing back.
+        if number < 2 {
+            let free = change(&format!("free{number}@example.org"), Some(PASSWORD)).await;
+            assert!(free.problems().is_empty(), "{free}");
+        }
+    }
+    for answer in [
+        change("anna@example.org", Some(PASSWORD)).await,
+        app.nobody().send("signUp", new_account("vera", PASSWORD), "").await,
+    ] {
+        assert!(answer.errors()[0].starts_with("RATE_LIMITED "), "{answer}");
+    }
+    // What tells nothing goes on.
+    boris.done("updateProfile", json!({ "bio": "Ничего нового.", "email": "free1@example.org" }), "").await;
+    // New addresses are limited as sign-ups are, whatever becomes of them.
+    let app = TestApp::start_on(&app, &["--signups-per-address", "2"]).await;
+    let boris = app.bearer(boris.id, boris.token.as_deref().unwrap());
+    for number in 0..3 {
+        let input = json!({ "email": format!("other{number}@example.org"), "currentPassword": PASSWORD });
+        let answer = boris.send("updateProfile", input, "").await;
+        let limit = &answer.0["errors"][0]["extensions"]["limit"];
+        assert_eq!(*limit == "signups-per-address", number == 2, "{answer}");
+    }
+}
+
+/// Those that run at the same moment are counted before they tell anything.
+async fn sign_ups_at_once_tell_no_more_addresses(backend: Backend) {
+    let args = ["--login-failures", "3", "--passwords-waiting-per-client", "64", "--passwords-at-once", "8"];
+    let app = TestApp::start(TestDatabase::migrated(backend).await, &args).await;
+    app.sign_up("anna", PASSWORD).await;
+    let answers = join_all((0..40).map(|number| {
+        let (nobody, mut input) = (app.nobody(), new_account(&format!("user{number}"), PASSWORD));
+        input["email"] = json!("anna@example.org");
+        async move { nobody.send("signUp", input, "token").await }
+    }))
+    .await;
+    let told = answers.iter().filter(|answer| answer.0["data"]["it"]["errors"].is_array()).count();
+    assert!((1..=3).contains(&told), "{told} of 40 told that the address is taken");
 }
 
 async fn private_fields_are_for_the_viewer_alone(backend: Backend) {

@@ -79,6 +79,21 @@ async fn health_tells_alive_from_ready(backend: Backend) {
     let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('0002_indexes', 0), ('9999_future', 0)";
     db.execute_unprepared(newer).await.unwrap();
     assert_eq!(ask("/readyz").await.0, 200);
+    // What is not told and counted would be missed by nobody.
+    db.execute_unprepared("DELETE FROM seaql_migrations WHERE version = '9999_future'").await.unwrap();
+    let mut reason = "comments_tell_added is missing";
+    if backend == Backend::Postgres {
+        db.execute_unprepared("ALTER TABLE comments DISABLE TRIGGER comments_tell_added").await.unwrap();
+        assert_eq!(ask("/readyz").await, (503, "triggers do not fire: comments_tell_added is disabled\n".to_owned()));
+        db.execute_unprepared("ALTER TABLE comments ENABLE TRIGGER USER").await.unwrap();
+        assert_eq!(ask("/readyz").await.0, 200);
+        db.execute_unprepared("DROP TRIGGER comments_tell_added ON comments").await.unwrap();
+    } else {
+        db.execute_unprepared("DROP TRIGGER comments_tell_added").await.unwrap();
+        db.execute_unprepared("DROP TRIGGER movies_list_tags_updated").await.unwrap();
+        reason = "movies_list_tags_updated is missing, comments_tell_added is missing";
+    }
+    assert_eq!(ask("/readyz").await, (503, format!("triggers do not fire: {reason}\n")));
 }
 
 async fn stopping_lets_running_requests_finish(backend: Backend) {

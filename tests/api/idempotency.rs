@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_graphql::futures_util::future::join_all;
 use chrono::TimeDelta;
-use entity::{comments, idempotency_keys, sessions, users};
+use entity::{comments, idempotency_keys, sessions, users, users_rating};
 use kinoteka::app::SWEEPS;
 use kinoteka::clock;
 use kinoteka::kit::upkeep;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::app::{TestApp, User, new_account};
+use crate::app::{Answer, TestApp, User, new_account};
 use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -23,6 +23,7 @@ on_both!(
     repeated_mutation_gives_the_same_and_does_nothing,
     the_object_is_read_anew,
     another_input_under_a_key_is_a_conflict,
+    another_mutation_under_a_key_is_a_conflict,
     refusals_are_kept_too,
     keys_belong_to_their_viewer,
     each_root_field_has_its_own,
@@ -35,6 +36,8 @@ on_both!(
 );
 
 const PASSWORD: &str = "трамвай № 47";
+const CONFLICT: &str =
+    "CONFLICT the idempotency key was sent before with another mutation or input; send a new key with each new request";
 
 fn comment(text: &str) -> Value {
     json!({ "subjectId": global_id("Movie", 1), "text": text })
@@ -91,16 +94,57 @@ async fn another_input_under_a_key_is_a_conflict(backend: Backend) {
     let app = TestApp::seeded(backend).await;
     let user = app.sign_in("somebody", "member").await;
     add(&user, "k1", "раз").await;
-    let text = "CONFLICT the idempotency key was sent before with another input; send a new key with each new input";
     let other = user.send_keyed("k1", "addComment", comment("два"), "").await;
-    assert_eq!(other.errors(), [text]);
+    assert_eq!(other.errors(), [CONFLICT]);
     // Null is not the same as nothing.
     let mut with_null = comment("раз");
     with_null["parentId"] = Value::Null;
-    assert_eq!(user.send_keyed("k1", "addComment", with_null, "").await.errors(), [text]);
+    assert_eq!(user.send_keyed("k1", "addComment", with_null, "").await.errors(), [CONFLICT]);
     let rating = json!({ "subjectId": global_id("Movie", 1), "rating": 5 });
-    assert_eq!(user.send_keyed("k1", "rate", rating, "").await.errors(), [text], "another mutation in its place");
+    assert_eq!(user.send_keyed("k1", "rate", rating, "").await.errors(), [CONFLICT], "another mutation in its place");
     assert_eq!(comments_of(&app, &user).await, 1);
+}
+
+/// A key belongs to a request, whatever the names in its response.
+async fn another_mutation_under_a_key_is_a_conflict(backend: Backend) {
+    let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-batch", "5"]).await;
+    let user = app.sign_in("somebody", "member").await;
+    let subject = global_id("Movie", 1);
+    let add = |text: &str| {
+        format!("addComment(input: {{ subjectId: \"{subject}\", text: \"{text}\" }}) {{ comment {{ id }} }}")
+    };
+    let rate = format!("rate(input: {{ subjectId: \"{subject}\", rating: 5 }}) {{ errors {{ code }} }}");
+    let send = async |body: Value| -> Vec<Value> {
+        let request = user.request("", json!({})).json(&body).header("idempotency-key", "k1");
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        match answer {
+            Value::Array(answers) => answers,
+            answer => vec![answer],
+        }
+    };
+    let document = |fields: &str| json!({ "query": format!("mutation {{ {fields} }}") });
+    let first = send(document(&add("раз"))).await;
+    assert!(first[0]["data"]["addComment"]["comment"]["id"].is_string(), "{first:#?}");
+    // Another alias is the same mutation.
+    let renamed = send(document(&format!("other: {}", add("раз")))).await;
+    assert_eq!(renamed[0]["data"]["other"], first[0]["data"]["addComment"], "{renamed:#?}");
+    let others = [
+        document(&rate),
+        document(&format!("other: {}", add("два"))),
+        document(&format!("{rate} other: {} third: {}", add("раз"), add("два"))),
+        json!([document(&rate)]),
+        json!([document(&rate), document(&add("раз")), document(&add("два"))]),
+    ];
+    for other in others {
+        for answer in send(other.clone()).await {
+            let errors = Answer(answer.clone()).errors();
+            assert!(!errors.is_empty() && errors.iter().all(|error| error == CONFLICT), "{other:#}: {answer:#}");
+            assert!(answer["data"].as_object().unwrap().values().all(Value::is_null), "{other:#}: {answer:#}");
+        }
+    }
+    assert_eq!(comments_of(&app, &user).await, 1);
+    let ratings = users_rating::Entity::find().filter(users_rating::Column::UserId.eq(user.id));
+    assert_eq!(ratings.count(&app.sql().await).await.unwrap(), 0);
 }
 
 async fn refusals_are_kept_too(backend: Backend) {

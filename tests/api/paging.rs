@@ -15,6 +15,7 @@ on_both!(
     rows_inserted_between_pages_disturb_nothing,
     sizes_are_bounded,
     both_cursors_bound_a_page,
+    page_info_is_what_relay_defines,
     foreign_and_broken_cursors_are_refused,
 );
 
@@ -443,6 +444,44 @@ async fn both_cursors_bound_a_page(backend: Backend) {
         assert_eq!(last.ids, all[all.len() - 7..all.len() - 2], "{order:?}");
         let crossed = format!("first: 5, after: \"{}\", before: \"{}\"", tail.cursors[0], head.cursors[1]);
         assert!(list.page(&app, &Value::Null, order, &crossed).await.ids.is_empty(), "{order:?}: nothing between");
+    }
+}
+
+/// Section 5 of the specification: `first` and `last` tell of the rows between the cursors, and what lies beyond a
+/// cursor counts where they are left out.
+async fn page_info_is_what_relay_defines(backend: Backend) {
+    let app = seeded(backend).await;
+    for list in LISTS {
+        let parent = list.parent_id(&app).await;
+        let head = list.page(&app, &parent, None, "first: 2").await;
+        let tail = list.page(&app, &parent, None, "last: 1").await;
+        let (zero, one, end) = (&head.cursors[0], &head.cursors[1], &tail.cursors[0]);
+        let many = head.total - 1 > 100;
+        for (args, rows, has_previous, has_next) in [
+            (format!("before: \"{one}\""), Some(1), false, true),
+            (format!("before: \"{zero}\""), Some(0), false, true),
+            (format!("first: 1, before: \"{one}\""), Some(1), false, false),
+            (format!("first: 5, before: \"{one}\""), Some(1), false, false),
+            (format!("first: 0, before: \"{one}\""), Some(0), false, true),
+            (format!("last: 5, before: \"{one}\""), Some(1), false, true),
+            (format!("after: \"{end}\""), Some(0), true, false),
+            (format!("first: 5, after: \"{end}\""), Some(0), true, false),
+            (format!("last: 100, after: \"{zero}\""), None, many, false),
+            (format!("after: \"{zero}\", before: \"{one}\""), Some(0), true, true),
+        ] {
+            let page = list.page(&app, &parent, None, &args).await;
+            assert!(rows.is_none_or(|rows| rows == page.ids.len()), "{} {args}", list.field);
+            assert_eq!((page.has_previous, page.has_next), (has_previous, has_next), "{} {args}", list.field);
+        }
+    }
+    // Nobody looks whether the row of a cursor is still there.
+    let db = app.sql().await;
+    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Новее всех', 90)").await.unwrap();
+    let newest = LISTS[0].page(&app, &Value::Null, None, "first: 1").await;
+    db.execute_unprepared("DELETE FROM movies WHERE title = 'Новее всех'").await.unwrap();
+    for (args, is_there) in [("after", (true, true)), ("before", (false, true))] {
+        let page = LISTS[0].page(&app, &Value::Null, None, &format!("{args}: \"{}\"", newest.cursors[0])).await;
+        assert_eq!((page.has_previous, page.has_next), is_there, "{args}");
     }
 }
 

@@ -86,11 +86,10 @@ const TABLE: &[(&str, Who)] = &[
 ];
 
 /// Who may do it to what belongs to somebody else, of mutations to which that matters.
-const OF_OTHERS: [(&str, Option<Who>); 5] = [
+const OF_OTHERS: [(&str, Option<Who>); 4] = [
     ("deleteComment", Some(Editor)),
     ("deletePublication", Some(Editor)),
     ("editComment", None),
-    ("revokeSession", None),
     ("updatePublication", Some(Editor)),
 ];
 
@@ -194,10 +193,6 @@ async fn owned(owner: &User, mutation: &str) -> Value {
             let made = owner.done("createPublication", input, "publication { id }").await;
             let id = &made["publication"]["id"];
             if mutation == "updatePublication" { json!({ "id": id, "title": "\u{0}" }) } else { json!({ "id": id }) }
-        }
-        "revokeSession" => {
-            let data = owner.data("{ viewer { sessions { nodes { id } } } }", json!({})).await;
-            json!({ "id": data["viewer"]["sessions"]["nodes"][0]["id"] })
         }
         other => panic!("say how to make what {other} is done to"),
     }

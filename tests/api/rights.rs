@@ -146,6 +146,39 @@ async fn a_role_that_may_not_look_into_the_schema_is_refused_at_the_start() {
     assert!(refused.ends_with("GRANT USAGE ON SCHEMA \"public\" TO \"no_usage\";"), "{refused}");
 }
 
+/// Row-level security without a policy hides every row without an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn row_security_that_hides_everything_is_refused_at_the_start() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let url = make_role(&database, "hidden", None).await;
+    let owner = database.connect().await;
+    let build = async |url: &str, read_url: &str| {
+        let line = ["kinoteka", "--listen", "127.0.0.1:0", "--database-url", url, "--database-read-url", read_url];
+        let cli = <Cli as clap::Parser>::try_parse_from(line).unwrap();
+        Application::build(&cli.serve, None).await.err().map(|error| format!("{error:#}"))
+    };
+    for table in ["seaql_migrations", "comments"] {
+        owner.execute_unprepared(&format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")).await.unwrap();
+        let end = format!("CREATE POLICY kinoteka ON {table} TO \"hidden\" USING (true);");
+        for policy in ["", "USING (false)", "FOR UPDATE USING (true)", "TO kinoteka USING (true)"] {
+            if !policy.is_empty() {
+                owner.execute_unprepared(&format!("CREATE POLICY another ON {table} {policy}")).await.unwrap();
+            }
+            // A replica that is only read is no better.
+            for (url, read_url) in [(&url, &database.url), (&database.url, &url)] {
+                let refused = build(url, read_url).await.unwrap();
+                assert!(refused.contains("row-level security") && refused.ends_with(&end), "{policy}: {refused}");
+            }
+            owner.execute_unprepared(&format!("DROP POLICY IF EXISTS another ON {table}")).await.unwrap();
+        }
+        // The remedy is one.
+        owner.execute_unprepared(&end).await.unwrap();
+        assert_eq!(build(&url, &url).await, None);
+    }
+    // Those who are not subject to it are not asked: the owner, unless it is forced.
+    assert_eq!(build(&database.url, &database.url).await, None);
+}
+
 /// A table that is new is in the list, or the server does not name it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_rights_names_every_table_of_the_entities() {

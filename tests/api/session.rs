@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use async_graphql::futures_util::future::join_all;
 use chrono::{DateTime, TimeDelta};
-use entity::{sessions, users};
+use entity::{comments, sessions, user_roles, users};
 use kinoteka::app::SWEEPS;
 use kinoteka::clock;
 use kinoteka::db::Db;
 use kinoteka::kit::upkeep;
 use migration::connect::{PoolSettings, Timeouts};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 
@@ -23,6 +23,7 @@ on_both!(
     sessions_slide_without_a_write_on_every_request,
     sessions_are_listed_and_revoked,
     log_out_ends_one_session_or_all,
+    what_follows_the_end_of_a_session_is_not_done,
     a_user_has_a_hundred_sessions_at_most,
     old_sessions_are_swept_by_several_at_once,
     failures_are_answered_alike_and_throttled,
@@ -118,8 +119,12 @@ async fn sessions_are_listed_and_revoked(backend: Backend) {
     assert_eq!(listed.iter().map(|session| &session["isCurrent"]).collect::<Vec<_>>(), [&json!(true), &json!(false)]);
     assert_eq!(listed[1]["address"], "127.0.0.1");
     let id = &listed[1]["id"];
-    let refused = boris.send("revokeSession", json!({ "id": id }), "").await.errors();
-    assert_eq!(refused, ["FORBIDDEN this belongs to somebody else"]);
+    // Somebody else's session gets the response of one that is not there.
+    let nowhere = global_id("Session", 1_000_000);
+    for id in [id, &json!(nowhere)] {
+        let refused = boris.refused("revokeSession", json!({ "id": id })).await;
+        assert_eq!(refused, ["NOT_FOUND input.id: there is no such session; it may have been deleted"]);
+    }
     phone.data("{ viewer { id } }", json!({})).await;
     let done = anna.done("revokeSession", json!({ "id": id }), "revokedId").await;
     assert_eq!(done["revokedId"], *id);
@@ -144,6 +149,62 @@ async fn log_out_ends_one_session_or_all(backend: Backend) {
         assert_eq!(other.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
     }
     boris.data("{ viewer { id } }", json!({})).await;
+}
+
+/// In one document and in a batch, a mutation sees what those before it did to the session and the role.
+async fn what_follows_the_end_of_a_session_is_not_done(backend: Backend) {
+    let app = TestApp::start(TestDatabase::seeded(backend).await, &["--limit-batch", "5"]).await;
+    let admin = app.sign_in("chief", "admin").await;
+    let id = global_id("User", admin.id);
+    let add = format!(
+        "addComment(input: {{ subjectId: \"{}\", text: \"Раз\" }}) {{ comment {{ id }} }}",
+        global_id("Movie", 1)
+    );
+    let make_tag = "createTag(input: { title: \"новый тег\" }) { tag { title } }".to_owned();
+    let revoke =
+        |role: &str| format!("revokeRole(input: {{ userId: \"{id}\", role: {role} }}) {{ errors {{ code }} }}");
+    app.sign_in("second", "admin").await;
+    let cases = [
+        ("logOut { endedSessions }".to_owned(), &add, "UNAUTHENTICATED"),
+        ("logOutEverywhere { endedSessions }".to_owned(), &add, "UNAUTHENTICATED"),
+        (revoke("ADMIN"), &make_tag, "FORBIDDEN"),
+    ];
+    for (ends, then, expected) in cases {
+        for is_batch in [false, true] {
+            let fields = [&add, &ends, then];
+            let body = if is_batch {
+                json!(fields.map(|field| json!({ "query": format!("mutation {{ {field} }}") })))
+            } else {
+                json!({ "query": format!("mutation {{ a: {add} b: {ends} c: {then} }}") })
+            };
+            let user = app.sign_in_as(admin.id).await;
+            make_admin(&app, admin.id).await;
+            let comments = async || comments::Entity::find().count(&app.sql().await).await.unwrap();
+            let before = comments().await;
+            let answer = user.request("", json!({})).json(&body).send().await.unwrap();
+            let answer: serde_json::Value = answer.json().await.unwrap();
+            let code = if is_batch { &answer[2] } else { &answer }["errors"][0]["extensions"]["code"].clone();
+            assert_eq!(code, expected, "{ends}, batch: {is_batch}: {answer:#}");
+            assert_eq!(comments().await, before + 1, "{ends}, batch: {is_batch}");
+        }
+    }
+    // Neither is anything read for whoever has logged out.
+    let user = app.sign_in_as(admin.id).await;
+    let batch = json!([{ "query": "mutation { logOut { endedSessions } }" }, { "query": "{ viewer { id } }" }]);
+    let answer = user.request("", json!({})).json(&batch).send().await.unwrap();
+    let answer: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(answer[1]["errors"][0]["message"], UNKNOWN.split_once(' ').unwrap().1, "{answer:#}");
+}
+
+async fn make_admin(app: &TestApp, user: i32) {
+    let role = user_roles::ActiveModel {
+        user_id: sea_orm::Set(user),
+        role: sea_orm::Set("admin".to_owned()),
+        granted_at: sea_orm::Set(DateTime::from_timestamp(1_700_000_000, 0).unwrap().fixed_offset()),
+    };
+    let once = OnConflict::new().do_nothing().to_owned();
+    let insert = user_roles::Entity::insert(role).on_conflict(once);
+    insert.exec_without_returning(&app.sql().await).await.unwrap();
 }
 
 async fn a_user_has_a_hundred_sessions_at_most(backend: Backend) {

@@ -1,6 +1,8 @@
 //! What keeps the server from starting: each a message that names the flag and the remedy.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use sea_orm::ConnectionTrait;
 
@@ -141,6 +143,79 @@ async fn stale_postgres_schema_is_refused_and_migrated_on_request() {
     refuses(&["--database-url", &database.url], &["0001_tables", "stale", "kinoteka migrate up"]);
     drop(Server::start(&["--database-url", &database.url, "--migrate"]));
     drop(Server::start(&["--database-url", &database.url]));
+}
+
+#[tokio::test]
+async fn triggers_that_do_not_fire_are_refused_on_both() {
+    for backend in [Backend::Postgres, Backend::Sqlite] {
+        let database = TestDatabase::migrated(backend).await;
+        let db = database.connect().await;
+        let mut expected = "comments_tell_added is missing";
+        if backend == Backend::Postgres {
+            db.execute_unprepared("ALTER TABLE comments DISABLE TRIGGER ALL").await.unwrap();
+            let words = ["comments_tell_added is disabled, comments_tell_edited is disabled", "ENABLE TRIGGER USER"];
+            refuses(&["--database-url", &database.url], &words);
+            db.execute_unprepared("ALTER TABLE comments ENABLE TRIGGER ALL").await.unwrap();
+            drop(Server::start(&["--database-url", &database.url]));
+            // For this role alone, all are off.
+            db.execute_unprepared("CREATE ROLE copier SUPERUSER LOGIN").await.unwrap();
+            db.execute_unprepared("ALTER ROLE copier SET session_replication_role = replica").await.unwrap();
+            let url = database.url.replace("kinoteka@", "copier@");
+            refuses(&["--database-url", &url], &["comments_tell_added is disabled"]);
+            db.execute_unprepared("DROP TRIGGER comments_tell_added ON comments").await.unwrap();
+        } else {
+            db.execute_unprepared("DROP TRIGGER comments_tell_added; DROP TRIGGER comments_tell_edited").await.unwrap();
+            expected = "comments_tell_added is missing, comments_tell_edited is missing";
+        }
+        refuses(&["--database-url", &database.url], &["triggers do not fire", expected]);
+    }
+}
+
+#[tokio::test]
+async fn policies_that_hide_some_rows_are_warned_of() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let db = database.connect().await;
+    let policy = "CREATE ROLE some_rows LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO some_rows;
+        ALTER TABLE comments ENABLE ROW LEVEL SECURITY; CREATE POLICY some_rows ON comments USING (id > 5)";
+    db.execute_unprepared(policy).await.unwrap();
+    let url = database.url.replace("kinoteka@", "some_rows@");
+    assert!(warnings(&["--database-url", &url]).contains("may hide rows"));
+    assert!(!warnings(&["--database-url", &database.url]).contains("may hide rows"));
+}
+
+/// The warnings of a server until it serves.
+fn warnings(args: &[&str]) -> String {
+    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut server = serve.args(args).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(server.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut log: Vec<_> = log.take_while(|line| !line.contains("serving at")).collect();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    log.retain(|line| line.contains("WARN"));
+    log.join("\n")
+}
+
+#[tokio::test]
+async fn production_warns_of_what_is_for_development() {
+    for backend in [Backend::Postgres, Backend::Sqlite] {
+        let database = TestDatabase::seeded_with_accounts(backend).await;
+        let url = ["--database-url", &database.url];
+        let hidden = ["--metrics-listen", "127.0.0.1:0"];
+        let (password, metrics) = ("admin, editor, load1, member", "--metrics-listen");
+        for (args, of_password, of_metrics) in [
+            (&[&url[..]].concat(), false, false),
+            (&[&url[..], &["--production"]].concat(), true, true),
+            (&[&url[..], &["--production"], &hidden].concat(), true, false),
+        ] {
+            let warned = warnings(args);
+            assert_eq!((warned.contains(password), warned.contains(metrics)), (of_password, of_metrics), "{warned}");
+        }
+        for user in ["admin", "editor", "load1", "member"] {
+            run(&["user", "reset-password", user, url[0], url[1]]).ok();
+        }
+        let warned = warnings(&[&url[..], &["--production"]].concat());
+        assert!(!warned.contains("everybody knows"), "{warned}");
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 
 use crate::catalogue::{read_columns, read_foreign_keys, read_indexes, read_texts};
 use crate::facts::{self, DATABASE_COMMENT, FOREIGN_KEYS, INDEXES, POSTGRES_TABLE, SIDE_TABLES, TABLES};
@@ -21,6 +21,7 @@ on_both![
     foreign_keys_equal_the_facts,
     the_named_indexes_equal_the_facts,
     every_foreign_key_has_an_index_that_begins_with_it,
+    every_trigger_that_is_missing_is_named,
 ];
 
 async fn the_tables_are_the_sixteen_and_the_side_tables(backend: Backend) {
@@ -202,6 +203,24 @@ async fn the_schema_page_names_everything_beyond_the_facts() {
     names.extend(SIDE_TABLES.iter().chain([&POSTGRES_TABLE]).map(|table| (*table).to_owned()));
     let missing: BTreeSet<_> = names.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "docs/schema.md does not name {missing:?}");
+}
+
+async fn every_trigger_that_is_missing_is_named(backend: Backend) {
+    let (_database, db) = migrated(backend).await;
+    let all = match backend {
+        Backend::Postgres => {
+            "SELECT format('%s ON %s', tgname, tgrelid::regclass) FROM pg_trigger WHERE NOT tgisinternal"
+        }
+        Backend::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'trigger'",
+    };
+    assert_eq!(migration::silent_triggers(&db).await.unwrap(), [""; 0]);
+    for trigger in read_texts(&db, all).await {
+        let txn = db.begin().await.unwrap();
+        txn.execute_unprepared(&format!("DROP TRIGGER {trigger}")).await.unwrap();
+        let name = trigger.split(' ').next().unwrap();
+        assert_eq!(migration::silent_triggers(&txn).await.unwrap(), [format!("{name} is missing")]);
+        txn.rollback().await.unwrap();
+    }
 }
 
 async fn migrated(backend: Backend) -> (TestDatabase, DatabaseConnection) {

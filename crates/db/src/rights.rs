@@ -1,8 +1,8 @@
-//! What a PostgreSQL role needs to serve: checked at the start, not found out by users.
+//! What a PostgreSQL role needs to serve, rights and policies of rows: checked at the start, not found out by users.
 
 use anyhow::{Context, bail};
 use migration::connect::{Access, DatabaseUrl};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
 
 /// The tables that the server names, and what it does to them. What triggers do needs no rights of whoever sets
 /// them off. Rows are locked by whoever may update them.
@@ -51,6 +51,29 @@ const MISSING: &str = "
     WHERE NOT coalesce(has_table_privilege(to_regclass(needed.name), needed.privilege), true)
     GROUP BY needed.name ORDER BY needed.name";
 
+/// Tables whose row-level security holds for the role, with the rights that it needs there, and whether a right has no
+/// policy that lets rows pass. A policy for all rows, unless a restrictive one takes some away, is as good as none.
+const ROW_SECURITY: &str = "
+    WITH needed AS (
+        SELECT to_regclass(name) AS relation, name, privilege, place
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS needed (name, privilege, place)
+    ), judged AS (
+        SELECT name, privilege, place,
+            coalesce(bool_or(polpermissive AND condition <> 'false'), false) AS passes,
+            coalesce(bool_or(polpermissive AND condition = 'true') AND bool_and(polpermissive), false) AS passes_all
+        FROM needed LEFT JOIN (
+            SELECT polrelid, polcmd, polpermissive,
+                coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid), 'true') AS condition
+            FROM pg_policy
+            WHERE EXISTS (SELECT FROM unnest(polroles) AS role WHERE role = 0 OR pg_has_role(role, 'USAGE'))
+        ) AS policy ON polrelid = relation
+            AND polcmd::text IN ('*', CASE privilege WHEN 'INSERT' THEN 'a' WHEN 'UPDATE' THEN 'w' WHEN 'DELETE' THEN 'd' ELSE 'r' END)
+        WHERE row_security_active(relation)
+        GROUP BY name, privilege, place
+    )
+    SELECT current_user::text, name, string_agg(privilege, ', ' ORDER BY place), bool_or(NOT passes)
+    FROM judged WHERE NOT passes_all GROUP BY name ORDER BY name";
+
 /// Passes if the connection's role may do to the tables what the server does, or read them where it only reads.
 /// Tables that are not there yet belong to whoever migrates.
 ///
@@ -64,7 +87,8 @@ pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -
     let needed = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
     let needed = needed.filter(|(_, right)| access == Access::Write || *right == "SELECT");
     let (tables, rights): (Vec<_>, Vec<_>) = needed.map(|(table, right)| (table.to_owned(), right.to_owned())).unzip();
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, MISSING, [tables.into(), rights.into()]);
+    let statement =
+        Statement::from_sql_and_values(DbBackend::Postgres, MISSING, [tables.clone().into(), rights.clone().into()]);
     let read = async {
         let mut grants = Vec::new();
         for row in db.query_all_raw(statement).await? {
@@ -76,6 +100,35 @@ pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -
     let grants = read.await.with_context(|| format!("cannot read the rights on the {url}"))?;
     if !grants.is_empty() {
         bail!("this user of the {url} lacks rights; let the owner of its tables run: {}", grants.join(" "));
+    }
+    check_row_security(db, url, [tables.into(), rights.into()]).await
+}
+
+/// Warns of row-level security that may hide rows.
+///
+/// # Errors
+/// It hides all rows of a table or refuses all changes: the statements that let the role pass.
+async fn check_row_security(db: &DatabaseConnection, url: &DatabaseUrl, needed: [Value; 2]) -> anyhow::Result<()> {
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, ROW_SECURITY, needed);
+    let rows = db.query_all_raw(statement).await;
+    let rows = rows.with_context(|| format!("cannot read the policies of the {url}"))?;
+    let (mut policies, mut filtered) = (Vec::new(), Vec::new());
+    for row in rows {
+        let (role, table, rights, is_closed): (String, String, String, bool) = row.try_get_many_by_index()?;
+        match is_closed {
+            true => policies.push(format!("CREATE POLICY kinoteka ON {table} TO {role:?} USING (true);")),
+            false => filtered.push(format!("{table} ({rights})")),
+        }
+    }
+    if !policies.is_empty() {
+        let policies = policies.join(" ");
+        bail!(
+            "row-level security of the {url} hides its rows from this user; let the owner of its tables run: {policies}"
+        );
+    }
+    if !filtered.is_empty() {
+        let tables = filtered.join(", ");
+        tracing::warn!("policies of the {url} may hide rows from this user, which clients then miss: {tables}");
     }
     Ok(())
 }

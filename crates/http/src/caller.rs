@@ -206,6 +206,10 @@ mod tests {
     struct Nobody;
 
     impl Authenticate for Nobody {
+        fn confirm(&self, _: Viewer) -> BoxFuture<'_, ApiResult<Viewer>> {
+            Box::pin(async { Err(ApiError::UnknownToken) })
+        }
+
         fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
             Box::pin(async { Err(ApiError::UnknownToken) })
         }

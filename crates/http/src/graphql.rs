@@ -187,16 +187,21 @@ impl Endpoint {
         }
         let budget = self.answer_budget(caller.address);
         let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
-        for (position, operation) in operations.iter().enumerate() {
-            let mut caller = caller.clone();
-            // Each operation has a key of its own: no client's holds a blank.
-            caller.idempotency_key = caller.idempotency_key.map(|key| format!("{key} {position}"));
-            let json = match self.prepare(operation, false, &mut cost) {
-                Ok(prepared) if prepared.kind() == OperationKind::Subscription => Err(Refusal::is_stream()),
-                Ok(prepared) => self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent),
-                Err(refusal) => Err(refusal),
+        let mut changed = false;
+        for operation in &operations {
+            let run = async {
+                let prepared = self.prepare(operation, false, &mut cost)?;
+                if prepared.kind() == OperationKind::Subscription {
+                    return Err(Refusal::is_stream());
+                }
+                // An operation before may have ended the session, or changed the role.
+                if let (true, Some(token)) = (changed, token) {
+                    caller.viewer = Some(self.callers.sign_in(token).await?);
+                }
+                changed |= prepared.kind() == OperationKind::Mutation;
+                self.executor.execute(&prepared, caller.clone(), &budget).await.map_err(Refusal::spent)
             };
-            match json {
+            match run.await {
                 Ok(json) => written.add(&json),
                 Err(refusal) => {
                     refusal.count();

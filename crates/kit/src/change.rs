@@ -1,9 +1,10 @@
 //! A mutation that a client requests.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use db::ReadPool;
-use graphql::{Inputs, Selected};
+use graphql::Inputs;
 use request::error::ApiResult;
 use request::policy::Rule;
 use request::viewer::{Caller, Viewer};
@@ -11,13 +12,29 @@ use request::viewer::{Caller, Viewer};
 use super::rows::RequestData;
 use super::services::WriteServices;
 
+/// Who sends a request, as they are at the mutation of this `place`: one before it may have ended the session or changed
+/// the role.
+///
+/// # Errors
+/// `Unauthenticated`, unless anyone may call the mutation.
+pub async fn caller_at(request: &RequestData, place: u32, rule: Rule) -> ApiResult<Option<Cow<'_, Caller>>> {
+    let Some(caller) = &request.caller else { return Ok(None) };
+    match caller.viewer {
+        Some(viewer) if place > 0 && rule != Rule::Anyone => {
+            let viewer = request.services.writes.sessions.confirm(viewer).await?;
+            Ok(Some(Cow::Owned(Caller { viewer: Some(viewer), ..caller.clone() })))
+        }
+        _ => Ok(Some(Cow::Borrowed(caller))),
+    }
+}
+
 /// A mutation that a client requests.
 #[derive(Debug)]
 pub struct Change<'a> {
     /// The mutation's name in the schema, such as `addComment`.
     pub mutation: &'a str,
-    /// Its name in the response: the alias, or the name.
-    pub response_name: &'a str,
+    /// Its place among the mutations of the request, counted from zero.
+    pub place: u32,
     /// Who may do it.
     pub rule: Rule,
     /// Who sends the request, if a transport has said so.
@@ -29,18 +46,6 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// The mutation of a field.
-    pub fn new(rule: Rule, selected: &'a Selected<'a>, arguments: &'a Inputs, request: &'a RequestData) -> Self {
-        Self {
-            mutation: selected.name(),
-            response_name: selected.response_name(),
-            rule,
-            caller: request.caller.as_ref(),
-            arguments,
-            services: &request.services.writes,
-        }
-    }
-
     /// Passes a caller who may do it, and has not done too much lately.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use db::{Db, Transaction};
 use entity::idempotency_keys as keys;
 use request::error::{ApiError, ApiResult};
 use request::rate::{Rate, Who};
+use request::viewer::RequestMutations;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
@@ -48,11 +49,12 @@ pub enum Ending {
 /// How long a key is remembered.
 pub const KEPT: TimeDelta = TimeDelta::days(1);
 
-/// A key that the client has sent, for one root field of one viewer.
+/// A key that the client has sent, for one mutation of one viewer's request.
 #[derive(Clone, Debug)]
 pub struct Key {
     key_hash: [u8; 32],
     input_hash: [u8; 32],
+    request: Arc<RequestMutations>,
     new: Option<Arc<Count>>,
 }
 
@@ -74,10 +76,10 @@ pub enum Claim {
 }
 
 impl Key {
-    /// The key of a mutation, if the client has sent one. Several root fields of one document have their own, by their
-    /// names in the response.
+    /// The key of a mutation, if the client has sent one. Each mutation of a request has its own, by its place: names
+    /// would let another mutation pass under a key that is used.
     pub fn of(change: &Change<'_>, repeat: &Repeat) -> Option<Self> {
-        let key = change.idempotency_key()?;
+        let (key, request) = (change.idempotency_key()?, Arc::clone(&change.caller?.mutations));
         let mut input = Sha256::new();
         // Keyed by what only the client knows, so that nobody can try out inputs.
         part(&mut input, key.as_bytes());
@@ -98,8 +100,8 @@ impl Key {
         let mut whole = Sha256::new();
         part(&mut whole, key.as_bytes());
         part(&mut whole, &change.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
-        part(&mut whole, change.response_name.as_bytes());
-        Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), new: None })
+        part(&mut whole, &change.place.to_be_bytes());
+        Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), request, new: None })
     }
 
     /// The same key, which counts for somebody if it is new.
@@ -131,8 +133,12 @@ impl Key {
     /// for one that is still running.
     ///
     /// # Errors
-    /// `Conflict` when the earlier request had another input, `RateLimited` when there were too many new keys.
+    /// `Conflict` when the earlier request had another mutation or input here or before, `RateLimited` when there were
+    /// too many new keys.
     pub async fn claim(&self, txn: &impl ConnectionTrait, now: DateTime<Utc>) -> ApiResult<Claim> {
+        if self.request.key_is_refused() {
+            return Err(conflict());
+        }
         let row = keys::ActiveModel {
             key_hash: Set(self.key_hash.to_vec()),
             input_hash: Set(self.input_hash.to_vec()),
@@ -151,8 +157,8 @@ impl Key {
             return Err(ApiError::Conflict("the idempotency key has just expired; send a new one".to_owned()));
         };
         if row.input_hash != self.input_hash {
-            let text = "the idempotency key was sent before with another input; send a new key with each new input";
-            return Err(ApiError::Conflict(text.to_owned()));
+            self.request.refuse_key();
+            return Err(conflict());
         }
         let ending = row.outcome.and_then(|outcome| serde_json::from_value(outcome).ok());
         ending
@@ -214,6 +220,12 @@ pub async fn write_and_forget(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> 
     keys::Entity::insert(row).exec_without_returning(&txn).await?;
     txn.commit().await?;
     keys::Entity::delete_by_id(key_hash).exec(&db.write).await.map(drop)
+}
+
+fn conflict() -> ApiError {
+    let text =
+        "the idempotency key was sent before with another mutation or input; send a new key with each new request";
+    ApiError::Conflict(text.to_owned())
 }
 
 /// Lengths keep the parts apart.

@@ -46,6 +46,8 @@ pub struct Window {
     pub(super) size: u32,
     /// Whether they are counted from the end.
     pub(super) backward: bool,
+    /// Whether the client has named the number, by `first` or `last`.
+    pub(super) is_sized: bool,
     /// They come behind this place.
     pub(super) after: Option<Keys>,
     /// They come before this place.
@@ -70,6 +72,7 @@ impl PageArgs {
             (None, Some(last)) => ("last", Some(last), true),
             (first, None) => ("first", first, false),
         };
+        let is_sized = size.is_some();
         let size = match size {
             None => PAGE_SIZE_DEFAULT,
             Some(size) => u32::try_from(size).ok().filter(|size| *size <= PAGE_SIZE_MAX).ok_or_else(|| {
@@ -79,7 +82,8 @@ impl PageArgs {
         let parse = |field: &str, cursor: &Option<String>| {
             cursor.as_deref().map(|text| Cursor::parse(field, text, list, order, keys)).transpose()
         };
-        Ok(Window { size, backward, after: parse("after", &self.after)?, before: parse("before", &self.before)? })
+        let (after, before) = (parse("after", &self.after)?, parse("before", &self.before)?);
+        Ok(Window { size, backward, is_sized, after, before })
     }
 }
 

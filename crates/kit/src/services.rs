@@ -8,7 +8,7 @@ use db::{Db, Wake};
 use http::Extensions;
 use request::error::ApiResult;
 use request::rate::{Rate, Who};
-use request::viewer::{Caller, Role};
+use request::viewer::{Authenticate, Caller, Role};
 
 use super::kept::Kept;
 
@@ -51,6 +51,8 @@ pub struct WriteServices {
     pub registry_cache: Arc<Kept>,
     /// Tells the feed that something was committed.
     pub wake: Wake,
+    /// Knows whether a session is still there.
+    pub sessions: Arc<dyn Authenticate>,
     /// Services of domains, by type.
     pub domains: Extensions,
 }

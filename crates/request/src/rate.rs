@@ -132,7 +132,7 @@ impl Who {
 pub struct Names {
     /// The flag, without dashes before it: `signups-per-address`.
     pub limit: &'static str,
-    /// What there were too many of, as the beginning of a sentence: `too many sign-ups from your address`.
+    /// What there were too many of, as the beginning of a sentence: `too many mutations`.
     pub too_many: &'static str,
 }
 

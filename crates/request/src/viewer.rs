@@ -3,6 +3,8 @@
 //! Names no domain. What a viewer may do stands in [`policy`](crate::policy).
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_graphql::Enum;
 use futures_util::future::BoxFuture;
@@ -36,7 +38,7 @@ pub struct Viewer {
 }
 
 /// Who sends a request, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     /// Who asks, if they are signed in.
     pub viewer: Option<Viewer>,
@@ -46,12 +48,38 @@ pub struct Caller {
     pub agent: Option<String>,
     /// By which the client recognises its request when it repeats it.
     pub idempotency_key: Option<String>,
+    /// The mutations of the request so far.
+    pub mutations: Arc<RequestMutations>,
 }
 
 impl Caller {
     /// Somebody of whom nothing is known but the address.
     pub fn anonymous(address: IpAddr) -> Self {
-        Self { viewer: None, address, agent: None, idempotency_key: None }
+        Self { viewer: None, address, agent: None, idempotency_key: None, mutations: Arc::default() }
+    }
+}
+
+/// The mutations of one request, which run one after another: those of a document, or of all documents of a batch.
+#[derive(Debug, Default)]
+pub struct RequestMutations {
+    begun: AtomicU32,
+    key_is_refused: AtomicBool,
+}
+
+impl RequestMutations {
+    /// Begins the next mutation; returns its place, counted from zero.
+    pub fn begin(&self) -> u32 {
+        self.begun.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Refuses the idempotency key for the rest of the request: it belongs to another one.
+    pub fn refuse_key(&self) {
+        self.key_is_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the key was refused.
+    pub fn key_is_refused(&self) -> bool {
+        self.key_is_refused.load(Ordering::Relaxed)
     }
 }
 
@@ -62,6 +90,12 @@ pub trait Authenticate: Send + Sync {
     /// # Errors
     /// `Unauthenticated` for one that is unknown or expired.
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
+
+    /// The viewer as they are now: the role may have changed.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if the session has ended.
+    fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>>;
 
     /// Changes when it has to be asked again at once whether this viewer is still who they were: a session of theirs
     /// has ended on this instance, or their role has changed.

@@ -116,6 +116,7 @@ async fn lay_out(options: &SeedOptions) -> Result<World, SeedError> {
     let options = *options;
     tokio::task::spawn_blocking(move || {
         let mut world = World::new(options.rng_seed, options.sizes);
+        world.check().map_err(SeedError::Sizes)?;
         if let Some(load_members) = options.demo_accounts {
             world.accounts = Some(Accounts { load_members, password_hash: crate::password::hash(options.rng_seed)? });
         }

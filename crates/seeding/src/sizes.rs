@@ -120,6 +120,7 @@ impl Sizes {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
+    use crate::fakes::World;
 
     #[test]
     fn sizes_are_in_proportion() {
@@ -128,6 +129,9 @@ mod tests {
         assert_eq!((medium.movies, medium.comments), (10_000, 200_000));
         assert_eq!((small.movies, small.ratings), (1_000, 50_000));
         assert!([original, medium, small, Sizes::demo()].iter().all(|sizes| sizes.check().is_ok()));
+        for sizes in [medium, small, Sizes::demo()] {
+            assert_eq!(World::new(1, sizes).check(), Ok(()));
+        }
     }
 
     #[test]

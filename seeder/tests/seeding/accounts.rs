@@ -28,6 +28,17 @@ async fn demo_accounts_have_the_stated_password_and_roles(backend: Backend) {
     assert_eq!(roles, [(users[1].id, "editor"), (users[2].id, "admin")]);
 }
 
+#[tokio::test]
+async fn accounts_that_were_made_are_named() {
+    for (number, named) in [("0", "admin"), ("1", "admin, load1"), ("2", "admin, load1 to load2")] {
+        let database = TestDatabase::migrated(Backend::Sqlite).await;
+        let output = seed(&database, &["--with-demo-accounts", "--load-accounts", number]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let accounts = format!("accounts: member, editor, {named}, all with the password kinoteka-demo");
+        assert!(output.status.success() && said.contains(&accounts), "{said}");
+    }
+}
+
 async fn nobody_else_can_log_in(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     seed_well(&database, &[]);

@@ -11,6 +11,7 @@ on_both!(
     stale_schema_is_refused,
     new_rows_get_ids_behind_the_seeded_ones,
     numbers_that_cannot_go_together_are_refused,
+    as_many_rows_are_made_as_were_asked_for,
 );
 
 async fn steps_are_printed_in_order(backend: Backend) {
@@ -67,6 +68,38 @@ async fn numbers_that_cannot_go_together_are_refused(backend: Backend) {
     let none: Vec<_> = all.iter().chain(&["--comments", "--ratings"]).map(|flag| format!("{flag}=0")).collect();
     // The lists alone are a seed as well.
     assert_eq!(seed_well(&database, &none.iter().map(String::as_str).collect::<Vec<_>>()), STEPS);
+}
+
+/// Or none, and then it is said how many there can be.
+async fn as_many_rows_are_made_as_were_asked_for(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let db = database.connect().await;
+    let too_many = ["--movies=100", "--presences=1000", "--staff=1800", "--users=2", "--orders=3", "--ratings=400"];
+    let text = message(&seed(&database, &too_many));
+    for (flag, most) in [("--presences 1000", 880), ("--staff 1800", 1764), ("--orders 3", 0), ("--ratings 400", 270)] {
+        let part = text.split(". ").find(|part| part.contains(flag)).unwrap_or_else(|| panic!("{flag}: {text}"));
+        assert!(part.trim_end().ends_with(&format!(" it is {most} at most")), "{part}");
+    }
+    assert_eq!(entity::tags::Entity::find().count(&db).await.unwrap(), 0);
+    // Without publications, films get what is written.
+    let largest = [
+        "--movies=100",
+        "--presences=880",
+        "--staff=1764",
+        "--users=2",
+        "--orders=0",
+        "--ratings=88",
+        "--publications=0",
+    ];
+    assert_eq!(seed_well(&database, &largest), STEPS);
+    for (rows, asked) in [
+        (entity::cinema_online_movie_presence::Entity::find().count(&db).await.unwrap(), 880),
+        (entity::movie_staff_m2m::Entity::find().count(&db).await.unwrap(), 1_764),
+        (entity::users_rating::Entity::find().count(&db).await.unwrap(), 88),
+        (entity::comments::Entity::find().count(&db).await.unwrap(), 5_000),
+    ] {
+        assert_eq!(rows, asked);
+    }
 }
 
 #[tokio::test]

@@ -303,7 +303,7 @@ impl Session {
             Some(Key::Text(key)) => Some(caller::check_key(key.as_bytes())?),
             Some(Key::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
         };
-        Ok(Caller { idempotency_key, ..self.caller.clone() })
+        Ok(Caller { idempotency_key, mutations: Arc::default(), ..self.caller.clone() })
     }
 
     /// Ends an operation, of which nothing more is sent.

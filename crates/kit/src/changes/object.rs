@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::input::{Input, MutationArguments};
 use super::payload::{Payload, with_errors};
-use crate::change::Change;
+use crate::change::{self, Change};
 use crate::idempotency::Repeat;
 use crate::mutate::{WorkFn, mutate_keyed};
 use crate::rows::ContextExt;
@@ -78,12 +78,17 @@ impl MutationObject for Object<Root> {
         self.resolve_by(name, description, of, move |call: Call<'_, Root, MutationArguments<I>>| {
             Box::pin(async move {
                 let MutationArguments { input, json } = &*call.arguments;
-                let change = Change::new(rule, &call.selected, json, call.context.request());
-                let done = match change.admit() {
-                    Ok(()) => perform(&change, input).await,
-                    Err(error) => Err(error),
+                let request = call.context.request();
+                let place = request.caller.as_ref().map_or(0, |caller| caller.mutations.begin());
+                let run = async {
+                    let caller = change::caller_at(request, place, rule).await?;
+                    let services = &request.services.writes;
+                    let (mutation, caller) = (call.selected.name(), caller.as_deref());
+                    let change = Change { mutation, place, rule, caller, arguments: json, services };
+                    change.admit()?;
+                    perform(&change, input).await
                 };
-                done.map(|payload| Column::objects(I::payload(), vec![payload])).into()
+                run.await.map(|payload| Column::objects(I::payload(), vec![payload])).into()
             })
         })
         .extension(rule)

@@ -209,9 +209,11 @@ pub(super) async fn pages<L: List>(
 
 fn page_of<N>(list: &Arc<Shared<N>>, parent: i32, rows: PageRows, window: &Window) -> Connection<N> {
     let PageRows { from, len, more } = rows;
-    // What lies behind a given cursor is not looked at: the row that made it is there.
-    let (has_previous_page, has_next_page) =
-        if window.backward { (more, window.before.is_some()) } else { (window.after.is_some(), more) };
+    // As Relay defines them. What lies behind a given cursor is not looked at: the row that made it is there.
+    let (has_previous_page, has_next_page) = match window.backward {
+        true => (more, window.before.is_some()),
+        false => (window.after.is_some(), more || (!window.is_sized && window.before.is_some())),
+    };
     Connection { list: Arc::clone(list), parent, from, len, has_previous_page, has_next_page }
 }
 

@@ -64,6 +64,30 @@ impl World {
         Self { rng_seed, sizes, staff, awards, presences, orders, comments, ratings, accounts, ranks, by_rank }
     }
 
+    /// Refuses numbers that are larger than what the others have room for, with the largest possible ones: where rows are
+    /// left over, every group is full.
+    ///
+    /// # Errors
+    /// A sentence for the one who asked.
+    pub fn check(&self) -> Result<(), String> {
+        let Sizes { staff, awards, presences, orders, comments, ratings, .. } = self.sizes;
+        let all = [
+            ("staff", staff, &self.staff, "--movies"),
+            ("awards", awards, &self.awards, "--movies"),
+            ("presences", presences, &self.presences, "--movies"),
+            ("orders", orders, &self.orders, "--presences and --users"),
+            ("comments", comments, &self.comments, "--movies"),
+            ("ratings", ratings, &self.ratings, "--movies, --publications and --users"),
+        ];
+        let too_large = all.into_iter().filter(|(_, asked, dealt, _)| dealt.total() < *asked);
+        let too_large: Vec<_> = too_large
+            .map(|(name, asked, dealt, others)| {
+                format!("--{name} {asked} is too large; with these {others} it is {} at most", dealt.total())
+            })
+            .collect();
+        if too_large.is_empty() { Ok(()) } else { Err(too_large.join(". ")) }
+    }
+
     /// A film's place in popularity, 0 the best known, in per cent of all.
     pub fn rank_percent(&self, movie: u32) -> u32 {
         whole(f64::from(self.ranks[movie as usize]) * 100.0 / f64::from(self.sizes.movies.max(1)))
@@ -120,7 +144,8 @@ impl Dealer<'_> {
     fn by_subject(&self, total: u32, movies_percent: u32, row: u32, most: impl Fn(usize) -> u32) -> Shares {
         let to_movies = u64::from(total) * u64::from(movies_percent) / 100;
         let to_movies = u32::try_from(to_movies).unwrap_or(total);
-        let movies = Shares::deal(to_movies, &self.movie_weights(row, 0.8), &most);
+        let deal_to_movies = |total| Shares::deal(total, &self.movie_weights(row, 0.8), &most);
+        let movies = deal_to_movies(to_movies);
         let mut dice = row_dice(self.rng_seed, Purpose::Shares, row + 100);
         // A publication's luck: a tenth goes unnoticed, a few are on everybody's lips.
         let weights: Vec<f64> = (0..self.sizes.publications)
@@ -128,6 +153,9 @@ impl Dealer<'_> {
             .map(|luck| if luck < 0.1 { 0.0 } else { 1.0 / (1.05 - luck).powf(0.9) })
             .collect();
         let publications = Shares::deal(total - movies.total(), &weights, &most);
+        // What publications have no room for, films may have.
+        let left = total - movies.total() - publications.total();
+        let movies = if left > 0 { deal_to_movies(total - publications.total()) } else { movies };
         let counts: Vec<u32> = (0..movies.groups())
             .map(|movie| movies.count(movie))
             .chain((0..publications.groups()).map(|publication| publications.count(publication)))
