@@ -1,21 +1,24 @@
 //! Kinoteka: a GraphQL API server for an online film library.
 //!
 //! A request flows one way: [`http`] -> the engine in `crates/graphql` -> what [`library`] describes -> a domain's
-//! reads or services -> `entity` -> PostgreSQL or SQLite. Nothing points back:
+//! reads or services -> `entity` -> PostgreSQL or SQLite. Nothing points back. What names no domain is a crate in `crates/`:
 //!
-//! - [`http`] is transport and names no domain.
-//! - [`library`] collects the schema from the domains, and names all of them.
-//! - A domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`], [`comment`], [`rating`], [`order`],
-//!   [`tag`], [`account`]) is everything about one thing: its objects, lists, inputs, mutations and rules. [`subject`] and
-//!   [`search`] join several.
-//! - [`kit`] is machinery (rows, lists, pages, mutations) and names no domain.
-//! - [`feed`] tells listeners what happens to comments, and names no domain.
+//! - [`http`] is transport.
+//! - [`kit`] is machinery: rows, lists, pages, mutations.
+//! - [`feed`] tells listeners what happens to comments.
 //! - [`db`] is connecting, and what the two databases spell differently.
+//! - `request` is what all of them know of a request: [`viewer`] says who asks and [`policy`] who may do what, [`error`] has
+//!   the failures that clients can see, [`quota`], [`rate`] and [`answer`] bound what clients take.
+//! - [`telemetry`] logs by [`log`], [`metrics`] counts.
 //!
-//! Across them: [`viewer`] says who asks and [`policy`] who may do what, [`audit`] records changes, [`idempotency`]
-//! recognises mutations that are sent again, [`error`] has the failures that clients can see. [`quota`], [`rate`],
-//! [`answer`] and [`open_files`] bound what clients take. [`telemetry`] logs by [`log`], [`metrics`] counts. [`app`] puts
-//! everything together, [`config`] holds every setting, [`upkeep`] is what the server does by itself, [`clock`] the time.
+//! Here is the library:
+//!
+//! - A domain ([`movie`], [`person`], [`staff`], [`award`], [`cinema`], [`publication`], [`comment`], [`rating`], [`order`],
+//!   [`tag`], [`account`]) is everything about one thing: its objects, lists, inputs, mutations and rules. [`subject`],
+//!   [`search`], [`audit`] and [`node`] join several.
+//! - [`library`] collects the schema from the domains, and names all of them.
+//! - [`app`] puts everything together, [`config`] holds every setting, [`health`] says whether the server can serve,
+//!   [`open_files`] bounds its files.
 //!
 //! `docs/ARCHITECTURE.md` has the map and the invariants.
 

@@ -48,6 +48,17 @@ async fn demo_does_not_fill_what_was_emptied_by_hand(backend: Backend) {
     assert!(message.contains("emptied by hand") && message.contains("kinoteka migrate down"), "{message}");
 }
 
+/// The filter is of all crates of the server.
+#[tokio::test]
+async fn a_log_filter_for_kinoteka_has_the_lines_of_requests() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let server = Server::start(&["--database-url", &database.url, "--log-filter", "off,kinoteka=info"]);
+    ask(&server.url, "{ __typename }").await;
+    server.signal("TERM");
+    let (_, log) = server.wait(PATIENCE);
+    assert!(log.contains("POST /graphql"), "{log}");
+}
+
 async fn terminate_stops_cleanly(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     for signal in ["TERM", "INT"] {

@@ -165,3 +165,14 @@ fn clients_of_tests_do_not_wait_for_ever() {
     }
     assert!(broken.is_empty(), "{broken:#?}");
 }
+
+#[test]
+fn the_kit_names_no_table_but_its_own() {
+    let source = Source::read(&folder("crates/kit/src"));
+    let own = ["audit", "idempotency"];
+    let is_foreign = |(at, target): &(&Vec<String>, Target)| {
+        matches!(target, Target::Outside(path) if path[0] == "entity") && !own.contains(&&*at[0])
+    };
+    let found: Vec<_> = source.names().filter(is_foreign).map(|(at, _)| at.join("::")).collect();
+    assert!(found.is_empty(), "{found:?}");
+}

@@ -200,7 +200,7 @@ fn is_unavailable(error: &DbErr) -> bool {
 }
 
 /// Whether no connection was free in time, while the database can be reached:
-/// [`Db::explain`](db::Db::explain) has looked.
+/// `Db::explain` has looked.
 fn is_exhausted(error: &DbErr) -> bool {
     matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
 }

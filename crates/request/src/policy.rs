@@ -1,7 +1,7 @@
 //! Who may do what. The rule of a mutation stands where the mutation is described.
 //!
-//! [`kit::changes`](kit::changes) asks before a mutation runs. What depends on whose object it is can only be asked
-//! once the object is known: [`Work::may_change`](kit::Work::may_change) does, by the same rule.
+//! `kit::changes` asks before a mutation runs. What depends on whose object it is can only be asked
+//! once the object is known: `Work::may_change` does, by the same rule.
 
 use crate::error::{ApiError, ApiResult};
 use crate::viewer::{Role, Viewer};
