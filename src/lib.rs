@@ -15,7 +15,8 @@
 //! Across them: [`viewer`] says who asks and [`policy`] who may do what, [`audit`] records changes, [`idempotency`]
 //! recognises mutations that are sent again, [`error`] has the failures that clients can see. [`quota`], [`rate`],
 //! [`answer`] and [`open_files`] bound what clients take. [`telemetry`] logs by [`log`], [`metrics`] counts. [`app`] puts
-//! everything together, [`config`] holds every setting, [`upkeep`] is what the server does by itself, [`clock`] the time.
+//! everything together, [`config`] holds every setting, [`upkeep`] is what the server does by itself, [`clock`] the
+//! time. [`stored_texts`] counts what is stored and would not be written now.
 //!
 //! `docs/ARCHITECTURE.md` has the map and the invariants.
 
@@ -48,6 +49,7 @@ pub mod rate;
 pub mod rating;
 pub mod search;
 pub mod staff;
+pub mod stored_texts;
 pub mod subject;
 pub mod tag;
 pub mod telemetry;

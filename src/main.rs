@@ -9,7 +9,7 @@ use clap::Parser;
 use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
-use kinoteka::{library, log, telemetry};
+use kinoteka::{library, log, stored_texts, telemetry};
 use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
 use tokio::runtime::Runtime;
@@ -132,7 +132,13 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             for step in migration::status(&db).await? {
                 print(&format!("{} {}\n", if step.applied { "applied" } else { "pending" }, step.name))?;
             }
-            print(&format!("{}\n", migration::compare(&db).await?))?;
+            let state = migration::compare(&db).await?;
+            if state == SchemaState::Current {
+                for line in stored_texts::report(&db).await.context("cannot count blank texts and twins")? {
+                    print(&format!("{line}\n"))?;
+                }
+            }
+            print(&format!("{state}\n"))?;
         }
     }
     Ok(())

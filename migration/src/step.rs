@@ -46,6 +46,7 @@ pub const STEPS: &[Step] = &[
     step!("0009_accounts"),
     step!("0010_comment_feed"),
     step!("0011_seeding"),
+    step!("0012_names"),
 ];
 
 impl Step {

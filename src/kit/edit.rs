@@ -17,6 +17,7 @@ use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
 use super::rows::{Record, Table};
+use super::spelling::spellings;
 use crate::audit::{self, Changes};
 use crate::db::Transaction;
 
@@ -208,6 +209,9 @@ async fn check_unique<N: Editable>(form: &mut Form<'_>, row: &Draft<N>, own: Opt
         let mut is_whole = true;
         for (column, value) in values {
             match value {
+                ActiveValue::Set(sea_orm::Value::String(Some(text))) => {
+                    rows = rows.filter(column.is_in(spellings(&text)));
+                }
                 ActiveValue::Set(value) | ActiveValue::Unchanged(value) => rows = rows.filter(column.eq(value)),
                 ActiveValue::NotSet => is_whole = false,
             }

@@ -15,6 +15,7 @@ pub mod problem;
 pub mod rows;
 pub mod scalar;
 pub mod sort;
+pub mod spelling;
 pub mod wake;
 
 pub use constraint::{Constraint, explain};
