@@ -12,6 +12,7 @@ mod metrics;
 mod migrate;
 #[path = "../support/process.rs"]
 mod process;
+mod restore;
 mod serve;
 mod start;
 mod typed_client;
