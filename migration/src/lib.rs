@@ -8,6 +8,7 @@
 mod adopt;
 mod commits;
 pub mod connect;
+mod pooler;
 mod rows;
 mod step;
 mod transaction;

@@ -10,6 +10,7 @@ mod accounts;
 mod listen;
 mod metrics;
 mod migrate;
+mod pooler;
 #[path = "../support/process.rs"]
 mod process;
 mod restore;
