@@ -264,13 +264,20 @@ fn fit_connections(limits: &http::Limits, limit_connections: u64) -> http::Limit
 
 async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
     let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
-    match migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"))? {
+    let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
+    let mut state = compare().await?;
+    if matches!(state, SchemaState::Behind(_)) && (migrate || sqlite) {
+        let steps = migration::up(db, None).await.with_context(|| {
+            format!("cannot migrate the {url}: it is locked, read-only, or changed by other means than the steps")
+        })?;
+        tracing::info!(steps = steps.join(", "), "migrated the {url}");
+        state = compare().await?;
+    }
+    match state {
         SchemaState::Current => Ok(()),
-        SchemaState::Behind(_) if migrate || sqlite => {
-            let steps = migration::up(db, None).await.with_context(|| {
-                format!("cannot migrate the {url}: it is locked, read-only, or changed by other means than the steps")
-            })?;
-            tracing::info!(steps = steps.join(", "), "migrated the {url}");
+        SchemaState::Incomplete(_) => {
+            let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
+            tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
             Ok(())
         }
         state => bail!("cannot serve the {url}: {state}"),

@@ -81,7 +81,7 @@ pub enum MigrateCommand {
         #[arg(long, value_name = "N", default_value_t = 1)]
         steps: u32,
     },
-    /// List the steps and whether the database has them.
+    /// List the steps and whether the database has them. Count texts that the API would not write now.
     Status {
         /// The database.
         #[command(flatten)]

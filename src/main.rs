@@ -9,7 +9,7 @@ use clap::Parser;
 use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
-use kinoteka::{library, log, telemetry};
+use kinoteka::{library, log, stored_texts, telemetry};
 use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
 use tokio::runtime::Runtime;
@@ -117,6 +117,7 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             let db = open_database(&database).await?.db;
             refuse_unknown_steps(&db).await?;
             report("applied", &migration::up(&db, steps).await?, "nothing to apply: the schema is current");
+            refill(&db).await?;
         }
         MigrateCommand::Down { database, steps } => {
             let db = open_database(&database).await?.db;
@@ -126,13 +127,20 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
         MigrateCommand::Adopt { database } => {
             let db = open_database(&database).await?.db;
             report("recorded", &migration::adopt(&db).await?, "nothing to record: all steps were known");
+            refill(&db).await?;
         }
         MigrateCommand::Status { database } => {
             let db = open(&database.url()?, Access::Read, POOL).await.context("--database-url")?;
             for step in migration::status(&db).await? {
                 print(&format!("{} {}\n", if step.applied { "applied" } else { "pending" }, step.name))?;
             }
-            print(&format!("{}\n", migration::compare(&db).await?))?;
+            let state = migration::compare(&db).await?;
+            if state == SchemaState::Current {
+                for line in stored_texts::report(&db).await.context("cannot count blank texts and twins")? {
+                    print(&format!("{line}\n"))?;
+                }
+            }
+            print(&format!("{state}\n"))?;
         }
     }
     Ok(())
@@ -194,8 +202,17 @@ async fn open_database(database: &DatabaseArgs) -> anyhow::Result<Writer> {
 async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
     match migration::compare(db).await? {
         state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
-        SchemaState::Current | SchemaState::Behind(_) => Ok(()),
+        SchemaState::Current | SchemaState::Incomplete(_) | SchemaState::Behind(_) => Ok(()),
     }
+}
+
+/// Makes again what a restore has left out.
+async fn refill(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
+    let tables = migration::refill(db).await?;
+    if !tables.is_empty() {
+        tell(&format!("made the rows of {} again", tables.join(", ")));
+    }
+    Ok(())
 }
 
 fn report(done: &str, steps: &[String], nothing: &str) {

@@ -63,7 +63,8 @@ pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
                 missing.push(object.to_string());
             }
         }
-        if missing.len() == made.len() {
+        // A step that makes nothing there goes with the one before it.
+        if missing.len() == made.len() && !made.is_empty() {
             if position == 0 {
                 return Err(AdoptError::Empty);
             }

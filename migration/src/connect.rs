@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions as _, Connection as _, Database, Postgres, Sqlite};
 
 use crate::commits::Commits;
+use crate::pooler::{SHARED, shares_sessions};
 use crate::transaction::is_reusable;
 
 /// A database URL of a kind that we serve, parsed.
@@ -200,20 +201,17 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a pooled connection may rest before it is tested.
 const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
 
-/// Connects once: a pool would retry until its timeout and then not say what was wrong.
-async fn probe<O>(options: &O, pool: PoolSettings) -> Result<Result<(), sqlx::Error>, ConnectError>
-where
-    O: sqlx::ConnectOptions<Connection: Sized>,
-{
+/// Waits for a first connection: a pool would retry until its timeout and then not say what was wrong.
+async fn probe<T>(connect: impl Future<Output = T>, pool: PoolSettings) -> Result<T, ConnectError> {
     // Locked SQLite files answer after their busy timeout.
     let patience = pool.acquire_timeout.max(BUSY_TIMEOUT + Duration::from_secs(1));
-    match tokio::time::timeout(patience, options.connect()).await {
-        Ok(Ok(connection)) => Ok(connection.close().await),
-        Ok(Err(error)) => Ok(Err(error)),
-        Err(_) => {
-            Err(ConnectError(format!("the database accepts the connection but does not answer within {patience:?}")))
-        }
-    }
+    let silent =
+        |_| ConnectError(format!("the database accepts the connection but does not answer within {patience:?}"));
+    tokio::time::timeout(patience, connect).await.map_err(silent)
+}
+
+async fn connect_once(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    options.connect().await?.close().await
 }
 
 /// Each connection's settings, and not start-up options, which poolers between us and the server
@@ -258,8 +256,11 @@ async fn open_postgres(
     pool: PoolSettings,
     timeouts: Option<Timeouts>,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = options.clone().application_name("kinoteka").disable_statement_logging();
-    probe(&options, pool).await?.map_err(|error| explain_postgres(url, &error))?;
+    // Poolers refuse `extra_float_digits`, and since PostgreSQL 12 its default is exact.
+    let options = options.clone().application_name("kinoteka").disable_statement_logging().extra_float_digits(None);
+    if probe(shares_sessions(&options), pool).await?.map_err(|error| explain_postgres(url, &error))? {
+        return Err(ConnectError(format!("the {url} is behind a pooler {SHARED}")));
+    }
     let pool = pool_options::<Postgres>()
         .max_connections(pool.connections_max)
         .acquire_timeout(pool.acquire_timeout)
@@ -320,7 +321,7 @@ async fn open_sqlite_reader(
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"), timeouts);
     let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
-    probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
+    probe(connect_once(&options), pool).await?.map_err(|error| explain_sqlite(url, &error))?;
     let pool = sqlite_pool(pool, statement_timeout)
         .max_connections(pool.connections_max)
         .after_connect(move |connection, _| Box::pin(set_deadline(connection, statement_timeout)))
@@ -343,7 +344,7 @@ async fn open_sqlite_writer(
 ) -> Result<Writer, ConnectError> {
     let options = set_up(options.clone(), timeouts);
     let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
-    probe(&options, pool).await?.map_err(|error| explain_sqlite(url, &error))?;
+    probe(connect_once(&options), pool).await?.map_err(|error| explain_sqlite(url, &error))?;
     let commits = Commits::watched();
     let (connected, acquired, released) = (commits.clone(), commits.clone(), commits.clone());
     let pool = sqlite_pool(pool, statement_timeout)

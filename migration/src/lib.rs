@@ -8,12 +8,15 @@
 mod adopt;
 mod commits;
 pub mod connect;
+mod pooler;
+mod rows;
 mod step;
 mod transaction;
 mod triggers;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
+pub use rows::refill;
 pub use step::{Migrator, STEPS, Step};
 pub use transaction::begin;
 pub use triggers::silent_triggers;
@@ -40,6 +43,8 @@ pub struct StepStatus {
 pub enum SchemaState {
     /// Every known step is applied, and no other.
     Current,
+    /// The steps are applied, but these tables have lost rows that only a step makes; [`refill`] makes them again.
+    Incomplete(Vec<String>),
     /// These steps are missing; [`up`] applies them.
     Behind(Vec<String>),
     /// These steps are unknown here: a newer program made them.
@@ -52,6 +57,12 @@ impl fmt::Display for SchemaState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Current => write!(f, "the database schema is current"),
+            Self::Incomplete(tables) => write!(
+                f,
+                "the database lacks the rows of {} that only a migration makes, as after a restore of the schema alone; \
+                 run `kinoteka migrate adopt`",
+                tables.join(", ")
+            ),
             Self::Behind(steps) => {
                 write!(f, "the database schema is stale: {} missing; run `kinoteka migrate up`", name_steps(steps))
             }
@@ -133,7 +144,11 @@ pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
         return Ok(SchemaState::Ahead(unknown));
     }
     let missing: Vec<_> = STEPS.iter().map(|s| s.name.to_owned()).filter(|name| !applied.contains(name)).collect();
-    Ok(if missing.is_empty() { SchemaState::Current } else { SchemaState::Behind(missing) })
+    if !missing.is_empty() {
+        return Ok(SchemaState::Behind(missing));
+    }
+    let empty = rows::find_empty(db).await?;
+    Ok(if empty.is_empty() { SchemaState::Current } else { SchemaState::Incomplete(empty) })
 }
 
 async fn read_applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {

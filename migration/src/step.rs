@@ -46,6 +46,8 @@ pub const STEPS: &[Step] = &[
     step!("0009_accounts"),
     step!("0010_comment_feed"),
     step!("0011_seeding"),
+    step!("0012_names"),
+    step!("0013_feed_row"),
 ];
 
 impl Step {

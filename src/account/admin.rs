@@ -124,11 +124,8 @@ pub async fn reset_password(work: &Work, user: Id<User>, hash: &str) -> Result<I
 /// # Errors
 /// `Invalid` when there is none.
 pub async fn find(work: &Work, login: &str) -> Result<Id<User>, Rejection> {
-    let login = login.trim().to_lowercase();
-    let column = if login.contains('@') { users::Column::Email } else { users::Column::Username };
-    let rows = users::Entity::find().filter(column.eq(login)).filter(users::Column::DeletedAt.is_null());
-    let found: Option<i32> = rows.select_only().column(users::Column::Id).into_tuple().one(work.txn()).await?;
-    Ok(Id::new(found.ok_or_else(|| UserError::not_found("user", "user"))?))
+    let found = service::find_by_login(work.txn(), &login.trim().to_lowercase()).await?;
+    Ok(Id::new(found.ok_or_else(|| UserError::not_found("user", "user"))?.id))
 }
 
 fn stored(granted: Role) -> Result<&'static str, Rejection> {

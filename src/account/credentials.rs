@@ -7,7 +7,7 @@ use std::time::Instant;
 use chrono::TimeDelta;
 use entity::users;
 use futures_util::future::BoxFuture;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{EntityTrait, QuerySelect};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -21,6 +21,7 @@ use crate::kit::changes::Change;
 use crate::kit::form::{Given, path};
 use crate::kit::idempotency::{Ending, Repeat};
 use crate::kit::mutate::{Outcome, mutate_keyed};
+use crate::kit::spelling::compose;
 use crate::kit::{Problems, Rejection, UserError, UserErrorCode, Work};
 use crate::quota::network;
 use crate::rate::{Rate, Who};
@@ -135,7 +136,8 @@ pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Out
 pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outcome, Token)> {
     let accounts = Accounts::of(change);
     let login = input.login.trim().to_lowercase();
-    let tried = accounts.admit(change, &login)?;
+    // However it is spelled: each spelling would be tried anew.
+    let tried = accounts.admit(change, &compose(&login))?;
     let outcome = log_in_as(change, accounts, &login, &input.password).await;
     settle(tried, &outcome);
     outcome
@@ -178,12 +180,8 @@ fn refused(message: &str) -> Outcome {
 
 /// The user with this username or e-mail address, and what is stored of their password.
 async fn find(change: &Change<'_>, login: &str) -> ApiResult<Option<(i32, String)>> {
-    let column = if login.contains('@') { users::Column::Email } else { users::Column::Username };
-    // PostgreSQL takes no NUL, and nobody's name has one.
-    let login = if login.contains('\0') { "" } else { login };
-    let rows = users::Entity::find().filter(column.eq(login)).filter(users::Column::DeletedAt.is_null());
-    let found = rows.select_only().columns([users::Column::Id, users::Column::Password]).into_tuple();
-    Ok(found.one(change.db()).await?)
+    let found = service::find_by_login(change.db(), login).await?;
+    Ok(found.map(|user| (user.id, user.password)))
 }
 
 /// What counts as a failure: that the password was wrong.

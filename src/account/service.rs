@@ -4,7 +4,7 @@ use chrono::{Datelike, NaiveDate};
 use entity::{sessions, users};
 use sea_orm::ActiveValue::{NotSet, Set, Unchanged};
 use sea_orm::sea_query::LockType;
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::inputs::{RevokeSessionInput, SignUpInput, UpdateProfileInput};
 use super::session::{self, NewSession};
@@ -12,6 +12,7 @@ use super::{Session, User, admin, password};
 use crate::error::ApiError;
 use crate::kit::form::{Form, Given, LONG_TEXT_LENGTH_MAX, line, path, text};
 use crate::kit::scalar::Date;
+use crate::kit::spelling::{closest, compose, is_invisible, spellings};
 use crate::kit::{Constraint, Id, Problems, Rejection, UserError, Work, explain};
 
 const USERNAME: Constraint =
@@ -67,6 +68,22 @@ pub async fn sign_up(
 /// Notes what is wrong with a new password, which must not be one of `names`.
 pub fn check_password(problems: &mut Problems, field: &str, given: &str, names: &[&str]) {
     password::check_new(problems, &path(field), given, names);
+}
+
+/// The user with this username or e-mail address, which is in lower case.
+///
+/// # Errors
+/// What the database answers.
+pub async fn find_by_login(db: &impl ConnectionTrait, login: &str) -> Result<Option<users::Model>, DbErr> {
+    // PostgreSQL takes no NUL, and nobody's name has one.
+    if login.contains('\0') {
+        return Ok(None);
+    }
+    let by_email = login.contains('@');
+    let column = if by_email { users::Column::Email } else { users::Column::Username };
+    let rows = users::Entity::find().filter(column.is_in(spellings(login)));
+    let found = rows.filter(users::Column::DeletedAt.is_null()).all(db).await?;
+    Ok(closest(login, found, |user| if by_email { &user.email } else { &user.username }))
 }
 
 /// A log-in whose password was right.
@@ -230,7 +247,7 @@ async fn check_taken(form: &mut Form<'_>, row: &users::ActiveModel, own: Option<
         either = either.add(users::Column::Username.eq(username));
     }
     if let Set(email) = &row.email {
-        either = either.add(users::Column::Email.eq(email));
+        either = either.add(users::Column::Email.is_in(spellings(email)));
     }
     if either.is_empty() {
         return Ok(());
@@ -242,7 +259,7 @@ async fn check_taken(form: &mut Form<'_>, row: &users::ActiveModel, own: Option<
         if row.username == Set(username) {
             form.problems.add(USERNAME.problem());
         }
-        if row.email == Set(email) {
+        if row.email == Set(compose(&email)) {
             form.problems.add(EMAIL.problem());
         }
     }
@@ -263,7 +280,7 @@ fn username(problems: &mut Problems, field: &str, given: String) -> String {
 }
 
 fn email(problems: &mut Problems, field: &str, given: String) -> String {
-    let address = given.trim().to_lowercase();
+    let address = compose(&given.trim().to_lowercase());
     let length = address.chars().count();
     problems.require(
         length <= EMAIL_LENGTH_MAX,
@@ -277,7 +294,8 @@ fn email(problems: &mut Problems, field: &str, given: String) -> String {
 /// Whether mail could go there, by its form; only a letter would tell.
 fn is_address(text: &str) -> bool {
     let Some((name, domain)) = text.rsplit_once('@') else { return false };
-    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"@<>()[]\\,;:\"".contains(c);
+    let is_seen = |c: char| !c.is_whitespace() && !c.is_control() && !is_invisible(c);
+    let is_plain = |c: char| is_seen(c) && !"@<>()[]\\,;:\"".contains(c);
     let label = |label: &str| {
         !label.is_empty()
             && label.chars().all(|c| c.is_alphanumeric() || c == '-')
@@ -327,6 +345,7 @@ mod tests {
             "anna@example.org\n",
             "<anna@example.org>",
             "an\0na@example.org",
+            "an\u{200b}na@example.org",
         ] {
             assert!(!is_address(bad), "{bad}");
         }

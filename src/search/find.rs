@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
+use super::common::Unindexed;
 use super::inputs::Kind;
 use super::layout::meant;
 use super::score::{is_ruled_out, rate_title};
@@ -70,9 +71,11 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit
         let known = best.entry((kind, key)).or_default();
         *known = known.max(score);
     };
-    let titles = async { db.query_all_raw(select_titles(db.get_database_backend(), terms, kinds)).await };
+    let mut indexed = terms.clone();
+    let unindexed = Unindexed::take_from(&mut indexed, db).await?;
+    let titles = async { db.query_all_raw(select_titles(db.get_database_backend(), &indexed, kinds)).await };
     let texts = async {
-        match select_texts(db.get_database_backend(), terms, kinds) {
+        match select_texts(db.get_database_backend(), &indexed, kinds) {
             Some(statement) => db.query_all_raw(statement).await,
             None => Ok(Vec::new()),
         }
@@ -87,7 +90,7 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit
     }
     best.retain(|_, score| *score > 0.0);
     if best.is_empty()
-        && let Some(statement) = select_typos(db.get_database_backend(), terms, kinds)
+        && let Some(statement) = select_typos(db.get_database_backend(), &indexed, kinds)
     {
         for row in db.query_all_raw(statement).await? {
             let (kind, key, score) = rate(&row, terms, true)?;
@@ -98,6 +101,7 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit
     let rank = |((kind, key), score): ((Kind, i32), f64)| Hit { score: (score * 1e4).round() as i64, kind, key };
     let mut hits: Vec<_> = best.into_iter().map(rank).collect();
     hits.sort_unstable_by_key(Hit::rank);
+    unindexed.rule_out(&mut hits, db).await?;
     hits.truncate(HITS_MAX);
     Ok(hits)
 }

@@ -44,7 +44,7 @@ impl Sql {
         }
         let mut tests = Vec::new();
         for word in &terms.excluded_words {
-            let words = self.words(word, None);
+            let words = self.excluded(word);
             tests.push(format!(
                 "publication_id NOT IN (SELECT publication_id FROM publication_words WHERE words @@ ({words}))"
             ));
@@ -77,6 +77,11 @@ impl Sql {
         }
         let others = self.bind(others.join(" | "));
         format!("CASE numnode({own}) WHEN 0 THEN {own} ELSE {own} || to_tsquery('pg_catalog.simple', {others}) END")
+    }
+
+    /// The word in all its forms as a `tsquery`, but those that PostgreSQL's own list says are too common.
+    pub fn excluded(&mut self, word: &Word) -> String {
+        format!("to_tsquery('pg_catalog.simple', {})", self.bind(word.stems.join(" | ")))
     }
 
     /// Some text of the row matches, on SQLite.

@@ -70,7 +70,9 @@ impl Terms {
             if is_phrase {
                 phrases.push(words.into_iter().map(str::to_owned).collect());
             } else {
-                let is_initial = |word: &str| word.chars().nth(1).is_none() && piece.contains(&format!("{word}."));
+                let is_letter = |word: &str| word.chars().nth(1).is_none();
+                let letters = words.len() > 1 && words.iter().all(|word| is_letter(word));
+                let is_initial = |word: &str| letters || (is_letter(word) && piece.contains(&format!("{word}.")));
                 let is_meant = |word: &&str| !is_stop_word(word) || is_initial(word);
                 single.extend(words.into_iter().filter(is_meant).map(Word::new));
             }
@@ -83,7 +85,16 @@ impl Terms {
         }
         terms.plain = wanted.join(" ");
         terms.phrases.retain(|phrase| phrase.iter().any(|word| !is_stop_word(word)));
+        terms.join_letters();
         Ok(terms)
+    }
+
+    /// Letters alone are an abbreviation, such as "E.T.": a phrase. Beside names they are initials.
+    fn join_letters(&mut self) {
+        let is_abbreviation = self.words.len() > 1 && self.words.iter().all(Word::is_initial);
+        if is_abbreviation && self.words.iter().any(|word| !is_stop_word(&word.text)) {
+            self.phrases.push(std::mem::take(&mut self.words).into_iter().map(|word| word.text).collect());
+        }
     }
 
     /// Nothing is wanted: blank, or signs alone.
@@ -103,9 +114,15 @@ impl Terms {
 
     /// What a title or name must hold: one of each group, which the forms of a word, or the words of
     /// phrases, have in them. First what trigrams find, three letters and more, then what is shorter.
-    pub fn needles(&self) -> (Vec<Vec<&str>>, Vec<Vec<&str>>) {
-        let in_phrases = self.phrases.iter().flatten().filter(|word| !is_stop_word(word));
-        let all = self.words.iter().map(Word::needles).chain(in_phrases.map(|word| vec![word.as_str()]));
+    pub fn needles(&self) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
+        let (abbreviations, phrases): (Vec<_>, Vec<_>) =
+            self.phrases.iter().partition(|phrase| phrase.iter().all(|word| word.chars().nth(1).is_none()));
+        let in_phrases = phrases.into_iter().flatten().filter(|word| !is_stop_word(word));
+        let in_words = self.words.iter().map(|word| word.needles().into_iter().map(str::to_owned).collect());
+        // A single letter is everywhere.
+        let in_abbreviations =
+            abbreviations.iter().map(|letters| [".", ". ", "*", "-"].map(|sign| letters.join(sign)).into());
+        let all = in_words.chain(in_phrases.map(|word| vec![word.clone()])).chain(in_abbreviations);
         all.partition(|group| group.iter().all(|needle| needle.chars().nth(2).is_some()))
     }
 }
@@ -144,6 +161,16 @@ mod tests {
         assert_eq!(terms.excluded_words, words(&["матрица"]));
         assert_eq!(terms.excluded_phrases, [texts(&["войне", "машин"]), texts(&["спайдер", "мен"])]);
         assert_eq!(terms.plain, "елки война и мир человек паук и");
+    }
+
+    #[test]
+    fn letters_alone_are_a_phrase() {
+        for typed in ["M.A.S.H.", "M. A. S. H.", "M*A*S*H", "«M.A.S.H.»"] {
+            let terms = parse(typed);
+            assert!(terms.phrases == [texts(&["m", "a", "s", "h"])] && terms.words.is_empty(), "{terms:?}");
+        }
+        assert_eq!(parse("Чехов А. П.").words, words(&["чехов", "а", "п"]));
+        assert_eq!(parse("-E.T. кино").excluded_phrases, [texts(&["e", "t"])]);
     }
 
     #[test]

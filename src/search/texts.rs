@@ -59,7 +59,7 @@ fn on_postgres(terms: &Terms, words: &[&Word]) -> Statement {
     // Ranking by && compares all pairs of places; by || it divides by the number of stems.
     let any = queries.iter().map(|(query, _)| query.as_str()).collect::<Vec<_>>().join(" || ");
     let factor = queries.iter().map(|(_, stems)| stems).sum::<usize>() as f64 / queries.len() as f64;
-    let excluded = terms.excluded_words.iter().map(|word| (format!("!!({})", sql.words(word, None)), word.stems.len()));
+    let excluded = terms.excluded_words.iter().map(|word| (format!("!!({})", sql.excluded(word)), word.stems.len()));
     queries.extend(excluded);
     let mut looked_up = 0;
     let (indexed, tested): (Vec<_>, Vec<_>) = queries.into_iter().partition(|(_, stems)| {

@@ -4,6 +4,7 @@ use async_graphql::InputObject;
 use sea_orm::{ColumnTrait, Condition, EntityTrait};
 
 use crate::error::{ApiError, ApiResult};
+use crate::kit::spelling::spellings;
 use crate::kit::{check_text, has_row};
 
 /// A tag to create.
@@ -57,10 +58,10 @@ impl TagFilter {
     ) -> ApiResult<Condition> {
         let all = check_titles(&format!("{field}.all"), self.all.unwrap_or_default())?;
         let any = self.any.map(|titles| check_titles(&format!("{field}.any"), titles)).transpose()?;
-        let each = all.into_iter().map(|title| has_row::<E>(owner, own, tag.eq(title)));
-        Ok(each
-            .fold(Condition::all(), Condition::add)
-            .add_option(any.map(|titles| has_row::<E>(owner, own, tag.is_in(titles)))))
+        let each = all.iter().map(|title| has_row::<E>(owner, own, tag.is_in(spellings(title))));
+        Ok(each.fold(Condition::all(), Condition::add).add_option(
+            any.map(|titles| has_row::<E>(owner, own, tag.is_in(titles.iter().flat_map(|title| spellings(title))))),
+        ))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::kit::edit::{References, refuse_if_used};
 use crate::kit::form::{Form, Given, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::kit::spelling::{closest, spellings};
 
 /// Characters of a title at most.
 const TITLE_LENGTH_MAX: usize = 56;
@@ -40,7 +41,7 @@ pub async fn fill(
         Given::Undefined => return Ok(()),
         Given::Null => None,
         Given::Value(titles) => {
-            check(form, &titles).await?;
+            let titles = check(form, &titles).await?;
             Some(Json::Array(titles.into_iter().map(Json::String).collect()))
         }
     };
@@ -48,31 +49,38 @@ pub async fn fill(
     Ok(())
 }
 
-/// Passes titles of tags that exist, each once, which then stay until the transaction ends.
-async fn check(form: &mut Form<'_>, titles: &[String]) -> Result<(), DbErr> {
+/// Passes titles of tags that exist, each once, which then stay until the transaction ends. Gives them as they are
+/// stored.
+async fn check(form: &mut Form<'_>, titles: &[String]) -> Result<Vec<String>, DbErr> {
     if titles.len() > TAGS_MAX {
         let text = format!("{} tags are too many; name {TAGS_MAX} at most", titles.len());
         form.problems.bad_input(path("tags"), text);
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let known: Vec<String> = tags::Entity::find()
-        .select_only()
-        .column(tags::Column::Title)
-        // PostgreSQL takes no NUL, and no tag has one.
-        .filter(tags::Column::Title.is_in(titles.iter().filter(|title| !title.contains('\0'))))
-        .lock(LockType::KeyShare)
-        .into_tuple()
-        .all(form.work.txn())
-        .await?;
+    let known = find(form.work, titles, LockType::KeyShare).await?;
+    let mut found: Vec<String> = Vec::new();
     for (place, title) in titles.iter().enumerate() {
         let field = path(&format!("tags.{place}"));
-        if !known.contains(title) {
-            form.problems.add(UserError::not_found(field, "tag"));
-        } else if titles[..place].contains(title) {
-            form.problems.bad_input(field, "repeats a tag; name each once");
+        let spellings = spellings(title);
+        let stored = known.iter().filter(|known| spellings.contains(known)).collect();
+        match closest(title, stored, |stored: &&String| stored) {
+            None => form.problems.add(UserError::not_found(field, "tag")),
+            Some(stored) if found.contains(stored) => {
+                form.problems.bad_input(field, "repeats a tag; name each once");
+            }
+            Some(stored) => found.push(stored.clone()),
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+/// The stored titles that are spellings of these.
+async fn find(work: &Work, titles: &[String], lock: LockType) -> Result<Vec<String>, DbErr> {
+    // PostgreSQL takes no NUL, and no tag has one.
+    let titles = titles.iter().filter(|title| !title.contains('\0'));
+    let rows = tags::Entity::find().select_only().column(tags::Column::Title);
+    let rows = rows.filter(tags::Column::Title.is_in(titles.flat_map(|title| spellings(title)))).lock(lock);
+    rows.into_tuple().all(work.txn()).await
 }
 
 /// Adds a tag.
@@ -81,6 +89,9 @@ async fn check(form: &mut Form<'_>, titles: &[String]) -> Result<(), DbErr> {
 /// `Invalid`: an unusable title, or one that there is.
 pub async fn create(work: &Work, input: &CreateTagInput) -> Result<String, Rejection> {
     let title = check_title("title", &input.title)?;
+    if !find(work, std::slice::from_ref(&title), LockType::KeyShare).await?.is_empty() {
+        return Err(TITLE.problem().into());
+    }
     let row = tags::ActiveModel { title: Set(title.clone()) };
     tags::Entity::insert(row).exec_without_returning(work.txn()).await.map_err(explain(&[TITLE]))?;
     record(work, None, Some(&title)).await?;
@@ -94,16 +105,20 @@ pub async fn create(work: &Work, input: &CreateTagInput) -> Result<String, Rejec
 pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejection> {
     let mut problems = Problems::new();
     let title = problems.take(check_title("newTitle", &input.new_title))?;
-    problems.take(find_unused(work, &input.title).await)?;
+    let before = problems.take(find_unused(work, &input.title).await)?;
     problems.check()?;
-    let title = title.unwrap_or_default();
+    let (before, title) = (before.unwrap_or_default(), title.unwrap_or_default());
+    let others = find(work, std::slice::from_ref(&title), LockType::KeyShare).await?;
+    if others.iter().any(|other| *other != before) {
+        return Err(NEW_TITLE.problem().into());
+    }
     tags::Entity::update_many()
         .col_expr(tags::Column::Title, Expr::value(title.as_str()))
-        .filter(tags::Column::Title.eq(&input.title))
+        .filter(tags::Column::Title.eq(&before))
         .exec(work.txn())
         .await
         .map_err(explain(&[NEW_TITLE]))?;
-    record(work, Some(&input.title), Some(&title)).await?;
+    record(work, Some(&before), Some(&title)).await?;
     Ok(title)
 }
 
@@ -112,10 +127,10 @@ pub async fn rename(work: &Work, input: &UpdateTagInput) -> Result<String, Rejec
 /// # Errors
 /// `Invalid`: no such tag, or one in use.
 pub async fn delete(work: &Work, input: &DeleteTagInput) -> Result<String, Rejection> {
-    find_unused(work, &input.title).await?;
-    tags::Entity::delete_by_id(input.title.as_str()).exec(work.txn()).await?;
-    record(work, Some(&input.title), None).await?;
-    Ok(input.title.clone())
+    let title = find_unused(work, &input.title).await?;
+    tags::Entity::delete_by_id(title.as_str()).exec(work.txn()).await?;
+    record(work, Some(&title), None).await?;
+    Ok(title)
 }
 
 /// The audit log knows a tag by the title that it had.
@@ -131,18 +146,16 @@ fn check_title(field: &str, given: &str) -> Result<String, Rejection> {
     Ok(title)
 }
 
-/// Passes a tag that nothing carries, and lets nothing carry it until the transaction ends.
-async fn find_unused(work: &Work, title: &str) -> Result<(), Rejection> {
-    let found = match title.contains('\0') {
-        true => None,
-        false => tags::Entity::find_by_id(title).lock(LockType::Update).one(work.txn()).await?,
-    };
-    if found.is_none() {
+/// The stored title of a tag that nothing carries, and that nothing will until the transaction ends.
+async fn find_unused(work: &Work, title: &String) -> Result<String, Rejection> {
+    let found = find(work, std::slice::from_ref(title), LockType::Update).await?;
+    let Some(stored) = closest(title, found, |found| found) else {
         return Err(UserError::not_found(path("title"), "tag").into());
-    }
+    };
     let used = vec![
-        References::new(movie_tags::Column::Tag, title, "movie", "movies"),
-        References::new(publication_tags::Column::Tag, title, "publication", "publications"),
+        References::new(movie_tags::Column::Tag, stored.as_str(), "movie", "movies"),
+        References::new(publication_tags::Column::Tag, stored.as_str(), "publication", "publications"),
     ];
-    refuse_if_used(work.txn(), "title", used).await
+    refuse_if_used(work.txn(), "title", used).await?;
+    Ok(stored)
 }

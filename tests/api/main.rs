@@ -55,6 +55,7 @@ mod seed;
 mod session;
 mod slow;
 mod sockets;
+mod spelling;
 mod statements;
 mod transport;
 mod unwritable;

@@ -1,4 +1,4 @@
-//! The demo answers as docs/queries.md and README.md say.
+//! The demo answers as docs/queries.md, docs/search.md and README.md say.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::support::database::Backend;
 on_both!(worked_queries_are_answered_as_documented, refusals_are_as_documented);
 
 /// The pages, and how many worked queries each has at least.
-const PAGES: &[(&str, usize)] = &[("docs/queries.md", 22), ("README.md", 1)];
+const PAGES: &[(&str, usize)] = &[("docs/queries.md", 22), ("docs/search.md", 1), ("README.md", 1)];
 
 /// Ends a text or a list of which the page shows the beginning.
 const CUT: &str = "[…]";

@@ -10,8 +10,10 @@ mod accounts;
 mod listen;
 mod metrics;
 mod migrate;
+mod pooler;
 #[path = "../support/process.rs"]
 mod process;
+mod restore;
 mod serve;
 mod start;
 mod typed_client;

@@ -1,9 +1,49 @@
 //! `kinoteka migrate`.
 
+use sea_orm::ConnectionTrait;
+
 use crate::process::{Run, command, run};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(up_status_down_say_what_they_did, processes_migrating_at_once_do_it_once, adopt_wants_something_to_adopt);
+on_both!(
+    up_status_down_say_what_they_did,
+    processes_migrating_at_once_do_it_once,
+    adopt_wants_something_to_adopt,
+    status_counts_blank_texts_and_twins_and_leaves_them,
+);
+
+async fn status_counts_blank_texts_and_twins_and_leaves_them(backend: Backend) {
+    let database = TestDatabase::seeded_with_accounts(backend).await;
+    let status = || run(&["migrate", "status", "--database-url", &database.url]).ok();
+    let found = |status: &str| -> Vec<String> {
+        status.lines().filter(|line| line.contains(" in ")).map(str::to_owned).collect()
+    };
+    assert_eq!(found(&status()), [""; 0], "the seeder writes none");
+    let db = database.connect().await;
+    if backend == Backend::Postgres {
+        // From before names were composed.
+        db.execute_unprepared("SET session_replication_role = replica").await.unwrap();
+    }
+    for old in [
+        "INSERT INTO tags (title) VALUES ('Май'), ('Маи\u{306}'), ('\u{200b}')",
+        "UPDATE users SET email = 'аи\u{306}@example.org' WHERE id = 1",
+        "UPDATE users SET email = 'ай@example.org', bio = '\u{3164} \u{2800}' WHERE id = 2",
+        "UPDATE users SET bio = '' WHERE id = 3",
+        "UPDATE comments SET comment = '\u{feff}' WHERE id IN (1, 2)",
+    ] {
+        db.execute_unprepared(old).await.unwrap();
+    }
+    let expected = [
+        "blank texts in tags.title: 1",
+        "blank texts in users.bio: 2",
+        "blank texts in comments.comment: 2",
+        "twins in tags.title: 2",
+        "twins in users.email: 2",
+    ];
+    let first = status();
+    assert_eq!(found(&first), expected);
+    assert_eq!(status(), first, "looking changes nothing");
+}
 
 async fn up_status_down_say_what_they_did(backend: Backend) {
     let database = TestDatabase::empty(backend).await;

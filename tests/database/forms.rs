@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use crate::catalogue::read_texts;
 use crate::facts::{self, Column, FOREIGN_KEYS};
 use crate::fixture::{Fixture, Rule, expect_refusals};
-use crate::support::database::Backend;
+use crate::support::database::{Backend, TestDatabase};
 
 /// Columns that another rule keeps from being set alone: see [`crate::checks`].
 const BOUND: &[&str] = &[
@@ -89,6 +89,44 @@ async fn postgres_checks_replies_under_any_search_path() {
     let astray = reply.replace("1, 3", "1, 4");
     let rule = Rule::Check("comments_parent_subject_check".to_owned());
     expect_refusals(&fixture, [("a reply on another movie".to_owned(), astray, rule)]).await;
+}
+
+/// Columns that tell rows apart by a name.
+const NAMES: [(&str, &str); 6] = [
+    ("tags", "title"),
+    ("person_position", "title"),
+    ("cinema_online", "title"),
+    ("publications_category", "title"),
+    ("users", "username"),
+    ("users", "email"),
+];
+
+#[tokio::test]
+async fn postgres_composes_names_whoever_writes_them() {
+    let fixture = Fixture::new(Backend::Postgres).await;
+    for (table, column) in NAMES {
+        let row = if table == "tags" { "title = 'Драма'" } else { "id = 1" };
+        let update = format!("UPDATE {table} SET {column} = 'и\u{306}' WHERE {row}");
+        let read = format!("SELECT {column} FROM {table} WHERE {column} LIKE '%й%'");
+        assert_eq!(fixture.peek(&update, &read).await.unwrap(), "й", "{table}.{column}");
+    }
+    let twin = "INSERT INTO tags (title) VALUES ('Чай'), ('Чаи\u{306}')";
+    let rule = Rule::Unique("tags_title_key", "tags.title");
+    expect_refusals(&fixture, [("a twin".to_owned(), twin.to_owned(), rule)]).await;
+}
+
+/// SQLite stores what it is given.
+#[tokio::test]
+async fn the_seeder_writes_composed_names() {
+    let database = TestDatabase::seeded_with_accounts(Backend::Sqlite).await;
+    let db = database.connect().await;
+    let others =
+        [("persons", "last_name || first_name"), ("users", "fio"), ("movies", "title || title_original || tags")];
+    for (table, column) in NAMES.into_iter().chain(others) {
+        let names = read_texts(&db, &format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL")).await;
+        let is_composed = |name: &&String| kinoteka::kit::spelling::compose(name) == **name;
+        assert!(!names.is_empty() && names.iter().all(|name| is_composed(&name)), "{table}: {column}");
+    }
 }
 
 #[tokio::test]

@@ -111,6 +111,15 @@ pub fn find_programs() -> PathBuf {
     )
 }
 
+/// A program that refuses root as PostgreSQL does, which may read `folder`.
+pub fn as_unprivileged(program: &Path, folder: &Path) -> Command {
+    let owner = unprivileged_user();
+    if let Some(user) = &owner {
+        run(Command::new("chown").arg("-R").arg(user).arg(folder));
+    }
+    as_user(&owner, program)
+}
+
 /// Who runs the server when the tests run as root; nobody else is needed otherwise.
 fn unprivileged_user() -> Option<String> {
     let id = Command::new("id").arg("-u").output().expect("id runs").stdout;

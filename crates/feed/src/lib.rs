@@ -78,7 +78,7 @@ impl Feed {
             source::settle(&db.write).await?;
             anyhow::Ok(source.connect().await?.read_newest(RECENT_MAX).await?)
         };
-        let newest = newest.await.context("cannot read the feed of comments; is --database-url a standby?")?;
+        let newest = newest.await.context("cannot read the feed of comments")?;
         let (hub, wake) = (Arc::new(Hub::new(source, newest)), Wake::default());
         let tail = Tail { hub: Arc::clone(&hub), db: db.write.clone(), wake: wake.clone(), pause: settings.pause };
         let mut tasks = JoinSet::new();

@@ -342,7 +342,8 @@ pub async fn settle(db: &DatabaseConnection) -> Result<bool, DbErr> {
 
 fn page(rows: Vec<Row>) -> Result<Page, sqlx::Error> {
     let now = Instant::now();
-    let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+    let lost = || sqlx::Error::Configuration("comment_feed has no row; run `kinoteka migrate adopt`".into());
+    let first = rows.first().ok_or_else(lost)?;
     let mut page = Page {
         epoch: first.0.as_str().into(),
         intact: first.1,

@@ -19,6 +19,7 @@ use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
 use super::rows::{Record, Table};
+use super::spelling::spellings;
 
 /// A row of `N`'s table, as it is written.
 pub type Draft<N> = <<N as Record>::Entity as EntityTrait>::ActiveModel;
@@ -208,6 +209,9 @@ async fn check_unique<N: Editable>(form: &mut Form<'_>, row: &Draft<N>, own: Opt
         let mut is_whole = true;
         for (column, value) in values {
             match value {
+                ActiveValue::Set(sea_orm::Value::String(Some(text))) => {
+                    rows = rows.filter(column.is_in(spellings(&text)));
+                }
                 ActiveValue::Set(value) | ActiveValue::Unchanged(value) => rows = rows.filter(column.eq(value)),
                 ActiveValue::NotSet => is_whole = false,
             }

@@ -21,6 +21,7 @@ use super::mutate::Work;
 use super::problem::{Problems, Rejection, UserError};
 use super::rows::Table;
 use super::scalar::{Date, Money};
+use super::spelling::compose;
 use db::Transaction;
 
 /// What a column can hold.
@@ -163,7 +164,12 @@ impl<'a> Form<'a> {
             ActiveValue::Set(before) | ActiveValue::Unchanged(before) => show(before),
             ActiveValue::NotSet => None,
         };
-        self.changes = mem::take(&mut self.changes).field(field, before, show(&value));
+        let after = show(&value);
+        // A name from before names were composed: nobody wants to change it, and composed it may be another row's.
+        if before != after && before.as_deref().map(compose) == after {
+            return;
+        }
+        self.changes = mem::take(&mut self.changes).field(field, before, after);
         *column = Set(value);
     }
 

@@ -19,6 +19,7 @@ pub mod rows;
 pub mod scalar;
 pub mod services;
 pub mod sort;
+pub mod spelling;
 pub mod upkeep;
 
 pub use constraint::{Constraint, explain};

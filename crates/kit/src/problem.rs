@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Id, NodeType};
+use super::spelling::{compose, is_blank};
 
 /// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize)]
@@ -158,9 +159,9 @@ impl Problems {
         }
     }
 
-    /// A line of text: trimmed, of `min` to `max` characters, without control characters.
+    /// A line of text: trimmed, composed, of `min` to `max` characters, without control characters.
     pub fn line(&mut self, field: &str, text: &str, min: usize, max: usize) -> String {
-        self.checked(field, text, min, max, |_| false)
+        self.checked(field, &compose(text), min, max, |_| false)
     }
 
     /// A text of several lines: trimmed, of `min` to `max` characters, without control characters
@@ -171,7 +172,7 @@ impl Problems {
 
     fn checked(&mut self, field: &str, text: &str, min: usize, max: usize, allowed: fn(char) -> bool) -> String {
         let text = text.trim();
-        let length = text.chars().count();
+        let length = if is_blank(text) { 0 } else { text.chars().count() };
         if length < min {
             let least = if min == 1 { "is empty; write something".to_owned() } else { too_short(length, min) };
             self.bad_input(field, least);

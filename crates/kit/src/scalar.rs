@@ -24,6 +24,26 @@ fn quote(text: &str) -> String {
     }
 }
 
+/// Whether the text is digits, with a minus before them if need be.
+fn is_whole(text: &str) -> bool {
+    is_digits(text.strip_prefix('-').unwrap_or(text))
+}
+
+/// The same, with more digits behind a point if need be.
+fn is_decimal(text: &str) -> bool {
+    text.split_once('.').map_or(is_whole(text), |(whole, decimals)| is_whole(whole) && is_digits(decimals))
+}
+
+/// Whether the text is `YYYY-MM-DD`.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    parts.iter().all(|part| is_digits(part)) && parts.iter().map(|part| part.len()).eq([4, 2, 2])
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// Characters of an input that are repeated in an error.
 const QUOTED_MAX: usize = 40;
 
@@ -49,10 +69,11 @@ impl ScalarType for Money {
             Value::Number(number) => number.to_string(),
             _ => return Err(InputValueError::expected_type(value)),
         };
-        match Decimal::from_str_exact(&text) {
-            Ok(amount) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
-            Ok(_) => Err(InputValueError::custom(format!("{} has more than two decimals", quote(&text)))),
-            Err(_) => Err(InputValueError::custom(format!("{} is no decimal number such as \"350.00\"", quote(&text)))),
+        // By its form first: the library takes "1_0.5_0" and "+1", too.
+        match is_decimal(&text).then(|| Decimal::from_str_exact(&text)) {
+            Some(Ok(amount)) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
+            Some(Ok(_)) => Err(InputValueError::custom(format!("{} has more than two decimals", quote(&text)))),
+            _ => Err(InputValueError::custom(format!("{} is no decimal number such as \"350.00\"", quote(&text)))),
         }
     }
 
@@ -77,9 +98,9 @@ pub struct Date(pub NaiveDate);
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        // Only the ten characters of the form: chrono alone takes "1-2-3" too.
-        match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            Ok(date) if text.len() == 10 => Ok(Self(date)),
+        // By its form first: chrono takes " 024-01-01" and "+999-01-01", too.
+        match is_date(text).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d")) {
+            Some(Ok(date)) => Ok(Self(date)),
             _ => Err(InputValueError::custom(format!("{} is no date such as \"1932-04-04\"", quote(text)))),
         }
     }
@@ -121,7 +142,7 @@ pub struct BigInt(pub i64);
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
         let number = match &value {
-            Value::String(text) => text.parse().ok(),
+            Value::String(text) if is_whole(text) => text.parse().ok(),
             Value::Number(number) => number.as_i64(),
             _ => None,
         };

@@ -1,0 +1,1 @@
+-- Nothing to make: SQLite cannot compose names. The API and the seeder write them composed.

@@ -1,0 +1,1 @@
+-- Takes back 0013_feed_row.up.sql, which has made nothing.

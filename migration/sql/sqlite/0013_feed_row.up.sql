@@ -1,0 +1,1 @@
+-- Nothing to make: on SQLite no trigger passes over the feed's row.

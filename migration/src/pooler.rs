@@ -1,0 +1,48 @@
+//! Poolers between us and PostgreSQL: whether a connection is a session.
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, raw_sql};
+
+/// What is wrong with a pooler that shares sessions, and the remedy.
+pub const SHARED: &str = "in transaction mode or statement mode, in which prepared statements, settings and LISTEN do \
+                          not stay with their connection: set pool_mode = session, or name PostgreSQL itself";
+
+/// Looks that are taken: other clients of the pooler may take sessions in between.
+const LOOKS: usize = 3;
+
+/// Whether statements of one connection may run in different sessions, as behind PgBouncer in transaction mode. Then
+/// prepared statements are missing or there already, and settings and `LISTEN` are others'.
+///
+/// While one connection has a transaction open, the other one cannot have the same session. Direct connections keep
+/// theirs.
+///
+/// # Errors
+/// PostgreSQL cannot be reached.
+pub async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let (mut one, mut other) = (options.connect().await?, options.connect().await?);
+    let mut shares = false;
+    for _ in 0..LOOKS {
+        let before = read_session(&mut one).await?;
+        match raw_sql("BEGIN").execute(&mut other).await {
+            Ok(_) => {}
+            // PgBouncer: "transaction blocks not allowed in statement pooling mode".
+            Err(sqlx::Error::Database(error)) if error.message().contains("statement pooling mode") => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        let held = read_session(&mut other).await?;
+        // In this order: the session that is held may be the pooler's only one.
+        shares = before == held || before != read_session(&mut one).await?;
+        raw_sql("ROLLBACK").execute(&mut other).await?;
+        if shares {
+            break;
+        }
+    }
+    one.close().await?;
+    other.close().await?;
+    Ok(shares)
+}
+
+/// The number of the session in which a statement runs. By the simple protocol, which prepares nothing.
+async fn read_session(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?.try_get(0)
+}
