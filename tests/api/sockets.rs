@@ -185,7 +185,7 @@ async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
     let mut quick = Socket::begin(&app.origin).await;
     socket.subscribe("1", ADDED, json!({ "after": after })).await;
     quick.subscribe("1", ADDED, json!({ "after": after })).await;
-    // Who still catches up goes at its own pace. After some comments both listen with their group.
+    // After some comments both listen with their group, if the machine is not too busy.
     for number in 0..5 {
         let text = format!("начало {number}");
         say(&app, &text).await;
@@ -195,13 +195,27 @@ async fn a_slow_reader_is_told_to_come_back(backend: Backend) {
     // More than fits into the buffers of the operating system.
     let rows = vec![format!("('{}', 1)", "x".repeat(40_000)); 50].join(", ");
     let db = app.sql().await;
-    for _ in 0..12 {
-        db.execute_unprepared(&format!("INSERT INTO comments (comment, movie_id) VALUES {rows}")).await.unwrap();
-        for _ in 0..50 {
-            quick.hear_comment().await;
+    for _ in 0..10 {
+        for _ in 0..12 {
+            db.execute_unprepared(&format!("INSERT INTO comments (comment, movie_id) VALUES {rows}")).await.unwrap();
+            for _ in 0..50 {
+                quick.hear_comment().await;
+            }
         }
+        let mut left = 12 * 50;
+        while left > 0 {
+            match socket.next().await {
+                Message::Text(_) => left -= 1,
+                Message::Close(frame) => {
+                    assert_eq!(u16::from(frame.unwrap().code), 1013);
+                    return;
+                }
+                _ => {}
+            }
+        }
+        // It was still catching up, which goes at its own pace, and has read all.
     }
-    assert_eq!(socket.hear_end().await.0, 1013);
+    panic!("it is never told");
 }
 
 /// What it has begun goes on, and gives back what others wait for.
