@@ -1,6 +1,7 @@
 //! Whether the triggers of the steps fire: without them, side tables and the feed of comments go wrong unnoticed.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -16,6 +17,14 @@ const POSTGRES: &str = "
 
 const SQLITE: &str = "SELECT name, 1 FROM sqlite_schema WHERE type = 'trigger'";
 
+/// The triggers of all steps, as the steps' texts name them.
+static MADE: LazyLock<[Vec<&str>; 2]> = LazyLock::new(|| {
+    [DbBackend::Postgres, DbBackend::Sqlite].map(|backend| {
+        let objects = STEPS.iter().flat_map(|step| list_objects(step.up_sql(backend)));
+        objects.filter(|object| object.kind == "TRIGGER").map(|object| object.name).collect()
+    })
+});
+
 /// Names the triggers of all steps that are missing, or that do not fire on this connection, with what they lack. Empty
 /// where all is well.
 ///
@@ -23,19 +32,19 @@ const SQLITE: &str = "SELECT name, 1 FROM sqlite_schema WHERE type = 'trigger'";
 /// Whatever the database answers when its catalogue is read.
 pub async fn silent_triggers(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let backend = db.get_database_backend();
-    let sql = if backend == DbBackend::Postgres { POSTGRES } else { SQLITE };
+    let [postgres, sqlite] = &*MADE;
+    let (sql, made) = if backend == DbBackend::Postgres { (POSTGRES, postgres) } else { (SQLITE, sqlite) };
     let mut fires = HashMap::new();
     for row in db.query_all_raw(Statement::from_string(backend, sql)).await? {
         let (name, does): (String, bool) = row.try_get_many_by_index()?;
         fires.insert(name, does);
     }
-    let objects = STEPS.iter().flat_map(|step| list_objects(step.up_sql(backend)));
-    let triggers = objects.filter(|object| object.kind == "TRIGGER");
-    Ok(triggers
-        .filter_map(|trigger| match fires.get(trigger.name) {
+    Ok(made
+        .iter()
+        .filter_map(|trigger| match fires.get(*trigger) {
             Some(true) => None,
-            Some(false) => Some(format!("{} is disabled", trigger.name)),
-            None => Some(format!("{} is missing", trigger.name)),
+            Some(false) => Some(format!("{trigger} is disabled")),
+            None => Some(format!("{trigger} is missing")),
         })
         .collect())
 }

@@ -234,7 +234,10 @@ pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> 
     refuse_throttled(change)?;
     let accounts = Accounts::of(change);
     let has_new_email = match &input.email {
-        Given::Value(email) => names_of(change, viewer(change)?.user).await?[1] != email.trim().to_lowercase(),
+        Given::Value(email) => {
+            let [_, stored] = names_of(change, viewer(change)?.user).await?;
+            compose(&stored) != compose(email.trim()).to_lowercase()
+        }
         _ => false,
     };
     if has_new_email {

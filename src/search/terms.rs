@@ -17,6 +17,9 @@ const STOP_WORDS: &str = "а без бы был была были было бы�
     чей чем что чтобы эта эти это этот я a an and are as at be but by for from had has have he her his i in is it its \
     no not of on or our she that the their they this to was we were which with you";
 
+/// What stands between the letters of an abbreviation in a title: "E.T.", "M*A*S*H", "V/H/S", "Q & A".
+const BETWEEN_LETTERS: [&str; 10] = [".", ". ", " ", "*", "-", "/", " / ", "&", " & ", "'"];
+
 /// A parsed query. All texts are folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -119,9 +122,9 @@ impl Terms {
             self.phrases.iter().partition(|phrase| phrase.iter().all(|word| word.chars().nth(1).is_none()));
         let in_phrases = phrases.into_iter().flatten().filter(|word| !is_stop_word(word));
         let in_words = self.words.iter().map(|word| word.needles().into_iter().map(str::to_owned).collect());
-        // A single letter is everywhere.
+        // A single letter is everywhere: they are looked for with what stands between them.
         let in_abbreviations =
-            abbreviations.iter().map(|letters| [".", ". ", "*", "-"].map(|sign| letters.join(sign)).into());
+            abbreviations.iter().map(|letters| BETWEEN_LETTERS.map(|signs| letters.join(signs)).into());
         let all = in_words.chain(in_phrases.map(|word| vec![word.clone()])).chain(in_abbreviations);
         all.partition(|group| group.iter().all(|needle| needle.chars().nth(2).is_some()))
     }

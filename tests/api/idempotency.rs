@@ -132,6 +132,9 @@ async fn another_mutation_under_a_key_is_a_conflict(backend: Backend) {
         document(&rate),
         document(&format!("other: {}", add("два"))),
         document(&format!("{rate} other: {} third: {}", add("раз"), add("два"))),
+        document(&format!("other: {} {rate}", add("раз"))),
+        document(&format!("logOutEverywhere {{ endedSessions }} {rate}")),
+        json!([document(&add("раз")), document(&rate)]),
         json!([document(&rate)]),
         json!([document(&rate), document(&add("раз")), document(&add("два"))]),
     ];

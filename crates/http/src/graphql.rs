@@ -188,18 +188,22 @@ impl Endpoint {
         let budget = self.answer_budget(caller.address);
         let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
         let mut changed = false;
-        for operation in &operations {
+        for (position, operation) in operations.iter().enumerate() {
             let run = async {
                 let prepared = self.prepare(operation, false, &mut cost)?;
                 if prepared.kind() == OperationKind::Subscription {
                     return Err(Refusal::is_stream());
                 }
-                // An operation before may have ended the session, or changed the role.
-                if let (true, Some(token)) = (changed, token) {
+                // A mutation before may have ended the session, or changed the role. Mutations look themselves.
+                let is_mutation = prepared.kind() == OperationKind::Mutation;
+                if let (true, false, Some(token)) = (changed, is_mutation, token) {
                     caller.viewer = Some(self.callers.sign_in(token).await?);
+                    changed = false;
                 }
-                changed |= prepared.kind() == OperationKind::Mutation;
-                self.executor.execute(&prepared, caller.clone(), &budget).await.map_err(Refusal::spent)
+                changed |= is_mutation;
+                let mutations = caller.mutations.in_batch(position, operations.len());
+                let caller = Caller { mutations, ..caller.clone() };
+                self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)
             };
             match run.await {
                 Ok(json) => written.add(&json),

@@ -210,7 +210,7 @@ fn explain(error: &serde_json::Error) -> String {
     match error.classify() {
         serde_json::error::Category::Eof => format!("the body is no JSON: it ends at {place} in the middle"),
         serde_json::error::Category::Data => {
-            format!("a parameter stands twice in the body, the second time at {place}")
+            format!("a parameter occurs twice in the body, the second time at {place}")
         }
         _ => format!("the body is no JSON, which shows at {place}"),
     }

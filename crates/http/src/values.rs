@@ -162,7 +162,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         while let Some(name) = object.next_key::<String>()? {
             if fields.contains_key(&name) {
                 let place = Path::Field(&path, &name).to_string();
-                self.reader.refusal = Some(Refusal::value(&place, "is there twice"));
+                self.reader.refusal = Some(Refusal::value(&place, "occurs twice"));
                 return Err(A::Error::custom("twice"));
             }
             let seed = Seed { reader: &mut *self.reader, path: Path::Field(&path, &name), level };
@@ -226,6 +226,6 @@ mod tests {
         for json in [r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#, r#"{"\ud800":1}"#] {
             assert!(read(json, BOUNDS).unwrap_err().starts_with("variables: has a number out of range or"), "{json}");
         }
-        assert_eq!(read(r#"{"a":[{"b":1,"b":1}]}"#, BOUNDS).unwrap_err(), "variables.a.0.b: is there twice");
+        assert_eq!(read(r#"{"a":[{"b":1,"b":1}]}"#, BOUNDS).unwrap_err(), "variables.a.0.b: occurs twice");
     }
 }

@@ -12,15 +12,15 @@ use request::viewer::{Caller, Viewer};
 use super::rows::RequestData;
 use super::services::WriteServices;
 
-/// Who sends a request, as they are at the mutation of this `place`: one before it may have ended the session or changed
-/// the role.
+/// Who sends a request, as they are at a mutation: one before it, if it is not the `first`, may have ended the session or
+/// changed the role.
 ///
 /// # Errors
 /// `Unauthenticated`, unless anyone may call the mutation.
-pub async fn caller_at(request: &RequestData, place: u32, rule: Rule) -> ApiResult<Option<Cow<'_, Caller>>> {
+pub async fn caller_at(request: &RequestData, first: bool, rule: Rule) -> ApiResult<Option<Cow<'_, Caller>>> {
     let Some(caller) = &request.caller else { return Ok(None) };
     match caller.viewer {
-        Some(viewer) if place > 0 && rule != Rule::Anyone => {
+        Some(viewer) if !first && rule != Rule::Anyone => {
             let viewer = request.services.writes.sessions.confirm(viewer).await?;
             Ok(Some(Cow::Owned(Caller { viewer: Some(viewer), ..caller.clone() })))
         }
@@ -33,8 +33,6 @@ pub async fn caller_at(request: &RequestData, place: u32, rule: Rule) -> ApiResu
 pub struct Change<'a> {
     /// The mutation's name in the schema, such as `addComment`.
     pub mutation: &'a str,
-    /// Its place among the mutations of the request, counted from zero.
-    pub place: u32,
     /// Who may do it.
     pub rule: Rule,
     /// Who sends the request, if a transport has said so.

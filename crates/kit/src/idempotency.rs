@@ -12,7 +12,7 @@ use db::{Db, Transaction};
 use entity::idempotency_keys as keys;
 use request::error::{ApiError, ApiResult};
 use request::rate::{Rate, Who};
-use request::viewer::RequestMutations;
+use request::viewer::{KeyPlace, RequestMutations};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
@@ -54,7 +54,7 @@ pub const KEPT: TimeDelta = TimeDelta::days(1);
 pub struct Key {
     key_hash: [u8; 32],
     input_hash: [u8; 32],
-    request: Arc<RequestMutations>,
+    request: RequestMutations,
     new: Option<Arc<Count>>,
 }
 
@@ -77,9 +77,9 @@ pub enum Claim {
 
 impl Key {
     /// The key of a mutation, if the client has sent one. Each mutation of a request has its own, by its place: names
-    /// would let another mutation pass under a key that is used.
+    /// would let another mutation pass under a key that is used. What the request's other mutations are belongs to the input.
     pub fn of(change: &Change<'_>, repeat: &Repeat) -> Option<Self> {
-        let (key, request) = (change.idempotency_key()?, Arc::clone(&change.caller?.mutations));
+        let (key, request) = (change.idempotency_key()?, change.caller?.mutations.clone());
         let mut input = Sha256::new();
         // Keyed by what only the client knows, so that nobody can try out inputs.
         part(&mut input, key.as_bytes());
@@ -89,6 +89,9 @@ impl Key {
             Repeat::SameArguments => &[],
             Repeat::SameBut(secrets) => secrets.as_slice(),
         };
+        let KeyPlace { place: [operation, place], operations, names } = request.next_keyed();
+        part(&mut input, names.as_bytes());
+        part(&mut input, &operations.to_be_bytes());
         for (name, value) in change.arguments {
             part(&mut input, name.as_bytes());
             part(&mut input, canonical(value, &|field| secrets.iter().all(|(secret, _)| *secret != field)).as_bytes());
@@ -100,7 +103,8 @@ impl Key {
         let mut whole = Sha256::new();
         part(&mut whole, key.as_bytes());
         part(&mut whole, &change.viewer().map_or(0, |viewer| viewer.user).to_be_bytes());
-        part(&mut whole, &change.place.to_be_bytes());
+        part(&mut whole, &operation.to_be_bytes());
+        part(&mut whole, &place.to_be_bytes());
         Some(Self { key_hash: whole.finalize().into(), input_hash: input.finalize().into(), request, new: None })
     }
 

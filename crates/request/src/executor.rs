@@ -57,7 +57,7 @@ impl Executor {
         let is_query = prepared.kind() == OperationKind::Query;
         budget.begin(prepared.kind());
         let running = Running { name: prepared.name(), started: Instant::now() };
-        let context = self.contexts.context(prepared.kind(), caller, Arc::clone(budget));
+        let context = self.contexts.context(prepared.kind(), name_mutations(prepared, caller), Arc::clone(budget));
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
         let executed = self.engine.run(prepared, &context).await;
         let answer = executed.answer(bytes_max);
@@ -75,6 +75,15 @@ impl Executor {
         budget.keep(answer.json.len())?;
         Ok(answer.json)
     }
+}
+
+/// The caller with the names of the mutations, which an idempotency key belongs to.
+fn name_mutations(prepared: &Prepared, caller: Caller) -> Caller {
+    if prepared.kind() != OperationKind::Mutation || caller.idempotency_key.is_none() {
+        return caller;
+    }
+    let names: Vec<_> = prepared.root_fields().collect();
+    Caller { mutations: caller.mutations.named(&names), ..caller }
 }
 
 /// Counts an operation when it ends, be it that its time is over or that its client has left.

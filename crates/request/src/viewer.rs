@@ -49,37 +49,86 @@ pub struct Caller {
     /// By which the client recognises its request when it repeats it.
     pub idempotency_key: Option<String>,
     /// The mutations of the request so far.
-    pub mutations: Arc<RequestMutations>,
+    pub mutations: RequestMutations,
 }
 
 impl Caller {
     /// Somebody of whom nothing is known but the address.
     pub fn anonymous(address: IpAddr) -> Self {
-        Self { viewer: None, address, agent: None, idempotency_key: None, mutations: Arc::default() }
+        Self { viewer: None, address, agent: None, idempotency_key: None, mutations: RequestMutations::default() }
     }
 }
 
 /// The mutations of one request, which run one after another: those of a document, or of all documents of a batch.
-#[derive(Debug, Default)]
+/// Cloning is cheap.
+#[derive(Clone, Debug)]
 pub struct RequestMutations {
-    begun: AtomicU32,
+    request: Arc<Progress>,
+    /// Which operation of the batch it is, and how many there are.
+    place: (u32, u32),
+    /// The names of the operation's mutations, in order.
+    names: Arc<str>,
+    /// How many of the operation have an idempotency key.
+    keyed: Arc<AtomicU32>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    begun: AtomicBool,
     key_is_refused: AtomicBool,
 }
 
+/// What an idempotency key stands for in a request.
+#[derive(Clone, Debug)]
+pub struct KeyPlace {
+    /// The place in the request: the number of the operation, and that of the mutation among those with a key.
+    pub place: [u32; 2],
+    /// How many operations the request has.
+    pub operations: u32,
+    /// The names of the operation's mutations.
+    pub names: Arc<str>,
+}
+
+impl Default for RequestMutations {
+    fn default() -> Self {
+        Self { request: Arc::default(), place: (0, 1), names: "".into(), keyed: Arc::default() }
+    }
+}
+
 impl RequestMutations {
-    /// Begins the next mutation; returns its place, counted from zero.
-    pub fn begin(&self) -> u32 {
-        self.begun.fetch_add(1, Ordering::Relaxed)
+    /// The mutations of an operation in a batch.
+    #[must_use]
+    pub fn in_batch(&self, position: usize, operations: usize) -> Self {
+        let number = |place| u32::try_from(place).unwrap_or(u32::MAX);
+        Self { place: (number(position), number(operations)), ..self.clone() }
+    }
+
+    /// The mutations of an operation, which has these.
+    #[must_use]
+    pub fn named(&self, names: &[&str]) -> Self {
+        Self { names: names.join(" ").into(), keyed: Arc::default(), ..self.clone() }
+    }
+
+    /// Begins the next mutation. Returns whether one of the request was begun before.
+    pub fn begin(&self) -> bool {
+        self.request.begun.swap(true, Ordering::Relaxed)
+    }
+
+    /// The place of the next mutation that has an idempotency key.
+    pub fn next_keyed(&self) -> KeyPlace {
+        let (position, operations) = self.place;
+        let place = [position, self.keyed.fetch_add(1, Ordering::Relaxed)];
+        KeyPlace { place, operations, names: Arc::clone(&self.names) }
     }
 
     /// Refuses the idempotency key for the rest of the request: it belongs to another one.
     pub fn refuse_key(&self) {
-        self.key_is_refused.store(true, Ordering::Relaxed);
+        self.request.key_is_refused.store(true, Ordering::Relaxed);
     }
 
     /// Whether the key was refused.
     pub fn key_is_refused(&self) -> bool {
-        self.key_is_refused.load(Ordering::Relaxed)
+        self.request.key_is_refused.load(Ordering::Relaxed)
     }
 }
 

@@ -4,6 +4,10 @@
 CREATE FUNCTION compose_name() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    -- Many programs write all columns of a row, also those that stay.
+    IF TG_OP = 'UPDATE' AND to_jsonb(NEW) ->> TG_ARGV[0] = to_jsonb(OLD) ->> TG_ARGV[0] THEN
+        RETURN NEW;
+    END IF;
     RETURN jsonb_populate_record(
         NEW, jsonb_build_object(TG_ARGV[0], normalize(to_jsonb(NEW) ->> TG_ARGV[0], NFC))
     );

@@ -1,7 +1,6 @@
 -- Takes back 0013_feed_row.up.sql.
 
-DROP TRIGGER comment_feed_stays_one ON comment_feed;
-    CREATE TRIGGER comment_feed_stays_one
-    BEFORE INSERT ON comment_feed
-    FOR EACH ROW EXECUTE FUNCTION pass_over();
+CREATE OR REPLACE TRIGGER comment_feed_stays_one
+BEFORE INSERT ON comment_feed
+FOR EACH ROW EXECUTE FUNCTION pass_over();
 DROP FUNCTION comment_feed_stay_one();

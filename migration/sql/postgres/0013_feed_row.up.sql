@@ -11,7 +11,7 @@ BEGIN
 END
 $$;
 
-DROP TRIGGER comment_feed_stays_one ON comment_feed;
-    CREATE TRIGGER comment_feed_stays_one
-    BEFORE INSERT ON comment_feed
-    FOR EACH ROW EXECUTE FUNCTION comment_feed_stay_one();
+-- Replaced, not dropped: that would wait for every reader.
+CREATE OR REPLACE TRIGGER comment_feed_stays_one
+BEFORE INSERT ON comment_feed
+FOR EACH ROW EXECUTE FUNCTION comment_feed_stay_one();

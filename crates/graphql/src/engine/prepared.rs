@@ -53,6 +53,11 @@ impl Prepared {
         (size_of::<Self>() + self.plan.plan.bytes) as u64 + crate::input::inputs_bytes(&self.variables)
     }
 
+    /// The names of the root's fields, in order.
+    pub fn root_fields(&self) -> impl Iterator<Item = &str> {
+        self.plan.plan.root.fields.iter().map(|field| crate::execution::field_name(&field.coordinate))
+    }
+
     /// The name of the root field of a subscription.
     pub fn root_field(&self) -> &str {
         self.only_root_field().map_or("", |field| crate::execution::field_name(&field.coordinate))

@@ -24,7 +24,7 @@ impl<'d> Validator<'d> {
                 Some(_) => {}
             }
             if known.is_some_and(|known| !known.is_repeatable) && !seen.insert(name) {
-                let message = format_args!("The directive `@{name}` stands twice at one place.");
+                let message = format_args!("The directive `@{name}` occurs twice at one place.");
                 self.fail(Rule::UniqueDirectivesPerLocation, &[directive.at], message);
             }
             let owner = Name { text: name, at: directive.at };

@@ -14,7 +14,7 @@ use futures_util::future::poll_fn;
 use futures_util::sink::Sink;
 use futures_util::stream::{AbortHandle, Abortable, SelectAll, Stream, StreamExt};
 use futures_util::{FutureExt, poll};
-use request::viewer::Caller;
+use request::viewer::{Caller, RequestMutations};
 use serde_json::Value as Json;
 use telemetry::metrics;
 use telemetry::{self, Streamed};
@@ -303,7 +303,7 @@ impl Session {
             Some(Key::Text(key)) => Some(caller::check_key(key.as_bytes())?),
             Some(Key::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
         };
-        Ok(Caller { idempotency_key, mutations: Arc::default(), ..self.caller.clone() })
+        Ok(Caller { idempotency_key, mutations: RequestMutations::default(), ..self.caller.clone() })
     }
 
     /// Ends an operation, of which nothing more is sent.

@@ -79,12 +79,12 @@ impl MutationObject for Object<Root> {
             Box::pin(async move {
                 let MutationArguments { input, json } = &*call.arguments;
                 let request = call.context.request();
-                let place = request.caller.as_ref().map_or(0, |caller| caller.mutations.begin());
+                let first = request.caller.as_ref().is_none_or(|caller| !caller.mutations.begin());
                 let run = async {
-                    let caller = change::caller_at(request, place, rule).await?;
+                    let caller = change::caller_at(request, first, rule).await?;
                     let services = &request.services.writes;
                     let (mutation, caller) = (call.selected.name(), caller.as_deref());
-                    let change = Change { mutation, place, rule, caller, arguments: json, services };
+                    let change = Change { mutation, rule, caller, arguments: json, services };
                     change.admit()?;
                     perform(&change, input).await
                 };
