@@ -225,14 +225,15 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
 /// # Errors
 /// Top-level errors: too many failures, too many new addresses, too many at once.
 pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> ApiResult<Outcome> {
+    let accounts = Accounts::of(change);
     let Given::Value(password) = input.current_password.clone() else {
-        return mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
+        let run = mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
             Box::pin(service::update_profile(work, input, None))
-        })
-        .await;
+        });
+        // A username that is taken is told, too.
+        return if input.username.is_value() { accounts.run_counted(change, run).await } else { run.await };
     };
     refuse_throttled(change)?;
-    let accounts = Accounts::of(change);
     let has_new_email = match &input.email {
         Given::Value(email) => {
             let [_, stored] = names_of(change, viewer(change)?.user).await?;
@@ -249,7 +250,8 @@ pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> 
     let run = with_password(change, ("currentPassword", &password), repeat, input, |work, input, verified| {
         Box::pin(service::update_profile(work, input, verified))
     });
-    if has_new_email { accounts.run_counted(change, run).await } else { run.await }
+    let tells = has_new_email || input.username.is_value();
+    if tells { accounts.run_counted(change, run).await } else { run.await }
 }
 
 /// Deletes the viewer's account.

@@ -48,6 +48,7 @@ impl Terms {
         let text = fold(&text.replace(char::is_control, " ")).replace(['«', '»', '“', '”', '„'], "\"");
         let mut terms = Self::default();
         let (mut wanted, mut unwanted) = (Vec::<&str>::new(), 0);
+        let mut has_abbreviation = false;
         let mut rest = text.as_str();
         while !rest.is_empty() {
             // Some keyboards make a longer dash of it.
@@ -65,6 +66,7 @@ impl Terms {
                 true => unwanted += words.len(),
                 false => wanted.extend(&words),
             }
+            has_abbreviation |= is_abbreviation(piece, &words);
             let is_phrase = words.len() > 1 && (quoted || excluded);
             let (single, phrases) = match excluded {
                 true => (&mut terms.excluded_words, &mut terms.excluded_phrases),
@@ -73,7 +75,6 @@ impl Terms {
             if is_phrase {
                 phrases.push(words.into_iter().map(str::to_owned).collect());
             } else {
-                let is_letter = |word: &str| word.chars().nth(1).is_none();
                 let letters = words.len() > 1 && words.iter().all(|word| is_letter(word));
                 let is_initial = |word: &str| letters || (is_letter(word) && piece.contains(&format!("{word}.")));
                 let is_meant = |word: &&str| !is_stop_word(word) || is_initial(word);
@@ -87,15 +88,18 @@ impl Terms {
             return Err(ApiError::bad_input(field, "says only what to leave out; add a word to look for"));
         }
         terms.plain = wanted.join(" ");
-        terms.phrases.retain(|phrase| phrase.iter().any(|word| !is_stop_word(word)));
-        terms.join_letters();
+        let is_meant = |phrase: &Vec<String>| phrase.iter().any(|word| !is_stop_word(word));
+        terms
+            .phrases
+            .retain(|phrase| is_meant(phrase) || (has_abbreviation && phrase.iter().all(|word| is_letter(word))));
+        terms.join_letters(has_abbreviation);
         Ok(terms)
     }
 
     /// Letters alone are an abbreviation, such as "E.T.": a phrase. Beside names they are initials.
-    fn join_letters(&mut self) {
-        let is_abbreviation = self.words.len() > 1 && self.words.iter().all(Word::is_initial);
-        if is_abbreviation && self.words.iter().any(|word| !is_stop_word(&word.text)) {
+    fn join_letters(&mut self, has_abbreviation: bool) {
+        let are_letters = self.words.len() > 1 && self.words.iter().all(Word::is_initial);
+        if are_letters && (has_abbreviation || self.words.iter().any(|word| !is_stop_word(&word.text))) {
             self.phrases.push(std::mem::take(&mut self.words).into_iter().map(|word| word.text).collect());
         }
     }
@@ -119,7 +123,7 @@ impl Terms {
     /// phrases, have in them. First what trigrams find, three letters and more, then what is shorter.
     pub fn needles(&self) -> (Vec<Vec<String>>, Vec<Vec<String>>) {
         let (abbreviations, phrases): (Vec<_>, Vec<_>) =
-            self.phrases.iter().partition(|phrase| phrase.iter().all(|word| word.chars().nth(1).is_none()));
+            self.phrases.iter().partition(|phrase| phrase.iter().all(|word| is_letter(word)));
         let in_phrases = phrases.into_iter().flatten().filter(|word| !is_stop_word(word));
         let in_words = self.words.iter().map(|word| word.needles().into_iter().map(str::to_owned).collect());
         // A single letter is everywhere: they are looked for with what stands between them.
@@ -128,6 +132,15 @@ impl Terms {
         let all = in_words.chain(in_phrases.map(|word| vec![word.clone()])).chain(in_abbreviations);
         all.partition(|group| group.iter().all(|needle| needle.chars().nth(2).is_some()))
     }
+}
+
+fn is_letter(word: &str) -> bool {
+    word.chars().nth(1).is_none()
+}
+
+/// Whether letters were typed with signs between them alone: "A.I.", "M*A*S*H".
+fn is_abbreviation(piece: &str, words: &[&str]) -> bool {
+    words.len() > 1 && words.iter().all(|word| is_letter(word)) && !piece.trim().contains(' ')
 }
 
 /// The words of a folded text: runs of letters and digits.

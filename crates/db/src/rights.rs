@@ -59,7 +59,8 @@ const ROW_SECURITY: &str = "
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS needed (name, privilege, place)
     ), judged AS (
         SELECT name, privilege, place,
-            coalesce(bool_or(polpermissive AND condition <> 'false'), false) AS passes,
+            coalesce(bool_or(polpermissive AND condition <> 'false')
+                AND NOT bool_or(NOT polpermissive AND condition = 'false'), false) AS passes,
             coalesce(bool_or(polpermissive AND condition = 'true') AND bool_and(polpermissive), false) AS passes_all
         FROM needed LEFT JOIN (
             SELECT polrelid, polcmd, polpermissive,

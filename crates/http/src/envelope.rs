@@ -59,9 +59,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 pub(super) async fn require_host(request: Request, next: Next) -> Response {
     let mut hosts = request.headers().get_all(HOST).iter();
     let is_valid = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => {
-            host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(|host| !host.as_str().contains('@'))
-        }
+        (Some(host), None) => host.is_empty() || Authority::try_from(host.as_bytes()).is_ok_and(|host| is_host(&host)),
         (None, _) => request.version() < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     };
@@ -71,6 +69,14 @@ pub(super) async fn require_host(request: Request, next: Next) -> Response {
     let refusal = Refusal::malformed("a request needs one Host header, with a host and an optional port");
     refusal.count();
     respond::refuse(refusal, Answer::Json)
+}
+
+/// Whether it is a host with an optional port.
+fn is_host(host: &Authority) -> bool {
+    let name_and_port = host.as_str().rsplit(']').next().unwrap_or_default();
+    let has_odd_port =
+        name_and_port.split_once(':').is_some_and(|(_, port)| !port.is_empty()) && host.port_u16().is_none();
+    !host.as_str().contains('@') && !has_odd_port
 }
 
 /// Lets a response be sent as it is if the client takes no encoding that is offered.

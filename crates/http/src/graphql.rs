@@ -21,7 +21,7 @@ use super::caller::Callers;
 use super::cors::Origins;
 use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
-use super::params::{self, Asked, Operation};
+use super::params::{self, Asked, Entry, Operation};
 use super::refusal::Refusal;
 use super::respond::BatchWriter;
 use super::{Settings, body, respond};
@@ -178,7 +178,7 @@ impl Endpoint {
     /// One after the other: a later one sees what an earlier one has changed.
     pub(super) async fn execute_batch(
         &self,
-        operations: Vec<Operation>,
+        operations: Vec<Entry>,
         mut caller: Caller,
         token: Option<&str>,
     ) -> Result<Bytes, Refusal> {
@@ -188,9 +188,10 @@ impl Endpoint {
         let budget = self.answer_budget(caller.address);
         let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
         let mut changed = false;
-        for (position, operation) in operations.iter().enumerate() {
+        let count = operations.len();
+        for (position, operation) in operations.into_iter().enumerate() {
             let run = async {
-                let prepared = self.prepare(operation, false, &mut cost)?;
+                let prepared = self.prepare(&operation?, false, &mut cost)?;
                 if prepared.kind() == OperationKind::Subscription {
                     return Err(Refusal::is_stream());
                 }
@@ -201,7 +202,7 @@ impl Endpoint {
                     changed = false;
                 }
                 changed |= is_mutation;
-                let mutations = caller.mutations.in_batch(position, operations.len());
+                let mutations = caller.mutations.in_batch(position, count);
                 let caller = Caller { mutations, ..caller.clone() };
                 self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)
             };

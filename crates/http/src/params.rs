@@ -64,13 +64,16 @@ pub(super) enum Key {
     NotText,
 }
 
+/// An operation of a batch, or why it cannot be read: the others are executed.
+pub(super) type Entry = Result<Operation, Refusal>;
+
 /// What a body may hold.
 #[derive(Debug)]
 pub(super) enum Asked {
     /// One operation.
     One(Box<Operation>),
     /// Several, in an array.
-    Batch(Vec<Operation>),
+    Batch(Vec<Entry>),
 }
 
 /// Those that are texts, as they are written: most bodies are right, and read once.
@@ -147,7 +150,7 @@ pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
     }
 }
 
-fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Operation>, Refusal> {
+fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Entry>, Refusal> {
     if batch_max == 0 {
         return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
     }
@@ -164,11 +167,16 @@ fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Ope
         }
         _ => {}
     }
-    let read = |entry: &RawValue| match kind(entry) {
+    let mut read = |entry: &RawValue| match kind(entry) {
         "an object" => Params::read(entry.get())?.into_operation(reader),
         other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
     };
-    entries.into_iter().map(read).collect()
+    // What is wrong with a value is its operation's; a body that is malformed is refused as a whole.
+    let read_alone = |entry| match read(entry) {
+        Err(refusal) if refusal.status.is_some() => Err(refusal),
+        read => Ok(read),
+    };
+    entries.into_iter().map(read_alone).collect()
 }
 
 /// The first entries of an array, so many at most, and how many there are.

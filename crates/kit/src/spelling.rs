@@ -43,7 +43,8 @@ pub fn list_unseen() -> String {
     INVISIBLE.iter().cloned().flatten().chain(blanks).collect()
 }
 
-/// Unicode's `Default_Ignorable_Code_Point`, which is what fonts show nothing for, and Braille's pattern without dots.
+/// Unicode's `Default_Ignorable_Code_Point`, which is what fonts show nothing for, Braille's pattern without dots, the null notehead,
+/// and the controls of annotations and hieroglyphs.
 /// <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>
 const INVISIBLE: &[RangeInclusive<char>] = &[
     '\u{ad}'..='\u{ad}',
@@ -60,8 +61,10 @@ const INVISIBLE: &[RangeInclusive<char>] = &[
     '\u{fe00}'..='\u{fe0f}',
     '\u{feff}'..='\u{feff}',
     '\u{ffa0}'..='\u{ffa0}',
-    '\u{fff0}'..='\u{fff8}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{13430}'..='\u{1343f}',
     '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d159}'..='\u{1d159}',
     '\u{1d173}'..='\u{1d17a}',
     '\u{e0000}'..='\u{e0fff}',
 ];

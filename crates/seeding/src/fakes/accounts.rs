@@ -10,6 +10,9 @@ use super::shares::id;
 /// The password of every demo account.
 pub const PASSWORD: &str = "kinoteka-demo";
 
+/// What the e-mail addresses of all demo accounts end with.
+pub const EMAIL_ENDING: &str = "@demo.example";
+
 /// Accounts of one role each: username and full name.
 const NAMED: [(&str, &str); 3] = [
     ("member", "Смотрящев Пётр Ильич"),
@@ -46,7 +49,7 @@ pub fn account(world: &World, account: u32) -> Model {
     let joined: NaiveDate = day(2025, 12, 1);
     Model {
         id: id(world.sizes.users + account),
-        email: format!("{username}@demo.example"),
+        email: format!("{username}{EMAIL_ENDING}"),
         username,
         password: world.accounts.as_ref().map(|accounts| accounts.password_hash.clone()).unwrap_or_default(),
         fio,
