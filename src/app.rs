@@ -63,7 +63,7 @@ impl Application {
     }
 
     async fn open(args: &ServeArgs, observer: Option<StatementObserver>) -> anyhow::Result<Self> {
-        metrics::start(env!("CARGO_PKG_VERSION"), env!("KINOTEKA_COMMIT"));
+        metrics::set_build(env!("CARGO_PKG_VERSION"), env!("KINOTEKA_COMMIT"));
         // First, since it costs nothing to fail here.
         let listener = listen("--listen", args.listen).await?;
         let operations = match args.metrics_listen {

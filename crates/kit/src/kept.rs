@@ -6,10 +6,11 @@
 //! mutation answers, lists, and objects asked for by id are always read.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+use quick_cache::sync::Cache;
 
 /// How old a kept row may be.
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -18,30 +19,37 @@ const KEPT_FOR: Duration = Duration::from_secs(1);
 const KEPT_MAX: usize = 10_000;
 
 /// Rows of all types that are [of a registry](super::rows::Table::IS_REGISTRY).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Kept {
-    rows: RwLock<HashMap<(TypeId, i32), Entry>>,
+    rows: Cache<(TypeId, i32), Entry>,
     generation: AtomicU64,
 }
 
-#[derive(Debug)]
+#[derive(Clone)]
 struct Entry {
     read: Instant,
-    row: Box<dyn Any + Send + Sync>,
+    generation: Generation,
+    row: Arc<dyn Any + Send + Sync>,
 }
 
 /// Says that nothing was changed since: taken before rows are read that are to be kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
+impl Default for Kept {
+    fn default() -> Self {
+        Self { rows: Cache::new(KEPT_MAX), generation: AtomicU64::default() }
+    }
+}
+
 impl Kept {
-    /// The rows with these keys, if all were read lately.
+    /// The rows with these keys, if all were read lately and nothing was changed since.
     pub(super) fn get_all<N: Any + Clone>(&self, keys: &[i32]) -> Option<Vec<N>> {
-        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
+        let (now, generation) = (Instant::now(), self.generation());
         let row = |key: &i32| {
-            let entry = rows.get(&(TypeId::of::<N>(), *key))?;
-            (now - entry.read < KEPT_FOR).then(|| entry.row.downcast_ref().cloned()).flatten()
+            let entry = self.rows.get(&(TypeId::of::<N>(), *key))?;
+            let is_fresh = entry.generation == generation && now - entry.read < KEPT_FOR;
+            is_fresh.then(|| entry.row.downcast_ref().cloned()).flatten()
         };
         keys.iter().map(row).collect()
     }
@@ -51,24 +59,37 @@ impl Kept {
         Generation(self.generation.load(Ordering::Acquire))
     }
 
-    /// Keeps rows that were read since `since`, unless something was changed meanwhile.
-    pub(super) fn put<N: Any + Send + Sync>(&self, since: Generation, found: impl Iterator<Item = (i32, N)>) {
+    /// Keeps rows that were read since `generation`.
+    pub(super) fn put<N: Any + Send + Sync>(&self, generation: Generation, found: impl Iterator<Item = (i32, N)>) {
         let read = Instant::now();
-        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-        if self.generation.load(Ordering::Acquire) != since.0 {
-            return;
+        for (key, row) in found {
+            self.rows.insert((TypeId::of::<N>(), key), Entry { read, generation, row: Arc::new(row) });
         }
-        if rows.len() > KEPT_MAX {
-            rows.clear();
-        }
-        let entry = |(key, row): (i32, N)| ((TypeId::of::<N>(), key), Entry { read, row: Box::new(row) });
-        rows.extend(found.map(entry));
     }
 
-    /// Forgets all rows: some may have been changed.
+    /// Forgets all rows, and those that are being read: some may have been changed.
     pub fn forget(&self) {
-        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         self.generation.fetch_add(1, Ordering::AcqRel);
-        rows.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kept;
+
+    #[test]
+    fn rows_that_were_read_before_a_change_are_forgotten() {
+        let kept = Kept::default();
+        let before = kept.generation();
+        kept.put(before, [(1, "one"), (2, "two")].into_iter());
+        assert_eq!(kept.get_all(&[2, 1]), Some(vec!["two", "one"]));
+        assert_eq!(kept.get_all::<&str>(&[1, 3]), None, "not all are there");
+        assert_eq!(kept.get_all::<String>(&[1]), None, "of another type");
+        kept.forget();
+        assert_eq!(kept.get_all::<&str>(&[1]), None);
+        kept.put(before, [(1, "one")].into_iter());
+        assert_eq!(kept.get_all::<&str>(&[1]), None, "read before the change, kept after it");
+        kept.put(kept.generation(), [(1, "new")].into_iter());
+        assert_eq!(kept.get_all(&[1]), Some(vec!["new"]));
     }
 }

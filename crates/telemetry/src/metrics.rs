@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
@@ -30,7 +30,6 @@ type Histograms = Family<Label<String>, Histogram, fn() -> Histogram>;
 
 struct Metrics {
     registry: Registry,
-    started: SystemTime,
     operations: Histograms,
     operation_names: RwLock<HashSet<String>>,
     errors: Family<Label<String>, Counter>,
@@ -63,7 +62,6 @@ impl Metrics {
     fn new() -> Self {
         let metrics = Self {
             registry: Registry::with_prefix("kinoteka"),
-            started: SystemTime::now(),
             operations: Histograms::new_with_constructor(|| Histogram::new(OPERATION_BUCKETS)),
             operation_names: RwLock::default(),
             errors: Family::default(),
@@ -219,9 +217,8 @@ pub fn feed() -> &'static Feed {
 /// The program's version and commit.
 static BUILD: OnceLock<[(&str, &str); 2]> = OnceLock::new();
 
-/// Notes the time of the start and which program it is; a later call does nothing.
-pub fn start(version: &'static str, commit: &'static str) {
-    LazyLock::force(&METRICS);
+/// Notes which program it is; a later call does nothing.
+pub fn set_build(version: &'static str, commit: &'static str) {
     let _ = BUILD.set([("version", version), ("commit", commit)]);
 }
 
@@ -392,57 +389,24 @@ fn register_pools(registry: &mut Registry, pools: impl IntoIterator<Item = Pool>
     registry.register("pool_connections_in_use", "Database connections that somebody holds, by pool", in_use);
 }
 
-/// Under the names that all Prometheus clients give to these.
+/// Under the names that all Prometheus clients give to these. What the operating system does not tell is left out.
 fn register_process(registry: &mut Registry) {
-    let started = METRICS.started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let started = ConstGauge::<f64>::new(started);
-    registry.register_with_unit("process_start_time", "When the process started, in Unix time", Unit::Seconds, started);
-    if let Some(seconds) = process::cpu_seconds() {
-        let cpu = Counter::<f64, AtomicU64>::default();
-        cpu.inc_by(seconds);
+    let process = metrics_process::collector::collect();
+    if let Some(started) = process.start_time_seconds.map(ConstGauge::new) {
+        let about = "When the process started, in Unix time";
+        registry.register_with_unit("process_start_time", about, Unit::Seconds, started);
+    }
+    if let Some(cpu) = process.cpu_seconds_total.map(ConstCounter::new) {
         registry.register_with_unit("process_cpu", "CPU time of the process", Unit::Seconds, cpu);
     }
-    if let Some(bytes) = process::resident_bytes() {
-        registry.register_with_unit("process_resident_memory", "Memory in RAM", Unit::Bytes, ConstGauge::new(bytes));
+    if let Some(bytes) = process.resident_memory_bytes.map(ConstGauge::new) {
+        registry.register_with_unit("process_resident_memory", "Memory in RAM", Unit::Bytes, bytes);
     }
-    if let Some(open) = process::open_files() {
-        registry.register("process_open_fds", "Open file descriptors", ConstGauge::new(open));
+    if let Some(open) = process.open_fds.map(ConstGauge::new) {
+        registry.register("process_open_fds", "Open file descriptors", open);
     }
-    if let Some(max) = process::open_files_max() {
-        registry.register("process_max_fds", "Open file descriptors at most", ConstGauge::new(max));
-    }
-}
-
-/// What Linux says about this process; nothing elsewhere.
-mod process {
-    use std::fs;
-
-    /// Ticks a second in `/proc`, the same on every architecture that Rust's standard library
-    /// runs on.
-    const TICKS_PER_SECOND: f64 = 100.0;
-
-    pub(super) fn cpu_seconds() -> Option<f64> {
-        let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The program's name, in parentheses, may hold anything. After it, user and system
-        // time are fields 12 and 13.
-        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
-        let mut ticks = || fields.next()?.parse::<f64>().ok();
-        Some((ticks()? + ticks()?) / TICKS_PER_SECOND)
-    }
-
-    pub(super) fn resident_bytes() -> Option<i64> {
-        let status = fs::read_to_string("/proc/self/status").ok()?;
-        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?;
-        Some(kibibytes.trim().parse::<i64>().ok()? * 1024)
-    }
-
-    pub(super) fn open_files() -> Option<i64> {
-        i64::try_from(fs::read_dir("/proc/self/fd").ok()?.count()).ok()
-    }
-
-    pub(super) fn open_files_max() -> Option<i64> {
-        let limits = fs::read_to_string("/proc/self/limits").ok()?;
-        let soft = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-        soft.split_ascii_whitespace().next()?.parse().ok()
+    // The library's 0 means no limit.
+    if let Some(max) = process.max_fds.filter(|max| *max > 0).map(ConstGauge::new) {
+        registry.register("process_max_fds", "Open file descriptors at most", max);
     }
 }
