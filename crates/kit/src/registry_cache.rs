@@ -1,7 +1,7 @@
-//! Rows of registries, kept for a moment: a page of movies names the same few positions, awards and
+//! A cache of rows of registries, for a moment: a page of movies names the same few positions, awards and
 //! cinemas over and over.
 //!
-//! What an object refers to may so be [`KEPT_FOR`] old where another instance, or plain SQL, has
+//! What an object refers to may so be [`TIME_TO_LIVE`] old where another instance, or plain SQL, has
 //! changed it; an instance forgets all of them when an editor changes something through it. What a
 //! mutation answers, lists, and objects asked for by id are always read.
 
@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// How old a kept row may be.
-const KEPT_FOR: Duration = Duration::from_secs(1);
+/// How old a cached row may be.
+const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
 /// Rows at most; registries have tens or hundreds.
-const KEPT_MAX: usize = 10_000;
+const ROWS_MAX: usize = 10_000;
 
 /// Rows of all types that are [of a registry](super::rows::Table::IS_REGISTRY).
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct RegistryCache {
     rows: RwLock<HashMap<(TypeId, i32), Entry>>,
     generation: AtomicU64,
 }
@@ -34,14 +34,14 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Generation(u64);
 
-impl Kept {
+impl RegistryCache {
     /// The rows with these keys, if all were read lately.
     pub(super) fn get_all<N: Any + Clone>(&self, keys: &[i32]) -> Option<Vec<N>> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let row = |key: &i32| {
             let entry = rows.get(&(TypeId::of::<N>(), *key))?;
-            (now - entry.read < KEPT_FOR).then(|| entry.row.downcast_ref().cloned()).flatten()
+            (now - entry.read < TIME_TO_LIVE).then(|| entry.row.downcast_ref().cloned()).flatten()
         };
         keys.iter().map(row).collect()
     }
@@ -58,7 +58,7 @@ impl Kept {
         if self.generation.load(Ordering::Acquire) != since.0 {
             return;
         }
-        if rows.len() > KEPT_MAX {
+        if rows.len() > ROWS_MAX {
             rows.clear();
         }
         let entry = |(key, row): (i32, N)| ((TypeId::of::<N>(), key), Entry { read, row: Box::new(row) });
