@@ -387,7 +387,7 @@ impl AccountArgs {
         let passwords = self.hashing.open(at_once, waiting, self.passwords_waiting_per_client.into())?;
         let throttle = Throttle::new(self.login_failures);
         let too_many = "too many sign-ups or new e-mail addresses from your address";
-        let names = rate::Names { limit: "signups-per-address", too_many };
+        let names = rate::RateNames { limit: "signups-per-address", too_many };
         let signups = Rate::new(names, self.signups_per_address, Duration::from_secs(3_600));
         let session_lifetime = TimeDelta::hours(i64::from(self.session_hours));
         Ok(Accounts { passwords, throttle, signups, session_lifetime, session_changes: SessionChanges::default() })
@@ -395,9 +395,9 @@ impl AccountArgs {
 
     /// How much users may change.
     pub fn writes(&self) -> WriteRates {
-        let names = rate::Names { limit: "mutations-per-user", too_many: "too many mutations" };
+        let names = rate::RateNames { limit: "mutations-per-user", too_many: "too many mutations" };
         let mutations = Rate::new(names, self.mutations_per_user, Duration::from_secs(60));
-        let names = rate::Names { limit: "idempotency-keys-per-user", too_many: "too many new idempotency keys" };
+        let names = rate::RateNames { limit: "idempotency-keys-per-user", too_many: "too many new idempotency keys" };
         let keys = Rate::new(names, self.idempotency_keys_per_user, Duration::from_secs(3_600));
         WriteRates { mutations, keys }
     }

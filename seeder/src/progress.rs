@@ -14,10 +14,10 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// Follows a run.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    state: Mutex<State>,
+    state: Mutex<ProgressState>,
 }
 
-struct State {
+struct ProgressState {
     started: Instant,
     told: Instant,
     step: Option<&'static str>,
@@ -32,7 +32,7 @@ impl Progress {
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
         let now = Instant::now();
-        Self { bar, state: Mutex::new(State { started: now, told: now, step: None, rows: 0, of: 0 }) }
+        Self { bar, state: Mutex::new(ProgressState { started: now, told: now, step: None, rows: 0, of: 0 }) }
     }
 
     /// Shows what happened.
@@ -81,7 +81,7 @@ impl Progress {
         ));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProgressState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

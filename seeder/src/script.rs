@@ -203,7 +203,7 @@ pub struct Offer {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct LoadStep {
     /// What.
     pub action: Action,
     /// How long to wait before it.
@@ -248,9 +248,9 @@ impl Script {
 }
 
 impl Iterator for Script {
-    type Item = Step;
+    type Item = LoadStep;
 
-    fn next(&mut self) -> Option<Step> {
+    fn next(&mut self) -> Option<LoadStep> {
         let dice = &mut self.dice;
         let (action, pause) = match &self.course {
             Course::Paced(action, weight) => {
@@ -266,7 +266,7 @@ impl Iterator for Script {
         };
         let pause = Duration::try_from_secs_f64(pause).unwrap_or(Duration::MAX);
         let (member, object) = (draw(dice), draw(dice));
-        Some(Step { action, pause, member, object, content: content(action, dice) })
+        Some(LoadStep { action, pause, member, object, content: content(action, dice) })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::ID;
 use futures_util::future::BoxFuture;
-use graphql::{Described, FieldError, Inputs, Object, Registry, Root};
+use graphql::{ArgumentTypes, FieldError, Inputs, Object, Registry, Root};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -160,8 +160,8 @@ impl Input for LogOut {
         "LogOutPayload".to_owned()
     }
 
-    fn describe(_: &mut Registry) -> Described {
-        Described::new()
+    fn describe(_: &mut Registry) -> ArgumentTypes {
+        ArgumentTypes::new()
     }
 
     fn read(_: &Inputs) -> Result<Self, FieldError> {

@@ -1,7 +1,7 @@
 //! Passwords: what makes a good one, and hashing them without holding up anything else.
 //!
 //! argon2id takes tens of milliseconds and megabytes on purpose. It runs on threads of its own, a
-//! few at once. Clients get their turns in rotation, and each has a part of the places to wait: one that
+//! few at once. Clients get their turns in rotation, and each has a part of the slots to wait: one that
 //! comes with many passwords is told to come back, and holds up nobody else.
 
 use std::fmt;
@@ -18,7 +18,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::Problems;
 use crate::metrics;
-use crate::quota::{Exhausted, Names, Quota, Share};
+use crate::quota::{Exhausted, Quota, QuotaNames, Share};
 
 /// What stands where there is no password: it is no hash of any, so nobody can log in.
 pub const UNUSABLE: &str = "!";
@@ -40,8 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// When to try again after being turned away.
 const RETRY_AFTER_S: u64 = 2;
 
-/// How the places to wait are called.
-const PLACES: Names = Names {
+/// How the slots to wait are called.
+const SLOTS: QuotaNames = QuotaNames {
     limit: "passwords-waiting",
     limit_per_client: "passwords-waiting-per-client",
     held: "log-ins wait",
@@ -75,10 +75,10 @@ pub fn is_too_long(password: &str) -> bool {
 #[derive(Clone)]
 pub struct Passwords {
     params: Params,
-    /// Places for those whose turn it is and those who wait.
-    places: Arc<Quota>,
+    /// Slots for those whose turn it is and those who wait.
+    slots: Arc<Quota>,
     turns: Arc<Quota>,
-    /// How many of the places are for those whose turn it is.
+    /// How many of the slots are for those whose turn it is.
     at_once: u64,
     /// Verified where there is nothing else to verify, so that it takes the same time.
     dummy: Arc<str>,
@@ -115,9 +115,9 @@ impl Passwords {
         let dummy = hash(&params, "").map_err(|fault| anyhow::anyhow!(fault.0))?;
         Ok(Self {
             params,
-            places: Quota::new(PLACES, at_once + waiting, at_once + waiting_per_client),
+            slots: Quota::new(SLOTS, at_once + waiting, at_once + waiting_per_client),
             // Whoever is alone may have all turns.
-            turns: Quota::new(PLACES, at_once, at_once),
+            turns: Quota::new(SLOTS, at_once, at_once),
             at_once,
             dummy: dummy.into(),
         })
@@ -130,7 +130,7 @@ impl Passwords {
     pub async fn turn(&self, address: IpAddr) -> ApiResult<Turn> {
         // Whoever has a turn has a place, too, which is no part of the flags.
         let refused = |exhausted: Exhausted| busy(Exhausted { max: exhausted.max - self.at_once, ..exhausted });
-        let place = self.places.take(address, 1).map_err(refused)?;
+        let place = self.slots.take(address, 1).map_err(refused)?;
         let turn = timeout(PATIENCE, self.turns.wait(address)).await;
         // No limit was met: it was let in to wait.
         let late = |_| ApiError::Busy("too many log-ins wait for their turn");
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_client_s_log_ins_leave_places_and_turns_to_others() {
+    async fn one_client_s_log_ins_leave_slots_and_turns_to_others() {
         let passwords = Passwords::new(64, 1, 1, 2, 1).unwrap();
         let first = passwords.turn(HERE).await.unwrap();
         let waits = |address| {
@@ -306,20 +306,20 @@ mod tests {
             tokio::spawn(async move { passwords.turn(address).await.map(drop) })
         };
         let own = waits(HERE);
-        while passwords.places.taken() < 2 {
+        while passwords.slots.taken() < 2 {
             tokio::task::yield_now().await;
         }
         let refused = passwords.turn(HERE).await;
         assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting-per-client", max: 1, .. })));
         let other = waits(THERE);
-        while passwords.places.taken() < 3 {
+        while passwords.slots.taken() < 3 {
             tokio::task::yield_now().await;
         }
         let refused = passwords.turn([192, 0, 2, 3].into()).await;
         assert!(matches!(refused, Err(ApiError::RateLimited { limit: "passwords-waiting", max: 2, .. })));
         drop(first);
         assert!(own.await.unwrap().is_ok() && other.await.unwrap().is_ok());
-        assert_eq!((passwords.places.taken(), passwords.turns.taken()), (0, 0));
+        assert_eq!((passwords.slots.taken(), passwords.turns.taken()), (0, 0));
     }
 
     #[tokio::test]

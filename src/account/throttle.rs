@@ -25,7 +25,7 @@ const WIDER: u32 = 10;
 
 /// An account by the hash of its name: clients may give names of any length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Key {
+enum ThrottleKey {
     Pair([u8; 32], IpAddr),
     Account([u8; 32]),
     Address(IpAddr),
@@ -34,7 +34,7 @@ enum Key {
 /// Counts failures. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Throttle {
-    counters: Arc<Counters<Key>>,
+    counters: Arc<Counters<ThrottleKey>>,
     failures: u32,
 }
 
@@ -58,10 +58,10 @@ impl Throttle {
     pub fn admit(&self, account: &str, address: IpAddr, now: Instant) -> ApiResult<Try> {
         let (account, address) = (Sha256::digest(account.to_lowercase()).into(), network(address));
         let wider = self.failures.saturating_mul(WIDER);
-        let by_address = self.counters.of(&Key::Address(address), now);
+        let by_address = self.counters.of(&ThrottleKey::Address(address), now);
         self.refuse(by_address.wait(wider, now))?;
-        let pair = self.counters.of(&Key::Pair(account, address), now);
-        let by_account = self.counters.of(&Key::Account(account), now);
+        let pair = self.counters.of(&ThrottleKey::Pair(account, address), now);
+        let by_account = self.counters.of(&ThrottleKey::Account(account), now);
         self.refuse(pair.wait(self.failures, now).max(by_account.wait(wider, now)))?;
         let others = [by_account, by_address];
         for counter in others.iter().chain([&pair]) {

@@ -13,7 +13,7 @@ use super::inputs::{AuditLogArguments, AuditOrder};
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::link::Missing;
-use crate::kit::rows::list::Ordered;
+use crate::kit::rows::list::ListSelect;
 use crate::kit::rows::{ContextExt, RootList, RowObject, by_key, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, id};
@@ -179,7 +179,10 @@ impl RootList for AuditLog {
 
     const LIST: &'static str = "auditLog";
 
-    async fn rows(context: &Context, AuditLogArguments { order_by }: &AuditLogArguments) -> ApiResult<Ordered<Self>> {
+    async fn rows(
+        context: &Context,
+        AuditLogArguments { order_by }: &AuditLogArguments,
+    ) -> ApiResult<ListSelect<Self>> {
         context.viewer_with(Role::Admin)?;
         Ok((audit_log::Entity::find(), *order_by))
     }

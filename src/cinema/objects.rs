@@ -7,7 +7,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use super::inputs::{AvailabilitiesArguments, AvailabilityArguments, AvailabilityOrder, CinemaOrder, CinemasArguments};
 use crate::error::ApiResult;
-use crate::kit::rows::{ContextExt, List, Ordered, RootList, RowObject, row};
+use crate::kit::rows::{ContextExt, List, ListSelect, RootList, RowObject, row};
 use crate::kit::scalar::{BigInt, DateTime, Money};
 use crate::kit::{ByKey, Id};
 use crate::movie::Movie;
@@ -145,7 +145,7 @@ impl RootList for Cinemas {
     async fn rows(
         context: &Context,
         CinemasArguments { filter, order_by }: &CinemasArguments,
-    ) -> ApiResult<Ordered<Self>> {
+    ) -> ApiResult<ListSelect<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
 }
@@ -164,7 +164,7 @@ impl RootList for Availabilities {
     async fn rows(
         _: &Context,
         AvailabilitiesArguments { order_by }: &AvailabilitiesArguments,
-    ) -> ApiResult<Ordered<Self>> {
+    ) -> ApiResult<ListSelect<Self>> {
         Ok((presence::Entity::find(), *order_by))
     }
 }

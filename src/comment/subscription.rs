@@ -10,7 +10,7 @@ use graphql::{Call, Column, Description, Engine, FieldError, NoArguments, Object
 use super::Comment;
 use super::inputs::EventArguments;
 use crate::error::{ApiError, ApiResult};
-use crate::feed::{About, Kind, Kinds, RootField, Sent, Topic};
+use crate::feed::{About, EventKind, Kinds, RootField, Sent, Topic};
 use crate::kit::rows::{Missing, by_key, or_failed};
 use crate::kit::{Id, NodeType};
 use crate::movie::Movie;
@@ -130,12 +130,12 @@ pub enum CommentChangeKind {
 
 graphql::enum_leaves!(CommentChangeKind);
 
-impl From<Kind> for CommentChangeKind {
-    fn from(kind: Kind) -> Self {
+impl From<EventKind> for CommentChangeKind {
+    fn from(kind: EventKind) -> Self {
         match kind {
-            Kind::Added | Kind::Edited => Self::Edited,
-            Kind::Deleted => Self::Deleted,
-            Kind::Hidden => Self::Hidden,
+            EventKind::Added | EventKind::Edited => Self::Edited,
+            EventKind::Deleted => Self::Deleted,
+            EventKind::Hidden => Self::Hidden,
         }
     }
 }

@@ -24,8 +24,8 @@ use crate::comment::objects::Comment;
 use crate::db::{Db, ReadPool};
 use crate::feed::Feed;
 use crate::kit::changes::{WriteRates, WriteServices};
-use crate::kit::kept::Kept;
 use crate::kit::page::PAGE_SIZE_DEFAULT;
+use crate::kit::registry_cache::RegistryCache;
 use crate::kit::rows::{All, QueryObject, Services, StatementTexts};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
@@ -220,11 +220,11 @@ impl std::fmt::Debug for Backends {
 
 /// The services over open databases.
 pub fn backends(db: &Db, feed: &Feed, accounts: &Accounts, rates: &WriteRates) -> Backends {
-    let registry_cache = Arc::new(Kept::default());
+    let registry_cache = Arc::new(RegistryCache::default());
     let writes = write_services(db, feed, accounts, rates, Arc::clone(&registry_cache));
-    let services = |db: &ReadPool, kept| Services {
+    let services = |db: &ReadPool, registry_cache| Services {
         db: db.clone(),
-        kept,
+        registry_cache,
         batches: Batches::new(),
         texts: StatementTexts::new(),
         writes: Arc::clone(&writes),
@@ -238,7 +238,7 @@ fn write_services(
     feed: &Feed,
     accounts: &Accounts,
     rates: &WriteRates,
-    registry_cache: Arc<Kept>,
+    registry_cache: Arc<RegistryCache>,
 ) -> Arc<WriteServices> {
     let mut domains = Extensions::new();
     domains.insert(accounts.clone());

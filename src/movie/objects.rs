@@ -13,7 +13,7 @@ use crate::cinema::AvailabilityOfMovie;
 use crate::comment::CommentsOfMovie;
 use crate::error::ApiResult;
 use crate::kit::rows::cell::choice_cells;
-use crate::kit::rows::{ContextExt, KEY, Ordered, RootList, RowObject, WideColumn, row};
+use crate::kit::rows::{ContextExt, KEY, ListSelect, RootList, RowObject, WideColumn, row};
 use crate::kit::scalar::Money;
 use crate::kit::{Id, json_strings};
 use crate::rating::objects::{RatingTotals, ViewerRating};
@@ -121,7 +121,7 @@ impl RootList for Movies {
     async fn rows(
         context: &Context,
         MoviesArguments { filter, order_by }: &MoviesArguments,
-    ) -> ApiResult<Ordered<Self>> {
+    ) -> ApiResult<ListSelect<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
 }

@@ -7,7 +7,7 @@ use super::inputs::{PersonOrder, PersonsArguments};
 use crate::award::AwardsOfPerson;
 use crate::error::ApiResult;
 use crate::kit::Id;
-use crate::kit::rows::{ContextExt, Ordered, RootList, RowObject, WideColumn, row};
+use crate::kit::rows::{ContextExt, ListSelect, RootList, RowObject, WideColumn, row};
 use crate::kit::scalar::Date;
 use crate::staff::CreditsOfPerson;
 
@@ -65,7 +65,7 @@ impl RootList for Persons {
     async fn rows(
         context: &Context,
         PersonsArguments { filter, order_by }: &PersonsArguments,
-    ) -> ApiResult<Ordered<Self>> {
+    ) -> ApiResult<ListSelect<Self>> {
         Ok((filter.clone().unwrap_or_default().rows(context.db()).await?, *order_by))
     }
 }

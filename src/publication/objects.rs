@@ -12,7 +12,7 @@ use crate::account::User;
 use crate::comment::CommentsOfPublication;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::text::texts_as;
-use crate::kit::rows::{ContextExt, KEY, List, Ordered, RootList, RowObject, Table, WideColumn, row};
+use crate::kit::rows::{ContextExt, KEY, List, ListSelect, RootList, RowObject, Table, WideColumn, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id, json_strings};
 use crate::rating::objects::{RatingTotals, ViewerRating};
@@ -50,7 +50,7 @@ pub fn describe(description: &mut Description) {
                 "The time of the last edit; the time of publication if never edited.",
                 Publication::changed_at,
             )
-            .required_text::<Text>("text", "The full text.")
+            .required_text::<PublicationText>("text", "The full text.")
             .costs(200)
             .batch::<Excerpt>(
                 "excerpt",
@@ -97,9 +97,9 @@ fn can_edit(context: &Context, publication: &Publication) -> bool {
 }
 
 /// The text. It runs to hundreds of sentences: read only for those who select it.
-struct Text;
+struct PublicationText;
 
-impl WideColumn for Text {
+impl WideColumn for PublicationText {
     type Row = Publication;
 
     const TURNS: u32 = 6;
@@ -210,7 +210,7 @@ impl RootList for Publications {
     async fn rows(
         _: &Context,
         PublicationsArguments { filter, order_by }: &PublicationsArguments,
-    ) -> ApiResult<Ordered<Self>> {
+    ) -> ApiResult<ListSelect<Self>> {
         let filter = filter.clone().unwrap_or_default();
         Ok((publications::Entity::find().filter(filter.condition()?), *order_by))
     }
@@ -227,7 +227,7 @@ impl RootList for PublicationCategories {
 
     const LIST: &'static str = "publicationCategories";
 
-    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<ListSelect<Self>> {
         Ok((publications_category::Entity::find(), ByKey::default()))
     }
 }

@@ -4,7 +4,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::find::Hit;
-use super::inputs::Kind;
+use super::inputs::SearchType;
 use super::sql::HITS_MAX;
 use super::terms::Terms;
 use crate::db::ReadPool;
@@ -58,7 +58,7 @@ impl Unindexed {
     pub async fn rule_out(&self, hits: &mut Vec<Hit>, db: &ReadPool) -> Result<(), DbErr> {
         let Some(pattern) = &self.pattern else { return Ok(()) };
         hits.truncate(LOOKED_THROUGH_MAX);
-        let publications = hits.iter().filter(|hit| hit.kind == Kind::Publication);
+        let publications = hits.iter().filter(|hit| hit.kind == SearchType::Publication);
         let keys: Vec<i32> = publications.map(|hit| hit.key).collect();
         // The locale of the database may know no Cyrillic letters.
         let sql = "SELECT id FROM publications
@@ -68,7 +68,7 @@ impl Unindexed {
         for row in db.query_all_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await? {
             ruled_out.push(row.try_get_by_index(0)?);
         }
-        hits.retain(|hit| hit.kind != Kind::Publication || !ruled_out.contains(&hit.key));
+        hits.retain(|hit| hit.kind != SearchType::Publication || !ruled_out.contains(&hit.key));
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
 use super::common::Unindexed;
-use super::inputs::Kind;
+use super::inputs::SearchType;
 use super::layout::meant;
 use super::score::{is_ruled_out, rate_title};
 use super::sql::HITS_MAX;
@@ -26,7 +26,7 @@ pub struct Hit {
     /// From 0 to 10,000, the greatest first.
     pub score: i64,
     /// What it is.
-    pub kind: Kind,
+    pub kind: SearchType,
     /// Its primary key.
     pub key: i32,
 }
@@ -42,9 +42,13 @@ impl Hit {
 ///
 /// # Errors
 /// `BadInput` for an unusable query, else what the database answers.
-pub async fn find_meant(db: &ReadPool, query: &str, kinds: Option<Vec<Kind>>) -> ApiResult<(Arc<Terms>, Vec<Hit>)> {
+pub async fn find_meant(
+    db: &ReadPool,
+    query: &str,
+    kinds: Option<Vec<SearchType>>,
+) -> ApiResult<(Arc<Terms>, Vec<Hit>)> {
     let mut terms = Terms::parse("query", query)?;
-    let mut kinds = kinds.unwrap_or_else(|| Kind::ALL.to_vec());
+    let mut kinds = kinds.unwrap_or_else(|| SearchType::ALL.to_vec());
     kinds.sort_unstable();
     kinds.dedup();
     let mut hits = find(db, &terms, &kinds).await?;
@@ -62,11 +66,11 @@ pub async fn find_meant(db: &ReadPool, query: &str, kinds: Option<Vec<Kind>>) ->
 ///
 /// # Errors
 /// What the database answers.
-async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit>> {
+async fn find(db: &ReadPool, terms: &Terms, kinds: &[SearchType]) -> ApiResult<Vec<Hit>> {
     if terms.is_empty() || kinds.is_empty() {
         return Ok(Vec::new());
     }
-    let mut best: HashMap<(Kind, i32), f64> = HashMap::new();
+    let mut best: HashMap<(SearchType, i32), f64> = HashMap::new();
     let mut keep = |kind, key, score: f64| {
         let known = best.entry((kind, key)).or_default();
         *known = known.max(score);
@@ -86,7 +90,7 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit
         keep(kind, key, score);
     }
     for row in texts {
-        keep(Kind::Publication, row.try_get("", "id")?, row.try_get("", "score")?);
+        keep(SearchType::Publication, row.try_get("", "id")?, row.try_get("", "score")?);
     }
     best.retain(|_, score| *score > 0.0);
     if best.is_empty()
@@ -98,7 +102,7 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit
         }
         best.retain(|_, score| *score > 0.0);
     }
-    let rank = |((kind, key), score): ((Kind, i32), f64)| Hit { score: (score * 1e4).round() as i64, kind, key };
+    let rank = |((kind, key), score): ((SearchType, i32), f64)| Hit { score: (score * 1e4).round() as i64, kind, key };
     let mut hits: Vec<_> = best.into_iter().map(rank).collect();
     hits.sort_unstable_by_key(Hit::rank);
     unindexed.rule_out(&mut hits, db).await?;
@@ -107,16 +111,16 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[Kind]) -> ApiResult<Vec<Hit
 }
 
 /// The better of a row's two texts, and nearly as good when only both together have all.
-fn rate(row: &QueryResult, terms: &Terms, typos: bool) -> Result<(Kind, i32, f64), DbErr> {
+fn rate(row: &QueryResult, terms: &Terms, typos: bool) -> Result<(SearchType, i32, f64), DbErr> {
     let (number, key): (i32, i32) = (row.try_get("", "kind")?, row.try_get("", "id")?);
     let (text, second): (String, Option<String>) = (row.try_get("", "text")?, row.try_get("", "second")?);
-    let kind = Kind::ALL.into_iter().find(|kind| *kind as i32 == number);
+    let kind = SearchType::ALL.into_iter().find(|kind| *kind as i32 == number);
     let kind = kind.ok_or_else(|| DbErr::Type(format!("{number} is no kind of hits")))?;
     let texts = [Some(text.as_str()), second.as_deref()];
     if texts.iter().flatten().any(|text| is_ruled_out(terms, text)) {
         return Ok((kind, key, 0.0));
     }
-    let essential = if kind == Kind::Person { 2 } else { usize::MAX };
+    let essential = if kind == SearchType::Person { 2 } else { usize::MAX };
     let rate = |text: &str| rate_title(terms, text, essential, typos);
     let both = second.as_ref().map_or(0.0, |second| rate(&format!("{text} {second}")) * 0.98);
     let score = texts.into_iter().flatten().map(rate).fold(both, f64::max);

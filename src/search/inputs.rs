@@ -5,7 +5,7 @@ use async_graphql::{Enum, InputObject};
 /// The types of objects that a search can find. Equally good hits are in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 #[graphql(name = "SearchType")]
-pub enum Kind {
+pub enum SearchType {
     /// Movies and series, by title and original title.
     Movie,
     /// People, by name.
@@ -16,7 +16,7 @@ pub enum Kind {
     Cinema,
 }
 
-impl Kind {
+impl SearchType {
     /// All types.
     pub const ALL: [Self; 4] = [Self::Movie, Self::Person, Self::Publication, Self::Cinema];
 
@@ -37,5 +37,5 @@ pub struct SearchArguments {
     /// What to look for: at most 200 characters and 16 words.
     pub(super) query: String,
     /// Find only objects of these types. All types if left out, nothing if empty.
-    pub(super) types: Option<Vec<Kind>>,
+    pub(super) types: Option<Vec<SearchType>>,
 }

@@ -13,7 +13,7 @@ use graphql::{
 use tokio::sync::OnceCell;
 
 use super::find::{Hit, find_meant};
-use super::inputs::{Kind, SearchArguments};
+use super::inputs::{SearchArguments, SearchType};
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;
@@ -27,7 +27,7 @@ use crate::movie::Movie;
 use crate::node;
 use crate::person::Person;
 use crate::publication::{Publication, Searched};
-use crate::quota::{Names, Quota};
+use crate::quota::{Quota, QuotaNames};
 
 /// Something that a search has found.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Row for SearchHit {
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
-    let members = Kind::ALL.map(|kind| type_of(kind).into());
+    let members = SearchType::ALL.map(|kind| type_of(kind).into());
     description.union("SearchResult", Abstract::union("What a search can find.", members.to_vec()));
     description.object(
         Object::<SearchHit>::new("Something that a search has found.")
@@ -67,12 +67,12 @@ pub fn describe(description: &mut Description) {
     );
 }
 
-fn type_of(kind: Kind) -> &'static str {
+fn type_of(kind: SearchType) -> &'static str {
     match kind {
-        Kind::Movie => Movie::TYPE,
-        Kind::Person => Person::TYPE,
-        Kind::Publication => Publication::TYPE,
-        Kind::Cinema => Cinema::TYPE,
+        SearchType::Movie => Movie::TYPE,
+        SearchType::Person => Person::TYPE,
+        SearchType::Publication => Publication::TYPE,
+        SearchType::Cinema => Cinema::TYPE,
     }
 }
 
@@ -123,7 +123,7 @@ impl Resolve<SearchHit> for SnippetOfHit {
 
 impl SearchHit {
     async fn snippet(&self, context: &Context) -> Result<Option<Arc<str>>, FieldError> {
-        if self.hit.kind != Kind::Publication {
+        if self.hit.kind != SearchType::Publication {
             return Ok(None);
         }
         let make = async || {
@@ -137,7 +137,7 @@ impl SearchHit {
 /// Snippets that are made at the same time, each on a thread of its own.
 static MADE_AT_ONCE: LazyLock<Arc<Quota>> = LazyLock::new(|| {
     // No flag: a request that waits too long is stopped by its timeout.
-    let names = Names { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: "1" };
+    let names = QuotaNames { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: "1" };
     let max = available_parallelism().map_or(1, NonZero::get) as u64;
     // A single client may have all.
     Quota::new(names, max, max)

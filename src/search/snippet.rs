@@ -41,7 +41,7 @@ pub fn cut(terms: &Terms, text: &str) -> Option<String> {
 }
 
 /// A word of the text that is wanted, by bytes.
-struct Found {
+struct WordMatch {
     start: usize,
     end: usize,
     wanted: usize,
@@ -49,11 +49,11 @@ struct Found {
 
 /// The wanted words of `text`, at least up to where a snippet with all of them ends: a long text is
 /// seldom read to its end.
-fn find(wanted: &[Word], text: &str) -> Vec<Found> {
-    let mut found: Vec<Found> = Vec::new();
+fn find(wanted: &[Word], text: &str) -> Vec<WordMatch> {
+    let mut found: Vec<WordMatch> = Vec::new();
     let mut last = text.len();
     let mut at = 0;
-    let mut near = Near::new(wanted.len());
+    let mut near = MatchCounts::new(wanted.len());
     let mut oldest = 0;
     while let Some(skipped) = text[at..].find(char::is_alphanumeric) {
         let start = at + skipped;
@@ -75,7 +75,7 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
         let begins = |word: &Word| word.prefix.as_ref().is_some_and(|prefix| folded.starts_with(prefix));
         let is_form = |word: &Word| begins(word) || word.stems.contains(&own);
         if let Some(place) = wanted.iter().position(is_form) {
-            found.push(Found { start, end, wanted: place });
+            found.push(WordMatch { start, end, wanted: place });
             near.add(place);
             while end - found[oldest].start >= NEAR && oldest + 1 < found.len() {
                 near.remove(found[oldest].wanted);
@@ -90,12 +90,12 @@ fn find(wanted: &[Word], text: &str) -> Vec<Found> {
 }
 
 /// How many of the wanted words stand in a stretch that is moved along a text.
-struct Near {
+struct MatchCounts {
     counts: Vec<usize>,
     different: usize,
 }
 
-impl Near {
+impl MatchCounts {
     fn new(wanted: usize) -> Self {
         Self { counts: vec![0; wanted], different: 0 }
     }
@@ -112,8 +112,8 @@ impl Near {
 }
 
 /// The place in `found` from which on the most different words stand close together.
-fn best_start(found: &[Found], wanted: usize) -> Option<usize> {
-    let mut near = Near::new(wanted);
+fn best_start(found: &[WordMatch], wanted: usize) -> Option<usize> {
+    let mut near = MatchCounts::new(wanted);
     let mut end = 0;
     let mut best = None;
     for (place, first) in found.iter().enumerate() {

@@ -3,7 +3,7 @@
 use sea_orm::{DbBackend, Statement};
 
 use super::forms::Word;
-use super::inputs::Kind;
+use super::inputs::SearchType;
 use super::sql::HITS_MAX;
 use super::sql::{CANDIDATES_MAX, Sql, match_excluded, match_forms, match_phrases};
 use super::terms::{Terms, is_stop_word};
@@ -16,11 +16,11 @@ const INDEXED_MAX: usize = 24;
 const TESTED_MAX: usize = 10_000;
 
 /// Texts that have all words: with the score that their rank makes.
-pub fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Statement> {
+pub fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> Option<Statement> {
     let mut words = terms.words_of_texts();
     // Long ones are the rarer.
     words.sort_by_key(|word| std::cmp::Reverse(word.text.len()));
-    if (words.is_empty() && terms.phrases.is_empty()) || !kinds.contains(&Kind::Publication) {
+    if (words.is_empty() && terms.phrases.is_empty()) || !kinds.contains(&SearchType::Publication) {
         return None;
     }
     Some(match backend {

@@ -2,14 +2,14 @@
 
 use sea_orm::{DbBackend, Statement};
 
-use super::inputs::Kind;
+use super::inputs::SearchType;
 use super::score::edits_allowed;
 use super::sql::HITS_MAX;
 use super::sql::{CANDIDATES_MAX, Sql, any_of};
 use super::terms::Terms;
 
 /// Titles and names that begin with all that is wanted, or hold its parts.
-pub fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Statement {
+pub fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> Statement {
     let mut sql = Sql::new(backend);
     let mut parts = Vec::new();
     let (long, short) = terms.needles();
@@ -24,7 +24,7 @@ pub fn select_titles(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> State
         let (table, key, texts) = kind.table();
         let second = texts.get(1).copied().unwrap_or("CAST(NULL AS text)");
         // What a publication's title says, its text may still rule out.
-        let allowed = if *kind == Kind::Publication { sql.rules_out(terms) } else { None };
+        let allowed = if *kind == SearchType::Publication { sql.rules_out(terms) } else { None };
         let head = format!(
             "SELECT {} AS kind, {key} AS id, {} AS text, {second} AS second FROM {table} WHERE{}",
             *kind as i32,
@@ -65,7 +65,7 @@ fn union(parts: &[String]) -> String {
 }
 
 /// Titles and names that hold a piece of each long word, those with the most of their trigrams first.
-pub fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option<Statement> {
+pub fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> Option<Statement> {
     let (long, short): (Vec<_>, Vec<_>) = terms.words.iter().partition(|word| edits_allowed(&word.text) > 0);
     if long.is_empty() {
         return None;
@@ -88,7 +88,7 @@ pub fn select_typos(backend: DbBackend, terms: &Terms, kinds: &[Kind]) -> Option
         if !short.is_empty() {
             tests.push(sql.holds(texts, &short));
         }
-        if *kind == Kind::Publication {
+        if *kind == SearchType::Publication {
             tests.extend(sql.rules_out(terms));
         }
         let mut likeness = Vec::new();

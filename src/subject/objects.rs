@@ -5,7 +5,7 @@ use graphql::{Abstract, Call, Column, Description, FieldError, NoArguments, Obje
 use super::SubjectId;
 use crate::error::ApiError;
 use crate::kit::changes::{self, Payload};
-use crate::kit::rows::{Field, Missing, Table, by_key, find_all, or_failed};
+use crate::kit::rows::{Missing, RowColumn, Table, by_key, find_all, or_failed};
 use crate::kit::{Id, NodeType};
 use crate::movie::Movie;
 use crate::publication::Publication;
@@ -43,8 +43,8 @@ pub trait SubjectObject<T>: Sized {
     fn subject(
         self,
         description: &'static str,
-        movie: Field<T, Option<Id<Movie>>>,
-        publication: Field<T, Option<Id<Publication>>>,
+        movie: RowColumn<T, Option<Id<Movie>>>,
+        publication: RowColumn<T, Option<Id<Publication>>>,
     ) -> Self;
 }
 
@@ -52,8 +52,8 @@ impl<T: Table> SubjectObject<T> for Object<T> {
     fn subject(
         self,
         description: &'static str,
-        movie: Field<T, Option<Id<Movie>>>,
-        publication: Field<T, Option<Id<Publication>>>,
+        movie: RowColumn<T, Option<Id<Movie>>>,
+        publication: RowColumn<T, Option<Id<Publication>>>,
     ) -> Self {
         let columns = movie.columns() | publication.columns();
         let (movie, publication) = (movie.get, publication.get);

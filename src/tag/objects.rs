@@ -5,7 +5,7 @@ use graphql::{Context, Description, NoArguments, Object};
 use sea_orm::EntityTrait;
 
 use crate::error::ApiResult;
-use crate::kit::rows::{Ordered, RootList, RowObject, row};
+use crate::kit::rows::{ListSelect, RootList, RowObject, row};
 use crate::kit::{PageOrder, SortKey};
 
 row! {
@@ -51,7 +51,7 @@ impl RootList for Tags {
 
     const LIST: &'static str = "tags";
 
-    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<ListSelect<Self>> {
         Ok((tags::Entity::find(), ByTitle))
     }
 }

@@ -136,7 +136,7 @@ pub async fn delete(work: &Work, input: &DeleteTagInput) -> Result<String, Rejec
 /// The audit log knows a tag by the title that it had.
 async fn record(work: &Work, before: Option<&String>, after: Option<&String>) -> Result<(), Rejection> {
     let name = before.or(after).map_or("", String::as_str);
-    audit::record(work, audit::Subject::named("Tag", name), Changes::new().field("title", before, after)).await
+    audit::record(work, audit::AuditSubject::named("Tag", name), Changes::new().field("title", before, after)).await
 }
 
 fn check_title(field: &str, given: &str) -> Result<String, Rejection> {

@@ -16,7 +16,7 @@ use kinoteka::executor::Executor;
 use kinoteka::feed::{Feed, Settings, Shared};
 use kinoteka::http::{Limits, request_errors};
 use kinoteka::library::{self, Contexts};
-use kinoteka::quota::{Names, Quota};
+use kinoteka::quota::{Quota, QuotaNames};
 use kinoteka::subscribe::{End, Payloads, ResumeFrom, Subscribe, Subscription};
 use kinoteka::viewer::{Caller, Role, Viewer};
 use migration::connect::{PoolSettings, Timeouts};
@@ -109,7 +109,7 @@ fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepar
 }
 
 fn budget() -> Arc<Budget> {
-    let names = Names { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
     Budget::new(16 << 20, Quota::new(names, 512 << 20, 128 << 20), CLIENT)
 }
 

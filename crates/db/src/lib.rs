@@ -34,7 +34,7 @@ pub use self::transaction::Transaction;
 pub use self::wake::Wake;
 pub use self::writes::Writes;
 use request::error::{ApiError, ApiResult};
-use request::quota::{Names, Quota, Share};
+use request::quota::{Quota, QuotaNames, Share};
 
 /// Called with every SQL statement that was run: its text, how long it took, and whether it failed.
 pub type Observer = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
@@ -62,7 +62,7 @@ pub type Turn = Share;
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// How turns are called. None is refused: who has waited for too long is told so by [`ApiError::Busy`].
-const TURNS: Names = Names {
+const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "changes are being made",

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use migration::connect::{self, PoolSettings};
 use request::error::is_stale;
-use request::quota::{Names, Quota, Share};
+use request::quota::{Quota, QuotaNames, Share};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
@@ -23,7 +23,7 @@ pub struct ReadPool {
 }
 
 /// A read that waits too long for its turn fails as one that waits too long for a connection.
-const TURNS: Names = Names {
+const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "reads run",
@@ -114,10 +114,10 @@ impl ConnectionTrait for ReadPool {
 /// Finds out why a pool had no connection in time: the driver's pool says the same whether all are in use or
 /// none can be made.
 #[derive(Debug, Default)]
-pub(super) struct Reach(Mutex<Option<(Instant, Found)>>);
+pub(super) struct Reach(Mutex<Option<(Instant, ProbeResult)>>);
 
 /// Whether a connection could be made, or why not.
-type Found = Result<(), Arc<sqlx::Error>>;
+type ProbeResult = Result<(), Arc<sqlx::Error>>;
 
 /// How long a look at the database may take, and how long its outcome counts for others.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
@@ -145,7 +145,7 @@ impl Reach {
 }
 
 /// Whether a further connection could be made.
-async fn look(pool: &DatabaseConnection) -> Found {
+async fn look(pool: &DatabaseConnection) -> ProbeResult {
     let options = pool.get_postgres_connection_pool().connect_options();
     match timeout(LOOK_TIMEOUT, sqlx::ConnectOptions::connect(options.as_ref())).await {
         Ok(Ok(connection)) => {

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 /// What is known of changes. A change that fails because nothing can be written notes why; `upkeep` then tries
 /// until one succeeds. Cloning is cheap.
 #[derive(Clone, Debug, Default)]
-pub struct Writes(Arc<State>);
+pub struct Writes(Arc<WriteHealth>);
 
 #[derive(Debug, Default)]
-struct State {
+struct WriteHealth {
     trouble: Mutex<Option<&'static str>>,
     noted: Notify,
 }

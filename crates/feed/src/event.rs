@@ -24,7 +24,7 @@ pub struct Mark {
 
 /// What happened to a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// It was written.
     Added,
     /// Its text was changed.
@@ -35,7 +35,7 @@ pub enum Kind {
     Hidden,
 }
 
-impl Kind {
+impl EventKind {
     /// Reads the name that it has in the table.
     pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
@@ -63,7 +63,7 @@ pub struct Event {
     /// Where it stands in the feed.
     pub mark: Mark,
     /// What happened.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The comment's key.
     pub comment: i32,
     /// What the comment is about.
@@ -96,8 +96,8 @@ impl Topic {
     /// Whether the event is one of them.
     pub fn wants(&self, event: &Event) -> bool {
         let kind = match self.kinds {
-            Kinds::Added => event.kind == Kind::Added,
-            Kinds::Changes => event.kind != Kind::Added,
+            Kinds::Added => event.kind == EventKind::Added,
+            Kinds::Changes => event.kind != EventKind::Added,
         };
         kind && self.about.is_none_or(|about| about == event.about)
     }

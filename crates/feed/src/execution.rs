@@ -8,7 +8,7 @@ use std::time::Duration;
 use graphql::{Answer, FieldError, Name, OperationKind, Prepared, Refusal, Row, Rows};
 use request::answer::{Budget, UNSHARED};
 use request::executor::Executor;
-use request::quota::{Exhausted, Names, Quota, Share};
+use request::quota::{Exhausted, Quota, QuotaNames, Share};
 use request::subscribe::{End, Payload};
 use request::viewer::Caller;
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl Row for Sent {
 
 /// The result for an event.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct EventResult {
     pub(super) event: Event,
     pub(super) payload: Payload,
 }
@@ -49,7 +49,7 @@ const AT_ONCE_PER_CLIENT: u64 = 8;
 
 /// Turns to execute a batch, which clients get in rotation.
 pub(super) fn turns() -> Arc<Quota> {
-    let names = Names { limit: "", limit_per_client: "", held: "events are executed", retry_after_s: "1" };
+    let names = QuotaNames { limit: "", limit_per_client: "", held: "events are executed", retry_after_s: "1" };
     Quota::new(names, AT_ONCE, AT_ONCE_PER_CLIENT)
 }
 
@@ -163,7 +163,7 @@ impl Execution {
         (events, epoch): (&mut VecDeque<Event>, &str),
         (turns, client): (&Arc<Quota>, IpAddr),
         mut room: impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
-    ) -> Result<Vec<Outcome>, End> {
+    ) -> Result<Vec<EventResult>, End> {
         loop {
             self.attempt.wait(&mut room).await;
             let batch = events.iter().take(self.batch_size());
@@ -210,7 +210,7 @@ impl Execution {
         batch: &[Sent],
         answers: Vec<Result<Answer, Refusal>>,
         room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
-    ) -> Vec<Outcome> {
+    ) -> Vec<EventResult> {
         let (mut outcomes, mut largest, mut unshared) = (Vec::with_capacity(batch.len()), 0, 0);
         let is_alone = batch.len() == 1;
         for (Sent { event, cursor }, answer) in batch.iter().zip(answers) {
@@ -248,7 +248,7 @@ impl Execution {
                 },
             };
             note_errors(&answer.errors);
-            outcomes.push(Outcome { event: *event, payload: payload.holding(share) });
+            outcomes.push(EventResult { event: *event, payload: payload.holding(share) });
             self.attempt = Attempt::default();
         }
         self.bytes_expected = largest.max(self.bytes_expected / 2);

@@ -8,8 +8,8 @@ use tokio::time::{sleep, timeout};
 
 use super::cursor::Cursor;
 use super::event::{Event, Mark, Position, Stop, Topic};
-use super::hub::{Closed, Found, History, Hub, Inbox};
-use super::source::Page;
+use super::hub::{Closed, History, Hub, Inbox, ResumePoint};
+use super::source::HistoryPage;
 use super::tail::{TIMEOUT, Trouble};
 
 /// Events that are read from the table at once.
@@ -46,8 +46,8 @@ impl Follower {
     pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &Cursor) -> Result<Self, Stop> {
         let (found, history) = hub.find(cursor)?;
         let anchor = match found {
-            Found::Recent => None,
-            Found::Elsewhere => Some(cursor.mark),
+            ResumePoint::Recent => None,
+            ResumePoint::Elsewhere => Some(cursor.mark),
         };
         let covered = cursor.mark.position;
         Ok(Self { hub, topic, history, covered, anchor, ready: VecDeque::new(), inbox: None })
@@ -150,7 +150,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn read_table(&self, after: Mark) -> Result<Page, Trouble> {
+    async fn read_table(&self, after: Mark) -> Result<HistoryPage, Trouble> {
         let mut connection = self.hub.source.connect().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let outcome = match timeout(TIMEOUT, connection.read(after, Some(self.topic), limit)).await {
@@ -187,7 +187,7 @@ mod tests {
     /// As it is after a failover that has lost events: the epoch is the same.
     #[tokio::test]
     async fn who_has_no_inbox_yet_is_told_of_a_lost_history() {
-        let page = || Page {
+        let page = || HistoryPage {
             epoch: "abcdefabcdef".into(),
             intact: true,
             waiting: None,

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::cursor::Cursor;
 use super::event::{About, Event, Mark, Position, Stop, Topic};
-use super::source::{Page, Source};
+use super::source::{HistoryPage, Source};
 
 /// Events in memory at most.
 pub const RECENT_MAX: usize = 16_384;
@@ -25,7 +25,7 @@ const INBOX_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Hub {
     pub(super) source: Source,
-    state: Mutex<State>,
+    state: Mutex<HubState>,
 }
 
 /// What is followed: one history of the database. After a failover that loses events it is another one,
@@ -38,7 +38,7 @@ pub(super) struct History {
 }
 
 #[derive(Debug)]
-struct State {
+struct HubState {
     history: History,
     /// The event before the first of `recent`.
     start: Mark,
@@ -53,12 +53,12 @@ struct State {
 pub(super) struct Inbox {
     topic: Topic,
     number: u64,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<InboxQueue>,
     filled: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct InboxQueue {
     events: VecDeque<Event>,
     /// Nothing more is put in; after what is there, this follows.
     closed: Option<Closed>,
@@ -75,7 +75,7 @@ pub(super) enum Closed {
 
 /// Where somebody stands who comes back with a cursor.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Found {
+pub(super) enum ResumePoint {
     /// Within what is in memory.
     Recent,
     /// Before or behind it: the table knows.
@@ -84,8 +84,8 @@ pub(super) enum Found {
 
 impl Hub {
     /// A hub that begins with the newest events.
-    pub(super) fn new(source: Source, newest: Page) -> Self {
-        let state = State {
+    pub(super) fn new(source: Source, newest: HistoryPage) -> Self {
+        let state = HubState {
             history: History { epoch: newest.epoch, generation: 0 },
             start: newest.edge,
             recent: newest.events.into(),
@@ -128,7 +128,7 @@ impl Hub {
     }
 
     /// Begins anew: what was followed is not the database's history any more.
-    pub(super) fn restart(&self, newest: Page) {
+    pub(super) fn restart(&self, newest: HistoryPage) {
         let mut state = self.lock();
         state.close(Stop::Expired);
         state.history = History { epoch: newest.epoch, generation: state.history.generation + 1 };
@@ -155,18 +155,18 @@ impl Hub {
     }
 
     /// Looks a cursor up among the newest events.
-    pub(super) fn find(&self, cursor: &Cursor) -> Result<(Found, History), Stop> {
+    pub(super) fn find(&self, cursor: &Cursor) -> Result<(ResumePoint, History), Stop> {
         let state = self.lock();
         let history = state.history.clone();
         if *cursor.epoch != *history.epoch {
             return Err(Stop::Expired);
         }
         if cursor.mark.position < state.start.position || cursor.mark.position > state.position().position {
-            return Ok((Found::Elsewhere, history));
+            return Ok((ResumePoint::Elsewhere, history));
         }
         let known = cursor.mark == state.start
             || state.from(cursor.mark.position).is_some_and(|at| at > 0 && state.recent[at - 1].mark == cursor.mark);
-        if known { Ok((Found::Recent, history)) } else { Err(Stop::Expired) }
+        if known { Ok((ResumePoint::Recent, history)) } else { Err(Stop::Expired) }
     }
 
     /// What is in memory behind `after`: some events and how far that goes, or all there are and an
@@ -205,7 +205,7 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,7 +220,7 @@ pub(super) struct Recent {
     pub(super) inbox: Option<Arc<Inbox>>,
 }
 
-impl State {
+impl HubState {
     fn position(&self) -> Mark {
         self.recent.back().map_or(self.start, |event| event.mark)
     }
@@ -234,7 +234,7 @@ impl State {
         let number = self.next_inbox;
         self.next_inbox += 1;
         let closed = self.stopped.then_some(Closed::Stop(Stop::Stopping));
-        let waiting = Mutex::new(Waiting { closed, ..Waiting::default() });
+        let waiting = Mutex::new(InboxQueue { closed, ..InboxQueue::default() });
         let inbox = Arc::new(Inbox { topic, number, waiting, filled: Notify::new() });
         self.inboxes.entry(topic.about).or_default().insert(number, Arc::clone(&inbox));
         inbox
@@ -284,7 +284,7 @@ impl Inbox {
         self.filled.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, InboxQueue> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -37,7 +37,7 @@ use db::{Db, Wake};
 use tokio::task::JoinSet;
 
 pub use cursor::Cursor;
-pub use event::{About, Event, Kind, Kinds, Mark, Position, Topic};
+pub use event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
 pub use execution::Sent;
 pub use hub::Hub;
 pub use operation::{ReadRootField, RootField};

@@ -15,7 +15,7 @@ use super::execution::Execution;
 
 /// The key of a group: listeners with the same key share their results.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct GroupKey {
     operation: SharingKey,
     /// The viewer, if the results depend on the viewer.
     viewer: Option<Viewer>,
@@ -38,8 +38,8 @@ pub type ReadRootField = fn(&Engine, &Prepared) -> Result<RootField, FieldError>
 const AFTER: &str = "after";
 
 /// The operation of a listener.
-pub(super) struct Operation {
-    pub(super) key: Key,
+pub(super) struct ListenerOperation {
+    pub(super) key: GroupKey,
     pub(super) root: RootField,
     /// The client that the work for it counts for.
     pub(super) client: IpAddr,
@@ -50,7 +50,7 @@ pub(super) struct Operation {
     budget: Arc<Budget>,
 }
 
-impl Operation {
+impl ListenerOperation {
     /// Reads a subscription.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Operation {
             // Results depend only on the rights of a viewer in the key.
             None => Caller::anonymous(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         };
-        let key = Key { operation: prepared.sharing_key(AFTER), viewer };
+        let key = GroupKey { operation: prepared.sharing_key(AFTER), viewer };
         Ok(Self { key, root, client, prepared: Arc::new(prepared), caller, budget })
     }
 
@@ -92,10 +92,10 @@ mod tests {
     const PLAIN: &str = "subscription ($a: Int, $after: String) { happened(about: $a, after: $after) { cursor } }";
     const PERSONAL: &str = "subscription { ...H } fragment H on Subscription { happened { isMine } }";
 
-    fn read(engine: &Engine, (query, variables, user): (&str, Value, Option<i32>)) -> Operation {
+    fn read(engine: &Engine, (query, variables, user): (&str, Value, Option<i32>)) -> ListenerOperation {
         let mut subscription = subscription(prepare(engine, query, &variables), 1_000);
         subscription.caller.viewer = user.map(|user| Viewer { user, session: 1, role: Role::Member });
-        Operation::read(subscription, engine, read_root_field).unwrap()
+        ListenerOperation::read(subscription, engine, read_root_field).unwrap()
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
     fn an_argument_that_is_not_usable_is_refused() {
         let engine = engine();
         let subscription = subscription(prepare(&engine, PLAIN, &json!({ "a": -1 })), 1_000);
-        match Operation::read(subscription, &engine, read_root_field) {
+        match ListenerOperation::read(subscription, &engine, read_root_field) {
             Err(End::Refused(errors)) => {
                 assert_eq!((errors[0].code(), &*errors[0].message), ("BAD_USER_INPUT", "about: is negative"));
                 assert_eq!(errors[0].extensions["field"], "about");

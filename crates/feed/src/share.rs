@@ -17,7 +17,7 @@ use super::execution::Execution;
 use super::follower::Follower;
 use super::group::{Groups, Listener, Member};
 use super::hub::Hub;
-use super::operation::{Operation, ReadRootField};
+use super::operation::{ListenerOperation, ReadRootField};
 
 /// Executes subscriptions so that listeners that are alike share the work.
 pub struct Shared(Arc<Inner>);
@@ -44,7 +44,7 @@ impl Subscribe for Shared {
         let now = Cursor { epoch: (*epoch).to_owned(), mark };
         let payloads = async move {
             match inner.start(subscription, now) {
-                Ok(listening) => stream::unfold(Some(listening), Listening::step).boxed(),
+                Ok(listening) => stream::unfold(Some(listening), SharedListener::step).boxed(),
                 Err(end) => stream::iter([Err(end)]).boxed(),
             }
         };
@@ -54,9 +54,9 @@ impl Subscribe for Shared {
 }
 
 impl Inner {
-    fn start(&self, mut subscription: Subscription, now: Cursor) -> Result<Listening, End> {
+    fn start(&self, mut subscription: Subscription, now: Cursor) -> Result<SharedListener, End> {
         let seen = subscription.resume_from.take();
-        let operation = Operation::read(subscription, &self.executor.engine, self.read)?;
+        let operation = ListenerOperation::read(subscription, &self.executor.engine, self.read)?;
         // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
         let cursor = match (&seen, &operation.root.after) {
             (Some(seen), _) => read_cursor("Last-Event-ID", &seen.0)?,
@@ -76,7 +76,7 @@ impl Inner {
             events: VecDeque::new(),
             results: VecDeque::new(),
         };
-        Ok(Listening { state: State::Back(Box::new(back)), _counted: Counted::new() })
+        Ok(SharedListener { state: ListenerState::Back(Box::new(back)), _counted: ListenerGuard::new() })
     }
 }
 
@@ -87,33 +87,33 @@ fn read_cursor(field: &str, text: &str) -> Result<Cursor, End> {
 }
 
 /// A listener: first on its own, then with its group.
-struct Listening {
-    state: State,
-    _counted: Counted,
+struct SharedListener {
+    state: ListenerState,
+    _counted: ListenerGuard,
 }
 
-enum State {
+enum ListenerState {
     Back(Box<Back>),
     Live(Listener),
 }
 
-impl Listening {
+impl SharedListener {
     /// The next result and the listener behind it.
     async fn step(listening: Option<Self>) -> Option<(Result<Payload, End>, Option<Self>)> {
         let Self { mut state, _counted } = listening?;
         let payload = loop {
             match state {
-                State::Live(ref mut listener) => break listener.next().await,
-                State::Back(mut back) => {
+                ListenerState::Live(ref mut listener) => break listener.next().await,
+                ListenerState::Back(mut back) => {
                     if let Some(payload) = back.results.pop_front() {
-                        state = State::Back(back);
+                        state = ListenerState::Back(back);
                         break Ok(payload);
                     }
                     // A client that does not read holds nothing that others wait for.
                     let next = telemetry::apart(async move { (back.next().await, back) });
                     match Box::pin(next).await {
-                        (Ok(None), back) => state = State::Back(back),
-                        (Ok(Some(listener)), _) => state = State::Live(listener),
+                        (Ok(None), back) => state = ListenerState::Back(back),
+                        (Ok(Some(listener)), _) => state = ListenerState::Live(listener),
                         (Err(end), _) => return Some((Err(end), None)),
                     }
                 }
@@ -176,16 +176,16 @@ impl Back {
 }
 
 /// A listener counts as long as this lives.
-struct Counted;
+struct ListenerGuard;
 
-impl Counted {
+impl ListenerGuard {
     fn new() -> Self {
         metrics::feed().listeners.inc();
         Self
     }
 }
 
-impl Drop for Counted {
+impl Drop for ListenerGuard {
     fn drop(&mut self) {
         metrics::feed().listeners.dec();
     }

@@ -11,7 +11,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgListener;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
-use super::event::{About, Event, Kind, Kinds, Mark, Position, Topic};
+use super::event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
 
 /// Connections of the feed's own, apart from those of requests: the tail's two, and as many more for
 /// listeners that catch up.
@@ -34,7 +34,7 @@ pub enum Source {
 
 /// A connection for reading.
 #[derive(Debug)]
-pub enum Connection {
+pub enum FeedConnection {
     /// To PostgreSQL.
     Postgres(PoolConnection<Postgres>),
     /// To a SQLite file.
@@ -43,7 +43,7 @@ pub enum Connection {
 
 /// What follows a place in the feed, and how things stand there.
 #[derive(Debug)]
-pub struct Page {
+pub struct HistoryPage {
     /// The feed's epoch.
     pub epoch: Arc<str>,
     /// Whether the event that was asked from is in the history, or all before it and nothing behind it
@@ -53,7 +53,7 @@ pub struct Page {
     /// something before it might still be.
     pub waiting: Option<Duration>,
     /// Nothing will be added up to here, unless a crash undoes the transactions that this counts. For
-    /// [`Connection::read_newest`]: where `events` begin.
+    /// [`FeedConnection::read_newest`]: where `events` begin.
     pub edge: Mark,
     /// The events in order.
     pub events: Vec<Event>,
@@ -61,7 +61,7 @@ pub struct Page {
 
 /// What one row of every statement holds: epoch, intact, seconds of waiting, the edge's mark; then
 /// an event's mark, age in seconds, kind, comment, movie, publication.
-type Row = (
+type HistoryRow = (
     String,
     bool,
     Option<f64>,
@@ -200,10 +200,10 @@ impl Source {
     ///
     /// # Errors
     /// The database cannot be reached, or all connections are in use.
-    pub async fn connect(&self) -> Result<Connection, sqlx::Error> {
+    pub async fn connect(&self) -> Result<FeedConnection, sqlx::Error> {
         Ok(match self {
-            Self::Postgres(pool) => Connection::Postgres(pool.acquire().await?),
-            Self::Sqlite(pool) => Connection::Sqlite(pool.acquire().await?),
+            Self::Postgres(pool) => FeedConnection::Postgres(pool.acquire().await?),
+            Self::Sqlite(pool) => FeedConnection::Sqlite(pool.acquire().await?),
         })
     }
 
@@ -233,12 +233,12 @@ impl Source {
     }
 }
 
-impl Connection {
+impl FeedConnection {
     /// What follows `after`: at most `limit` events, of the topic if there is one.
     ///
     /// # Errors
     /// Whatever the database answers.
-    pub async fn read(&mut self, after: Mark, topic: Option<Topic>, limit: i64) -> Result<Page, sqlx::Error> {
+    pub async fn read(&mut self, after: Mark, topic: Option<Topic>, limit: i64) -> Result<HistoryPage, sqlx::Error> {
         let about = topic.and_then(|topic| topic.about);
         let (movie, publication) = match about {
             Some(About::Movie(id)) => (Some(id), None),
@@ -249,7 +249,7 @@ impl Connection {
         let Position { xact, id } = after.position;
         macro_rules! rows {
             ($sql:expr, $connection:expr) => {
-                sqlx::query_as::<_, Row>($sql)
+                sqlx::query_as::<_, HistoryRow>($sql)
                     .bind(xact.to_string())
                     .bind(id)
                     .bind(after.at_us)
@@ -273,7 +273,7 @@ impl Connection {
     ///
     /// # Errors
     /// Whatever the database answers.
-    pub async fn read_newest(&mut self, limit: usize) -> Result<Page, sqlx::Error> {
+    pub async fn read_newest(&mut self, limit: usize) -> Result<HistoryPage, sqlx::Error> {
         let more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
         let mut page = page(match self {
             Self::Postgres(connection) => {
@@ -340,11 +340,11 @@ pub async fn settle(db: &DatabaseConnection) -> Result<bool, DbErr> {
     txn.commit().await.map(|()| true)
 }
 
-fn page(rows: Vec<Row>) -> Result<Page, sqlx::Error> {
+fn page(rows: Vec<HistoryRow>) -> Result<HistoryPage, sqlx::Error> {
     let now = Instant::now();
     let lost = || sqlx::Error::Configuration("comment_feed has no row; run `kinoteka migrate adopt`".into());
     let first = rows.first().ok_or_else(lost)?;
-    let mut page = Page {
+    let mut page = HistoryPage {
         epoch: first.0.as_str().into(),
         intact: first.1,
         waiting: first.2.map(seconds),
@@ -356,12 +356,12 @@ fn page(rows: Vec<Row>) -> Result<Page, sqlx::Error> {
 }
 
 /// None for what is no event: the row of an empty page.
-fn event(row: Row, now: Instant) -> Option<Event> {
+fn event(row: HistoryRow, now: Instant) -> Option<Event> {
     let (_, _, _, _, _, _, xact, id, at_us, age, kind, comment, movie, publication) = row;
     let about = movie.map(About::Movie).or(publication.map(About::Publication))?;
     Some(Event {
         mark: Mark { position: Position { xact: xact?, id: id? }, at_us: at_us? },
-        kind: Kind::parse(&kind?)?,
+        kind: EventKind::parse(&kind?)?,
         comment: comment?,
         about,
         written: now.checked_sub(seconds(age?)).unwrap_or(now),

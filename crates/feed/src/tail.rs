@@ -13,7 +13,7 @@ use telemetry::metrics;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::hub::{Hub, RECENT_MAX};
-use super::source::{Connection, settle};
+use super::source::{FeedConnection, settle};
 
 /// Events in one statement at most.
 const PAGE: usize = 1_000;
@@ -111,7 +111,7 @@ impl Tail {
         outcome
     }
 
-    async fn poll(&self, connection: &mut Connection, heard: &Wake) -> Result<std::convert::Infallible, Trouble> {
+    async fn poll(&self, connection: &mut FeedConnection, heard: &Wake) -> Result<std::convert::Infallible, Trouble> {
         let mut short = SHORT;
         let mut looked;
         // Others are to be told of what this instance has committed.
@@ -149,7 +149,7 @@ impl Tail {
     }
 
     /// Hands on what is new; says how much that was, and whether more waits.
-    async fn look(&self, connection: &mut Connection) -> Result<(usize, bool), Trouble> {
+    async fn look(&self, connection: &mut FeedConnection) -> Result<(usize, bool), Trouble> {
         let (epoch, mark) = self.hub.position();
         let page = connection.read(mark, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
         metrics::feed().looked(page.waiting.unwrap_or_default());

@@ -6,13 +6,13 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
 use graphql::{
-    Arguments, Cell, Cells, Column, Context, Cost, Describe, Described, Description, Engine, FieldError, Inputs,
+    ArgumentTypes, Arguments, Cell, Cells, Column, Context, Cost, Describe, Description, Engine, FieldError, Inputs,
     Limits, Object, OperationKind, Pages, Part, Prepared, Registry, Request, Root, Settings, argument,
 };
 use request::answer::Budget;
 use request::error::ApiError;
 use request::executor::{Contexts, Executor};
-use request::quota::{Names, Quota};
+use request::quota::{Quota, QuotaNames};
 use request::subscribe::Subscription;
 use request::viewer::Caller;
 use serde_json::Value;
@@ -32,9 +32,9 @@ struct Happened {
 }
 
 impl Arguments for Happened {
-    fn describe(_: &mut Registry) -> Described {
+    fn describe(_: &mut Registry) -> ArgumentTypes {
         let argument = |name: &str, of| (name.to_owned(), argument(name, "", of));
-        Described::from_iter([argument("about", "Int"), argument("after", "String"), argument("atOnce", "Int")])
+        ArgumentTypes::from_iter([argument("about", "Int"), argument("after", "String"), argument("atOnce", "Int")])
     }
 
     fn read(given: Inputs) -> Result<Self, FieldError> {
@@ -125,7 +125,7 @@ pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A subscription whose results take at most so many bytes.
 pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
-    let names = Names { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
     let budget = Budget::new(bytes_max, Quota::new(names, u64::MAX, u64::MAX), CLIENT);
     Subscription { prepared, caller: Caller::anonymous(CLIENT), budget, resume_from: None }
 }

@@ -37,7 +37,7 @@ pub mod validation;
 
 pub use async_graphql::registry::Registry;
 pub use describe::{
-    Abstract, Arguments, Batch, Call, Columns, Describe, Described, Description, Introspection, Maybe, Name,
+    Abstract, ArgumentTypes, Arguments, Batch, Call, Columns, Describe, Description, Introspection, Maybe, Name,
     NoArguments, Object, One, Output, Resolve, Root, Row, argument,
 };
 pub use document::{Document, OperationKind, parse};

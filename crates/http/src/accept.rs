@@ -8,7 +8,7 @@ use super::refusal::Refusal;
 
 /// A media type of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum ResponseFormat {
     /// `application/json`: any GraphQL answer has status 200.
     Json,
     /// `application/graphql-response+json`: the status tells whether it was executed.
@@ -18,7 +18,7 @@ pub(super) enum Answer {
 const GRAPHQL_RESPONSE: Name<'_> = Name::new_unchecked("graphql-response");
 const EVENT_STREAM: Name<'_> = Name::new_unchecked("event-stream");
 
-impl Answer {
+impl ResponseFormat {
     /// The header's value.
     pub(super) fn content_type(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Answer {
     }
 
     /// What the client thinks of it: how much it wants it, by the range that describes it best.
-    fn weigh(self, ranges: &[(MediaType<'_>, f32)]) -> Option<Preference> {
+    fn preference(self, ranges: &[(MediaType<'_>, f32)]) -> Option<Preference> {
         let specificity = |range: &MediaType<'_>| {
             let any = range.subty == names::_STAR;
             match () {
@@ -53,9 +53,9 @@ impl Answer {
 
 /// How a client wants to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct Acceptable {
     /// The media type of an answer; none if the client reads event streams only.
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<ResponseFormat>,
     /// Whether the client reads event streams.
     pub(super) events: bool,
 }
@@ -70,32 +70,36 @@ struct Preference {
 /// Event streams are for clients that name them: others would wait for the end. Without the header,
 /// and for wildcards, it is `application/json`, which every client reads. Between
 /// two that are wanted equally the one that was named wins, then the newer one.
-pub(super) fn negotiate(headers: &HeaderMap) -> Option<Wanted> {
+pub(super) fn negotiate(headers: &HeaderMap) -> Option<Acceptable> {
     let values: Vec<_> = headers.get_all(ACCEPT).iter().map(|value| value.to_str().unwrap_or_default()).collect();
     let accept = values.join(",");
     if accept.trim().is_empty() {
-        return Some(Wanted { answer: Some(Answer::Json), events: false });
+        return Some(Acceptable { answer: Some(ResponseFormat::Json), events: false });
     }
     let ranges: Vec<_> = MediaTypeList::new(&accept).filter_map(Result::ok).filter_map(read_range).collect();
     let events = ranges.iter().any(|(range, weight)| *weight > 0.0 && is_events(range));
     let answer = choose(&ranges);
-    (events || answer.is_some()).then_some(Wanted { answer, events })
+    (events || answer.is_some()).then_some(Acceptable { answer, events })
 }
 
 fn is_events(range: &MediaType<'_>) -> bool {
     range.ty == names::TEXT && range.subty == EVENT_STREAM && range.suffix.is_none()
 }
 
-fn choose(ranges: &[(MediaType<'_>, f32)]) -> Option<Answer> {
-    let json = Answer::Json.weigh(ranges);
-    let graphql = Answer::GraphqlResponse.weigh(ranges);
+fn choose(ranges: &[(MediaType<'_>, f32)]) -> Option<ResponseFormat> {
+    let json = ResponseFormat::Json.preference(ranges);
+    let graphql = ResponseFormat::GraphqlResponse.preference(ranges);
     match (json, graphql) {
         (None, None) => None,
-        (Some(_), None) => Some(Answer::Json),
-        (None, Some(_)) => Some(Answer::GraphqlResponse),
+        (Some(_), None) => Some(ResponseFormat::Json),
+        (None, Some(_)) => Some(ResponseFormat::GraphqlResponse),
         (Some(json), Some(graphql)) => {
             let newer = graphql.weight.total_cmp(&json.weight).then(graphql.named.cmp(&json.named));
-            Some(if newer.is_gt() || (newer.is_eq() && graphql.named) { Answer::GraphqlResponse } else { Answer::Json })
+            Some(if newer.is_gt() || (newer.is_eq() && graphql.named) {
+                ResponseFormat::GraphqlResponse
+            } else {
+                ResponseFormat::Json
+            })
         }
     }
 }
@@ -130,7 +134,7 @@ pub(super) fn check_body_type(headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let parsed = content_type.to_str().ok().and_then(|text| MediaType::parse(text).ok());
     match parsed {
-        Some(found) if !Answer::Json.is_named(&found) => {
+        Some(found) if !ResponseFormat::Json.is_named(&found) => {
             Err(Refusal::media_type(&format!("Content-Type {} is not read here", found.essence())))
         }
         Some(found) if !is_utf8(&found) => Err(Refusal::media_type("only UTF-8 is read here")),
@@ -146,7 +150,7 @@ mod tests {
 
     #[test]
     fn accept_chooses_by_weight_then_by_name() {
-        let (json, newer) = (Some(Answer::Json), Some(Answer::GraphqlResponse));
+        let (json, newer) = (Some(ResponseFormat::Json), Some(ResponseFormat::GraphqlResponse));
         for (accept, chosen) in [
             ("", json),
             ("*/*", json),
@@ -176,27 +180,27 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, accept.parse().unwrap());
-            let wanted = chosen.map(|answer| Wanted { answer: Some(answer), events: false });
+            let wanted = chosen.map(|answer| Acceptable { answer: Some(answer), events: false });
             assert_eq!(negotiate(&headers), wanted, "{accept}");
         }
-        let json_only = Some(Wanted { answer: json, events: false });
+        let json_only = Some(Acceptable { answer: json, events: false });
         assert_eq!(negotiate(&HeaderMap::new()), json_only);
         let mut headers = HeaderMap::new();
         for part in ["text/html", "application/graphql-response+json"] {
             headers.append(ACCEPT, part.parse().unwrap());
         }
-        let wanted = Some(Wanted { answer: newer, events: false });
+        let wanted = Some(Acceptable { answer: newer, events: false });
         assert_eq!(negotiate(&headers), wanted, "the header may come in parts");
     }
 
     #[test]
     fn event_streams_are_for_those_who_name_them() {
-        let json = Some(Answer::Json);
+        let json = Some(ResponseFormat::Json);
         for (accept, wanted) in [
-            ("text/event-stream", Some(Wanted { answer: None, events: true })),
-            ("text/event-stream, application/json", Some(Wanted { answer: json, events: true })),
-            ("text/event-stream, */*;q=0.1", Some(Wanted { answer: json, events: true })),
-            ("text/event-stream;q=0, application/json", Some(Wanted { answer: json, events: false })),
+            ("text/event-stream", Some(Acceptable { answer: None, events: true })),
+            ("text/event-stream, application/json", Some(Acceptable { answer: json, events: true })),
+            ("text/event-stream, */*;q=0.1", Some(Acceptable { answer: json, events: true })),
+            ("text/event-stream;q=0, application/json", Some(Acceptable { answer: json, events: false })),
             ("text/event-stream;charset=utf-16", None),
             ("text/*", None),
         ] {

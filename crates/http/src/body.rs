@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::refusal::Refusal;
 
 /// A body in memory, which has its room until it is dropped.
-pub(super) struct Held {
+pub(super) struct BodyBuffer {
     pub(super) bytes: Vec<u8>,
     _room: Share,
 }
@@ -22,7 +22,7 @@ pub(super) struct Held {
 /// # Errors
 /// It is longer than allowed, by what it says or by what comes; it comes too slowly; it breaks off; or
 /// there is no room.
-pub(super) async fn read(body: Body, limits: &Limits, room: Share) -> Result<Held, Refusal> {
+pub(super) async fn read(body: Body, limits: &Limits, room: Share) -> Result<BodyBuffer, Refusal> {
     // Before a byte of it is read: a client that waits for "100 Continue" never sends it.
     if body.size_hint().lower() > limits.limit_body_bytes {
         return Err(Refusal::body_too_large(limits.limit_body_bytes));
@@ -31,7 +31,7 @@ pub(super) async fn read(body: Body, limits: &Limits, room: Share) -> Result<Hel
     timeout(limits.body_timeout(), collect(body, limits, room)).await.unwrap_or_else(too_slow)
 }
 
-async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<Held, Refusal> {
+async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<BodyBuffer, Refusal> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::malformed("the body breaks off"))?;
@@ -47,5 +47,5 @@ async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<Hel
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Held { bytes, _room: room })
+    Ok(BodyBuffer { bytes, _room: room })
 }

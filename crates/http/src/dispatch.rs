@@ -7,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::response::Response;
 
-use super::accept::{self, Answer, Wanted};
+use super::accept::{self, Acceptable, ResponseFormat};
 use super::graphql::Endpoint;
 use super::operation::{Ask, Begun, Listens};
-use super::params::Asked;
+use super::params::Operations;
 use super::refusal::Refusal;
 use super::serve::Link;
 use super::{events, respond, socket};
@@ -23,13 +23,15 @@ pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Reque
         refusal.count();
         match wanted {
             // What is wrong with a document, for a client that reads nothing else.
-            Some(Wanted { answer: None, events: true }) if refusal.status.is_none() => events::refuse(&refusal.errors),
-            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(Answer::Json)),
+            Some(Acceptable { answer: None, events: true }) if refusal.status.is_none() => {
+                events::refuse(&refusal.errors)
+            }
+            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(ResponseFormat::Json)),
         }
     })
 }
 
-async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Wanted>) -> Result<Response, Refusal> {
+async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Acceptable>) -> Result<Response, Refusal> {
     if socket::is_wanted(&request) {
         return socket::open(endpoint, request);
     }
@@ -37,14 +39,14 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Wante
     if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
         return Err(Refusal::method());
     }
-    let Wanted { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
+    let Acceptable { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let token: Option<Arc<str>> = token.map(Into::into);
     let resume_from = if events { events::read_last_id(request.headers())? } else { None };
     let address = caller.address;
     let link = request.extensions().get::<Link>().cloned();
     match endpoint.read(request, address).await? {
-        Asked::One(operation) => {
+        Operations::One(operation) => {
             let safe = method != Method::POST;
             let (operation, token_too) = (*operation, token.clone());
             let ask = Ask {
@@ -69,7 +71,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Wante
                 }
             }
         }
-        Asked::Batch(operations) => {
+        Operations::Batch(operations) => {
             let answer = answer.ok_or_else(Refusal::not_acceptable)?;
             let batch = endpoint.execute_batch(operations, caller, token.as_deref());
             Ok(respond::respond(endpoint.in_time(address, false, batch).await?, answer))

@@ -16,7 +16,7 @@ use telemetry::metrics;
 use telemetry::{self, RequestContext};
 use uuid::Uuid;
 
-use super::accept::Answer;
+use super::accept::ResponseFormat;
 use super::refusal::Refusal;
 use super::serve::{self, Link};
 use super::{respond, unread};
@@ -68,7 +68,7 @@ pub(super) async fn require_host(request: Request, next: Next) -> Response {
     }
     let refusal = Refusal::malformed("a request needs one Host header, with a host and an optional port");
     refusal.count();
-    respond::refuse(refusal, Answer::Json)
+    respond::refuse(refusal, ResponseFormat::Json)
 }
 
 /// Whether it is a host with an optional port.

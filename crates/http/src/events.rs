@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::caller::{self, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
-use super::operation::{Running, Step};
+use super::operation::{OperationEvent, RunningOperation};
 use super::refusal::Refusal;
 use super::respond::{self, PIECE_BYTES, Pieces};
 use super::serve::Link;
@@ -57,7 +57,7 @@ pub(super) fn refuse(errors: &[RequestError]) -> Response {
 }
 
 fn finished(payload: &Payload) -> Response {
-    let mut text = Text::default();
+    let mut text = StreamBuffer::default();
     text.write_next(payload);
     text.write(COMPLETE);
     answer(Body::new(text.finish()))
@@ -78,9 +78,9 @@ pub(super) fn listen(
 ) -> Response {
     let (now, session_check) = (Instant::now(), endpoint.limits.session_check());
     let changes = session.as_ref().map(|(_, viewer)| endpoint.callers.watch(*viewer));
-    let listener = Listener {
+    let listener = EventStream {
         endpoint,
-        running: Running::listen(payloads, shares),
+        running: RunningOperation::listen(payloads, shares),
         session,
         changes,
         stopping: link.stopping(),
@@ -99,9 +99,9 @@ pub(super) fn listen(
 }
 
 /// Everything of an event stream; dropped when it is over or the client has left.
-struct Listener {
+struct EventStream {
     endpoint: Arc<Endpoint>,
-    running: Running,
+    running: RunningOperation,
     /// The token, and who it stood for at the start.
     session: Option<(Arc<str>, Viewer)>,
     /// Tells that the session may have ended.
@@ -124,7 +124,7 @@ struct Listener {
     _place: Share,
 }
 
-impl Listener {
+impl EventStream {
     fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
         // A comment: the client sees at once that it is connected.
         let hello = stream::once(async { Ok(Bytes::from_static(COMMENT)) });
@@ -170,11 +170,11 @@ impl Listener {
             }
         };
         self.said = Instant::now();
-        let mut text = Text::default();
+        let mut text = StreamBuffer::default();
         let mut step = Some(step?);
         for _ in 0..RESULTS_PER_CHUNK {
             match step {
-                Some(Step::Next(payload)) => {
+                Some(OperationEvent::Next(payload)) => {
                     self.results += 1;
                     metrics::count_result();
                     text.write_next(&payload);
@@ -182,15 +182,17 @@ impl Listener {
                         break;
                     }
                 }
-                Some(Step::Refused(errors)) => {
+                Some(OperationEvent::Refused(errors)) => {
                     text.write_next(&refused(&errors));
                     return self.complete(text);
                 }
-                Some(Step::Complete) => return self.complete(text),
-                Some(Step::Lagged) => return self.break_off(text, "lagged"),
-                Some(Step::Stopping | Step::Unavailable(_)) => return self.break_off(text, "stopping"),
-                Some(Step::SignedOut) => return self.break_off(text, "signed out"),
-                Some(Step::Listening) | None => {}
+                Some(OperationEvent::Complete) => return self.complete(text),
+                Some(OperationEvent::Lagged) => return self.break_off(text, "lagged"),
+                Some(OperationEvent::Stopping | OperationEvent::Unavailable(_)) => {
+                    return self.break_off(text, "stopping");
+                }
+                Some(OperationEvent::SignedOut) => return self.break_off(text, "signed out"),
+                Some(OperationEvent::Listening) | None => {}
             }
             let Poll::Ready(next) = poll!(self.running.next()) else { break };
             step = next;
@@ -198,12 +200,12 @@ impl Listener {
         Some((text.finish(), false))
     }
 
-    fn complete(&mut self, mut text: Text) -> Option<(Pieces, bool)> {
+    fn complete(&mut self, mut text: StreamBuffer) -> Option<(Pieces, bool)> {
         text.write(COMPLETE);
         self.break_off(text, "complete")
     }
 
-    fn break_off(&mut self, text: Text, end: &'static str) -> Option<(Pieces, bool)> {
+    fn break_off(&mut self, text: StreamBuffer, end: &'static str) -> Option<(Pieces, bool)> {
         self.open.end = end.into();
         Some((text.finish(), true))
     }
@@ -236,7 +238,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for EventStream {
     fn drop(&mut self) {
         if let Some(context) = &self.context {
             let (end, open) = (self.open.end.to_string(), self.opened.elapsed());
@@ -251,12 +253,12 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 
 /// What is written to a stream: small results are gathered, large ones are not copied.
 #[derive(Default)]
-struct Text {
+struct StreamBuffer {
     pieces: Pieces,
     last: Vec<u8>,
 }
 
-impl Text {
+impl StreamBuffer {
     fn write(&mut self, text: &[u8]) {
         self.last.extend_from_slice(text);
     }

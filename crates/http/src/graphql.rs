@@ -21,7 +21,7 @@ use super::caller::Callers;
 use super::cors::Origins;
 use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
-use super::params::{self, Asked, Entry, Operation};
+use super::params::{self, BatchEntry, OperationParams, Operations};
 use super::refusal::Refusal;
 use super::respond::BatchWriter;
 use super::{Settings, body, respond};
@@ -140,13 +140,13 @@ impl Endpoint {
     }
 
     /// Reads what a request says.
-    pub(super) async fn read(&self, request: Request, address: IpAddr) -> Result<Asked, Refusal> {
+    pub(super) async fn read(&self, request: Request, address: IpAddr) -> Result<Operations, Refusal> {
         if request.method() != Method::POST {
             let query = request.uri().query().unwrap_or_default();
             if query.len() as u64 > self.limits.limit_body_bytes {
                 return Err(Refusal::body_too_large(self.limits.limit_body_bytes));
             }
-            return params::read_url(query, self.bounds()).map(Box::new).map(Asked::One);
+            return params::read_url(query, self.bounds()).map(Box::new).map(Operations::One);
         }
         accept::check_body_type(request.headers())?;
         let room = self.bodies.take(address, 0).map_err(Refusal::exhausted)?;
@@ -162,7 +162,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The operation is not to be executed.
-    fn prepare(&self, operation: &Operation, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
+    fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
         let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
             // The first one of a batch or a socket.
@@ -178,7 +178,7 @@ impl Endpoint {
     /// One after the other: a later one sees what an earlier one has changed.
     pub(super) async fn execute_batch(
         &self,
-        operations: Vec<Entry>,
+        operations: Vec<BatchEntry>,
         mut caller: Caller,
         token: Option<&str>,
     ) -> Result<Bytes, Refusal> {

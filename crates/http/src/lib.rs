@@ -27,10 +27,10 @@ mod rest;
 mod serve;
 mod size;
 mod socket;
-mod stall;
 mod status;
 mod unread;
 mod values;
+mod write_timeout;
 
 use std::sync::Arc;
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use request::quota::{Names, Quota};
+use request::quota::{Quota, QuotaNames};
 
 /// How places for requests are called.
-const REQUESTS: Names = Names {
+const REQUESTS: QuotaNames = QuotaNames {
     limit: "limit-requests",
     limit_per_client: "limit-requests-per-client",
     held: "requests are running",
@@ -300,7 +300,7 @@ impl Limits {
 
     /// Places for WebSockets and event streams.
     pub(super) fn sockets(&self) -> Arc<Quota> {
-        let names = Names {
+        let names = QuotaNames {
             limit: "limit-sockets",
             limit_per_client: "limit-sockets-per-client",
             held: "sockets and event streams are open",
@@ -311,7 +311,7 @@ impl Limits {
 
     /// Room for what running operations on sockets and event streams keep.
     pub(super) fn kept(&self) -> Arc<Quota> {
-        let names = Names {
+        let names = QuotaNames {
             limit: "limit-kept-bytes",
             limit_per_client: "limit-kept-bytes-per-client",
             held: "bytes may be kept for operations on sockets and event streams",
@@ -322,7 +322,7 @@ impl Limits {
 
     /// Room for bodies that are being read, in bytes.
     pub(super) fn bodies(&self) -> Arc<Quota> {
-        let names = Names {
+        let names = QuotaNames {
             limit: "limit-bodies-bytes",
             limit_per_client: "limit-bodies-bytes-per-client",
             held: "bytes of bodies are being read",
@@ -338,13 +338,13 @@ impl Limits {
 
     /// Places for operations on sockets that wait for a place to run: as many as may run.
     pub(super) fn waiting(&self) -> Arc<Quota> {
-        let names = Names { held: "operations wait", ..REQUESTS };
+        let names = QuotaNames { held: "operations wait", ..REQUESTS };
         Quota::new(names, self.limit_requests, self.limit_requests_per_client)
     }
 
     /// Each client's part of the connections; all together wait for their places before they are accepted.
     pub(super) fn connections(&self) -> Arc<Quota> {
-        let names = Names {
+        let names = QuotaNames {
             limit: "limit-connections",
             limit_per_client: "limit-connections-per-client",
             held: "connections are open",
@@ -355,7 +355,7 @@ impl Limits {
 
     /// Places for subscriptions.
     pub(super) fn subscriptions(&self) -> Arc<Quota> {
-        let names = Names {
+        let names = QuotaNames {
             limit: "limit-subscriptions",
             limit_per_client: "limit-subscriptions-per-client",
             held: "subscriptions listen",
@@ -368,13 +368,13 @@ impl Limits {
     pub(super) fn subscribed(&self) -> Arc<Quota> {
         let limit = "limit-subscribed-complexity-per-client";
         let held = "values for each event are subscribed to";
-        let names = Names { limit, limit_per_client: limit, held, retry_after_s: "5" };
+        let names = QuotaNames { limit, limit_per_client: limit, held, retry_after_s: "5" };
         Quota::new(names, u64::MAX, self.limit_subscribed_complexity_per_client)
     }
 
     /// Memory for answers.
     pub(super) fn unsent(&self) -> Arc<Quota> {
-        let names = Names {
+        let names = QuotaNames {
             limit: "limit-unsent-bytes",
             limit_per_client: "limit-unsent-bytes-per-client",
             held: "bytes of answers are being made or wait to be read",

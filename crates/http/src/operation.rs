@@ -13,15 +13,15 @@ use request::error::RequestError;
 use request::quota::Share;
 use request::subscribe::{End, Payload, Payloads, ResumeFrom};
 use request::viewer::{Caller, Viewer};
-use telemetry::metrics::Listening;
+use telemetry::metrics::ListeningGuard;
 
 use super::envelope;
-use super::params::Operation;
+use super::params::OperationParams;
 use super::refusal::Refusal;
 
 /// What is asked, by whom, and in which way.
 pub(super) struct Ask {
-    pub(super) operation: Operation,
+    pub(super) operation: OperationParams,
     pub(super) caller: Caller,
     /// By which the caller signs in.
     pub(super) token: Option<Arc<str>>,
@@ -55,7 +55,7 @@ pub(super) struct Listens {
 }
 
 /// What happens to an operation, one after the other.
-pub(super) enum Step {
+pub(super) enum OperationEvent {
     /// It is a subscription, and results will come.
     Listening,
     Next(Payload),
@@ -75,91 +75,96 @@ pub(super) enum Step {
 }
 
 /// An operation that goes on.
-pub(super) struct Running(State);
+pub(super) struct RunningOperation(OperationState);
 
 /// What a subscription has as long as it listens.
-struct Held {
-    _counted: Listening,
+struct SubscriptionGuard {
+    _counted: ListeningGuard,
     _shares: [Share; 3],
 }
 
-enum State {
+enum OperationState {
     Beginning(BoxFuture<'static, Result<Begun, Refusal>>),
-    Listening { payloads: Payloads, _held: Held },
-    Last(Step),
+    Listening { payloads: Payloads, _held: SubscriptionGuard },
+    Last(OperationEvent),
     Over,
 }
 
-impl Running {
+impl RunningOperation {
     pub(super) fn begin(beginning: BoxFuture<'static, Result<Begun, Refusal>>) -> Self {
-        Self(State::Beginning(beginning))
+        Self(OperationState::Beginning(beginning))
     }
 
     pub(super) fn listen(payloads: Payloads, shares: [Share; 3]) -> Self {
-        Self(State::Listening { payloads, _held: Held { _counted: Listening::begin(), _shares: shares } })
+        Self(OperationState::Listening {
+            payloads,
+            _held: SubscriptionGuard { _counted: ListeningGuard::begin(), _shares: shares },
+        })
     }
 
     /// Says the last thing.
-    fn end(&mut self, last: Step) -> Step {
-        self.0 = State::Over;
+    fn end(&mut self, last: OperationEvent) -> OperationEvent {
+        self.0 = OperationState::Over;
         last
     }
 
-    fn begun(&mut self, begun: Result<Begun, Refusal>) -> Step {
+    fn begun(&mut self, begun: Result<Begun, Refusal>) -> OperationEvent {
         match begun {
             Ok(Begun::One(json)) => {
-                self.0 = State::Last(Step::Complete);
-                Step::Next(Payload { event_id: None, json })
+                self.0 = OperationState::Last(OperationEvent::Complete);
+                OperationEvent::Next(Payload { event_id: None, json })
             }
             Ok(Begun::Many(Listens { payloads, shares, .. })) => {
                 *self = Self::listen(payloads, shares);
-                Step::Listening
+                OperationEvent::Listening
             }
             Err(refusal) => {
                 refusal.count();
                 self.end(match refusal.status {
-                    Some(StatusCode::UNAUTHORIZED) => Step::SignedOut,
+                    Some(StatusCode::UNAUTHORIZED) => OperationEvent::SignedOut,
                     // What else runs on its connection has room.
                     Some(StatusCode::SERVICE_UNAVAILABLE) if !refusal.is_spent => {
-                        Step::Unavailable(refusal.message().to_owned())
+                        OperationEvent::Unavailable(refusal.message().to_owned())
                     }
-                    _ => Step::Refused(refusal.errors),
+                    _ => OperationEvent::Refused(refusal.errors),
                 })
             }
         }
     }
 
-    fn heard(&mut self, item: Option<Result<Payload, End>>) -> Step {
+    fn heard(&mut self, item: Option<Result<Payload, End>>) -> OperationEvent {
         match item {
-            Some(Ok(payload)) => Step::Next(payload),
-            Some(Err(End::Refused(errors))) => self.end(Step::Refused(errors)),
-            Some(Err(End::Lagged)) => self.end(Step::Lagged),
-            Some(Err(End::Stopping)) => self.end(Step::Stopping),
-            None => self.end(Step::Complete),
+            Some(Ok(payload)) => OperationEvent::Next(payload),
+            Some(Err(End::Refused(errors))) => self.end(OperationEvent::Refused(errors)),
+            Some(Err(End::Lagged)) => self.end(OperationEvent::Lagged),
+            Some(Err(End::Stopping)) => self.end(OperationEvent::Stopping),
+            None => self.end(OperationEvent::Complete),
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<OperationEvent>> {
         match &mut self.0 {
-            State::Beginning(beginning) => beginning.as_mut().poll(cx).map(|begun| Some(self.begun(begun))),
-            State::Listening { payloads, .. } => payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item))),
-            State::Last(_) => match std::mem::replace(&mut self.0, State::Over) {
-                State::Last(last) => Poll::Ready(Some(last)),
+            OperationState::Beginning(beginning) => beginning.as_mut().poll(cx).map(|begun| Some(self.begun(begun))),
+            OperationState::Listening { payloads, .. } => {
+                payloads.as_mut().poll_next(cx).map(|item| Some(self.heard(item)))
+            }
+            OperationState::Last(_) => match std::mem::replace(&mut self.0, OperationState::Over) {
+                OperationState::Last(last) => Poll::Ready(Some(last)),
                 _ => Poll::Ready(None),
             },
-            State::Over => Poll::Ready(None),
+            OperationState::Over => Poll::Ready(None),
         }
     }
 }
 
-impl Stream for Running {
-    type Item = Step;
+impl Stream for RunningOperation {
+    type Item = OperationEvent;
 
     /// A panic ends the operation, not all that share its connection.
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Step>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<OperationEvent>> {
         catch_unwind(AssertUnwindSafe(|| self.poll(cx))).unwrap_or_else(|panic| {
             let error = envelope::report_panic(&*panic);
-            Poll::Ready(Some(self.end(Step::Refused(vec![error]))))
+            Poll::Ready(Some(self.end(OperationEvent::Refused(vec![error]))))
         })
     }
 }

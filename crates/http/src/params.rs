@@ -36,7 +36,7 @@ struct Extensions<'a> {
 
 /// What is to be executed.
 #[derive(Debug)]
-pub(super) struct Operation {
+pub(super) struct OperationParams {
     /// The document.
     pub(super) query: String,
     /// Which of its operations.
@@ -44,10 +44,10 @@ pub(super) struct Operation {
     /// Values by name, those of variables that nothing declares too.
     pub(super) variables: Inputs,
     /// The key in `extensions`, which WebSockets use.
-    pub(super) idempotency_key: Option<Key>,
+    pub(super) idempotency_key: Option<KeyParam>,
 }
 
-impl Operation {
+impl OperationParams {
     /// What the engine is asked.
     pub(super) fn request(&self) -> Request<'_> {
         let Self { query, operation_name, variables, .. } = self;
@@ -57,7 +57,7 @@ impl Operation {
 
 /// An idempotency key as it came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum KeyParam {
     /// A string.
     Text(String),
     /// Another value.
@@ -65,21 +65,21 @@ pub(super) enum Key {
 }
 
 /// An operation of a batch, or why it cannot be read: the others are executed.
-pub(super) type Entry = Result<Operation, Refusal>;
+pub(super) type BatchEntry = Result<OperationParams, Refusal>;
 
 /// What a body may hold.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum Operations {
     /// One operation.
-    One(Box<Operation>),
+    One(Box<OperationParams>),
     /// Several, in an array.
-    Batch(Vec<Entry>),
+    Batch(Vec<BatchEntry>),
 }
 
 /// Those that are texts, as they are written: most bodies are right, and read once.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Texts<'a> {
+struct RawParams<'a> {
     #[serde(borrow)]
     query: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -90,7 +90,7 @@ impl<'a> Params<'a> {
     fn read(body: &'a str) -> Result<Self, Refusal> {
         let explain = |error| Refusal::malformed(explain(&error));
         serde_json::from_str(body).or_else(|error| {
-            let Texts { query, operation_name } = serde_json::from_str(body).map_err(explain)?;
+            let RawParams { query, operation_name } = serde_json::from_str(body).map_err(explain)?;
             for (name, json) in [("query", query), ("operationName", operation_name)] {
                 let Some(json) = json else { continue };
                 if kind(json) != "a string" {
@@ -102,7 +102,7 @@ impl<'a> Params<'a> {
         })
     }
 
-    fn into_operation(self, reader: &mut Reader) -> Result<Operation, Refusal> {
+    fn into_operation(self, reader: &mut Reader) -> Result<OperationParams, Refusal> {
         operation(self.query, self.operation_name, self.variables, self.extensions, reader)
     }
 }
@@ -113,7 +113,7 @@ fn operation(
     variables: Option<&RawValue>,
     extensions: Option<&RawValue>,
     reader: &mut Reader,
-) -> Result<Operation, Refusal> {
+) -> Result<OperationParams, Refusal> {
     for (name, json) in [("variables", variables), ("extensions", extensions)] {
         if let Some(json) = json.filter(|json| !json.get().starts_with('{')) {
             return Err(Refusal::parameter(name, &format!("must be an object, not {}", kind(json))));
@@ -122,15 +122,15 @@ fn operation(
     let query = query.ok_or_else(|| Refusal::parameter("query", "is missing; put a GraphQL document there"))?;
     let variables = variables.map(|json| reader.read(json)).transpose()?.unwrap_or_default();
     let idempotency_key = extensions.map(read_key).transpose()?.flatten();
-    Ok(Operation { query, operation_name, variables, idempotency_key })
+    Ok(OperationParams { query, operation_name, variables, idempotency_key })
 }
 
-fn read_key(extensions: &RawValue) -> Result<Option<Key>, Refusal> {
+fn read_key(extensions: &RawValue) -> Result<Option<KeyParam>, Refusal> {
     let read = serde_json::from_str(extensions.get());
     let Extensions { idempotency_key } = read.map_err(|error| Refusal::unreadable("extensions", &error))?;
     let key = idempotency_key.map(|json| match kind(json) {
-        "a string" => serde_json::from_str(json.get()).map(Key::Text),
-        _ => Ok(Key::NotText),
+        "a string" => serde_json::from_str(json.get()).map(KeyParam::Text),
+        _ => Ok(KeyParam::NotText),
     });
     key.transpose().map_err(|error| Refusal::unreadable("extensions.idempotencyKey", &error))
 }
@@ -139,18 +139,18 @@ fn read_key(extensions: &RawValue) -> Result<Option<Key>, Refusal> {
 ///
 /// # Errors
 /// What is wrong with which parameter.
-pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Asked, Refusal> {
+pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Operations, Refusal> {
     let mut reader = Reader::new(bounds);
     let body = std::str::from_utf8(body).map_err(|_| Refusal::malformed("the body is not valid UTF-8"))?;
     match body.as_bytes().trim_ascii_start().first() {
         None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
-        Some(b'[') => read_batch(body, bounds.batch, &mut reader).map(Asked::Batch),
-        Some(b'{') => Params::read(body)?.into_operation(&mut reader).map(Box::new).map(Asked::One),
+        Some(b'[') => read_batch(body, bounds.batch, &mut reader).map(Operations::Batch),
+        Some(b'{') => Params::read(body)?.into_operation(&mut reader).map(Box::new).map(Operations::One),
         Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
     }
 }
 
-fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Entry>, Refusal> {
+fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<BatchEntry>, Refusal> {
     if batch_max == 0 {
         return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
     }
@@ -240,7 +240,7 @@ fn kind(json: &RawValue) -> &'static str {
 ///
 /// # Errors
 /// What is wrong with which parameter.
-pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<Operation, Refusal> {
+pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<OperationParams, Refusal> {
     const NAMES: [&str; 4] = ["query", "operationName", "variables", "extensions"];
     let mut texts: [Option<String>; 4] = Default::default();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

@@ -2,7 +2,7 @@
 
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use request::answer::Spent;
+use request::answer::BudgetError;
 use request::error::{ApiError, LIMIT_ANSWER_BYTES, RequestError};
 use request::quota::Exhausted;
 use serde_json::Value as Json;
@@ -182,13 +182,13 @@ impl Refusal {
     }
 
     /// The answer is larger than allowed, or clients hold too much.
-    pub(super) fn spent(spent: Spent) -> Self {
+    pub(super) fn spent(spent: BudgetError) -> Self {
         let refusal = match spent {
-            Spent::Large(max) => {
+            BudgetError::Large(max) => {
                 let (code, message) = ApiError::TooLarge { max }.publish();
                 Self::new(None, code, message).limit(LIMIT_ANSWER_BYTES, max)
             }
-            Spent::Exhausted(exhausted) => Self::exhausted(exhausted),
+            BudgetError::Exhausted(exhausted) => Self::exhausted(exhausted),
         };
         Self { is_spent: true, ..refusal }
     }

@@ -13,11 +13,11 @@ use hyper::body::{Frame, SizeHint};
 use request::error::RequestError;
 use telemetry::metrics;
 
-use super::accept::Answer;
+use super::accept::ResponseFormat;
 use super::refusal::Refusal;
 
 /// The answer to what was executed: a single operation, or a batch.
-pub(super) fn respond(json: Bytes, answer: Answer) -> Response {
+pub(super) fn respond(json: Bytes, answer: ResponseFormat) -> Response {
     write(json, StatusCode::OK, answer)
 }
 
@@ -45,11 +45,11 @@ impl BatchWriter {
 }
 
 /// The answer to a request that was not executed.
-pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
+pub(super) fn refuse(refusal: Refusal, answer: ResponseFormat) -> Response {
     let Refusal { status, headers, errors, .. } = refusal;
     let status = status.unwrap_or(match answer {
-        Answer::GraphqlResponse => StatusCode::BAD_REQUEST,
-        Answer::Json => StatusCode::OK,
+        ResponseFormat::GraphqlResponse => StatusCode::BAD_REQUEST,
+        ResponseFormat::Json => StatusCode::OK,
     });
     let mut response = write(self::errors(&errors), status, answer);
     response.headers_mut().extend(headers);
@@ -59,10 +59,10 @@ pub(super) fn refuse(refusal: Refusal, answer: Answer) -> Response {
 /// Errors as an outcome on one line, without data.
 pub(super) fn errors(errors: &[RequestError]) -> Bytes {
     #[derive(serde::Serialize)]
-    struct Outcome<'a> {
+    struct ErrorResponse<'a> {
         errors: &'a [RequestError],
     }
-    serde_json::to_vec(&Outcome { errors }).map_or_else(|error| unwritable(&error), Bytes::from)
+    serde_json::to_vec(&ErrorResponse { errors }).map_or_else(|error| unwritable(&error), Bytes::from)
 }
 
 /// What stands for errors that are no JSON, which strings and numbers always are.
@@ -72,7 +72,7 @@ fn unwritable(error: &serde_json::Error) -> Bytes {
     Bytes::from_static(br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#)
 }
 
-fn write(json: Bytes, status: StatusCode, answer: Answer) -> Response {
+fn write(json: Bytes, status: StatusCode, answer: ResponseFormat) -> Response {
     let mut response = Response::new(Body::new(Pieces::from(json)));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -26,8 +26,8 @@ const SHORT_REST: Duration = Duration::from_secs(1);
 /// Between two looks for connections that can be closed.
 const RELIEF_PAUSE: Duration = Duration::from_millis(250);
 
-/// Of so many places for connections one is kept free.
-const PLACES_PER_FREE_ONE: usize = 16;
+/// Of so many slots for connections one is kept free.
+const SLOTS_PER_FREE_ONE: usize = 16;
 
 /// The times of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ impl Drop for Wait {
 /// All connections, of which the longest silent ones are closed when there is no more room.
 #[derive(Debug)]
 pub(super) struct Crowd {
-    places: usize,
+    slots: usize,
     next: AtomicU64,
     waits: Mutex<HashMap<u64, Weak<Wait>>>,
     short: Notify,
@@ -143,8 +143,8 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Room for so many.
-    pub(super) fn new(places: usize) -> Arc<Self> {
-        Arc::new(Self { places, next: AtomicU64::default(), waits: Mutex::default(), short: Notify::new() })
+    pub(super) fn new(slots: usize) -> Arc<Self> {
+        Arc::new(Self { slots, next: AtomicU64::default(), waits: Mutex::default(), short: Notify::new() })
     }
 
     /// A connection comes. It leaves when nothing of it is there any more.
@@ -159,7 +159,7 @@ impl Crowd {
         wait
     }
 
-    /// Closes silent connections, the longest silent ones first, whenever nearly all places are taken. Never
+    /// Closes silent connections, the longest silent ones first, whenever nearly all slots are taken. Never
     /// ends.
     pub(super) async fn relieve(&self) {
         loop {
@@ -174,10 +174,10 @@ impl Crowd {
         }
     }
 
-    /// How many places should be free and are not.
+    /// How many slots should be free and are not.
     fn missing(&self) -> usize {
-        let wanted = (self.places / PLACES_PER_FREE_ONE).max(1);
-        wanted.saturating_sub(self.places.saturating_sub(self.lock().len()))
+        let wanted = (self.slots / SLOTS_PER_FREE_ONE).max(1);
+        wanted.saturating_sub(self.slots.saturating_sub(self.lock().len()))
     }
 
     fn close_silent(&self, count: usize) {

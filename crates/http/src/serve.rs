@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::Settings;
 use super::caller::Peer;
 use super::rest::{Crowd, HeadTimer, Patience, Wait};
-use super::stall::Impatient;
+use super::write_timeout::WriteTimeout;
 
 /// Bytes of a request's head at most.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -79,8 +79,12 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
             continue;
         };
         let wait = crowd.join(patience);
-        let stream =
-            TokioIo::new(Impatient::new(stream, limits.write_timeout(), limits.min_send_rate_bytes, Arc::clone(&wait)));
+        let stream = TokioIo::new(WriteTimeout::new(
+            stream,
+            limits.write_timeout(),
+            limits.min_send_rate_bytes,
+            Arc::clone(&wait),
+        ));
         let linked = Linked {
             stopping: stopping.subscribe(),
             keep_alive: keep_alive.clone(),
@@ -103,7 +107,7 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
 /// Serves a connection to its end: by its client, by the server's stop, or when it is silent and its place
 /// is needed.
 async fn attend(
-    connection: http1::UpgradeableConnection<TokioIo<Impatient<TcpStream>>, FromPeer>,
+    connection: http1::UpgradeableConnection<TokioIo<WriteTimeout<TcpStream>>, FromPeer>,
     wait: Arc<Wait>,
     mut stopping: watch::Receiver<()>,
 ) {

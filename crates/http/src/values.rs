@@ -22,13 +22,13 @@ pub(super) struct Reader {
 
 /// Where a value is.
 #[derive(Clone, Copy)]
-enum Path<'p> {
+enum JsonPath<'p> {
     Root,
     Field(&'p Self, &'p str),
     Item(&'p Self, usize),
 }
 
-impl fmt::Display for Path<'_> {
+impl fmt::Display for JsonPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("variables"),
@@ -49,7 +49,7 @@ impl Reader {
     /// There are more than may be, or they cannot be read.
     pub(super) fn read(&mut self, json: &RawValue) -> Result<Inputs, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_str(json.get());
-        let seed = Seed { reader: &mut *self, path: Path::Root, level: 0 };
+        let seed = Seed { reader: &mut *self, path: JsonPath::Root, level: 0 };
         let read = seed.deserialize(&mut deserializer);
         match (read, self.refusal.take()) {
             (_, Some(refusal)) => Err(refusal),
@@ -72,7 +72,7 @@ impl Reader {
 /// Reads one value.
 struct Seed<'r, 'p> {
     reader: &'r mut Reader,
-    path: Path<'p>,
+    path: JsonPath<'p>,
     level: u64,
 }
 
@@ -145,7 +145,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         let (path, level, max) = (self.path, self.level + 1, self.reader.bounds.list_items);
         let mut items = Vec::new();
         loop {
-            let path = Path::Item(&path, items.len());
+            let path = JsonPath::Item(&path, items.len());
             let Some(item) = list.next_element_seed(Seed { reader: &mut *self.reader, path, level })? else { break };
             items.push(item);
             if items.len() as u64 > max {
@@ -161,11 +161,11 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         let mut fields = Inputs::new();
         while let Some(name) = object.next_key::<String>()? {
             if fields.contains_key(&name) {
-                let place = Path::Field(&path, &name).to_string();
+                let place = JsonPath::Field(&path, &name).to_string();
                 self.reader.refusal = Some(Refusal::value(&place, "occurs twice"));
                 return Err(A::Error::custom("twice"));
             }
-            let seed = Seed { reader: &mut *self.reader, path: Path::Field(&path, &name), level };
+            let seed = Seed { reader: &mut *self.reader, path: JsonPath::Field(&path, &name), level };
             let field = object.next_value_seed(seed)?;
             fields.insert(name, field);
             if fields.len() as u64 > max {

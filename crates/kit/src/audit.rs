@@ -10,7 +10,7 @@ use super::{Id, NodeType, Rejection, Work};
 
 /// A changed field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Change {
+struct FieldChange {
     /// The field's name.
     field: String,
     /// The old value, its first 200 characters. `None` if there was none.
@@ -21,19 +21,19 @@ struct Change {
 
 /// What is changed: an object with an id, or one with a name instead, such as a tag.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct AuditSubject {
     type_name: &'static str,
     key: String,
 }
 
-impl Subject {
+impl AuditSubject {
     /// An object with a name instead of an id.
     pub fn named(type_name: &'static str, name: &str) -> Self {
         Self { type_name, key: name.to_owned() }
     }
 }
 
-impl<N: NodeType> From<Id<N>> for Subject {
+impl<N: NodeType> From<Id<N>> for AuditSubject {
     fn from(id: Id<N>) -> Self {
         Self { type_name: N::TYPE, key: id.key().to_string() }
     }
@@ -44,7 +44,7 @@ const VALUE_LENGTH_MAX: usize = 200;
 
 /// The changed fields of an object.
 #[derive(Clone, Debug, Default)]
-pub struct Changes(Vec<Change>);
+pub struct Changes(Vec<FieldChange>);
 
 impl Changes {
     /// No changes yet.
@@ -64,7 +64,7 @@ impl Changes {
         let (before, after) = (show(before), show(after));
         if before != after {
             let cut = |text: Option<String>| text.map(|text| text.chars().take(VALUE_LENGTH_MAX).collect());
-            self.0.push(Change { field: field.to_owned(), before: cut(before), after: cut(after) });
+            self.0.push(FieldChange { field: field.to_owned(), before: cut(before), after: cut(after) });
         }
         self
     }
@@ -74,7 +74,7 @@ impl Changes {
 ///
 /// # Errors
 /// Whatever the database answers.
-pub async fn record(work: &Work, object: impl Into<Subject>, changes: Changes) -> Result<(), Rejection> {
+pub async fn record(work: &Work, object: impl Into<AuditSubject>, changes: Changes) -> Result<(), Rejection> {
     let object = object.into();
     let changes = serde_json::to_value(changes.0).map_err(|error| ApiError::Internal(error.to_string()))?;
     let row = audit_log::ActiveModel {

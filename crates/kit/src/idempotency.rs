@@ -47,20 +47,20 @@ pub enum Ending {
 }
 
 /// How long a key is remembered.
-pub const KEPT: TimeDelta = TimeDelta::days(1);
+pub const RETENTION: TimeDelta = TimeDelta::days(1);
 
 /// A key that the client has sent, for one mutation of one viewer's request.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct IdempotencyKey {
     key_hash: [u8; 32],
     input_hash: [u8; 32],
     request: RequestMutations,
-    new: Option<Arc<Count>>,
+    new: Option<Arc<NewKeyCount>>,
 }
 
 /// Counts the key if it is new, once, however often its transaction is tried.
 #[derive(Debug)]
-struct Count {
+struct NewKeyCount {
     rate: Rate,
     who: Who,
     counted: AtomicBool,
@@ -75,7 +75,7 @@ pub enum Claim {
     Known(Ending),
 }
 
-impl Key {
+impl IdempotencyKey {
     /// The key of a mutation, if the client has sent one. Each mutation of a request has its own, by its place: names
     /// would let another mutation pass under a key that is used. What the request's other mutations are belongs to the input.
     pub fn of(change: &Change<'_>, repeat: &Repeat) -> Option<Self> {
@@ -110,7 +110,7 @@ impl Key {
 
     /// The same key, which counts for somebody if it is new.
     pub fn count_by(self, rate: Rate, who: Who) -> Self {
-        Self { new: Some(Arc::new(Count { rate, who, counted: AtomicBool::new(false) })), ..self }
+        Self { new: Some(Arc::new(NewKeyCount { rate, who, counted: AtomicBool::new(false) })), ..self }
     }
 
     fn count(&self) -> ApiResult<()> {
@@ -194,7 +194,7 @@ pub async fn forget(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64
     let old = Query::select()
         .column(keys::Column::KeyHash)
         .from(keys::Entity)
-        .and_where(keys::Column::CreatedAt.lt((now - KEPT).fixed_offset()))
+        .and_where(keys::Column::CreatedAt.lt((now - RETENTION).fixed_offset()))
         .limit(BATCH)
         // What another instance removes at this moment is no concern of this one.
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
@@ -218,7 +218,7 @@ pub async fn write_and_forget(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> 
         key_hash: Set(key_hash.clone()),
         input_hash: Set(Vec::new()),
         outcome: Set(Some(filler.into())),
-        created_at: Set((now - KEPT).fixed_offset()),
+        created_at: Set((now - RETENTION).fixed_offset()),
     };
     let txn = Transaction::begin(&db.writer()).await?;
     keys::Entity::insert(row).exec_without_returning(&txn).await?;

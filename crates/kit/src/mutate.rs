@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::change::Change;
-use super::idempotency::{Claim, Ending, Key, Repeat};
+use super::idempotency::{Claim, Ending, IdempotencyKey, Repeat};
 use super::problem::Rejection;
 use super::services::{WriteRates, WriteServices};
 
@@ -138,8 +138,8 @@ pub async fn mutate_keyed<I: Sync, O: Serialize>(
 
 async fn run_keyed(change: &Change<'_>, repeat: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
     let WriteServices { db, rates, registry_cache, wake, .. } = change.services;
-    let asked = Asked { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
-    let key = Key::of(change, &repeat).map(|key| match WriteRates::counted(change.caller) {
+    let asked = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
+    let key = IdempotencyKey::of(change, &repeat).map(|key| match WriteRates::counted(change.caller) {
         Some(who) => key.count_by(rates.keys.clone(), who),
         None => key,
     });
@@ -172,7 +172,7 @@ pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     input: &I,
     work: WorkFn<I, O>,
 ) -> Result<O, Rejection> {
-    let asked = Asked { mutation, rule: Rule::Anyone, viewer: None };
+    let asked = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
     match run(db, &asked, None, &WithInput { input, work }).await?.ending {
         Ending::Done(value) => Ok(read(value)?),
         Ending::Refused(errors, _) => Err(Rejection::Invalid(errors)),
@@ -195,14 +195,14 @@ const TRIES_MAX: u32 = 5;
 const PAUSE_MAX: Duration = Duration::from_millis(10);
 
 /// What is to be done, and who wants it.
-struct Asked<'a> {
+struct MutationCall<'a> {
     mutation: &'a str,
     rule: Rule,
     viewer: Option<Viewer>,
 }
 
-async fn run(db: &Writer, asked: &Asked<'_>, key: Option<Key>, job: &dyn Job) -> ApiResult<Outcome> {
-    let Asked { mutation, rule, viewer } = *asked;
+async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>, job: &dyn Job) -> ApiResult<Outcome> {
+    let MutationCall { mutation, rule, viewer } = *asked;
     let mut tries = 0;
     loop {
         tries += 1;
@@ -244,7 +244,7 @@ fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
 
 /// # Errors
 /// `Database` is not logged yet.
-async fn attempt(prepared: Work, key: Option<&Key>, job: &dyn Job) -> ApiResult<Outcome> {
+async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) -> ApiResult<Outcome> {
     let Some(key) = key else {
         let ending = finish(job.run(&prepared).await)?;
         match ending {

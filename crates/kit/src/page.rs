@@ -127,7 +127,7 @@ impl Zone {
 const BRANCH: &str = "branch";
 
 /// How a window of a list under an order is read.
-pub(super) struct Plan {
+pub(super) struct PagePlan {
     keys: Vec<SortKey>,
     direction: Order,
     backward: bool,
@@ -138,7 +138,7 @@ pub(super) struct Plan {
     branches: Vec<Vec<Expr>>,
 }
 
-impl Plan {
+impl PagePlan {
     pub(super) fn new(order: impl PageOrder, window: &Window, backend: DbBackend) -> Self {
         let keys = order.keys().into_iter().map(|key| key.by_code_point(backend)).collect();
         let descending = order.descending() != window.backward;

@@ -10,7 +10,7 @@ use request::error::ApiResult;
 use request::rate::{Rate, Who};
 use request::viewer::{Authenticate, Caller, Role};
 
-use super::kept::Kept;
+use super::registry_cache::RegistryCache;
 
 /// How much users may change in a while. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct WriteServices {
     /// The limits of changes.
     pub rates: WriteRates,
     /// The cache of registries. A change of the catalogue clears it.
-    pub registry_cache: Arc<Kept>,
+    pub registry_cache: Arc<RegistryCache>,
     /// Tells the feed that something was committed.
     pub wake: Wake,
     /// Knows whether a session is still there.

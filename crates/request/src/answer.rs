@@ -33,12 +33,12 @@ pub struct Budget {
     limit: u64,
     /// The memory for answers, and the client that has a share of it while this one is made.
     unsent: Option<(Arc<Quota>, Option<IpAddr>)>,
-    state: Mutex<State>,
+    state: Mutex<BudgetState>,
     texts: Semaphore,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BudgetState {
     /// Whether the operation can be sent again, so that it is refused where there is no room.
     is_repeatable: bool,
     /// Bytes of texts that the operation has read.
@@ -46,26 +46,26 @@ struct State {
     /// Bytes that were written, by all operations.
     written: u64,
     share: Option<Share>,
-    spent: Option<Spent>,
+    spent: Option<BudgetError>,
 }
 
 /// Bytes with their share, which is given back with the last of them.
 pub fn hold(json: Bytes, share: Option<Share>) -> Bytes {
-    struct Held(Bytes, #[expect(dead_code, reason = "it is held")] Share);
-    impl AsRef<[u8]> for Held {
+    struct BytesWithShare(Bytes, #[expect(dead_code, reason = "it is held")] Share);
+    impl AsRef<[u8]> for BytesWithShare {
         fn as_ref(&self) -> &[u8] {
             &self.0
         }
     }
     match share {
-        Some(share) => Bytes::from_owner(Held(json, share)),
+        Some(share) => Bytes::from_owner(BytesWithShare(json, share)),
         None => json,
     }
 }
 
 /// Why an answer is not made further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum BudgetError {
     /// It is larger than this.
     Large(u64),
     /// Clients hold too much.
@@ -113,7 +113,7 @@ impl Budget {
     }
 
     /// Why the budget is used up, if it is.
-    pub fn spent(&self) -> Option<Spent> {
+    pub fn spent(&self) -> Option<BudgetError> {
         self.lock().spent
     }
 
@@ -121,7 +121,7 @@ impl Budget {
     ///
     /// # Errors
     /// The budget is used up.
-    pub fn count_text(&self, text: &str) -> Result<(), Spent> {
+    pub fn count_text(&self, text: &str) -> Result<(), BudgetError> {
         self.count_bytes(text.len())
     }
 
@@ -129,7 +129,7 @@ impl Budget {
     ///
     /// # Errors
     /// The budget is used up.
-    pub fn count_bytes(&self, bytes: usize) -> Result<(), Spent> {
+    pub fn count_bytes(&self, bytes: usize) -> Result<(), BudgetError> {
         let mut state = self.lock();
         if let Some(spent) = state.spent {
             return Err(spent);
@@ -137,7 +137,7 @@ impl Budget {
         state.read = state.read.saturating_add(bytes as u64);
         let all = state.written.saturating_add(state.read);
         if all > self.limit {
-            return Err(state.spend(Spent::Large(self.limit)));
+            return Err(state.spend(BudgetError::Large(self.limit)));
         }
         let held = state.share.as_ref().map_or(0, Share::amount);
         let Some(more) = all.checked_sub(held + UNSHARED_MAKING).filter(|more| *more > 0) else { return Ok(()) };
@@ -145,15 +145,15 @@ impl Budget {
     }
 
     /// The answer was found to be larger than it may be.
-    pub fn exceed(&self) -> Spent {
-        self.lock().spend(Spent::Large(self.limit))
+    pub fn exceed(&self) -> BudgetError {
+        self.lock().spend(BudgetError::Large(self.limit))
     }
 
     /// Takes memory for the bytes of the operation's answer, which was written. The texts that it was made of are gone.
     ///
     /// # Errors
     /// There is no more, and nothing is lost if the operation is sent again.
-    pub fn keep(&self, bytes: usize) -> Result<(), Spent> {
+    pub fn keep(&self, bytes: usize) -> Result<(), BudgetError> {
         let mut state = self.lock();
         let all = state.written.saturating_add(bytes as u64);
         let held = state.share.as_ref().map_or(0, Share::amount);
@@ -171,14 +171,14 @@ impl Budget {
         state.share.take().filter(|_| state.written > UNSHARED)
     }
 
-    fn grow(&self, state: &mut State, more: u64) -> Result<(), Spent> {
+    fn grow(&self, state: &mut BudgetState, more: u64) -> Result<(), BudgetError> {
         let Some((quota, Some(address))) = &self.unsent else { return Ok(()) };
         let grown = match &mut state.share {
             Some(share) => share.grow(more),
             None => quota.take(*address, more).map(|taken| state.share = Some(taken)),
         };
         match grown {
-            Err(exhausted) if state.is_repeatable => Err(state.spend(Spent::Exhausted(exhausted))),
+            Err(exhausted) if state.is_repeatable => Err(state.spend(BudgetError::Exhausted(exhausted))),
             _ => Ok(()),
         }
     }
@@ -189,14 +189,14 @@ impl Budget {
         self.texts.acquire_many(turns).await.ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BudgetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl BudgetState {
     /// Notes and counts why there is no more, the first time.
-    fn spend(&mut self, spent: Spent) -> Spent {
+    fn spend(&mut self, spent: BudgetError) -> BudgetError {
         *self.spent.get_or_insert_with(|| {
             metrics::count_limit(spent.limit());
             spent
@@ -212,7 +212,7 @@ impl State {
     }
 }
 
-impl Spent {
+impl BudgetError {
     /// The flag of the limit that was met.
     fn limit(&self) -> &'static str {
         match self {
@@ -222,17 +222,17 @@ impl Spent {
     }
 }
 
-impl From<Spent> for ApiError {
-    fn from(spent: Spent) -> Self {
+impl From<BudgetError> for ApiError {
+    fn from(spent: BudgetError) -> Self {
         match spent {
-            Spent::Large(max) => Self::TooLarge { max },
-            Spent::Exhausted(exhausted) => Self::Exhausted(exhausted),
+            BudgetError::Large(max) => Self::TooLarge { max },
+            BudgetError::Exhausted(exhausted) => Self::Exhausted(exhausted),
         }
     }
 }
 
-impl From<Spent> for graphql::FieldError {
-    fn from(spent: Spent) -> Self {
+impl From<BudgetError> for graphql::FieldError {
+    fn from(spent: BudgetError) -> Self {
         ApiError::from(spent).into()
     }
 }
@@ -241,10 +241,10 @@ impl From<Spent> for graphql::FieldError {
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
-    use crate::quota::Names;
+    use crate::quota::QuotaNames;
     use std::net::Ipv4Addr;
 
-    const NAMES: Names = Names { limit: "a", limit_per_client: "b", held: "are held", retry_after_s: "1" };
+    const NAMES: QuotaNames = QuotaNames { limit: "a", limit_per_client: "b", held: "are held", retry_after_s: "1" };
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[test]
@@ -252,8 +252,8 @@ mod tests {
         let budget = Budget::of(10, None);
         budget.begin(OperationKind::Mutation);
         assert_eq!(budget.count_text("1234567890"), Ok(()));
-        assert_eq!(budget.count_text("1"), Err(Spent::Large(10)));
-        assert_eq!(budget.count_text(""), Err(Spent::Large(10)));
+        assert_eq!(budget.count_text("1"), Err(BudgetError::Large(10)));
+        assert_eq!(budget.count_text(""), Err(BudgetError::Large(10)));
         budget.begin(OperationKind::Mutation);
         assert_eq!(budget.count_text("1234567890"), Ok(()));
     }
@@ -266,7 +266,7 @@ mod tests {
         budget.keep(7).unwrap();
         budget.begin(OperationKind::Query);
         assert_eq!(budget.max(), 3);
-        assert_eq!(budget.count_text("1234"), Err(Spent::Large(10)));
+        assert_eq!(budget.count_text("1234"), Err(BudgetError::Large(10)));
     }
 
     #[test]
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(quota.taken(), 320_000, "what is no query goes on without");
         let query = begin(OperationKind::Query);
         let spent = query.count_text(&"x".repeat(800_000)).unwrap_err();
-        assert!(matches!(spent, Spent::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");
+        assert!(matches!(spent, BudgetError::Exhausted(Exhausted { by_client: true, .. })), "{spent:?}");
         let query = begin(OperationKind::Query);
         assert_eq!(query.keep(800_000), Err(spent));
         drop((share, query));

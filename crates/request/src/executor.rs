@@ -7,7 +7,7 @@ use graphql::{Context, Engine, FieldError, OperationKind, Prepared, Refusal, Req
 use serde_json::Value as Json;
 use telemetry::metrics;
 
-use crate::answer::{Budget, Spent};
+use crate::answer::{Budget, BudgetError};
 use crate::viewer::Caller;
 
 /// Makes the contexts that operations are executed in.
@@ -53,10 +53,15 @@ impl Executor {
     ///
     /// # Errors
     /// There is no room for the answer of a query.
-    pub async fn execute(&self, prepared: &Prepared, caller: Caller, budget: &Arc<Budget>) -> Result<Vec<u8>, Spent> {
+    pub async fn execute(
+        &self,
+        prepared: &Prepared,
+        caller: Caller,
+        budget: &Arc<Budget>,
+    ) -> Result<Vec<u8>, BudgetError> {
         let is_query = prepared.kind() == OperationKind::Query;
         budget.begin(prepared.kind());
-        let running = Running { name: prepared.name(), started: Instant::now() };
+        let running = OperationTimer { name: prepared.name(), started: Instant::now() };
         let context = self.contexts.context(prepared.kind(), name_mutations(prepared, caller), Arc::clone(budget));
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
         let executed = self.engine.run(prepared, &context).await;
@@ -87,12 +92,12 @@ fn name_mutations(prepared: &Prepared, caller: Caller) -> Caller {
 }
 
 /// Counts an operation when it ends, be it that its time is over or that its client has left.
-struct Running<'a> {
+struct OperationTimer<'a> {
     name: Option<&'a str>,
     started: Instant,
 }
 
-impl Drop for Running<'_> {
+impl Drop for OperationTimer<'_> {
     fn drop(&mut self) {
         metrics::count_operation(self.name.map(short_name).as_deref(), self.started.elapsed());
     }

@@ -17,15 +17,15 @@ const ABANDONED_MAX: usize = 64;
 /// A bounded resource, and who holds how much of it.
 #[derive(Debug)]
 pub struct Quota {
-    names: Names,
+    names: QuotaNames,
     max: u64,
     max_per_client: u64,
-    taken: Mutex<Taken>,
+    taken: Mutex<QuotaUse>,
 }
 
 /// How a quota is called where it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct QuotaNames {
     /// The flag of the limit for all clients, without dashes before it: `limit-sockets`.
     pub limit: &'static str,
     /// The flag of the limit for one client.
@@ -37,7 +37,7 @@ pub struct Names {
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct QuotaUse {
     all: u64,
     by_client: HashMap<IpAddr, u64>,
     queue: Queue,
@@ -63,7 +63,7 @@ pub struct Share {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
     /// How the quota is called.
-    pub names: Names,
+    pub names: QuotaNames,
     /// Whether it is one client's part that is used up, and not all.
     pub by_client: bool,
     /// The limit that was met.
@@ -94,7 +94,7 @@ impl Exhausted {
 
 impl Quota {
     /// A quota of `max` in all and `max_per_client` for each client.
-    pub fn new(names: Names, max: u64, max_per_client: u64) -> Arc<Self> {
+    pub fn new(names: QuotaNames, max: u64, max_per_client: u64) -> Arc<Self> {
         Arc::new(Self { names, max, max_per_client, taken: Mutex::default() })
     }
 
@@ -160,7 +160,7 @@ impl Quota {
     }
 
     /// One for this client, if there is room.
-    fn give(self: &Arc<Self>, taken: &mut Taken, client: IpAddr) -> Option<Share> {
+    fn give(self: &Arc<Self>, taken: &mut QuotaUse, client: IpAddr) -> Option<Share> {
         let own = taken.by_client.get(&client).copied().unwrap_or_default();
         if taken.all >= self.max || own >= self.max_per_client {
             return None;
@@ -171,7 +171,7 @@ impl Quota {
     }
 
     /// Gives what is free to those who wait, one for each client in turn.
-    fn serve(self: &Arc<Self>, taken: &mut Taken) {
+    fn serve(self: &Arc<Self>, taken: &mut QuotaUse) {
         let mut passed = 0;
         while passed < taken.queue.clients.len() && taken.all < self.max {
             let Some(client) = taken.queue.clients.pop_front() else { return };
@@ -186,7 +186,7 @@ impl Quota {
     }
 
     /// Says whether the client was given one.
-    fn serve_client(self: &Arc<Self>, taken: &mut Taken, client: IpAddr) -> bool {
+    fn serve_client(self: &Arc<Self>, taken: &mut QuotaUse, client: IpAddr) -> bool {
         while let Some(share) = self.give(taken, client) {
             let next = taken.queue.waiting.get_mut(&client).and_then(VecDeque::pop_front);
             let unwanted = match next {
@@ -204,7 +204,7 @@ impl Quota {
         false
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, QuotaUse> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,7 +214,7 @@ impl Quota {
     }
 }
 
-impl Taken {
+impl QuotaUse {
     fn give_back(&mut self, client: IpAddr, amount: u64) {
         self.all -= amount;
         if let Entry::Occupied(mut own) = self.by_client.entry(client) {
@@ -290,8 +290,8 @@ impl Drop for Share {
 mod tests {
     use super::*;
 
-    const NAMES: Names =
-        Names { limit: "limit-a", limit_per_client: "limit-a-per-client", held: "are held", retry_after_s: "1" };
+    const NAMES: QuotaNames =
+        QuotaNames { limit: "limit-a", limit_per_client: "limit-a-per-client", held: "are held", retry_after_s: "1" };
 
     fn client(number: u8) -> IpAddr {
         IpAddr::V4([192, 0, 2, number].into())

@@ -129,7 +129,7 @@ impl Who {
 
 /// How a rate is called, and what it counts.
 #[derive(Clone, Copy, Debug)]
-pub struct Names {
+pub struct RateNames {
     /// The flag, without dashes before it: `signups-per-address`.
     pub limit: &'static str,
     /// What there were too many of, as the beginning of a sentence: `too many mutations`.
@@ -139,14 +139,14 @@ pub struct Names {
 /// So many in a while for each. Cloning is cheap, and counts together.
 #[derive(Clone, Debug)]
 pub struct Rate {
-    names: Names,
+    names: RateNames,
     max: u32,
     counters: Arc<Counters<Who>>,
 }
 
 impl Rate {
     /// `max` in each `window`.
-    pub fn new(names: Names, max: u32, window: Duration) -> Self {
+    pub fn new(names: RateNames, max: u32, window: Duration) -> Self {
         Self { names, max, counters: Arc::new(Counters::new(window)) }
     }
 
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_rate_holds_for_each_until_its_window_is_over() {
         let window = Duration::from_secs(60);
-        let rate = Rate::new(Names { limit: "limit-a", too_many: "too many" }, 2, window);
+        let rate = Rate::new(RateNames { limit: "limit-a", too_many: "too many" }, 2, window);
         let (anna, boris, start) = (Who::User(1), Who::User(2), Instant::now());
         assert!(rate.take(anna, start).is_ok() && rate.take(anna, start).is_ok());
         let refused = rate.take(anna, start + Duration::from_secs(20));

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::error::SeedError;
 use crate::fakes::World;
-use crate::fakes::accounts::Accounts;
+use crate::fakes::accounts::DemoAccounts;
 use crate::parameters::Parameters;
-use crate::steps::{STEPS, Step};
+use crate::steps::{STEPS, SeedStep};
 use crate::target::{Load, Mark, Target};
 use crate::watch::{Event, StepReport, Watch};
 use crate::{SeedOptions, Summary};
@@ -25,8 +25,9 @@ pub async fn run<T: Target>(
     let parameters = Parameters::of(options);
     let marks = target.marks().await?;
     refuse_others(&marks, &parameters)?;
-    let is = |step: &Step, finished: bool| marks.iter().any(|mark| mark.name == step.name && mark.finished == finished);
-    let left: Vec<&'static Step> = STEPS.iter().filter(|step| !is(step, true)).collect();
+    let is =
+        |step: &SeedStep, finished: bool| marks.iter().any(|mark| mark.name == step.name && mark.finished == finished);
+    let left: Vec<&'static SeedStep> = STEPS.iter().filter(|step| !is(step, true)).collect();
     for &step in left.iter().filter(|step| !is(step, false)) {
         if target.has_rows(step.table).await? {
             return Err(SeedError::NotEmpty { table: step.table });
@@ -47,7 +48,7 @@ pub async fn run<T: Target>(
     for step in STEPS.iter().filter(|step| is(step, true)) {
         watch.note(Event::Skipped(step.name));
     }
-    let load = |step: &'static Step| Load {
+    let load = |step: &'static SeedStep| Load {
         step,
         world: Arc::clone(&world),
         parameters: parameters.to_text(),
@@ -118,7 +119,8 @@ async fn lay_out(options: &SeedOptions) -> Result<World, SeedError> {
         let mut world = World::new(options.rng_seed, options.sizes);
         world.check().map_err(SeedError::Sizes)?;
         if let Some(load_members) = options.demo_accounts {
-            world.accounts = Some(Accounts { load_members, password_hash: crate::password::hash(options.rng_seed)? });
+            world.accounts =
+                Some(DemoAccounts { load_members, password_hash: crate::password::hash(options.rng_seed)? });
         }
         Ok(world)
     })

@@ -17,7 +17,7 @@ use crate::sides::{self, Finish, Side};
 pub type Emit<'a> = dyn FnMut(Vec<Value>) + 'a;
 
 /// How one table is filled.
-pub struct Step {
+pub struct SeedStep {
     /// What is printed when it is done.
     pub name: &'static str,
     /// The table.
@@ -47,7 +47,7 @@ pub struct Chunk {
     pub ids: (i32, i32),
 }
 
-impl Step {
+impl SeedStep {
     /// How many rows it makes.
     pub fn rows(&self, world: &World) -> u32 {
         (self.rows_before)(world, (self.groups)(world))
@@ -75,7 +75,7 @@ impl Step {
 }
 
 /// The sixteen, in their order.
-pub static STEPS: [Step; 16] = [
+pub static STEPS: [SeedStep; 16] = [
     TAGS,
     PUBLICATION_CATEGORIES,
     FILM_AWARDS,
@@ -106,8 +106,8 @@ fn values<E: EntityTrait>(row: &E::Model) -> Vec<Value> {
 }
 
 /// The plainest step for a table: no rows, no side tables.
-const fn step<E: EntityTrait>(name: &'static str, table: &'static str) -> Step {
-    Step {
+const fn step<E: EntityTrait>(name: &'static str, table: &'static str) -> SeedStep {
+    SeedStep {
         name,
         table,
         columns: columns::<E>,
@@ -128,7 +128,7 @@ fn count(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-const TAGS: Step = Step {
+const TAGS: SeedStep = SeedStep {
     groups: |_| count(lists::TAGS.len()),
     make: |_, at, emit| {
         emit(values::<tags::Entity>(&tags::Model { title: lists::TAGS[at as usize].to_owned() }));
@@ -136,7 +136,7 @@ const TAGS: Step = Step {
     ..step::<tags::Entity>("load_tags", "tags")
 };
 
-const PUBLICATION_CATEGORIES: Step = Step {
+const PUBLICATION_CATEGORIES: SeedStep = SeedStep {
     groups: |_| count(lists::PUBLICATION_CATEGORIES.len()),
     make: |_, at, emit| {
         let title = lists::PUBLICATION_CATEGORIES[at as usize].to_owned();
@@ -145,7 +145,7 @@ const PUBLICATION_CATEGORIES: Step = Step {
     ..step::<publications_category::Entity>("load_publications_category", "publications_category")
 };
 
-const FILM_AWARDS: Step = Step {
+const FILM_AWARDS: SeedStep = SeedStep {
     groups: |_| count(lists::FILM_AWARDS.len()),
     make: |_, at, emit| {
         let (title, description) = lists::FILM_AWARDS[at as usize];
@@ -156,7 +156,7 @@ const FILM_AWARDS: Step = Step {
     ..step::<film_award_registry::Entity>("load_award_registry", "film_award_registry")
 };
 
-const NOMINATIONS: Step = Step {
+const NOMINATIONS: SeedStep = SeedStep {
     groups: |_| count(lists::NOMINATIONS.len()),
     make: |_, at, emit| {
         let nomination = &lists::NOMINATIONS[at as usize];
@@ -168,7 +168,7 @@ const NOMINATIONS: Step = Step {
     ..step::<film_award_nominations_registry::Entity>("load_awards_nominations", "film_award_nominations_registry")
 };
 
-const POSITIONS: Step = Step {
+const POSITIONS: SeedStep = SeedStep {
     groups: |_| count(lists::POSITIONS.len()),
     make: |_, at, emit| {
         let row = person_position::Model { id: id(at), title: lists::POSITIONS[at as usize].to_owned() };
@@ -177,7 +177,7 @@ const POSITIONS: Step = Step {
     ..step::<person_position::Entity>("load_persons_positions", "person_position")
 };
 
-const CINEMAS: Step = Step {
+const CINEMAS: SeedStep = SeedStep {
     groups: |_| count(lists::ONLINE_CINEMAS.len()),
     make: |_, at, emit| {
         let (title, url) = lists::ONLINE_CINEMAS[at as usize];
@@ -188,14 +188,14 @@ const CINEMAS: Step = Step {
     ..step::<cinema_online::Entity>("load_cinema_online", "cinema_online")
 };
 
-const MOVIES: Step = Step {
+const MOVIES: SeedStep = SeedStep {
     groups: each_movie,
     make: |world, row, emit| emit(values::<movies::Entity>(&fakes::movies::movie(world, row))),
     sides: sides::OF_MOVIES,
     ..step::<movies::Entity>("load_movies_data", "movies")
 };
 
-const USERS: Step = Step {
+const USERS: SeedStep = SeedStep {
     groups: |world| world.sizes.users + accounts::count(world),
     make: |world, row, emit| {
         let user = match row.checked_sub(world.sizes.users) {
@@ -208,14 +208,14 @@ const USERS: Step = Step {
     ..step::<users::Entity>("load_users", "users")
 };
 
-const PERSONS: Step = Step {
+const PERSONS: SeedStep = SeedStep {
     groups: |world| world.sizes.persons,
     make: |world, row, emit| emit(values::<persons::Entity>(&fakes::persons::person(world, row))),
     sides: sides::OF_PERSONS,
     ..step::<persons::Entity>("load_persons", "persons")
 };
 
-const STAFF: Step = Step {
+const STAFF: SeedStep = SeedStep {
     groups: each_movie,
     rows_before: |world, movie| world.staff.before(movie),
     make: |world, movie, emit| {
@@ -226,7 +226,7 @@ const STAFF: Step = Step {
     ..step::<movie_staff_m2m::Entity>("load_movies_staff", "movie_staff_m2m")
 };
 
-const AWARDS: Step = Step {
+const AWARDS: SeedStep = SeedStep {
     groups: each_movie,
     rows_before: |world, movie| world.awards.before(movie),
     make: |world, movie, emit| {
@@ -237,7 +237,7 @@ const AWARDS: Step = Step {
     ..step::<awards::Entity>("load_awards", "awards")
 };
 
-const PRESENCES: Step = Step {
+const PRESENCES: SeedStep = SeedStep {
     groups: each_movie,
     rows_before: |world, movie| world.presences.before(movie),
     make: |world, movie, emit| {
@@ -248,7 +248,7 @@ const PRESENCES: Step = Step {
     ..step::<cinema_online_movie_presence::Entity>("load_cinema_movie_presence", "cinema_online_movie_presence")
 };
 
-const ORDERS: Step = Step {
+const ORDERS: SeedStep = SeedStep {
     groups: each_movie,
     rows_before: |world, movie| world.orders.before(movie),
     make: |world, movie, emit| {
@@ -257,7 +257,7 @@ const ORDERS: Step = Step {
     ..step::<user_movie_orders::Entity>("load_user_movie_orders", "user_movie_orders")
 };
 
-const PUBLICATIONS: Step = Step {
+const PUBLICATIONS: SeedStep = SeedStep {
     groups: |world| world.sizes.publications,
     make: |world, row, emit| emit(values::<publications::Entity>(&fakes::publications::publication(world, row))),
     // Full-size ones have 60 KB each, and their words are found in the same transaction.
@@ -266,7 +266,7 @@ const PUBLICATIONS: Step = Step {
     ..step::<publications::Entity>("load_publications", "publications")
 };
 
-const COMMENTS: Step = Step {
+const COMMENTS: SeedStep = SeedStep {
     groups: subject::count,
     rows_before: |world, group| world.comments.before(group),
     make: |world, group, emit| {
@@ -275,7 +275,7 @@ const COMMENTS: Step = Step {
     ..step::<comments::Entity>("load_comments", "comments")
 };
 
-const RATINGS: Step = Step {
+const RATINGS: SeedStep = SeedStep {
     groups: subject::count,
     rows_before: |world, group| world.ratings.before(group),
     make: |world, group, emit| {

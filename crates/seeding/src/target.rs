@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::SeedError;
 use crate::fakes::World;
-use crate::steps::Step;
+use crate::steps::SeedStep;
 use crate::watch::Watch;
 
 /// What the database notes of a step.
@@ -23,7 +23,7 @@ pub struct Mark {
 #[derive(Clone)]
 pub struct Load {
     /// The step.
-    pub step: &'static Step,
+    pub step: &'static SeedStep,
     /// What its rows hang together by.
     pub world: Arc<World>,
     /// The parameters of the seed, as text.

@@ -34,13 +34,13 @@ static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 /// A buffer of lines and the thread that writes them.
 #[derive(Debug, Default)]
 pub struct Log {
-    state: Mutex<State>,
+    state: Mutex<LogBuffer>,
     filled: Condvar,
     written: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LogBuffer {
     buffer: Vec<u8>,
     /// Lines dropped since the last warning.
     dropped: u64,
@@ -124,7 +124,7 @@ impl Log {
         self.append(self.lock(), line);
     }
 
-    fn append(&self, mut state: MutexGuard<'_, State>, line: &[u8]) {
+    fn append(&self, mut state: MutexGuard<'_, LogBuffer>, line: &[u8]) {
         state.buffer.extend_from_slice(line);
         if std::mem::take(&mut state.idle) {
             self.filled.notify_one();
@@ -181,7 +181,7 @@ impl Log {
         std::mem::take(&mut state.dropped)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LogBuffer> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

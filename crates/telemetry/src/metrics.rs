@@ -47,7 +47,7 @@ struct Metrics {
     statements: Histogram,
     statements_failed: Counter,
     log_lines_dropped: Counter,
-    feed: Feed,
+    feed: FeedMetrics,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -79,7 +79,7 @@ impl Metrics {
             statements: Histogram::new(STATEMENT_BUCKETS),
             statements_failed: Counter::default(),
             log_lines_dropped: Counter::default(),
-            feed: Feed::default(),
+            feed: FeedMetrics::default(),
         };
         metrics.register()
     }
@@ -148,7 +148,7 @@ impl Metrics {
 const DELAY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// What is counted of the feed of comments.
-pub struct Feed {
+pub struct FeedMetrics {
     /// Who listens at this moment.
     pub listeners: Gauge,
     /// How many kinds of listeners: those that are alike share the work.
@@ -163,7 +163,7 @@ pub struct Feed {
     deliveries: Counter,
 }
 
-impl Default for Feed {
+impl Default for FeedMetrics {
     fn default() -> Self {
         Self {
             listeners: Gauge::default(),
@@ -178,7 +178,7 @@ impl Default for Feed {
     }
 }
 
-impl Feed {
+impl FeedMetrics {
     /// Counts a look for new events. `waiting` is how long the first one has waited that stands behind
     /// a transaction which has not ended.
     pub fn looked(&self, waiting: Duration) {
@@ -210,7 +210,7 @@ impl Feed {
 }
 
 /// What is counted of the feed of comments.
-pub fn feed() -> &'static Feed {
+pub fn feed() -> &'static FeedMetrics {
     &METRICS.feed
 }
 
@@ -324,9 +324,9 @@ impl Drop for OpenSocket {
 
 /// A subscription listens as long as this lives.
 #[derive(Debug)]
-pub struct Listening(());
+pub struct ListeningGuard(());
 
-impl Listening {
+impl ListeningGuard {
     /// Begins to listen.
     pub fn begin() -> Self {
         METRICS.subscriptions.inc();
@@ -334,7 +334,7 @@ impl Listening {
     }
 }
 
-impl Drop for Listening {
+impl Drop for ListeningGuard {
     fn drop(&mut self) {
         METRICS.subscriptions.dec();
     }

@@ -19,7 +19,7 @@ pub struct Account {
 }
 
 /// The demo accounts that a load needs.
-pub struct Accounts {
+pub struct LoadAccounts {
     /// Who comments, rates, orders and publishes; at least one.
     pub members: Vec<Account>,
     /// Who changes presences.
@@ -28,7 +28,7 @@ pub struct Accounts {
     pub admin: Account,
 }
 
-impl Accounts {
+impl LoadAccounts {
     /// Logs in: `load1`, `load2` and so on, as many as there are up to `members_max`, or `member`
     /// where there are none; `editor`; `admin`.
     ///

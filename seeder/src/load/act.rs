@@ -5,16 +5,16 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::accounts::{Account, Accounts};
+use super::accounts::{Account, LoadAccounts};
 use super::api::{Api, Failure};
 use super::documents::{ADD_COMMENT, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY};
 use super::ledger::{Fate, Ledger, Register, Said, digest, text_of};
 use super::screen::Screen;
-use super::stock::{Kind, Parent, Stock, nodes};
-use crate::script::{Action, Content, Draw, Offer, Step, TITLE};
+use super::stock::{Parent, Stock, SubjectKind, nodes};
+use crate::script::{Action, Content, Draw, LoadStep, Offer, TITLE};
 
 /// How an action ended.
-pub type Outcome = Result<Done, Failure>;
+pub type ActionOutcome = Result<Done, Failure>;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Actor {
     /// The server.
     pub api: Api,
     /// Who acts.
-    pub accounts: Accounts,
+    pub accounts: LoadAccounts,
     /// What there is.
     pub stock: Stock,
     /// What was acknowledged.
@@ -46,7 +46,7 @@ impl Actor {
     ///
     /// # Errors
     /// The server refuses it, or nobody knows what became of it.
-    pub async fn perform(&self, step: &Step) -> Outcome {
+    pub async fn perform(&self, step: &LoadStep) -> ActionOutcome {
         match (step.action, &step.content) {
             (Action::CreateUser, Content::User { full_name, birth_year, bio }) => {
                 self.create_user(full_name, *birth_year, bio).await
@@ -56,18 +56,20 @@ impl Actor {
             (Action::UpdatePublication, Content::Text(text)) => self.update_publication(step, text).await,
             (Action::DeletePublication, _) => self.delete_publication(step.object).await,
             (Action::CommentMovie, Content::Comment { text, reply }) => {
-                self.comment(Kind::Movie, step, text, reply.as_deref()).await
+                self.comment(SubjectKind::Movie, step, text, reply.as_deref()).await
             }
             (Action::CommentPublication, Content::Comment { text, reply }) => {
-                self.comment(Kind::Publication, step, text, reply.as_deref()).await
+                self.comment(SubjectKind::Publication, step, text, reply.as_deref()).await
             }
             (Action::ChangePresences, Content::Presences { remove, offers }) => {
                 self.remove_presences(*remove).await?;
                 self.add_presences(offers).await
             }
             (Action::OrderMovie, _) => self.order(step).await,
-            (Action::RateMovie, Content::Rating(rating)) => self.rate(Kind::Movie, step, *rating).await,
-            (Action::RatePublication, Content::Rating(rating)) => self.rate(Kind::Publication, step, *rating).await,
+            (Action::RateMovie, Content::Rating(rating)) => self.rate(SubjectKind::Movie, step, *rating).await,
+            (Action::RatePublication, Content::Rating(rating)) => {
+                self.rate(SubjectKind::Publication, step, *rating).await
+            }
             // A script gives every action the content that it needs.
             _ => Ok(Done::Skipped),
         }
@@ -89,7 +91,7 @@ impl Actor {
         (place, &self.accounts.members[place])
     }
 
-    async fn comment(&self, kind: Kind, step: &Step, text: &str, reply: Option<&str>) -> Outcome {
+    async fn comment(&self, kind: SubjectKind, step: &LoadStep, text: &str, reply: Option<&str>) -> ActionOutcome {
         let parent = reply.and_then(|text| Some((text, self.stock.comment(kind, step.object)?)));
         let (text, id, title, parent) = match parent {
             Some((text, parent)) => (text, parent.subject, parent.title, Some(parent.id)),
@@ -115,7 +117,7 @@ impl Actor {
                     }
                     None => self.note_unknown(number),
                 }
-                let name = if kind == Kind::Movie { "movie" } else { "publication" };
+                let name = if kind == SubjectKind::Movie { "movie" } else { "publication" };
                 let child = if parent.is_some() { "True" } else { "False" };
                 self.print(&format!("Action: create comment {name} (child={child})"));
                 Ok(Done::Acted)
@@ -128,7 +130,7 @@ impl Actor {
     }
 
     /// Removes the presences that were not touched for longest.
-    async fn remove_presences(&self, count: u32) -> Outcome {
+    async fn remove_presences(&self, count: u32) -> ActionOutcome {
         let editor = &self.accounts.editor;
         let data = self.api.query(None, OLDEST_PRESENCES, &json!({ "first": count })).await?;
         let mut removed = 0;
@@ -153,7 +155,7 @@ impl Actor {
         Ok(Done::Acted)
     }
 
-    async fn add_presences(&self, offers: &[Offer]) -> Outcome {
+    async fn add_presences(&self, offers: &[Offer]) -> ActionOutcome {
         let editor = &self.accounts.editor;
         let mut added = 0;
         for offer in offers {
@@ -191,7 +193,7 @@ impl Actor {
         Ok(Done::Acted)
     }
 
-    async fn order(&self, step: &Step) -> Outcome {
+    async fn order(&self, step: &LoadStep) -> ActionOutcome {
         let (place, account) = self.member(step.member);
         let Some((movie, cinema)) = self.pick_offer(place, step.object) else { return Ok(Done::Skipped) };
         let input = json!({ "movieId": movie, "cinemaId": cinema });
@@ -210,7 +212,7 @@ impl Actor {
         Some((movie, cinema))
     }
 
-    async fn rate(&self, kind: Kind, step: &Step, rating: u32) -> Outcome {
+    async fn rate(&self, kind: SubjectKind, step: &LoadStep, rating: u32) -> ActionOutcome {
         let Some(subject) = self.stock.subject(kind, step.object) else { return Ok(Done::Skipped) };
         let (place, account) = self.member(step.member);
         let input = json!({ "subjectId": subject.id, "rating": rating });
@@ -224,7 +226,7 @@ impl Actor {
             Err(failure @ Failure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
         }
         outcome?;
-        let name = if kind == Kind::Movie { "movie" } else { "publication" };
+        let name = if kind == SubjectKind::Movie { "movie" } else { "publication" };
         self.print(&format!("Action: set user rating on {name}"));
         Ok(Done::Acted)
     }
@@ -234,7 +236,7 @@ impl Actor {
     }
 
     /// Nobody knows whether a marked text was stored, unless it was refused.
-    pub(super) fn doubt(&self, number: u64, failure: Failure) -> Outcome {
+    pub(super) fn doubt(&self, number: u64, failure: Failure) -> ActionOutcome {
         if matches!(failure, Failure::Unknown { .. }) {
             self.note_unknown(number);
         }
@@ -248,7 +250,7 @@ impl Actor {
     }
 
     /// Others delete as well: what they have deleted is not asked for again.
-    fn forget_if_gone(&self, kind: Kind, failure: &Failure, id: &str) {
+    fn forget_if_gone(&self, kind: SubjectKind, failure: &Failure, id: &str) {
         if failure.code() == "NOT_FOUND" {
             self.stock.forget(kind, id);
         }

@@ -32,7 +32,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use accounts::Accounts;
+use accounts::LoadAccounts;
 use act::Actor;
 use api::Api;
 use ledger::{Ledger, text_of};
@@ -147,7 +147,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 async fn prepare(options: &Options) -> anyhow::Result<Actor> {
     let api = Api::new(options.url.clone(), Duration::ZERO)?;
     preflight::check(&api).await?;
-    let accounts = Accounts::log_in(&api, &options.password, options.members_max).await?;
+    let accounts = LoadAccounts::log_in(&api, &options.password, options.members_max).await?;
     let api = Api::new(options.url.clone(), options.retry_for)?;
     let stock =
         Stock::read(&api).await.map_err(|failure| anyhow!("cannot list the catalogue: {}", failure.message()))?;

@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::act::{Actor, Done, Outcome, fate_after, id_of};
+use super::act::{ActionOutcome, Actor, Done, fate_after, id_of};
 use super::api::Failure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
 use super::ledger::{Fate, Published, Register, SignedUp, digest};
-use super::stock::Kind;
-use crate::script::{Content, Draw, Step, TITLE};
+use super::stock::SubjectKind;
+use crate::script::{Content, Draw, LoadStep, TITLE};
 
 impl Actor {
-    pub(super) async fn create_user(&self, full_name: &str, birth_year: u32, bio: &str) -> Outcome {
+    pub(super) async fn create_user(&self, full_name: &str, birth_year: u32, bio: &str) -> ActionOutcome {
         let number = self.ledger.number();
         let username = format!("load-{}-{number}", self.ledger.run());
         let input = json!({
@@ -41,7 +41,7 @@ impl Actor {
     }
 
     /// Marks a user deleted, one that this run has signed up.
-    pub(super) async fn delete_user(&self, draw: Draw) -> Outcome {
+    pub(super) async fn delete_user(&self, draw: Draw) -> ActionOutcome {
         let Some((name, id)) = self.pick_user(draw) else { return Ok(Done::Skipped) };
         let key = self.key(self.ledger.number());
         let outcome = self.accounts.admin.mutate(&self.api, &DELETE_USER, json!({ "id": id }), &key).await;
@@ -66,10 +66,10 @@ impl Actor {
         Some((name.clone(), user.id.clone()))
     }
 
-    pub(super) async fn create_publication(&self, step: &Step, content: &Content) -> Outcome {
+    pub(super) async fn create_publication(&self, step: &LoadStep, content: &Content) -> ActionOutcome {
         let Content::Publication { title, text, tags, category } = content else { return Ok(Done::Skipped) };
         let (Some(category), Some(movie)) =
-            (self.stock.category(*category), self.stock.subject(Kind::Movie, step.object))
+            (self.stock.category(*category), self.stock.subject(SubjectKind::Movie, step.object))
         else {
             return Ok(Done::Skipped);
         };
@@ -100,9 +100,9 @@ impl Actor {
     }
 
     /// Rewrites the text of a publication of this run, by its author.
-    pub(super) async fn update_publication(&self, step: &Step, text: &str) -> Outcome {
+    pub(super) async fn update_publication(&self, step: &LoadStep, text: &str) -> ActionOutcome {
         let Some((id, author)) = self.pick_publication(step.object, Fate::There) else { return Ok(Done::Skipped) };
-        let title = self.stock.subject(Kind::Movie, step.member).map(|movie| movie.title).unwrap_or_default();
+        let title = self.stock.subject(SubjectKind::Movie, step.member).map(|movie| movie.title).unwrap_or_default();
         let number = self.ledger.number();
         let text = self.ledger.marked(&text.replace(TITLE, &title), number);
         let began = Instant::now();
@@ -123,9 +123,9 @@ impl Actor {
     }
 
     /// Deletes a publication of this run, by its author.
-    pub(super) async fn delete_publication(&self, draw: Draw) -> Outcome {
+    pub(super) async fn delete_publication(&self, draw: Draw) -> ActionOutcome {
         let Some((id, author)) = self.pick_publication(draw, Fate::Unknown) else { return Ok(Done::Skipped) };
-        self.stock.forget(Kind::Publication, &id);
+        self.stock.forget(SubjectKind::Publication, &id);
         let key = self.key(self.ledger.number());
         let account = &self.accounts.members[author];
         let outcome = account.mutate(&self.api, &DELETE_PUBLICATION, json!({ "id": id }), &key).await;

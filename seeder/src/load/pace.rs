@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep_until;
 
-use super::act::{Actor, Outcome};
+use super::act::{ActionOutcome, Actor};
 use super::stats::Stats;
 use crate::script::{Action, Mix, Script};
 
@@ -67,7 +67,7 @@ async fn with_pauses(actor: Arc<Actor>, stats: Arc<Stats>, script: Script, mut s
 }
 
 /// Counts an action, and warns of each limit of the server when it is met first.
-fn note(actor: &Actor, stats: &Stats, action: Action, took: Duration, outcome: &Outcome) {
+fn note(actor: &Actor, stats: &Stats, action: Action, took: Duration, outcome: &ActionOutcome) {
     stats.count(action, took, outcome);
     if outcome.is_err() {
         for warning in actor.api.new_limits() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::act::{Done, Outcome};
+use super::act::{ActionOutcome, Done};
 use super::lock;
 use crate::script::Action;
 
@@ -55,7 +55,7 @@ impl Stats {
     }
 
     /// Counts an action.
-    pub fn count(&self, action: Action, took: Duration, outcome: &Outcome) {
+    pub fn count(&self, action: Action, took: Duration, outcome: &ActionOutcome) {
         let mut lines = lock(&self.lines);
         let line = &mut lines[action as usize];
         match outcome {

@@ -19,7 +19,7 @@ const COMMENTS_MAX: usize = 2_000;
 
 /// Something that is commented and rated.
 #[derive(Clone, Debug)]
-pub struct Subject {
+pub struct LoadSubject {
     /// Its id.
     pub id: String,
     /// Its title.
@@ -42,13 +42,13 @@ pub struct Parent {
 /// Subjects of one kind, with comments on them.
 #[derive(Default)]
 struct Shelf {
-    subjects: Vec<Subject>,
+    subjects: Vec<LoadSubject>,
     comments: VecDeque<Parent>,
 }
 
 /// Which kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SubjectKind {
     Movie,
     Publication,
 }
@@ -113,12 +113,12 @@ impl Stock {
     }
 
     /// Picks a subject.
-    pub fn subject(&self, kind: Kind, draw: Draw) -> Option<Subject> {
+    pub fn subject(&self, kind: SubjectKind, draw: Draw) -> Option<LoadSubject> {
         draw.early(&lock(self.shelf(kind)).subjects).cloned()
     }
 
     /// Picks a comment to answer.
-    pub fn comment(&self, kind: Kind, draw: Draw) -> Option<Parent> {
+    pub fn comment(&self, kind: SubjectKind, draw: Draw) -> Option<Parent> {
         draw.any(lock(self.shelf(kind)).comments.make_contiguous()).cloned()
     }
 
@@ -148,27 +148,27 @@ impl Stock {
     }
 
     /// Remembers a comment that was added.
-    pub fn add_comment(&self, kind: Kind, comment: Parent) {
+    pub fn add_comment(&self, kind: SubjectKind, comment: Parent) {
         lock(self.shelf(kind)).remember(comment);
     }
 
     /// Remembers a publication that was added.
     pub fn add_publication(&self, id: &str, title: &str) {
-        let subject = Subject { id: id.to_owned(), title: title.to_owned(), cinemas: Vec::new() };
+        let subject = LoadSubject { id: id.to_owned(), title: title.to_owned(), cinemas: Vec::new() };
         lock(&self.publications).subjects.insert(0, subject);
     }
 
     /// Forgets a subject that is gone, or a comment.
-    pub fn forget(&self, kind: Kind, id: &str) {
+    pub fn forget(&self, kind: SubjectKind, id: &str) {
         let mut shelf = lock(self.shelf(kind));
         shelf.subjects.retain(|subject| subject.id != id);
         shelf.comments.retain(|comment| comment.id != id && comment.subject != id);
     }
 
-    fn shelf(&self, kind: Kind) -> &Mutex<Shelf> {
+    fn shelf(&self, kind: SubjectKind) -> &Mutex<Shelf> {
         match kind {
-            Kind::Movie => &self.movies,
-            Kind::Publication => &self.publications,
+            SubjectKind::Movie => &self.movies,
+            SubjectKind::Publication => &self.publications,
         }
     }
 }
@@ -185,7 +185,7 @@ impl Shelf {
             for comment in nodes(&node["comments"]).filter(|_| is_short) {
                 self.remember(Parent { id: text_of(comment, "id"), subject: id.clone(), title: title.clone() });
             }
-            self.subjects.push(Subject { id, title, cinemas });
+            self.subjects.push(LoadSubject { id, title, cinemas });
         }
     }
 

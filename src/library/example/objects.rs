@@ -5,7 +5,7 @@ use graphql::{Context, Description, NoArguments, Object};
 use super::inputs::{FestivalOrder, FestivalsArguments};
 use super::tables::{festivals, screenings};
 use crate::error::ApiResult;
-use crate::kit::rows::{List, Ordered, RootList, RowObject, row};
+use crate::kit::rows::{List, ListSelect, RootList, RowObject, row};
 use crate::kit::{ByKey, Id};
 
 row! {
@@ -59,7 +59,7 @@ impl RootList for Festivals {
     async fn rows(
         _: &Context,
         FestivalsArguments { filter, order_by }: &FestivalsArguments,
-    ) -> ApiResult<Ordered<Self>> {
+    ) -> ApiResult<ListSelect<Self>> {
         Ok((filter.clone().unwrap_or_default().rows()?, *order_by))
     }
 }

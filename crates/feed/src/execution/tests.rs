@@ -8,8 +8,8 @@ use request::error::ApiError;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{About, Kind, Mark, Position};
-use crate::operation::Operation;
+use crate::event::{About, EventKind, Mark, Position};
+use crate::operation::ListenerOperation;
 use crate::testing::{CLIENT, executor, prepare, read_root_field, subscription};
 
 type Room = Result<Option<Share>, Exhausted>;
@@ -17,7 +17,7 @@ type Room = Result<Option<Share>, Exhausted>;
 fn events(count: i64) -> VecDeque<Event> {
     let event = |id| Event {
         mark: Mark { position: Position { xact: 0, id }, at_us: 0 },
-        kind: Kind::Added,
+        kind: EventKind::Added,
         comment: i32::try_from(id).unwrap(),
         about: About::Movie(1),
         written: Instant::now(),
@@ -37,7 +37,7 @@ fn execution_of(
 ) -> Execution {
     let executor = executor(text);
     let prepared = prepare(&executor.engine, query, &json!({}));
-    let operation = Operation::read(subscription(prepared, bytes_max), &executor.engine, read_root_field);
+    let operation = ListenerOperation::read(subscription(prepared, bytes_max), &executor.engine, read_root_field);
     operation.unwrap().execution(&executor)
 }
 
@@ -50,7 +50,7 @@ async fn run_all(
     let (mut runs, turns) = (Vec::new(), turns());
     while !events.is_empty() {
         let outcomes = execution.run((&mut events, "epoch"), (&turns, CLIENT), &mut room).await.unwrap();
-        let json = |outcome: &Outcome| serde_json::from_slice(&outcome.payload.json).unwrap();
+        let json = |outcome: &EventResult| serde_json::from_slice(&outcome.payload.json).unwrap();
         runs.push(outcomes.iter().map(|outcome| (outcome.event.comment, json(outcome))).collect());
         assert_eq!(turns.taken(), 0, "the turn is over");
     }
@@ -62,7 +62,7 @@ fn comments(runs: &[Vec<(i32, Value)>]) -> Vec<Vec<i32>> {
 }
 
 fn exhausted() -> Exhausted {
-    let names = Names { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
     Exhausted { names, by_client: true, max: 1 }
 }
 

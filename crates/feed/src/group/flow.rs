@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::backlog::BYTES_MAX;
 use super::{BUFFER, Delivery, Group};
-use crate::execution::Outcome;
+use crate::execution::EventResult;
 
 /// How long a group waits for most of its listeners when they are half a backlog behind.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub(super) struct Flow {
 
 impl Flow {
     /// Hands a result to those who listen, as soon as most have taken what was sent half a backlog before.
-    pub(super) async fn send(&mut self, to: (&Group, &Sender<Arc<Delivery>>), outcome: Outcome) -> Arc<Delivery> {
+    pub(super) async fn send(&mut self, to: (&Group, &Sender<Arc<Delivery>>), outcome: EventResult) -> Arc<Delivery> {
         let bytes = outcome.payload.json.len() as u64;
         self.bytes += bytes;
         while self.sent.len() > BUFFER / 2 || self.bytes > BYTES_MAX / 2 {
@@ -59,8 +59,8 @@ impl Flow {
     }
 }
 
-fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: Outcome) -> Arc<Delivery> {
-    let Outcome { event, payload } = outcome;
+fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: EventResult) -> Arc<Delivery> {
+    let EventResult { event, payload } = outcome;
     let mut state = group.lock();
     let expected = results.receiver_count();
     let position = event.mark.position;

@@ -26,7 +26,7 @@ use self::driver::Driver;
 use super::event::{Position, Stop};
 use super::execution::{Execution, turns};
 use super::follower::Follower;
-use super::operation::{Key, Operation};
+use super::operation::{GroupKey, ListenerOperation};
 
 /// Results that wait for a listener at most; one that is further behind is ended.
 const BUFFER: usize = 128;
@@ -37,18 +37,18 @@ const CLIENTS_ASKED: usize = 16;
 /// The groups of this instance.
 #[derive(Debug)]
 pub(super) struct Groups {
-    groups: Mutex<HashMap<Key, Arc<Group>>>,
+    groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     turns: Arc<Quota>,
 }
 
 /// Listeners that are alike, and what they get.
 pub(super) struct Group {
-    key: Key,
-    state: Mutex<State>,
+    key: GroupKey,
+    state: Mutex<GroupState>,
     deserted: Notify,
 }
 
-struct State {
+struct GroupState {
     /// Up to here events were executed.
     position: Position,
     /// How many hold the group, by their clients.
@@ -96,7 +96,7 @@ impl Groups {
     /// A place in the group of those with this operation, which is founded if there is none.
     pub(super) fn enter(
         self: &Arc<Self>,
-        operation: &Operation,
+        operation: &ListenerOperation,
         found: impl FnOnce() -> (Follower, Execution),
     ) -> Member {
         let mut groups = self.lock();
@@ -105,7 +105,7 @@ impl Groups {
         }
         let (follower, execution) = found();
         let (results, _) = broadcast::channel(BUFFER);
-        let state = State {
+        let state = GroupState {
             position: follower.covered(),
             members: HashMap::new(),
             results: Some(results.clone()),
@@ -136,7 +136,7 @@ impl Groups {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Group>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<GroupKey, Arc<Group>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,7 +169,7 @@ impl Group {
         taken
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, GroupState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
     use crate::event::Mark;
     use crate::hub::Hub;
-    use crate::source::{Page, Source};
+    use crate::source::{HistoryPage, Source};
     use crate::testing::{TOPIC, executor, prepare, read_root_field, subscription};
 
     /// As when the server's grace is over while somebody begins to listen.
@@ -284,11 +284,13 @@ mod tests {
         let (operation, execution, hub) = runtime.block_on(async {
             let executor = executor(|_| Ok(String::new()));
             let prepared = prepare(&executor.engine, "subscription { happened { text } }", &json!({}));
-            let operation = Operation::read(subscription(prepared, 1_000), &executor.engine, read_root_field).unwrap();
+            let operation =
+                ListenerOperation::read(subscription(prepared, 1_000), &executor.engine, read_root_field).unwrap();
             // Never connected to.
             let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
             let edge = Mark::default();
-            let page = Page { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
+            let page =
+                HistoryPage { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
             let execution = operation.execution(&executor);
             (operation, execution, Arc::new(Hub::new(source, page)))
         });

@@ -12,7 +12,7 @@ use crate::execution::FieldError;
 use crate::input::Inputs;
 
 /// Arguments by name, as a schema describes them.
-pub type Described = IndexMap<String, MetaInputValue>;
+pub type ArgumentTypes = IndexMap<String, MetaInputValue>;
 
 /// The arguments of a field.
 ///
@@ -20,7 +20,7 @@ pub type Described = IndexMap<String, MetaInputValue>;
 /// the descriptions. Destructure them in the resolver, so that the compiler finds unused arguments.
 pub trait Arguments: Send + Sync + Sized + 'static {
     /// Describes them, and registers their types.
-    fn describe(registry: &mut Registry) -> Described;
+    fn describe(registry: &mut Registry) -> ArgumentTypes;
 
     /// Reads coerced arguments.
     ///
@@ -50,8 +50,8 @@ pub fn argument(name: &str, description: &str, of: &str) -> MetaInputValue {
 pub struct NoArguments;
 
 impl Arguments for NoArguments {
-    fn describe(_: &mut Registry) -> Described {
-        Described::new()
+    fn describe(_: &mut Registry) -> ArgumentTypes {
+        ArgumentTypes::new()
     }
 
     fn read(_: Inputs) -> Result<Self, FieldError> {
@@ -60,12 +60,12 @@ impl Arguments for NoArguments {
 }
 
 impl<A: InputObjectType + 'static> Arguments for A {
-    fn describe(registry: &mut Registry) -> Described {
+    fn describe(registry: &mut Registry) -> ArgumentTypes {
         A::create_type_info(registry);
         // Arguments are no type of the schema.
         match registry.types.remove(&*A::type_name()) {
             Some(MetaType::InputObject { input_fields, .. }) => input_fields,
-            _ => Described::new(),
+            _ => ArgumentTypes::new(),
         }
     }
 

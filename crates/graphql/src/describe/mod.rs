@@ -28,8 +28,8 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{InputType, Pos, ScalarType, Value};
 use serde_json::Value as Json;
 
+pub use arguments::{ArgumentTypes, Arguments, NoArguments, argument};
 pub(crate) use arguments::{ArgumentValues, ReadArguments};
-pub use arguments::{Arguments, Described, NoArguments, argument};
 pub use object::{Abstract, Batch, Call, Object, Resolve, Root, Row};
 pub(crate) use object::{Extension, ObjectType, RawCall, ResolveAll, Resolver, WriteLeaf};
 pub use output::{Maybe, One, Output};

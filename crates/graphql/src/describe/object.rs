@@ -9,7 +9,7 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::Registry;
 use futures_util::future::BoxFuture;
 
-use super::arguments::{self, ArgumentValues, Arguments, Described, NoArguments, ReadArguments};
+use super::arguments::{self, ArgumentTypes, ArgumentValues, Arguments, NoArguments, ReadArguments};
 use super::output::Output;
 use super::{Columns, Description, Name};
 use crate::execution::column::{Column, Rows, table};
@@ -114,10 +114,10 @@ pub trait Batch<T>: 'static {
 pub(crate) type Extension = Arc<dyn Any + Send + Sync>;
 
 /// A field of an object.
-pub(crate) struct Field {
+pub(crate) struct FieldDescription {
     pub(crate) description: &'static str,
     pub(crate) of: fn(&mut Registry) -> String,
-    pub(crate) arguments: fn(&mut Registry) -> Described,
+    pub(crate) arguments: fn(&mut Registry) -> ArgumentTypes,
     pub(crate) deprecated: Option<&'static str>,
     pub(crate) is_personal: bool,
     /// Whether it may be null, even though its values are not.
@@ -128,7 +128,7 @@ pub(crate) struct Field {
     pub(crate) extension: Option<Extension>,
 }
 
-impl Field {
+impl FieldDescription {
     /// The field's type, as a schema writes it.
     pub(crate) fn type_name(&self, registry: &mut Registry) -> String {
         let mut name = (self.of)(registry);
@@ -143,7 +143,7 @@ impl Field {
 pub(crate) struct ObjectType {
     pub(crate) description: &'static str,
     pub(crate) interfaces: Vec<&'static str>,
-    pub(crate) fields: IndexMap<&'static str, Field>,
+    pub(crate) fields: IndexMap<&'static str, FieldDescription>,
     /// Whether the columns that its fields need are those of what is selected below them, as for a connection.
     pub(crate) is_transparent: bool,
 }
@@ -336,7 +336,7 @@ impl<T: Row> Object<T> {
         self.last(|field| field.extension = Some(Arc::new(data)))
     }
 
-    fn takes(self, arguments: fn(&mut Registry) -> Described) -> Self {
+    fn takes(self, arguments: fn(&mut Registry) -> ArgumentTypes) -> Self {
         self.last(|field| field.arguments = arguments)
     }
 
@@ -344,7 +344,7 @@ impl<T: Row> Object<T> {
         self.with(register)
     }
 
-    pub(super) fn last(mut self, change: impl FnOnce(&mut Field)) -> Self {
+    pub(super) fn last(mut self, change: impl FnOnce(&mut FieldDescription)) -> Self {
         if let Some(mut entry) = self.of.fields.last_entry() {
             change(entry.get_mut());
         }
@@ -358,7 +358,7 @@ impl<T: Row> Object<T> {
         of: fn(&mut Registry) -> String,
         resolver: Resolver,
     ) -> Self {
-        let field = Field {
+        let field = FieldDescription {
             description,
             of,
             arguments: NoArguments::describe,

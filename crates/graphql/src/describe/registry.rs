@@ -13,7 +13,7 @@ use async_graphql::{
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
-use super::object::{Abstract, Field, ObjectType};
+use super::object::{Abstract, FieldDescription, ObjectType};
 use super::{Description, Name};
 use crate::execution::FieldError;
 
@@ -196,7 +196,7 @@ fn union_type(name: &Name, union: &Abstract) -> MetaType {
 }
 
 fn object_type(name: &Name, object: &ObjectType, registry: &mut Registry) -> MetaType {
-    let described_field = |(name, of): (&&'static str, &Field), registry: &mut Registry| {
+    let described_field = |(name, of): (&&'static str, &FieldDescription), registry: &mut Registry| {
         let mut meta = field(name, of.description, of.type_name(registry), of.deprecated);
         meta.args = (of.arguments)(registry);
         ((*name).to_owned(), meta)

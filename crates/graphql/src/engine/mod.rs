@@ -16,7 +16,7 @@ use crate::error::{LimitExceeded, Limits, ParseError, Position};
 use crate::execution::column::Rows;
 use crate::execution::introspection::Introspector;
 use crate::execution::{
-    Context, Execution, FieldError, Place, Response, failed, run, run_events, write, write_shortened,
+    Context, Execution, FieldError, Response, ResponseObjects, failed, run, run_events, write, write_shortened,
 };
 use crate::input::{InputError, Inputs, coerce_variable_types};
 use crate::plan::{Cost, Pages, compile};
@@ -338,7 +338,7 @@ impl std::fmt::Debug for Engine {
 }
 
 /// Writes the answer for one object of the root.
-fn answer(prepared: &Prepared, root: &Place, at: usize, bytes_max: usize) -> Result<Answer, Refusal> {
+fn answer(prepared: &Prepared, root: &ResponseObjects, at: usize, bytes_max: usize) -> Result<Answer, Refusal> {
     let Prepared { plan: cached, .. } = prepared;
     let expected = cached.answer_bytes.load(Ordering::Relaxed);
     // One large response does not make all later ones take as much memory.
@@ -352,7 +352,7 @@ fn answer(prepared: &Prepared, root: &Place, at: usize, bytes_max: usize) -> Res
 /// A query or a mutation that was executed.
 pub struct Executed<'p> {
     prepared: &'p Prepared,
-    root: Place,
+    root: ResponseObjects,
 }
 
 impl Executed<'_> {

@@ -7,7 +7,7 @@ use super::cache::CachedPlan;
 use crate::document::OperationKind;
 use crate::execution::FieldError;
 use crate::input::{Inputs, Literal};
-use crate::plan::{ArgumentPlan, Cost, Kind, PlanField};
+use crate::plan::{ArgumentPlan, Cost, PlanField, ValueSource};
 
 /// An operation that is ready to be executed, with its variables.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ impl Prepared {
 
     /// The variable in this argument of the root field, if it is used nowhere else.
     fn only_use_of(&self, argument: &str) -> Option<&str> {
-        let Kind::Resolve { arguments, .. } = &self.only_root_field()?.kind else { return None };
+        let ValueSource::Resolve { arguments, .. } = &self.only_root_field()?.kind else { return None };
         let ArgumentPlan::Late { literals, .. } = &**arguments else { return None };
         match literals.iter().find(|(name, _)| name == argument)? {
             (_, Literal::Variable(name)) if self.plan.plan.inputs.uses(name) == 1 => Some(name),
@@ -103,7 +103,7 @@ impl Engine {
     pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &Prepared) -> Result<Arc<A>, FieldError> {
         let mistaken = || FieldError::internal("The root field has other arguments.");
         let field = prepared.only_root_field().ok_or_else(mistaken)?;
-        let Kind::Resolve { reader, arguments, .. } = &field.kind else { return Err(mistaken()) };
+        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(mistaken()) };
         let read = arguments.read(&self.schema, &prepared.variables, *reader)?;
         read.downcast().map_err(|_| mistaken())
     }

@@ -35,24 +35,24 @@ const GROUPS_MAX: usize = 1_000;
 /// Gathers keys into batches. `E` is why a batch fails, for all its callers: what it tells a client is for each to say.
 /// `S` identifies a statement with everything that its result depends on, such as the viewer.
 pub struct Batches<S, E> {
-    groups: Mutex<Groups<S, E>>,
+    groups: Mutex<BatchGroups<S, E>>,
 }
 
 /// Groups by the type of their values and their statement.
-type Groups<S, E> = HashMap<(TypeId, S), Arc<Group<E>>>;
+type BatchGroups<S, E> = HashMap<(TypeId, S), Arc<BatchGroup<E>>>;
 
-struct Group<E> {
+struct BatchGroup<E> {
     running: Semaphore,
-    open: Mutex<Option<Arc<Gathering<E>>>>,
+    open: Mutex<Option<Arc<OpenBatch<E>>>>,
 }
 
 /// A batch: the keys of several callers, and the result.
-struct Gathering<E> {
-    wanted: Mutex<Wanted>,
+struct OpenBatch<E> {
+    wanted: Mutex<RowRequest>,
     found: OnceCell<Result<Arc<dyn Any + Send + Sync>, E>>,
 }
 
-impl<E> Default for Gathering<E> {
+impl<E> Default for OpenBatch<E> {
     fn default() -> Self {
         Self { wanted: Mutex::default(), found: OnceCell::new() }
     }
@@ -60,7 +60,7 @@ impl<E> Default for Gathering<E> {
 
 /// Which rows, and which columns of them.
 #[derive(Clone, Default)]
-struct Wanted {
+struct RowRequest {
     keys: Vec<i32>,
     columns: Columns,
 }
@@ -104,7 +104,7 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         let gathering = {
             let mut open = lock(&group.open);
             // Full, or all who asked are gone: nobody wants their keys any more.
-            let is_over = |gathering: &mut Arc<Gathering<E>>| {
+            let is_over = |gathering: &mut Arc<OpenBatch<E>>| {
                 Arc::strong_count(gathering) == 1 || lock(&gathering.wanted).keys.len() + keys.len() > KEYS_MAX
             };
             let gathering = match open.take_if(is_over) {
@@ -132,7 +132,7 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
                 }
             }
             // A copy: if this caller is cancelled, another reads the same keys.
-            let Wanted { mut keys, columns } = lock(&gathering.wanted).clone();
+            let RowRequest { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();
             read(keys, columns).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
@@ -141,7 +141,7 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         Ok(found.downcast().expect("values of the statement's type"))
     }
 
-    fn group(&self, of: TypeId, statement: &S) -> Arc<Group<E>> {
+    fn group(&self, of: TypeId, statement: &S) -> Arc<BatchGroup<E>> {
         let mut groups = lock(&self.groups);
         let key = (of, statement.clone());
         if let Some(group) = groups.get(&key) {
@@ -150,7 +150,7 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         if groups.len() >= GROUPS_MAX {
             groups.retain(|_, group| Arc::strong_count(group) > 1);
         }
-        let group = Arc::new(Group { running: Semaphore::new(RUNNING_MAX), open: Mutex::new(None) });
+        let group = Arc::new(BatchGroup { running: Semaphore::new(RUNNING_MAX), open: Mutex::new(None) });
         groups.insert(key, Arc::clone(&group));
         group
     }

@@ -15,7 +15,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 pub use error::FieldError;
-pub(crate) use run::{Execution, Place, failed, run, run_events};
+pub(crate) use run::{Execution, ResponseObjects, failed, run, run_events};
 pub(crate) use write::{Response, write, write_shortened};
 
 use crate::describe::Columns;

@@ -10,11 +10,11 @@ use super::{Context, FieldError, Selected};
 use crate::describe::{RawCall, Root};
 use crate::document::OperationKind;
 use crate::input::Inputs;
-use crate::plan::{Kind, Plan, PlanField, Set};
+use crate::plan::{Plan, PlanField, Set, ValueSource};
 use crate::schema::Schema;
 
 /// The objects at one place of the response, with the values of their fields.
-pub(crate) struct Place {
+pub(crate) struct ResponseObjects {
     pub(crate) rows: Rows,
     /// The values of the fields that have resolvers, in order.
     pub(crate) values: Vec<FieldValues>,
@@ -35,7 +35,7 @@ pub(crate) enum FieldValues {
 pub(crate) struct Below {
     /// The index of their set in [`PlanField::selected`].
     pub(crate) set: usize,
-    pub(crate) place: Place,
+    pub(crate) place: ResponseObjects,
 }
 
 /// The inputs of an execution.
@@ -47,8 +47,8 @@ pub(crate) struct Execution<'a> {
 }
 
 /// Resolves all fields of a plan.
-pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
-    let mut root = Place { rows: Rows::new(vec![Root]), values: Vec::new() };
+pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> ResponseObjects {
+    let mut root = ResponseObjects { rows: Rows::new(vec![Root]), values: Vec::new() };
     if plan.kind != OperationKind::Mutation {
         execution.levels(vec![(&plan.root, &mut root)]).await;
         return root;
@@ -68,25 +68,25 @@ pub(crate) async fn run(execution: &Execution<'_>, plan: &Plan) -> Place {
 }
 
 /// Resolves the fields of a subscription's plan for many events at once: the rows of the root.
-pub(crate) async fn run_events(execution: &Execution<'_>, plan: &Plan, events: Rows) -> Place {
-    let mut root = Place { rows: events, values: Vec::new() };
+pub(crate) async fn run_events(execution: &Execution<'_>, plan: &Plan, events: Rows) -> ResponseObjects {
+    let mut root = ResponseObjects { rows: events, values: Vec::new() };
     execution.levels(vec![(&plan.root, &mut root)]).await;
     root
 }
 
 /// The root when all of its fields have failed with this error.
-pub(crate) fn failed(plan: &Plan, error: &FieldError) -> Place {
+pub(crate) fn failed(plan: &Plan, error: &FieldError) -> ResponseObjects {
     let column = || FieldValues::Column { column: Column::Failed(error.clone()), below: Vec::new() };
-    Place { rows: Rows::new(vec![Root]), values: plan.root.resolved_fields().map(|_| column()).collect() }
+    ResponseObjects { rows: Rows::new(vec![Root]), values: plan.root.resolved_fields().map(|_| column()).collect() }
 }
 
 /// A set, and the objects that it is resolved for.
-type Selection<'p> = (&'p Set, &'p mut Place);
+type PendingSelection<'p> = (&'p Set, &'p mut ResponseObjects);
 
 impl Execution<'_> {
     /// Resolves these sets, then what is selected of their objects, and so on: all fields of a level at the same time,
     /// so that look-ups of one kind share a statement wherever they stand.
-    async fn levels<'p>(&self, mut level: Vec<Selection<'p>>) {
+    async fn levels<'p>(&self, mut level: Vec<PendingSelection<'p>>) {
         while !level.is_empty() {
             let fields =
                 level.iter().flat_map(|(set, place)| set.resolved_fields().map(|field| self.field(field, &place.rows)));
@@ -103,7 +103,7 @@ impl Execution<'_> {
 
     async fn field(&self, field: &PlanField, rows: &Rows) -> FieldValues {
         let column = match &field.kind {
-            Kind::Resolve { reader, resolve, arguments } => {
+            ValueSource::Resolve { reader, resolve, arguments } => {
                 match arguments.read(self.schema, self.variables, *reader) {
                     Ok(arguments) => {
                         let selected = Selected { field };
@@ -112,7 +112,7 @@ impl Execution<'_> {
                     Err(error) => Column::Failed(error),
                 }
             }
-            Kind::Introspect(selection) => match self.introspector {
+            ValueSource::Introspect(selection) => match self.introspector {
                 Some(introspector) => match introspector.answer(selection, self.variables).await {
                     Ok(json) => return FieldValues::Introspection(json),
                     Err(error) => Column::Failed(error),
@@ -132,11 +132,11 @@ impl Execution<'_> {
 /// The objects of a part, whose fields are not resolved yet; none if the field's type has no such objects.
 fn objects(field: &PlanField, part: &Part) -> Option<Below> {
     let set = field.selected.iter().position(|(name, _)| *name == part.of)?;
-    Some(Below { set, place: Place { rows: part.rows.clone(), values: Vec::new() } })
+    Some(Below { set, place: ResponseObjects { rows: part.rows.clone(), values: Vec::new() } })
 }
 
 /// What is selected of a field's objects and has to be resolved.
-fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator<Item = Selection<'p>> {
+fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator<Item = PendingSelection<'p>> {
     let below = match values {
         FieldValues::Column { below, .. } => below.as_mut_slice(),
         FieldValues::Introspection(_) => &mut [],
@@ -148,15 +148,15 @@ fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator
 }
 
 impl Set {
-    /// The fields that have values in [`Place::values`], in order.
+    /// The fields that have values in [`ResponseObjects::values`], in order.
     fn resolved_fields(&self) -> impl Iterator<Item = &PlanField> {
         self.fields.iter().filter(|field| field.is_resolved())
     }
 }
 
 impl PlanField {
-    /// Whether the field has values in [`Place::values`].
+    /// Whether the field has values in [`ResponseObjects::values`].
     pub(crate) fn is_resolved(&self) -> bool {
-        matches!(self.kind, Kind::Resolve { .. } | Kind::Introspect(_) | Kind::Unresolvable)
+        matches!(self.kind, ValueSource::Resolve { .. } | ValueSource::Introspect(_) | ValueSource::Unresolvable)
     }
 }

@@ -3,8 +3,8 @@
 use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
 use super::leaf::{Out, write_int, write_json, write_text};
-use super::run::{Below, FieldValues, Place};
-use crate::plan::{Kind, Plan, PlanField, Set};
+use super::run::{Below, FieldValues, ResponseObjects};
+use crate::plan::{Plan, PlanField, Set, ValueSource};
 use crate::schema::TypeRef;
 
 /// A response.
@@ -25,13 +25,13 @@ pub(crate) struct TooLarge;
 /// The response is larger than `bytes_max`.
 pub(crate) fn write(
     plan: &Plan,
-    (root, at): (&Place, usize),
+    (root, at): (&ResponseObjects, usize),
     capacity: usize,
     bytes_max: usize,
 ) -> Result<Response, TooLarge> {
     let mut out = Out::with_capacity(capacity);
     out.extend_from_slice(b"{\"data\":");
-    finish(Writer::new(plan, out, bytes_max), (root, at))
+    finish(ResponseWriter::new(plan, out, bytes_max), (root, at))
 }
 
 /// Writes the values of a mutation's fields as JSON. Fields of the root and of payloads for which there is no room in
@@ -41,30 +41,30 @@ pub(crate) fn write(
 /// The response is larger all the same.
 pub(crate) fn write_shortened(
     plan: &Plan,
-    root: &Place,
+    root: &ResponseObjects,
     bytes_max: usize,
     error: &FieldError,
 ) -> Result<Response, TooLarge> {
-    let writer = Writer::new(plan, b"{\"data\":".to_vec(), bytes_max);
-    finish(Writer { too_large: Some(error), ..writer }, (root, 0))
+    let writer = ResponseWriter::new(plan, b"{\"data\":".to_vec(), bytes_max);
+    finish(ResponseWriter { too_large: Some(error), ..writer }, (root, 0))
 }
 
-fn finish(mut writer: Writer<'_>, (root, at): (&Place, usize)) -> Result<Response, TooLarge> {
+fn finish(mut writer: ResponseWriter<'_>, (root, at): (&ResponseObjects, usize)) -> Result<Response, TooLarge> {
     let start = writer.out.len();
     let plan = writer.plan;
-    match writer.object(&plan.root, root, at, &Path::Root) {
+    match writer.object(&plan.root, root, at, &ResponsePath::Root) {
         Ok(()) => {}
-        Err(Stop::Null) => {
+        Err(WriteStop::Null) => {
             writer.out.truncate(start);
             writer.out.extend_from_slice(b"null");
         }
-        Err(Stop::TooLarge) => return Err(TooLarge),
+        Err(WriteStop::TooLarge) => return Err(TooLarge),
     }
     // Objects that become null are not measured, but their errors stay.
     if writer.is_too_large() {
         return Err(TooLarge);
     }
-    let Writer { mut out, errors, failed, bytes_max, uncounted, .. } = writer;
+    let ResponseWriter { mut out, errors, failed, bytes_max, uncounted, .. } = writer;
     if !errors.is_empty() {
         out.extend_from_slice(b",\"errors\":[");
         out.extend_from_slice(&errors);
@@ -76,26 +76,26 @@ fn finish(mut writer: Writer<'_>, (root, at): (&Place, usize)) -> Result<Respons
 
 /// Whether a field of the root makes the root null.
 pub(crate) fn makes_null(plan: &Plan, field: &PlanField, values: &FieldValues) -> bool {
-    let mut writer = Writer::new(plan, Out::new(), usize::MAX);
-    writer.values(field, values, 0, &Path::Root) == Err(Stop::Null)
+    let mut writer = ResponseWriter::new(plan, Out::new(), usize::MAX);
+    writer.values(field, values, 0, &ResponsePath::Root) == Err(WriteStop::Null)
 }
 
 /// Why writing a value stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+enum WriteStop {
     /// A non-null value is null, so the value around it becomes null.
     Null,
     TooLarge,
 }
 
 /// The path of a value in the response.
-enum Path<'a> {
+enum ResponsePath<'a> {
     Root,
     Name(&'a Self, &'a str),
     Index(&'a Self, u32),
 }
 
-impl Path<'_> {
+impl ResponsePath<'_> {
     /// Whether it leads to a field of the root, or of an object that such a field has.
     const fn is_of_payload(&self) -> bool {
         matches!(self, Self::Name(Self::Root | Self::Name(Self::Root, _), _))
@@ -107,7 +107,7 @@ impl Path<'_> {
             Self::Name(above, _) | Self::Index(above, _) => above,
         };
         above.write(out);
-        if !matches!(above, Path::Root) {
+        if !matches!(above, ResponsePath::Root) {
             out.push(b',');
         }
         match self {
@@ -119,13 +119,13 @@ impl Path<'_> {
 }
 
 /// The values of a field that are being written.
-struct Values<'a> {
+struct FieldCells<'a> {
     field: &'a PlanField,
     cells: &'a Cells,
     below: &'a [Option<Below>],
 }
 
-struct Writer<'a> {
+struct ResponseWriter<'a> {
     plan: &'a Plan,
     out: Out,
     /// Errors as JSON, separated by commas.
@@ -138,22 +138,28 @@ struct Writer<'a> {
     uncounted: usize,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> ResponseWriter<'a> {
     const fn new(plan: &'a Plan, out: Out, bytes_max: usize) -> Self {
         Self { plan, out, errors: Out::new(), failed: Vec::new(), bytes_max, too_large: None, uncounted: 0 }
     }
 
-    fn object(&mut self, set: &Set, place: &Place, at: usize, path: &Path<'_>) -> Result<(), Stop> {
+    fn object(
+        &mut self,
+        set: &Set,
+        place: &ResponseObjects,
+        at: usize,
+        path: &ResponsePath<'_>,
+    ) -> Result<(), WriteStop> {
         let (table, row) = (place.rows.table(), place.rows.row(at));
         let mut values = place.values.iter();
         self.out.push(b'{');
         for field in &set.fields {
             self.out.extend_from_slice(&field.key);
             match &field.kind {
-                Kind::Leaf(write) => write(table, row, &mut self.out),
-                Kind::TypeName(name) => self.out.extend_from_slice(name),
+                ValueSource::Leaf(write) => write(table, row, &mut self.out),
+                ValueSource::TypeName(name) => self.out.extend_from_slice(name),
                 _ => {
-                    let path = Path::Name(path, &field.response_name);
+                    let path = ResponsePath::Name(path, &field.response_name);
                     match values.next() {
                         Some(values) => {
                             let start = self.out.len();
@@ -166,7 +172,7 @@ impl<'a> Writer<'a> {
             }
         }
         self.out.push(b'}');
-        if self.is_too_large() { Err(Stop::TooLarge) } else { Ok(()) }
+        if self.is_too_large() { Err(WriteStop::TooLarge) } else { Ok(()) }
     }
 
     const fn is_too_large(&self) -> bool {
@@ -176,13 +182,13 @@ impl<'a> Writer<'a> {
     /// Writes null for a value that has no room, which began at `start`, if it is a field of the root or of a payload.
     fn shorten(
         &mut self,
-        written: Result<(), Stop>,
+        written: Result<(), WriteStop>,
         field: &PlanField,
-        path: &Path<'_>,
+        path: &ResponsePath<'_>,
         start: usize,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), WriteStop> {
         match self.too_large {
-            Some(error) if written == Err(Stop::TooLarge) && !field.of.is_non_null() && path.is_of_payload() => {
+            Some(error) if written == Err(WriteStop::TooLarge) && !field.of.is_non_null() && path.is_of_payload() => {
                 self.out.truncate(start);
                 self.out.extend_from_slice(b"null");
                 let errors = self.errors.len();
@@ -196,7 +202,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes the value of a field for one object.
-    fn values(&mut self, field: &PlanField, values: &FieldValues, at: usize, path: &Path<'_>) -> Result<(), Stop> {
+    fn values(
+        &mut self,
+        field: &PlanField,
+        values: &FieldValues,
+        at: usize,
+        path: &ResponsePath<'_>,
+    ) -> Result<(), WriteStop> {
         let (column, below) = match values {
             FieldValues::Column { column, below } => (column, below),
             FieldValues::Introspection(json) => {
@@ -208,7 +220,7 @@ impl<'a> Writer<'a> {
             Column::Leaves(leaves) => self.leaf(field, &field.of, &**leaves, at, path),
             Column::Cells(cells) => {
                 let cell = cells.cells.get(at).copied().unwrap_or(Cell::Null);
-                self.value(&Values { field, cells, below }, &field.of, cell, path)
+                self.value(&FieldCells { field, cells, below }, &field.of, cell, path)
             }
             Column::Failed(error) => self.failure(field, error, path),
         }
@@ -221,8 +233,8 @@ impl<'a> Writer<'a> {
         of: &TypeRef,
         leaves: &dyn Leaves,
         at: usize,
-        path: &Path<'_>,
-    ) -> Result<(), Stop> {
+        path: &ResponsePath<'_>,
+    ) -> Result<(), WriteStop> {
         let start = self.out.len();
         leaves.write(at, &mut self.out);
         if of.is_non_null() && &self.out[start..] == b"null" {
@@ -233,14 +245,20 @@ impl<'a> Writer<'a> {
     }
 
     /// Section 6.4.3, CompleteValue.
-    fn value(&mut self, values: &Values<'_>, of: &TypeRef, cell: Cell, path: &Path<'_>) -> Result<(), Stop> {
-        let Values { field, cells, .. } = values;
+    fn value(
+        &mut self,
+        values: &FieldCells<'_>,
+        of: &TypeRef,
+        cell: Cell,
+        path: &ResponsePath<'_>,
+    ) -> Result<(), WriteStop> {
+        let FieldCells { field, cells, .. } = values;
         let start = self.out.len();
         let written = match cell {
             Cell::Null => return self.nothing(field, of, path),
             Cell::Error(at) => {
                 self.fail(field, &cells.errors[at as usize], path);
-                Err(Stop::Null)
+                Err(WriteStop::Null)
             }
             Cell::Object { part, row } => self.part(values, part, row, path),
             Cell::Leaf(at) => match &cells.leaves {
@@ -253,7 +271,7 @@ impl<'a> Writer<'a> {
             Cell::List { from, len } => self.list(values, of, len, path, |i| cells.items[(from + i) as usize]),
         };
         match written {
-            Err(Stop::Null) if !of.is_non_null() => {
+            Err(WriteStop::Null) if !of.is_non_null() => {
                 self.out.truncate(start);
                 self.out.extend_from_slice(b"null");
                 Ok(())
@@ -264,12 +282,12 @@ impl<'a> Writer<'a> {
 
     fn list(
         &mut self,
-        values: &Values<'_>,
+        values: &FieldCells<'_>,
         of: &TypeRef,
         len: u32,
-        path: &Path<'_>,
+        path: &ResponsePath<'_>,
         cell: impl Fn(u32) -> Cell,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), WriteStop> {
         let item = match of.nullable() {
             TypeRef::List(item) => &**item,
             // The resolver made a list where the schema has none.
@@ -280,45 +298,45 @@ impl<'a> Writer<'a> {
             if i > 0 {
                 self.out.push(b',');
             }
-            self.value(values, item, cell(i), &Path::Index(path, i))?;
+            self.value(values, item, cell(i), &ResponsePath::Index(path, i))?;
         }
         self.out.push(b']');
         Ok(())
     }
 
-    fn part(&mut self, values: &Values<'_>, part: u32, row: u32, path: &Path<'_>) -> Result<(), Stop> {
-        let Values { field, cells, below } = values;
+    fn part(&mut self, values: &FieldCells<'_>, part: u32, row: u32, path: &ResponsePath<'_>) -> Result<(), WriteStop> {
+        let FieldCells { field, cells, below } = values;
         if let Some(Some(Below { set, place })) = below.get(part as usize) {
             return self.object(&field.selected[*set].1, place, row as usize, path);
         }
         let name = cells.parts.get(part as usize).map_or("?", |part| &part.of);
         let message = format!("`{}` has no objects of type `{name}`.", field.coordinate);
         self.fail(field, &FieldError::internal(message), path);
-        Err(Stop::Null)
+        Err(WriteStop::Null)
     }
 
     /// Writes null, or fails if the type is non-null.
-    fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &Path<'_>) -> Result<(), Stop> {
+    fn nothing(&mut self, field: &PlanField, of: &TypeRef, path: &ResponsePath<'_>) -> Result<(), WriteStop> {
         if of.is_non_null() {
             let message = format!("Cannot return null for non-nullable field {}.", field.coordinate);
             self.fail(field, &FieldError::internal(message), path);
-            return Err(Stop::Null);
+            return Err(WriteStop::Null);
         }
         self.out.extend_from_slice(b"null");
         Ok(())
     }
 
     /// Reports an error of the field, and writes null.
-    fn failure(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) -> Result<(), Stop> {
+    fn failure(&mut self, field: &PlanField, error: &FieldError, path: &ResponsePath<'_>) -> Result<(), WriteStop> {
         self.fail(field, error, path);
         if field.of.is_non_null() {
-            return Err(Stop::Null);
+            return Err(WriteStop::Null);
         }
         self.out.extend_from_slice(b"null");
         Ok(())
     }
 
-    fn fail(&mut self, field: &PlanField, error: &FieldError, path: &Path<'_>) {
+    fn fail(&mut self, field: &PlanField, error: &FieldError, path: &ResponsePath<'_>) {
         let out = &mut self.errors;
         // Too large: the response is not sent.
         if out.len() > self.bytes_max {

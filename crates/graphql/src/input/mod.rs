@@ -38,13 +38,13 @@ pub struct InputError {
 
 /// Where an input is. Made into text only for an error.
 #[derive(Clone, Copy)]
-enum Path<'p> {
+enum InputPath<'p> {
     Root(&'static str),
     Name(&'p Self, &'p str),
     Index(&'p Self, usize),
 }
 
-impl fmt::Display for Path<'_> {
+impl fmt::Display for InputPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root(name) => f.write_str(name),
@@ -130,9 +130,9 @@ pub(crate) fn coerce_variable_types(
 ) -> Result<Inputs, Vec<InputError>> {
     let mut coercion = Coercion::new(schema);
     let mut inputs = Inputs::new();
-    let root = Path::Root("variables");
+    let root = InputPath::Root("variables");
     for VariableType { name, of, default } in variables {
-        let path = Path::Name(&root, name);
+        let path = InputPath::Name(&root, name);
         let value = match given.get(name).or(default.as_ref()) {
             Some(value) => coercion.value(value, of, &path),
             None if of.is_non_null() => coercion.fail(&path, "is required".to_owned()),
@@ -175,7 +175,7 @@ pub(crate) fn coerce_literals(
     literals: &Inputs,
 ) -> Result<Inputs, Vec<InputError>> {
     let mut coercion = Coercion::new(schema);
-    let inputs = coercion.fields(literals, known, &Path::Root("arguments"));
+    let inputs = coercion.fields(literals, known, &InputPath::Root("arguments"));
     coercion.finish(inputs)
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn coerce_literals(
 pub(crate) fn coerce_default(schema: &Schema, input: &InputValue) -> Result<Option<Json>, String> {
     let Some(default) = &input.default else { return Ok(None) };
     let mut coercion = Coercion::new(schema);
-    let value = coercion.value(default, &input.of, &Path::Root("default"));
+    let value = coercion.value(default, &input.of, &InputPath::Root("default"));
     coercion.finish(value).map_err(|errors| errors.first().map(ToString::to_string).unwrap_or_default())
 }
 
@@ -202,14 +202,14 @@ impl<'s> Coercion<'s> {
         if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
     }
 
-    fn fail<T>(&mut self, path: &Path<'_>, message: String) -> Option<T> {
+    fn fail<T>(&mut self, path: &InputPath<'_>, message: String) -> Option<T> {
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(InputError { path: path.to_string(), message });
         }
         None
     }
 
-    fn value(&mut self, given: &Json, of: &TypeRef, path: &Path<'_>) -> Option<Json> {
+    fn value(&mut self, given: &Json, of: &TypeRef, path: &InputPath<'_>) -> Option<Json> {
         match of {
             TypeRef::NonNull(_) if given.is_null() => self.fail(path, "must not be null".to_owned()),
             TypeRef::NonNull(of) => self.value(given, of, path),
@@ -220,7 +220,7 @@ impl<'s> Coercion<'s> {
                 let coerced: Vec<Json> = items
                     .iter()
                     .enumerate()
-                    .filter_map(|(i, item)| self.value(item, of, &Path::Index(path, i)))
+                    .filter_map(|(i, item)| self.value(item, of, &InputPath::Index(path, i)))
                     .collect();
                 (self.errors.len() == errors).then(|| Json::from(coerced))
             }
@@ -228,7 +228,7 @@ impl<'s> Coercion<'s> {
         }
     }
 
-    fn named(&mut self, given: &Json, id: TypeId, path: &Path<'_>) -> Option<Json> {
+    fn named(&mut self, given: &Json, id: TypeId, path: &InputPath<'_>) -> Option<Json> {
         let schema = self.schema;
         let of = schema.get(id);
         match &of.kind {
@@ -245,7 +245,7 @@ impl<'s> Coercion<'s> {
                     return self.fail(path, format!("must be an object of type `{}`", of.name));
                 };
                 for name in object.keys().filter(|name| fields.get(name).is_none()) {
-                    self.fail::<()>(&Path::Name(path, name), format!("is not a field of `{}`", of.name));
+                    self.fail::<()>(&InputPath::Name(path, name), format!("is not a field of `{}`", of.name));
                 }
                 if *is_one_of && (object.len() != 1 || object.values().any(Json::is_null)) {
                     return self.fail(path, format!("must have exactly one field of `{}`, not null", of.name));
@@ -265,10 +265,10 @@ impl<'s> Coercion<'s> {
     }
 
     /// The fields of an input object, or arguments: what is given, else the default.
-    fn fields(&mut self, given: &Inputs, known: &Table<InputValue>, parent: &Path<'_>) -> Inputs {
+    fn fields(&mut self, given: &Inputs, known: &Table<InputValue>, parent: &InputPath<'_>) -> Inputs {
         let mut inputs = Inputs::new();
         for input in known {
-            let path = Path::Name(parent, &input.name);
+            let path = InputPath::Name(parent, &input.name);
             let value = match given.get(&input.name).or(input.default.as_ref()) {
                 Some(value) => self.value(value, &input.of, &path),
                 None if input.of.is_non_null() => self.fail(&path, "is required".to_owned()),

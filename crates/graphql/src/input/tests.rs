@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{Inputs, coerce_arguments, coerce_variables};
 use crate::document::{Selection, parse};
 use crate::error::Limits;
-use crate::schema::{Check, Field, InputValue, Schema, SchemaBuilder, Type, TypeRef};
+use crate::schema::{Check, FieldDefinition, InputValue, Schema, SchemaBuilder, Type, TypeRef};
 
 const SDL: &str = "type Query { a(filter: Filter, ids: [ID!], matrix: [[Int]], seat: Seat, first: Int! = 20): Int }
     input Filter { year: Range text: String = \"x\" order: Order! = NEWEST }
@@ -128,7 +128,7 @@ fn custom_scalars_check_their_values() {
     let from = InputValue::new("from", TypeRef::named("Date"));
     let schema = SchemaBuilder::new()
         .with_type(Type::scalar("Date").checked(Check::new(check)))
-        .with_type(Type::object("Query", [Field::new("a", TypeRef::named("Int")).argument(from)]))
+        .with_type(Type::object("Query", [FieldDefinition::new("a", TypeRef::named("Int")).argument(from)]))
         .build();
     let Ok(schema) = schema else { panic!("{schema:?}") };
     let text = "query ($date: Date) { a(from: $date) }";

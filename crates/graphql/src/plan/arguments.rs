@@ -4,7 +4,7 @@ use crate::describe::{ArgumentValues, ReadArguments};
 use crate::document::{Argument, Value, ValueKind};
 use crate::execution::FieldError;
 use crate::input::{InputError, Inputs, Literal, coerce_literals, fill_all};
-use crate::schema::{Field, InputValue, Schema, Table, TypeId};
+use crate::schema::{FieldDefinition, InputValue, Schema, Table, TypeId};
 
 /// The arguments of a field.
 pub(crate) enum ArgumentPlan {
@@ -23,7 +23,7 @@ impl ArgumentPlan {
     /// The arguments of a field with these literals.
     pub(crate) fn new(
         schema: &Schema,
-        (parent, known): (TypeId, &Field),
+        (parent, known): (TypeId, &FieldDefinition),
         literals: Vec<(String, Literal)>,
         reader: ReadArguments,
     ) -> Self {

@@ -11,7 +11,7 @@ use async_graphql::indexmap::IndexMap;
 use super::arguments::{self, ArgumentPlan};
 use super::conditions::{Conditions, Truths};
 use super::cost::Size;
-use super::{FieldCost, InputValues, IntrospectionField, Kind, Plan, PlanField, Set};
+use super::{FieldCost, InputValues, IntrospectionField, Plan, PlanField, Set, ValueSource};
 use crate::describe::{Columns, Description, Name, ObjectType, ReadArguments, Resolver};
 use crate::document::{Document, Field, Fragment, Operation, Selection};
 use crate::error::{Limit, LimitExceeded, Limits, Position, position, positions};
@@ -69,7 +69,7 @@ pub(crate) fn compile(
 }
 
 /// The fields that share a response name.
-type Groups<'d> = IndexMap<&'d str, Vec<&'d Field<'d>>>;
+type FieldGroups<'d> = IndexMap<&'d str, Vec<&'d Field<'d>>>;
 
 struct Compiler<'d> {
     schema: &'d Schema,
@@ -135,8 +135,8 @@ impl<'d> Compiler<'d> {
     }
 
     /// The fields of an object of this type, by response name.
-    fn groups(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Groups<'d>, Limit> {
-        let (mut groups, mut visited) = (Groups::new(), HashSet::new());
+    fn groups(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<FieldGroups<'d>, Limit> {
+        let (mut groups, mut visited) = (FieldGroups::new(), HashSet::new());
         for selections in selections {
             self.collect(of, selections, &mut visited, &mut groups)?;
         }
@@ -149,7 +149,7 @@ impl<'d> Compiler<'d> {
         of: TypeId,
         selections: &'d [Selection<'d>],
         visited: &mut HashSet<&'d str>,
-        groups: &mut Groups<'d>,
+        groups: &mut FieldGroups<'d>,
     ) -> Result<(), Limit> {
         self.step(1 + selections.len())?;
         self.enter()?;
@@ -195,12 +195,12 @@ impl<'d> Compiler<'d> {
         self.count_field()?;
         let (schema, field) = (self.schema, group[0]);
         let name = field.name.text;
-        let known: &'d schema::Field = schema.field(parent, name).ok_or(Limit::PlanFields)?;
+        let known: &'d schema::FieldDefinition = schema.field(parent, name).ok_or(Limit::PlanFields)?;
         let entry = object.and_then(|object| object.fields.get(name));
         self.is_personal |= entry.is_some_and(|entry| entry.is_personal);
         let (kind, size) = self.kind((parent, known), entry.map(|entry| &entry.resolver), response_name, group)?;
         let selected = match kind {
-            Kind::Resolve { .. } => self.selected(*known.of.name(), group)?,
+            ValueSource::Resolve { .. } => self.selected(*known.of.name(), group)?,
             _ => Vec::new(),
         };
         // What is made of others' rows needs what is selected of these.
@@ -228,25 +228,25 @@ impl<'d> Compiler<'d> {
     /// How a field gets its value, and the length of its list.
     fn kind(
         &mut self,
-        (parent, known): (TypeId, &'d schema::Field),
+        (parent, known): (TypeId, &'d schema::FieldDefinition),
         resolver: Option<&Resolver>,
         response_name: &'d str,
         group: &[&'d Field<'d>],
-    ) -> Result<(Kind, Size), Limit> {
+    ) -> Result<(ValueSource, Size), Limit> {
         let kind = match (known.name.as_str(), resolver) {
             ("__typename", _) => {
                 let mut text = Vec::new();
                 write_text(&mut text, &self.schema.get(parent).name);
-                Kind::TypeName(text.into())
+                ValueSource::TypeName(text.into())
             }
-            ("__schema" | "__type", _) => Kind::Introspect(self.introspection(known, response_name, group)?),
-            (_, Some(Resolver::Leaf(write))) => Kind::Leaf(Arc::clone(write)),
+            ("__schema" | "__type", _) => ValueSource::Introspect(self.introspection(known, response_name, group)?),
+            (_, Some(Resolver::Leaf(write))) => ValueSource::Leaf(Arc::clone(write)),
             (_, Some(Resolver::Resolve(reader, resolve))) => {
                 let (arguments, size, inputs) = self.arguments((parent, known), group[0], *reader)?;
                 self.inputs.add(&inputs);
-                return Ok((Kind::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
+                return Ok((ValueSource::Resolve { reader: *reader, resolve: Arc::clone(resolve), arguments }, size));
             }
-            (_, None) => Kind::Unresolvable,
+            (_, None) => ValueSource::Unresolvable,
         };
         Ok((kind, Size::Unknown))
     }
@@ -254,7 +254,7 @@ impl<'d> Compiler<'d> {
     /// The arguments of a field, read once for each parent type. Further types take steps: an argument may be large.
     fn arguments(
         &mut self,
-        (parent, known): (TypeId, &'d schema::Field),
+        (parent, known): (TypeId, &'d schema::FieldDefinition),
         field: &'d Field<'d>,
         reader: ReadArguments,
     ) -> Result<FieldArguments, Limit> {
@@ -289,7 +289,7 @@ impl<'d> Compiler<'d> {
     /// Compiles a field of introspection.
     fn introspection(
         &mut self,
-        known: &'d schema::Field,
+        known: &'d schema::FieldDefinition,
         response_name: &str,
         group: &[&'d Field<'d>],
     ) -> Result<IntrospectionField, Limit> {

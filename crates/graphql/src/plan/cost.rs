@@ -5,9 +5,9 @@
 
 use serde_json::Value as Json;
 
-use super::{Kind, Plan, Set};
+use super::{Plan, Set, ValueSource};
 use crate::input::{Inputs, Literal};
-use crate::schema::{Field, TypeRef};
+use crate::schema::{FieldDefinition, TypeRef};
 
 /// The page sizes of connections.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ impl Lengths {
 }
 
 impl Size {
-    pub(super) fn of(field: &Field, literals: &[(String, Literal)]) -> Self {
+    pub(super) fn of(field: &FieldDefinition, literals: &[(String, Literal)]) -> Self {
         let is_page = |name: &str| matches!(name, "first" | "last");
         let sizes = || field.arguments.iter().filter(|input| is_page(&input.name));
         if sizes().next().is_some() {
@@ -152,11 +152,11 @@ impl Plan {
         let mut fields = 0;
         let values = set_values(&self.root, variables, pages, &mut fields);
         let levels = self.root.fields.iter().map(|field| match &field.kind {
-            Kind::Introspect(field) => field.levels(),
+            ValueSource::Introspect(field) => field.levels(),
             _ => 0,
         });
         let introspection = self.root.fields.iter().map(|field| match &field.kind {
-            Kind::Introspect(field) => field.values(),
+            ValueSource::Introspect(field) => field.values(),
             _ => 0,
         });
         Cost {

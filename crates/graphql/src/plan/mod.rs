@@ -64,7 +64,7 @@ pub(crate) struct PlanField {
     /// `Type.field`, for errors.
     pub(crate) coordinate: Arc<str>,
     pub(crate) of: TypeRef,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ValueSource,
     /// The sets of the field's objects, by object type.
     pub(crate) selected: Vec<(Name, Set)>,
     pub(crate) cost: FieldCost,
@@ -72,7 +72,7 @@ pub(crate) struct PlanField {
 }
 
 /// How a field gets its value.
-pub(crate) enum Kind {
+pub(crate) enum ValueSource {
     /// The type's name, as JSON.
     TypeName(Box<[u8]>),
     /// Written from the object's row.
@@ -89,7 +89,7 @@ impl Plan {
     /// The position of the first field of introspection.
     pub(crate) fn introspection(&self) -> Option<Position> {
         let mut fields = self.root.fields.iter();
-        let first = fields.find(|field| matches!(field.kind, Kind::Introspect(_)))?;
+        let first = fields.find(|field| matches!(field.kind, ValueSource::Introspect(_)))?;
         Some(self.positions[first.position])
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::{Conditions, Kind, Plan, Set, compile};
-use crate::describe::{Arguments, Call, Described, Description, Name, Object, Resolve, Root};
+use super::{Conditions, Plan, Set, ValueSource, compile};
+use crate::describe::{ArgumentTypes, Arguments, Call, Description, Name, Object, Resolve, Root};
 use crate::document::{Document, parse};
 use crate::error::{Limit, Limits};
 use crate::execution::FieldError;
@@ -46,8 +46,8 @@ struct Nothing;
 struct Given(Inputs);
 
 impl Arguments for Given {
-    fn describe(_: &mut async_graphql::registry::Registry) -> Described {
-        Described::new()
+    fn describe(_: &mut async_graphql::registry::Registry) -> ArgumentTypes {
+        ArgumentTypes::new()
     }
 
     fn read(given: Inputs) -> Result<Self, FieldError> {
@@ -132,8 +132,10 @@ fn show(set: &Set, out: &mut String) {
         let (_, name) = field.coordinate.split_once('.').unwrap_or_default();
         let alias = if *field.response_name == *name { String::new() } else { format!("{}:", field.response_name) };
         let late = match &field.kind {
-            Kind::Resolve { arguments, .. } if matches!(**arguments, super::ArgumentPlan::Late { .. }) => "(late)",
-            Kind::Unresolvable => "(unresolvable)",
+            ValueSource::Resolve { arguments, .. } if matches!(**arguments, super::ArgumentPlan::Late { .. }) => {
+                "(late)"
+            }
+            ValueSource::Unresolvable => "(unresolvable)",
             _ => "",
         };
         let _ = write!(out, "{}{alias}{name}{late}", if i > 0 { " " } else { "" });
@@ -308,7 +310,9 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
         let Ok(Compiled { schema, variables, plan }) = compiled(text, variables, &Limits::NONE) else {
             panic!("{text}")
         };
-        let Kind::Resolve { reader, arguments: planned, .. } = &plan.root.fields[0].kind else { panic!("{text}") };
+        let ValueSource::Resolve { reader, arguments: planned, .. } = &plan.root.fields[0].kind else {
+            panic!("{text}")
+        };
         let when = if matches!(**planned, super::ArgumentPlan::Ready(_)) { "ready" } else { "late" };
         assert_eq!(when, wanted, "{text}");
         let read = planned.read(&schema, &variables, *reader).map_err(|error| error.message.to_string());
@@ -348,6 +352,8 @@ fn arguments_are_shared() {
     let text = "{ a: all { ...F } b: all { ...F } } fragment F on Movie { related(first: 1) { totalCount } }";
     let Ok(Compiled { plan, .. }) = compiled(text, json!({}), &Limits::NONE) else { panic!("{text}") };
     let arguments: Vec<_> = plan.root.fields.iter().map(|field| &field.selected[0].1.fields[0].kind).collect();
-    let [Kind::Resolve { arguments: a, .. }, Kind::Resolve { arguments: b, .. }] = arguments[..] else { panic!() };
+    let [ValueSource::Resolve { arguments: a, .. }, ValueSource::Resolve { arguments: b, .. }] = arguments[..] else {
+        panic!()
+    };
     assert!(Arc::ptr_eq(a, b));
 }

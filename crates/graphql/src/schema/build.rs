@@ -1,6 +1,8 @@
 //! From descriptions to a schema: names become numbers, defaults are checked.
 
-use super::{Directive, Field, InputValue, Scalar, Schema, Table, Type, TypeId, TypeKind, TypeRef, sdl};
+use super::{
+    DirectiveDefinition, FieldDefinition, InputValue, Scalar, Schema, Table, Type, TypeId, TypeKind, TypeRef, sdl,
+};
 use crate::error::ParseError;
 use crate::input::coerce_default;
 
@@ -48,13 +50,13 @@ impl Type<String> {
     }
 
     /// An object.
-    pub fn object(name: &str, fields: impl IntoIterator<Item = Field<String>>) -> Self {
+    pub fn object(name: &str, fields: impl IntoIterator<Item = FieldDefinition<String>>) -> Self {
         let fields = fields.into_iter().collect();
         Self { name: name.to_owned(), kind: TypeKind::Object { fields, interfaces: Vec::new() } }
     }
 
     /// An interface.
-    pub fn interface(name: &str, fields: impl IntoIterator<Item = Field<String>>) -> Self {
+    pub fn interface(name: &str, fields: impl IntoIterator<Item = FieldDefinition<String>>) -> Self {
         let fields = fields.into_iter().collect();
         Self { name: name.to_owned(), kind: TypeKind::Interface { fields, interfaces: Vec::new() } }
     }
@@ -89,7 +91,7 @@ impl Type<String> {
 #[derive(Debug, Default)]
 pub struct SchemaBuilder {
     pub(super) types: Table<Type<String>>,
-    pub(super) directives: Table<Directive<String>>,
+    pub(super) directives: Table<DirectiveDefinition<String>>,
     pub(super) roots: [Option<String>; 3],
 }
 
@@ -149,7 +151,7 @@ impl SchemaBuilder {
     }
 
     fn resolve(self) -> Result<Schema, SchemaError> {
-        let names = Names(&self.types);
+        let names = TypeIds(&self.types);
         let types = self.types.iter().map(|of| names.of_type(of)).collect::<Result<Table<Type>, _>>()?;
         let directives = self.directives.iter().map(|d| names.directive(d)).collect::<Result<_, _>>()?;
         let mut roots = [None; 3];
@@ -162,9 +164,9 @@ impl SchemaBuilder {
         if roots[0].is_none() {
             return Err(SchemaError::NoQuery);
         }
-        let field = |name: &str, of: TypeRef<String>| names.field(&Field::new(name, of));
+        let field = |name: &str, of: TypeRef<String>| names.field(&FieldDefinition::new(name, of));
         let name = InputValue::new("name", TypeRef::named("String").non_null());
-        let type_field = Field::new("__type", TypeRef::named("__Type")).argument(name);
+        let type_field = FieldDefinition::new("__type", TypeRef::named("__Type")).argument(name);
         Ok(Schema {
             possible: possible(&types),
             directives,
@@ -207,9 +209,9 @@ fn possible(types: &Table<Type>) -> Vec<Vec<TypeId>> {
 }
 
 /// Turns names of types into numbers.
-struct Names<'t>(&'t Table<Type<String>>);
+struct TypeIds<'t>(&'t Table<Type<String>>);
 
-impl Names<'_> {
+impl TypeIds<'_> {
     fn id(&self, name: &str) -> Result<TypeId, SchemaError> {
         let place = self.0.position(name).and_then(|i| u32::try_from(i).ok());
         place.map(TypeId).ok_or_else(|| SchemaError::UnknownType(name.to_owned()))
@@ -234,13 +236,13 @@ impl Names<'_> {
         inputs.iter().map(input).collect()
     }
 
-    fn field(&self, field: &Field<String>) -> Result<Field, SchemaError> {
+    fn field(&self, field: &FieldDefinition<String>) -> Result<FieldDefinition, SchemaError> {
         let arguments = self.inputs(&field.arguments)?;
-        Ok(Field { name: field.name.clone(), of: self.of(&field.of)?, arguments })
+        Ok(FieldDefinition { name: field.name.clone(), of: self.of(&field.of)?, arguments })
     }
 
-    fn directive(&self, directive: &Directive<String>) -> Result<Directive, SchemaError> {
-        Ok(Directive {
+    fn directive(&self, directive: &DirectiveDefinition<String>) -> Result<DirectiveDefinition, SchemaError> {
+        Ok(DirectiveDefinition {
             name: directive.name.clone(),
             arguments: self.inputs(&directive.arguments)?,
             locations: directive.locations.clone(),
@@ -249,7 +251,7 @@ impl Names<'_> {
     }
 
     fn of_type(&self, of: &Type<String>) -> Result<Type, SchemaError> {
-        let fields = |fields: &Table<Field<String>>| -> Result<Table<Field>, SchemaError> {
+        let fields = |fields: &Table<FieldDefinition<String>>| -> Result<Table<FieldDefinition>, SchemaError> {
             fields.iter().map(|field| self.field(field)).collect()
         };
         let kind = match &of.kind {

@@ -106,7 +106,7 @@ impl InputValue<String> {
 
 /// A field of an object or an interface.
 #[derive(Clone, Debug)]
-pub struct Field<N = TypeId> {
+pub struct FieldDefinition<N = TypeId> {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -115,7 +115,7 @@ pub struct Field<N = TypeId> {
     pub arguments: Table<InputValue<N>>,
 }
 
-impl Field<String> {
+impl FieldDefinition<String> {
     /// A field without arguments.
     pub fn new(name: &str, of: TypeRef<String>) -> Self {
         Self { name: name.to_owned(), of, arguments: Table::default() }
@@ -206,14 +206,14 @@ pub enum TypeKind<N = TypeId> {
     /// An output with fields.
     Object {
         /// Its fields.
-        fields: Table<Field<N>>,
+        fields: Table<FieldDefinition<N>>,
         /// The interfaces that it implements.
         interfaces: Vec<N>,
     },
     /// What several objects have.
     Interface {
         /// Its fields.
-        fields: Table<Field<N>>,
+        fields: Table<FieldDefinition<N>>,
         /// The interfaces that it implements.
         interfaces: Vec<N>,
     },
@@ -258,7 +258,7 @@ pub enum Location {
 
 /// A directive that the schema knows.
 #[derive(Clone, Debug)]
-pub struct Directive<N = TypeId> {
+pub struct DirectiveDefinition<N = TypeId> {
     /// Its name.
     pub name: String,
     /// Its arguments.
@@ -273,13 +273,13 @@ pub struct Directive<N = TypeId> {
 #[derive(Debug)]
 pub struct Schema {
     types: Table<Type>,
-    directives: Table<Directive>,
+    directives: Table<DirectiveDefinition>,
     roots: [Option<TypeId>; 3],
     /// The objects that a value of each composite type may be, sorted.
     possible: Vec<Vec<TypeId>>,
-    type_name: Field,
-    schema_field: Field,
-    type_field: Field,
+    type_name: FieldDefinition,
+    schema_field: FieldDefinition,
+    type_field: FieldDefinition,
     suggests_names: bool,
 }
 
@@ -326,7 +326,7 @@ impl Schema {
     }
 
     /// The directive of a name.
-    pub fn directive(&self, name: &str) -> Option<&Directive> {
+    pub fn directive(&self, name: &str) -> Option<&DirectiveDefinition> {
         self.directives.get(name)
     }
 
@@ -336,7 +336,7 @@ impl Schema {
     }
 
     /// A field of a type; `__typename`, and `__schema` and `__type` of the query root, are fields too.
-    pub fn field(&self, parent: TypeId, name: &str) -> Option<&Field> {
+    pub fn field(&self, parent: TypeId, name: &str) -> Option<&FieldDefinition> {
         let kind = &self.get(parent).kind;
         if name.starts_with("__") {
             let is_query = self.root(OperationKind::Query) == Some(parent);

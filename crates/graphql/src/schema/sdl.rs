@@ -1,7 +1,8 @@
 //! The schema definition language, read by the parser of documents. Extensions of types are not read.
 
 use super::{
-    Directive, Field, InputValue, Location, Scalar, SchemaBuilder, SchemaError, Table, Type, TypeKind, TypeRef,
+    DirectiveDefinition, FieldDefinition, InputValue, Location, Scalar, SchemaBuilder, SchemaError, Table, Type,
+    TypeKind, TypeRef,
 };
 use crate::document::{BaseType, Directive as Applied, Parsed, Parser, Token, TypeExpression};
 use crate::error::Limits;
@@ -89,7 +90,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn directive_definition(&mut self) -> Parsed<Directive<String>> {
+    fn directive_definition(&mut self) -> Parsed<DirectiveDefinition<String>> {
         self.expect(b'@')?;
         let name = self.name()?.text.to_owned();
         let arguments = self.table(b'(', b')', Self::input_value)?;
@@ -98,7 +99,7 @@ impl Parser<'_> {
             return self.unexpected("`on`");
         }
         let locations = self.names(b'|')?.iter().map(|name| location(name)).collect();
-        Ok(Directive { name, arguments, locations, is_repeatable })
+        Ok(DirectiveDefinition { name, arguments, locations, is_repeatable })
     }
 
     /// Names between separators; the first may have one before it.
@@ -137,14 +138,14 @@ impl Parser<'_> {
         Ok(InputValue { name, of, default })
     }
 
-    fn field_definition(&mut self) -> Parsed<Field<String>> {
+    fn field_definition(&mut self) -> Parsed<FieldDefinition<String>> {
         self.description()?;
         let name = self.name()?.text.to_owned();
         let arguments = self.table(b'(', b')', Self::input_value)?;
         self.expect(b':')?;
         let of = type_ref(&self.type_expression()?);
         self.directives(true)?;
-        Ok(Field { name, of, arguments })
+        Ok(FieldDefinition { name, of, arguments })
     }
 }
 
@@ -156,7 +157,7 @@ fn has(directives: &[Applied<'_>], name: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use crate::schema::{Field, InputValue, Schema, SchemaBuilder, SchemaError, Type, TypeRef};
+    use crate::schema::{FieldDefinition, InputValue, Schema, SchemaBuilder, SchemaError, Type, TypeRef};
 
     #[test]
     fn a_built_schema_is_as_the_written_one() -> Result<(), SchemaError> {
@@ -164,13 +165,13 @@ mod tests {
             interface Node { id: ID! } union Found = | Movie input By @oneOf { id: ID name: String }
             enum Order { NEWEST TITLE } scalar Date";
         let written = Schema::from_sdl(text)?;
-        let id = || Field::new("id", TypeRef::named("ID").non_null());
+        let id = || FieldDefinition::new("id", TypeRef::named("ID").non_null());
         let first = InputValue::new("first", TypeRef::named("Int").non_null()).default(json!(20));
         let movies = TypeRef::named("Movie").non_null().list().non_null();
         let inputs = ["id", "name"]
             .map(|name| InputValue::new(name, TypeRef::named(if name == "id" { "ID" } else { "String" })));
         let built = SchemaBuilder::new()
-            .with_type(Type::object("Query", [Field::new("movies", movies).argument(first)]))
+            .with_type(Type::object("Query", [FieldDefinition::new("movies", movies).argument(first)]))
             .with_type(Type::object("Movie", [id()]).implements(["Node"]))
             .with_type(Type::interface("Node", [id()]))
             .with_type(Type::union("Found", ["Movie"]))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Directive, Field, InputValue, Type};
+use super::{DirectiveDefinition, FieldDefinition, InputValue, Type};
 
 /// What has a name.
 pub trait Named {
@@ -20,7 +20,7 @@ macro_rules! named {
     };
 }
 
-named!(Directive, Field, InputValue, Type);
+named!(DirectiveDefinition, FieldDefinition, InputValue, Type);
 
 /// Items in their order, found by name.
 #[derive(Clone, Debug)]

@@ -1,13 +1,13 @@
 //! Rules about directives and arguments.
 
-use super::{Rule, Seen, Validator};
+use super::{NameSet, Rule, Validator};
 use crate::document::{Argument, Directive, Name};
 use crate::schema::{InputValue, Location, Table};
 
 impl<'d> Validator<'d> {
     pub(super) fn directives(&mut self, directives: &'d [Directive<'d>], location: Location) {
         let schema = self.schema;
-        let mut seen = Seen::default();
+        let mut seen = NameSet::default();
         for directive in directives {
             let name = directive.name.text;
             let known = schema.directive(name);
@@ -39,7 +39,7 @@ impl<'d> Validator<'d> {
         known: Option<&'d Table<InputValue>>,
         owner: Name<'d>,
     ) {
-        let mut seen = Seen::default();
+        let mut seen = NameSet::default();
         for argument in given {
             let name = argument.name;
             if !seen.insert(name.text) {

@@ -1,6 +1,6 @@
 //! Rules about operations, fragments and variable definitions.
 
-use super::{Rule, Scope, Seen, Validator, location};
+use super::{NameSet, Rule, Scope, Validator, location};
 use crate::document::{Directive, Fragment, Name, Operation, OperationKind, Selection, Variable};
 use crate::schema::{Location, TypeId, TypeRef};
 
@@ -86,7 +86,7 @@ impl<'d> Validator<'d> {
     /// A subscription selects one field of its root, and says so before variables are known.
     fn single_field(&mut self, operation: &'d Operation<'d>) {
         let mut open = vec![operation.selections.as_slice()];
-        let (mut names, mut spread) = (Vec::new(), Seen::default());
+        let (mut names, mut spread) = (Vec::new(), NameSet::default());
         let broken = self.broken.len();
         while let Some(selections) = open.pop() {
             for selection in selections {

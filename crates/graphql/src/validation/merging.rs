@@ -150,7 +150,7 @@ impl<'d> Validator<'d> {
     }
 
     /// What a member is in the schema, if it is there.
-    fn definition(&self, member: &Member<'d>) -> Option<&'d schema::Field> {
+    fn definition(&self, member: &Member<'d>) -> Option<&'d schema::FieldDefinition> {
         self.schema.field(member.parent?, member.field.name.text)
     }
 

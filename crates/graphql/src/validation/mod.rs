@@ -70,7 +70,7 @@ struct Broken {
 
 /// A step to an input.
 #[derive(Clone, Copy)]
-enum Step<'d> {
+enum PathSegment<'d> {
     Name(&'d str),
     Item(usize),
 }
@@ -84,7 +84,7 @@ struct Validator<'d> {
     /// What the definition under the walk uses.
     scope: Scope<'d>,
     /// The way to the argument or the input field under the walk.
-    inputs: Vec<Step<'d>>,
+    inputs: Vec<PathSegment<'d>>,
     broken: Vec<Broken>,
     steps_left: usize,
     is_out_of_steps: bool,
@@ -133,7 +133,7 @@ impl<'d> Validator<'d> {
 
     /// Names that stand in a list before.
     fn duplicates(names: impl Iterator<Item = Name<'d>>) -> Vec<Name<'d>> {
-        let mut seen = Seen::default();
+        let mut seen = NameSet::default();
         names.filter(|name| !seen.insert(name.text)).collect()
     }
 
@@ -161,12 +161,12 @@ impl<'d> Validator<'d> {
 
 /// A set of names, which allocates only if there are many.
 #[derive(Default)]
-struct Seen<'n> {
+struct NameSet<'n> {
     few: Vec<&'n str>,
     many: HashSet<&'n str>,
 }
 
-impl<'n> Seen<'n> {
+impl<'n> NameSet<'n> {
     /// Adds a name; false if it is there.
     fn insert(&mut self, name: &'n str) -> bool {
         const FEW: usize = 8;

@@ -95,36 +95,36 @@ impl<'d> Validator<'d> {
     /// A fragment must not spread itself, however far below. Each spread is followed once.
     fn cycles(&mut self, fragments: &[Scope<'d>]) {
         #[derive(Clone, Copy, PartialEq)]
-        enum State {
+        enum VisitState {
             New,
             Open,
             Done,
         }
-        let mut states = vec![State::New; fragments.len()];
+        let mut states = vec![VisitState::New; fragments.len()];
         for start in 0..fragments.len() {
-            if states[start] != State::New {
+            if states[start] != VisitState::New {
                 continue;
             }
-            states[start] = State::Open;
+            states[start] = VisitState::Open;
             let mut path = vec![(start, 0)];
             while let Some((i, next)) = path.last_mut() {
                 let Some(name) = fragments[*i].spreads.get(*next) else {
-                    states[*i] = State::Done;
+                    states[*i] = VisitState::Done;
                     path.pop();
                     continue;
                 };
                 *next += 1;
                 let Some(&to) = self.fragments.get(name.text) else { continue };
                 match states[to] {
-                    State::New => {
-                        states[to] = State::Open;
+                    VisitState::New => {
+                        states[to] = VisitState::Open;
                         path.push((to, 0));
                     }
-                    State::Open => {
+                    VisitState::Open => {
                         let message = format_args!("The fragment `{}` spreads itself.", name.text);
                         self.fail(Rule::NoFragmentCycles, &[name.at], message);
                     }
-                    State::Done => {}
+                    VisitState::Done => {}
                 }
             }
         }

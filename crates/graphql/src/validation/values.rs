@@ -1,19 +1,19 @@
 //! Rules about literals: each fits the type of its place.
 
-use super::{Rule, Seen, Step, Validator, VariableUse};
+use super::{NameSet, PathSegment, Rule, Validator, VariableUse};
 use crate::document::{Argument, Value, ValueKind};
 use crate::input::check_literal;
 use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
 
 /// The place that a value stands in.
 #[derive(Clone, Copy)]
-struct Place<'d> {
+struct InputPosition<'d> {
     of: Option<&'d TypeRef>,
     has_default: bool,
     one_of: Option<TypeId>,
 }
 
-impl<'d> Place<'d> {
+impl<'d> InputPosition<'d> {
     const UNKNOWN: Self = Self { of: None, has_default: false, one_of: None };
 
     const fn item(of: Option<&'d TypeRef>) -> Self {
@@ -31,22 +31,22 @@ impl<'d> Validator<'d> {
         one_of: Option<TypeId>,
     ) {
         let has_default = input.is_some_and(|input| input.default.is_some());
-        self.inputs.push(Step::Name(name));
-        self.value(value, Place { of: input.map(|input| &input.of), has_default, one_of });
+        self.inputs.push(PathSegment::Name(name));
+        self.value(value, InputPosition { of: input.map(|input| &input.of), has_default, one_of });
         self.inputs.pop();
     }
 
     /// Judges the default of a variable, in which no variable stands.
     pub(super) fn default_value(&mut self, value: &'d Value<'d>, of: Option<&'d TypeRef>) {
-        self.value(value, Place::item(of));
+        self.value(value, InputPosition::item(of));
     }
 
-    fn value(&mut self, value: &'d Value<'d>, place: Place<'d>) {
+    fn value(&mut self, value: &'d Value<'d>, place: InputPosition<'d>) {
         let schema = self.schema;
         let plain = place.of.map(TypeRef::nullable);
         match (&value.kind, plain) {
             (ValueKind::Variable(name), _) => {
-                let Place { of, has_default, one_of } = place;
+                let InputPosition { of, has_default, one_of } = place;
                 self.scope.variables.push(VariableUse { name, at: value.at, of, has_default, one_of });
             }
             (ValueKind::Null, _) => {
@@ -59,12 +59,12 @@ impl<'d> Validator<'d> {
             }
             (ValueKind::List(values), Some(TypeRef::List(of))) => {
                 for (i, value) in values.iter().enumerate() {
-                    self.inputs.push(Step::Item(i));
-                    self.value(value, Place::item(Some(of)));
+                    self.inputs.push(PathSegment::Item(i));
+                    self.value(value, InputPosition::item(Some(of)));
                     self.inputs.pop();
                 }
             }
-            (_, Some(TypeRef::List(of))) => self.value(value, Place::item(Some(of))),
+            (_, Some(TypeRef::List(of))) => self.value(value, InputPosition::item(Some(of))),
             (_, Some(TypeRef::Named(id))) => self.named(value, *id),
             _ => self.untyped(value),
         }
@@ -77,11 +77,11 @@ impl<'d> Validator<'d> {
     /// The path of the value under the walk; none outside of arguments.
     pub(super) fn input_path(&self) -> Option<String> {
         let steps = self.inputs.iter().map(|step| match step {
-            Step::Name(name) => (*name).to_owned(),
-            Step::Item(i) => i.to_string(),
+            PathSegment::Name(name) => (*name).to_owned(),
+            PathSegment::Item(i) => i.to_string(),
         });
         let path = steps.collect::<Vec<_>>().join(".");
-        matches!(self.inputs.first(), Some(Step::Name(_))).then_some(path)
+        matches!(self.inputs.first(), Some(PathSegment::Name(_))).then_some(path)
     }
 
     fn expected(&mut self, at: u32, id: TypeId, found: &str) {
@@ -92,7 +92,7 @@ impl<'d> Validator<'d> {
     /// What stands where no type is known: variables are noted, and no field is given twice.
     fn untyped(&mut self, value: &'d Value<'d>) {
         match &value.kind {
-            ValueKind::List(values) => values.iter().for_each(|value| self.value(value, Place::UNKNOWN)),
+            ValueKind::List(values) => values.iter().for_each(|value| self.value(value, InputPosition::UNKNOWN)),
             ValueKind::Object(fields) => {
                 self.object_fields(fields, None, None);
             }
@@ -169,9 +169,9 @@ impl<'d> Validator<'d> {
         fields: &'d [Argument<'d>],
         known: Option<(&'d Table<InputValue>, TypeId)>,
         one_of: Option<TypeId>,
-    ) -> Seen<'d> {
+    ) -> NameSet<'d> {
         let schema = self.schema;
-        let mut seen = Seen::default();
+        let mut seen = NameSet::default();
         for field in fields {
             let name = field.name;
             if !seen.insert(name.text) {

@@ -4,8 +4,8 @@ use graphql::execution::leaf::{Out, write_json, write_text};
 use graphql::input::Inputs;
 use graphql::schema::{Scalar, TypeKind, TypeRef};
 use graphql::{
-    Arguments, Call, Cell, Cells, Column, Context, Cost, Described, Description, Engine, FieldError, Leaves, Limits,
-    Name, Object, Pages, Part, Refusal, Request, Resolve, Root, Row, Rows, Schema, Settings,
+    ArgumentTypes, Arguments, Call, Cell, Cells, Column, Context, Cost, Description, Engine, FieldError, Leaves,
+    Limits, Name, Object, Pages, Part, Refusal, Request, Resolve, Root, Row, Rows, Schema, Settings,
 };
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -125,8 +125,8 @@ impl Row for Stone {
 struct Given(Inputs);
 
 impl Arguments for Given {
-    fn describe(_: &mut async_graphql::registry::Registry) -> Described {
-        Described::new()
+    fn describe(_: &mut async_graphql::registry::Registry) -> ArgumentTypes {
+        ArgumentTypes::new()
     }
 
     fn read(given: Inputs) -> Result<Self, FieldError> {

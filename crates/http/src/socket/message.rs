@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::bounds::Bounds;
-use crate::params::{self, Asked, Operation};
+use crate::params::{self, OperationParams, Operations};
 use crate::refusal::Refusal;
 use crate::respond::PIECE_BYTES;
 
@@ -24,7 +24,7 @@ pub(super) enum Said<'a> {
     /// Whose operation may be larger than is allowed, or have values that cannot be used.
     Subscribe {
         id: String,
-        operation: Result<Box<Operation>, Refusal>,
+        operation: Result<Box<OperationParams>, Refusal>,
     },
     Complete {
         id: String,
@@ -119,10 +119,10 @@ pub(super) fn read(text: &str, bounds: Bounds) -> Result<Said<'_>, String> {
     }
 }
 
-fn read_operation(payload: &RawValue, bounds: Bounds) -> Result<Box<Operation>, Refusal> {
+fn read_operation(payload: &RawValue, bounds: Bounds) -> Result<Box<OperationParams>, Refusal> {
     match params::read_body(payload.get().as_bytes(), Bounds { batch: 0, ..bounds })? {
-        Asked::One(operation) => Ok(operation),
-        Asked::Batch(_) => Err(Refusal::malformed("the payload is no object")),
+        Operations::One(operation) => Ok(operation),
+        Operations::Batch(_) => Err(Refusal::malformed("the payload is no object")),
     }
 }
 

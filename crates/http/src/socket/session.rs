@@ -3,7 +3,7 @@
 //! Nothing is read and no result is taken while the client does not read what was written before. So
 //! what a socket holds is bounded by its write buffer and by the buffers behind its operations. These
 //! go on in tasks of their own, and hold nothing that others wait for, whether or not the client reads. A
-//! client that is too slow is ended by these ([`Step::Lagged`]) or by the time that writing may take.
+//! client that is too slow is ended by these ([`OperationEvent::Lagged`]) or by the time that writing may take.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ use super::message::{self, Init, Said};
 use crate::bounds::Bounds;
 use crate::caller::{self, LOOK_UP_AGAIN};
 use crate::graphql::Endpoint;
-use crate::operation::{Ask, Running, Step};
-use crate::params::{self, Key};
+use crate::operation::{Ask, OperationEvent, RunningOperation};
+use crate::params::{self, KeyParam};
 use crate::refusal::Refusal;
 use crate::size;
 
@@ -43,7 +43,7 @@ pub(super) struct Session {
     token: Option<Arc<str>>,
     stopping: watch::Receiver<()>,
     acknowledged: bool,
-    operations: SelectAll<Abortable<Operation>>,
+    operations: SelectAll<Abortable<SocketOperation>>,
     active: Vec<Active>,
     opened: Instant,
     heard: Instant,
@@ -62,9 +62,9 @@ pub(super) struct Session {
 }
 
 /// An operation with its id, which is written as a JSON string.
-struct Operation {
+struct SocketOperation {
     id: Arc<str>,
-    running: Running,
+    running: RunningOperation,
 }
 
 struct Active {
@@ -74,8 +74,8 @@ struct Active {
     listening: bool,
 }
 
-impl Stream for Operation {
-    type Item = (Arc<str>, Step);
+impl Stream for SocketOperation {
+    type Item = (Arc<str>, OperationEvent);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let step = Pin::new(&mut self.running).poll_next(cx);
@@ -255,7 +255,7 @@ impl Session {
         &mut self,
         socket: &mut Socket,
         id: &str,
-        operation: Result<Box<params::Operation>, Refusal>,
+        operation: Result<Box<params::OperationParams>, Refusal>,
     ) -> Result<(), Close> {
         if !self.acknowledged {
             return Err(Close::UNAUTHORIZED);
@@ -289,19 +289,19 @@ impl Session {
         let endpoint = Arc::clone(&self.endpoint);
         // What it holds meanwhile does not depend on whether the client reads what others have given. In a box,
         // which is gone once a subscription listens.
-        let running = Running::begin(telemetry::apart(async move { endpoint.begin(ask).await }).boxed());
+        let running = RunningOperation::begin(telemetry::apart(async move { endpoint.begin(ask).await }).boxed());
         let (abort, registration) = AbortHandle::new_pair();
-        self.operations.push(Abortable::new(Operation { id: Arc::clone(&key), running }, registration));
+        self.operations.push(Abortable::new(SocketOperation { id: Arc::clone(&key), running }, registration));
         self.active.push(Active { id: key, abort, listening: false });
         Ok(())
     }
 
     /// A socket has no headers for each operation: the key stands in the extensions.
-    fn caller_of(&self, operation: &params::Operation) -> Result<Caller, Refusal> {
+    fn caller_of(&self, operation: &params::OperationParams) -> Result<Caller, Refusal> {
         let idempotency_key = match &operation.idempotency_key {
             None => None,
-            Some(Key::Text(key)) => Some(caller::check_key(key.as_bytes())?),
-            Some(Key::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
+            Some(KeyParam::Text(key)) => Some(caller::check_key(key.as_bytes())?),
+            Some(KeyParam::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
         };
         Ok(Caller { idempotency_key, mutations: RequestMutations::default(), ..self.caller.clone() })
     }
@@ -313,15 +313,15 @@ impl Session {
         }
     }
 
-    async fn pass_on(&mut self, socket: &mut Socket, id: &str, step: Step) -> Result<(), Close> {
+    async fn pass_on(&mut self, socket: &mut Socket, id: &str, step: OperationEvent) -> Result<(), Close> {
         match step {
-            Step::Listening => {
+            OperationEvent::Listening => {
                 if let Some(active) = self.active.iter_mut().find(|active| &*active.id == id) {
                     active.listening = true;
                 }
                 Ok(())
             }
-            Step::Next(payload) => {
+            OperationEvent::Next(payload) => {
                 if self.is_unsure() {
                     self.sign_in().await?;
                 }
@@ -332,27 +332,27 @@ impl Session {
                 }
                 Ok(())
             }
-            Step::Refused(errors) => {
+            OperationEvent::Refused(errors) => {
                 self.forget(id);
                 self.say(socket, message::error(id, &errors)).await
             }
-            Step::Complete => {
+            OperationEvent::Complete => {
                 self.forget(id);
                 self.say(socket, message::complete(id)).await
             }
-            Step::Unavailable(message) => {
+            OperationEvent::Unavailable(message) => {
                 self.forget(id);
                 Err(Close::unavailable(message))
             }
-            Step::Lagged => {
+            OperationEvent::Lagged => {
                 self.forget(id);
                 Err(Close::LAGGED)
             }
-            Step::Stopping => {
+            OperationEvent::Stopping => {
                 self.forget(id);
                 Err(Close::RESTART)
             }
-            Step::SignedOut => Err(Close::FORBIDDEN),
+            OperationEvent::SignedOut => Err(Close::FORBIDDEN),
         }
     }
 
@@ -364,7 +364,7 @@ impl Session {
             let Some((id, step)) = self.operations.next().await else { break };
             let said = match step {
                 // The client asks for it again.
-                Step::Unavailable(_) | Step::Stopping | Step::Lagged => {
+                OperationEvent::Unavailable(_) | OperationEvent::Stopping | OperationEvent::Lagged => {
                     self.forget(&id);
                     continue;
                 }

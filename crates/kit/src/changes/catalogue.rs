@@ -32,17 +32,17 @@ pub trait EditableInputs: Editable {
 }
 
 /// The name and the description of a mutation.
-type Texts = (&'static str, &'static str);
+type MutationDocs = (&'static str, &'static str);
 
 /// Fields of the mutation root for an object of the catalogue.
 pub trait CatalogueObject: Sized {
     /// Mutations that create, update and delete an `N`. Payloads show it as `field`.
     #[must_use]
-    fn catalogue<N: EditableInputs>(self, field: &'static str, rule: Rule, mutations: [Texts; 3]) -> Self;
+    fn catalogue<N: EditableInputs>(self, field: &'static str, rule: Rule, mutations: [MutationDocs; 3]) -> Self;
 }
 
 impl CatalogueObject for Object<Root> {
-    fn catalogue<N: EditableInputs>(self, field: &'static str, rule: Rule, mutations: [Texts; 3]) -> Self {
+    fn catalogue<N: EditableInputs>(self, field: &'static str, rule: Rule, mutations: [MutationDocs; 3]) -> Self {
         let [create, update, delete] = mutations;
         self.change(create.0, create.1, rule, object::<N>(field, "The new object."), N::create)
             .change(update.0, update.1, rule, object::<N>(field, "The object after the change."), N::update)

@@ -2,7 +2,7 @@
 
 use async_graphql::registry::MetaType;
 use async_graphql::{InputObjectType, Pos, Value};
-use graphql::{Arguments, Described, FieldError, Inputs, Registry};
+use graphql::{ArgumentTypes, Arguments, FieldError, Inputs, Registry};
 
 /// The input of a mutation. Every input object of async-graphql is one: it is the argument `input`.
 pub trait Input: Send + Sync + Sized + 'static {
@@ -10,7 +10,7 @@ pub trait Input: Send + Sync + Sized + 'static {
     fn payload() -> String;
 
     /// Describes the arguments, and registers their types.
-    fn describe(registry: &mut Registry) -> Described;
+    fn describe(registry: &mut Registry) -> ArgumentTypes;
 
     /// Reads coerced arguments.
     ///
@@ -28,7 +28,7 @@ impl<I: InputObjectType + 'static> Input for I {
         format!("{}Payload", name.strip_suffix("Input").unwrap_or(&name))
     }
 
-    fn describe(registry: &mut Registry) -> Described {
+    fn describe(registry: &mut Registry) -> ArgumentTypes {
         let of = I::create_type_info(registry);
         // The type says what it is.
         let description = match registry.types.get(&*I::type_name()) {
@@ -36,7 +36,7 @@ impl<I: InputObjectType + 'static> Input for I {
             _ => None,
         };
         let argument = graphql::argument(INPUT, description.as_deref().unwrap_or_default(), &of);
-        Described::from_iter([(INPUT.to_owned(), argument)])
+        ArgumentTypes::from_iter([(INPUT.to_owned(), argument)])
     }
 
     fn read(given: &Inputs) -> Result<Self, FieldError> {
@@ -57,7 +57,7 @@ pub struct MutationArguments<I> {
 }
 
 impl<I: Input> Arguments for MutationArguments<I> {
-    fn describe(registry: &mut Registry) -> Described {
+    fn describe(registry: &mut Registry) -> ArgumentTypes {
         I::describe(registry)
     }
 

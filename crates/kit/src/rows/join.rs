@@ -17,8 +17,8 @@ use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, SelectStat
 use sea_orm::{DbErr, EntityName, QueryResult};
 
 use super::cell::Cell;
-use super::link::ByKey;
-use super::table::{Field, Record, Table, select_as, width};
+use super::link::RowsByKey;
+use super::table::{Record, RowColumn, Table, select_as, width};
 
 /// A link, as the field's [extension](Selected::extension): how to read its objects with the rows that have it.
 pub struct Link {
@@ -29,7 +29,7 @@ pub struct Link {
 
 impl Link {
     /// The link by this column of `T` to objects of type `N`; none if these are not joined.
-    pub fn new<T: Record, N: Table, R>(field: &Field<T, R>) -> Option<Self> {
+    pub fn new<T: Record, N: Table, R>(field: &RowColumn<T, R>) -> Option<Self> {
         let column = T::COLUMNS.get(field.at as usize)?;
         (!N::IS_REGISTRY).then_some(Self { column, target: &TargetOf::<N>(PhantomData) })
     }
@@ -63,7 +63,7 @@ impl<N: Table> Target for TargetOf<N> {
     }
 
     fn read(&self, rows: &[QueryResult], from: usize, columns: Columns) -> Result<Arc<dyn Any + Send + Sync>, DbErr> {
-        let mut found = ByKey::<N>::new(Vec::new());
+        let mut found = RowsByKey::<N>::new(Vec::new());
         for row in rows {
             let key = i32::read_nullable(row, from)?;
             if let Some(key) = key {
@@ -148,7 +148,7 @@ pub struct Joined(Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>);
 
 impl Joined {
     /// The objects of a link with these columns, if they were read.
-    pub(super) fn get<N: Table>(&self, link: &str, columns: Columns) -> Option<Arc<ByKey<N>>> {
+    pub(super) fn get<N: Table>(&self, link: &str, columns: Columns) -> Option<Arc<RowsByKey<N>>> {
         let has = |(name, read, _): &&(String, Columns, _)| name == link && columns & !read == 0;
         let (_, _, objects) = self.0.iter().find(has)?;
         Arc::clone(objects).downcast().ok()

@@ -17,12 +17,12 @@ use super::statement::Statement;
 use super::table::{Table, select};
 
 /// Rows by key.
-pub(super) struct ByKey<N> {
+pub(super) struct RowsByKey<N> {
     rows: Arc<Vec<N>>,
     places: KeyMap<u32>,
 }
 
-impl<N: Table> ByKey<N> {
+impl<N: Table> RowsByKey<N> {
     pub(super) fn new(rows: Vec<N>) -> Self {
         let places = rows.iter().map(N::key).zip(0..).collect();
         Self { rows: Arc::new(rows), places }
@@ -89,7 +89,7 @@ fn distinct(keys: &[Option<i32>]) -> Vec<i32> {
 /// Puts objects in the order of their keys.
 fn place<N: Table>(
     context: &Context,
-    found: &ByKey<N>,
+    found: &RowsByKey<N>,
     (keys, wanted): (&[Option<i32>], &[i32]),
     missing: Missing,
 ) -> Result<Column, FieldError> {
@@ -119,7 +119,7 @@ fn place<N: Table>(
 }
 
 /// Objects of one type among others: their keys and their places.
-struct Group {
+struct LinkGroup {
     name: &'static str,
     keys: Vec<Option<i32>>,
     places: Vec<usize>,
@@ -135,7 +135,7 @@ where
     F: Fn(&'static str, Vec<Option<i32>>) -> R,
     R: Future<Output = Result<Column, FieldError>>,
 {
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<LinkGroup> = Vec::new();
     for (place, key) in keys.iter().enumerate() {
         let Some((name, key)) = key else { continue };
         match groups.iter_mut().find(|group| group.name == *name) {
@@ -143,13 +143,13 @@ where
                 group.keys.push(Some(*key));
                 group.places.push(place);
             }
-            None => groups.push(Group { name, keys: vec![Some(*key)], places: vec![place] }),
+            None => groups.push(LinkGroup { name, keys: vec![Some(*key)], places: vec![place] }),
         }
     }
     let columns = groups.iter().map(|group| find(group.name, group.keys.clone()));
     let columns = futures_util::future::try_join_all(columns).await?;
     let mut all = Cells { cells: vec![Cell::Null; keys.len()], ..Cells::default() };
-    for (Group { places, .. }, column) in groups.iter().zip(columns) {
+    for (LinkGroup { places, .. }, column) in groups.iter().zip(columns) {
         let cells = match column {
             Column::Cells(cells) => cells,
             Column::Failed(error) => return Err(error),
@@ -174,25 +174,25 @@ async fn find<N: Table>(
     wanted: &[i32],
     columns: Columns,
     missing: Missing,
-) -> Result<Arc<ByKey<N>>, FieldError> {
+) -> Result<Arc<RowsByKey<N>>, FieldError> {
     let services = context.services();
     if wanted.is_empty() {
-        return Ok(Arc::new(ByKey::new(Vec::new())));
+        return Ok(Arc::new(RowsByKey::new(Vec::new())));
     }
     // What is asked for by its key is always read.
-    let registry = services.kept.as_ref().filter(|_| N::IS_REGISTRY);
-    if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|kept| kept.get_all::<N>(wanted)) {
-        return Ok(Arc::new(ByKey::new(rows)));
+    let registry = services.registry_cache.as_ref().filter(|_| N::IS_REGISTRY);
+    if let Some(rows) = registry.filter(|_| missing == Missing::IsError).and_then(|cache| cache.get_all::<N>(wanted)) {
+        return Ok(Arc::new(RowsByKey::new(rows)));
     }
     let columns = if registry.is_some() { Columns::MAX } else { columns };
     let statement = Statement { name: N::TYPE, parameters: String::new() };
     let read = async |keys: Vec<i32>, columns| {
-        let since = registry.map(|kept| kept.generation());
+        let since = registry.map(|cache| cache.generation());
         let rows = read_rows::<N>(services, &statement, &keys, columns).await.map_err(log_database)?;
-        if let (Some(kept), Some(since)) = (registry, since) {
-            kept.put(since, rows.iter().map(|row| (row.key(), row.clone())));
+        if let (Some(cache), Some(since)) = (registry, since) {
+            cache.put(since, rows.iter().map(|row| (row.key(), row.clone())));
         }
-        Ok(ByKey::new(rows))
+        Ok(RowsByKey::new(rows))
     };
     Ok(services.batches.read_columns(&statement, wanted, columns, read).await.map_err(ApiError::from)?)
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use graphql::{Arguments, Call, Column, Columns, Context, Described, FieldError, NoArguments, Registry, index};
+use graphql::{ArgumentTypes, Arguments, Call, Column, Columns, Context, FieldError, NoArguments, Registry, index};
 use request::error::{ApiError, ApiResult, log_database};
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::{
@@ -23,7 +23,7 @@ use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
 use super::table::{Record, Table, place_of, select, width};
 use crate::cursor::{KeyPart, Keys};
-use crate::page::{Plan, RANK, Window, window_of_ranked};
+use crate::page::{PagePlan, RANK, Window, window_of_ranked};
 use crate::{ByKey, PageArgs, PageOrder};
 
 /// A list that hangs on objects of one type: `Movie.staff`, `Person.credits`. The value holds the list's filter.
@@ -35,7 +35,7 @@ pub trait List: Clone + Debug + Send + Sync + 'static {
     type Row: Table;
 
     /// The orders that the list is offered in.
-    type Order: PageOrder<Entity = Listed<Self>>;
+    type Order: PageOrder<Entity = ListEntity<Self>>;
 
     /// The arguments besides the four of Relay.
     type Arguments: Arguments;
@@ -44,11 +44,11 @@ pub trait List: Clone + Debug + Send + Sync + 'static {
     const LIST: &'static str;
 
     /// The column that holds the parent's key; an index must begin with it.
-    fn parent_column() -> <Listed<Self> as EntityTrait>::Column;
+    fn parent_column() -> <ListEntity<Self> as EntityTrait>::Column;
 
     /// What the filter leaves of the listed table, for all parents.
-    fn rows(&self) -> Select<Listed<Self>> {
-        Listed::<Self>::find()
+    fn rows(&self) -> Select<ListEntity<Self>> {
+        ListEntity::<Self>::find()
     }
 
     /// What the arguments leave of the list, and its order.
@@ -59,7 +59,7 @@ pub trait List: Clone + Debug + Send + Sync + 'static {
 }
 
 /// The table of a list's rows.
-pub type Listed<L> = <<L as List>::Row as Record>::Entity;
+pub type ListEntity<L> = <<L as List>::Row as Record>::Entity;
 
 /// A list of the query root.
 pub trait RootList: Sized + 'static {
@@ -79,11 +79,12 @@ pub trait RootList: Sized + 'static {
     ///
     /// # Errors
     /// An argument is unusable, or whatever the database answers.
-    fn rows(context: &Context, arguments: &Self::Arguments) -> impl Future<Output = ApiResult<Ordered<Self>>> + Send;
+    fn rows(context: &Context, arguments: &Self::Arguments)
+    -> impl Future<Output = ApiResult<ListSelect<Self>>> + Send;
 }
 
 /// Rows of a list of the root, and their order.
-pub type Ordered<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
+pub type ListSelect<L> = (Select<<<L as RootList>::Row as Record>::Entity>, <L as RootList>::Order);
 
 /// A table of which a list of the root has all rows, oldest first.
 pub trait WholeTable: Table {
@@ -102,7 +103,7 @@ impl<N: WholeTable> RootList for All<N> {
 
     const LIST: &'static str = N::LIST;
 
-    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<Ordered<Self>> {
+    async fn rows(_: &Context, NoArguments: &NoArguments) -> ApiResult<ListSelect<Self>> {
         Ok((N::Entity::find(), ByKey::default()))
     }
 }
@@ -125,7 +126,7 @@ const RELAY: [(&str, &str, &str); 4] = [
 ];
 
 impl<A: Arguments> Arguments for PageArguments<A> {
-    fn describe(registry: &mut Registry) -> Described {
+    fn describe(registry: &mut Registry) -> ArgumentTypes {
         let mut all = relay();
         all.extend(A::describe(registry));
         all
@@ -141,7 +142,7 @@ impl<A: Arguments> Arguments for PageArguments<A> {
 pub struct RelayLast<A>(pub PageArguments<A>);
 
 impl<A: Arguments> Arguments for RelayLast<A> {
-    fn describe(registry: &mut Registry) -> Described {
+    fn describe(registry: &mut Registry) -> ArgumentTypes {
         let mut all = A::describe(registry);
         all.extend(relay());
         all
@@ -152,7 +153,7 @@ impl<A: Arguments> Arguments for RelayLast<A> {
     }
 }
 
-fn relay() -> Described {
+fn relay() -> ArgumentTypes {
     RELAY.iter().map(|(name, text, of)| ((*name).to_owned(), graphql::argument(name, text, of))).collect()
 }
 
@@ -169,7 +170,7 @@ fn take_page(given: &mut graphql::Inputs) -> PageArgs {
 }
 
 /// The rows of several parents' pages, in reading order.
-struct Pages<N> {
+struct ParentPages<N> {
     list: Arc<Shared<N>>,
     pages: KeyMap<PageRows>,
 }
@@ -243,12 +244,12 @@ pub fn cut<const KEYS: usize, N>(
 
 /// Puts rows as they were read into reading order: from the end for a backward window, and without the one that only
 /// tells that there are more.
-struct Reading<N> {
+struct PageReader<N> {
     rows: Vec<N>,
     keys: Vec<Keys>,
 }
 
-impl<N> Reading<N> {
+impl<N> PageReader<N> {
     const fn new() -> Self {
         Self { rows: Vec::new(), keys: Vec::new() }
     }
@@ -279,9 +280,9 @@ async fn read_pages<L: List>(
     (edge, order, window): (&L, L::Order, &Window),
     (columns, joins): (Columns, &Joins),
     parents: &[i32],
-) -> Result<Pages<L::Row>, DbErr> {
+) -> Result<ParentPages<L::Row>, DbErr> {
     let backend = services.db.get_database_backend();
-    let plan = Plan::new(order, window, backend);
+    let plan = PagePlan::new(order, window, backend);
     let shape = Shape::new::<L::Row>(&plan, columns, joins);
     let base = |rows| shape.select::<L::Row>(&plan, rows);
     let build = || select_pages::<L>(&plan, order.join(edge.rows()), parents, backend, &base);
@@ -301,14 +302,14 @@ async fn read_pages<L: List>(
         let parent = parent_at.map_or(Ok(parents[0]), |at| i32::read(row, at))?;
         by_parent.entry(parent).or_default().push(shape.read::<L::Row>(&plan, row, row_from)?);
     }
-    let mut reading = Reading::new();
+    let mut reading = PageReader::new();
     let add = |(parent, mut rows): (i32, Vec<_>)| {
         plan.sort(&mut rows);
         (parent, reading.add(rows, window))
     };
     let pages = by_parent.into_iter().map(add).collect();
     let joined = joins.read(&found, row_from + shape.joins_from)?;
-    Ok(Pages { list: reading.finish((L::LIST, order.tag()), joined, count_pages(edge.clone())), pages })
+    Ok(ParentPages { list: reading.finish((L::LIST, order.tag()), joined, count_pages(edge.clone())), pages })
 }
 
 /// The columns of a page's rows: their own, those of the sort keys that are not among them, those of joined objects.
@@ -322,7 +323,7 @@ struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    fn new<N: Record>(plan: &Plan, columns: Columns, joins: &'a Joins) -> Self {
+    fn new<N: Record>(plan: &PagePlan, columns: Columns, joins: &'a Joins) -> Self {
         let (width, own) = (width::<N>(columns), N::Entity::default().table_name());
         let keys = plan.place_keys(width, |table, name| place_of::<N>(columns, name).filter(|_| table == own));
         let joins_from = keys.iter().map(|place| place + 1).max().unwrap_or_default().max(width);
@@ -330,7 +331,7 @@ impl<'a> Shape<'a> {
     }
 
     /// Adds the columns to rows that are still to be bounded.
-    fn select<N: Record>(&self, plan: &Plan, rows: Select<N::Entity>) -> SelectStatement {
+    fn select<N: Record>(&self, plan: &PagePlan, rows: Select<N::Entity>) -> SelectStatement {
         let mut statement = rows.select_only().into_query();
         select::<N>(&mut statement, self.columns);
         plan.add_placed_keys(&mut statement, (&self.keys, self.width));
@@ -342,7 +343,7 @@ impl<'a> Shape<'a> {
         self.joins_from + self.joins.width()
     }
 
-    fn read<N: Record>(&self, plan: &Plan, row: &QueryResult, from: usize) -> Result<(Keys, N), DbErr> {
+    fn read<N: Record>(&self, plan: &PagePlan, row: &QueryResult, from: usize) -> Result<(Keys, N), DbErr> {
         Ok((plan.read_keys(row, from, &self.keys)?, N::read(row, from, self.columns)?))
     }
 }
@@ -377,7 +378,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
     let (rows, order) = L::rows(context, &call.arguments.list).await?;
     let window = call.arguments.page.window(L::LIST, order)?;
     let db = context.db();
-    let plan = Plan::new(order, &window, db.get_database_backend());
+    let plan = PagePlan::new(order, &window, db.get_database_backend());
     let joins = Joins::selected::<L::Row>(&call.selected);
     let shape = Shape::new::<L::Row>(&plan, columns, &joins);
     let base = shape.select::<L::Row>(&plan, order.join(rows.clone()));
@@ -388,7 +389,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
         Ok((rows, joins.read(&found, shape.joins_from)?))
     };
     let (found, joined) = read.await.map_err(|error| ApiError::from(log_database(error)))?;
-    let mut reading = Reading::new();
+    let mut reading = PageReader::new();
     let page = reading.add(found, &window);
     let list = reading.finish((L::LIST, order.tag()), joined, count_root(rows));
     count_texts(context, list.rows.rows.iter())?;

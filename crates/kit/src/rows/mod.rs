@@ -25,11 +25,11 @@ pub type KeyMap<V> = std::collections::HashMap<i32, V, foldhash::fast::RandomSta
 
 pub use cell::Cell;
 pub use link::{Missing, by_key, find_all};
-pub use list::{All, List, Listed, Ordered, RootList, WholeTable, count_of};
+pub use list::{All, List, ListEntity, ListSelect, RootList, WholeTable, count_of};
 pub use objects::{QueryObject, RowObject, or_failed};
 pub use order::ByKey;
 pub use request::{ContextExt, RequestData, Services, count_texts, look_up, look_up_columns};
 pub use statement::{Statement, StatementTexts};
 pub use table::row;
-pub use table::{Field, KEY, Record, Table};
+pub use table::{KEY, Record, RowColumn, Table};
 pub use text::WideColumn;

@@ -17,21 +17,21 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, QueryFilter, QueryResult, QuerySelect, QueryTrait, Select, Value,
 };
 
-use super::list::{List, Listed};
+use super::list::{List, ListEntity};
 use super::table::Table;
-use crate::page::Plan;
+use crate::page::PagePlan;
 
 const PARENT: &str = "parent_key";
 
 /// Adds the columns and the sort keys to rows of a list.
-pub(super) type Base<'a, L> = &'a dyn Fn(Select<Listed<L>>) -> SelectStatement;
+pub(super) type Base<'a, L> = &'a dyn Fn(Select<ListEntity<L>>) -> SelectStatement;
 
 /// The statement that reads a page of each parent. The parent's key comes first on PostgreSQL and last on SQLite, and is
 /// left out if there is only one. Rows
 /// of parents may come in any order on PostgreSQL, where sorting them would cost more than putting them apart.
 pub(super) fn select_pages<L: List>(
-    plan: &Plan,
-    rows: Select<Listed<L>>,
+    plan: &PagePlan,
+    rows: Select<ListEntity<L>>,
     parents: &[i32],
     backend: DbBackend,
     base: Base<'_, L>,
@@ -47,8 +47,8 @@ pub(super) fn select_pages<L: List>(
 
 /// PostgreSQL: a page of each parent through the index, however many rows the parent has.
 fn select_lateral<L: List>(
-    plan: &Plan,
-    rows: Select<Listed<L>>,
+    plan: &PagePlan,
+    rows: Select<ListEntity<L>>,
     parents: &[i32],
     base: Base<'_, L>,
 ) -> Option<SelectStatement> {
@@ -67,8 +67,8 @@ fn select_lateral<L: List>(
 /// SQLite has no LATERAL, but a correlated subquery may have a LIMIT: the page's keys of each
 /// parent, then the rows by primary key.
 fn select_correlated<L: List>(
-    plan: &Plan,
-    rows: Select<Listed<L>>,
+    plan: &PagePlan,
+    rows: Select<ListEntity<L>>,
     parents: &[i32],
     base: Base<'_, L>,
 ) -> Option<SelectStatement> {

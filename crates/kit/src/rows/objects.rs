@@ -2,14 +2,14 @@
 
 use std::future::Future;
 
-use graphql::{Arguments, Call, Column, Described, FieldError, Inputs, Leaf, Object, Registry, Row};
+use graphql::{ArgumentTypes, Arguments, Call, Column, FieldError, Inputs, Leaf, Object, Registry, Row};
 
 use super::connection::{Connection, connection};
 use super::join::Link;
 use super::link::{Missing, by_key, follow};
 use super::list::{List, PageArguments, RootList, pages, root_page};
-use super::table::{Field, KEY, Record, Table};
-use super::text::{RequiredText, Text, WideColumn};
+use super::table::{KEY, Record, RowColumn, Table};
+use super::text::{RequiredText, WideColumn, WideText};
 use crate::Id;
 
 /// To what a row refers: one that must be there, or one that need not.
@@ -57,7 +57,7 @@ pub trait RowObject<T>: Sized {
 
     /// A column. Its Rust type is its type in the schema.
     #[must_use]
-    fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: Field<T, V>) -> Self;
+    fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: RowColumn<T, V>) -> Self;
 
     /// A value that is made of one column.
     #[must_use]
@@ -65,7 +65,7 @@ pub trait RowObject<T>: Sized {
         self,
         name: &'static str,
         description: &'static str,
-        field: Field<T, V>,
+        field: RowColumn<T, V>,
         get: impl Fn(&V) -> L + Send + Sync + 'static,
     ) -> Self;
 
@@ -75,7 +75,7 @@ pub trait RowObject<T>: Sized {
         self,
         name: &'static str,
         description: &'static str,
-        fields: (Field<T, A>, Field<T, B>),
+        fields: (RowColumn<T, A>, RowColumn<T, B>),
         get: impl Fn(&A, &B) -> L + Send + Sync + 'static,
     ) -> Self;
 
@@ -95,8 +95,12 @@ pub trait RowObject<T>: Sized {
 
     /// The object that a column refers to.
     #[must_use]
-    fn link<N: Table, R: Reference<N>>(self, name: &'static str, description: &'static str, field: Field<T, R>)
-    -> Self;
+    fn link<N: Table, R: Reference<N>>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        field: RowColumn<T, R>,
+    ) -> Self;
 
     /// The object that a column refers to, or null if it is deleted or hidden.
     #[must_use]
@@ -104,7 +108,7 @@ pub trait RowObject<T>: Sized {
         self,
         name: &'static str,
         description: &'static str,
-        field: Field<T, R>,
+        field: RowColumn<T, R>,
     ) -> Self;
 
     /// A list that hangs on the object, as a Relay connection.
@@ -129,7 +133,7 @@ fn link<T: Record, N: Table, R: Reference<N>>(
     object: Object<T>,
     (name, description): (&'static str, &'static str),
     of: fn(&mut Registry) -> String,
-    field: Field<T, R>,
+    field: RowColumn<T, R>,
     missing: Missing,
 ) -> Object<T> {
     let (get, columns, join) = (field.get, field.columns(), Link::new::<T, N, R>(&field));
@@ -155,7 +159,7 @@ impl<T: Record> RowObject<T> for Object<T> {
             .leaf("id", "The opaque id, the same in every answer.", KEY, |row: &T| Id::<T>::new(row.key()))
     }
 
-    fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: Field<T, V>) -> Self {
+    fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: RowColumn<T, V>) -> Self {
         self.leaf_ref(name, description, field.columns(), field.get)
     }
 
@@ -163,10 +167,10 @@ impl<T: Record> RowObject<T> for Object<T> {
         self,
         name: &'static str,
         description: &'static str,
-        field: Field<T, V>,
+        field: RowColumn<T, V>,
         get: impl Fn(&V) -> L + Send + Sync + 'static,
     ) -> Self {
-        let Field { get: column, .. } = field;
+        let RowColumn { get: column, .. } = field;
         self.leaf(name, description, field.columns(), move |row| get(column(row)))
     }
 
@@ -174,7 +178,7 @@ impl<T: Record> RowObject<T> for Object<T> {
         self,
         name: &'static str,
         description: &'static str,
-        (first, second): (Field<T, A>, Field<T, B>),
+        (first, second): (RowColumn<T, A>, RowColumn<T, B>),
         get: impl Fn(&A, &B) -> L + Send + Sync + 'static,
     ) -> Self {
         let columns = first.columns() | second.columns();
@@ -187,7 +191,7 @@ impl<T: Record> RowObject<T> for Object<T> {
         W: WideColumn<Row = T>,
         T: Table,
     {
-        self.batch::<Text<W>>(name, description).needs(KEY)
+        self.batch::<WideText<W>>(name, description).needs(KEY)
     }
 
     fn required_text<W>(self, name: &'static str, description: &'static str) -> Self
@@ -202,7 +206,7 @@ impl<T: Record> RowObject<T> for Object<T> {
         self,
         name: &'static str,
         description: &'static str,
-        field: Field<T, R>,
+        field: RowColumn<T, R>,
     ) -> Self {
         link(self, (name, description), reference::<N, R>, field, Missing::IsError)
     }
@@ -211,7 +215,7 @@ impl<T: Record> RowObject<T> for Object<T> {
         self,
         name: &'static str,
         description: &'static str,
-        field: Field<T, R>,
+        field: RowColumn<T, R>,
     ) -> Self {
         link(self, (name, description), nullable::<N>, field, Missing::IsNull)
     }
@@ -242,9 +246,9 @@ pub trait QueryObject: Sized {
 struct ById<N>(Id<N>);
 
 impl<N: Table> Arguments for ById<N> {
-    fn describe(_: &mut Registry) -> Described {
+    fn describe(_: &mut Registry) -> ArgumentTypes {
         let text = format!("The id of a {}.", N::TYPE.to_lowercase());
-        Described::from_iter([("id".to_owned(), graphql::argument("id", &text, "ID!"))])
+        ArgumentTypes::from_iter([("id".to_owned(), graphql::argument("id", &text, "ID!"))])
     }
 
     fn read(given: Inputs) -> Result<Self, FieldError> {

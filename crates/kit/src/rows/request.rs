@@ -15,7 +15,7 @@ use sea_orm::DbErr;
 
 use super::statement::{Statement, StatementTexts};
 use super::table::Record;
-use crate::kept::Kept;
+use crate::registry_cache::RegistryCache;
 use crate::services::WriteServices;
 
 /// What all requests share.
@@ -23,7 +23,7 @@ pub struct Services {
     /// The pool for reads.
     pub db: ReadPool,
     /// Rows of registries that may be a moment old. Mutations' answers have none.
-    pub kept: Option<Arc<Kept>>,
+    pub registry_cache: Option<Arc<RegistryCache>>,
     /// Look-ups that requests make together.
     pub batches: Batches<Statement, Arc<DbErr>>,
     /// Texts of statements that were made before.

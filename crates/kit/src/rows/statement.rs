@@ -20,13 +20,13 @@ pub struct Statement {
 const TEXTS_MAX: usize = 1_000;
 
 /// The texts of statements.
-pub struct StatementTexts(Cache<TextKey, Arc<Text>>);
+pub struct StatementTexts(Cache<StatementKey, Arc<StatementText>>);
 
 /// The statement, its columns, and whether it has one key: that is no list.
-type TextKey = (Statement, Columns, bool);
+type StatementKey = (Statement, Columns, bool);
 
 /// A statement's text and values; the keys are the value at one place.
-struct Text {
+struct StatementText {
     sql: String,
     values: Vec<Value>,
     keys_at: usize,
@@ -60,7 +60,7 @@ impl StatementTexts {
         let mut places = values.iter().enumerate().filter(|(_, value)| **value == key).map(|(place, _)| place);
         // Where another value is the same by chance, the text is not kept.
         if let (Some(keys_at), None) = (places.next(), places.next()) {
-            let text = Text { sql: sql.clone(), values: values.clone(), keys_at };
+            let text = StatementText { sql: sql.clone(), values: values.clone(), keys_at };
             self.0.insert(text_key, Arc::new(text));
         }
         Sql::from_sql_and_values(backend, sql, values)

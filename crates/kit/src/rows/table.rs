@@ -51,40 +51,40 @@ pub trait Table: Record + NodeType {
 pub const KEY: Columns = 1;
 
 /// A column of a row type.
-pub struct Field<T, V> {
+pub struct RowColumn<T, V> {
     /// Its bit.
     pub at: u32,
     /// Its value.
     pub get: fn(&T) -> &V,
 }
 
-impl<T, V> Field<T, V> {
+impl<T, V> RowColumn<T, V> {
     /// The column alone.
     pub const fn columns(&self) -> Columns {
         1 << self.at
     }
 }
 
-impl<T, V> std::fmt::Debug for Field<T, V> {
+impl<T, V> std::fmt::Debug for RowColumn<T, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Field({})", self.at)
     }
 }
 
 /// The places of these columns among all, and of those that are always read.
-fn places<T: Record>(columns: Columns) -> impl Iterator<Item = usize> {
+fn column_indices<T: Record>(columns: Columns) -> impl Iterator<Item = usize> {
     let columns = columns | T::ALWAYS_READ;
     (0..T::COLUMNS.len()).filter(move |place| columns & (1 << place) != 0)
 }
 
 /// How many of the columns are read.
 pub fn width<T: Record>(columns: Columns) -> usize {
-    places::<T>(columns).count()
+    column_indices::<T>(columns).count()
 }
 
 /// The place among the columns that are read of this one, if it is read.
 pub fn place_of<T: Record>(columns: Columns, name: &str) -> Option<usize> {
-    places::<T>(columns).position(|place| T::COLUMNS[place] == name)
+    column_indices::<T>(columns).position(|place| T::COLUMNS[place] == name)
 }
 
 /// Adds the columns that are read to a statement over the table.
@@ -94,7 +94,7 @@ pub fn select<T: Record>(statement: &mut SelectStatement, columns: Columns) {
 
 /// The same where the table has this alias.
 pub fn select_as<T: Record>(statement: &mut SelectStatement, table: &Alias, columns: Columns) {
-    for place in places::<T>(columns) {
+    for place in column_indices::<T>(columns) {
         statement.expr(Expr::col((table.clone(), Alias::new(T::COLUMNS[place]))));
     }
 }
@@ -153,8 +153,8 @@ macro_rules! row {
 
         #[expect(non_upper_case_globals, reason = "columns are called as fields are")]
         impl $node {
-            $(pub(crate) const $field: $crate::rows::Field<$node, $of> =
-                $crate::rows::Field { at: Place::$field as u32, get: |row| &row.$field };)*
+            $(pub(crate) const $field: $crate::rows::RowColumn<$node, $of> =
+                $crate::rows::RowColumn { at: Place::$field as u32, get: |row| &row.$field };)*
         }
     };
     (

@@ -35,9 +35,9 @@ pub trait WideColumn: Send + Sync + 'static {
 
 /// The wide column `W` of each object.
 #[derive(Debug)]
-pub struct Text<W>(std::marker::PhantomData<W>);
+pub struct WideText<W>(std::marker::PhantomData<W>);
 
-impl<W, T> Batch<T> for Text<W>
+impl<W, T> Batch<T> for WideText<W>
 where
     W: WideColumn<Row = T>,
     T: Table,
@@ -64,7 +64,7 @@ where
     type Value = Result<Arc<str>, FieldError>;
 
     async fn find(call: Call<'_, T>) -> Result<Vec<Self::Value>, FieldError> {
-        let texts = Text::<W>::find(call).await?;
+        let texts = WideText::<W>::find(call).await?;
         Ok(texts.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
     }
 }

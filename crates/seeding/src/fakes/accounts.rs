@@ -22,7 +22,7 @@ const NAMED: [(&str, &str); 3] = [
 
 /// The demo accounts of a seed.
 #[derive(Clone, Debug)]
-pub struct Accounts {
+pub struct DemoAccounts {
     /// How many members there are for load, besides the three.
     pub load_members: u32,
     /// The hash of [`PASSWORD`], made once for all.

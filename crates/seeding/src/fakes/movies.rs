@@ -34,7 +34,7 @@ const COUNTRIES: [&[&str]; 4] = [
 
 /// What other tables need to know of a film.
 #[derive(Clone, Copy, Debug)]
-pub struct Traits {
+pub struct MovieTraits {
     /// Where it was made.
     pub origin: Origin,
     /// When it was made, also where the catalogue does not say.
@@ -66,13 +66,13 @@ fn draw_origin(dice: &mut Dice) -> Origin {
 }
 
 /// The traits of a film.
-pub fn traits(world: &World, movie: u32) -> Traits {
+pub fn traits(world: &World, movie: u32) -> MovieTraits {
     let mut dice = row_dice(world.rng_seed, Purpose::MovieTraits, movie);
     let age = i16::try_from(low_under(106, 2.1, &mut dice)).unwrap_or_default();
     let year = (LAST_YEAR - age).max(FIRST_YEAR);
     let quality = 2.4 + 2.4 * (unit(&mut dice) + unit(&mut dice)).min(1.8) / 1.8;
     let premiere = day(i32::from(year), 1, 1) + Days::new(u64::from(under(270, &mut dice)));
-    Traits { origin: origin(world, movie), year, quality, shown_from: premiere.max(opening()) }
+    MovieTraits { origin: origin(world, movie), year, quality, shown_from: premiere.max(opening()) }
 }
 
 /// A film's title and its original title, which Russian films lack.
@@ -132,7 +132,7 @@ pub fn draw_tags(dice: &mut Dice) -> Vec<&'static str> {
     tags
 }
 
-fn country(traits: &Traits, dice: &mut Dice) -> String {
+fn country(traits: &MovieTraits, dice: &mut Dice) -> String {
     if traits.origin == Origin::Russian && traits.year < 1992 {
         return "СССР".to_owned();
     }

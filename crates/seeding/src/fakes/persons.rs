@@ -24,7 +24,7 @@ const OLD_GUARD: u32 = 8;
 
 /// What other tables need to know of a person.
 #[derive(Clone, Copy, Debug)]
-pub struct Traits {
+pub struct PersonTraits {
     /// What the person does, a title of the positions; empty for other trades.
     pub trade: &'static str,
     /// Where the person comes from.
@@ -35,7 +35,7 @@ pub struct Traits {
     pub birthday: Option<NaiveDate>,
 }
 
-impl Traits {
+impl PersonTraits {
     /// Whether the person was at least so old in a year; true when unknown.
     pub fn was_at_least(&self, age: i32, year: i16) -> bool {
         self.birthday.is_none_or(|birthday| birthday.year() + age <= i32::from(year))
@@ -43,7 +43,7 @@ impl Traits {
 }
 
 /// The traits of a person.
-pub fn traits(world: &World, person: u32) -> Traits {
+pub fn traits(world: &World, person: u32) -> PersonTraits {
     let mut dice = row_dice(world.rng_seed, Purpose::PersonTraits, person);
     let dice = &mut dice;
     let trade = TRADES[(person % 10) as usize];
@@ -58,7 +58,7 @@ pub fn traits(world: &World, person: u32) -> Traits {
     // Children act, they do not direct.
     let youngest = if trade == "Актёр" { 10 } else { 24 };
     let birthday = day_between(years_before(today(), 70), years_before(today(), youngest), dice);
-    Traits { trade, origin, female, birthday: (!is_old_guard).then_some(birthday) }
+    PersonTraits { trade, origin, female, birthday: (!is_old_guard).then_some(birthday) }
 }
 
 /// The row at which a person of a trade stands nearest to a drawn one; only

@@ -19,7 +19,7 @@ const QUIET_DAYS: u64 = 21;
 
 /// What other tables need to know of a publication.
 #[derive(Clone, Copy, Debug)]
-pub struct Traits {
+pub struct PublicationTraits {
     /// The film that it is about.
     pub movie: u32,
     /// The user who wrote it.
@@ -31,7 +31,7 @@ pub struct Traits {
 }
 
 /// The traits of a publication.
-pub fn traits(world: &World, publication: u32) -> Traits {
+pub fn traits(world: &World, publication: u32) -> PublicationTraits {
     let mut dice = row_dice(world.rng_seed, Purpose::PublicationTraits, publication);
     let dice = &mut dice;
     let at = (f64::from(publication) + unit(dice)) / f64::from(world.sizes.publications.max(1));
@@ -47,7 +47,7 @@ pub fn traits(world: &World, publication: u32) -> Traits {
         .map(|_| users::draw_user(world, day.min(today()) - Days::new(1), dice))
         .find(|&author| users::traits(world, author).last_day() > day)
         .unwrap_or_default();
-    Traits { movie, author, created_at, quality: 2.8 + 1.9 * unit(dice) }
+    PublicationTraits { movie, author, created_at, quality: 2.8 + 1.9 * unit(dice) }
 }
 
 fn oldest(world: &World) -> u32 {

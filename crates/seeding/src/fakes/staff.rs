@@ -5,7 +5,7 @@ use entity::movie_staff_m2m::Model;
 
 use super::World;
 use super::dice::{Dice, Purpose, chance, low_under, pick, row_dice, under};
-use super::movies::{self, Traits};
+use super::movies::{self, MovieTraits};
 use super::persons;
 use super::shares::id;
 use crate::lists::position_id;
@@ -80,7 +80,7 @@ fn split(count: usize) -> (usize, usize) {
 
 struct Casting<'a> {
     world: &'a World,
-    traits: Traits,
+    traits: MovieTraits,
     skew: f64,
     taken: Vec<u32>,
 }

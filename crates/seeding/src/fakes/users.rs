@@ -23,7 +23,7 @@ const BUSY_SKEW: f64 = 1.5;
 
 /// What other tables need to know of a user.
 #[derive(Clone, Copy, Debug)]
-pub struct Traits {
+pub struct UserTraits {
     /// The day of signing up.
     pub joined: NaiveDate,
     /// The day of leaving, for those who left.
@@ -32,7 +32,7 @@ pub struct Traits {
     pub female: bool,
 }
 
-impl Traits {
+impl UserTraits {
     /// The user's gender in grammar.
     pub fn gender(&self) -> Gender {
         if self.female { Gender::Female } else { Gender::Male }
@@ -73,13 +73,13 @@ pub fn draw_user(world: &World, date: NaiveDate, dice: &mut Dice) -> u32 {
 }
 
 /// The traits of a user.
-pub fn traits(world: &World, user: u32) -> Traits {
+pub fn traits(world: &World, user: u32) -> UserTraits {
     let mut dice = row_dice(world.rng_seed, Purpose::UserTraits, user);
     let joined = joined(world, user);
     // The first user, who may be needed for anything, never leaves.
     let leaves = chance(6, &mut dice) && user > 0;
     let left = leaves.then(|| day_between(joined, today(), &mut dice));
-    Traits { joined, left, female: chance(52, &mut dice) }
+    UserTraits { joined, left, female: chance(52, &mut dice) }
 }
 
 /// A user's row.

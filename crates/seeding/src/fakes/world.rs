@@ -3,7 +3,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::accounts::Accounts;
+use super::accounts::DemoAccounts;
 use super::dice::{Dice, Purpose, low_under, row_dice, unit, whole};
 use super::shares::Shares;
 use crate::lists::{FILM_AWARDS, ONLINE_CINEMAS};
@@ -36,7 +36,7 @@ pub struct World {
     /// Ratings by subject: films first, then publications.
     pub ratings: Shares,
     /// Users that can log in, if there are any.
-    pub accounts: Option<Accounts>,
+    pub accounts: Option<DemoAccounts>,
     ranks: Vec<u32>,
     by_rank: Vec<u32>,
 }

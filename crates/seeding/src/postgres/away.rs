@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
 use super::load::execute_all;
 use crate::error::SeedError;
-use crate::steps::{STEPS, Step};
+use crate::steps::{STEPS, SeedStep};
 use crate::watch::{Event, Watch};
 
 /// The phase in which triggers come back.
@@ -23,7 +23,7 @@ const VALIDATIONS: i16 = 3;
 
 /// Switches off the triggers of a step's table and of the side tables that it fills. Those that
 /// check foreign keys stay: they belong to the constraints.
-pub async fn take_triggers(transaction: &mut PgConnection, step: &Step) -> Result<(), SeedError> {
+pub async fn take_triggers(transaction: &mut PgConnection, step: &SeedStep) -> Result<(), SeedError> {
     let tables = std::iter::once(step.table).chain(step.sides.iter().map(|side| side.table));
     for table in tables {
         let note = "INSERT INTO seeding_restores (phase, target, statement)

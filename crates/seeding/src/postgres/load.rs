@@ -17,7 +17,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::copy_text::write_row;
 use crate::error::SeedError;
 use crate::fakes::World;
-use crate::steps::{Chunk, Step};
+use crate::steps::{Chunk, SeedStep};
 use crate::target::Load;
 use crate::watch::Event;
 
@@ -60,7 +60,7 @@ async fn take_chunks(worker: &mut PgConnection, load: &Load, queue: &Queue<Chunk
     Ok(rows)
 }
 
-async fn store(worker: &mut PgConnection, step: &Step, mut pieces: Pieces) -> Result<u64, SeedError> {
+async fn store(worker: &mut PgConnection, step: &SeedStep, mut pieces: Pieces) -> Result<u64, SeedError> {
     let columns: Vec<String> = (step.columns)().iter().map(|column| format!(r#""{column}""#)).collect();
     let statement = format!(r#"COPY "{}" ({}) FROM STDIN"#, step.table, columns.join(", "));
     let mut transaction = worker.begin().await?;
@@ -94,7 +94,12 @@ impl Pieces {
 }
 
 /// Writes rows as `COPY` wants them, piece by piece, as long as anybody takes them.
-fn make(world: &World, step: &Step, groups: std::ops::Range<u32>, sender: &Sender<String>) -> Result<(), SeedError> {
+fn make(
+    world: &World,
+    step: &SeedStep,
+    groups: std::ops::Range<u32>,
+    sender: &Sender<String>,
+) -> Result<(), SeedError> {
     let mut piece = String::with_capacity(PIECE_BYTES + PIECE_BYTES / 4);
     let mut is_known = true;
     for group in groups {

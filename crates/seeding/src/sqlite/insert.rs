@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 
 use crate::error::SeedError;
 use crate::fakes::World;
-use crate::steps::Step;
+use crate::steps::SeedStep;
 
 /// Bound values of one statement: more do not make it faster.
 const VALUES_MAX: usize = 1_000;
@@ -28,7 +28,7 @@ type Batch = Vec<Value>;
 /// Inserts the rows of some groups; returns how many there were.
 pub async fn store(
     connection: &mut SqliteConnection,
-    step: &'static Step,
+    step: &'static SeedStep,
     world: &Arc<World>,
     groups: Range<u32>,
 ) -> Result<u64, SeedError> {
@@ -53,7 +53,7 @@ pub async fn store(
 }
 
 /// Makes rows, batch by batch, as long as anybody takes them.
-fn make(world: &World, step: &Step, groups: Range<u32>, sender: &Sender<Batch>) {
+fn make(world: &World, step: &SeedStep, groups: Range<u32>, sender: &Sender<Batch>) {
     let width = (step.columns)().len();
     let values_max = VALUES_MAX / width * width;
     let mut batch = Batch::with_capacity(values_max);

@@ -36,7 +36,7 @@ pub struct Scene<'a> {
 /// Writes one sentence by a template drawn from a list.
 pub fn sentence(templates: &[&str], scene: &Scene<'_>, dice: &mut Dice) -> String {
     let template = pick(templates, dice);
-    let mut writer = Writer { scene, hero: Gender::Male, noun: Gender::Male, animate: false };
+    let mut writer = TemplateWriter { scene, hero: Gender::Male, noun: Gender::Male, animate: false };
     let mut text = String::with_capacity(160);
     writer.write(template, &mut text, dice);
     capitalised(&text)
@@ -96,14 +96,14 @@ pub fn capitalised(text: &str) -> String {
     result
 }
 
-struct Writer<'a> {
+struct TemplateWriter<'a> {
     scene: &'a Scene<'a>,
     hero: Gender,
     noun: Gender,
     animate: bool,
 }
 
-impl Writer<'_> {
+impl TemplateWriter<'_> {
     fn write(&mut self, template: &str, text: &mut String, dice: &mut Dice) {
         let mut rest = template;
         while let Some((plain, tail)) = rest.split_once('{') {

@@ -1,7 +1,7 @@
-//! Rows of registries, kept for a moment: a page of movies names the same few positions, awards and
+//! A cache of rows of registries, for a moment: a page of movies names the same few positions, awards and
 //! cinemas over and over.
 //!
-//! What an object refers to may so be [`KEPT_FOR`] old where another instance, or plain SQL, has
+//! What an object refers to may so be [`TIME_TO_LIVE`] old where another instance, or plain SQL, has
 //! changed it; an instance forgets all of them when an editor changes something through it. What a
 //! mutation answers, lists, and objects asked for by id are always read.
 
@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-/// How old a kept row may be.
-const KEPT_FOR: Duration = Duration::from_secs(1);
+/// How old a cached row may be.
+const TIME_TO_LIVE: Duration = Duration::from_secs(1);
 
 /// Rows at most; registries have tens or hundreds.
-const KEPT_MAX: usize = 10_000;
+const ROWS_MAX: usize = 10_000;
 
 /// Rows of all types that are [of a registry](super::rows::Table::IS_REGISTRY).
 #[derive(Debug)]
-pub struct Kept {
+pub struct RegistryCache {
     rows: Cache<(TypeId, i32), Entry>,
     generation: AtomicU64,
 }
@@ -36,19 +36,19 @@ struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Generation(u64);
 
-impl Default for Kept {
+impl Default for RegistryCache {
     fn default() -> Self {
-        Self { rows: Cache::new(KEPT_MAX), generation: AtomicU64::default() }
+        Self { rows: Cache::new(ROWS_MAX), generation: AtomicU64::default() }
     }
 }
 
-impl Kept {
+impl RegistryCache {
     /// The rows with these keys, if all were read lately and nothing was changed since.
     pub(super) fn get_all<N: Any + Clone>(&self, keys: &[i32]) -> Option<Vec<N>> {
         let (now, generation) = (Instant::now(), self.generation());
         let row = |key: &i32| {
             let entry = self.rows.get(&(TypeId::of::<N>(), *key))?;
-            let is_fresh = entry.generation == generation && now - entry.read < KEPT_FOR;
+            let is_fresh = entry.generation == generation && now - entry.read < TIME_TO_LIVE;
             is_fresh.then(|| entry.row.downcast_ref().cloned()).flatten()
         };
         keys.iter().map(row).collect()
@@ -75,21 +75,21 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::Kept;
+    use super::RegistryCache;
 
     #[test]
     fn rows_that_were_read_before_a_change_are_forgotten() {
-        let kept = Kept::default();
-        let before = kept.generation();
-        kept.put(before, [(1, "one"), (2, "two")].into_iter());
-        assert_eq!(kept.get_all(&[2, 1]), Some(vec!["two", "one"]));
-        assert_eq!(kept.get_all::<&str>(&[1, 3]), None, "not all are there");
-        assert_eq!(kept.get_all::<String>(&[1]), None, "of another type");
-        kept.forget();
-        assert_eq!(kept.get_all::<&str>(&[1]), None);
-        kept.put(before, [(1, "one")].into_iter());
-        assert_eq!(kept.get_all::<&str>(&[1]), None, "read before the change, kept after it");
-        kept.put(kept.generation(), [(1, "new")].into_iter());
-        assert_eq!(kept.get_all(&[1]), Some(vec!["new"]));
+        let cache = RegistryCache::default();
+        let before = cache.generation();
+        cache.put(before, [(1, "one"), (2, "two")].into_iter());
+        assert_eq!(cache.get_all(&[2, 1]), Some(vec!["two", "one"]));
+        assert_eq!(cache.get_all::<&str>(&[1, 3]), None, "not all are there");
+        assert_eq!(cache.get_all::<String>(&[1]), None, "of another type");
+        cache.forget();
+        assert_eq!(cache.get_all::<&str>(&[1]), None);
+        cache.put(before, [(1, "one")].into_iter());
+        assert_eq!(cache.get_all::<&str>(&[1]), None, "read before the change, kept after it");
+        cache.put(cache.generation(), [(1, "new")].into_iter());
+        assert_eq!(cache.get_all(&[1]), Some(vec!["new"]));
     }
 }

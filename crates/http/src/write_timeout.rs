@@ -24,7 +24,7 @@ use super::rest::Wait;
 /// A socket that is closed while bytes are unread is reset, and a client that sends everything before it reads never
 /// sees its response (RFC 9112, section 9.6). So after the last response, what still comes of its request is read and
 /// thrown away.
-pub(super) struct Impatient<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     patience: Duration,
     wait: Arc<Wait>,
@@ -33,12 +33,12 @@ pub(super) struct Impatient<S> {
     waited: Duration,
     taken: u64,
     /// Since when nothing could be written.
-    waiting: Option<Waiting>,
+    waiting: Option<BlockedWrite>,
     /// When to stop reading what is thrown away.
     drained: Option<Pin<Box<Sleep>>>,
 }
 
-struct Waiting {
+struct BlockedWrite {
     since: Instant,
     end: Pin<Box<Sleep>>,
 }
@@ -46,7 +46,7 @@ struct Waiting {
 /// Bytes that are thrown away at once.
 const DRAIN_BYTES: usize = 8 << 10;
 
-impl<S: AsyncRead + Unpin> Impatient<S> {
+impl<S: AsyncRead + Unpin> WriteTimeout<S> {
     /// Reads until the client ends, or the time is over.
     fn drain(&mut self, cx: &mut Context<'_>, time: Duration) -> Poll<()> {
         let end = self.drained.get_or_insert_with(|| Box::pin(sleep(time)));
@@ -64,7 +64,7 @@ impl<S: AsyncRead + Unpin> Impatient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Impatient<S> {
+impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
     /// Asks for `rate_min` bytes a second, averaged over `patience`; at least for one.
     pub(super) fn new(stream: S, patience: Duration, rate_min: u64, wait: Arc<Wait>) -> Self {
         let taken_min = u128::from(rate_min) * patience.as_millis() / 1_000;
@@ -84,7 +84,7 @@ impl<S: AsyncWrite + Unpin> Impatient<S> {
             return written;
         }
         let left = self.patience.saturating_sub(self.waited);
-        let begin = || Waiting { since: Instant::now(), end: Box::pin(sleep(left)) };
+        let begin = || BlockedWrite { since: Instant::now(), end: Box::pin(sleep(left)) };
         let waiting = self.waiting.get_or_insert_with(begin);
         waiting.end.as_mut().poll(cx).map(|()| {
             metrics::count_limit("write-timeout-ms");
@@ -93,7 +93,7 @@ impl<S: AsyncWrite + Unpin> Impatient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -104,7 +104,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch(cx, written)
