@@ -10,7 +10,7 @@ use super::inputs::{RevokeSessionInput, SignUpInput, UpdateProfileInput};
 use super::session::{self, NewSession};
 use super::{Session, User, admin, password};
 use crate::error::ApiError;
-use crate::kit::form::{Form, Given, LONG_TEXT_LENGTH_MAX, line, path, text};
+use crate::kit::form::{Form, LONG_TEXT_LENGTH_MAX, field, line, path, text};
 use crate::kit::scalar::Date;
 use crate::kit::spelling::{closest, compose, is_invisible, spellings};
 use crate::kit::{Constraint, Id, Problems, Rejection, UserError, Work, explain};
@@ -46,15 +46,17 @@ pub async fn sign_up(
     hash: Option<&str>,
     session: &NewSession,
 ) -> Result<Id<User>, Rejection> {
-    let input = input.clone();
+    let SignUpInput { username, email, password, full_name, birthday, bio } = input.clone();
     let mut row = users::ActiveModel::default();
     let mut form = Form::new(work);
-    form.must(&mut row.username, "username", Given::Value(input.username.clone()), username);
-    form.must(&mut row.email, "email", Given::Value(input.email.clone()), email);
-    check_password(&mut form.problems, "password", &input.password, &[&input.username, &input.email]);
-    form.must(&mut row.fio, "fullName", Given::Value(input.full_name), line(FULL_NAME_LENGTH_MAX));
-    form.must(&mut row.birthday, "birthday", Given::Value(input.birthday), birthday(work.now().date_naive()));
-    form.may(&mut row.bio, "bio", input.bio, text(LONG_TEXT_LENGTH_MAX));
+    let names = [username.clone(), email.clone()];
+    form.must(&mut row.username, field!(username).required(), check_username).await?;
+    form.must(&mut row.email, field!(email).required(), check_email).await?;
+    let password = field!(password);
+    check_password(&mut form.problems, &password.name, &password.value, &[&names[0], &names[1]]);
+    form.must(&mut row.fio, field!(full_name).required(), line(FULL_NAME_LENGTH_MAX)).await?;
+    form.must(&mut row.birthday, field!(birthday).required(), check_birthday(work.now().date_naive())).await?;
+    form.may(&mut row.bio, field!(bio), text(LONG_TEXT_LENGTH_MAX)).await?;
     check_taken(&mut form, &row, None).await?;
     form.check()?;
     row.password = Set(hash.unwrap_or(password::UNUSABLE).to_owned());
@@ -169,22 +171,23 @@ pub async fn update_profile(
     input: &UpdateProfileInput,
     verified: Option<&str>,
 ) -> Result<Id<User>, Rejection> {
-    let input = input.clone();
+    let UpdateProfileInput { username, email, full_name, birthday, bio, current_password } = input.clone();
     let viewer = work.viewer()?;
     let before = lock(work, viewer.user).await?.ok_or(ApiError::UnknownToken)?;
     let mut row = users::ActiveModel::from(before.clone());
     let mut form = Form::new(work);
-    form.must(&mut row.username, "username", input.username, username);
-    form.must(&mut row.email, "email", input.email, email);
-    form.must(&mut row.fio, "fullName", input.full_name, line(FULL_NAME_LENGTH_MAX));
-    form.must(&mut row.birthday, "birthday", input.birthday, birthday(work.now().date_naive()));
-    form.may(&mut row.bio, "bio", input.bio, text(LONG_TEXT_LENGTH_MAX));
+    form.must(&mut row.username, field!(username), check_username).await?;
+    form.must(&mut row.email, field!(email), check_email).await?;
+    form.must(&mut row.fio, field!(full_name), line(FULL_NAME_LENGTH_MAX)).await?;
+    form.must(&mut row.birthday, field!(birthday), check_birthday(work.now().date_naive())).await?;
+    form.may(&mut row.bio, field!(bio), text(LONG_TEXT_LENGTH_MAX)).await?;
     let is_new = matches!(&row.email, Set(email) if *email != before.email);
     let is_verified = verified == Some(before.password.as_str());
-    if input.current_password.is_value() {
-        form.problems.require(is_verified, &path("currentPassword"), WRONG_PASSWORD);
+    let current_password = field!(current_password);
+    if current_password.value.is_value() {
+        form.problems.require(is_verified, &path(&current_password.name), WRONG_PASSWORD);
     } else if is_new {
-        form.problems.bad_input(path("currentPassword"), "is needed to change the e-mail address");
+        form.problems.bad_input(path(&current_password.name), "is needed to change the e-mail address");
     }
     // Whether an address is taken is for whoever knows the password.
     let email = if is_verified { row.email.clone() } else { NotSet };
@@ -266,7 +269,7 @@ async fn check_taken(form: &mut Form<'_>, row: &users::ActiveModel, own: Option<
     Ok(())
 }
 
-fn username(problems: &mut Problems, field: &str, given: String) -> String {
+fn check_username(problems: &mut Problems, field: &str, given: String) -> String {
     let name = given.trim().to_ascii_lowercase();
     let length = name.chars().count();
     let fits = (USERNAME_LENGTH_MIN..=USERNAME_LENGTH_MAX).contains(&length);
@@ -279,7 +282,7 @@ fn username(problems: &mut Problems, field: &str, given: String) -> String {
     name
 }
 
-fn email(problems: &mut Problems, field: &str, given: String) -> String {
+fn check_email(problems: &mut Problems, field: &str, given: String) -> String {
     let address = compose(&given.trim().to_lowercase());
     let length = address.chars().count();
     problems.require(
@@ -310,7 +313,7 @@ fn is_address(text: &str) -> bool {
         && domain.split('.').all(label)
 }
 
-fn birthday(today: NaiveDate) -> impl FnOnce(&mut Problems, &str, Date) -> NaiveDate {
+fn check_birthday(today: NaiveDate) -> impl FnOnce(&mut Problems, &str, Date) -> NaiveDate + Send {
     move |problems, field, Date(day)| {
         problems.require(
             day.year() >= BIRTH_YEAR_MIN,
@@ -355,7 +358,7 @@ mod tests {
     fn usernames_are_plain_and_in_lower_case() {
         let check = |name: &str| {
             let mut problems = Problems::new();
-            (username(&mut problems, "input.username", name.to_owned()), problems.count())
+            (check_username(&mut problems, "input.username", name.to_owned()), problems.count())
         };
         assert_eq!(check(" Anna.P-1_ "), ("anna.p-1_".to_owned(), 0));
         assert_eq!((check(&"a".repeat(3)).1, check(&"a".repeat(64)).1), (0, 0));

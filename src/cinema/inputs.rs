@@ -2,13 +2,14 @@
 
 use async_graphql::{Enum, ID, InputObject};
 use entity::{cinema_online, cinema_online_movie_presence as presence, cinema_titles, user_movie_orders};
-use sea_orm::{Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
+use sea_orm::{Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
 
 use super::Cinema;
 use crate::db::ReadPool;
 use crate::error::ApiResult;
-use crate::kit::edit::{Editable, References, Unique, editable};
-use crate::kit::form::{Form, Given, line};
+use crate::kit::edit::{Editable, References, Unique};
+use crate::kit::fields::fields;
+use crate::kit::form::{Given, line};
 use crate::kit::scalar::{BigInt, Money};
 use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, choice_name, has_text};
 
@@ -80,20 +81,17 @@ impl PageOrder for AvailabilityOrder {
     }
 }
 
-editable! {
-    Cinema, fields CinemaFields, inputs CreateCinemaInput, UpdateCinemaInput, DeleteCinemaInput;
+fields! {
+    Cinema: CreateCinemaInput, UpdateCinemaInput, DeleteCinemaInput;
     required {
         /// The cinema's name, 1 to 128 characters. Must be unique.
-        title: String,
+        title: String => line(128),
         /// The address of its site, at most 512 characters: `https://` or `http://` and a host. Must be unique.
-        url: String,
+        url: String => check_url,
     }
-    optional {}
 }
 
 impl Editable for Cinema {
-    type Fields = CinemaFields;
-
     const WHAT: &'static str = "cinema";
 
     const UNIQUE: &'static [Unique<Self>] = &[
@@ -116,16 +114,6 @@ impl Editable for Cinema {
             ),
         },
     ];
-
-    async fn fill(
-        form: &mut Form<'_>,
-        fields: CinemaFields,
-        row: &mut cinema_online::ActiveModel,
-    ) -> Result<(), DbErr> {
-        form.must(&mut row.title, "title", fields.title, line(128));
-        form.must(&mut row.url, "url", fields.url, check_url);
-        Ok(())
-    }
 
     fn references(key: i32) -> Vec<References> {
         vec![References::new(user_movie_orders::Column::OnlineCinemaId, key, "order", "orders")]

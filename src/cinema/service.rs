@@ -6,7 +6,8 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 
 use super::inputs::{RemoveAvailabilityInput, SetAvailabilityInput};
 use super::{Availability, Cinema};
-use crate::kit::form::{Form, Given, money, whole};
+use crate::kit::edit::Editable;
+use crate::kit::form::{Form, field, money, whole};
 use crate::kit::scalar::BigInt;
 use crate::kit::{Id, Problems, Rejection, Work, audit, edit};
 use crate::movie::Movie;
@@ -16,18 +17,20 @@ use crate::movie::Movie;
 /// # Errors
 /// `Invalid` with all that is wrong with the input.
 pub async fn set_availability(work: &Work, input: &SetAvailabilityInput) -> Result<Id<Availability>, Rejection> {
+    let SetAvailabilityInput { movie_id, cinema_id, price, rating, discount_percent, view_count } = input.clone();
     let mut form = Form::new(work);
-    let movie = form.find::<Movie>("movieId", &input.movie_id, "movie").await?;
-    let cinema = form.find::<Cinema>("cinemaId", &input.cinema_id, "cinema").await?;
+    let (movie_id, cinema_id) = (field!(movie_id), field!(cinema_id));
+    let movie = form.find::<Movie>(&movie_id, Movie::WHAT).await?;
+    let cinema = form.find::<Cinema>(&cinema_id, Cinema::WHAT).await?;
     let mut row = current_terms(work, movie, cinema).await?;
     if let (Some(movie), Some(cinema)) = (movie, cinema) {
-        form.fill(&mut row.movie_id, "movieId", movie.key(), |_| Some(movie.encode()));
-        form.fill(&mut row.cinema_id, "cinemaId", cinema.key(), |_| Some(cinema.encode()));
+        form.fill(&mut row.movie_id, &movie_id.name, movie.key(), |_| Some(movie.encode()));
+        form.fill(&mut row.cinema_id, &cinema_id.name, cinema.key(), |_| Some(cinema.encode()));
     }
-    form.must(&mut row.price, "price", Given::Value(input.price), money(8));
-    form.must(&mut row.rating, "rating", Given::Value(input.rating), whole(1..=5));
-    form.must(&mut row.discount, "discountPercent", input.discount_percent, whole(0..=100));
-    form.may(&mut row.view_count, "viewCount", input.view_count, check_count);
+    form.must(&mut row.price, field!(price).required(), money(8)).await?;
+    form.must(&mut row.rating, field!(rating).required(), whole(1..=5)).await?;
+    form.must(&mut row.discount, field!(discount_percent), whole(0..=100)).await?;
+    form.may(&mut row.view_count, field!(view_count), check_count).await?;
     let changes = form.check()?;
     if let Some(&known) = row.id.try_as_ref() {
         let id = Id::new(known);

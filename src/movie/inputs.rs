@@ -6,7 +6,7 @@ use entity::{
     user_movie_orders,
 };
 use sea_orm::{
-    ActiveEnum, ColumnTrait, Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
+    ActiveEnum, ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
 };
 
 use super::{AgeRating, Movie};
@@ -14,13 +14,15 @@ use crate::award::FilmAward;
 use crate::cinema::Cinema;
 use crate::db::ReadPool;
 use crate::error::ApiResult;
-use crate::kit::edit::{Editable, References, editable};
-use crate::kit::form::{Form, LONG_TEXT_LENGTH_MAX, line, money, text, whole};
+use crate::kit::edit::{Editable, References};
+use crate::kit::fields::fields;
+use crate::kit::form::{LONG_TEXT_LENGTH_MAX, line, money, text, whole};
 use crate::kit::scalar::Money;
 use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, Problems, SortKey, check_text, choice_name, has_row, has_text};
 use crate::person::Person;
 use crate::rating;
-use crate::tag::{self, TagFilter};
+use crate::tag::TagFilter;
+use crate::tag::service::KnownTags;
 
 /// Which movies to list. All conditions must hold. A movie without a value never matches a condition on it.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -180,59 +182,44 @@ impl PageOrder for MovieOrder {
 /// The maximum length of a title in characters. Titles are in an index, which bounds them.
 const TITLE_LENGTH_MAX: usize = 256;
 
-editable! {
-    Movie, fields MovieFields, inputs CreateMovieInput, UpdateMovieInput, DeleteMovieInput;
+fields! {
+    Movie: CreateMovieInput, UpdateMovieInput, DeleteMovieInput;
     required {
         /// The title in Russian, 1 to 256 characters.
-        title: String,
+        title: String => line(TITLE_LENGTH_MAX),
         /// The running time, in minutes.
-        duration_minutes: i32,
+        duration_minutes as duration: i32 => whole(0..=i32::MAX),
     }
     optional {
         /// The registration number, 1 to 12 characters.
-        isbn: String,
+        isbn: String => line(12),
         /// The title in the original language, 1 to 256 characters.
-        original_title: String,
+        original_title as title_original: String => line(TITLE_LENGTH_MAX),
         /// The country of production, in Russian, 1 to 128 characters.
-        country: String,
+        country: String => line(128),
         /// The year of the premiere, 1880 to 2200.
-        year: i32,
+        year: i32 => whole(1880..=2200),
         /// The production cost, in roubles.
-        budget: Money,
+        budget: Money => money(13),
         /// The revenue from cinemas, in roubles.
-        box_office: Money,
+        box_office as boxoffice: Money => money(13),
         /// The catalogue's rating, from 1 to 5.
-        rating: i32,
+        rating: i32 => whole(1..=5),
         /// The Russian age classification.
-        age_rating: AgeRating,
+        age_rating as rars: AgeRating => check_age_rating,
         /// The titles of the movie's tags, at most 20, exactly as the list `tags` spells them.
-        tags: Vec<String>,
+        tags: Vec<String> => KnownTags,
         /// What the movie is about, 1 to 20,000 characters.
-        plot: String,
+        plot as subject: String => text(LONG_TEXT_LENGTH_MAX),
     }
 }
 
+fn check_age_rating(_: &mut Problems, _: &str, rating: AgeRating) -> String {
+    rating.to_value()
+}
+
 impl Editable for Movie {
-    type Fields = MovieFields;
-
     const WHAT: &'static str = "movie";
-
-    async fn fill(form: &mut Form<'_>, fields: MovieFields, row: &mut movies::ActiveModel) -> Result<(), DbErr> {
-        form.must(&mut row.title, "title", fields.title, line(TITLE_LENGTH_MAX));
-        form.must(&mut row.duration, "durationMinutes", fields.duration_minutes, whole(0..=i32::MAX));
-        form.may(&mut row.isbn, "isbn", fields.isbn, line(12));
-        form.may(&mut row.title_original, "originalTitle", fields.original_title, line(TITLE_LENGTH_MAX));
-        form.may(&mut row.country, "country", fields.country, line(128));
-        form.may(&mut row.year, "year", fields.year, whole(1880..=2200));
-        form.may(&mut row.budget, "budget", fields.budget, money(13));
-        form.may(&mut row.boxoffice, "boxOffice", fields.box_office, money(13));
-        form.may(&mut row.rating, "rating", fields.rating, whole(1..=5));
-        let mark = |_: &mut Problems, _: &str, rating: AgeRating| rating.to_value();
-        form.may(&mut row.rars, "ageRating", fields.age_rating, mark);
-        tag::service::fill(form, &mut row.tags, fields.tags).await?;
-        form.may(&mut row.subject, "plot", fields.plot, text(LONG_TEXT_LENGTH_MAX));
-        Ok(())
-    }
 
     fn references(key: i32) -> Vec<References> {
         vec![

@@ -8,7 +8,8 @@ use uuid::Builder;
 use super::Order;
 use super::inputs::OrderMovieInput;
 use crate::cinema::{Cinema, student_price};
-use crate::kit::form::{Form, path};
+use crate::kit::edit::Editable;
+use crate::kit::form::{Form, field, path};
 use crate::kit::scalar::Money;
 use crate::kit::{Constraint, Id, Rejection, UserError, Work, explain};
 use crate::movie::Movie;
@@ -28,11 +29,13 @@ const ORDERED: &str = "you have ordered this movie at this cinema already";
 /// `Invalid`: there is no such movie or cinema, the cinema does not show the movie, or the viewer
 /// has ordered it there already.
 pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Rejection> {
+    let OrderMovieInput { movie_id, cinema_id } = input.clone();
     let mut form = Form::new(work);
-    let movie = form.find::<Movie>("movieId", &input.movie_id, "movie").await?;
-    let cinema = form.find::<Cinema>("cinemaId", &input.cinema_id, "cinema").await?;
+    let (movie_id, cinema_id) = (field!(movie_id), field!(cinema_id));
+    let movie = form.find::<Movie>(&movie_id, Movie::WHAT).await?;
+    let cinema = form.find::<Cinema>(&cinema_id, Cinema::WHAT).await?;
     form.check()?;
-    let not_shown = || UserError::not_found(path("cinemaId"), "movie at this cinema");
+    let not_shown = || UserError::not_found(path(&cinema_id.name), "movie at this cinema");
     let (Some(movie), Some(cinema)) = (movie, cinema) else { return Err(not_shown().into()) };
     // Its terms stay as they are until the order is made.
     let terms = presence::Entity::find()
@@ -48,7 +51,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
         .filter(orders::Column::MovieId.eq(movie.key()))
         .filter(orders::Column::OnlineCinemaId.eq(cinema.key()));
     if ordered.one(work.txn()).await?.is_some() {
-        return Err(UserError::conflict(path("movieId"), ORDERED).into());
+        return Err(UserError::conflict(path(&movie_id.name), ORDERED).into());
     }
     let Money(price) = student_price(Money::round(terms.price), terms.discount);
     let row = orders::ActiveModel {

@@ -2,13 +2,14 @@
 
 use async_graphql::{Enum, ID, InputObject};
 use entity::{awards, movie_staff_m2m, person_names, persons};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select};
 
 use super::Person;
 use crate::db::ReadPool;
 use crate::error::ApiResult;
-use crate::kit::edit::{Editable, References, editable};
-use crate::kit::form::{Form, LONG_TEXT_LENGTH_MAX, line, past_day, text};
+use crate::kit::edit::{Editable, References};
+use crate::kit::fields::fields;
+use crate::kit::form::{LONG_TEXT_LENGTH_MAX, PastDay, line, text};
 use crate::kit::scalar::Date;
 use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, SortKey, check_text, choice_name, has_row, has_text};
 use crate::staff::PersonPosition;
@@ -106,41 +107,28 @@ impl PageOrder for PersonOrder {
     }
 }
 
-editable! {
-    Person, fields PersonFields, inputs CreatePersonInput, UpdatePersonInput, DeletePersonInput;
+fields! {
+    Person: CreatePersonInput, UpdatePersonInput, DeletePersonInput;
     required {
         /// The given name, 1 to 128 characters.
-        first_name: String,
+        first_name: String => line(128),
         /// The family name, 1 to 128 characters.
-        last_name: String,
+        last_name: String => line(128),
         /// The country of origin, in Russian, 1 to 128 characters.
-        country: String,
+        country: String => line(128),
     }
     optional {
         /// The patronymic, if there is one, 1 to 128 characters.
-        mid_name: String,
+        mid_name: String => line(128),
         /// The date of birth, not in the future.
-        birthday: Date,
+        birthday: Date => PastDay,
         /// The biography, 1 to 20,000 characters.
-        bio: String,
+        bio: String => text(LONG_TEXT_LENGTH_MAX),
     }
 }
 
 impl Editable for Person {
-    type Fields = PersonFields;
-
     const WHAT: &'static str = "person";
-
-    async fn fill(form: &mut Form<'_>, fields: PersonFields, row: &mut persons::ActiveModel) -> Result<(), DbErr> {
-        let now = form.work.now();
-        form.must(&mut row.first_name, "firstName", fields.first_name, line(128));
-        form.must(&mut row.last_name, "lastName", fields.last_name, line(128));
-        form.must(&mut row.country, "country", fields.country, line(128));
-        form.may(&mut row.mid_name, "midName", fields.mid_name, line(128));
-        form.may(&mut row.birthday, "birthday", fields.birthday, past_day(now));
-        form.may(&mut row.bio, "bio", fields.bio, text(LONG_TEXT_LENGTH_MAX));
-        Ok(())
-    }
 
     fn references(key: i32) -> Vec<References> {
         vec![

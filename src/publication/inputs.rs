@@ -3,15 +3,16 @@
 use async_graphql::{Enum, ID, InputObject};
 use entity::{publication_tags, publication_titles, publications, publications_category, rating_totals, users};
 use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationTrait, Select,
+    ColumnTrait, Condition, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 
 use super::PublicationCategory;
 use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::constraint::Constraint;
-use crate::kit::edit::{Editable, References, Unique, editable};
-use crate::kit::form::{Form, Given, line};
+use crate::kit::edit::{Editable, References, Unique};
+use crate::kit::fields::fields;
+use crate::kit::form::{Given, line};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, PageOrder, SortKey, check_time, choice_name};
 use crate::rating;
@@ -160,18 +161,15 @@ pub struct DeletePublicationInput {
     pub(super) id: ID,
 }
 
-editable! {
-    PublicationCategory, fields CategoryFields, inputs CreatePublicationCategoryInput, UpdatePublicationCategoryInput, DeletePublicationCategoryInput;
+fields! {
+    PublicationCategory: CreatePublicationCategoryInput, UpdatePublicationCategoryInput, DeletePublicationCategoryInput;
     required {
         /// The name: unique, 1 to 24 characters.
-        title: String,
+        title: String => line(24),
     }
-    optional {}
 }
 
 impl Editable for PublicationCategory {
-    type Fields = CategoryFields;
-
     const WHAT: &'static str = "publication category";
 
     const UNIQUE: &'static [Unique<Self>] = &[Unique {
@@ -183,15 +181,6 @@ impl Editable for PublicationCategory {
             "there is such a category already; choose another title",
         ),
     }];
-
-    async fn fill(
-        form: &mut Form<'_>,
-        fields: CategoryFields,
-        row: &mut publications_category::ActiveModel,
-    ) -> Result<(), DbErr> {
-        form.must(&mut row.title, "title", fields.title, line(24));
-        Ok(())
-    }
 
     fn references(key: i32) -> Vec<References> {
         vec![References::new(publications::Column::Category, key, "publication", "publications")]

@@ -7,10 +7,11 @@ use sea_orm::{EntityTrait, IntoActiveModel, QuerySelect, Set};
 use super::inputs::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
 use super::{Publication, PublicationCategory};
 use crate::kit::Id;
-use crate::kit::form::{Form, Given, GivenId, line, path, text};
+use crate::kit::edit::reference;
+use crate::kit::form::{Form, GivenId, field, line, path, text as lines};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Rejection, UserError};
-use crate::tag;
+use crate::tag::service::KnownTags;
 
 /// Characters of a headline at most.
 const TITLE_LENGTH_MAX: usize = 256;
@@ -24,6 +25,7 @@ const TEXT_LENGTH_MAX: usize = 100_000;
 /// # Errors
 /// `Invalid` with all that is wrong with the input.
 pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Publication>, Rejection> {
+    let CreatePublicationInput { title, text, category_id, tags } = input.clone();
     let mut form = Form::new(work);
     let now = work.now().fixed_offset();
     let mut row = publications::ActiveModel {
@@ -32,13 +34,10 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
         changed_at: Set(now),
         ..Default::default()
     };
-    let fields = Fields {
-        title: Given::Value(input.title.clone()),
-        text: Given::Value(input.text.clone()),
-        category_id: Given::Value(input.category_id.clone()),
-        tags: input.tags.clone(),
-    };
-    fields.fill(&mut form, &mut row).await?;
+    form.must(&mut row.title, field!(title).required(), line(TITLE_LENGTH_MAX)).await?;
+    form.must(&mut row.text, field!(text).required(), lines(TEXT_LENGTH_MAX)).await?;
+    form.must(&mut row.category, field!(category_id).required(), reference::<PublicationCategory>()).await?;
+    form.may(&mut row.tags, field!(tags), KnownTags).await?;
     form.check()?;
     let inserted = publications::Entity::insert(row).exec(work.txn()).await?;
     Ok(Id::new(inserted.last_insert_id))
@@ -50,22 +49,20 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
 /// `Stale` when it has changed since the client read it, `Invalid` with all that is wrong with the
 /// input, `Forbidden` when it is somebody else's.
 pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Publication>, Rejection> {
-    let row = find(work, &input.id, LockType::NoKeyUpdate).await?;
+    let UpdatePublicationInput { id, expected_changed_at, title, text, category_id, tags } = input.clone();
+    let row = find(work, &id, LockType::NoKeyUpdate).await?;
     let id = Id::new(row.id);
-    if input.expected_changed_at.is_some_and(|expected| expected.0 != row.changed_at) {
-        let text = "the publication has changed since; look at it as it is now, and send its `changedAt`";
-        return Err(Rejection::stale(UserError::conflict(path("expectedChangedAt"), text), id));
+    if expected_changed_at.is_some_and(|expected| expected.0 != row.changed_at) {
+        let told = "the publication has changed since; look at it as it is now, and send its `changedAt`";
+        return Err(Rejection::stale(UserError::conflict(path("expectedChangedAt"), told), id));
     }
     let mut form = Form::new(work);
     let changed_at = work.later_than(row.changed_at);
     let mut changed = row.into_active_model();
-    let fields = Fields {
-        title: input.title.clone(),
-        text: input.text.clone(),
-        category_id: input.category_id.clone(),
-        tags: input.tags.clone(),
-    };
-    fields.fill(&mut form, &mut changed).await?;
+    form.must(&mut changed.title, field!(title), line(TITLE_LENGTH_MAX)).await?;
+    form.must(&mut changed.text, field!(text), lines(TEXT_LENGTH_MAX)).await?;
+    form.must(&mut changed.category, field!(category_id), reference::<PublicationCategory>()).await?;
+    form.may(&mut changed.tags, field!(tags), KnownTags).await?;
     let changes = form.check()?;
     if !changes.is_empty() {
         changed.changed_at = Set(changed_at);
@@ -92,28 +89,4 @@ async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<publications:
     let row = row.ok_or_else(|| UserError::not_found(path("id"), "publication"))?;
     work.may_change(Some(row.author))?;
     Ok(row)
-}
-
-/// What an author gives.
-struct Fields {
-    title: Given<String>,
-    text: Given<String>,
-    category_id: Given<GivenId>,
-    tags: Given<Vec<String>>,
-}
-
-impl Fields {
-    async fn fill(self, form: &mut Form<'_>, row: &mut publications::ActiveModel) -> Result<(), Rejection> {
-        form.must(&mut row.title, "title", self.title, line(TITLE_LENGTH_MAX));
-        form.must(&mut row.text, "text", self.text, text(TEXT_LENGTH_MAX));
-        form.must_refer::<PublicationCategory>(
-            &mut row.category,
-            "categoryId",
-            self.category_id,
-            "publication category",
-        )
-        .await?;
-        tag::service::fill(form, &mut row.tags, self.tags).await?;
-        Ok(())
-    }
 }

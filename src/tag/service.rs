@@ -3,13 +3,13 @@
 use entity::{movie_tags, publication_tags, tags};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, LockType};
-use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use super::inputs::{CreateTagInput, DeleteTagInput, UpdateTagInput};
 use crate::kit::audit::{self, Changes};
 use crate::kit::constraint::{Constraint, explain};
 use crate::kit::edit::{References, refuse_if_used};
-use crate::kit::form::{Form, Given, path};
+use crate::kit::form::{Check, Form, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::spelling::{closest, spellings};
@@ -28,39 +28,35 @@ const TITLE: Constraint = Constraint::unique(
 );
 const NEW_TITLE: Constraint = Constraint { field: "input.newTitle", ..TITLE };
 
-/// Fills a column of tags from the input's field `tags`.
-///
-/// # Errors
-/// What the database answers.
-pub async fn fill(
-    form: &mut Form<'_>,
-    column: &mut ActiveValue<Option<Json>>,
-    given: Given<Vec<String>>,
-) -> Result<(), DbErr> {
-    let tags = match given {
-        Given::Undefined => return Ok(()),
-        Given::Null => None,
-        Given::Value(titles) => {
-            let titles = check(form, &titles).await?;
-            Some(Json::Array(titles.into_iter().map(Json::String).collect()))
-        }
-    };
-    form.fill(column, "tags", tags, |tags| tags.as_ref().map(ToString::to_string));
-    Ok(())
+/// Checks that a field names tags, each once, which then stay until the transaction ends.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownTags;
+
+impl Check<Vec<String>, Json> for KnownTags {
+    async fn check(self, form: &mut Form<'_>, field: &str, titles: Vec<String>) -> Result<Option<Json>, DbErr> {
+        let before = form.problems.count();
+        let titles = check(form, field, &titles).await?;
+        let tags = Json::Array(titles.into_iter().map(Json::String).collect());
+        Ok((form.problems.count() == before).then_some(tags))
+    }
+
+    fn shown(tags: &Json) -> String {
+        tags.to_string()
+    }
 }
 
 /// Passes titles of tags that exist, each once, which then stay until the transaction ends. Gives them as they are
 /// stored.
-async fn check(form: &mut Form<'_>, titles: &[String]) -> Result<Vec<String>, DbErr> {
+async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Vec<String>, DbErr> {
     if titles.len() > TAGS_MAX {
         let text = format!("{} tags are too many; name {TAGS_MAX} at most", titles.len());
-        form.problems.bad_input(path("tags"), text);
+        form.problems.bad_input(field, text);
         return Ok(Vec::new());
     }
     let known = find(form.work, titles, LockType::KeyShare).await?;
     let mut found: Vec<String> = Vec::new();
     for (place, title) in titles.iter().enumerate() {
-        let field = path(&format!("tags.{place}"));
+        let field = format!("{field}.{place}");
         let spellings = spellings(title);
         let stored = known.iter().filter(|known| spellings.contains(known)).collect();
         match closest(title, stored, |stored: &&String| stored) {

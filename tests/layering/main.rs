@@ -54,7 +54,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("", &["publication::inputs", "publication::mutations", "publication::objects", "publication::service"]),
     ("", &["rating::objects", "rating::reads"]),
     ("", &["staff::inputs", "staff::objects"]),
-    ("crates/kit", &["changes", "edit"]),
     ("crates/kit", &["rows::join", "rows::link"]),
     ("crates/kit", &["rows::list", "rows::nested"]),
     ("crates/graphql", &["describe", "execution", "plan"]),

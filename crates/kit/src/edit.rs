@@ -1,7 +1,8 @@
-//! Making, changing and deleting rows of the catalogue: what these have in common. A domain states
-//! its fields and their checks ([`Editable`]), and `editable!` gives them their GraphQL names.
+//! Making, changing and deleting rows of the catalogue: what these have in common. A domain states each of its fields
+//! once, by [`fields!`](crate::fields!), and what else there is to say of its objects by [`Editable`].
 
 use std::future::Future;
+use std::marker::PhantomData;
 
 use async_graphql::ID;
 use db::Transaction;
@@ -14,7 +15,7 @@ use sea_orm::{
 
 use super::audit::{self, Changes};
 use super::constraint::{Constraint, explain};
-use super::form::{Form, path};
+use super::form::{Check, Form, path};
 use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
@@ -25,18 +26,18 @@ use super::spelling::spellings;
 pub type Draft<N> = <<N as Record>::Entity as EntityTrait>::ActiveModel;
 type Column<N> = <<N as Record>::Entity as EntityTrait>::Column;
 
-/// An object that editors make, change and delete.
-pub trait Editable:
-    Table<Entity: EntityTrait<PrimaryKey: PrimaryKeyTrait<ValueType = i32>, Model: IntoActiveModel<Draft<Self>>>>
+/// An object whose fields editors give. [`fields!`](crate::fields!) implements it.
+pub trait Fillable:
+    Table<
+    Entity: EntityTrait<
+        ActiveModel: Send + Sync,
+        PrimaryKey: PrimaryKeyTrait<ValueType = i32>,
+        Model: IntoActiveModel<Draft<Self>>,
+    >,
+>
 {
     /// What clients give of each field.
     type Fields: Send;
-
-    /// The object in words: "cinema".
-    const WHAT: &'static str;
-
-    /// What no two rows have in common.
-    const UNIQUE: &'static [Unique<Self>] = &[];
 
     /// Checks the fields and puts them into the row.
     fn fill(
@@ -44,11 +45,39 @@ pub trait Editable:
         fields: Self::Fields,
         row: &mut Draft<Self>,
     ) -> impl Future<Output = Result<(), DbErr>> + Send;
+}
+
+/// An object that editors make, change and delete.
+pub trait Editable: Fillable {
+    /// The object in words: "cinema".
+    const WHAT: &'static str;
+
+    /// What no two rows have in common.
+    const UNIQUE: &'static [Unique<Self>] = &[];
 
     /// What may refer to the object with this key and must not lose it.
     fn references(key: i32) -> Vec<References> {
         let _ = key;
         Vec::new()
+    }
+}
+
+/// Checks that a field names an `N`, which then stays until the transaction ends.
+#[derive(Debug)]
+pub struct Reference<N>(PhantomData<fn() -> N>);
+
+/// The check of a field that names an `N`.
+pub fn reference<N: Editable>() -> Reference<N> {
+    Reference(PhantomData)
+}
+
+impl<N: Editable> Check<ID, i32> for Reference<N> {
+    async fn check(self, form: &mut Form<'_>, field: &str, id: ID) -> Result<Option<i32>, DbErr> {
+        Ok(form.find_at::<N>(field, &id, N::WHAT).await?.map(Id::key))
+    }
+
+    fn shown(key: &i32) -> String {
+        Id::<N>::new(*key).encode()
     }
 }
 
@@ -229,90 +258,3 @@ async fn check_unique<N: Editable>(form: &mut Form<'_>, row: &Draft<N>, own: Opt
 fn constraints<N: Editable>() -> Vec<Constraint> {
     N::UNIQUE.iter().map(|unique| unique.constraint).collect()
 }
-
-/// Gives an [`Editable`] the inputs of its three mutations, from one list of its fields: `required` ones have a value in
-/// every row, `optional` ones may be null.
-#[macro_export]
-macro_rules! editable {
-    (
-        $object:ident, fields $fields:ident, inputs $create_input:ident, $update_input:ident, $delete_input:ident;
-        required { $($(#[$required_doc:meta])* $required:ident: $required_type:ty,)* }
-        optional { $($(#[$optional_doc:meta])* $optional:ident: $optional_type:ty,)* }
-    ) => {
-        #[doc = concat!("What a client gives of the fields of a `", stringify!($object), "`.")]
-        #[derive(Clone, Debug)]
-        pub struct $fields {
-            $($required: async_graphql::MaybeUndefined<$required_type>,)*
-            $($optional: async_graphql::MaybeUndefined<$optional_type>,)*
-        }
-
-        #[doc = concat!("A new `", stringify!($object), "`.")]
-        #[derive(Clone, Debug, async_graphql::InputObject)]
-        pub struct $create_input {
-            $($(#[$required_doc])* $required: $required_type,)*
-            $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
-        }
-
-        impl From<&$create_input> for $fields {
-            fn from(input: &$create_input) -> Self {
-                let input = input.clone();
-                Self {
-                    $($required: async_graphql::MaybeUndefined::Value(input.$required),)*
-                    $($optional: input.$optional,)*
-                }
-            }
-        }
-
-        #[doc = concat!("The changes of a `", stringify!($object), "`. Omitted fields keep their values.")]
-        #[doc = "Null clears an optional field."]
-        #[derive(Clone, Debug, async_graphql::InputObject)]
-        pub struct $update_input {
-            /// The id of the object.
-            id: async_graphql::ID,
-            $($(#[$required_doc])* $required: async_graphql::MaybeUndefined<$required_type>,)*
-            $($(#[$optional_doc])* $optional: async_graphql::MaybeUndefined<$optional_type>,)*
-        }
-
-        impl From<&$update_input> for $fields {
-            fn from(input: &$update_input) -> Self {
-                let input = input.clone();
-                Self { $($required: input.$required,)* $($optional: input.$optional,)* }
-            }
-        }
-
-        #[doc = concat!("The `", stringify!($object), "` to delete.")]
-        #[derive(Clone, Debug, async_graphql::InputObject)]
-        pub struct $delete_input {
-            /// The id of the object.
-            id: async_graphql::ID,
-        }
-
-        impl $crate::changes::EditableInputs for $object {
-            type Create = $create_input;
-            type Update = $update_input;
-            type Delete = $delete_input;
-
-            fn create<'w>(
-                work: &'w $crate::Work,
-                input: &'w $create_input,
-            ) -> futures_util::future::BoxFuture<'w, Result<$crate::Id<Self>, $crate::Rejection>> {
-                Box::pin($crate::edit::create::<Self>(work, $fields::from(input)))
-            }
-
-            fn update<'w>(
-                work: &'w $crate::Work,
-                input: &'w $update_input,
-            ) -> futures_util::future::BoxFuture<'w, Result<$crate::Id<Self>, $crate::Rejection>> {
-                Box::pin($crate::edit::update::<Self>(work, &input.id, $fields::from(input)))
-            }
-
-            fn delete<'w>(
-                work: &'w $crate::Work,
-                input: &'w $delete_input,
-            ) -> futures_util::future::BoxFuture<'w, Result<$crate::Id<Self>, $crate::Rejection>> {
-                Box::pin($crate::edit::delete::<Self>(work, &input.id))
-            }
-        }
-    };
-}
-pub use editable;

@@ -3,6 +3,7 @@
 //! A field that was left out leaves its column alone, null clears it if it may be empty. All problems
 //! are noted under `input.FIELD`; none stops the check of the next field.
 
+use std::future::Future;
 use std::mem;
 use std::ops::RangeInclusive;
 
@@ -10,7 +11,8 @@ use std::ops::RangeInclusive;
 pub use async_graphql::ID as GivenId;
 /// What a client gives of a field: nothing, null or a value.
 pub use async_graphql::MaybeUndefined as Given;
-use chrono::{DateTime, Utc};
+use chrono::{Datelike, NaiveDate};
+use heck::ToLowerCamelCase;
 use rust_decimal::Decimal;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value};
@@ -37,6 +39,58 @@ pub trait Storable: Into<Value> + ToString + Clone {
 
 impl<V: Into<Value> + ToString + Clone> Storable for V {}
 
+/// A field of an input, by the name that clients know. [`field!`](crate::field) makes it.
+#[derive(Clone, Debug)]
+pub struct Field<T> {
+    /// Its name in the schema.
+    pub name: String,
+    /// What the client gives.
+    pub value: T,
+}
+
+impl<T> Field<T> {
+    /// The field with this name in Rust.
+    pub fn new(name: &str, value: T) -> Self {
+        Self { name: name.to_lower_camel_case(), value }
+    }
+
+    /// A field that no client can leave out.
+    pub fn required(self) -> Field<Given<T>> {
+        Field { name: self.name, value: Given::Value(self.value) }
+    }
+}
+
+/// The [`Field`] that a variable holds: it has the variable's name.
+#[macro_export]
+macro_rules! field {
+    ($field:ident) => {
+        $crate::form::Field::new(stringify!($field), $field)
+    };
+}
+pub use field;
+
+/// What becomes of a client's `T` before a column has it as `V`. Functions that note problems are checks.
+pub trait Check<T: Send, V: Send>: Send {
+    /// The value, unless there is a problem, which is noted under the path `field`.
+    fn check(self, form: &mut Form<'_>, field: &str, value: T)
+    -> impl Future<Output = Result<Option<V>, DbErr>> + Send;
+
+    /// The value as the audit log shows it.
+    fn shown(value: &V) -> String;
+}
+
+impl<T: Send, V: Storable + Send, F: FnOnce(&mut Problems, &str, T) -> V + Send> Check<T, V> for F {
+    async fn check(self, form: &mut Form<'_>, field: &str, value: T) -> Result<Option<V>, DbErr> {
+        let before = form.problems.count();
+        let value = self(&mut form.problems, field, value);
+        Ok((form.problems.count() == before).then_some(value))
+    }
+
+    fn shown(value: &V) -> String {
+        value.shown()
+    }
+}
+
 /// An input that is being checked.
 #[derive(Debug)]
 pub struct Form<'a> {
@@ -55,101 +109,53 @@ impl<'a> Form<'a> {
     }
 
     /// Fills a column that must have a value.
-    pub fn must<T, V: Storable>(
+    ///
+    /// # Errors
+    /// What the database answers to the check.
+    pub async fn must<T: Send, V: Send, C: Check<T, V>>(
         &mut self,
         column: &mut ActiveValue<V>,
-        field: &str,
-        given: Given<T>,
-        check: impl FnOnce(&mut Problems, &str, T) -> V,
-    ) {
-        match given {
+        field: Field<Given<T>>,
+        check: C,
+    ) -> Result<(), DbErr>
+    where
+        V: Into<Value>,
+    {
+        match field.value {
             Given::Undefined => {}
-            Given::Null => self.problems.bad_input(path(field), NOT_NULL),
+            Given::Null => self.problems.bad_input(path(&field.name), NOT_NULL),
             Given::Value(value) => {
-                if let Some(value) = self.check_value(field, value, check) {
-                    self.fill(column, field, value, |value| Some(value.shown()));
+                if let Some(value) = check.check(self, &path(&field.name), value).await? {
+                    self.fill(column, &field.name, value, |value| Some(C::shown(value)));
                 }
             }
         }
+        Ok(())
     }
 
     /// Fills a column that may be empty.
-    pub fn may<T, V: Storable>(
+    ///
+    /// # Errors
+    /// What the database answers to the check.
+    pub async fn may<T: Send, V: Send, C: Check<T, V>>(
         &mut self,
         column: &mut ActiveValue<Option<V>>,
-        field: &str,
-        given: Given<T>,
-        check: impl FnOnce(&mut Problems, &str, T) -> V,
-    ) where
+        field: Field<Given<T>>,
+        check: C,
+    ) -> Result<(), DbErr>
+    where
         Option<V>: Into<Value>,
     {
-        let value = match given {
-            Given::Undefined => return,
+        let value = match field.value {
+            Given::Undefined => return Ok(()),
             Given::Null => None,
-            Given::Value(value) => match self.check_value(field, value, check) {
-                None => return,
+            Given::Value(value) => match check.check(self, &path(&field.name), value).await? {
+                None => return Ok(()),
                 value => value,
             },
         };
-        self.fill(column, field, value, |value| value.as_ref().map(Storable::shown));
-    }
-
-    /// Fills a column that refers to an `N`, which stays until the transaction ends. `what` is an
-    /// `N` in words.
-    ///
-    /// # Errors
-    /// What the database answers.
-    pub async fn must_refer<N: Table>(
-        &mut self,
-        column: &mut ActiveValue<i32>,
-        field: &str,
-        given: Given<GivenId>,
-        what: &str,
-    ) -> Result<(), DbErr> {
-        match given {
-            Given::Undefined => {}
-            Given::Null => self.problems.bad_input(path(field), NOT_NULL),
-            Given::Value(id) => {
-                if let Some(id) = self.find::<N>(field, &id, what).await? {
-                    self.fill(column, field, id.key(), |key| Some(Id::<N>::new(*key).encode()));
-                }
-            }
-        }
+        self.fill(column, &field.name, value, |value| value.as_ref().map(C::shown));
         Ok(())
-    }
-
-    /// The same for a column that may be empty.
-    ///
-    /// # Errors
-    /// What the database answers.
-    pub async fn may_refer<N: Table>(
-        &mut self,
-        column: &mut ActiveValue<Option<i32>>,
-        field: &str,
-        given: Given<GivenId>,
-        what: &str,
-    ) -> Result<(), DbErr> {
-        let key = match given {
-            Given::Undefined => return Ok(()),
-            Given::Null => None,
-            Given::Value(id) => match self.find::<N>(field, &id, what).await? {
-                None => return Ok(()),
-                Some(id) => Some(id.key()),
-            },
-        };
-        self.fill(column, field, key, |key| key.map(|key| Id::<N>::new(key).encode()));
-        Ok(())
-    }
-
-    fn check_value<T, V>(
-        &mut self,
-        field: &str,
-        value: T,
-        check: impl FnOnce(&mut Problems, &str, T) -> V,
-    ) -> Option<V> {
-        let before = self.problems.count();
-        let value = check(&mut self.problems, &path(field), value);
-        (self.problems.count() == before).then_some(value)
     }
 
     /// Fills a column with a value that was checked, and notes the change.
@@ -173,14 +179,21 @@ impl<'a> Form<'a> {
         *column = Set(value);
     }
 
-    /// The object with the id that a field names, which stays until the transaction ends. `what` is
-    /// an `N` in words.
+    /// The object with the id that a field names, which stays until the transaction ends. `what` is an
+    /// `N` in words.
     ///
     /// # Errors
     /// What the database answers.
-    pub async fn find<N: Table>(&mut self, field: &str, id: &GivenId, what: &str) -> Result<Option<Id<N>>, DbErr> {
-        let field = path(field);
-        let Some(id) = self.problems.id::<N>(&field, id) else { return Ok(None) };
+    pub async fn find<N: Table>(&mut self, field: &Field<GivenId>, what: &str) -> Result<Option<Id<N>>, DbErr> {
+        self.find_at(&path(&field.name), &field.value, what).await
+    }
+
+    /// The same by the field's path.
+    ///
+    /// # Errors
+    /// What the database answers.
+    pub async fn find_at<N: Table>(&mut self, field: &str, id: &GivenId, what: &str) -> Result<Option<Id<N>>, DbErr> {
+        let Some(id) = self.problems.id::<N>(field, id) else { return Ok(None) };
         let found = hold::<N>(self.work.txn(), id).await?;
         if !found {
             self.problems.add(UserError::not_found(field, what));
@@ -226,17 +239,19 @@ pub async fn hold<N: Table>(txn: &Transaction, id: Id<N>) -> Result<bool, DbErr>
 }
 
 /// A line of 1 to `max` characters.
-pub fn line(max: usize) -> impl FnOnce(&mut Problems, &str, String) -> String {
+pub fn line(max: usize) -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
     move |problems, field, text| problems.line(field, &text, 1, max)
 }
 
 /// A text of 1 to `max` characters, on several lines if need be.
-pub fn text(max: usize) -> impl FnOnce(&mut Problems, &str, String) -> String {
+pub fn text(max: usize) -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
     move |problems, field, text| problems.text(field, &text, 1, max)
 }
 
 /// A whole number in a range, which fits into `V`.
-pub fn whole<V: TryFrom<i32> + Default>(range: RangeInclusive<i32>) -> impl FnOnce(&mut Problems, &str, i32) -> V {
+pub fn whole<V: TryFrom<i32> + Default>(
+    range: RangeInclusive<i32>,
+) -> impl FnOnce(&mut Problems, &str, i32) -> V + Send {
     move |problems, field, number| {
         let (least, most) = (range.start(), range.end());
         let fits = range.contains(&number);
@@ -246,7 +261,7 @@ pub fn whole<V: TryFrom<i32> + Default>(range: RangeInclusive<i32>) -> impl FnOn
 }
 
 /// An amount of money, of `digits` digits at most before the point.
-pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal {
+pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal + Send {
     move |problems, field, Money(amount)| {
         let end = Decimal::from(10_u64.saturating_pow(digits));
         let fits = amount >= Decimal::ZERO && amount < end;
@@ -256,16 +271,35 @@ pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal 
 }
 
 /// A day that has come.
-pub fn past_day(now: DateTime<Utc>) -> impl FnOnce(&mut Problems, &str, Date) -> chrono::NaiveDate {
-    move |problems, field, Date(day)| {
-        let years = chrono::Datelike::year(&day);
-        problems.require(years >= 1, field, "is out of range; name a day in the years from 1 on");
-        problems.require(day <= now.date_naive(), field, format!("{day} is in the future"));
-        day
+#[derive(Clone, Copy, Debug)]
+pub struct PastDay;
+
+impl Check<Date, NaiveDate> for PastDay {
+    async fn check(self, form: &mut Form<'_>, field: &str, Date(day): Date) -> Result<Option<NaiveDate>, DbErr> {
+        let (has_year, is_past) = (day.year() >= 1, day <= form.work.now().date_naive());
+        form.problems.require(has_year, field, "is out of range; name a day in the years from 1 on");
+        form.problems.require(is_past, field, format!("{day} is in the future"));
+        Ok((has_year && is_past).then_some(day))
+    }
+
+    fn shown(day: &NaiveDate) -> String {
+        day.to_string()
     }
 }
 
 /// A value of which every one is fine.
 pub fn as_given<T>(_: &mut Problems, _: &str, value: T) -> T {
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_have_the_names_of_the_schema() {
+        let (title, box_office, is_lead) = ("t", 1, true);
+        assert_eq!((field!(title).name, field!(title).value), ("title".to_owned(), "t"));
+        assert_eq!((field!(box_office).name, field!(is_lead).name), ("boxOffice".to_owned(), "isLead".to_owned()));
+    }
 }

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod constraint;
 pub mod cursor;
 pub mod edit;
+pub mod fields;
 pub mod filter;
 pub mod fold;
 pub mod form;

@@ -1,13 +1,14 @@
 //! Inputs of festivals and screenings: filters, orders, and the inputs of mutations.
 
 use async_graphql::{Enum, ID, InputObject};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Select};
 
 use super::objects::Festival;
 use super::tables::{festivals, screenings};
 use crate::error::ApiResult;
-use crate::kit::edit::{Editable, References, Unique, editable};
-use crate::kit::form::{Form, line, whole};
+use crate::kit::edit::{Editable, References, Unique};
+use crate::kit::fields::fields;
+use crate::kit::form::{line, whole};
 use crate::kit::{Constraint, IntRange, PageOrder, SortKey, check_text, choice_name};
 
 /// Which festivals to list.
@@ -55,22 +56,19 @@ impl PageOrder for FestivalOrder {
     }
 }
 
-editable! {
-    Festival, fields FestivalFields, inputs CreateFestivalInput, UpdateFestivalInput, DeleteFestivalInput;
+fields! {
+    Festival: CreateFestivalInput, UpdateFestivalInput, DeleteFestivalInput;
     required {
         /// The festival's name, 1 to 128 characters. Must be unique in its year.
-        title: String,
+        title: String => line(128),
         /// The city, 1 to 64 characters.
-        city: String,
+        city: String => line(64),
         /// The year, 1900 to 2100.
-        year: i32,
+        year: i32 => whole(1900..=2100),
     }
-    optional {}
 }
 
 impl Editable for Festival {
-    type Fields = FestivalFields;
-
     const WHAT: &'static str = "festival";
 
     const UNIQUE: &'static [Unique<Self>] = &[Unique {
@@ -82,13 +80,6 @@ impl Editable for Festival {
             "another festival of this year has this title; choose another",
         ),
     }];
-
-    async fn fill(form: &mut Form<'_>, fields: FestivalFields, row: &mut festivals::ActiveModel) -> Result<(), DbErr> {
-        form.must(&mut row.title, "title", fields.title, line(128));
-        form.must(&mut row.city, "city", fields.city, line(64));
-        form.must(&mut row.year, "year", fields.year, whole(1900..=2100));
-        Ok(())
-    }
 
     fn references(key: i32) -> Vec<References> {
         vec![References::new(screenings::Column::FestivalId, key, "screening", "screenings")]

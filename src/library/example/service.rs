@@ -5,7 +5,8 @@ use sea_orm::EntityTrait;
 use super::inputs::AddScreeningInput;
 use super::objects::{Festival, Screening};
 use super::tables::screenings::{ActiveModel, Entity};
-use crate::kit::form::{Form, Given, line};
+use crate::kit::edit::reference;
+use crate::kit::form::{Form, field, line};
 use crate::kit::{Constraint, Id, Rejection, Work, explain};
 
 const FILM: Constraint = Constraint::unique(
@@ -23,8 +24,8 @@ pub async fn add_screening(work: &Work, input: &AddScreeningInput) -> Result<Id<
     let AddScreeningInput { festival_id, film } = input.clone();
     let mut form = Form::new(work);
     let mut row = <ActiveModel as Default>::default();
-    form.must_refer::<Festival>(&mut row.festival_id, "festivalId", Given::Value(festival_id), "festival").await?;
-    form.must(&mut row.film, "film", Given::Value(film), line(128));
+    form.must(&mut row.festival_id, field!(festival_id).required(), reference::<Festival>()).await?;
+    form.must(&mut row.film, field!(film).required(), line(128)).await?;
     form.check()?;
     let inserted = Entity::insert(row).exec(work.txn()).await.map_err(explain(&[FILM]))?;
     Ok(Id::new(inserted.last_insert_id))

@@ -1,34 +1,31 @@
 //! Mutations that create, update and delete rows of the catalogue.
 
-use futures_util::future::BoxFuture;
+use async_graphql::ID;
 use graphql::{Object, Root};
 use request::policy::Rule;
 
 use super::input::Input;
 use super::object::MutationObject;
 use super::payload::{deleted, object};
-use crate::Id;
-use crate::edit::Editable;
-use crate::mutate::Work;
-use crate::problem::Rejection;
+use crate::edit::{self, Editable};
 
-/// An object with inputs for its mutations. `editable!` implements it.
+/// An object with inputs for its mutations. [`fields!`](crate::fields) implements it.
 pub trait EditableInputs: Editable {
     /// A new object.
-    type Create: Input;
+    type Create: Input + Clone;
     /// The changes of an object.
-    type Update: Input;
+    type Update: Input + Clone;
     /// The object to delete.
     type Delete: Input;
 
-    /// Creates an object.
-    fn create<'w>(work: &'w Work, input: &'w Self::Create) -> BoxFuture<'w, Result<Id<Self>, Rejection>>;
+    /// The fields of a new object.
+    fn new_fields(input: Self::Create) -> Self::Fields;
 
-    /// Updates an object.
-    fn update<'w>(work: &'w Work, input: &'w Self::Update) -> BoxFuture<'w, Result<Id<Self>, Rejection>>;
+    /// An object and its changed fields.
+    fn changed_fields(input: Self::Update) -> (ID, Self::Fields);
 
-    /// Deletes an object.
-    fn delete<'w>(work: &'w Work, input: &'w Self::Delete) -> BoxFuture<'w, Result<Id<Self>, Rejection>>;
+    /// The object to delete.
+    fn deleted(input: &Self::Delete) -> &ID;
 }
 
 /// The name and the description of a mutation.
@@ -44,8 +41,25 @@ pub trait CatalogueObject: Sized {
 impl CatalogueObject for Object<Root> {
     fn catalogue<N: EditableInputs>(self, field: &'static str, rule: Rule, mutations: [MutationDocs; 3]) -> Self {
         let [create, update, delete] = mutations;
-        self.change(create.0, create.1, rule, object::<N>(field, "The new object."), N::create)
-            .change(update.0, update.1, rule, object::<N>(field, "The object after the change."), N::update)
-            .change(delete.0, delete.1, rule, deleted::<N>("deletedId", "The id of the deleted object."), N::delete)
+        self.change(create.0, create.1, rule, object::<N>(field, "The new object."), |work, input: &N::Create| {
+            Box::pin(edit::create::<N>(work, N::new_fields(input.clone())))
+        })
+        .change(
+            update.0,
+            update.1,
+            rule,
+            object::<N>(field, "The object after the change."),
+            |work, input: &N::Update| {
+                let (id, fields) = N::changed_fields(input.clone());
+                Box::pin(async move { edit::update::<N>(work, &id, fields).await })
+            },
+        )
+        .change(
+            delete.0,
+            delete.1,
+            rule,
+            deleted::<N>("deletedId", "The id of the deleted object."),
+            |work, input: &N::Delete| Box::pin(edit::delete::<N>(work, N::deleted(input))),
+        )
     }
 }
