@@ -18,7 +18,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use futures_util::future::BoxFuture;
 use futures_util::stream;
 use graphql::{
-    Context, Cost, Describe, Description, Engine, Inputs, Limits, Name, Object, One, OperationKind, Request, Root, Row,
+    Context, Cost, Describe, Description, DocumentLimits, Engine, Inputs, Object, One, OperationKind, Request, Root,
+    Row, TypeName,
 };
 use kinoteka::answer::Budget;
 use kinoteka::config::Cli;
@@ -26,7 +27,7 @@ use kinoteka::db::{Db, parse_url};
 use kinoteka::error::{ApiError, ApiResult};
 use kinoteka::executor::{Contexts, Executor};
 use kinoteka::health::Health;
-use kinoteka::http::{self, Services, Status};
+use kinoteka::http::{self, HttpServices, Status};
 use kinoteka::kit::cursor::{Cursor, KeyPart};
 use kinoteka::kit::rows::list::cut;
 use kinoteka::kit::{PageArgs, SortKey};
@@ -65,13 +66,13 @@ struct Part {
 }
 
 impl Row for Film {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Film".into()
     }
 }
 
 impl Row for Part {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Part".into()
     }
 }
@@ -162,22 +163,22 @@ async fn router() -> Router {
     let url = parse_url("--database-url", &format!("sqlite://{}?mode=rwc", file.path().display())).unwrap();
     let timeouts = Timeouts { statement: Duration::from_secs(1), lock: Duration::from_secs(1) };
     let db = Db::open(&url, None, settings.pool(), timeouts, None).await.unwrap();
-    let transport = http::Settings {
+    let transport = http::HttpSettings {
         limits: settings.limits.clone(),
         cors_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         ide: false,
         metrics: false,
     };
-    let engine = Engine::described::<Films>(graphql::Settings {
-        limits: Limits::default(),
-        pages: graphql::Pages { default: 20, max: 500 },
+    let engine = Engine::described::<Films>(graphql::EngineSettings {
+        limits: DocumentLimits::default(),
+        pages: graphql::PageSizes { default: 20, max: 500 },
         cost_max: Cost { depth: 15, root_fields: 20, fields: 1_000, values: 50_000, ..Cost::default() },
         cache_bytes: 1 << 20,
         introspection: false,
     });
     let executor = Executor { engine: Arc::new(engine.unwrap()), contexts: Arc::new(Films) };
-    let services = Services { executor, subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
+    let services = HttpServices { executor, subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
     let status: Arc<dyn Status> = Arc::new(Health::new(db));
     http::router(services, &status, &transport)
 }

@@ -14,7 +14,7 @@ use seeding::{SeedError, accounts};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::account::{Accounts, Sessions, operator};
+use crate::account::{AccountServices, Sessions, operator};
 use crate::config::ServeArgs;
 use crate::db::{self, Db};
 use crate::executor::Executor;
@@ -44,10 +44,10 @@ pub struct Application {
     listener: TcpListener,
     operations: Option<TcpListener>,
     introspection: bool,
-    accounts: Accounts,
+    accounts: AccountServices,
     writes: WriteRates,
     sessions: Sessions,
-    transport: http::Settings,
+    transport: http::HttpSettings,
     grace: Duration,
 }
 
@@ -93,7 +93,7 @@ impl Application {
         let feed = Feed::start(&db, args.feed()).await?;
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
-        let transport = http::Settings {
+        let transport = http::HttpSettings {
             limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
@@ -143,7 +143,7 @@ impl Application {
     /// The engine, and what it reads from.
     fn executor(&self) -> anyhow::Result<Executor> {
         let engine = library::engine(&self.transport.limits, self.introspection).context("the schema is not valid")?;
-        let contexts = Arc::new(library::Contexts::new(self.library()));
+        let contexts = Arc::new(library::DomainContexts::new(self.library()));
         Ok(Executor { engine: Arc::new(engine), contexts })
     }
 
@@ -163,8 +163,8 @@ impl Application {
         let health = Health::new(self.db.clone());
         let status: Arc<dyn http::Status> = Arc::new(health.clone());
         let executor = self.executor()?;
-        let services = http::Services {
-            subscribe: Arc::new(feed::Shared::new(
+        let services = http::HttpServices {
+            subscribe: Arc::new(feed::SharedExecutor::new(
                 executor.clone(),
                 Arc::clone(&self.feed.hub),
                 comment::subscription::read_root_field,
@@ -226,7 +226,7 @@ async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<Tcp
 }
 
 /// Serves operators, if they have an address; never ends by itself.
-async fn serve_operations(listener: Option<TcpListener>, router: Router, settings: &http::Settings) {
+async fn serve_operations(listener: Option<TcpListener>, router: Router, settings: &http::HttpSettings) {
     match listener {
         Some(listener) => http::serve(listener, router, settings, std::future::pending()).await,
         None => std::future::pending().await,
@@ -298,11 +298,15 @@ async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::R
     Ok(())
 }
 
-/// Warns of what is for development alone, and of what clients should not see.
 /// Demo accounts that a warning names.
 const DEMO_ACCOUNTS_SHOWN: usize = 5;
 
-async fn warn_of_development(db: &Db, accounts: &Accounts, transport: &http::Settings) -> anyhow::Result<()> {
+/// Warns of what is for development alone, and of what clients should not see.
+async fn warn_of_development(
+    db: &Db,
+    accounts: &AccountServices,
+    transport: &http::HttpSettings,
+) -> anyhow::Result<()> {
     let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
     let known = operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await?;
     if !known.is_empty() {
@@ -334,8 +338,8 @@ async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
 
 async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
     let options = seeding::SeedOptions { demo_accounts: Some(0), ..Default::default() };
-    let outcome = seeding::seed(db, &options, |event: seeding::Event| {
-        if let seeding::Event::Done(step) = event {
+    let outcome = seeding::seed(db, &options, |event: seeding::SeedEvent| {
+        if let seeding::SeedEvent::Done(step) = event {
             tracing::debug!(rows = step.rows, "{}..OK", step.name);
         }
     })

@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use migration::connect::{DatabaseUrl, PoolSettings};
 
-use crate::account::{Accounts, Passwords, SessionChanges, Throttle};
+use crate::account::{AccountServices, Passwords, SessionChanges, Throttle};
 use crate::db;
 use crate::feed;
 use crate::http::{Limits, Origin};
@@ -380,7 +380,7 @@ impl AccountArgs {
     ///
     /// # Errors
     /// Passwords cannot be hashed so.
-    pub fn open(&self) -> anyhow::Result<Accounts> {
+    pub fn open(&self) -> anyhow::Result<AccountServices> {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let at_once = self.passwords_at_once.map_or((processors as u64 / 2).max(1), u64::from);
         let waiting = u64::from(self.passwords_waiting);
@@ -390,7 +390,13 @@ impl AccountArgs {
         let names = rate::RateNames { limit: "signups-per-address", too_many };
         let signups = Rate::new(names, self.signups_per_address, Duration::from_secs(3_600));
         let session_lifetime = TimeDelta::hours(i64::from(self.session_hours));
-        Ok(Accounts { passwords, throttle, signups, session_lifetime, session_changes: SessionChanges::default() })
+        Ok(AccountServices {
+            passwords,
+            throttle,
+            signups,
+            session_lifetime,
+            session_changes: SessionChanges::default(),
+        })
     }
 
     /// How much users may change.
@@ -415,8 +421,8 @@ impl ServeArgs {
     }
 
     /// The feed's settings.
-    pub fn feed(&self) -> feed::Settings {
-        feed::Settings {
+    pub fn feed(&self) -> feed::FeedSettings {
+        feed::FeedSettings {
             pause: Duration::from_millis(self.feed_poll_ms),
             retention: Duration::from_secs(u64::from(self.feed_retention_hours) * 3_600),
         }

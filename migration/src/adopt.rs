@@ -93,31 +93,31 @@ fn unix_time() -> i64 {
 
 /// Something that a step's SQL makes, by kind and name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Object<'a> {
+pub(crate) struct SchemaObject<'a> {
     pub(crate) kind: &'a str,
     pub(crate) name: &'a str,
 }
 
-impl fmt::Display for Object<'_> {
+impl fmt::Display for SchemaObject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind.to_lowercase(), self.name)
     }
 }
 
 /// Reads what a script makes from its `CREATE` lines, which our SQL starts in column one.
-pub(crate) fn list_objects(sql: &str) -> Vec<Object<'_>> {
+pub(crate) fn list_objects(sql: &str) -> Vec<SchemaObject<'_>> {
     sql.lines()
         .filter_map(|line| {
             let rest = line.strip_prefix("CREATE ")?;
             let rest = rest.strip_prefix("UNIQUE ").or(rest.strip_prefix("VIRTUAL ")).unwrap_or(rest);
             let (kind, rest) = rest.split_once(' ')?;
             let name = rest.split([' ', '(']).next()?;
-            Some(Object { kind, name })
+            Some(SchemaObject { kind, name })
         })
         .collect()
 }
 
-impl Object<'_> {
+impl SchemaObject<'_> {
     async fn exists(&self, db: &impl ConnectionTrait) -> Result<bool, DbErr> {
         match (db.get_database_backend(), self.kind) {
             (DbBackend::Postgres, "FUNCTION") => {

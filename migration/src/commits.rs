@@ -16,10 +16,10 @@ use sqlx::sqlite::SqliteConnection;
 /// What the one connection for changes to a SQLite file does. Cloning is cheap. On PostgreSQL there is nothing
 /// to watch: a commit that fails says so.
 #[derive(Clone, Debug, Default)]
-pub struct Commits(Option<Arc<Mutex<Shared>>>);
+pub struct Commits(Option<Arc<Mutex<SharedUse>>>);
 
 /// What a connection and its hooks share. A new connection has its own: an old one may still be ending.
-type Shared = Arc<Mutex<Use>>;
+type SharedUse = Arc<Mutex<Use>>;
 
 /// One use of the connection, from its acquisition to its release.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ impl Commits {
     /// Sets the hooks of a new connection.
     pub(crate) async fn watch(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let Some(current) = &self.0 else { return Ok(()) };
-        let shared = Shared::default();
+        let shared = SharedUse::default();
         let mut handle = connection.lock_handle().await?;
         let committing = Arc::clone(&shared);
         handle.set_commit_hook(move || lock(&committing).allow_commit());

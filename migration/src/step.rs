@@ -8,12 +8,12 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 pub struct Step {
     /// The files' common name, recorded in `seaql_migrations`.
     pub name: &'static str,
-    postgres: Script,
-    sqlite: Script,
+    postgres: StepScript,
+    sqlite: StepScript,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Script {
+struct StepScript {
     up: &'static str,
     down: &'static str,
 }
@@ -26,7 +26,7 @@ macro_rules! step {
 
 macro_rules! script {
     ($folder:literal, $name:literal) => {
-        Script {
+        StepScript {
             up: include_str!(concat!("../sql/", $folder, "/", $name, ".up.sql")),
             down: include_str!(concat!("../sql/", $folder, "/", $name, ".down.sql")),
         }
@@ -56,7 +56,7 @@ impl Step {
         self.script(backend).up
     }
 
-    fn script(&self, backend: DbBackend) -> Script {
+    fn script(&self, backend: DbBackend) -> StepScript {
         if backend == DbBackend::Sqlite { self.sqlite } else { self.postgres }
     }
 }

@@ -20,7 +20,7 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
     let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
     let beginning = pin!(db.begin_with_options(options));
     // Behind it: dropped first, and so noted before the connection is released.
-    let mut watched = Beginning { ended: false };
+    let mut watched = BeginGuard { ended: false };
     let txn = beginning.await;
     watched.ended = true;
     txn
@@ -28,11 +28,11 @@ pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr
 
 /// A `BEGIN` that is under way. sqlx-postgres 0.9 forgets one whose caller goes away before the answer: the
 /// connection returns to its pool within a transaction that nobody ends.
-struct Beginning {
+struct BeginGuard {
     ended: bool,
 }
 
-impl Drop for Beginning {
+impl Drop for BeginGuard {
     fn drop(&mut self) {
         if !self.ended {
             ABANDONED_MS.store(now_ms(), Ordering::Release);

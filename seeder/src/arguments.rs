@@ -14,15 +14,15 @@ const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
 /// Fills a Kinoteka database with plausible Russian data.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
-pub struct Arguments {
+pub struct SeederArguments {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: SeederCommand,
 }
 
 /// What the seeder can do.
 #[derive(Subcommand)]
-pub enum Command {
+pub enum SeederCommand {
     /// Fill an empty, migrated database in sixteen steps.
     ///
     /// Prints NAME..OK on standard output as each step is done. A run that was interrupted goes on when it is started
@@ -73,8 +73,8 @@ pub struct SeedArguments {
     pub database_url: String,
 
     /// How much data to make.
-    #[arg(long, value_enum, default_value_t = Size::Demo)]
-    size: Size,
+    #[arg(long, value_enum, default_value_t = DatasetSize::Demo)]
+    size: DatasetSize,
 
     /// Which data to make: the same number gives the same rows, always.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -99,13 +99,13 @@ pub struct SeedArguments {
     jobs: Option<u16>,
 
     #[command(flatten)]
-    numbers: Numbers,
+    numbers: SizeNumbers,
 }
 
 /// Numbers that stand for those of the size.
 #[derive(Args)]
 #[command(next_help_heading = "Numbers, for those of the size")]
-struct Numbers {
+struct SizeNumbers {
     /// Films.
     #[arg(long, value_name = "N", value_parser = number())]
     movies: Option<u32>,
@@ -149,7 +149,7 @@ fn number() -> clap::builder::RangedI64ValueParser<u32> {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Size {
+enum DatasetSize {
     /// 500 films, 1,500 persons, 300 users, 5,000 comments: a second or two.
     Demo,
     /// 1,000 films, 5,000 persons, 50,000 users, 20,000 comments.
@@ -175,10 +175,10 @@ impl SeedArguments {
 
     fn sizes(&self) -> Sizes {
         let size = match self.size {
-            Size::Demo => Sizes::demo(),
-            Size::Small => Sizes::small(),
-            Size::Medium => Sizes::medium(),
-            Size::Original => Sizes::original(),
+            DatasetSize::Demo => Sizes::demo(),
+            DatasetSize::Small => Sizes::small(),
+            DatasetSize::Medium => Sizes::medium(),
+            DatasetSize::Original => Sizes::original(),
         };
         let numbers = &self.numbers;
         Sizes {

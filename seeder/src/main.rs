@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use arguments::{Arguments, Command, SeedArguments};
+use arguments::{SeedArguments, SeederArguments, SeederCommand};
 use clap::Parser;
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use progress::{Progress, print_error, print_line};
@@ -23,10 +23,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
-        Command::Seed(arguments) => seed(*arguments).await,
-        Command::Restore { database_url } => restore(&database_url).await,
-        Command::Load(arguments) => load::run(arguments.options()).await,
+    let outcome = match SeederArguments::parse().command {
+        SeederCommand::Seed(arguments) => seed(*arguments).await,
+        SeederCommand::Restore { database_url } => restore(&database_url).await,
+        SeederCommand::Load(arguments) => load::run(arguments.options()).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
-use seeding::{Event, StepReport, Summary};
+use seeding::{SeedEvent, StepReport, Summary};
 
 /// How often a plain line tells how far it is.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
@@ -36,22 +36,22 @@ impl Progress {
     }
 
     /// Shows what happened.
-    pub fn note(&self, event: Event) {
+    pub fn note(&self, event: SeedEvent) {
         match event {
-            Event::Waiting => self.say("waiting for another seeder that is at work on this database"),
-            Event::Rows(of) => {
+            SeedEvent::Waiting => self.say("waiting for another seeder that is at work on this database"),
+            SeedEvent::Rows(of) => {
                 self.state().of = of;
                 if let Some(bar) = &self.bar {
                     bar.set_length(of);
                     bar.enable_steady_tick(Duration::from_millis(200));
                 }
             }
-            Event::Skipped(name) => self.say(&format!("{name} was done by an earlier run")),
-            Event::Step(name, rows) => self.begin(name, rows),
-            Event::Stored(rows) => self.count(rows),
-            Event::Done(report) => self.finish(&report),
-            Event::Restored(done, of) => self.restored(done, of),
-            Event::Tidying => self.show("collecting statistics"),
+            SeedEvent::Skipped(name) => self.say(&format!("{name} was done by an earlier run")),
+            SeedEvent::Step(name, rows) => self.begin(name, rows),
+            SeedEvent::Stored(rows) => self.count(rows),
+            SeedEvent::Done(report) => self.finish(&report),
+            SeedEvent::Restored(done, of) => self.restored(done, of),
+            SeedEvent::Tidying => self.show("collecting statistics"),
         }
     }
 

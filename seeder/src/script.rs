@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use seeding::fakes::dice::{Dice, Purpose, between, chance, row_dice, under, unit, whole};
 use seeding::fakes::movies::draw_tags;
-use seeding::names::{Origin, given_name, patronymic, surname};
+use seeding::names::{NameOrigin, given_name, patronymic, surname};
 use seeding::text::grammar::Gender;
-use seeding::text::talk::{self, Tone, Topic};
+use seeding::text::talk::{self, TalkTopic, Tone};
 use seeding::text::template::Scene;
 use seeding::text::{article, bio};
 
@@ -217,7 +217,7 @@ pub struct LoadStep {
 }
 
 /// An endless row of things to do, the same for a seed always.
-pub struct Script {
+pub struct LoadScript {
     dice: Dice,
     course: Course,
 }
@@ -229,7 +229,7 @@ enum Course {
     Mixed(Vec<(f64, Action)>, f64),
 }
 
-impl Script {
+impl LoadScript {
     /// What one worker does of one action, with the original's pauses.
     pub fn paced(rng_seed: u64, worker: u32, action: Action, mix: &Mix) -> Self {
         let dice = row_dice(rng_seed, Purpose::Script, worker * 16 + action as u32);
@@ -247,7 +247,7 @@ impl Script {
     }
 }
 
-impl Iterator for Script {
+impl Iterator for LoadScript {
     type Item = LoadStep;
 
     fn next(&mut self) -> Option<LoadStep> {
@@ -277,10 +277,11 @@ fn draw(dice: &mut Dice) -> Draw {
 fn content(action: Action, dice: &mut Dice) -> Content {
     let female = chance(50, dice);
     let speaker = if female { Gender::Female } else { Gender::Male };
-    let scene = Scene { film: TITLE, speaker, origin: Origin::Russian };
+    let scene = Scene { film: TITLE, speaker, origin: NameOrigin::Russian };
     match action {
         Action::CreateUser => {
-            let (last, first) = (surname(Origin::Russian, female, dice), given_name(Origin::Russian, female, dice));
+            let (last, first) =
+                (surname(NameOrigin::Russian, female, dice), given_name(NameOrigin::Russian, female, dice));
             let full_name = format!("{last} {first} {}", patronymic(female, dice));
             Content::User { full_name, birth_year: between(1966, 2006, dice), bio: bio::user_bio(&scene, dice) }
         }
@@ -291,8 +292,8 @@ fn content(action: Action, dice: &mut Dice) -> Content {
             category: draw(dice),
         },
         Action::UpdatePublication => Content::Text(article::article(between(10, 40, dice), &scene, dice)),
-        Action::CommentMovie => comment(Topic::Film, &scene, dice),
-        Action::CommentPublication => comment(Topic::Publication, &scene, dice),
+        Action::CommentMovie => comment(TalkTopic::Film, &scene, dice),
+        Action::CommentPublication => comment(TalkTopic::Publication, &scene, dice),
         Action::ChangePresences => {
             let offers = (0..between(2, 4, dice)).map(|_| Offer {
                 movie: draw(dice),
@@ -309,7 +310,7 @@ fn content(action: Action, dice: &mut Dice) -> Content {
     }
 }
 
-fn comment(topic: Topic, scene: &Scene<'_>, dice: &mut Dice) -> Content {
+fn comment(topic: TalkTopic, scene: &Scene<'_>, dice: &mut Dice) -> Content {
     let (_, text) = talk::comment(topic, 60, scene, dice);
     let reply = chance(REPLY_PERCENT, dice).then(|| talk::reply(Tone::Remark, scene, dice).1);
     Content::Comment { text, reply }
@@ -324,12 +325,12 @@ mod tests {
     fn a_seed_gives_the_same_steps() {
         for action in Action::ALL {
             let steps =
-                |seed, worker| Script::paced(seed, worker, action, &Mix::default()).take(20).collect::<Vec<_>>();
+                |seed, worker| LoadScript::paced(seed, worker, action, &Mix::default()).take(20).collect::<Vec<_>>();
             assert_eq!(steps(1, 0), steps(1, 0));
             assert_ne!(steps(1, 0), steps(2, 0));
             assert_ne!(steps(1, 0), steps(1, 1));
         }
-        let mixed = |seed| Script::mixed(seed, &Mix::default(), 50.0).take(200).collect::<Vec<_>>();
+        let mixed = |seed| LoadScript::mixed(seed, &Mix::default(), 50.0).take(200).collect::<Vec<_>>();
         assert_eq!(mixed(1), mixed(1));
         assert_ne!(mixed(1), mixed(2));
     }
@@ -338,18 +339,18 @@ mod tests {
     fn pauses_are_those_of_the_original() {
         for action in Action::ALL {
             let (shortest, longest) = action.pause_ms();
-            for step in Script::paced(1, 0, action, &Mix::default()).take(100) {
+            for step in LoadScript::paced(1, 0, action, &Mix::default()).take(100) {
                 let pause = step.pause.as_millis();
                 assert!((u128::from(shortest)..=u128::from(longest)).contains(&pause), "{action}: {pause} ms");
             }
         }
         let mix: Mix = "rate-movie=10".parse().unwrap();
-        assert!(Script::paced(1, 0, Action::RateMovie, &mix).take(100).all(|step| step.pause.as_millis() <= 18));
+        assert!(LoadScript::paced(1, 0, Action::RateMovie, &mix).take(100).all(|step| step.pause.as_millis() <= 18));
     }
 
     #[test]
     fn a_quarter_of_comments_are_replies() {
-        let steps = Script::paced(1, 0, Action::CommentMovie, &Mix::default()).take(2_000);
+        let steps = LoadScript::paced(1, 0, Action::CommentMovie, &Mix::default()).take(2_000);
         let replies = steps.filter(|step| matches!(step.content, Content::Comment { reply: Some(_), .. })).count();
         assert!((440..560).contains(&replies), "{replies}");
     }
@@ -357,7 +358,7 @@ mod tests {
     #[test]
     fn a_mix_keeps_to_its_rate_and_weights() {
         let mix: Mix = "comment-movie=1, rate-movie=3".parse().unwrap();
-        let steps: Vec<_> = Script::mixed(1, &mix, 100.0).take(10_000).collect();
+        let steps: Vec<_> = LoadScript::mixed(1, &mix, 100.0).take(10_000).collect();
         let seconds: f64 = steps.iter().map(|step| step.pause.as_secs_f64()).sum();
         assert!((90.0..110.0).contains(&seconds), "{seconds}");
         let comments = steps.iter().filter(|step| step.action == Action::CommentMovie).count();

@@ -12,9 +12,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput, UpdateProfileInput};
-use super::password::{self, Passwords, Turn};
+use super::password::{self, HashTurn, Passwords};
 use super::service;
-use super::session::{NewSession, SessionChanges, Token};
+use super::session::{NewSession, SessionChanges, SessionToken};
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::changes::Change;
@@ -29,7 +29,7 @@ use crate::viewer::Viewer;
 
 /// What log-ins need beside the database: among the services of domains. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub struct Accounts {
+pub struct AccountServices {
     /// Hashes passwords.
     pub passwords: Passwords,
     /// Counts failures.
@@ -42,7 +42,7 @@ pub struct Accounts {
     pub session_changes: SessionChanges,
 }
 
-impl Accounts {
+impl AccountServices {
     /// Those of the server.
     pub fn of<'a>(change: &Change<'a>) -> &'a Self {
         change.services.of_domain()
@@ -116,11 +116,11 @@ impl Accounts {
 ///
 /// # Errors
 /// Top-level errors: too many sign-ups, too many at once.
-pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Outcome, Token)> {
-    let accounts = Accounts::of(change);
+pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Outcome, SessionToken)> {
+    let accounts = AccountServices::of(change);
     accounts.count_sign_up(change)?;
     let (hash, repeat) = accounts.prepare_sign_up(change, input).await?;
-    let token = Token::random();
+    let token = SessionToken::random();
     let new = NewSession::of(change, &token);
     let given = (input, hash, new);
     let run = mutate_keyed(change, repeat, &given, |work, (input, hash, new)| {
@@ -133,8 +133,8 @@ pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Out
 ///
 /// # Errors
 /// Top-level errors: too many failures, too many at once.
-pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outcome, Token)> {
-    let accounts = Accounts::of(change);
+pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outcome, SessionToken)> {
+    let accounts = AccountServices::of(change);
     let login = input.login.trim().to_lowercase();
     // However it is spelled: each spelling would be tried anew.
     let tried = accounts.admit(change, &compose(&login))?;
@@ -143,12 +143,17 @@ pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outco
     outcome
 }
 
-async fn log_in_as(change: &Change<'_>, accounts: &Accounts, login: &str, given: &str) -> ApiResult<(Outcome, Token)> {
+async fn log_in_as(
+    change: &Change<'_>,
+    accounts: &AccountServices,
+    login: &str,
+    given: &str,
+) -> ApiResult<(Outcome, SessionToken)> {
     let turn = accounts.passwords.turn(change.address()).await?;
     let known = find(change, login).await?;
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
-    let token = Token::random();
+    let token = SessionToken::random();
     if password::is_too_long(given) || !turn.verify(given, stored).await? {
         return Ok((refused("the login or the password is wrong"), token));
     }
@@ -185,7 +190,7 @@ async fn find(change: &Change<'_>, login: &str) -> ApiResult<Option<(i32, String
 }
 
 /// What counts as a failure: that the password was wrong.
-fn settle(tried: Try, outcome: &ApiResult<(Outcome, Token)>) {
+fn settle(tried: Try, outcome: &ApiResult<(Outcome, SessionToken)>) {
     match outcome {
         Ok((Outcome { ending: Ending::Done(_), .. }, _)) => tried.succeed(Instant::now()),
         Ok(_) => {}
@@ -202,7 +207,7 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
     let names = names_of(change, viewer(change)?.user).await?;
     let mut problems = Problems::new();
     service::check_password(&mut problems, "newPassword", &input.new_password, &[&names[0], &names[1]]);
-    let turn = Accounts::of(change).passwords.turn(change.address()).await?;
+    let turn = AccountServices::of(change).passwords.turn(change.address()).await?;
     let new = if problems.count() == 0 { turn.hash(&input.new_password).await? } else { password::UNUSABLE.to_owned() };
     let secrets = [("currentPassword", input.current_password.as_str()), ("newPassword", &input.new_password)];
     let repeat = same(change, &turn, &secrets).await?;
@@ -225,7 +230,7 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
 /// # Errors
 /// Top-level errors: too many failures, too many new addresses, too many at once.
 pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> ApiResult<Outcome> {
-    let accounts = Accounts::of(change);
+    let accounts = AccountServices::of(change);
     let Given::Value(password) = input.current_password.clone() else {
         let run = mutate_keyed(change, Repeat::SameArguments, input, |work, input| {
             Box::pin(service::update_profile(work, input, None))
@@ -271,7 +276,7 @@ pub async fn delete_account(change: &Change<'_>, input: &DeleteAccountInput) -> 
 
 /// Before anything is hashed: whoever has tried too often gets no turn.
 fn refuse_throttled(change: &Change<'_>) -> ApiResult<()> {
-    Accounts::of(change).admit(change, &own_account(viewer(change)?)).map(|tried| tried.forget(Instant::now()))
+    AccountServices::of(change).admit(change, &own_account(viewer(change)?)).map(|tried| tried.forget(Instant::now()))
 }
 
 /// The viewer's account for the throttle. No username or address looks like this.
@@ -292,7 +297,7 @@ async fn with_password<I: Sync, O: Serialize>(
     input: &I,
     work: VerifiedWorkFn<I, O>,
 ) -> ApiResult<Outcome> {
-    let accounts = Accounts::of(change);
+    let accounts = AccountServices::of(change);
     let viewer = viewer(change)?;
     let tried = accounts.admit(change, &own_account(viewer))?;
     let verified = async {
@@ -337,7 +342,7 @@ async fn names_of(change: &Change<'_>, user: i32) -> ApiResult<[String; 2]> {
 
 /// What makes a mutation with these passwords the same, if the client has sent an idempotency key: that holds the
 /// passwords only as something as dear to try out as their hashes.
-async fn same(change: &Change<'_>, turn: &Turn, passwords: &[(&'static str, &str)]) -> ApiResult<Repeat> {
+async fn same(change: &Change<'_>, turn: &HashTurn, passwords: &[(&'static str, &str)]) -> ApiResult<Repeat> {
     let Some(key) = change.idempotency_key() else {
         return Ok(Repeat::Never);
     };

@@ -17,7 +17,7 @@ mod service;
 mod session;
 mod throttle;
 
-pub use credentials::Accounts;
+pub use credentials::AccountServices;
 pub use objects::{Session, User};
 pub use password::Passwords;
 pub use session::{SessionChanges, Sessions};

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::inputs::{DeleteUserInput, GrantRoleInput, RevokeRoleInput};
 use super::objects::User;
-use super::session::Token;
-use super::{Accounts, admin, credentials, service};
+use super::session::SessionToken;
+use super::{AccountServices, admin, credentials, service};
 use crate::error::ApiResult;
 use crate::kit::Id;
 use crate::kit::changes::{Change, Input, MutationObject, Payload, PayloadObject, deleted, object, payload};
@@ -98,7 +98,7 @@ fn add_profile(mutation: Object<Root>) -> Object<Root> {
             |change, input| {
                 Box::pin(async move {
                     let outcome = credentials::change_password(change, input).await?;
-                    Accounts::tell_changed(change);
+                    AccountServices::tell_changed(change);
                     outcome.payload()
                 })
             },
@@ -112,7 +112,7 @@ fn add_profile(mutation: Object<Root>) -> Object<Root> {
             |change, input| {
                 Box::pin(async move {
                     let outcome = credentials::delete_account(change, input).await?;
-                    Accounts::tell_changed(change);
+                    AccountServices::tell_changed(change);
                     outcome.payload()
                 })
             },
@@ -190,7 +190,7 @@ fn logged_in(token: &'static str, user: &'static str) -> Object<Payload<LoggedIn
 }
 
 /// Shows the token only in the response to the request that began the session.
-fn show_token((outcome, token): (Outcome, Token)) -> ApiResult<Payload<LoggedIn>> {
+fn show_token((outcome, token): (Outcome, SessionToken)) -> ApiResult<Payload<LoggedIn>> {
     let is_new = !outcome.repeated;
     let Payload { outcome, errors } = outcome.payload()?;
     let token = (is_new && errors.is_empty()).then(|| token.reveal());
@@ -208,7 +208,7 @@ fn end_sessions<'a, I: Input, O: Serialize + DeserializeOwned + Send + 'a>(
     Box::pin(async move {
         let outcome = mutate_keyed(change, Repeat::SameArguments, input, work).await;
         if let Some(user) = user {
-            Accounts::of(change).session_changes.tell(user);
+            AccountServices::of(change).session_changes.tell(user);
         }
         outcome?.payload()
     })

@@ -45,9 +45,9 @@ row! {
 }
 
 /// `User.bio`.
-struct Bio;
+struct UserBio;
 
-impl WideColumn for Bio {
+impl WideColumn for UserBio {
     type Row = User;
 
     fn column() -> users::Column {
@@ -72,7 +72,7 @@ pub fn describe(description: &mut Description) {
             .only_if(|context, user| is_viewer(context, user) || is_admin(context))
             .edge::<SessionsOfUser>("sessions", "The user's active sessions, oldest first. Null for other users.")
             .only_if(is_viewer)
-            .text::<Bio>("bio", "What the user says about themselves.")
+            .text::<UserBio>("bio", "What the user says about themselves.")
             .costs(8)
             .edge::<PublicationsOfUser>("publications", "The user's publications, oldest first.")
             .edge::<CommentsOfUser>("comments", "The user's comments and replies.")

@@ -92,7 +92,7 @@ impl fmt::Debug for Passwords {
 
 /// A turn to hash; while it is kept, others wait.
 #[derive(Clone, Debug)]
-pub struct Turn {
+pub struct HashTurn {
     params: Params,
     dummy: Arc<str>,
     _shares: Arc<[Share; 2]>,
@@ -127,7 +127,7 @@ impl Passwords {
     ///
     /// # Errors
     /// `RateLimited` when too many wait already, `Busy` when it takes too long.
-    pub async fn turn(&self, address: IpAddr) -> ApiResult<Turn> {
+    pub async fn turn(&self, address: IpAddr) -> ApiResult<HashTurn> {
         // Whoever has a turn has a place, too, which is no part of the flags.
         let refused = |exhausted: Exhausted| busy(Exhausted { max: exhausted.max - self.at_once, ..exhausted });
         let place = self.slots.take(address, 1).map_err(refused)?;
@@ -135,7 +135,7 @@ impl Passwords {
         // No limit was met: it was let in to wait.
         let late = |_| ApiError::Busy("too many log-ins wait for their turn");
         let shares = Arc::new([place, turn.map_err(late)?]);
-        Ok(Turn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _shares: shares })
+        Ok(HashTurn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _shares: shares })
     }
 
     /// Whether a stored hash was made with less than what is asked for now.
@@ -159,7 +159,7 @@ fn busy(exhausted: Exhausted) -> ApiError {
     ApiError::RateLimited { what, limit, max, retry_after_s: RETRY_AFTER_S }
 }
 
-impl Turn {
+impl HashTurn {
     /// The hash of a new password, as it is stored: a PHC string with its parameters and salt.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{Accounts, role};
+use super::{AccountServices, role};
 use crate::clock;
 use crate::db::{self, Db};
 use crate::error::{ApiError, ApiResult};
@@ -29,9 +29,9 @@ use crate::kit::upkeep::BATCH;
 use crate::viewer::{Authenticate, Role, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.
-pub struct Token(String);
+pub struct SessionToken(String);
 
-impl Token {
+impl SessionToken {
     /// A new one.
     pub fn random() -> Self {
         Self(BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
@@ -63,11 +63,11 @@ pub struct NewSession {
 
 impl NewSession {
     /// Of whoever sends the request.
-    pub fn of(change: &Change<'_>, token: &Token) -> Self {
+    pub fn of(change: &Change<'_>, token: &SessionToken) -> Self {
         let caller = change.caller;
         Self {
             token_hash: token.hash(),
-            lifetime: Accounts::of(change).session_lifetime,
+            lifetime: AccountServices::of(change).session_lifetime,
             address: caller.map(|caller| caller.address.to_string()),
             agent: caller.and_then(|caller| caller.agent.clone()),
         }
@@ -173,7 +173,7 @@ const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Sessions {
     /// The sessions of `accounts`.
-    pub fn new(db: &Db, accounts: &Accounts) -> Self {
+    pub fn new(db: &Db, accounts: &AccountServices) -> Self {
         Self { db: db.fresh(), lifetime: accounts.session_lifetime, changes: accounts.session_changes.clone() }
     }
 

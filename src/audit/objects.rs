@@ -2,8 +2,8 @@
 
 use entity::audit_log;
 use graphql::{
-    Call, Cell, Cells, Column, Context, Description, FieldError, Name, NoArguments, Object, Part, Registry, Resolve,
-    Row, Rows, index,
+    Call, Cell, Cells, Column, Context, Description, FieldError, NoArguments, Object, Part, Registry, Resolve, Row,
+    Rows, TypeName, index,
 };
 use sea_orm::EntityTrait;
 use sea_orm::prelude::Json;
@@ -49,7 +49,7 @@ struct Change {
 }
 
 impl Row for Change {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "AuditChange".into()
     }
 }

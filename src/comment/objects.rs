@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use entity::comments;
 use graphql::{
-    Batch, Call, Column, Columns, Context, Description, FieldError, Name, NoArguments, Object, One, Root, Row, index,
+    Batch, Call, Column, Columns, Context, Description, FieldError, NoArguments, Object, One, Root, Row, TypeName,
+    index,
 };
 use sea_orm::sea_query::Query;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Select};
@@ -20,7 +21,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::feed::Hub;
 use crate::kit::Id;
 use crate::kit::rows::connection::{as_int, lists};
-use crate::kit::rows::join::Fetched;
+use crate::kit::rows::join::RowsWithJoins;
 use crate::kit::rows::{
     ContextExt, KEY, List, Record, RowObject, Statement, Table, count_of, count_texts, look_up, look_up_columns, row,
     table,
@@ -182,20 +183,20 @@ impl Batch<Comment> for ReplyCount {
 #[derive(Debug)]
 pub struct CommentThread {
     /// The comments of all threads at this place of the answer.
-    comments: Fetched<Comment>,
+    comments: RowsWithJoins<Comment>,
     nodes: Range<u32>,
     has_more: bool,
 }
 
 impl Row for CommentThread {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "CommentThread".into()
     }
 }
 
 /// Threads by the keys of their roots.
 struct Threads {
-    comments: Fetched<Comment>,
+    comments: RowsWithJoins<Comment>,
     /// Which comments a thread has, and whether there are more.
     by_root: HashMap<i32, (Range<u32>, bool)>,
 }

@@ -10,7 +10,7 @@ use graphql::{Call, Column, Description, Engine, FieldError, NoArguments, Object
 use super::Comment;
 use super::inputs::EventArguments;
 use crate::error::{ApiError, ApiResult};
-use crate::feed::{About, EventKind, Kinds, RootField, Sent, Topic};
+use crate::feed::{About, EventKind, EventWithCursor, Kinds, RootField, Topic};
 use crate::kit::rows::{Missing, by_key, or_failed};
 use crate::kit::{Id, NodeType};
 use crate::movie::Movie;
@@ -28,7 +28,7 @@ const COMMENT_CHANGE: &str = "CommentChange";
 /// The subscription root, and the events.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Sent>::new(
+        Object::<EventWithCursor>::new(
             "Events to subscribe to. Each event arrives once, in an order that is the same for all clients. To resume,\n\
              pass the `cursor` of the last event that arrived.",
         )
@@ -42,10 +42,10 @@ pub fn describe(description: &mut Description) {
             |call| Box::pin(async move { events(&call, COMMENT_CHANGE) }),
         ),
     );
-    let new = Object::<Sent>::new("A new comment.").value("cursor", CURSOR, cursor);
+    let new = Object::<EventWithCursor>::new("A new comment.").value("cursor", CURSOR, cursor);
     let new = with_comment(new, "The comment as it is when the event is sent; null if it no longer exists.");
     description.object_named(NEW_COMMENT.into(), new);
-    let change = Object::<Sent>::new("A change of a comment.").value("cursor", CURSOR, cursor).value(
+    let change = Object::<EventWithCursor>::new("A change of a comment.").value("cursor", CURSOR, cursor).value(
         "kind",
         "What happened to the comment.",
         |sent| CommentChangeKind::from(sent.event.kind),
@@ -60,12 +60,12 @@ pub fn describe(description: &mut Description) {
 
 const CURSOR: &str = "The position after this event, as opaque text: pass it as `after`.";
 
-fn cursor(sent: &Sent) -> Arc<str> {
+fn cursor(sent: &EventWithCursor) -> Arc<str> {
     Arc::clone(&sent.cursor)
 }
 
 /// Adds the fields that tell which comment an event is about.
-fn with_comment(event: Object<Sent>, description: &'static str) -> Object<Sent> {
+fn with_comment(event: Object<EventWithCursor>, description: &'static str) -> Object<EventWithCursor> {
     event
         .value("subjectId", "The id of the comment's subject.", subject_id)
         .value("commentId", "The comment's id.", |sent| Id::<Comment>::new(sent.event.comment))
@@ -73,7 +73,7 @@ fn with_comment(event: Object<Sent>, description: &'static str) -> Object<Sent> 
             "comment",
             description,
             |_| Comment::TYPE.to_owned(),
-            |call: Call<'_, Sent>| {
+            |call: Call<'_, EventWithCursor>| {
                 Box::pin(async move {
                     let keys = call.iter().map(|sent| Some(sent.event.comment)).collect();
                     let columns = call.selected.columns();
@@ -84,7 +84,7 @@ fn with_comment(event: Object<Sent>, description: &'static str) -> Object<Sent> 
 }
 
 /// The events as objects of this type.
-fn events(call: &Call<'_, Sent, EventArguments>, of: &'static str) -> Column {
+fn events(call: &Call<'_, EventWithCursor, EventArguments>, of: &'static str) -> Column {
     Column::rows(of, call.rows.clone())
 }
 
@@ -110,7 +110,7 @@ fn read_subject(id: &ID) -> ApiResult<About> {
     })
 }
 
-fn subject_id(sent: &Sent) -> ID {
+fn subject_id(sent: &EventWithCursor) -> ID {
     ID(match sent.event.about {
         About::Movie(key) => Id::<Movie>::new(key).encode(),
         About::Publication(key) => Id::<Publication>::new(key).encode(),

@@ -11,19 +11,19 @@ use crate::kit::rows::{RequestData, Services};
 use crate::viewer::Caller;
 
 /// Makes the contexts of operations.
-pub struct Contexts {
+pub struct DomainContexts {
     queries: Arc<Services>,
     changes: Arc<Services>,
 }
 
-impl Contexts {
+impl DomainContexts {
     /// Contexts with these backends.
     pub fn new(Backends { queries, changes }: Backends) -> Self {
         Self { queries: Arc::new(queries), changes: Arc::new(changes) }
     }
 }
 
-impl executor::Contexts for Contexts {
+impl executor::Contexts for DomainContexts {
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context {
         let services = match kind {
             OperationKind::Query => &self.queries,
@@ -34,7 +34,7 @@ impl executor::Contexts for Contexts {
     }
 }
 
-impl std::fmt::Debug for Contexts {
+impl std::fmt::Debug for DomainContexts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Contexts").finish_non_exhaustive()
     }

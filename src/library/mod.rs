@@ -10,12 +10,12 @@ use std::sync::{Arc, LazyLock};
 
 use axum::http::Extensions;
 use graphql::{
-    Abstract, Batches, Cost, Describe, Description, Engine, Introspection, Limits, Object, Pages, Root, SchemaError,
-    Settings,
+    Abstract, Batches, Cost, Describe, Description, DocumentLimits, Engine, EngineSettings, Introspection, Object,
+    PageSizes, Root, SchemaError,
 };
 
-pub use self::contexts::Contexts;
-use crate::account::{Accounts, Sessions};
+pub use self::contexts::DomainContexts;
+use crate::account::{AccountServices, Sessions};
 use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
@@ -159,7 +159,7 @@ pub fn rules() -> Vec<(&'static str, Rule)> {
 pub const LIST_SIZE_MAX: u64 = THREAD_SIZE_MAX.unsigned_abs() as u64;
 
 /// The sizes of this library's pages.
-const PAGES: Pages = Pages { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_MAX };
+const PAGES: PageSizes = PageSizes { default: PAGE_SIZE_DEFAULT as u64, max: LIST_SIZE_MAX };
 
 /// Values of introspection. What tools ask for has about 60,000 by the measure of the plan.
 const INTROSPECTION_MAX: u64 = 200_000;
@@ -168,9 +168,9 @@ const INTROSPECTION_MAX: u64 = 200_000;
 const INTROSPECTION_LEVELS_MAX: u64 = 2;
 
 /// The server's limits, as the engine counts them.
-fn limits(limits: &http::Limits) -> (Limits, Cost) {
+fn limits(limits: &http::Limits) -> (DocumentLimits, Cost) {
     let size = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-    let documents = Limits {
+    let documents = DocumentLimits {
         tokens: size(limits.limit_tokens),
         nesting: size(limits.limit_nesting),
         aliases: size(limits.limit_aliases),
@@ -180,7 +180,7 @@ fn limits(limits: &http::Limits) -> (Limits, Cost) {
         input_fields: size(limits.limit_input_fields),
         plan_fields: size(limits.limit_selections),
         input_values: limits.limit_input_values,
-        ..Limits::default()
+        ..DocumentLimits::default()
     };
     let costs = Cost {
         depth: limits.limit_depth,
@@ -200,7 +200,7 @@ fn limits(limits: &http::Limits) -> (Limits, Cost) {
 pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, SchemaError> {
     let cache_bytes = limits.document_cache_bytes;
     let (limits, cost_max) = self::limits(limits);
-    let settings = Settings { limits, pages: PAGES, cost_max, cache_bytes, introspection };
+    let settings = EngineSettings { limits, pages: PAGES, cost_max, cache_bytes, introspection };
     Engine::described::<Library>(settings)
 }
 
@@ -219,7 +219,7 @@ impl std::fmt::Debug for Backends {
 }
 
 /// The services over open databases.
-pub fn backends(db: &Db, feed: &Feed, accounts: &Accounts, rates: &WriteRates) -> Backends {
+pub fn backends(db: &Db, feed: &Feed, accounts: &AccountServices, rates: &WriteRates) -> Backends {
     let registry_cache = Arc::new(RegistryCache::default());
     let writes = write_services(db, feed, accounts, rates, Arc::clone(&registry_cache));
     let services = |db: &ReadPool, registry_cache| Services {
@@ -236,7 +236,7 @@ pub fn backends(db: &Db, feed: &Feed, accounts: &Accounts, rates: &WriteRates) -
 fn write_services(
     db: &Db,
     feed: &Feed,
-    accounts: &Accounts,
+    accounts: &AccountServices,
     rates: &WriteRates,
     registry_cache: Arc<RegistryCache>,
 ) -> Arc<WriteServices> {

@@ -24,9 +24,9 @@ row! {
 }
 
 /// The biography, read only if it is selected.
-struct Bio;
+struct PersonBio;
 
-impl WideColumn for Bio {
+impl WideColumn for PersonBio {
     type Row = Person;
 
     fn column() -> persons::Column {
@@ -44,7 +44,7 @@ pub fn describe(description: &mut Description) {
             .column("midName", "The patronymic; null if there is none.", Person::mid_name)
             .column("country", "The country of origin, in Russian.", Person::country)
             .column("birthday", "The date of birth; null if unknown.", Person::birthday)
-            .text::<Bio>("bio", "The biography; null if there is none.")
+            .text::<PersonBio>("bio", "The biography; null if there is none.")
             .costs(8)
             .edge::<CreditsOfPerson>("credits", "The person's parts in movies, oldest entries first.")
             .edge::<AwardsOfPerson>("awards", "The awards that the person received, oldest entries first."),

@@ -6,4 +6,4 @@ pub mod objects;
 mod service;
 
 pub use inputs::{PublicationFilter, PublicationOrder};
-pub use objects::{Publication, PublicationCategory, PublicationsOfUser, SEARCHED_LENGTH_MAX, Searched};
+pub use objects::{Publication, PublicationCategory, PublicationsOfUser, SEARCHED_LENGTH_MAX, SearchText};

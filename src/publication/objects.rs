@@ -114,9 +114,9 @@ pub const SEARCHED_LENGTH_MAX: usize = 50_000;
 
 /// The part of the text that snippets are made of.
 #[derive(Debug)]
-pub struct Searched;
+pub struct SearchText;
 
-impl WideColumn for Searched {
+impl WideColumn for SearchText {
     type Row = Publication;
 
     const TURNS: u32 = 6;
@@ -143,9 +143,9 @@ fn first_characters(count: usize) -> Expr {
 const EXCERPT_LENGTH_MAX: i32 = 1_000;
 
 /// The part of the text that excerpts are made of.
-struct Beginning;
+struct ExcerptText;
 
-impl WideColumn for Beginning {
+impl WideColumn for ExcerptText {
     type Row = Publication;
 
     fn column() -> publications::Column {
@@ -168,7 +168,7 @@ impl Batch<Publication> for Excerpt {
         let ExcerptArguments { length } = *call.arguments;
         let size = excerpt_size(length)?;
         let keys: Vec<_> = call.iter().map(Publication::key).collect();
-        let found = texts_as::<Beginning, _>(call.context, &keys, |text| cut(text, size)).await?;
+        let found = texts_as::<ExcerptText, _>(call.context, &keys, |text| cut(text, size)).await?;
         Ok(found.into_iter().map(|text| text.ok_or_else(|| ApiError::Gone.into())).collect())
     }
 }

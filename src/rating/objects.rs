@@ -1,7 +1,7 @@
 //! Ratings: single ones, and the totals of movies and publications.
 
 use entity::users_rating;
-use graphql::{Batch, Call, Context, Description, FieldError, Name, NoArguments, Object, One, Row};
+use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object, One, Row, TypeName};
 
 use super::reads;
 use crate::account::User;
@@ -46,7 +46,7 @@ impl UserRating {
 }
 
 impl Row for UserRating {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "UserRating".into()
     }
 }

@@ -14,12 +14,12 @@ const LOOKED_THROUGH_MAX: usize = 2 * HITS_MAX;
 
 /// What one search excludes that the index does not know.
 #[derive(Debug, Default)]
-pub struct Unindexed {
+pub struct ExtraExclusions {
     /// What texts must not match, as a regular expression.
     pattern: Option<String>,
 }
 
-impl Unindexed {
+impl ExtraExclusions {
     /// Takes the phrases with such words out of `terms`, whose statements would look for the other words alone.
     ///
     /// # Errors

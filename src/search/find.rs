@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
-use super::common::Unindexed;
+use super::common::ExtraExclusions;
 use super::inputs::SearchType;
 use super::layout::meant;
 use super::score::{is_ruled_out, rate_title};
@@ -76,7 +76,7 @@ async fn find(db: &ReadPool, terms: &Terms, kinds: &[SearchType]) -> ApiResult<V
         *known = known.max(score);
     };
     let mut indexed = terms.clone();
-    let unindexed = Unindexed::take_from(&mut indexed, db).await?;
+    let unindexed = ExtraExclusions::take_from(&mut indexed, db).await?;
     let titles = async { db.query_all_raw(select_titles(db.get_database_backend(), &indexed, kinds)).await };
     let texts = async {
         match select_texts(db.get_database_backend(), &indexed, kinds) {

@@ -7,8 +7,8 @@ use std::thread::available_parallelism;
 
 use futures_util::future::join_all;
 use graphql::{
-    Abstract, Call, Cell, Cells, Column, Context, Description, FieldError, Leaf, Name, NoArguments, Object, Registry,
-    Resolve, Root, Row, index,
+    Abstract, Call, Cell, Cells, Column, Context, Description, FieldError, Leaf, NoArguments, Object, Registry,
+    Resolve, Root, Row, TypeName, index,
 };
 use tokio::sync::OnceCell;
 
@@ -26,7 +26,7 @@ use crate::kit::rows::text::text_of;
 use crate::movie::Movie;
 use crate::node;
 use crate::person::Person;
-use crate::publication::{Publication, Searched};
+use crate::publication::{Publication, SearchText};
 use crate::quota::{Quota, QuotaNames};
 
 /// Something that a search has found.
@@ -39,7 +39,7 @@ struct SearchHit {
 }
 
 impl Row for SearchHit {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "SearchHit".into()
     }
 }
@@ -127,7 +127,7 @@ impl SearchHit {
             return Ok(None);
         }
         let make = async || {
-            let Some(text) = text_of::<Searched>(context, self.hit.key).await? else { return Ok(None) };
+            let Some(text) = text_of::<SearchText>(context, self.hit.key).await? else { return Ok(None) };
             Ok::<_, FieldError>(make_snippet(context.address(), &self.terms, text).await?)
         };
         self.snippet.get_or_try_init(make).await.cloned()

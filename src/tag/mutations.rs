@@ -21,14 +21,14 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             "createTag",
             "Creates a tag for movies and publications. For editors.",
             EDITORS,
-            payload().batch::<ByTitle>("tag", "The new tag."),
+            payload().batch::<TagByTitle>("tag", "The new tag."),
             |work, input| Box::pin(service::create(work, input)),
         )
         .change(
             "updateTag",
             "Renames a tag. Fails with `CONFLICT` if a movie or a publication has the tag. For editors.",
             EDITORS,
-            payload().batch::<ByTitle>("tag", "The tag after the change."),
+            payload().batch::<TagByTitle>("tag", "The tag after the change."),
             |work, input| Box::pin(service::rename(work, input)),
         )
         .change(
@@ -43,9 +43,9 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
 }
 
 /// The tag of a payload, as it is now.
-struct ByTitle;
+struct TagByTitle;
 
-impl Batch<Payload<String>> for ByTitle {
+impl Batch<Payload<String>> for TagByTitle {
     type Arguments = NoArguments;
     type Value = Maybe<Tag>;
 

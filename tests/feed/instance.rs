@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use graphql::{OperationKind, Prepared, Refusal, Request};
+use graphql::{EngineRefusal, OperationKind, Prepared, Request};
 use kinoteka::answer::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
 use kinoteka::db::Db;
 use kinoteka::executor::Executor;
-use kinoteka::feed::{Feed, Settings, Shared};
+use kinoteka::feed::{Feed, FeedSettings, SharedExecutor};
 use kinoteka::http::{Limits, request_errors};
-use kinoteka::library::{self, Contexts};
+use kinoteka::library::{self, DomainContexts};
 use kinoteka::quota::{Quota, QuotaNames};
 use kinoteka::subscribe::{End, Payloads, ResumeFrom, Subscribe, Subscription};
 use kinoteka::viewer::{Caller, Role, Viewer};
@@ -33,7 +33,7 @@ pub struct Instance {
     pub db: Db,
     pub feed: Feed,
     executor: Executor,
-    shared: Arc<Shared>,
+    shared: Arc<SharedExecutor>,
     statements: Arc<AtomicUsize>,
 }
 
@@ -51,10 +51,10 @@ impl Instance {
             Db::open(&url.parse().unwrap(), None, pool, Timeouts { statement: PATIENCE, lock: PATIENCE }, Some(count))
                 .await
                 .unwrap();
-        let settings = Settings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
+        let settings = FeedSettings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
         let feed = Feed::start(&db, settings).await.unwrap();
         let executor = executor(&db, &feed);
-        let shared = Arc::new(Shared::new(executor.clone(), Arc::clone(&feed.hub), read_root_field));
+        let shared = Arc::new(SharedExecutor::new(executor.clone(), Arc::clone(&feed.hub), read_root_field));
         Self { db, feed, executor, shared, statements }
     }
 
@@ -99,11 +99,11 @@ fn executor(db: &Db, feed: &Feed) -> Executor {
     let accounts = Cli::try_parse_from(["kinoteka"]).unwrap().serve.accounts;
     let backends = library::backends(db, feed, &accounts.open().unwrap(), &accounts.writes());
     let engine = Arc::new(library::engine(&Limits::DEFAULT, true).unwrap());
-    let contexts = Contexts::new(backends);
+    let contexts = DomainContexts::new(backends);
     Executor { engine, contexts: Arc::new(contexts) }
 }
 
-fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepared, Refusal> {
+fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepared, EngineRefusal> {
     let variables = variables.as_object().unwrap();
     executor.engine.prepare(&Request { query, operation_name: None, variables })
 }
@@ -115,7 +115,7 @@ fn budget() -> Arc<Budget> {
 
 /// What a listener asks for, whenever it comes.
 struct Asked {
-    shared: Arc<Shared>,
+    shared: Arc<SharedExecutor>,
     executor: Executor,
     query: String,
     variables: Value,

@@ -133,7 +133,7 @@ impl Template {
         let database = TestDatabase::migrated(backend).await;
         let db = database.connect().await;
         let options = seeding::SeedOptions { demo_accounts: self.demo_accounts, ..Default::default() };
-        seeding::seed(&db, &options, |_: seeding::Event| {}).await.expect("the seeder runs");
+        seeding::seed(&db, &options, |_: seeding::SeedEvent| {}).await.expect("the seeder runs");
         db.close().await.expect("the connection closes");
         database
     }

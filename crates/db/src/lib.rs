@@ -56,7 +56,7 @@ pub struct Db {
 }
 
 /// A turn to write: to be held as long as the change takes.
-pub type Turn = Share;
+pub type WriteTurn = Share;
 
 /// The address whose turns the server's own changes take.
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -140,7 +140,7 @@ impl Db {
     ///
     /// # Errors
     /// Others have not made room in time.
-    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<Turn> {
+    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<WriteTurn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
         turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))
     }

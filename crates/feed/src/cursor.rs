@@ -10,14 +10,14 @@ const FORM: &str = "f1";
 
 /// A place in the feed of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
+pub struct FeedCursor {
     /// The epoch that the place is good in.
     pub epoch: String,
     /// The event that was seen last.
     pub mark: Mark,
 }
 
-impl Cursor {
+impl FeedCursor {
     /// The opaque form: letters, digits, `-` and `_`.
     pub fn encode(epoch: &str, mark: Mark) -> String {
         let Mark { position: Position { xact, id }, at_us } = mark;
@@ -47,26 +47,26 @@ mod tests {
             epoch in "[0-9a-f]{12}", xact in 0..i64::MAX, id in 0..i64::MAX, at_us in 0..i64::MAX
         ) {
             let mark = Mark { position: Position { xact, id }, at_us };
-            let text = Cursor::encode(&epoch, mark);
+            let text = FeedCursor::encode(&epoch, mark);
             prop_assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
-            prop_assert_eq!(Cursor::parse(&text), Some(Cursor { epoch, mark }));
+            prop_assert_eq!(FeedCursor::parse(&text), Some(FeedCursor { epoch, mark }));
         }
 
         #[test]
         fn other_texts_are_refused(text in ".{0,80}") {
-            prop_assert_eq!(Cursor::parse(&text), None);
+            prop_assert_eq!(FeedCursor::parse(&text), None);
         }
 
         #[test]
         fn damaged_cursors_are_refused_or_whole(at in 0_usize..60, byte in any::<u8>()) {
             let mark = Mark { position: Position { xact: 901, id: 12 }, at_us: 1_763_890_000_000_000 };
-            let mut text = Cursor::encode("ffb48cd538b6", mark).into_bytes();
+            let mut text = FeedCursor::encode("ffb48cd538b6", mark).into_bytes();
             let at = at % text.len();
             text[at] = byte;
             if let Ok(text) = String::from_utf8(text)
-                && let Some(cursor) = Cursor::parse(&text)
+                && let Some(cursor) = FeedCursor::parse(&text)
             {
-                prop_assert_eq!(Cursor::encode(&cursor.epoch, cursor.mark), text);
+                prop_assert_eq!(FeedCursor::encode(&cursor.epoch, cursor.mark), text);
             }
         }
     }
@@ -76,8 +76,8 @@ mod tests {
         for text in
             ["f1:e:1:2", "f1:e:1:2:3:4", "f1:e:01:2:3", "f1:e:-1:2:3", "f1:e:+1:2:3", "f2:e:1:2:3", "f1:e:1:2:x"]
         {
-            assert_eq!(Cursor::parse(&BASE64_URL_SAFE_NO_PAD.encode(text)), None, "{text}");
+            assert_eq!(FeedCursor::parse(&BASE64_URL_SAFE_NO_PAD.encode(text)), None, "{text}");
         }
-        assert_eq!(Cursor::parse("f1:e:1:2:3"), None, "not encoded");
+        assert_eq!(FeedCursor::parse("f1:e:1:2:3"), None, "not encoded");
     }
 }

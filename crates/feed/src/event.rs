@@ -105,7 +105,7 @@ impl Topic {
 
 /// Why no more events come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopReason {
     /// What the listener has seen is not in the database's history any more, or what it missed was
     /// removed.
     Expired,

@@ -5,22 +5,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use graphql::{Answer, FieldError, Name, OperationKind, Prepared, Refusal, Row, Rows};
+use graphql::{Answer, EngineRefusal, FieldError, OperationKind, Prepared, Row, Rows, TypeName};
 use request::answer::{Budget, UNSHARED};
 use request::executor::Executor;
 use request::quota::{Exhausted, Quota, QuotaNames, Share};
-use request::subscribe::{End, Payload};
+use request::subscribe::{End, SubscriptionResult};
 use request::viewer::Caller;
 use serde_json::Value;
 use telemetry::metrics;
 use tokio::time::{sleep, timeout};
 
-use super::cursor::Cursor;
+use super::cursor::FeedCursor;
 use super::event::Event;
 
 /// An event, and the cursor after it.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct EventWithCursor {
     /// The event.
     pub event: Event,
     /// The cursor, in its opaque form.
@@ -28,8 +28,8 @@ pub struct Sent {
 }
 
 /// Events are the rows of the subscription root.
-impl Row for Sent {
-    fn type_name() -> Name {
+impl Row for EventWithCursor {
+    fn type_name() -> TypeName {
         "Subscription".into()
     }
 }
@@ -38,7 +38,7 @@ impl Row for Sent {
 #[derive(Debug)]
 pub(super) struct EventResult {
     pub(super) event: Event,
-    pub(super) payload: Payload,
+    pub(super) payload: SubscriptionResult,
 }
 
 /// Batches that are executed at the same time at most.
@@ -89,7 +89,7 @@ const TRANSIENT: &[&str] = &["INTERNAL", "NOT_FOUND"];
 const LOGGED: &str = "internal error; the server's log has the details";
 
 /// An operation, and what is known of its results.
-pub(super) struct Execution {
+pub(super) struct FeedExecution {
     executor: Executor,
     prepared: Arc<Prepared>,
     caller: Caller,
@@ -121,7 +121,7 @@ struct Attempt {
 }
 
 /// What becomes of an answer.
-enum Verdict {
+enum AnswerFate {
     /// It is delivered.
     Deliver(Answer),
     /// It does not fit into a batch.
@@ -130,7 +130,7 @@ enum Verdict {
     Again,
 }
 
-impl Execution {
+impl FeedExecution {
     /// An execution in the name of this caller, whose results are within the budget.
     pub(super) fn new(executor: Executor, prepared: Arc<Prepared>, caller: Caller, budget: Arc<Budget>) -> Self {
         let (limit, attempt) = (BatchLimit::LARGEST, Attempt::default());
@@ -167,8 +167,9 @@ impl Execution {
         loop {
             self.attempt.wait(&mut room).await;
             let batch = events.iter().take(self.batch_size());
-            let send = |event: &Event| Sent { event: *event, cursor: Cursor::encode(epoch, event.mark).into() };
-            let batch: Arc<Vec<Sent>> = Arc::new(batch.map(send).collect());
+            let send =
+                |event: &Event| EventWithCursor { event: *event, cursor: FeedCursor::encode(epoch, event.mark).into() };
+            let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
             let turn = turns.wait(client).await;
             let answers = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
                 Ok(answers) => answers,
@@ -191,7 +192,7 @@ impl Execution {
         }
     }
 
-    async fn execute(&self, batch: Arc<Vec<Sent>>) -> Vec<Result<Answer, Refusal>> {
+    async fn execute(&self, batch: Arc<Vec<EventWithCursor>>) -> Vec<Result<Answer, EngineRefusal>> {
         let Self { executor, prepared, caller, budget, .. } = self;
         budget.begin(OperationKind::Subscription);
         let bytes_max = match batch.len() as u64 {
@@ -207,20 +208,20 @@ impl Execution {
     /// The results of the first events, up to one that has to be executed again.
     fn accept(
         &mut self,
-        batch: &[Sent],
-        answers: Vec<Result<Answer, Refusal>>,
+        batch: &[EventWithCursor],
+        answers: Vec<Result<Answer, EngineRefusal>>,
         room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Vec<EventResult> {
         let (mut outcomes, mut largest, mut unshared) = (Vec::with_capacity(batch.len()), 0, 0);
         let is_alone = batch.len() == 1;
-        for (Sent { event, cursor }, answer) in batch.iter().zip(answers) {
+        for (EventWithCursor { event, cursor }, answer) in batch.iter().zip(answers) {
             let answer = match self.judge(answer, is_alone) {
-                Verdict::Deliver(answer) => answer,
-                Verdict::Alone => {
+                AnswerFate::Deliver(answer) => answer,
+                AnswerFate::Alone => {
                     largest = BATCH_BYTES;
                     break;
                 }
-                Verdict::Again => {
+                AnswerFate::Again => {
                     match is_alone {
                         true => self.attempt.tries += 1,
                         // Another event may be the reason.
@@ -229,7 +230,7 @@ impl Execution {
                     break;
                 }
             };
-            let payload = Payload { event_id: Some(Arc::clone(cursor)), json: answer.json.into() };
+            let payload = SubscriptionResult { event_id: Some(Arc::clone(cursor)), json: answer.json.into() };
             let bytes = payload.json.len() as u64;
             largest = largest.max(bytes);
             let share = match bytes <= UNSHARED.saturating_sub(unshared) {
@@ -256,20 +257,20 @@ impl Execution {
         outcomes
     }
 
-    fn judge(&self, answer: Result<Answer, Refusal>, is_alone: bool) -> Verdict {
+    fn judge(&self, answer: Result<Answer, EngineRefusal>, is_alone: bool) -> AnswerFate {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(_) if !is_alone => return Verdict::Alone,
+            Err(_) if !is_alone => return AnswerFate::Alone,
             // It says so in place of its data.
             Err(_) => Answer::failed(&self.prepared, &self.budget.exceed().into()),
         };
         if !is_alone && has_code(&answer, &["TOO_COMPLEX"]) {
-            return Verdict::Alone;
+            return AnswerFate::Alone;
         }
         let may_pass = !is_alone || self.attempt.tries + 1 < TRIES_MAX;
         match has_code(&answer, AWAY) || (may_pass && has_code(&answer, TRANSIENT)) {
-            true => Verdict::Again,
-            false => Verdict::Deliver(answer),
+            true => AnswerFate::Again,
+            false => AnswerFate::Deliver(answer),
         }
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::cursor::Cursor;
-use super::event::{Event, Mark, Position, Stop, Topic};
+use super::cursor::FeedCursor;
+use super::event::{Event, Mark, Position, StopReason, Topic};
 use super::hub::{Closed, History, Hub, Inbox, ResumePoint};
 use super::source::HistoryPage;
 use super::tail::{TIMEOUT, Trouble};
@@ -43,7 +43,7 @@ impl Follower {
     ///
     /// # Errors
     /// The cursor is of another epoch, or of an event that never was.
-    pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &Cursor) -> Result<Self, Stop> {
+    pub fn resume(hub: Arc<Hub>, topic: Topic, cursor: &FeedCursor) -> Result<Self, StopReason> {
         let (found, history) = hub.find(cursor)?;
         let anchor = match found {
             ResumePoint::Recent => None,
@@ -67,7 +67,7 @@ impl Follower {
     ///
     /// # Errors
     /// There will be none any more.
-    pub async fn next(&mut self, max: usize) -> Result<VecDeque<Event>, Stop> {
+    pub async fn next(&mut self, max: usize) -> Result<VecDeque<Event>, StopReason> {
         loop {
             let events = self.missed(max).await?;
             if !events.is_empty() {
@@ -83,7 +83,7 @@ impl Follower {
     ///
     /// # Errors
     /// There will be none any more.
-    pub async fn missed(&mut self, max: usize) -> Result<VecDeque<Event>, Stop> {
+    pub async fn missed(&mut self, max: usize) -> Result<VecDeque<Event>, StopReason> {
         loop {
             if !self.ready.is_empty() {
                 let rest = self.ready.split_off(max.min(self.ready.len()));
@@ -107,7 +107,7 @@ impl Follower {
     }
 
     /// Reads on from memory, or from the table where that does not reach back.
-    async fn catch_up(&mut self) -> Result<(), Stop> {
+    async fn catch_up(&mut self) -> Result<(), StopReason> {
         if self.anchor.is_none()
             && let Some(recent) = self.hub.read(&self.history, self.covered, self.topic, PAGE)?
         {
@@ -129,7 +129,7 @@ impl Follower {
         };
         let lost = self.anchor.is_some() && !page.intact;
         if lost || page.epoch != self.history.epoch || !self.hub.follows(&self.history) {
-            return Err(Stop::Expired);
+            return Err(StopReason::Expired);
         }
         let full = page.events.len() == PAGE;
         match page.events.last() {
@@ -197,14 +197,14 @@ mod tests {
         // Never connected to: all is in memory.
         let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
         let hub = Arc::new(Hub::new(source, page()));
-        let cursor = Cursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
+        let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
         let topic = Topic { kinds: Kinds::Added, about: None };
         let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
         let (mut before, mut caught_up) = (resume(), resume());
         assert!(caught_up.missed(1).await.unwrap().is_empty());
         hub.restart(page());
-        assert_eq!(before.missed(1).await.unwrap_err(), Stop::Expired);
-        assert_eq!(caught_up.missed(1).await.unwrap_err(), Stop::Expired);
+        assert_eq!(before.missed(1).await.unwrap_err(), StopReason::Expired);
+        assert_eq!(caught_up.missed(1).await.unwrap_err(), StopReason::Expired);
         assert!(resume().missed(1).await.unwrap().is_empty());
     }
 }

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::cursor::Cursor;
-use super::event::{About, Event, Mark, Position, Stop, Topic};
+use super::cursor::FeedCursor;
+use super::event::{About, Event, Mark, Position, StopReason, Topic};
 use super::source::{HistoryPage, Source};
 
 /// Events in memory at most.
@@ -70,7 +70,7 @@ pub(super) enum Closed {
     /// It was full.
     Full,
     /// The feed has ended for whoever follows.
-    Stop(Stop),
+    Stop(StopReason),
 }
 
 /// Where somebody stands who comes back with a cursor.
@@ -106,7 +106,7 @@ impl Hub {
     pub fn cursor_at(&self, moment: Instant) -> String {
         let state = self.lock();
         let mark = state.recent.iter().rev().find(|event| event.read < moment).map_or(state.start, |event| event.mark);
-        Cursor::encode(&state.history.epoch, mark)
+        FeedCursor::encode(&state.history.epoch, mark)
     }
 
     /// Puts events behind those that are there, and into the inboxes of who wants them.
@@ -130,7 +130,7 @@ impl Hub {
     /// Begins anew: what was followed is not the database's history any more.
     pub(super) fn restart(&self, newest: HistoryPage) {
         let mut state = self.lock();
-        state.close(Stop::Expired);
+        state.close(StopReason::Expired);
         state.history = History { epoch: newest.epoch, generation: state.history.generation + 1 };
         state.start = newest.edge;
         state.recent = newest.events.into();
@@ -140,7 +140,7 @@ impl Hub {
     pub fn stop(&self) {
         let mut state = self.lock();
         state.stopped = true;
-        state.close(Stop::Stopping);
+        state.close(StopReason::Stopping);
     }
 
     /// Opens an inbox at the feed's present end.
@@ -155,18 +155,18 @@ impl Hub {
     }
 
     /// Looks a cursor up among the newest events.
-    pub(super) fn find(&self, cursor: &Cursor) -> Result<(ResumePoint, History), Stop> {
+    pub(super) fn find(&self, cursor: &FeedCursor) -> Result<(ResumePoint, History), StopReason> {
         let state = self.lock();
         let history = state.history.clone();
         if *cursor.epoch != *history.epoch {
-            return Err(Stop::Expired);
+            return Err(StopReason::Expired);
         }
         if cursor.mark.position < state.start.position || cursor.mark.position > state.position().position {
             return Ok((ResumePoint::Elsewhere, history));
         }
         let known = cursor.mark == state.start
             || state.from(cursor.mark.position).is_some_and(|at| at > 0 && state.recent[at - 1].mark == cursor.mark);
-        if known { Ok((ResumePoint::Recent, history)) } else { Err(Stop::Expired) }
+        if known { Ok((ResumePoint::Recent, history)) } else { Err(StopReason::Expired) }
     }
 
     /// What is in memory behind `after`: some events and how far that goes, or all there are and an
@@ -177,10 +177,10 @@ impl Hub {
         after: Position,
         topic: Topic,
         limit: usize,
-    ) -> Result<Option<Recent>, Stop> {
+    ) -> Result<Option<Recent>, StopReason> {
         let mut state = self.lock();
         if *history != state.history {
-            return Err(Stop::Expired);
+            return Err(StopReason::Expired);
         }
         let Some(from) = state.from(after) else { return Ok(None) };
         let wanted = state.recent.range(from..).filter(|event| topic.wants(event));
@@ -233,14 +233,14 @@ impl HubState {
     fn open(&mut self, topic: Topic) -> Arc<Inbox> {
         let number = self.next_inbox;
         self.next_inbox += 1;
-        let closed = self.stopped.then_some(Closed::Stop(Stop::Stopping));
+        let closed = self.stopped.then_some(Closed::Stop(StopReason::Stopping));
         let waiting = Mutex::new(InboxQueue { closed, ..InboxQueue::default() });
         let inbox = Arc::new(Inbox { topic, number, waiting, filled: Notify::new() });
         self.inboxes.entry(topic.about).or_default().insert(number, Arc::clone(&inbox));
         inbox
     }
 
-    fn close(&mut self, stop: Stop) {
+    fn close(&mut self, stop: StopReason) {
         for inbox in self.inboxes.drain().flat_map(|(_, inboxes)| inboxes.into_values()) {
             inbox.shut(Closed::Stop(stop));
         }

@@ -36,13 +36,13 @@ use anyhow::Context as _;
 use db::{Db, Wake};
 use tokio::task::JoinSet;
 
-pub use cursor::Cursor;
+pub use cursor::FeedCursor;
 pub use event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
-pub use execution::Sent;
+pub use execution::EventWithCursor;
 pub use hub::Hub;
 pub use operation::{ReadRootField, RootField};
 pub use retention::remove as remove_old_events;
-pub use share::Shared;
+pub use share::SharedExecutor;
 pub use source::{CONNECTIONS_MAX, Source};
 
 use hub::RECENT_MAX;
@@ -50,7 +50,7 @@ use tail::Tail;
 
 /// How the feed is run.
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct FeedSettings {
     /// How long to wait at most before looking for new events.
     pub pause: Duration,
     /// How long events are kept.
@@ -72,7 +72,7 @@ impl Feed {
     ///
     /// # Errors
     /// The feed cannot be read.
-    pub async fn start(db: &Db, settings: Settings) -> anyhow::Result<Self> {
+    pub async fn start(db: &Db, settings: FeedSettings) -> anyhow::Result<Self> {
         let source = Source::new(db);
         let newest = async {
             source::settle(&db.write).await?;

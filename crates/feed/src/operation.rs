@@ -11,7 +11,7 @@ use request::subscribe::{End, Subscription};
 use request::viewer::{Caller, Viewer};
 
 use super::event::Topic;
-use super::execution::Execution;
+use super::execution::FeedExecution;
 
 /// The key of a group: listeners with the same key share their results.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,9 +69,9 @@ impl ListenerOperation {
     }
 
     /// Executes it. Each execution has a budget of its own: what one has used up fails no other.
-    pub(super) fn execution(&self, executor: &Executor) -> Execution {
+    pub(super) fn execution(&self, executor: &Executor) -> FeedExecution {
         let (prepared, budget) = (Arc::clone(&self.prepared), self.budget.for_results());
-        Execution::new(executor.clone(), prepared, self.caller.clone(), budget)
+        FeedExecution::new(executor.clone(), prepared, self.caller.clone(), budget)
     }
 }
 

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt};
 use request::error::ApiError;
 use request::executor::Executor;
-use request::subscribe::{End, Payload, Payloads, Subscribe, Subscription};
+use request::subscribe::{End, Payloads, Subscribe, Subscription, SubscriptionResult};
 use telemetry::metrics;
 
-use super::cursor::Cursor;
+use super::cursor::FeedCursor;
 use super::event::{Event, Position};
-use super::execution::Execution;
+use super::execution::FeedExecution;
 use super::follower::Follower;
-use super::group::{Groups, Listener, Member};
+use super::group::{Groups, Listener, Membership};
 use super::hub::Hub;
 use super::operation::{ListenerOperation, ReadRootField};
 
 /// Executes subscriptions so that listeners that are alike share the work.
-pub struct Shared(Arc<Inner>);
+pub struct SharedExecutor(Arc<Inner>);
 
 struct Inner {
     executor: Executor,
@@ -29,19 +29,19 @@ struct Inner {
     groups: Arc<Groups>,
 }
 
-impl Shared {
+impl SharedExecutor {
     /// Subscriptions to the feed of `hub`, by `executor`'s engine, whose root fields `read` reads.
     pub fn new(executor: Executor, hub: Arc<Hub>, read: ReadRootField) -> Self {
         Self(Arc::new(Inner { executor, hub, read, groups: Arc::new(Groups::new()) }))
     }
 }
 
-impl Subscribe for Shared {
+impl Subscribe for SharedExecutor {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let inner = Arc::clone(&self.0);
         // What is committed from here on comes, however long the start takes.
         let (epoch, mark) = inner.hub.position();
-        let now = Cursor { epoch: (*epoch).to_owned(), mark };
+        let now = FeedCursor { epoch: (*epoch).to_owned(), mark };
         let payloads = async move {
             match inner.start(subscription, now) {
                 Ok(listening) => stream::unfold(Some(listening), SharedListener::step).boxed(),
@@ -54,7 +54,7 @@ impl Subscribe for Shared {
 }
 
 impl Inner {
-    fn start(&self, mut subscription: Subscription, now: Cursor) -> Result<SharedListener, End> {
+    fn start(&self, mut subscription: Subscription, now: FeedCursor) -> Result<SharedListener, End> {
         let seen = subscription.resume_from.take();
         let operation = ListenerOperation::read(subscription, &self.executor.engine, self.read)?;
         // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
@@ -81,9 +81,9 @@ impl Inner {
 }
 
 /// Reads a cursor that a client gave as `field`.
-fn read_cursor(field: &str, text: &str) -> Result<Cursor, End> {
+fn read_cursor(field: &str, text: &str) -> Result<FeedCursor, End> {
     let message = "no cursor of comments; pass one that a subscription or commentCursor has given";
-    Cursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
+    FeedCursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
 }
 
 /// A listener: first on its own, then with its group.
@@ -99,7 +99,7 @@ enum ListenerState {
 
 impl SharedListener {
     /// The next result and the listener behind it.
-    async fn step(listening: Option<Self>) -> Option<(Result<Payload, End>, Option<Self>)> {
+    async fn step(listening: Option<Self>) -> Option<(Result<SubscriptionResult, End>, Option<Self>)> {
         let Self { mut state, _counted } = listening?;
         let payload = loop {
             match state {
@@ -127,17 +127,17 @@ impl SharedListener {
 /// Somebody who comes back, and is given what it missed by an execution of its own.
 struct Back {
     groups: Arc<Groups>,
-    execution: Execution,
+    execution: FeedExecution,
     client: IpAddr,
     follower: Follower,
     /// Until it listens to the group.
-    member: Option<Member>,
+    member: Option<Membership>,
     /// It listens already, and what the group has done up to here has still to be given.
     joined: Option<(Listener, Position)>,
     /// What it missed and was not executed yet.
     events: VecDeque<Event>,
     /// What was executed and not given yet.
-    results: VecDeque<Payload>,
+    results: VecDeque<SubscriptionResult>,
 }
 
 impl Back {

@@ -6,8 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 
 use graphql::{
-    ArgumentTypes, Arguments, Cell, Cells, Column, Context, Cost, Describe, Description, Engine, FieldError, Inputs,
-    Limits, Object, OperationKind, Pages, Part, Prepared, Registry, Request, Root, Settings, argument,
+    ArgumentTypes, Arguments, Cell, Cells, Column, Context, Cost, Describe, Description, DocumentLimits, Engine,
+    EngineSettings, FieldError, Inputs, Object, OperationKind, PageSizes, Part, Prepared, Registry, Request, Root,
+    argument,
 };
 use request::answer::Budget;
 use request::error::ApiError;
@@ -18,7 +19,7 @@ use request::viewer::Caller;
 use serde_json::Value;
 
 use super::event::{Kinds, Topic};
-use super::execution::Sent;
+use super::execution::EventWithCursor;
 use super::operation::RootField;
 
 /// Everything that the tests of the feed listen to.
@@ -50,7 +51,7 @@ struct Happenings;
 static DESCRIPTION: LazyLock<Arc<Description>> = LazyLock::new(|| {
     let mut description = Description::new();
     description.object(Object::<Root>::new("").value("nothing", "", |_| 0));
-    description.object(Object::<Sent>::new("").resolve_by::<Happened>(
+    description.object(Object::<EventWithCursor>::new("").resolve_by::<Happened>(
         "happened",
         "",
         |_| "Happening!".to_owned(),
@@ -65,7 +66,7 @@ static DESCRIPTION: LazyLock<Arc<Description>> = LazyLock::new(|| {
             })
         },
     ));
-    let happening = Object::<Sent>::new("")
+    let happening = Object::<EventWithCursor>::new("")
         .value("cursor", "", |sent| Arc::clone(&sent.cursor))
         .value("isMine", "", |_| true)
         .personal()
@@ -81,9 +82,9 @@ impl Describe for Happenings {
 }
 
 /// Gives the text of an event, or an error in its place.
-pub(super) type Text = Box<dyn Fn(&Sent) -> Result<String, FieldError> + Send + Sync>;
+pub(super) type Text = Box<dyn Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync>;
 
-fn text(context: &Context, sent: &Sent) -> Result<String, FieldError> {
+fn text(context: &Context, sent: &EventWithCursor) -> Result<String, FieldError> {
     context.data::<Text>()(sent)
 }
 
@@ -96,7 +97,9 @@ impl Contexts for Texts {
 }
 
 /// Executes operations of the schema, with these texts.
-pub(super) fn executor(text: impl Fn(&Sent) -> Result<String, FieldError> + Send + Sync + 'static) -> Executor {
+pub(super) fn executor(
+    text: impl Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync + 'static,
+) -> Executor {
     Executor { engine: Arc::new(engine()), contexts: Arc::new(Texts(Arc::new(Box::new(text)))) }
 }
 
@@ -111,8 +114,14 @@ pub(super) fn engine() -> Engine {
         introspection: most,
         introspection_levels: most,
     };
-    let pages = Pages { default: 20, max: 100 };
-    let settings = Settings { limits: Limits::default(), pages, cost_max, cache_bytes: 1 << 20, introspection: false };
+    let pages = PageSizes { default: 20, max: 100 };
+    let settings = EngineSettings {
+        limits: DocumentLimits::default(),
+        pages,
+        cost_max,
+        cache_bytes: 1 << 20,
+        introspection: false,
+    };
     Engine::described::<Happenings>(settings).unwrap()
 }
 

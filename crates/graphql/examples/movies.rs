@@ -12,8 +12,8 @@ use async_graphql::registry::Registry;
 use async_graphql::{ID, InputObject};
 use graphql::input::Inputs;
 use graphql::{
-    Call, Cell, Cells, Column, Context, Cost, Description, Engine, Limits, Name, NoArguments, Object, Pages, Part,
-    Refusal, Request, Resolve, Root, Row, Rows, Schema, Settings, parse, validate,
+    Call, Cell, Cells, Column, Context, Cost, Description, DocumentLimits, Engine, EngineRefusal, EngineSettings,
+    NoArguments, Object, PageSizes, Part, Request, Resolve, Root, Row, Rows, Schema, TypeName, parse, validate,
 };
 
 const QUERY: &str = "query Movies($after: String) { movies(first: 20, after: $after) { nodes { id title year rating
@@ -33,7 +33,7 @@ struct Thing {
 }
 
 impl Row for Thing {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Movie".into()
     }
 }
@@ -44,7 +44,7 @@ struct Page {
 }
 
 impl Row for Page {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "MovieConnection".into()
     }
 }
@@ -200,12 +200,12 @@ fn time(name: &str, mut run: impl FnMut()) {
 fn main() -> Result<(), Box<dyn Error>> {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema.graphql"))?;
     let schema = || Schema::from_sdl(&text);
-    let refused = |refusal: Refusal| format!("refused: {refusal:?}");
+    let refused = |refusal: EngineRefusal| format!("refused: {refusal:?}");
     let most = u64::MAX;
-    let limits = Limits::default();
-    let settings = |cache_bytes| Settings {
+    let limits = DocumentLimits::default();
+    let settings = |cache_bytes| EngineSettings {
         limits,
-        pages: Pages { default: 20, max: 100 },
+        pages: PageSizes { default: 20, max: 100 },
         cost_max: Cost {
             depth: most,
             root_fields: most,

@@ -6,14 +6,14 @@ use serde::Serialize;
 
 /// A place in a document. Lines and columns count from 1; columns count UTF-16 units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Position {
+pub struct SourcePosition {
     /// The line.
     pub line: u32,
     /// The column.
     pub column: u32,
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for SourcePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
@@ -21,7 +21,7 @@ impl fmt::Display for Position {
 
 /// The most that a document may hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct DocumentLimits {
     /// Tokens of the text.
     pub tokens: usize,
     /// Levels of selections, lists and objects in one another.
@@ -45,7 +45,7 @@ pub struct Limits {
     pub input_values: u64,
 }
 
-impl Limits {
+impl DocumentLimits {
     /// No limit but the nesting, which guards the stack.
     pub const NONE: Self = Self {
         tokens: usize::MAX,
@@ -61,7 +61,7 @@ impl Limits {
     };
 }
 
-impl Default for Limits {
+impl Default for DocumentLimits {
     fn default() -> Self {
         Self {
             tokens: 2_000,
@@ -78,30 +78,30 @@ impl Default for Limits {
     }
 }
 
-/// One of the [`Limits`].
+/// One of the [`DocumentLimits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// [`Limits::tokens`].
+    /// [`DocumentLimits::tokens`].
     Tokens,
-    /// [`Limits::nesting`].
+    /// [`DocumentLimits::nesting`].
     Nesting,
-    /// [`Limits::aliases`].
+    /// [`DocumentLimits::aliases`].
     Aliases,
-    /// [`Limits::directives`].
+    /// [`DocumentLimits::directives`].
     Directives,
-    /// [`Limits::name_length`].
+    /// [`DocumentLimits::name_length`].
     NameLength,
-    /// [`Limits::list_items`].
+    /// [`DocumentLimits::list_items`].
     ListItems,
-    /// [`Limits::input_fields`].
+    /// [`DocumentLimits::input_fields`].
     InputFields,
-    /// [`Limits::validation_steps`].
+    /// [`DocumentLimits::validation_steps`].
     ValidationSteps,
-    /// [`Limits::plan_fields`].
+    /// [`DocumentLimits::plan_fields`].
     PlanFields,
 }
 
-/// A document exceeds one of the [`Limits`].
+/// A document exceeds one of the [`DocumentLimits`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct LimitExceeded {
     /// Which limit.
@@ -109,7 +109,7 @@ pub struct LimitExceeded {
     /// The most that it allows.
     pub maximum: usize,
     /// Where the document exceeds it.
-    pub position: Position,
+    pub position: SourcePosition,
 }
 
 impl fmt::Display for LimitExceeded {
@@ -138,7 +138,7 @@ pub enum ParseError {
         /// One sentence.
         message: String,
         /// Where the text breaks the grammar.
-        position: Position,
+        position: SourcePosition,
     },
     /// It is too large.
     #[error("{0}")]
@@ -147,7 +147,7 @@ pub enum ParseError {
 
 impl ParseError {
     /// Where reading stopped.
-    pub const fn position(&self) -> Position {
+    pub const fn position(&self) -> SourcePosition {
         match self {
             Self::Syntax { position, .. } | Self::Limit(LimitExceeded { position, .. }) => *position,
         }
@@ -155,17 +155,17 @@ impl ParseError {
 }
 
 /// The positions of byte offsets, in the order given. Reads the text once.
-pub(crate) fn positions(text: &str, offsets: &[u32]) -> Vec<Position> {
+pub(crate) fn positions(text: &str, offsets: &[u32]) -> Vec<SourcePosition> {
     let mut order: Vec<usize> = (0..offsets.len()).collect();
     order.sort_by_key(|i| offsets[*i]);
     let bytes = text.as_bytes();
-    let mut found = vec![Position { line: 1, column: 1 }; offsets.len()];
-    let (mut here, mut at) = (Position { line: 1, column: 1 }, 0);
+    let mut found = vec![SourcePosition { line: 1, column: 1 }; offsets.len()];
+    let (mut here, mut at) = (SourcePosition { line: 1, column: 1 }, 0);
     for i in order {
         while at < offsets[i] as usize && at < bytes.len() {
             match bytes[at] {
                 b'\r' if bytes.get(at + 1) == Some(&b'\n') => here.column += 1,
-                b'\n' | b'\r' => here = Position { line: here.line + 1, column: 1 },
+                b'\n' | b'\r' => here = SourcePosition { line: here.line + 1, column: 1 },
                 // A character of four bytes is two UTF-16 units; the bytes behind the first count nothing.
                 0xF0.. => here.column += 2,
                 0x80..=0xBF => {}
@@ -179,7 +179,7 @@ pub(crate) fn positions(text: &str, offsets: &[u32]) -> Vec<Position> {
 }
 
 /// The position of one byte offset.
-pub(crate) fn position(text: &str, offset: usize) -> Position {
+pub(crate) fn position(text: &str, offset: usize) -> SourcePosition {
     positions(text, &[offset_of(offset)])[0]
 }
 
@@ -190,7 +190,7 @@ pub(crate) fn offset_of(offset: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Position, positions};
+    use super::{SourcePosition, positions};
 
     #[test]
     fn columns_count_utf16_units_and_lines_end_in_three_ways() {
@@ -198,8 +198,8 @@ mod tests {
         let at = |found: char| u32::try_from(text.find(found).unwrap_or(text.len())).unwrap_or(0);
         let cases = [('d', 4, 4), ('a', 1, 1), ('b', 2, 1), ('c', 3, 1), ('🎬', 4, 2), ('?', 4, 5)];
         let offsets: Vec<u32> = cases.iter().map(|(c, ..)| at(*c)).collect();
-        let wanted: Vec<Position> =
-            cases.iter().map(|(_, line, column)| Position { line: *line, column: *column }).collect();
+        let wanted: Vec<SourcePosition> =
+            cases.iter().map(|(_, line, column)| SourcePosition { line: *line, column: *column }).collect();
         assert_eq!(positions(text, &offsets), wanted);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It follows the specification of September 2025. It names no table and no HTTP. `docs/engine.md` has an overview.
 //!
-//! - [`document`] turns text into a syntax tree, within [`Limits`].
+//! - [`document`] turns text into a syntax tree, within [`DocumentLimits`].
 //! - [`schema`] is the type system, from a builder or from the schema definition language.
 //! - [`validation`] applies the specification's rules to a document.
 //! - [`input`] coerces variables and arguments.
@@ -37,17 +37,17 @@ pub mod validation;
 
 pub use async_graphql::registry::Registry;
 pub use describe::{
-    Abstract, ArgumentTypes, Arguments, Batch, Call, Columns, Describe, Description, Introspection, Maybe, Name,
-    NoArguments, Object, One, Output, Resolve, Root, Row, argument,
+    Abstract, ArgumentTypes, Arguments, Batch, Call, Columns, Describe, Description, Introspection, Maybe, NoArguments,
+    Object, One, Output, Resolve, Root, Row, TypeName, argument,
 };
 pub use document::{Document, OperationKind, parse};
-pub use engine::{Answer, CostLimit, Engine, Executed, Prepared, Refusal, Request, Settings, SharingKey};
-pub use error::{Limit, LimitExceeded, Limits, ParseError, Position};
+pub use engine::{Answer, CostLimit, Engine, EngineRefusal, EngineSettings, Executed, Prepared, Request, SharingKey};
+pub use error::{DocumentLimits, Limit, LimitExceeded, ParseError, SourcePosition};
 pub use execution::batch::Batches;
 pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};
 pub use execution::leaf::{Leaf, Out};
-pub use execution::{Context, FieldError, Selected};
+pub use execution::{Context, FieldError, FieldSelection};
 pub use input::Inputs;
-pub use plan::{Cost, Pages};
+pub use plan::{Cost, PageSizes};
 pub use schema::{Schema, SchemaError};
 pub use validation::validate;

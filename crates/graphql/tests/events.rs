@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use async_graphql::InputObject;
 use graphql::{
-    Batch, Call, Column, Context, Cost, Describe, Description, Engine, FieldError, Inputs, Limits, Name, NoArguments,
-    Object, Pages, Prepared, Refusal, Request, Root, Row, Rows, Settings,
+    Batch, Call, Column, Context, Cost, Describe, Description, DocumentLimits, Engine, EngineRefusal, EngineSettings,
+    FieldError, Inputs, NoArguments, Object, PageSizes, Prepared, Request, Root, Row, Rows, TypeName,
 };
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use serde_json::json;
 struct Event(i32);
 
 impl Row for Event {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Subscription".into()
     }
 }
@@ -25,7 +25,7 @@ impl Row for Event {
 struct Film(i32);
 
 impl Row for Film {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Film".into()
     }
 }
@@ -87,8 +87,14 @@ fn engine() -> Engine {
         introspection: most,
         introspection_levels: most,
     };
-    let pages = Pages { default: 20, max: 100 };
-    let settings = Settings { limits: Limits::default(), pages, cost_max, cache_bytes: 1 << 20, introspection: true };
+    let pages = PageSizes { default: 20, max: 100 };
+    let settings = EngineSettings {
+        limits: DocumentLimits::default(),
+        pages,
+        cost_max,
+        cache_bytes: 1 << 20,
+        introspection: true,
+    };
     Engine::described::<Films>(settings).unwrap()
 }
 
@@ -111,7 +117,7 @@ async fn each_event_has_its_own_response_and_all_share_look_ups() {
     assert_eq!(look_ups.load(Ordering::Relaxed), 1);
     let events = Rows::new(vec![Event(1), Event(2)]);
     let answers = engine.execute_events(&prepared, events, &context, 30).await;
-    assert!(answers.iter().all(|answer| matches!(answer, Err(Refusal::TooLarge(30)))), "{answers:?}");
+    assert!(answers.iter().all(|answer| matches!(answer, Err(EngineRefusal::TooLarge(30)))), "{answers:?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_graphql::registry::Registry;
 use graphql::input::Inputs;
 use graphql::{
-    Call, Cell, Cells, Column, Context, Cost, Description, Engine, FieldError, Limits, Name, NoArguments, Object,
-    Pages, Part, Request, Resolve, Root, Row, Rows, Schema, Settings,
+    Call, Cell, Cells, Column, Context, Cost, Description, DocumentLimits, Engine, EngineSettings, FieldError,
+    NoArguments, Object, PageSizes, Part, Request, Resolve, Root, Row, Rows, Schema, TypeName,
 };
 
 const SDL: &str = "type Query { a: Int } type Mutation { a: Int b: Int maybe: Int sure: Int! object: O! objects: [O] }
@@ -48,7 +48,7 @@ impl Resolve<Root> for Change {
 struct O;
 
 impl Row for O {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "O".into()
     }
 }
@@ -74,9 +74,9 @@ fn engine() -> Engine {
     description.object_named("Mutation".into(), mutation);
     description.object(Object::<O>::new("").resolve::<Failing>("sure", ""));
     let most = u64::MAX;
-    let settings = Settings {
-        limits: Limits::default(),
-        pages: Pages { default: 20, max: 100 },
+    let settings = EngineSettings {
+        limits: DocumentLimits::default(),
+        pages: PageSizes { default: 20, max: 100 },
         cost_max: Cost {
             depth: most,
             root_fields: most,

@@ -115,11 +115,11 @@ struct UnknownProxy {
     warned: AtomicBool,
     /// Requests in a row that one peer has sent for others, up to [`FORWARDED_MIN`].
     in_a_row: AtomicU32,
-    last: Mutex<Option<Forwarded>>,
+    last: Mutex<Option<ForwardedHeaders>>,
 }
 
 #[derive(Debug)]
-struct Forwarded {
+struct ForwardedHeaders {
     peer: IpAddr,
     first_for: HeaderValue,
     for_several: bool,
@@ -144,7 +144,7 @@ impl UnknownProxy {
         let before = self.in_a_row.load(Ordering::Relaxed);
         let goes_on = last.as_mut().filter(|last| before > 0 && last.peer == peer);
         let Some(forwarded) = goes_on else {
-            *last = Some(Forwarded { peer, first_for: forwarded_for.clone(), for_several: false });
+            *last = Some(ForwardedHeaders { peer, first_for: forwarded_for.clone(), for_several: false });
             self.in_a_row.store(1, Ordering::Relaxed);
             return;
         };

@@ -12,7 +12,7 @@ use super::graphql::Endpoint;
 use super::operation::{Ask, Begun, Listens};
 use super::params::Operations;
 use super::refusal::Refusal;
-use super::serve::Link;
+use super::serve::ConnectionHandle;
 use super::{events, respond, socket};
 
 /// Answers any request to the endpoint, whatever its method.
@@ -44,7 +44,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
     let token: Option<Arc<str>> = token.map(Into::into);
     let resume_from = if events { events::read_last_id(request.headers())? } else { None };
     let address = caller.address;
-    let link = request.extensions().get::<Link>().cloned();
+    let link = request.extensions().get::<ConnectionHandle>().cloned();
     match endpoint.read(request, address).await? {
         Operations::One(operation) => {
             let safe = method != Method::POST;

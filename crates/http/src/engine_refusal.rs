@@ -1,9 +1,9 @@
 //! Why the engine does not execute an operation, as clients are told.
 
-use graphql::error::{Limit, LimitExceeded, Position};
+use graphql::error::{Limit, LimitExceeded, SourcePosition};
 use graphql::input::dotted;
 use graphql::validation::{Invalid, Violation};
-use graphql::{CostLimit, ParseError, Refusal};
+use graphql::{CostLimit, EngineRefusal, ParseError};
 use request::error::{ApiError, RequestError};
 
 const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
@@ -11,23 +11,25 @@ const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
 const TOO_COMPLEX: &str = "TOO_COMPLEX";
 
 /// The errors of a request that the engine refuses: one or more.
-pub fn request_errors(refusal: &Refusal) -> Vec<RequestError> {
+pub fn request_errors(refusal: &EngineRefusal) -> Vec<RequestError> {
     match refusal {
-        Refusal::Parse(ParseError::Syntax { message, position }) => {
+        EngineRefusal::Parse(ParseError::Syntax { message, position }) => {
             vec![at(&[*position], RequestError::new("GRAPHQL_PARSE_FAILED", message))]
         }
-        Refusal::Parse(ParseError::Limit(exceeded))
-        | Refusal::Limit(exceeded)
-        | Refusal::Invalid(Invalid::Limit(exceeded)) => vec![document_limit(exceeded)],
-        Refusal::Invalid(Invalid::Rules(violations)) => violations.iter().map(violation).collect(),
-        Refusal::Operation(message) => vec![RequestError::new(INVALID, format!("operationName: {message}"))],
-        Refusal::Variables(errors) => errors
+        EngineRefusal::Parse(ParseError::Limit(exceeded))
+        | EngineRefusal::Limit(exceeded)
+        | EngineRefusal::Invalid(Invalid::Limit(exceeded)) => vec![document_limit(exceeded)],
+        EngineRefusal::Invalid(Invalid::Rules(violations)) => violations.iter().map(violation).collect(),
+        EngineRefusal::Operation(message) => vec![RequestError::new(INVALID, format!("operationName: {message}"))],
+        EngineRefusal::Variables(errors) => errors
             .iter()
             .map(|input| RequestError::new(BAD_USER_INPUT, input.to_string()).with("field", dotted(&input.path)))
             .collect(),
-        Refusal::TooComplex { limit, found, max } => vec![cost_limit(*limit, *found, *max)],
-        Refusal::Introspection(position) => vec![at(&[*position], RequestError::new(INVALID, "Introspection is off."))],
-        Refusal::TooLarge(max) => vec![ApiError::TooLarge { max: *max as u64 }.into()],
+        EngineRefusal::TooComplex { limit, found, max } => vec![cost_limit(*limit, *found, *max)],
+        EngineRefusal::Introspection(position) => {
+            vec![at(&[*position], RequestError::new(INVALID, "Introspection is off."))]
+        }
+        EngineRefusal::TooLarge(max) => vec![ApiError::TooLarge { max: *max as u64 }.into()],
     }
 }
 
@@ -39,7 +41,7 @@ fn violation(broken: &Violation) -> RequestError {
     }
 }
 
-fn at(positions: &[Position], error: RequestError) -> RequestError {
+fn at(positions: &[SourcePosition], error: RequestError) -> RequestError {
     RequestError { locations: positions.to_vec(), ..error }
 }
 
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn a_field_is_a_path_with_dots() {
         let path = "variables.filter.ageRating[1]".to_owned();
-        let refused = Refusal::Variables(vec![InputError { path, message: "is wrong".to_owned() }]);
+        let refused = EngineRefusal::Variables(vec![InputError { path, message: "is wrong".to_owned() }]);
         let [error] = &request_errors(&refused)[..] else { panic!("one error") };
         assert_eq!(error.message, "`variables.filter.ageRating[1]` is wrong.");
         assert_eq!(error.extensions["field"], "variables.filter.ageRating.1");

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::accept::ResponseFormat;
 use super::refusal::Refusal;
-use super::serve::{self, Link};
+use super::serve::{self, ConnectionHandle};
 use super::{respond, unread};
 
 /// The request's id, in requests and answers.
@@ -31,7 +31,7 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// all its work is done.
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let context = identify(&request);
-    let link = request.extensions().get::<Link>().cloned();
+    let link = request.extensions().get::<ConnectionHandle>().cloned();
     let keep_alive = link.as_ref().and_then(|link| link.keep_alive(&request));
     let (request, reading) = unread::watch(request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;

@@ -15,7 +15,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use request::answer::UNSHARED;
 use request::error::RequestError;
 use request::quota::Share;
-use request::subscribe::{Payload, Payloads, ResumeFrom};
+use request::subscribe::{Payloads, ResumeFrom, SubscriptionResult};
 use request::viewer::Viewer;
 use telemetry::metrics::{self, OpenSocket};
 use telemetry::{self, RequestContext, Streamed};
@@ -27,7 +27,7 @@ use super::graphql::Endpoint;
 use super::operation::{OperationEvent, RunningOperation};
 use super::refusal::Refusal;
 use super::respond::{self, PIECE_BYTES, Pieces};
-use super::serve::Link;
+use super::serve::ConnectionHandle;
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Characters of an event's id at most: longer ones are none of ours.
@@ -48,7 +48,7 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
 
 /// The one result of a query or a mutation, and the end.
 pub(super) fn respond_once(json: Bytes) -> Response {
-    finished(&Payload { event_id: None, json })
+    finished(&SubscriptionResult { event_id: None, json })
 }
 
 /// What is wrong with a document, in the way that an `EventSource` can read it.
@@ -56,16 +56,16 @@ pub(super) fn refuse(errors: &[RequestError]) -> Response {
     finished(&refused(errors))
 }
 
-fn finished(payload: &Payload) -> Response {
+fn finished(payload: &SubscriptionResult) -> Response {
     let mut text = StreamBuffer::default();
     text.write_next(payload);
     text.write(COMPLETE);
     answer(Body::new(text.finish()))
 }
 
-fn refused(errors: &[RequestError]) -> Payload {
+fn refused(errors: &[RequestError]) -> SubscriptionResult {
     let json = respond::errors(errors);
-    Payload { event_id: None, json }
+    SubscriptionResult { event_id: None, json }
 }
 
 /// A subscription's results, as they come.
@@ -74,7 +74,7 @@ pub(super) fn listen(
     (payloads, shares): (Payloads, [Share; 3]),
     session: Option<(Arc<str>, Viewer)>,
     place: Share,
-    link: &Link,
+    link: &ConnectionHandle,
 ) -> Response {
     let (now, session_check) = (Instant::now(), endpoint.limits.session_check());
     let changes = session.as_ref().map(|(_, viewer)| endpoint.callers.watch(*viewer));
@@ -263,7 +263,7 @@ impl StreamBuffer {
         self.last.extend_from_slice(text);
     }
 
-    fn write_next(&mut self, payload: &Payload) {
+    fn write_next(&mut self, payload: &SubscriptionResult) {
         if let Some(id) = &payload.event_id {
             self.write(b"id: ");
             self.write(id.as_bytes());

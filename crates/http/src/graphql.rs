@@ -24,7 +24,7 @@ use super::operation::{Ask, Begun, Listens};
 use super::params::{self, BatchEntry, OperationParams, Operations};
 use super::refusal::Refusal;
 use super::respond::BatchWriter;
-use super::{Settings, body, respond};
+use super::{HttpSettings, body, respond};
 
 /// What answers `/graphql`.
 pub(super) struct Endpoint {
@@ -54,7 +54,7 @@ impl Endpoint {
         executor: Executor,
         subscribe: Arc<dyn Subscribe>,
         callers: Callers,
-        settings: &Settings,
+        settings: &HttpSettings,
     ) -> Self {
         let limits = settings.limits.clone();
         let origins = Origins(settings.cors_origins.clone());

@@ -58,7 +58,7 @@ use graphql::Endpoint;
 
 /// What the transport does, and what it lets pass.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct HttpSettings {
     /// Limits of requests.
     pub limits: Limits,
     /// Sites whose pages may ask.
@@ -72,7 +72,7 @@ pub struct Settings {
 }
 
 /// What answers, behind the transport.
-pub struct Services {
+pub struct HttpServices {
     /// Executes operations.
     pub executor: Executor,
     /// Carries the results of subscriptions.
@@ -83,9 +83,9 @@ pub struct Services {
 
 /// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
 /// `/metrics` if they are wanted.
-pub fn router(services: Services, status: &Arc<dyn Status>, settings: &Settings) -> Router {
-    let Settings { limits, cors_origins, trusted_proxies, .. } = settings;
-    let Services { executor, subscribe, authenticate } = services;
+pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpSettings) -> Router {
+    let HttpSettings { limits, cors_origins, trusted_proxies, .. } = settings;
+    let HttpServices { executor, subscribe, authenticate } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
     let graphql = any(dispatch::answer).with_state(endpoint);

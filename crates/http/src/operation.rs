@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::Stream;
 use request::error::RequestError;
 use request::quota::Share;
-use request::subscribe::{End, Payload, Payloads, ResumeFrom};
+use request::subscribe::{End, Payloads, ResumeFrom, SubscriptionResult};
 use request::viewer::{Caller, Viewer};
 use telemetry::metrics::ListeningGuard;
 
@@ -58,7 +58,7 @@ pub(super) struct Listens {
 pub(super) enum OperationEvent {
     /// It is a subscription, and results will come.
     Listening,
-    Next(Payload),
+    Next(SubscriptionResult),
     /// The last one: it was not executed.
     Refused(Vec<RequestError>),
     /// The last one: that was all.
@@ -112,7 +112,7 @@ impl RunningOperation {
         match begun {
             Ok(Begun::One(json)) => {
                 self.0 = OperationState::Last(OperationEvent::Complete);
-                OperationEvent::Next(Payload { event_id: None, json })
+                OperationEvent::Next(SubscriptionResult { event_id: None, json })
             }
             Ok(Begun::Many(Listens { payloads, shares, .. })) => {
                 *self = Self::listen(payloads, shares);
@@ -132,7 +132,7 @@ impl RunningOperation {
         }
     }
 
-    fn heard(&mut self, item: Option<Result<Payload, End>>) -> OperationEvent {
+    fn heard(&mut self, item: Option<Result<SubscriptionResult, End>>) -> OperationEvent {
         match item {
             Some(Ok(payload)) => OperationEvent::Next(payload),
             Some(Err(End::Refused(errors))) => self.end(OperationEvent::Refused(errors)),

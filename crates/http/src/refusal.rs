@@ -53,7 +53,7 @@ impl Refusal {
     }
 
     /// Why the engine does not execute it.
-    pub(super) fn engine(refusal: &graphql::Refusal) -> Self {
+    pub(super) fn engine(refusal: &graphql::EngineRefusal) -> Self {
         Self::of(None, request_errors(refusal))
     }
 

@@ -22,7 +22,7 @@ use telemetry::metrics;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::Settings;
+use super::HttpSettings;
 use super::caller::Peer;
 use super::rest::{Crowd, HeadTimer, Patience, Wait};
 use super::write_timeout::WriteTimeout;
@@ -35,8 +35,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` resolves, then until the running requests are answered and the WebSockets and
 /// event streams are closed.
-pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, stop: impl Future<Output = ()>) {
-    let Settings { limits, trusted_proxies, .. } = settings;
+pub async fn serve(listener: TcpListener, router: Router, settings: &HttpSettings, stop: impl Future<Output = ()>) {
+    let HttpSettings { limits, trusted_proxies, .. } = settings;
     let patience =
         Patience { head: limits.header_timeout(), idle: limits.idle_timeout(), unread: limits.body_timeout() };
     let mut server = http1::Builder::new();
@@ -85,14 +85,14 @@ pub async fn serve(listener: TcpListener, router: Router, settings: &Settings, s
             limits.min_send_rate_bytes,
             Arc::clone(&wait),
         ));
-        let linked = Linked {
+        let linked = ConnectionState {
             stopping: stopping.subscribe(),
             keep_alive: keep_alive.clone(),
             wait: Arc::clone(&wait),
             _share: share,
             _permit: permit,
         };
-        let service = FromPeer { service: service.clone(), peer: Peer(peer), link: Link(Arc::new(linked)) };
+        let service = FromPeer { service: service.clone(), peer: Peer(peer), link: ConnectionHandle(Arc::new(linked)) };
         let mut server = server.clone();
         server.timer(HeadTimer(Arc::clone(&wait)));
         let connection = server.serve_connection(stream, service).with_upgrades();
@@ -137,10 +137,10 @@ async fn attend(
 /// What a request needs of its connection if it outlives it, as a WebSocket does. In the request's
 /// extensions.
 #[derive(Clone, Debug)]
-pub(super) struct Link(Arc<Linked>);
+pub(super) struct ConnectionHandle(Arc<ConnectionState>);
 
 #[derive(Debug)]
-struct Linked {
+struct ConnectionState {
     stopping: watch::Receiver<()>,
     /// What its client is told of how long it may rest.
     keep_alive: Option<HeaderValue>,
@@ -152,7 +152,7 @@ struct Linked {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Link {
+impl ConnectionHandle {
     /// Changes when the server is told to stop.
     pub(super) fn stopping(&self) -> watch::Receiver<()> {
         self.0.stopping.clone()
@@ -198,7 +198,7 @@ fn keep_alive(idle: Duration) -> Option<HeaderValue> {
 struct FromPeer {
     service: TowerToHyperService<Router>,
     peer: Peer,
-    link: Link,
+    link: ConnectionHandle,
 }
 
 impl Service<Request<Incoming>> for FromPeer {

@@ -10,9 +10,9 @@ use axum::extract::Request;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 /// What is known of the reading of a request's body; `None` if there is no body.
-pub(super) struct Reading(Option<Arc<AtomicBool>>);
+pub(super) struct BodyProgress(Option<Arc<AtomicBool>>);
 
-impl Reading {
+impl BodyProgress {
     /// Whether the whole body was read.
     pub(super) fn is_complete(&self) -> bool {
         self.0.as_ref().is_none_or(|complete| complete.load(Ordering::Acquire))
@@ -20,21 +20,21 @@ impl Reading {
 }
 
 /// Watches how far the body of a request is read.
-pub(super) fn watch(request: Request) -> (Request, Reading) {
+pub(super) fn watch(request: Request) -> (Request, BodyProgress) {
     if request.body().is_end_stream() {
-        return (request, Reading(None));
+        return (request, BodyProgress(None));
     }
     let complete = Arc::new(AtomicBool::new(false));
-    let reading = Reading(Some(Arc::clone(&complete)));
-    (request.map(|body| Body::new(Watched { body, complete })), reading)
+    let reading = BodyProgress(Some(Arc::clone(&complete)));
+    (request.map(|body| Body::new(TrackedBody { body, complete })), reading)
 }
 
-struct Watched {
+struct TrackedBody {
     body: Body,
     complete: Arc<AtomicBool>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -294,8 +294,6 @@ pub fn as_given<T>(_: &mut Problems, _: &str, value: T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn fields_have_the_names_of_the_schema() {
         let (title, box_office, is_lead) = ("t", 1, true);

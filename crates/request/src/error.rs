@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use graphql::{FieldError, Position};
+use graphql::{FieldError, SourcePosition};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DbErr, RuntimeErr};
 use serde::Serialize;
@@ -73,7 +73,7 @@ pub struct RequestError {
     pub message: String,
     /// Where, in the document.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub locations: Vec<Position>,
+    pub locations: Vec<SourcePosition>,
     /// What programs are told: `code` and more.
     pub extensions: Map<String, Value>,
 }

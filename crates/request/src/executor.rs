@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use graphql::{Context, Engine, FieldError, OperationKind, Prepared, Refusal, Request};
+use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, Prepared, Request};
 use serde_json::Value as Json;
 use telemetry::metrics;
 
@@ -39,7 +39,7 @@ impl Executor {
     ///
     /// # Errors
     /// It is not to be executed.
-    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
+    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, EngineRefusal> {
         let mut is_known = true;
         let prepared = self.engine.prepare_noting(request, |known| is_known = known);
         metrics::count_document(is_known);

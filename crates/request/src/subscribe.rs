@@ -25,7 +25,7 @@ pub trait Subscribe: Send + Sync + 'static {
 }
 
 /// A stream that ends because there is nothing more, or with a reason, after which it is dropped.
-pub type Payloads = BoxStream<'static, Result<Payload, End>>;
+pub type Payloads = BoxStream<'static, Result<SubscriptionResult, End>>;
 
 /// A subscription that is within the limits and whose variables fit their types.
 #[derive(Debug)]
@@ -42,13 +42,13 @@ pub struct Subscription {
     pub resume_from: Option<ResumeFrom>,
 }
 
-/// The [`Payload::event_id`] after which a listener wants to go on.
+/// The [`SubscriptionResult::event_id`] after which a listener wants to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResumeFrom(pub Arc<str>);
 
 /// One result. Cloning shares its bytes.
 #[derive(Clone, Debug)]
-pub struct Payload {
+pub struct SubscriptionResult {
     /// What a client gives back to go on after this result: the `id` of a server-sent event. Without
     /// line breaks and NUL.
     pub event_id: Option<Arc<str>>,
@@ -56,7 +56,7 @@ pub struct Payload {
     pub json: Bytes,
 }
 
-impl Payload {
+impl SubscriptionResult {
     /// The same, with the share of memory that its bytes keep until the last of them is dropped.
     #[must_use]
     pub fn holding(self, share: Option<Share>) -> Self {

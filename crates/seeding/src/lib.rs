@@ -41,7 +41,7 @@ use postgres::Postgres;
 pub use sizes::Sizes;
 use sqlite::Sqlite;
 use target::Target;
-pub use watch::{Event, StepReport, Watch};
+pub use watch::{SeedEvent, StepReport, Watch};
 
 /// What to seed, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 
 use fake::locales::Data;
 
-pub use crate::names::{CASE_SURNAMES, Origin, given_name, patronymic, surname};
+pub use crate::names::{CASE_SURNAMES, NameOrigin, given_name, patronymic, surname};
 
 /// The locale: pass it to `fake::faker::*::raw`.
 ///

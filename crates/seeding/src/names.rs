@@ -5,7 +5,7 @@ use crate::fakes::dice::{Dice, chance, pick};
 
 /// Where a person or a film comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum NameOrigin {
     /// Russia, and the USSR before it.
     Russian,
     /// The countries of the English language.
@@ -134,17 +134,17 @@ struct People {
     surnames: &'static [&'static str],
 }
 
-fn people(origin: Origin) -> Option<&'static People> {
+fn people(origin: NameOrigin) -> Option<&'static People> {
     match origin {
-        Origin::Russian => None,
-        Origin::English => Some(&ENGLISH),
-        Origin::Spanish => Some(&SPANISH),
-        Origin::French => Some(&FRENCH),
+        NameOrigin::Russian => None,
+        NameOrigin::English => Some(&ENGLISH),
+        NameOrigin::Spanish => Some(&SPANISH),
+        NameOrigin::French => Some(&FRENCH),
     }
 }
 
 /// A given name of the gender.
-pub fn given_name(origin: Origin, female: bool, dice: &mut Dice) -> &'static str {
+pub fn given_name(origin: NameOrigin, female: bool, dice: &mut Dice) -> &'static str {
     match people(origin) {
         Some(people) if female => pick(people.women, dice),
         Some(people) => pick(people.men, dice),
@@ -154,7 +154,7 @@ pub fn given_name(origin: Origin, female: bool, dice: &mut Dice) -> &'static str
 }
 
 /// A surname in the form of the gender.
-pub fn surname(origin: Origin, female: bool, dice: &mut Dice) -> String {
+pub fn surname(origin: NameOrigin, female: bool, dice: &mut Dice) -> String {
     if let Some(people) = people(origin) {
         return pick(people.surnames, dice).to_owned();
     }

@@ -8,8 +8,8 @@ use crate::fakes::World;
 use crate::fakes::accounts::DemoAccounts;
 use crate::parameters::Parameters;
 use crate::steps::{STEPS, SeedStep};
-use crate::target::{Load, Mark, Target};
-use crate::watch::{Event, StepReport, Watch};
+use crate::target::{Load, StepMark, Target};
+use crate::watch::{SeedEvent, StepReport, Watch};
 use crate::{SeedOptions, Summary};
 
 /// The last mark: everything is back, and statistics are collected.
@@ -44,9 +44,9 @@ pub async fn run<T: Target>(
             return Err(SeedError::Emptied);
         }
     }
-    watch.note(Event::Rows(left.iter().map(|step| u64::from(step.rows(&world))).sum()));
+    watch.note(SeedEvent::Rows(left.iter().map(|step| u64::from(step.rows(&world))).sum()));
     for step in STEPS.iter().filter(|step| is(step, true)) {
-        watch.note(Event::Skipped(step.name));
+        watch.note(SeedEvent::Skipped(step.name));
     }
     let load = |step: &'static SeedStep| Load {
         step,
@@ -83,7 +83,7 @@ pub async fn run<T: Target>(
             rows
         }
     };
-    watch.note(Event::Tidying);
+    watch.note(SeedEvent::Tidying);
     target.tidy(&parameters.to_text()).await?;
     Ok(Summary { rows, elapsed: started.elapsed() })
 }
@@ -91,18 +91,18 @@ pub async fn run<T: Target>(
 async fn load_step<T: Target>(target: &mut T, load: Load) -> Result<u64, SeedError> {
     let (step, watch) = (load.step, Arc::clone(&load.watch));
     let started = Instant::now();
-    watch.note(Event::Step(step.name, u64::from(step.rows(&load.world))));
+    watch.note(SeedEvent::Step(step.name, u64::from(step.rows(&load.world))));
     let rows = target.load(load).await.map_err(|reason| match reason {
         // Another seeder was quicker: there is nothing of this run to go on with.
         SeedError::OtherParameters { .. } => reason,
         reason => SeedError::Step { step: step.name, reason: Box::new(reason) },
     })?;
-    watch.note(Event::Done(StepReport { name: step.name, rows, elapsed: started.elapsed() }));
+    watch.note(SeedEvent::Done(StepReport { name: step.name, rows, elapsed: started.elapsed() }));
     Ok(rows)
 }
 
 /// Refuses to go on with another's seed.
-fn refuse_others(marks: &[Mark], asked: &Parameters) -> Result<(), SeedError> {
+fn refuse_others(marks: &[StepMark], asked: &Parameters) -> Result<(), SeedError> {
     let Some(mark) = marks.first() else { return Ok(()) };
     let began = Parameters::from_text(&mark.parameters).ok_or_else(|| SeedError::Marks(mark.parameters.clone()))?;
     let is_done = marks.iter().any(|mark| mark.name == ALL_DONE);

@@ -10,7 +10,7 @@ use crate::watch::Watch;
 
 /// What the database notes of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct StepMark {
     /// The step's name.
     pub name: String,
     /// The parameters of the seed, as text.
@@ -39,7 +39,7 @@ pub struct Load {
 /// A database that is being filled, by connections of its own.
 pub trait Target: Send {
     /// The steps that are noted.
-    fn marks(&mut self) -> impl Future<Output = Result<Vec<Mark>, SeedError>> + Send;
+    fn marks(&mut self) -> impl Future<Output = Result<Vec<StepMark>, SeedError>> + Send;
 
     /// Whether a table has a row.
     fn has_rows(&mut self, table: &'static str) -> impl Future<Output = Result<bool, SeedError>> + Send;

@@ -15,7 +15,7 @@ pub struct StepReport {
 
 /// Something that happened during a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum SeedEvent {
     /// Another seeder is at work on this database, and is waited for.
     Waiting,
     /// How many rows this run will store, all steps together.
@@ -37,11 +37,11 @@ pub enum Event {
 /// Is told what happens. Called from several threads, between batches of rows.
 pub trait Watch: Send + Sync {
     /// Takes notice.
-    fn note(&self, event: Event);
+    fn note(&self, event: SeedEvent);
 }
 
-impl<F: Fn(Event) + Send + Sync> Watch for F {
-    fn note(&self, event: Event) {
+impl<F: Fn(SeedEvent) + Send + Sync> Watch for F {
+    fn note(&self, event: SeedEvent) {
         self(event);
     }
 }

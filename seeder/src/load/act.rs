@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::accounts::{Account, LoadAccounts};
 use super::api::{Api, Failure};
 use super::documents::{ADD_COMMENT, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY};
-use super::ledger::{Fate, Ledger, Register, Said, digest, text_of};
+use super::ledger::{CommentRecord, Fate, Ledger, Register, digest, text_of};
 use super::screen::Screen;
 use super::stock::{Parent, Stock, SubjectKind, nodes};
 use crate::script::{Action, Content, Draw, LoadStep, Offer, TITLE};
@@ -26,7 +26,7 @@ pub enum Done {
 }
 
 /// Whoever acts: the accounts, what they know, and what they have done.
-pub struct Actor {
+pub struct LoadActor {
     /// The server.
     pub api: Api,
     /// Who acts.
@@ -41,7 +41,7 @@ pub struct Actor {
     pub stopper: watch::Sender<bool>,
 }
 
-impl Actor {
+impl LoadActor {
     /// Does a step.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl Actor {
             Ok(payload) => {
                 match id_of(&payload["comment"]) {
                     Some(comment) => {
-                        let said = Said { number, digest, subject: id.clone() };
+                        let said = CommentRecord { number, digest, subject: id.clone() };
                         self.ledger.keep(|notes| {
                             notes.comments.insert(comment.clone(), said);
                         });

@@ -66,7 +66,7 @@ impl Failure {
 }
 
 /// How one sending of a request ended.
-enum Sent {
+enum SendOutcome {
     /// The value of `data`.
     Data(Value),
     /// The code and text of the first error.
@@ -85,7 +85,7 @@ struct Outages {
 
 /// The server's limits for one client or user that have refused requests.
 #[derive(Debug, Default)]
-struct Limits {
+struct LimitReports {
     /// Those that nobody has been told of yet.
     new: Vec<String>,
     met: BTreeMap<String, Met>,
@@ -109,7 +109,7 @@ pub struct Api {
     retry_for: Duration,
     outages: Mutex<Outages>,
     sent_again: AtomicU64,
-    limits: Mutex<Limits>,
+    limits: Mutex<LimitReports>,
     retried: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -205,24 +205,26 @@ impl Api {
             let sent_at = Instant::now();
             let sent = self.send_once(client, token, key, body.clone()).await;
             let kept = std::ptr::eq(client, &self.client);
-            if kept && matches!(&sent, Sent::Nothing(code, _) if code == CLOSED) {
+            if kept && matches!(&sent, SendOutcome::Nothing(code, _) if code == CLOSED) {
                 (client, is_doubtful) = (&self.fresh, is_doubtful || key.is_some());
                 self.count_retry(CLOSED.to_owned());
                 continue;
             }
-            if matches!(sent, Sent::Nothing(..)) {
+            if matches!(sent, SendOutcome::Nothing(..)) {
                 lock(&self.outages).begin();
             } else {
                 lock(&self.outages).end(sent_at);
             }
             let (code, message) = match sent {
-                Sent::Data(data) => return Ok(data),
+                SendOutcome::Data(data) => return Ok(data),
                 // What the server did before a fault of its own, nobody knows.
-                Sent::Error(code, message) if code == "INTERNAL" => return Err(Failure::Unknown { code, message }),
-                Sent::Error(code, message) if is_passing(&code) => (code, message),
-                Sent::Error(code, message) if is_doubtful => return Err(Failure::Unknown { code, message }),
-                Sent::Error(code, message) => return Err(Failure::Refused { code, message }),
-                Sent::Nothing(code, message) => (code, message),
+                SendOutcome::Error(code, message) if code == "INTERNAL" => {
+                    return Err(Failure::Unknown { code, message });
+                }
+                SendOutcome::Error(code, message) if is_passing(&code) => (code, message),
+                SendOutcome::Error(code, message) if is_doubtful => return Err(Failure::Unknown { code, message }),
+                SendOutcome::Error(code, message) => return Err(Failure::Refused { code, message }),
+                SendOutcome::Nothing(code, message) => (code, message),
             };
             is_doubtful = true;
             if Instant::now() + pause > deadline {
@@ -239,7 +241,7 @@ impl Api {
         *lock(&self.retried).entry(code).or_default() += 1;
     }
 
-    async fn send_once(&self, client: &Client, token: Option<&str>, key: Option<&str>, body: String) -> Sent {
+    async fn send_once(&self, client: &Client, token: Option<&str>, key: Option<&str>, body: String) -> SendOutcome {
         let mut request = client.post(self.url.clone()).header("content-type", "application/json");
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -249,15 +251,15 @@ impl Api {
         }
         let response = match request.body(body).send().await {
             Ok(response) => response,
-            Err(error) => return Sent::Nothing(connection_code(&error, CLOSED), causes(&error)),
+            Err(error) => return SendOutcome::Nothing(connection_code(&error, CLOSED), causes(&error)),
         };
         let status = response.status();
         let bytes = match response.bytes().await {
             Ok(bytes) => bytes,
-            Err(error) => return Sent::Nothing(connection_code(&error, "connection lost"), causes(&error)),
+            Err(error) => return SendOutcome::Nothing(connection_code(&error, "connection lost"), causes(&error)),
         };
         let Ok(mut answer) = serde_json::from_slice::<Value>(&bytes) else {
-            return Sent::Nothing(format!("HTTP {}", status.as_u16()), "the answer is no GraphQL".to_owned());
+            return SendOutcome::Nothing(format!("HTTP {}", status.as_u16()), "the answer is no GraphQL".to_owned());
         };
         if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
             let code = error["extensions"]["code"].as_str().unwrap_or("no code").to_owned();
@@ -265,16 +267,18 @@ impl Api {
             if let ("RATE_LIMITED", Some(limit), Some(max)) = (&*code, limit.as_str(), max.as_u64()) {
                 lock(&self.limits).note(limit, max);
             }
-            return Sent::Error(code, error["message"].as_str().unwrap_or_default().to_owned());
+            return SendOutcome::Error(code, error["message"].as_str().unwrap_or_default().to_owned());
         }
         match answer["data"].take() {
-            Value::Null => Sent::Nothing(format!("HTTP {}", status.as_u16()), "the answer is no GraphQL".to_owned()),
-            data => Sent::Data(data),
+            Value::Null => {
+                SendOutcome::Nothing(format!("HTTP {}", status.as_u16()), "the answer is no GraphQL".to_owned())
+            }
+            data => SendOutcome::Data(data),
         }
     }
 }
 
-impl Limits {
+impl LimitReports {
     fn note(&mut self, limit: &str, max: u64) {
         let met = self.met.entry(limit.to_owned()).or_insert(Met { refused: 0, max });
         met.refused += 1;

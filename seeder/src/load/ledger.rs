@@ -60,7 +60,7 @@ impl<T: PartialEq> Register<T> {
 
 /// A comment that was acknowledged.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct CommentRecord {
     /// The number of its mark.
     pub number: u64,
     /// Of its text.
@@ -93,7 +93,7 @@ pub struct SignedUp {
 #[derive(Default)]
 pub struct Notes {
     /// Comments by id.
-    pub comments: HashMap<String, Said>,
+    pub comments: HashMap<String, CommentRecord>,
     /// Publications by id.
     pub publications: BTreeMap<String, Published>,
     /// Users by name.

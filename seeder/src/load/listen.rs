@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::act::Actor;
+use super::act::LoadActor;
 use super::api::jittered;
 use super::documents::LISTEN;
 use super::ledger::{Notes, text_of};
@@ -55,10 +55,10 @@ struct Heard {
 }
 
 /// What the listeners share.
-struct Shared {
+struct ListenersShared {
     url: String,
     cursor: String,
-    actor: Arc<Actor>,
+    actor: Arc<LoadActor>,
     heard: Mutex<Heard>,
     /// How far each has come.
     places: Vec<AtomicUsize>,
@@ -67,7 +67,7 @@ struct Shared {
 
 /// Listeners at work.
 pub struct Listeners {
-    shared: Arc<Shared>,
+    shared: Arc<ListenersShared>,
     _tasks: JoinSet<()>,
 }
 
@@ -79,18 +79,18 @@ enum Over {
     Final(String),
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type ListenSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 impl Listeners {
     /// Starts so many listeners behind a cursor, once each of them has connected.
     ///
     /// # Errors
     /// One cannot.
-    pub async fn start(count: usize, url: &Url, cursor: String, actor: &Arc<Actor>) -> anyhow::Result<Self> {
+    pub async fn start(count: usize, url: &Url, cursor: String, actor: &Arc<LoadActor>) -> anyhow::Result<Self> {
         let url = url.as_str().replacen("http", "ws", 1);
         let places = (0..count).map(|_| AtomicUsize::new(0)).collect();
         let (heard, connections) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Arc::new(Shared { url, cursor, actor: Arc::clone(actor), heard, places, connections });
+        let shared = Arc::new(ListenersShared { url, cursor, actor: Arc::clone(actor), heard, places, connections });
         let mut tasks = JoinSet::new();
         for number in 0..count {
             let socket = shared.subscribe(&shared.cursor).await;
@@ -151,7 +151,7 @@ impl Listeners {
     }
 }
 
-async fn listen(shared: Arc<Shared>, number: usize, mut socket: Socket) {
+async fn listen(shared: Arc<ListenersShared>, number: usize, mut socket: ListenSocket) {
     let mut cursor = shared.cursor.clone();
     loop {
         if let Over::Final(reason) = follow(&shared, number, socket, &mut cursor).await {
@@ -170,7 +170,7 @@ async fn listen(shared: Arc<Shared>, number: usize, mut socket: Socket) {
 }
 
 /// One connection, from its beginning to its end.
-async fn follow(shared: &Shared, number: usize, mut socket: Socket, cursor: &mut String) -> Over {
+async fn follow(shared: &ListenersShared, number: usize, mut socket: ListenSocket, cursor: &mut String) -> Over {
     loop {
         let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, socket.next()).await else { return Over::Broken };
         let text = match message {
@@ -233,13 +233,13 @@ fn explain(error: Error) -> anyhow::Error {
     anyhow!("{} {}{limit}", response.status(), text_of(error, "message"))
 }
 
-impl Shared {
+impl ListenersShared {
     /// Connects and subscribes behind a cursor.
-    async fn subscribe(&self, cursor: &str) -> anyhow::Result<Socket> {
+    async fn subscribe(&self, cursor: &str) -> anyhow::Result<ListenSocket> {
         timeout(CONNECT_TIMEOUT, self.subscribe_at_leisure(cursor)).await?
     }
 
-    async fn subscribe_at_leisure(&self, cursor: &str) -> anyhow::Result<Socket> {
+    async fn subscribe_at_leisure(&self, cursor: &str) -> anyhow::Result<ListenSocket> {
         let request = ClientRequestBuilder::new(self.url.parse()?).with_sub_protocol("graphql-transport-ws");
         let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
         let (mut socket, _) = connect_async_with_config(request, Some(config), true).await.map_err(explain)?;

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use accounts::LoadAccounts;
-use act::Actor;
+use act::LoadActor;
 use api::Api;
 use ledger::{Ledger, text_of};
 use listen::Listeners;
@@ -144,7 +144,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 }
 
 /// Logs in, and looks at what there is.
-async fn prepare(options: &Options) -> anyhow::Result<Actor> {
+async fn prepare(options: &Options) -> anyhow::Result<LoadActor> {
     let api = Api::new(options.url.clone(), Duration::ZERO)?;
     preflight::check(&api).await?;
     let accounts = LoadAccounts::log_in(&api, &options.password, options.members_max).await?;
@@ -156,11 +156,11 @@ async fn prepare(options: &Options) -> anyhow::Result<Actor> {
     }
     let ledger = Ledger::new(format!("{:08x}", rand::random::<u32>()), options.verify);
     let (screen, stopper) = (Screen::new(options.quiet, options.json), watch::Sender::new(false));
-    Ok(Actor { api, accounts, stock, ledger, screen, stopper })
+    Ok(LoadActor { api, accounts, stock, ledger, screen, stopper })
 }
 
 /// Acts until it is time to stop, or somebody says so. Gives how far actions were behind.
-async fn drive(options: &Options, actor: &Arc<Actor>, stats: &Arc<Stats>) -> Behind {
+async fn drive(options: &Options, actor: &Arc<LoadActor>, stats: &Arc<Stats>) -> Behind {
     let mut stop = actor.stopper.subscribe();
     let acting = pace::act(actor, stats, &options.pace, &options.mix, options.rng_seed);
     let timing = async {
@@ -185,7 +185,7 @@ async fn wait(duration: Option<Duration>) {
 }
 
 /// Lists movies and publications anew, for ever.
-async fn keep_fresh(actor: &Actor) {
+async fn keep_fresh(actor: &LoadActor) {
     // A server that is away is waited for; what was listed before will do meanwhile.
     let publications = async {
         loop {
@@ -202,7 +202,7 @@ async fn keep_fresh(actor: &Actor) {
     tokio::join!(publications, movies);
 }
 
-async fn listen(options: &Options, actor: &Arc<Actor>) -> anyhow::Result<Option<Listeners>> {
+async fn listen(options: &Options, actor: &Arc<LoadActor>) -> anyhow::Result<Option<Listeners>> {
     if options.listeners == 0 {
         return Ok(None);
     }
@@ -213,7 +213,7 @@ async fn listen(options: &Options, actor: &Arc<Actor>) -> anyhow::Result<Option<
 }
 
 /// What listeners have found and, if it is asked for, what comes of reading everything back.
-async fn check(options: &Options, actor: &Actor, listeners: Option<&Listeners>) -> Verdict {
+async fn check(options: &Options, actor: &LoadActor, listeners: Option<&Listeners>) -> Verdict {
     let mut verdict = Verdict::default();
     let notes = actor.ledger.take();
     if options.verify

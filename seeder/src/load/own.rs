@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::act::{ActionOutcome, Actor, Done, fate_after, id_of};
+use super::act::{ActionOutcome, Done, LoadActor, fate_after, id_of};
 use super::api::Failure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
 use super::ledger::{Fate, Published, Register, SignedUp, digest};
 use super::stock::SubjectKind;
 use crate::script::{Content, Draw, LoadStep, TITLE};
 
-impl Actor {
+impl LoadActor {
     pub(super) async fn create_user(&self, full_name: &str, birth_year: u32, bio: &str) -> ActionOutcome {
         let number = self.ledger.number();
         let username = format!("load-{}-{number}", self.ledger.run());

@@ -8,9 +8,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep_until;
 
-use super::act::{ActionOutcome, Actor};
+use super::act::{ActionOutcome, LoadActor};
 use super::stats::Stats;
-use crate::script::{Action, Mix, Script};
+use crate::script::{Action, LoadScript, Mix};
 
 /// How much is done, and when.
 #[derive(Clone, Debug)]
@@ -34,14 +34,14 @@ pub enum Pace {
 pub type Behind = Duration;
 
 /// Acts until the actor's stopper says so, then waits for what is under way.
-pub async fn act(actor: &Arc<Actor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix, rng_seed: u64) -> Behind {
+pub async fn act(actor: &Arc<LoadActor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix, rng_seed: u64) -> Behind {
     let stop = actor.stopper.subscribe();
     match pace {
         Pace::Paused { workers } => {
             let mut loops = JoinSet::new();
             for worker in 0..*workers {
                 for action in Action::ALL.into_iter().filter(|action| mix.weight(*action) > 0.0) {
-                    let script = Script::paced(rng_seed, worker, action, mix);
+                    let script = LoadScript::paced(rng_seed, worker, action, mix);
                     loops.spawn(with_pauses(Arc::clone(actor), Arc::clone(stats), script, stop.clone()));
                 }
             }
@@ -49,12 +49,12 @@ pub async fn act(actor: &Arc<Actor>, stats: &Arc<Stats>, pace: &Pace, mix: &Mix,
             Duration::ZERO
         }
         Pace::Steady { rate, in_flight_max } => {
-            steadily(actor, stats, Script::mixed(rng_seed, mix, *rate), *in_flight_max, stop).await
+            steadily(actor, stats, LoadScript::mixed(rng_seed, mix, *rate), *in_flight_max, stop).await
         }
     }
 }
 
-async fn with_pauses(actor: Arc<Actor>, stats: Arc<Stats>, script: Script, mut stop: watch::Receiver<bool>) {
+async fn with_pauses(actor: Arc<LoadActor>, stats: Arc<Stats>, script: LoadScript, mut stop: watch::Receiver<bool>) {
     for step in script {
         tokio::select! {
             () = tokio::time::sleep(step.pause) => {}
@@ -67,7 +67,7 @@ async fn with_pauses(actor: Arc<Actor>, stats: Arc<Stats>, script: Script, mut s
 }
 
 /// Counts an action, and warns of each limit of the server when it is met first.
-fn note(actor: &Actor, stats: &Stats, action: Action, took: Duration, outcome: &ActionOutcome) {
+fn note(actor: &LoadActor, stats: &Stats, action: Action, took: Duration, outcome: &ActionOutcome) {
     stats.count(action, took, outcome);
     if outcome.is_err() {
         for warning in actor.api.new_limits() {
@@ -79,9 +79,9 @@ fn note(actor: &Actor, stats: &Stats, action: Action, took: Duration, outcome: &
 /// Each action has its moment. One that begins late, because too many are under way, has taken long
 /// all the same: its time counts from its moment.
 async fn steadily(
-    actor: &Arc<Actor>,
+    actor: &Arc<LoadActor>,
     stats: &Arc<Stats>,
-    script: Script,
+    script: LoadScript,
     in_flight_max: usize,
     mut stop: watch::Receiver<bool>,
 ) -> Behind {

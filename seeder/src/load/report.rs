@@ -47,7 +47,7 @@ pub struct Report {
 /// Numbers of one action, or of all.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Numbers {
+struct ActionReport {
     action: String,
     done: u64,
     skipped: u64,
@@ -89,7 +89,7 @@ fn ms(micros: u64) -> f64 {
     Duration::from_micros(micros).as_secs_f64().mul_add(100_000.0, 0.5).floor() / 100.0
 }
 
-impl Numbers {
+impl ActionReport {
     fn of(line: &Line, name: &str, elapsed: Duration) -> Self {
         let count = line.done + line.failed();
         Self {
@@ -249,7 +249,7 @@ impl Report {
 
     /// As JSON.
     pub fn to_json(&self) -> Value {
-        let numbers = |line: &Line, name: &str| json!(Numbers::of(line, name, self.elapsed));
+        let numbers = |line: &Line, name: &str| json!(ActionReport::of(line, name, self.elapsed));
         let actions: Vec<_> = self.lines.iter().map(|line| numbers(line, line.action.name())).collect();
         let (again, codes) = &self.retries;
         json!({

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
-use super::act::Actor;
+use super::act::LoadActor;
 use super::api::Failure;
 use super::documents::{COMMENTS_OF, PUBLICATIONS_OF, READ_BACK, USER};
 use super::ledger::{Fate, Notes, digest, text_of};
@@ -37,7 +37,7 @@ impl Verdict {
 ///
 /// # Errors
 /// The server stays silent.
-pub async fn verify(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+pub async fn verify(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     check_comments(actor, notes, verdict).await?;
     check_publications(actor, notes, verdict).await?;
     check_users(actor, notes, verdict).await?;
@@ -54,7 +54,7 @@ pub async fn verify(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Resu
 /// Objects by id, as a member sees them or, without one, as anybody does; those that are gone are
 /// left out.
 async fn read<'a>(
-    actor: &Actor,
+    actor: &LoadActor,
     member: Option<usize>,
     ids: impl IntoIterator<Item = &'a String>,
 ) -> Result<HashMap<String, Value>, Failure> {
@@ -72,7 +72,7 @@ async fn read<'a>(
     Ok(found)
 }
 
-async fn check_comments(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_comments(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let found = read(actor, None, notes.comments.keys()).await?;
     for (id, said) in &notes.comments {
         match found.get(id) {
@@ -87,7 +87,7 @@ async fn check_comments(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> 
     Ok(())
 }
 
-async fn check_publications(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_publications(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let found = read(actor, None, notes.publications.keys()).await?;
     for (id, publication) in &notes.publications {
         let node = found.get(id);
@@ -102,7 +102,7 @@ async fn check_publications(actor: &Actor, notes: &Notes, verdict: &mut Verdict)
     Ok(())
 }
 
-async fn check_users(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_users(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let found = read(actor, None, notes.users.values().map(|user| &user.id)).await?;
     for (name, user) in &notes.users {
         verdict.expect(fits(user.fate, found.contains_key(&user.id)), || misfit("user", name, user.fate));
@@ -114,7 +114,7 @@ async fn check_users(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Res
     Ok(())
 }
 
-async fn check_ratings(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_ratings(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let mut subjects: HashMap<usize, Vec<&String>> = HashMap::new();
     for (member, subject) in notes.ratings.keys() {
         subjects.entry(*member).or_default().push(subject);
@@ -142,7 +142,7 @@ async fn check_ratings(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> R
     Ok(())
 }
 
-async fn check_orders(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_orders(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let mut orders: HashMap<usize, Vec<&String>> = HashMap::new();
     for (member, id) in &notes.orders {
         orders.entry(*member).or_default().push(id);
@@ -158,7 +158,7 @@ async fn check_orders(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Re
     Ok(())
 }
 
-async fn check_presences(actor: &Actor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_presences(actor: &LoadActor, notes: &Notes, verdict: &mut Verdict) -> Result<(), Failure> {
     let found = read(actor, None, notes.presences.keys()).await?;
     for (id, fate) in &notes.presences {
         verdict.expect(fits(*fate, found.contains_key(id)), || misfit("presence", id, *fate));
@@ -177,7 +177,7 @@ async fn check_presences(actor: &Actor, notes: &Notes, verdict: &mut Verdict) ->
 }
 
 /// What a member has said in this run: all of it acknowledged, each of it once.
-async fn check_said(actor: &Actor, notes: &Notes, member: usize, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_said(actor: &LoadActor, notes: &Notes, member: usize, verdict: &mut Verdict) -> Result<(), Failure> {
     let username = &actor.accounts.members[member].username;
     let mut seen = HashSet::new();
     let mut after = Value::Null;
@@ -202,7 +202,12 @@ async fn check_said(actor: &Actor, notes: &Notes, member: usize, verdict: &mut V
 }
 
 /// The same of what a member has published.
-async fn check_published(actor: &Actor, notes: &Notes, member: usize, verdict: &mut Verdict) -> Result<(), Failure> {
+async fn check_published(
+    actor: &LoadActor,
+    notes: &Notes,
+    member: usize,
+    verdict: &mut Verdict,
+) -> Result<(), Failure> {
     let username = &actor.accounts.members[member].username;
     let mut before = Value::Null;
     loop {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
-use seeding::{Event, SeedError, SeedOptions, Sizes};
+use seeding::{SeedError, SeedEvent, SeedOptions, Sizes};
 
 use crate::content::{assert_same_rows, count};
 use crate::deferred::{catalogue, pending};
@@ -61,7 +61,7 @@ async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
         let (db, arrived) = (database.connect().await, Arc::clone(&arrived));
         // Between its look at the database and its first row each waits for the other.
         let meet = move |event| {
-            let Event::Rows(_) = event else { return };
+            let SeedEvent::Rows(_) = event else { return };
             arrived.fetch_add(1, Ordering::SeqCst);
             let deadline = Instant::now() + Duration::from_secs(60);
             while arrived.load(Ordering::SeqCst) < 2 {
@@ -81,7 +81,7 @@ async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
     let text = refusal.to_string();
     assert!(text.contains(&format!("--movies {movies}, not")) && !text.contains("start again"), "{text}");
     let other = alone.connect().await;
-    seeding::seed(&other, &options(movies), |_: Event| {}).await.unwrap();
+    seeding::seed(&other, &options(movies), |_: SeedEvent| {}).await.unwrap();
     let db = database.connect().await;
     assert_same_rows(&db, &other).await;
     assert_is_sound(&db).await;

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use clap::Parser;
 use futures_util::future::BoxFuture;
 use graphql::{
-    Abstract, Call, Column, Context, Describe, Description, Engine, NoArguments, Object, Request, Root, Settings,
+    Abstract, Call, Column, Context, Describe, Description, Engine, EngineSettings, NoArguments, Object, Request, Root,
 };
 use sea_orm::ConnectionTrait;
 use serde_json::{Value as Json, json};
@@ -83,7 +83,7 @@ impl Server {
             services.writes.db.write.execute_unprepared(statements).await.unwrap();
         }
         let (limits, cost_max) = limits(&http::Limits::DEFAULT);
-        let settings = Settings { limits, pages: PAGES, cost_max, cache_bytes: 1 << 20, introspection: false };
+        let settings = EngineSettings { limits, pages: PAGES, cost_max, cache_bytes: 1 << 20, introspection: false };
         let engine = Engine::described::<Example>(settings).unwrap();
         Self { engine, services, _app: app, _folder: folder }
     }

@@ -26,15 +26,18 @@ fn events(count: i64) -> VecDeque<Event> {
     (1..=count).map(event).collect()
 }
 
-fn execution(bytes_max: u64, text: impl Fn(&Sent) -> Result<String, FieldError> + Send + Sync + 'static) -> Execution {
+fn execution(
+    bytes_max: u64,
+    text: impl Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync + 'static,
+) -> FeedExecution {
     execution_of("subscription { happened { text } }", bytes_max, text)
 }
 
 fn execution_of(
     query: &str,
     bytes_max: u64,
-    text: impl Fn(&Sent) -> Result<String, FieldError> + Send + Sync + 'static,
-) -> Execution {
+    text: impl Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync + 'static,
+) -> FeedExecution {
     let executor = executor(text);
     let prepared = prepare(&executor.engine, query, &json!({}));
     let operation = ListenerOperation::read(subscription(prepared, bytes_max), &executor.engine, read_root_field);
@@ -43,7 +46,7 @@ fn execution_of(
 
 /// Executes all events: for each run, the comments of its results and their JSON.
 async fn run_all(
-    execution: &mut Execution,
+    execution: &mut FeedExecution,
     mut events: VecDeque<Event>,
     mut room: impl FnMut(u64) -> Room,
 ) -> Vec<Vec<(i32, Value)>> {

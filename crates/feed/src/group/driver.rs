@@ -8,8 +8,8 @@ use tokio::sync::broadcast;
 use super::backlog::Backlog;
 use super::flow::Flow;
 use super::{Delivery, Group, Groups};
-use crate::event::Stop;
-use crate::execution::Execution;
+use crate::event::StopReason;
+use crate::execution::FeedExecution;
 use crate::follower::Follower;
 
 /// Executes a group's operation until the group is deserted or the feed ends.
@@ -20,14 +20,14 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) async fn run(self, follower: Follower, execution: Execution) {
+    pub(super) async fn run(self, follower: Follower, execution: FeedExecution) {
         tokio::select! {
             stop = self.drive(follower, execution) => self.group.lock().ended = Some(stop),
             () = self.group.deserted.notified() => {}
         }
     }
 
-    async fn drive(&self, mut follower: Follower, mut execution: Execution) -> Stop {
+    async fn drive(&self, mut follower: Follower, mut execution: FeedExecution) -> StopReason {
         let (mut flow, mut backlog) = (Flow::default(), Backlog::default());
         let (turns, budget) = (self.groups.turns(), Arc::clone(execution.budget()));
         let take = |bytes| self.group.take(&budget, bytes);
@@ -45,7 +45,7 @@ impl Driver {
                     })
                 };
                 let outcomes = execution.run((&mut events, follower.epoch()), (turns, client), room).await;
-                let Ok(outcomes) = outcomes else { return Stop::Stopping };
+                let Ok(outcomes) = outcomes else { return StopReason::Stopping };
                 for outcome in outcomes {
                     let delivery = flow.send((&self.group, &self.results), outcome).await;
                     backlog.push(delivery, take);

@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use request::answer::Budget;
 use request::error::ApiError;
 use request::quota::{Exhausted, Quota, Share, network};
-use request::subscribe::{End, Payload};
+use request::subscribe::{End, SubscriptionResult};
 use telemetry::metrics;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
 use self::driver::Driver;
-use super::event::{Position, Stop};
-use super::execution::{Execution, turns};
+use super::event::{Position, StopReason};
+use super::execution::{FeedExecution, turns};
 use super::follower::Follower;
 use super::operation::{GroupKey, ListenerOperation};
 
@@ -55,14 +55,14 @@ struct GroupState {
     members: HashMap<IpAddr, usize>,
     /// None when the group has ended, for the reason in `ended`.
     results: Option<broadcast::Sender<Arc<Delivery>>>,
-    ended: Option<Stop>,
+    ended: Option<StopReason>,
 }
 
-impl From<Stop> for End {
-    fn from(stop: Stop) -> Self {
+impl From<StopReason> for End {
+    fn from(stop: StopReason) -> Self {
         match stop {
-            Stop::Expired => Self::Refused(vec![ApiError::CursorExpired.into()]),
-            Stop::Stopping => Self::Stopping,
+            StopReason::Expired => Self::Refused(vec![ApiError::CursorExpired.into()]),
+            StopReason::Stopping => Self::Stopping,
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<Stop> for End {
 struct Delivery {
     position: Position,
     /// None once it is dropped to make room: whoever has not taken it is too far behind.
-    payload: Mutex<Option<Payload>>,
+    payload: Mutex<Option<SubscriptionResult>>,
     /// Listeners when it was sent.
     expected: usize,
     taken: AtomicUsize,
@@ -97,8 +97,8 @@ impl Groups {
     pub(super) fn enter(
         self: &Arc<Self>,
         operation: &ListenerOperation,
-        found: impl FnOnce() -> (Follower, Execution),
-    ) -> Member {
+        found: impl FnOnce() -> (Follower, FeedExecution),
+    ) -> Membership {
         let mut groups = self.lock();
         if let Some(group) = groups.get(&operation.key) {
             return self.join(group, operation.client);
@@ -123,10 +123,10 @@ impl Groups {
         member
     }
 
-    fn join(self: &Arc<Self>, group: &Arc<Group>, client: IpAddr) -> Member {
+    fn join(self: &Arc<Self>, group: &Arc<Group>, client: IpAddr) -> Membership {
         let client = network(client);
         *group.lock().members.entry(client).or_default() += 1;
-        Member { groups: Arc::clone(self), group: Arc::clone(group), client }
+        Membership { groups: Arc::clone(self), group: Arc::clone(group), client }
     }
 
     fn remove(&self, group: &Arc<Group>) {
@@ -176,13 +176,13 @@ impl Group {
 
 /// Keeps a group alive.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct Membership {
     groups: Arc<Groups>,
     group: Arc<Group>,
     client: IpAddr,
 }
 
-impl Member {
+impl Membership {
     /// Begins to listen: to what stands behind `covered` and behind the place that is given back.
     pub(super) fn listen(self, covered: Position) -> (Listener, Position) {
         let state = self.group.lock();
@@ -193,7 +193,7 @@ impl Member {
     }
 }
 
-impl Drop for Member {
+impl Drop for Membership {
     fn drop(&mut self) {
         // In this order, as whoever enters does.
         let mut groups = self.groups.lock();
@@ -219,7 +219,7 @@ pub(super) struct Listener {
     results: Option<broadcast::Receiver<Arc<Delivery>>>,
     /// What stands up to here it has from elsewhere.
     behind: Position,
-    member: Member,
+    member: Membership,
 }
 
 impl fmt::Debug for Delivery {
@@ -233,7 +233,7 @@ impl Listener {
     ///
     /// # Errors
     /// There will be none.
-    pub(super) async fn next(&mut self) -> Result<Payload, End> {
+    pub(super) async fn next(&mut self) -> Result<SubscriptionResult, End> {
         while let Some(results) = &mut self.results {
             match results.recv().await {
                 Ok(delivery) => {
@@ -248,7 +248,7 @@ impl Listener {
             }
         }
         let ended = self.member.group.lock().ended;
-        Err(ended.unwrap_or(Stop::Stopping).into())
+        Err(ended.unwrap_or(StopReason::Stopping).into())
     }
 
     fn lag() -> End {
@@ -258,7 +258,7 @@ impl Listener {
 }
 
 impl Delivery {
-    fn lock(&self) -> MutexGuard<'_, Option<Payload>> {
+    fn lock(&self) -> MutexGuard<'_, Option<SubscriptionResult>> {
         self.payload.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

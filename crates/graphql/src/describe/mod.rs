@@ -39,7 +39,7 @@ pub use registry::{Describe, Introspection};
 use crate::schema::Check;
 
 /// The name of a type.
-pub type Name = Cow<'static, str>;
+pub type TypeName = Cow<'static, str>;
 
 /// A set of columns of a row: a bit for each.
 pub type Columns = u64;
@@ -47,11 +47,11 @@ pub type Columns = u64;
 /// The types of a schema, with their resolvers.
 #[derive(Default)]
 pub struct Description {
-    pub(crate) objects: IndexMap<Name, ObjectType>,
-    pub(crate) unions: IndexMap<Name, Abstract>,
-    pub(crate) interfaces: IndexMap<Name, Abstract>,
+    pub(crate) objects: IndexMap<TypeName, ObjectType>,
+    pub(crate) unions: IndexMap<TypeName, Abstract>,
+    pub(crate) interfaces: IndexMap<TypeName, Abstract>,
     /// Checks of the values of scalars.
-    pub(crate) checks: Vec<(Name, Check)>,
+    pub(crate) checks: Vec<(TypeName, Check)>,
 }
 
 impl Description {
@@ -68,7 +68,7 @@ impl Description {
     }
 
     /// Adds an object type under this name, not that of its rows.
-    pub fn object_named<T: Row>(&mut self, name: Name, object: Object<T>) {
+    pub fn object_named<T: Row>(&mut self, name: TypeName, object: Object<T>) {
         let Object { of, more, .. } = object;
         self.objects.insert(name, of);
         for add in more {

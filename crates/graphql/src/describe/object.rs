@@ -11,15 +11,15 @@ use futures_util::future::BoxFuture;
 
 use super::arguments::{self, ArgumentTypes, ArgumentValues, Arguments, NoArguments, ReadArguments};
 use super::output::Output;
-use super::{Columns, Description, Name};
+use super::{Columns, Description, TypeName};
 use crate::execution::column::{Column, Rows, table};
 use crate::execution::leaf::{Leaf, Out};
-use crate::execution::{Context, FieldError, Selected};
+use crate::execution::{Context, FieldError, FieldSelection};
 
 /// A Rust type for the objects of one object type.
 pub trait Row: Send + Sync + 'static {
     /// The type's name in the schema.
-    fn type_name() -> Name;
+    fn type_name() -> TypeName;
 }
 
 /// The object of a root type, which has no columns.
@@ -28,7 +28,7 @@ pub struct Root;
 
 /// The query root. Other roots are [named](super::Description::object_named).
 impl Row for Root {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Query".into()
     }
 }
@@ -52,7 +52,7 @@ pub(crate) struct RawCall<'a> {
     pub(crate) context: &'a Context,
     pub(crate) rows: &'a Rows,
     pub(crate) arguments: ArgumentValues,
-    pub(crate) selected: Selected<'a>,
+    pub(crate) selected: FieldSelection<'a>,
 }
 
 /// A call of a resolver.
@@ -65,7 +65,7 @@ pub struct Call<'a, T, A = NoArguments> {
     /// The field's arguments.
     pub arguments: Arc<A>,
     /// The selections of the field.
-    pub selected: Selected<'a>,
+    pub selected: FieldSelection<'a>,
     row: PhantomData<fn() -> T>,
 }
 
@@ -152,13 +152,13 @@ pub(crate) struct ObjectType {
 #[derive(Debug)]
 pub struct Abstract {
     pub(crate) description: &'static str,
-    pub(crate) members: Vec<Name>,
+    pub(crate) members: Vec<TypeName>,
     pub(crate) fields: Vec<(&'static str, &'static str, &'static str)>,
 }
 
 impl Abstract {
     /// A union of these objects.
-    pub fn union(description: &'static str, members: Vec<Name>) -> Self {
+    pub fn union(description: &'static str, members: Vec<TypeName>) -> Self {
         Self { description, members, fields: Vec::new() }
     }
 
@@ -330,7 +330,7 @@ impl<T: Row> Object<T> {
         self.last(|field| field.cost = cost)
     }
 
-    /// The last field has this data, for resolvers above it: see [`Selected::extension`].
+    /// The last field has this data, for resolvers above it: see [`FieldSelection::extension`].
     #[must_use]
     pub fn extension(self, data: impl Any + Send + Sync) -> Self {
         self.last(|field| field.extension = Some(Arc::new(data)))

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
 use super::object::{Abstract, FieldDescription, ObjectType};
-use super::{Description, Name};
+use super::{Description, TypeName};
 use crate::execution::FieldError;
 
 /// A schema that a Rust type stands for.
@@ -24,13 +24,14 @@ pub trait Describe: Send + Sync + 'static {
 }
 
 /// The schema as async-graphql prints and introspects it.
-pub struct Introspection<D>(async_graphql::Schema<Query<D>, Mutation<D>, Subscription<D>>);
+pub struct Introspection<D>(async_graphql::Schema<Query<D>, Mutation<D>, SubscriptionRoot<D>>);
 
 impl<D: Describe> Introspection<D> {
     /// Registers the schema.
     #[must_use]
     pub fn new() -> Self {
-        let (query, mutation, subscription) = (Query(PhantomData), Mutation(PhantomData), Subscription(PhantomData));
+        let (query, mutation, subscription) =
+            (Query(PhantomData), Mutation(PhantomData), SubscriptionRoot(PhantomData));
         let schema = async_graphql::Schema::build(query, mutation, subscription);
         // `validation` has judged the document, and `Limits` its depth.
         let schema = schema.validation_mode(async_graphql::ValidationMode::Fast).limit_recursive_depth(usize::MAX);
@@ -117,9 +118,9 @@ root!(Query, |registry| D::description().register(registry));
 // `Query` has registered all types.
 root!(Mutation, |_| ());
 
-struct Subscription<D>(PhantomData<fn() -> D>);
+struct SubscriptionRoot<D>(PhantomData<fn() -> D>);
 
-impl<D: Describe> SubscriptionType for Subscription<D> {
+impl<D: Describe> SubscriptionType for SubscriptionRoot<D> {
     fn type_name() -> Cow<'static, str> {
         SUBSCRIPTION.into()
     }
@@ -155,7 +156,7 @@ impl Description {
         }
     }
 
-    fn interface_type(&self, name: &Name, interface: &Abstract) -> MetaType {
+    fn interface_type(&self, name: &TypeName, interface: &Abstract) -> MetaType {
         let fields = interface
             .fields
             .iter()
@@ -182,7 +183,7 @@ fn described(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn union_type(name: &Name, union: &Abstract) -> MetaType {
+fn union_type(name: &TypeName, union: &Abstract) -> MetaType {
     MetaType::Union {
         name: name.clone().into_owned(),
         description: described(union.description),
@@ -195,7 +196,7 @@ fn union_type(name: &Name, union: &Abstract) -> MetaType {
     }
 }
 
-fn object_type(name: &Name, object: &ObjectType, registry: &mut Registry) -> MetaType {
+fn object_type(name: &TypeName, object: &ObjectType, registry: &mut Registry) -> MetaType {
     let described_field = |(name, of): (&&'static str, &FieldDescription), registry: &mut Registry| {
         let mut meta = field(name, of.description, of.type_name(registry), of.deprecated);
         meta.args = (of.arguments)(registry);

@@ -1,7 +1,7 @@
 //! Text to tokens.
 
 use super::text;
-use crate::error::{Limit, LimitExceeded, Limits, ParseError, position};
+use crate::error::{DocumentLimits, Limit, LimitExceeded, ParseError, position};
 
 /// The kinds of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub(crate) struct Lexer<'a> {
     from: usize,
     to: usize,
     tokens_left: usize,
-    limits: Limits,
+    limits: DocumentLimits,
 }
 
 impl<'a> Lexer<'a> {
     /// Stands at the first token.
-    pub(super) fn new(text: &'a str, limits: Limits) -> Result<Self, ParseError> {
+    pub(super) fn new(text: &'a str, limits: DocumentLimits) -> Result<Self, ParseError> {
         let mut lexer = Self { text, token: Token::End, from: 0, to: 0, tokens_left: limits.tokens, limits };
         lexer.advance()?;
         Ok(lexer)

@@ -5,7 +5,7 @@ use super::{
     Argument, BaseType, Directive, Document, Field, Fragment, FragmentSpread, InlineFragment, Name, Operation,
     OperationKind, Selection, TypeExpression, Value, ValueKind, Variable, text,
 };
-use crate::error::{Limit, Limits, ParseError, offset_of};
+use crate::error::{DocumentLimits, Limit, ParseError, offset_of};
 
 pub(crate) type Parsed<T> = Result<T, ParseError>;
 
@@ -16,7 +16,7 @@ pub(crate) type Parsed<T> = Result<T, ParseError>;
 ///
 /// # Errors
 /// The text breaks the grammar or a limit.
-pub fn parse(text: &str, limits: Limits) -> Result<Document<'_>, ParseError> {
+pub fn parse(text: &str, limits: DocumentLimits) -> Result<Document<'_>, ParseError> {
     let mut parser = Parser::new(text, limits)?;
     let mut document = Document { text, operations: Vec::new(), fragments: Vec::new() };
     loop {
@@ -30,7 +30,7 @@ pub fn parse(text: &str, limits: Limits) -> Result<Document<'_>, ParseError> {
 /// Reads one production after another.
 pub(crate) struct Parser<'a> {
     lexer: Lexer<'a>,
-    limits: Limits,
+    limits: DocumentLimits,
     nesting: usize,
     aliases: usize,
     directives: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Parser<'a> {
 
 /// What the definitions of documents and schemas share.
 impl<'a> Parser<'a> {
-    pub(crate) fn new(text: &'a str, limits: Limits) -> Parsed<Self> {
+    pub(crate) fn new(text: &'a str, limits: DocumentLimits) -> Parsed<Self> {
         Ok(Self { lexer: Lexer::new(text, limits)?, limits, nesting: 0, aliases: 0, directives: 0 })
     }
 
@@ -328,7 +328,7 @@ impl<'a> Parser<'a> {
 #[cfg(test)]
 mod tests {
     use super::parse;
-    use crate::error::{Limit, Limits, ParseError};
+    use crate::error::{DocumentLimits, Limit, ParseError};
 
     #[test]
     fn syntax_errors_are_sentences_with_positions() {
@@ -347,7 +347,7 @@ mod tests {
             ("type T { a: Int }", "1:1 Expected an operation or a fragment, found `type`."),
         ];
         for (text, wanted) in cases {
-            let error = parse(text, Limits::NONE).err().map(|error| format!("{} {error}", error.position()));
+            let error = parse(text, DocumentLimits::NONE).err().map(|error| format!("{} {error}", error.position()));
             assert_eq!(error.as_deref(), Some(wanted), "{text}");
         }
     }
@@ -355,28 +355,28 @@ mod tests {
     #[test]
     fn limits_hold_at_their_boundary() {
         let cases = [
-            ("{ a b }", Limits { tokens: 4, ..Limits::NONE }, Limit::Tokens),
-            ("{ a { b } }", Limits { nesting: 2, ..Limits::NONE }, Limit::Nesting),
-            ("{ a(b: [{c: 1}]) }", Limits { nesting: 3, ..Limits::NONE }, Limit::Nesting),
-            ("query ($a: [[Int]]) { b }", Limits { nesting: 2, ..Limits::NONE }, Limit::Nesting),
-            ("{ a: b c: d }", Limits { aliases: 2, ..Limits::NONE }, Limit::Aliases),
-            ("{ a @b @c }", Limits { directives: 2, ..Limits::NONE }, Limit::Directives),
-            ("{ abc(d: $efg) }", Limits { name_length: 3, ..Limits::NONE }, Limit::NameLength),
-            ("{ a(b: [1, 2]) }", Limits { list_items: 2, ..Limits::NONE }, Limit::ListItems),
-            ("{ a(b: {c: 1, d: 2}) }", Limits { input_fields: 2, ..Limits::NONE }, Limit::InputFields),
+            ("{ a b }", DocumentLimits { tokens: 4, ..DocumentLimits::NONE }, Limit::Tokens),
+            ("{ a { b } }", DocumentLimits { nesting: 2, ..DocumentLimits::NONE }, Limit::Nesting),
+            ("{ a(b: [{c: 1}]) }", DocumentLimits { nesting: 3, ..DocumentLimits::NONE }, Limit::Nesting),
+            ("query ($a: [[Int]]) { b }", DocumentLimits { nesting: 2, ..DocumentLimits::NONE }, Limit::Nesting),
+            ("{ a: b c: d }", DocumentLimits { aliases: 2, ..DocumentLimits::NONE }, Limit::Aliases),
+            ("{ a @b @c }", DocumentLimits { directives: 2, ..DocumentLimits::NONE }, Limit::Directives),
+            ("{ abc(d: $efg) }", DocumentLimits { name_length: 3, ..DocumentLimits::NONE }, Limit::NameLength),
+            ("{ a(b: [1, 2]) }", DocumentLimits { list_items: 2, ..DocumentLimits::NONE }, Limit::ListItems),
+            ("{ a(b: {c: 1, d: 2}) }", DocumentLimits { input_fields: 2, ..DocumentLimits::NONE }, Limit::InputFields),
         ];
         for (text, limits, limit) in cases {
             assert!(parse(text, limits).is_ok(), "{text}");
             let fewer = |n: usize| n.saturating_sub(1);
             let lower = match limit {
-                Limit::Tokens => Limits { tokens: fewer(limits.tokens), ..limits },
-                Limit::Nesting => Limits { nesting: fewer(limits.nesting), ..limits },
-                Limit::Aliases => Limits { aliases: fewer(limits.aliases), ..limits },
-                Limit::Directives => Limits { directives: fewer(limits.directives), ..limits },
-                Limit::ListItems => Limits { list_items: fewer(limits.list_items), ..limits },
-                Limit::InputFields => Limits { input_fields: fewer(limits.input_fields), ..limits },
+                Limit::Tokens => DocumentLimits { tokens: fewer(limits.tokens), ..limits },
+                Limit::Nesting => DocumentLimits { nesting: fewer(limits.nesting), ..limits },
+                Limit::Aliases => DocumentLimits { aliases: fewer(limits.aliases), ..limits },
+                Limit::Directives => DocumentLimits { directives: fewer(limits.directives), ..limits },
+                Limit::ListItems => DocumentLimits { list_items: fewer(limits.list_items), ..limits },
+                Limit::InputFields => DocumentLimits { input_fields: fewer(limits.input_fields), ..limits },
                 Limit::NameLength | Limit::ValidationSteps | Limit::PlanFields => {
-                    Limits { name_length: fewer(limits.name_length), ..limits }
+                    DocumentLimits { name_length: fewer(limits.name_length), ..limits }
                 }
             };
             match parse(text, lower) {

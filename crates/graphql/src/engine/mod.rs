@@ -12,14 +12,14 @@ use self::cache::{CachedDocument, CachedPlan, Documents, PlanKey, Plans, caches}
 pub use self::prepared::{Prepared, SharingKey};
 use crate::describe::{Describe, Description, Introspection};
 use crate::document::{Document, parse};
-use crate::error::{LimitExceeded, Limits, ParseError, Position};
+use crate::error::{DocumentLimits, LimitExceeded, ParseError, SourcePosition};
 use crate::execution::column::Rows;
 use crate::execution::introspection::Introspector;
 use crate::execution::{
     Context, Execution, FieldError, Response, ResponseObjects, failed, run, run_events, write, write_shortened,
 };
 use crate::input::{InputError, Inputs, coerce_variable_types};
-use crate::plan::{Cost, Pages, compile};
+use crate::plan::{Cost, PageSizes, compile};
 use crate::schema::{Schema, SchemaBuilder, SchemaError};
 use crate::validation::{Invalid, validate};
 
@@ -28,7 +28,7 @@ pub struct Engine {
     schema: Schema,
     description: Arc<Description>,
     introspector: Option<Introspector>,
-    settings: Settings,
+    settings: EngineSettings,
     documents: Documents,
     plans: Plans,
     /// The number of the next document or plan.
@@ -37,11 +37,11 @@ pub struct Engine {
 
 /// The settings of an [`Engine`].
 #[derive(Clone, Copy, Debug)]
-pub struct Settings {
+pub struct EngineSettings {
     /// The limits of documents and plans.
-    pub limits: Limits,
+    pub limits: DocumentLimits,
     /// The sizes of pages, for costs.
-    pub pages: Pages,
+    pub pages: PageSizes,
     /// The highest cost of an operation.
     pub cost_max: Cost,
     /// The size of the caches of documents and plans, in bytes.
@@ -63,7 +63,7 @@ pub struct Request<'a> {
 
 /// Why a request is refused.
 #[derive(Clone, Debug)]
-pub enum Refusal {
+pub enum EngineRefusal {
     /// The document does not parse.
     Parse(ParseError),
     /// The document is not valid.
@@ -84,7 +84,7 @@ pub enum Refusal {
         max: u64,
     },
     /// Introspection is off, and this selects it.
-    Introspection(Position),
+    Introspection(SourcePosition),
     /// The response is larger than so many bytes.
     TooLarge(usize),
 }
@@ -104,17 +104,17 @@ pub enum CostLimit {
     Introspection,
     /// [`Cost::introspection_levels`].
     IntrospectionLevels,
-    /// [`Limits::input_values`].
+    /// [`DocumentLimits::input_values`].
     InputValues,
-    /// [`Limits::list_items`], in a variable.
+    /// [`DocumentLimits::list_items`], in a variable.
     ListItems,
-    /// [`Limits::input_fields`], in a variable.
+    /// [`DocumentLimits::input_fields`], in a variable.
     InputFields,
 }
 
 impl CostLimit {
-    fn check(self, found: u64, max: u64) -> Result<(), Refusal> {
-        if found > max { Err(Refusal::TooComplex { limit: self, found, max }) } else { Ok(()) }
+    fn check(self, found: u64, max: u64) -> Result<(), EngineRefusal> {
+        if found > max { Err(EngineRefusal::TooComplex { limit: self, found, max }) } else { Ok(()) }
     }
 }
 
@@ -138,7 +138,7 @@ impl Engine {
     ///
     /// # Errors
     /// The description is not a valid schema.
-    pub fn described<D: Describe>(settings: Settings) -> Result<Self, SchemaError> {
+    pub fn described<D: Describe>(settings: EngineSettings) -> Result<Self, SchemaError> {
         let (introspection, description) = (Introspection::<D>::new(), D::description());
         let mut builder = SchemaBuilder::from_sdl(&introspection.sdl())?;
         for (name, check) in &description.checks {
@@ -152,7 +152,7 @@ impl Engine {
     }
 
     /// An engine for a schema whose fields `description` resolves. Introspection is refused.
-    pub fn of_schema(schema: Schema, description: Description, settings: Settings) -> Self {
+    pub fn of_schema(schema: Schema, description: Description, settings: EngineSettings) -> Self {
         Self::new(schema, Arc::new(description), None, settings)
     }
 
@@ -160,7 +160,7 @@ impl Engine {
         schema: Schema,
         description: Arc<Description>,
         introspector: Option<Introspector>,
-        settings: Settings,
+        settings: EngineSettings,
     ) -> Self {
         let (documents, plans) = caches(settings.cache_bytes);
         Self { schema, description, introspector, settings, documents, plans, next: AtomicU64::new(0) }
@@ -171,7 +171,7 @@ impl Engine {
         &self.schema
     }
 
-    /// The estimated size of the cached documents and plans: at most [`Settings::cache_bytes`].
+    /// The estimated size of the cached documents and plans: at most [`EngineSettings::cache_bytes`].
     pub fn cached_bytes(&self) -> u64 {
         self.documents.weight() + self.plans.weight()
     }
@@ -180,7 +180,7 @@ impl Engine {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, Refusal> {
+    pub fn prepare(&self, request: &Request<'_>) -> Result<Prepared, EngineRefusal> {
         self.prepare_noting(request, |_| {})
     }
 
@@ -188,7 +188,7 @@ impl Engine {
     ///
     /// # Errors
     /// The request is refused.
-    pub fn prepare_noting(&self, request: &Request<'_>, note: impl FnOnce(bool)) -> Result<Prepared, Refusal> {
+    pub fn prepare_noting(&self, request: &Request<'_>, note: impl FnOnce(bool)) -> Result<Prepared, EngineRefusal> {
         let mut parsed = None;
         let known = self.documents.get(request.query);
         note(known.is_some());
@@ -196,14 +196,14 @@ impl Engine {
             Some(cached) => cached,
             None => self.cache(parsed.insert(self.parse(request.query)?))?,
         };
-        let place = cached.choose(request.operation_name).map_err(Refusal::Operation)?;
+        let place = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
         let operation = &cached.operations[place];
         self.check_inputs(request.variables)?;
         let variables = coerce_variable_types(&self.schema, &operation.variables, request.variables);
-        let variables = variables.map_err(Refusal::Variables)?;
+        let variables = variables.map_err(EngineRefusal::Variables)?;
         let truths = operation.conditions.truths(&variables).map_err(|name| {
             let (path, message) = (format!("variables.{name}"), "must not be null".to_owned());
-            Refusal::Variables(vec![InputError { path, message }])
+            EngineRefusal::Variables(vec![InputError { path, message }])
         })?;
         let key = PlanKey { document: cached.number, operation: place, truths };
         let plan = match self.plans.get(&key) {
@@ -225,7 +225,12 @@ impl Engine {
     ///
     /// # Errors
     /// The response is larger.
-    pub async fn execute(&self, prepared: &Prepared, context: &Context, bytes_max: usize) -> Result<Answer, Refusal> {
+    pub async fn execute(
+        &self,
+        prepared: &Prepared,
+        context: &Context,
+        bytes_max: usize,
+    ) -> Result<Answer, EngineRefusal> {
         self.run(prepared, context).await.answer(bytes_max)
     }
 
@@ -243,7 +248,7 @@ impl Engine {
         events: Rows,
         context: &Context,
         bytes_max: usize,
-    ) -> Vec<Result<Answer, Refusal>> {
+    ) -> Vec<Result<Answer, EngineRefusal>> {
         let len = events.len();
         let root = run_events(&self.execution(prepared, context), &prepared.plan.plan, events).await;
         (0..len).map(|at| answer(prepared, &root, at, bytes_max)).collect()
@@ -254,29 +259,34 @@ impl Engine {
         Execution { schema: &self.schema, context, variables: &prepared.variables, introspector }
     }
 
-    fn parse<'a>(&self, text: &'a str) -> Result<Document<'a>, Refusal> {
-        parse(text, self.settings.limits).map_err(Refusal::Parse)
+    fn parse<'a>(&self, text: &'a str) -> Result<Document<'a>, EngineRefusal> {
+        parse(text, self.settings.limits).map_err(EngineRefusal::Parse)
     }
 
     /// Validates a document and caches it.
-    fn cache(&self, document: &Document<'_>) -> Result<Arc<CachedDocument>, Refusal> {
-        validate(&self.schema, document, &self.settings.limits).map_err(Refusal::Invalid)?;
+    fn cache(&self, document: &Document<'_>) -> Result<Arc<CachedDocument>, EngineRefusal> {
+        validate(&self.schema, document, &self.settings.limits).map_err(EngineRefusal::Invalid)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let cached = Arc::new(CachedDocument::new(number, &self.schema, document));
         self.documents.insert(document.text.into(), Arc::clone(&cached));
         Ok(cached)
     }
 
-    fn plan(&self, cached: &CachedDocument, document: &Document<'_>, key: &PlanKey) -> Result<CachedPlan, Refusal> {
-        let Settings { limits, pages, .. } = &self.settings;
+    fn plan(
+        &self,
+        cached: &CachedDocument,
+        document: &Document<'_>,
+        key: &PlanKey,
+    ) -> Result<CachedPlan, EngineRefusal> {
+        let EngineSettings { limits, pages, .. } = &self.settings;
         let operation = &document.operations[key.operation];
         let conditions = (&cached.operations[key.operation].conditions, &key.truths);
         let plan = compile((&self.schema, &self.description), document, operation, conditions, limits);
-        let plan = plan.map_err(Refusal::Limit)?;
+        let plan = plan.map_err(EngineRefusal::Limit)?;
         if self.introspector.is_none()
             && let Some(position) = plan.introspection()
         {
-            return Err(Refusal::Introspection(position));
+            return Err(EngineRefusal::Introspection(position));
         }
         let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -284,7 +294,7 @@ impl Engine {
     }
 
     /// Checks the lists and objects of variables, as the parser checks those of literals.
-    fn check_inputs(&self, variables: &Inputs) -> Result<(), Refusal> {
+    fn check_inputs(&self, variables: &Inputs) -> Result<(), EngineRefusal> {
         let limits = &self.settings.limits;
         let mut open: Vec<&Json> = variables.values().collect();
         while let Some(value) = open.pop() {
@@ -308,7 +318,7 @@ impl Engine {
     ///
     /// # Errors
     /// They have more.
-    pub fn add_cost(&self, total: &mut Cost, prepared: &Prepared) -> Result<(), Refusal> {
+    pub fn add_cost(&self, total: &mut Cost, prepared: &Prepared) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let values = total.values.saturating_add(cost.values);
         let introspection = total.introspection.saturating_add(cost.introspection);
@@ -318,7 +328,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_cost(&self, prepared: &Prepared) -> Result<(), Refusal> {
+    fn check_cost(&self, prepared: &Prepared) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let input_values = self.settings.limits.input_values;
         CostLimit::Depth.check(cost.depth, max.depth)?;
@@ -338,13 +348,13 @@ impl std::fmt::Debug for Engine {
 }
 
 /// Writes the answer for one object of the root.
-fn answer(prepared: &Prepared, root: &ResponseObjects, at: usize, bytes_max: usize) -> Result<Answer, Refusal> {
+fn answer(prepared: &Prepared, root: &ResponseObjects, at: usize, bytes_max: usize) -> Result<Answer, EngineRefusal> {
     let Prepared { plan: cached, .. } = prepared;
     let expected = cached.answer_bytes.load(Ordering::Relaxed);
     // One large response does not make all later ones take as much memory.
     let capacity = (expected + expected / 8).min(CAPACITY_MAX).min(bytes_max);
     let response = write(&cached.plan, (root, at), capacity, bytes_max);
-    let Response { json, errors } = response.map_err(|_| Refusal::TooLarge(bytes_max))?;
+    let Response { json, errors } = response.map_err(|_| EngineRefusal::TooLarge(bytes_max))?;
     cached.answer_bytes.store(json.len(), Ordering::Relaxed);
     Ok(Answer { json, errors })
 }
@@ -360,7 +370,7 @@ impl Executed<'_> {
     ///
     /// # Errors
     /// It is larger.
-    pub fn answer(&self, bytes_max: usize) -> Result<Answer, Refusal> {
+    pub fn answer(&self, bytes_max: usize) -> Result<Answer, EngineRefusal> {
         answer(self.prepared, &self.root, 0, bytes_max)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::FieldError;
 use super::leaf::{Leaf, Out};
-use crate::describe::Name;
+use crate::describe::TypeName;
 
 /// The objects at one place of the response: rows of a table of type `Vec<T>`, in order.
 #[derive(Clone)]
@@ -114,12 +114,12 @@ pub enum Column {
 
 impl Column {
     /// One object for each object, in order.
-    pub fn objects<T: Send + Sync + 'static>(of: impl Into<Name>, rows: Vec<T>) -> Self {
+    pub fn objects<T: Send + Sync + 'static>(of: impl Into<TypeName>, rows: Vec<T>) -> Self {
         Self::rows(of, Rows::new(rows))
     }
 
     /// The same for rows of a table.
-    pub fn rows(of: impl Into<Name>, rows: Rows) -> Self {
+    pub fn rows(of: impl Into<TypeName>, rows: Rows) -> Self {
         let cells = (0..index(rows.len())).map(|row| Cell::Object { part: 0, row }).collect();
         Self::Cells(Cells { cells, parts: vec![Part { of: of.into(), rows }], ..Cells::default() })
     }
@@ -222,7 +222,7 @@ impl std::fmt::Debug for Cells {
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The object type's name.
-    pub of: Name,
+    pub of: TypeName,
     /// The objects.
     pub rows: Rows,
 }

@@ -56,11 +56,11 @@ pub(crate) fn field_name(coordinate: &str) -> &str {
 
 /// The selections of a field.
 #[derive(Clone, Copy)]
-pub struct Selected<'a> {
+pub struct FieldSelection<'a> {
     field: &'a PlanField,
 }
 
-impl<'a> Selected<'a> {
+impl<'a> FieldSelection<'a> {
     /// The field, as `Type.field`.
     pub fn coordinate(&self) -> &str {
         &self.field.coordinate
@@ -110,7 +110,7 @@ impl<'a> Selected<'a> {
     }
 }
 
-impl std::fmt::Debug for Selected<'_> {
+impl std::fmt::Debug for FieldSelection<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.field.coordinate)
     }

@@ -6,11 +6,11 @@ use super::column::{Column, Part, Rows};
 use super::introspection::Introspector;
 use super::leaf::Out;
 use super::write::makes_null;
-use super::{Context, FieldError, Selected};
+use super::{Context, FieldError, FieldSelection};
 use crate::describe::{RawCall, Root};
 use crate::document::OperationKind;
 use crate::input::Inputs;
-use crate::plan::{Plan, PlanField, Set, ValueSource};
+use crate::plan::{Plan, PlanField, PlanSelection, ValueSource};
 use crate::schema::Schema;
 
 /// The objects at one place of the response, with the values of their fields.
@@ -81,7 +81,7 @@ pub(crate) fn failed(plan: &Plan, error: &FieldError) -> ResponseObjects {
 }
 
 /// A set, and the objects that it is resolved for.
-type PendingSelection<'p> = (&'p Set, &'p mut ResponseObjects);
+type PendingSelection<'p> = (&'p PlanSelection, &'p mut ResponseObjects);
 
 impl Execution<'_> {
     /// Resolves these sets, then what is selected of their objects, and so on: all fields of a level at the same time,
@@ -106,7 +106,7 @@ impl Execution<'_> {
             ValueSource::Resolve { reader, resolve, arguments } => {
                 match arguments.read(self.schema, self.variables, *reader) {
                     Ok(arguments) => {
-                        let selected = Selected { field };
+                        let selected = FieldSelection { field };
                         resolve(RawCall { context: self.context, rows, arguments, selected }).await
                     }
                     Err(error) => Column::Failed(error),
@@ -147,7 +147,7 @@ fn below<'p>(field: &'p PlanField, values: &'p mut FieldValues) -> impl Iterator
     })
 }
 
-impl Set {
+impl PlanSelection {
     /// The fields that have values in [`ResponseObjects::values`], in order.
     fn resolved_fields(&self) -> impl Iterator<Item = &PlanField> {
         self.fields.iter().filter(|field| field.is_resolved())

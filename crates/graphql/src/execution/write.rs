@@ -4,7 +4,7 @@ use super::column::{Cell, Cells, Column, Leaves};
 use super::error::FieldError;
 use super::leaf::{Out, write_int, write_json, write_text};
 use super::run::{Below, FieldValues, ResponseObjects};
-use crate::plan::{Plan, PlanField, Set, ValueSource};
+use crate::plan::{Plan, PlanField, PlanSelection, ValueSource};
 use crate::schema::TypeRef;
 
 /// A response.
@@ -145,7 +145,7 @@ impl<'a> ResponseWriter<'a> {
 
     fn object(
         &mut self,
-        set: &Set,
+        set: &PlanSelection,
         place: &ResponseObjects,
         at: usize,
         path: &ResponsePath<'_>,

@@ -12,7 +12,7 @@ use std::fmt;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::document::{Argument, Operation, Variable};
-use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
+use crate::schema::{InputValue, NameIndex, Scalar, Schema, TypeId, TypeKind, TypeRef};
 use literal::literal;
 pub(crate) use literal::{check_literal, constant};
 pub(crate) use owned::{Literal, fill_all};
@@ -151,7 +151,7 @@ pub(crate) fn coerce_variable_types(
 /// A variable is null where the argument must not be, or a custom scalar refuses a value.
 pub fn coerce_arguments(
     schema: &Schema,
-    known: &Table<InputValue>,
+    known: &NameIndex<InputValue>,
     given: &[Argument<'_>],
     variables: &Inputs,
 ) -> Result<Inputs, Vec<InputError>> {
@@ -171,7 +171,7 @@ pub fn coerce_arguments(
 /// As for [`coerce_arguments`].
 pub(crate) fn coerce_literals(
     schema: &Schema,
-    known: &Table<InputValue>,
+    known: &NameIndex<InputValue>,
     literals: &Inputs,
 ) -> Result<Inputs, Vec<InputError>> {
     let mut coercion = Coercion::new(schema);
@@ -265,7 +265,7 @@ impl<'s> Coercion<'s> {
     }
 
     /// The fields of an input object, or arguments: what is given, else the default.
-    fn fields(&mut self, given: &Inputs, known: &Table<InputValue>, parent: &InputPath<'_>) -> Inputs {
+    fn fields(&mut self, given: &Inputs, known: &NameIndex<InputValue>, parent: &InputPath<'_>) -> Inputs {
         let mut inputs = Inputs::new();
         for input in known {
             let path = InputPath::Name(parent, &input.name);

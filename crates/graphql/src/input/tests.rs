@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Inputs, coerce_arguments, coerce_variables};
 use crate::document::{Selection, parse};
-use crate::error::Limits;
+use crate::error::DocumentLimits;
 use crate::schema::{Check, FieldDefinition, InputValue, Schema, SchemaBuilder, Type, TypeRef};
 
 const SDL: &str = "type Query { a(filter: Filter, ids: [ID!], matrix: [[Int]], seat: Seat, first: Int! = 20): Int }
@@ -24,7 +24,7 @@ fn object(json: Json) -> Inputs {
 fn variables(types: &str, given: Json) -> Result<Json, String> {
     let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
     let text = format!("query ({types}) {{ a }}");
-    let document = parse(&text, Limits::NONE).map_err(|error| error.to_string())?;
+    let document = parse(&text, DocumentLimits::NONE).map_err(|error| error.to_string())?;
     coerce_variables(&schema, &document.operations[0], &object(given)).map(Json::Object).map_err(lines)
 }
 
@@ -86,7 +86,7 @@ fn errors_name_the_path() {
 /// The coerced arguments of the first field.
 fn arguments(text: &str, variables: Json) -> Result<Json, String> {
     let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
-    let document = parse(text, Limits::NONE).map_err(|error| error.to_string())?;
+    let document = parse(text, DocumentLimits::NONE).map_err(|error| error.to_string())?;
     let Some(Selection::Field(field)) = document.operations[0].selections.first() else {
         return Err(String::new());
     };
@@ -132,7 +132,7 @@ fn custom_scalars_check_their_values() {
         .build();
     let Ok(schema) = schema else { panic!("{schema:?}") };
     let text = "query ($date: Date) { a(from: $date) }";
-    let Ok(document) = parse(text, Limits::NONE) else { panic!("{text}") };
+    let Ok(document) = parse(text, DocumentLimits::NONE) else { panic!("{text}") };
     let coerced = coerce_variables(&schema, &document.operations[0], &object(json!({"date": 1})));
     assert_eq!(coerced.map_err(lines), Err("`variables.date` must be a date.".to_owned()));
 }

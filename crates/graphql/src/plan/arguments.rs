@@ -4,7 +4,7 @@ use crate::describe::{ArgumentValues, ReadArguments};
 use crate::document::{Argument, Value, ValueKind};
 use crate::execution::FieldError;
 use crate::input::{InputError, Inputs, Literal, coerce_literals, fill_all};
-use crate::schema::{FieldDefinition, InputValue, Schema, Table, TypeId};
+use crate::schema::{FieldDefinition, InputValue, NameIndex, Schema, TypeId};
 
 /// The arguments of a field.
 pub(crate) enum ArgumentPlan {
@@ -56,7 +56,11 @@ impl ArgumentPlan {
 }
 
 /// The literals of arguments.
-pub(super) fn literals(schema: &Schema, known: &Table<InputValue>, given: &[Argument<'_>]) -> Vec<(String, Literal)> {
+pub(super) fn literals(
+    schema: &Schema,
+    known: &NameIndex<InputValue>,
+    given: &[Argument<'_>],
+) -> Vec<(String, Literal)> {
     let literal = |argument: &Argument<'_>| {
         let of = known.get(argument.name.text).map(|input| (schema, &input.of));
         (argument.name.text.to_owned(), Literal::new(&argument.value, of))
@@ -81,7 +85,7 @@ fn value_bytes(value: &Value<'_>) -> usize {
     VALUE_BYTES + inner
 }
 
-fn coerce(schema: &Schema, known: &Table<InputValue>, literals: &Inputs) -> Result<Inputs, FieldError> {
+fn coerce(schema: &Schema, known: &NameIndex<InputValue>, literals: &Inputs) -> Result<Inputs, FieldError> {
     coerce_literals(schema, known, literals).map_err(|errors| {
         let error = errors.into_iter().next();
         let InputError { path, message } =

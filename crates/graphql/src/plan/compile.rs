@@ -1,7 +1,7 @@
 //! Compiles operations of valid documents to plans.
 //!
 //! A plan may be much larger than its document: fragments are repeated wherever they are spread, and a place of an
-//! abstract type has a set for each object type. [`Limits::plan_fields`] bounds the fields, and the work that gives none.
+//! abstract type has a set for each object type. [`DocumentLimits::plan_fields`] bounds the fields, and the work that gives none.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use async_graphql::indexmap::IndexMap;
 
 use super::arguments::{self, ArgumentPlan};
 use super::conditions::{Conditions, Truths};
-use super::cost::Size;
-use super::{FieldCost, InputValues, IntrospectionField, Plan, PlanField, Set, ValueSource};
-use crate::describe::{Columns, Description, Name, ObjectType, ReadArguments, Resolver};
+use super::cost::ListSize;
+use super::{FieldCost, InputValues, IntrospectionField, Plan, PlanField, PlanSelection, ValueSource};
+use crate::describe::{Columns, Description, ObjectType, ReadArguments, Resolver, TypeName};
 use crate::document::{Document, Field, Fragment, Operation, Selection};
-use crate::error::{Limit, LimitExceeded, Limits, Position, position, positions};
+use crate::error::{DocumentLimits, Limit, LimitExceeded, SourcePosition, position, positions};
 use crate::execution::leaf::write_text;
 use crate::schema::{self, Schema, TypeId, TypeRef};
 
@@ -22,7 +22,7 @@ use crate::schema::{self, Schema, TypeId, TypeRef};
 const FIELD_BYTES: usize = size_of::<PlanField>() + 128;
 
 /// One step is to look at one selection for one object type. A field takes about as long as this many steps, so that
-/// many are allowed for each field of [`Limits::plan_fields`].
+/// many are allowed for each field of [`DocumentLimits::plan_fields`].
 const STEPS_PER_FIELD: usize = 16;
 
 /// Bytes of arguments that are read in one step.
@@ -31,13 +31,13 @@ const STEP_BYTES: usize = 64;
 /// Compiles an operation of a valid document.
 ///
 /// # Errors
-/// [`Limits::plan_fields`] or [`Limits::nesting`] is exceeded: fragments can nest deeper than the text does.
+/// [`DocumentLimits::plan_fields`] or [`DocumentLimits::nesting`] is exceeded: fragments can nest deeper than the text does.
 pub(crate) fn compile(
     (schema, description): (&Schema, &Description),
     document: &Document<'_>,
     operation: &Operation<'_>,
     (conditions, truths): (&Conditions, &Truths),
-    limits: &Limits,
+    limits: &DocumentLimits,
 ) -> Result<Plan, LimitExceeded> {
     let mut compiler = Compiler {
         schema,
@@ -56,14 +56,14 @@ pub(crate) fn compile(
     };
     let root = match schema.root(operation.kind) {
         Some(root) => compiler.set(root, &[&operation.selections]),
-        None => Ok(Set::default()),
+        None => Ok(PlanSelection::default()),
     };
     let root = root.map_err(|limit| {
         let maximum = if limit == Limit::Nesting { limits.nesting } else { limits.plan_fields };
         LimitExceeded { limit, maximum, position: position(document.text, operation.at as usize) }
     })?;
     let Compiler { offsets, is_personal, inputs, bytes, .. } = compiler;
-    let bytes = bytes + size_of::<Plan>() + offsets.len() * size_of::<Position>();
+    let bytes = bytes + size_of::<Plan>() + offsets.len() * size_of::<SourcePosition>();
     let positions = positions(document.text, &offsets);
     Ok(Plan { kind: operation.kind, root, positions, is_personal, inputs, bytes })
 }
@@ -93,15 +93,15 @@ struct Compiler<'d> {
 }
 
 /// The arguments of a field, the length of its list, and the number of values in the arguments.
-type FieldArguments = (Arc<ArgumentPlan>, Size, Arc<InputValues>);
+type FieldArguments = (Arc<ArgumentPlan>, ListSize, Arc<InputValues>);
 
 impl<'d> Compiler<'d> {
     /// Compiles what is selected of objects of one type.
-    fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<Set, Limit> {
+    fn set(&mut self, of: TypeId, selections: &[&'d [Selection<'d>]]) -> Result<PlanSelection, Limit> {
         let groups = self.groups(of, selections)?;
         self.enter()?;
         let object = self.description.objects.get(self.schema.get(of).name.as_str());
-        let mut set = Set {
+        let mut set = PlanSelection {
             fields: Vec::with_capacity(groups.len()),
             columns: 0,
             resolved: 0,
@@ -210,7 +210,7 @@ impl<'d> Compiler<'d> {
         };
         let is_list = matches!(known.of.nullable(), TypeRef::List(_));
         self.offsets.push(field.response_name().at);
-        self.bytes += FIELD_BYTES + 2 * response_name.len() + selected.len() * size_of::<(Name, Set)>();
+        self.bytes += FIELD_BYTES + 2 * response_name.len() + selected.len() * size_of::<(TypeName, PlanSelection)>();
         let planned = PlanField {
             response_name: response_name.into(),
             key: key(response_name, is_first),
@@ -232,7 +232,7 @@ impl<'d> Compiler<'d> {
         resolver: Option<&Resolver>,
         response_name: &'d str,
         group: &[&'d Field<'d>],
-    ) -> Result<(ValueSource, Size), Limit> {
+    ) -> Result<(ValueSource, ListSize), Limit> {
         let kind = match (known.name.as_str(), resolver) {
             ("__typename", _) => {
                 let mut text = Vec::new();
@@ -248,7 +248,7 @@ impl<'d> Compiler<'d> {
             }
             (_, None) => ValueSource::Unresolvable,
         };
-        Ok((kind, Size::Unknown))
+        Ok((kind, ListSize::Unknown))
     }
 
     /// The arguments of a field, read once for each parent type. Further types take steps: an argument may be large.
@@ -264,7 +264,7 @@ impl<'d> Compiler<'d> {
         }
         let bytes = arguments::bytes(&field.arguments);
         let literals = arguments::literals(self.schema, &known.arguments, &field.arguments);
-        let size = Size::of(known, &literals);
+        let size = ListSize::of(known, &literals);
         let inputs = Arc::new(InputValues::of(&literals));
         let arguments = Arc::new(ArgumentPlan::new(self.schema, (parent, known), literals, reader));
         let planned = (arguments, size, inputs);
@@ -276,7 +276,7 @@ impl<'d> Compiler<'d> {
     }
 
     /// Compiles what is selected of a field's objects, by type.
-    fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Result<Vec<(Name, Set)>, Limit> {
+    fn selected(&mut self, of: TypeId, group: &[&'d Field<'d>]) -> Result<Vec<(TypeName, PlanSelection)>, Limit> {
         let schema = self.schema;
         if !schema.is_composite(of) {
             return Ok(Vec::new());

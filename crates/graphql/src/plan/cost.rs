@@ -5,13 +5,13 @@
 
 use serde_json::Value as Json;
 
-use super::{Plan, Set, ValueSource};
+use super::{Plan, PlanSelection, ValueSource};
 use crate::input::{Inputs, Literal};
 use crate::schema::{FieldDefinition, TypeRef};
 
 /// The page sizes of connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Pages {
+pub struct PageSizes {
     /// The size if neither the request nor the schema has one.
     pub default: u64,
     /// The highest size. Resolvers refuse larger pages, so a larger page does not cost more.
@@ -40,12 +40,12 @@ pub struct Cost {
 pub(crate) struct FieldCost {
     pub(crate) value: u64,
     pub(crate) is_list: bool,
-    pub(crate) size: Size,
+    pub(crate) size: ListSize,
 }
 
 /// What determines the length of a field's list.
 #[derive(Clone, Debug)]
-pub(crate) enum Size {
+pub(crate) enum ListSize {
     /// No argument: the list is short, or part of a page.
     Unknown,
     /// `first` and `last`, and their default.
@@ -96,7 +96,7 @@ impl Lengths {
     }
 }
 
-impl Size {
+impl ListSize {
     pub(super) fn of(field: &FieldDefinition, literals: &[(String, Literal)]) -> Self {
         let is_page = |name: &str| matches!(name, "first" | "last");
         let sizes = || field.arguments.iter().filter(|input| is_page(&input.name));
@@ -114,7 +114,7 @@ impl Size {
     }
 
     /// The length of the list, if an argument determines it.
-    fn items(&self, variables: &Inputs, pages: Pages) -> Option<u64> {
+    fn items(&self, variables: &Inputs, pages: PageSizes) -> Option<u64> {
         match self {
             Self::Unknown => None,
             Self::Page(lengths, default) => {
@@ -135,7 +135,7 @@ impl Size {
 
 /// The values of a set: those that count once in a page, and those that count for each row.
 #[derive(Clone, Copy, Default)]
-struct Values {
+struct SelectionCost {
     once: u64,
     per_item: u64,
     depth: u64,
@@ -148,7 +148,7 @@ impl Plan {
     }
 
     /// The cost with these variables.
-    pub(crate) fn cost(&self, variables: &Inputs, pages: Pages) -> Cost {
+    pub(crate) fn cost(&self, variables: &Inputs, pages: PageSizes) -> Cost {
         let mut fields = 0;
         let values = set_values(&self.root, variables, pages, &mut fields);
         let levels = self.root.fields.iter().map(|field| match &field.kind {
@@ -170,7 +170,7 @@ impl Plan {
     }
 }
 
-impl Set {
+impl PlanSelection {
     fn has_constant_cost(&self) -> bool {
         let mut fields = self.fields.iter();
         fields
@@ -178,15 +178,15 @@ impl Set {
     }
 }
 
-fn set_values(set: &Set, variables: &Inputs, pages: Pages, fields: &mut u64) -> Values {
-    let mut sum = Values::default();
+fn set_values(set: &PlanSelection, variables: &Inputs, pages: PageSizes, fields: &mut u64) -> SelectionCost {
+    let mut sum = SelectionCost::default();
     for field in &set.fields {
         *fields += 1;
         // An object has one type: the dearest.
-        let mut inner = Values::default();
+        let mut inner = SelectionCost::default();
         for (_, set) in &field.selected {
             let of = set_values(set, variables, pages, fields);
-            inner = Values {
+            inner = SelectionCost {
                 once: inner.once.max(of.once),
                 per_item: inner.per_item.max(of.per_item),
                 depth: inner.depth.max(of.depth),

@@ -18,21 +18,21 @@ pub(crate) use arguments::ArgumentPlan;
 pub(crate) use compile::compile;
 pub(crate) use conditions::{Conditions, Truths};
 pub(crate) use cost::FieldCost;
-pub use cost::{Cost, Pages};
+pub use cost::{Cost, PageSizes};
 pub(crate) use inputs::InputValues;
 pub(crate) use introspection::IntrospectionField;
 
-use crate::describe::{Columns, Extension, Name, ReadArguments, ResolveAll, WriteLeaf};
+use crate::describe::{Columns, Extension, ReadArguments, ResolveAll, TypeName, WriteLeaf};
 use crate::document::OperationKind;
-use crate::error::Position;
+use crate::error::SourcePosition;
 use crate::schema::TypeRef;
 
 /// A compiled operation.
 pub(crate) struct Plan {
     pub(crate) kind: OperationKind,
-    pub(crate) root: Set,
+    pub(crate) root: PlanSelection,
     /// The positions of the fields in the document.
-    pub(crate) positions: Vec<Position>,
+    pub(crate) positions: Vec<SourcePosition>,
     /// Whether a field depends on the viewer.
     pub(crate) is_personal: bool,
     /// The values of all arguments.
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 
 /// What is selected of objects of one type.
 #[derive(Default)]
-pub(crate) struct Set {
+pub(crate) struct PlanSelection {
     pub(crate) fields: Vec<PlanField>,
     /// The columns of the rows that the fields need.
     pub(crate) columns: Columns,
@@ -66,7 +66,7 @@ pub(crate) struct PlanField {
     pub(crate) of: TypeRef,
     pub(crate) kind: ValueSource,
     /// The sets of the field's objects, by object type.
-    pub(crate) selected: Vec<(Name, Set)>,
+    pub(crate) selected: Vec<(TypeName, PlanSelection)>,
     pub(crate) cost: FieldCost,
     pub(crate) extension: Option<Extension>,
 }
@@ -87,7 +87,7 @@ pub(crate) enum ValueSource {
 
 impl Plan {
     /// The position of the first field of introspection.
-    pub(crate) fn introspection(&self) -> Option<Position> {
+    pub(crate) fn introspection(&self) -> Option<SourcePosition> {
         let mut fields = self.root.fields.iter();
         let first = fields.find(|field| matches!(field.kind, ValueSource::Introspect(_)))?;
         Some(self.positions[first.position])
@@ -96,7 +96,7 @@ impl Plan {
 
 impl PlanField {
     /// The set of objects of this type.
-    pub(crate) fn of_type(&self, name: &str) -> Option<&Set> {
+    pub(crate) fn of_type(&self, name: &str) -> Option<&PlanSelection> {
         self.selected.iter().find(|(other, _)| other == name).map(|(_, set)| set)
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::{Conditions, Plan, Set, ValueSource, compile};
-use crate::describe::{ArgumentTypes, Arguments, Call, Description, Name, Object, Resolve, Root};
+use super::{Conditions, Plan, PlanSelection, ValueSource, compile};
+use crate::describe::{ArgumentTypes, Arguments, Call, Description, Object, Resolve, Root, TypeName};
 use crate::document::{Document, parse};
-use crate::error::{Limit, Limits};
+use crate::error::{DocumentLimits, Limit};
 use crate::execution::FieldError;
 use crate::execution::column::Column;
 use crate::input::{Inputs, coerce_variables};
@@ -90,7 +90,7 @@ fn description(schema: &Schema) -> Description {
                 object = object.costs(7);
             }
         }
-        description.object_named(Name::Owned(of.name.clone()), object);
+        description.object_named(TypeName::Owned(of.name.clone()), object);
     }
     description
 }
@@ -109,10 +109,10 @@ struct Compiled {
     plan: Plan,
 }
 
-fn compiled(text: &str, variables: Json, limits: &Limits) -> Result<Compiled, String> {
+fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<Compiled, String> {
     let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
-    let document: Document<'_> = parse(text, Limits::NONE).map_err(|error| error.to_string())?;
-    if let Err(invalid) = crate::validate(&schema, &document, &Limits::NONE) {
+    let document: Document<'_> = parse(text, DocumentLimits::NONE).map_err(|error| error.to_string())?;
+    if let Err(invalid) = crate::validate(&schema, &document, &DocumentLimits::NONE) {
         return Err(invalid.to_string());
     }
     let operation = &document.operations[0];
@@ -127,7 +127,7 @@ fn compiled(text: &str, variables: Json, limits: &Limits) -> Result<Compiled, St
 
 /// `alias:field{…}`, with the type before the braces where there are several, and arguments that wait for variables as
 /// `(late)`.
-fn show(set: &Set, out: &mut String) {
+fn show(set: &PlanSelection, out: &mut String) {
     for (i, field) in set.fields.iter().enumerate() {
         let (_, name) = field.coordinate.split_once('.').unwrap_or_default();
         let alias = if *field.response_name == *name { String::new() } else { format!("{}:", field.response_name) };
@@ -151,7 +151,7 @@ fn show(set: &Set, out: &mut String) {
 }
 
 fn shown(text: &str, variables: Json) -> String {
-    compiled(text, variables, &Limits::NONE).map_or_else(
+    compiled(text, variables, &DocumentLimits::NONE).map_or_else(
         |error| error,
         |compiled| {
             let mut out = String::new();
@@ -252,7 +252,7 @@ fn rows_need_the_columns_of_what_is_selected() {
         ("{ movies { edges { cursor } } }", "movies 0"),
     ];
     for (text, wanted) in cases {
-        let plan = compiled(text, json!({}), &Limits::NONE).map(|compiled| compiled.plan);
+        let plan = compiled(text, json!({}), &DocumentLimits::NONE).map(|compiled| compiled.plan);
         let Ok(plan) = plan else { panic!("{text}") };
         let field = &plan.root.fields[0];
         let columns = field.selected.iter().fold(0, |all, (_, set)| all | set.columns);
@@ -270,7 +270,7 @@ fn a_plan_is_personal_if_a_planned_field_is() {
         ("{ all { ... on Node { ... on Person { viewerMark } } } }", false),
     ];
     for (text, wanted) in cases {
-        let personal = compiled(text, json!({}), &Limits::NONE).map(|compiled| compiled.plan.is_personal);
+        let personal = compiled(text, json!({}), &DocumentLimits::NONE).map(|compiled| compiled.plan.is_personal);
         assert_eq!(personal, Ok(wanted), "{text}");
     }
 }
@@ -307,7 +307,7 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
         ("query ($a: [String!]) { movie(tags: $a) { id } }", json!({}), "late", r#"{"id":"1"}"#),
     ];
     for (text, variables, wanted, arguments) in cases {
-        let Ok(Compiled { schema, variables, plan }) = compiled(text, variables, &Limits::NONE) else {
+        let Ok(Compiled { schema, variables, plan }) = compiled(text, variables, &DocumentLimits::NONE) else {
             panic!("{text}")
         };
         let ValueSource::Resolve { reader, arguments: planned, .. } = &plan.root.fields[0].kind else {
@@ -328,7 +328,7 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
 
 #[test]
 fn plans_have_limits() {
-    let limits = Limits { plan_fields: 6, nesting: 4, ..Limits::NONE };
+    let limits = DocumentLimits { plan_fields: 6, nesting: 4, ..DocumentLimits::NONE };
     let cases = [
         ("{ a: dear b: dear c: dear }", None),
         ("{ a: dear b: dear c: dear d: dear e: dear f: dear g: dear }", Some(Limit::PlanFields)),
@@ -350,7 +350,7 @@ fn plans_have_limits() {
 #[test]
 fn arguments_are_shared() {
     let text = "{ a: all { ...F } b: all { ...F } } fragment F on Movie { related(first: 1) { totalCount } }";
-    let Ok(Compiled { plan, .. }) = compiled(text, json!({}), &Limits::NONE) else { panic!("{text}") };
+    let Ok(Compiled { plan, .. }) = compiled(text, json!({}), &DocumentLimits::NONE) else { panic!("{text}") };
     let arguments: Vec<_> = plan.root.fields.iter().map(|field| &field.selected[0].1.fields[0].kind).collect();
     let [ValueSource::Resolve { arguments: a, .. }, ValueSource::Resolve { arguments: b, .. }] = arguments[..] else {
         panic!()

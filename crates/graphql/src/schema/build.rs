@@ -1,7 +1,7 @@
 //! From descriptions to a schema: names become numbers, defaults are checked.
 
 use super::{
-    DirectiveDefinition, FieldDefinition, InputValue, Scalar, Schema, Table, Type, TypeId, TypeKind, TypeRef, sdl,
+    DirectiveDefinition, FieldDefinition, InputValue, NameIndex, Scalar, Schema, Type, TypeId, TypeKind, TypeRef, sdl,
 };
 use crate::error::ParseError;
 use crate::input::coerce_default;
@@ -90,8 +90,8 @@ impl Type<String> {
 /// The roots are the types `Query`, `Mutation` and `Subscription`.
 #[derive(Debug, Default)]
 pub struct SchemaBuilder {
-    pub(super) types: Table<Type<String>>,
-    pub(super) directives: Table<DirectiveDefinition<String>>,
+    pub(super) types: NameIndex<Type<String>>,
+    pub(super) directives: NameIndex<DirectiveDefinition<String>>,
     pub(super) roots: [Option<String>; 3],
 }
 
@@ -152,7 +152,7 @@ impl SchemaBuilder {
 
     fn resolve(self) -> Result<Schema, SchemaError> {
         let names = TypeIds(&self.types);
-        let types = self.types.iter().map(|of| names.of_type(of)).collect::<Result<Table<Type>, _>>()?;
+        let types = self.types.iter().map(|of| names.of_type(of)).collect::<Result<NameIndex<Type>, _>>()?;
         let directives = self.directives.iter().map(|d| names.directive(d)).collect::<Result<_, _>>()?;
         let mut roots = [None; 3];
         for ((root, given), usual) in roots.iter_mut().zip(&self.roots).zip(["Query", "Mutation", "Subscription"]) {
@@ -191,7 +191,7 @@ impl Schema {
 }
 
 /// The objects that a value of each type may be.
-fn possible(types: &Table<Type>) -> Vec<Vec<TypeId>> {
+fn possible(types: &NameIndex<Type>) -> Vec<Vec<TypeId>> {
     let id = |i: usize| TypeId(crate::error::offset_of(i));
     let mut possible: Vec<Vec<TypeId>> = types.iter().map(|_| Vec::new()).collect();
     for (i, of) in types.iter().enumerate() {
@@ -209,7 +209,7 @@ fn possible(types: &Table<Type>) -> Vec<Vec<TypeId>> {
 }
 
 /// Turns names of types into numbers.
-struct TypeIds<'t>(&'t Table<Type<String>>);
+struct TypeIds<'t>(&'t NameIndex<Type<String>>);
 
 impl TypeIds<'_> {
     fn id(&self, name: &str) -> Result<TypeId, SchemaError> {
@@ -229,7 +229,7 @@ impl TypeIds<'_> {
         })
     }
 
-    fn inputs(&self, inputs: &Table<InputValue<String>>) -> Result<Table<InputValue>, SchemaError> {
+    fn inputs(&self, inputs: &NameIndex<InputValue<String>>) -> Result<NameIndex<InputValue>, SchemaError> {
         let input = |input: &InputValue<String>| {
             Ok(InputValue { name: input.name.clone(), of: self.of(&input.of)?, default: input.default.clone() })
         };
@@ -251,7 +251,7 @@ impl TypeIds<'_> {
     }
 
     fn of_type(&self, of: &Type<String>) -> Result<Type, SchemaError> {
-        let fields = |fields: &Table<FieldDefinition<String>>| -> Result<Table<FieldDefinition>, SchemaError> {
+        let fields = |fields: &NameIndex<FieldDefinition<String>>| -> Result<NameIndex<FieldDefinition>, SchemaError> {
             fields.iter().map(|field| self.field(field)).collect()
         };
         let kind = match &of.kind {
@@ -274,7 +274,7 @@ impl TypeIds<'_> {
 
 /// Refuses defaults that do not fit their types.
 fn check_defaults(schema: &Schema) -> Result<(), SchemaError> {
-    let check = |owner: &str, inputs: &Table<InputValue>| {
+    let check = |owner: &str, inputs: &NameIndex<InputValue>| {
         inputs.iter().try_for_each(|input| match coerce_default(schema, input) {
             Ok(_) => Ok(()),
             Err(reason) => Err(SchemaError::InvalidDefault(format!("{owner}.{}", input.name), reason)),

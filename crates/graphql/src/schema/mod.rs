@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 pub use build::{SchemaBuilder, SchemaError};
-pub use table::{Named, Table};
+pub use table::{NameIndex, Named};
 
 use crate::document::{BaseType, OperationKind, TypeExpression};
 
@@ -112,13 +112,13 @@ pub struct FieldDefinition<N = TypeId> {
     /// Its type.
     pub of: TypeRef<N>,
     /// Its arguments.
-    pub arguments: Table<InputValue<N>>,
+    pub arguments: NameIndex<InputValue<N>>,
 }
 
 impl FieldDefinition<String> {
     /// A field without arguments.
     pub fn new(name: &str, of: TypeRef<String>) -> Self {
-        Self { name: name.to_owned(), of, arguments: Table::default() }
+        Self { name: name.to_owned(), of, arguments: NameIndex::default() }
     }
 
     /// The field with one more argument.
@@ -199,21 +199,21 @@ pub enum TypeKind<N = TypeId> {
     /// An input of several values.
     Input {
         /// Its fields.
-        fields: Table<InputValue<N>>,
+        fields: NameIndex<InputValue<N>>,
         /// Whether exactly one must be given.
         is_one_of: bool,
     },
     /// An output with fields.
     Object {
         /// Its fields.
-        fields: Table<FieldDefinition<N>>,
+        fields: NameIndex<FieldDefinition<N>>,
         /// The interfaces that it implements.
         interfaces: Vec<N>,
     },
     /// What several objects have.
     Interface {
         /// Its fields.
-        fields: Table<FieldDefinition<N>>,
+        fields: NameIndex<FieldDefinition<N>>,
         /// The interfaces that it implements.
         interfaces: Vec<N>,
     },
@@ -262,7 +262,7 @@ pub struct DirectiveDefinition<N = TypeId> {
     /// Its name.
     pub name: String,
     /// Its arguments.
-    pub arguments: Table<InputValue<N>>,
+    pub arguments: NameIndex<InputValue<N>>,
     /// Where it may stand.
     pub locations: Vec<Location>,
     /// Whether it may stand there twice.
@@ -272,8 +272,8 @@ pub struct DirectiveDefinition<N = TypeId> {
 /// The type system that documents are judged against.
 #[derive(Debug)]
 pub struct Schema {
-    types: Table<Type>,
-    directives: Table<DirectiveDefinition>,
+    types: NameIndex<Type>,
+    directives: NameIndex<DirectiveDefinition>,
     roots: [Option<TypeId>; 3],
     /// The objects that a value of each composite type may be, sorted.
     possible: Vec<Vec<TypeId>>,
@@ -385,7 +385,7 @@ impl Schema {
             "fields" => (fields().map(|fields| fields.iter().count()).sum(), types),
             "args" => {
                 let count = fields().map(|fields| fields.iter().count()).sum();
-                (fields().flat_map(Table::iter).map(|field| field.arguments.iter().count()).sum(), count)
+                (fields().flat_map(NameIndex::iter).map(|field| field.arguments.iter().count()).sum(), count)
             }
             "inputFields" | "enumValues" | "possibleTypes" | "interfaces" => {
                 let count = |of: &Type| match (&of.kind, field) {

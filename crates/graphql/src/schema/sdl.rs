@@ -1,16 +1,16 @@
 //! The schema definition language, read by the parser of documents. Extensions of types are not read.
 
 use super::{
-    DirectiveDefinition, FieldDefinition, InputValue, Location, Scalar, SchemaBuilder, SchemaError, Table, Type,
+    DirectiveDefinition, FieldDefinition, InputValue, Location, NameIndex, Scalar, SchemaBuilder, SchemaError, Type,
     TypeKind, TypeRef,
 };
 use crate::document::{BaseType, Directive as Applied, Parsed, Parser, Token, TypeExpression};
-use crate::error::Limits;
+use crate::error::DocumentLimits;
 use crate::input::constant;
 
 /// Adds what a text defines to a builder.
 pub(super) fn read(text: &str, builder: &mut SchemaBuilder) -> Result<(), SchemaError> {
-    let mut parser = Parser::new(text, Limits::NONE)?;
+    let mut parser = Parser::new(text, DocumentLimits::NONE)?;
     while parser.token() != Token::End {
         parser.type_definition(builder)?;
     }
@@ -117,7 +117,7 @@ impl Parser<'_> {
         open: u8,
         close: u8,
         read: impl FnMut(&mut Self) -> Parsed<T>,
-    ) -> Parsed<Table<T>> {
+    ) -> Parsed<NameIndex<T>> {
         Ok(self.optional(open, close, read)?.into_iter().collect())
     }
 

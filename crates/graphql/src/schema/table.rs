@@ -24,18 +24,18 @@ named!(DirectiveDefinition, FieldDefinition, InputValue, Type);
 
 /// Items in their order, found by name.
 #[derive(Clone, Debug)]
-pub struct Table<T> {
+pub struct NameIndex<T> {
     items: Vec<T>,
     index: HashMap<String, usize>,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for NameIndex<T> {
     fn default() -> Self {
         Self { items: Vec::new(), index: HashMap::new() }
     }
 }
 
-impl<T: Named> Table<T> {
+impl<T: Named> NameIndex<T> {
     /// Adds an item, or replaces the one of its name.
     pub fn insert(&mut self, item: T) {
         if let Some(i) = self.position(item.name()) {
@@ -66,7 +66,7 @@ impl<T: Named> Table<T> {
     }
 }
 
-impl<T: Named> FromIterator<T> for Table<T> {
+impl<T: Named> FromIterator<T> for NameIndex<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut table = Self::default();
         items.into_iter().for_each(|item| table.insert(item));
@@ -74,7 +74,7 @@ impl<T: Named> FromIterator<T> for Table<T> {
     }
 }
 
-impl<'t, T: Named> IntoIterator for &'t Table<T> {
+impl<'t, T: Named> IntoIterator for &'t NameIndex<T> {
     type Item = &'t T;
     type IntoIter = std::slice::Iter<'t, T>;
 

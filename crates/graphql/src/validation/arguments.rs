@@ -1,8 +1,8 @@
 //! Rules about directives and arguments.
 
-use super::{NameSet, Rule, Validator};
+use super::{NameSet, ValidationRule, Validator};
 use crate::document::{Argument, Directive, Name};
-use crate::schema::{InputValue, Location, Table};
+use crate::schema::{InputValue, Location, NameIndex};
 
 impl<'d> Validator<'d> {
     pub(super) fn directives(&mut self, directives: &'d [Directive<'d>], location: Location) {
@@ -15,17 +15,17 @@ impl<'d> Validator<'d> {
                 None => {
                     let meant = self.suggest(name, schema.directive_names());
                     let message = format_args!("The directive `@{name}` is unknown.{}", meant.replace(" `", " `@"));
-                    self.fail(Rule::KnownDirectives, &[directive.at], message);
+                    self.fail(ValidationRule::KnownDirectives, &[directive.at], message);
                 }
                 Some(known) if !known.locations.contains(&location) => {
                     let message = format_args!("The directive `@{name}` must not stand here.");
-                    self.fail(Rule::KnownDirectives, &[directive.at], message);
+                    self.fail(ValidationRule::KnownDirectives, &[directive.at], message);
                 }
                 Some(_) => {}
             }
             if known.is_some_and(|known| !known.is_repeatable) && !seen.insert(name) {
                 let message = format_args!("The directive `@{name}` occurs twice at one place.");
-                self.fail(Rule::UniqueDirectivesPerLocation, &[directive.at], message);
+                self.fail(ValidationRule::UniqueDirectivesPerLocation, &[directive.at], message);
             }
             let owner = Name { text: name, at: directive.at };
             self.arguments(&directive.arguments, known.map(|known| &known.arguments), owner);
@@ -36,7 +36,7 @@ impl<'d> Validator<'d> {
     pub(super) fn arguments(
         &mut self,
         given: &'d [Argument<'d>],
-        known: Option<&'d Table<InputValue>>,
+        known: Option<&'d NameIndex<InputValue>>,
         owner: Name<'d>,
     ) {
         let mut seen = NameSet::default();
@@ -44,20 +44,20 @@ impl<'d> Validator<'d> {
             let name = argument.name;
             if !seen.insert(name.text) {
                 let message = format_args!("The argument `{}` is given twice.", name.text);
-                self.fail(Rule::UniqueArgumentNames, &[name.at], message);
+                self.fail(ValidationRule::UniqueArgumentNames, &[name.at], message);
             }
             let input = known.and_then(|known| known.get(name.text));
             if known.is_some() && input.is_none() {
                 let meant = self.suggest(name.text, known.into_iter().flatten().map(|input| &*input.name));
                 let message = format_args!("`{}` has no argument `{}`.{meant}", owner.text, name.text);
-                self.fail(Rule::KnownArgumentNames, &[name.at], message);
+                self.fail(ValidationRule::KnownArgumentNames, &[name.at], message);
             }
             self.input(name.text, &argument.value, input, None);
         }
         let missing = known.into_iter().flatten().filter(|input| input.is_required() && !seen.contains(&input.name));
         for input in missing {
             let message = format_args!("`{}` needs the argument `{}`.", owner.text, input.name);
-            self.fail(Rule::ProvidedRequiredArguments, &[owner.at], message);
+            self.fail(ValidationRule::ProvidedRequiredArguments, &[owner.at], message);
         }
     }
 }

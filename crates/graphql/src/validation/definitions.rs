@@ -1,6 +1,6 @@
 //! Rules about operations, fragments and variable definitions.
 
-use super::{NameSet, Rule, Scope, Validator, location};
+use super::{NameSet, Scope, ValidationRule, Validator, location};
 use crate::document::{Directive, Fragment, Name, Operation, OperationKind, Selection, Variable};
 use crate::schema::{Location, TypeId, TypeRef};
 
@@ -11,11 +11,11 @@ impl<'d> Validator<'d> {
         let named = document.operations.iter().filter_map(|operation| operation.name);
         for name in Self::duplicates(named) {
             let message = format_args!("There are several operations named `{}`.", name.text);
-            self.fail(Rule::UniqueOperationNames, &[name.at], message);
+            self.fail(ValidationRule::UniqueOperationNames, &[name.at], message);
         }
         for name in Self::duplicates(document.fragments.iter().map(|fragment| fragment.name)) {
             let message = format_args!("There are several fragments named `{}`.", name.text);
-            self.fail(Rule::UniqueFragmentNames, &[name.at], message);
+            self.fail(ValidationRule::UniqueFragmentNames, &[name.at], message);
         }
         let mut scopes = Vec::with_capacity(document.operations.len() + document.fragments.len());
         for (operation, types) in document.operations.iter().zip(self.types) {
@@ -32,12 +32,12 @@ impl<'d> Validator<'d> {
     fn operation(&mut self, operation: &'d Operation<'d>, types: &'d [Option<TypeRef>]) {
         if operation.name.is_none() && self.document.operations.len() > 1 {
             let message = format_args!("An operation without a name must be the only operation.");
-            self.fail(Rule::LoneAnonymousOperation, &[operation.at], message);
+            self.fail(ValidationRule::LoneAnonymousOperation, &[operation.at], message);
         }
         let root = self.root(operation.kind);
         if root.is_none() {
             let message = format_args!("The schema has no {}.", kind_name(operation.kind));
-            self.fail(Rule::KnownOperationTypes, &[operation.at], message);
+            self.fail(ValidationRule::KnownOperationTypes, &[operation.at], message);
         }
         self.directives(&operation.directives, location(operation.kind));
         self.variables(&operation.variables, types);
@@ -56,7 +56,7 @@ impl<'d> Validator<'d> {
     fn variables(&mut self, variables: &'d [Variable<'d>], types: &'d [Option<TypeRef>]) {
         for name in Self::duplicates(variables.iter().map(|variable| variable.name)) {
             let message = format_args!("There are several variables named `${}`.", name.text);
-            self.fail(Rule::UniqueVariableNames, &[name.at], message);
+            self.fail(ValidationRule::UniqueVariableNames, &[name.at], message);
         }
         let schema = self.schema;
         for (variable, of) in variables.iter().zip(types) {
@@ -67,7 +67,7 @@ impl<'d> Validator<'d> {
                     let (name, of) = (variable.name.text, named.text);
                     let message =
                         format_args!("The variable `${name}` cannot have the type `{of}`: it is not an input type.");
-                    self.fail(Rule::VariablesAreInputTypes, &[named.at], message);
+                    self.fail(ValidationRule::VariablesAreInputTypes, &[named.at], message);
                 }
                 Some(_) => {}
             }
@@ -80,7 +80,7 @@ impl<'d> Validator<'d> {
 
     pub(super) fn unknown_type(&mut self, name: &str, at: u32) {
         let meant = self.suggest(name, self.schema.types().map(|of| &*of.name).filter(|name| !name.starts_with("__")));
-        self.fail(Rule::KnownTypeNames, &[at], format_args!("The type `{name}` is unknown.{meant}"));
+        self.fail(ValidationRule::KnownTypeNames, &[at], format_args!("The type `{name}` is unknown.{meant}"));
     }
 
     /// A subscription selects one field of its root, and says so before variables are known.
@@ -96,7 +96,7 @@ impl<'d> Validator<'d> {
                         let name = field.response_name();
                         if field.name.text.starts_with("__") {
                             let message = format_args!("A subscription must not select `{}`.", field.name.text);
-                            self.fail(Rule::SingleFieldSubscriptions, &[name.at], message);
+                            self.fail(ValidationRule::SingleFieldSubscriptions, &[name.at], message);
                         }
                         names.push(name);
                     }
@@ -121,7 +121,7 @@ impl<'d> Validator<'d> {
         };
         if let Some(at) = wrong.filter(|_| self.broken.len() == broken) {
             let message = format_args!("A subscription must select exactly one field.");
-            self.fail(Rule::SingleFieldSubscriptions, &[at], message);
+            self.fail(ValidationRule::SingleFieldSubscriptions, &[at], message);
         }
     }
 
@@ -129,7 +129,7 @@ impl<'d> Validator<'d> {
         for directive in directives.iter().filter(|directive| matches!(directive.name.text, "skip" | "include")) {
             let name = directive.name.text;
             let message = format_args!("`@{name}` must not stand on the root field of a subscription.");
-            self.fail(Rule::SingleFieldSubscriptions, &[directive.at], message);
+            self.fail(ValidationRule::SingleFieldSubscriptions, &[directive.at], message);
         }
     }
 
@@ -143,7 +143,7 @@ impl<'d> Validator<'d> {
             return Some(id);
         }
         let message = format_args!("A fragment cannot be on `{}`: it has no fields.", on.text);
-        self.fail(Rule::FragmentsOnCompositeTypes, &[on.at], message);
+        self.fail(ValidationRule::FragmentsOnCompositeTypes, &[on.at], message);
         None
     }
 }

@@ -10,13 +10,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Rule, Validator};
+use super::{ValidationRule, Validator};
 use crate::document::{Argument, Field, Selection, Value, ValueKind};
 use crate::schema::{self, TypeId, TypeKind, TypeRef};
 
 /// How alike the fields of a group must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Must {
+enum Likeness {
     /// One field with the same arguments.
     Be,
     /// The same kind of value.
@@ -24,43 +24,43 @@ enum Must {
 }
 
 /// A selection set and its type, if that is known.
-type Set<'d> = (&'d [Selection<'d>], Option<TypeId>);
+type TypedSelections<'d> = (&'d [Selection<'d>], Option<TypeId>);
 
 /// A field, and the type that it is selected of.
 #[derive(Clone, Copy)]
-struct Member<'d> {
+struct FieldWithParent<'d> {
     field: &'d Field<'d>,
     parent: Option<TypeId>,
 }
 
 /// Sets that still have to be looked at, and groups that have been: each by the offsets of its fields.
 #[derive(Default)]
-struct Work<'d> {
-    open: Vec<(Vec<Set<'d>>, Must)>,
+struct MergeQueue<'d> {
+    open: Vec<(Vec<TypedSelections<'d>>, Likeness)>,
     /// The fragments that some set spreads.
     spread: HashSet<&'d str>,
-    seen: HashSet<(Must, Box<[u32]>)>,
+    seen: HashSet<(Likeness, Box<[u32]>)>,
 }
 
 impl<'d> Validator<'d> {
     pub(super) fn merging(&mut self) {
         let document = self.document;
-        let mut work = Work::default();
+        let mut work = MergeQueue::default();
         for operation in document.operations.iter().rev() {
-            work.open.push((vec![(&operation.selections, self.root(operation.kind))], Must::Be));
+            work.open.push((vec![(&operation.selections, self.root(operation.kind))], Likeness::Be));
         }
         self.merge_open(&mut work);
         // What an operation spreads has met more there than it meets alone.
         for fragment in &document.fragments {
             if work.spread.insert(fragment.name.text) {
                 let on = self.schema.find(fragment.on.text);
-                work.open.push((vec![(&fragment.selections, on)], Must::Be));
+                work.open.push((vec![(&fragment.selections, on)], Likeness::Be));
                 self.merge_open(&mut work);
             }
         }
     }
 
-    fn merge_open(&mut self, work: &mut Work<'d>) {
+    fn merge_open(&mut self, work: &mut MergeQueue<'d>) {
         while let Some((sets, must)) = work.open.pop() {
             let Some(groups) = self.groups(sets, work) else { return };
             for group in groups {
@@ -72,8 +72,12 @@ impl<'d> Validator<'d> {
     }
 
     /// The fields of all sets by their names in the answer, in the document's order. `None` if the steps are spent.
-    fn groups(&mut self, sets: Vec<Set<'d>>, work: &mut Work<'d>) -> Option<Vec<Vec<Member<'d>>>> {
-        let mut groups: Vec<Vec<Member<'d>>> = Vec::new();
+    fn groups(
+        &mut self,
+        sets: Vec<TypedSelections<'d>>,
+        work: &mut MergeQueue<'d>,
+    ) -> Option<Vec<Vec<FieldWithParent<'d>>>> {
+        let mut groups: Vec<Vec<FieldWithParent<'d>>> = Vec::new();
         let mut index = HashMap::new();
         let mut spread = HashSet::new();
         let mut open: Vec<_> = sets.into_iter().rev().map(|(set, parent)| (set.iter(), parent)).collect();
@@ -91,7 +95,7 @@ impl<'d> Validator<'d> {
                     if i == groups.len() {
                         groups.push(Vec::with_capacity(1));
                     }
-                    groups[i].push(Member { field, parent });
+                    groups[i].push(FieldWithParent { field, parent });
                 }
                 Selection::Spread(found) => {
                     if let Some(fragment) = self.fragment(found.name.text)
@@ -110,16 +114,16 @@ impl<'d> Validator<'d> {
         Some(groups)
     }
 
-    fn group(&mut self, group: &[Member<'d>], must: Must, work: &mut Work<'d>) {
+    fn group(&mut self, group: &[FieldWithParent<'d>], must: Likeness, work: &mut MergeQueue<'d>) {
         let key = group.iter().map(|member| member.field.name.at).collect();
         if !work.seen.insert((must, key)) || !self.look_alike(group) {
             return;
         }
         let objects = self.objects(group);
-        if must == Must::LookAlike || objects.len() > 1 {
-            self.open_below(group, Must::LookAlike, work);
+        if must == Likeness::LookAlike || objects.len() > 1 {
+            self.open_below(group, Likeness::LookAlike, work);
         }
-        if must == Must::LookAlike {
+        if must == Likeness::LookAlike {
             return;
         }
         if objects.len() < 2 {
@@ -130,14 +134,14 @@ impl<'d> Validator<'d> {
             if !self.spend(group.len()) {
                 return;
             }
-            let meets = |member: &&Member<'d>| !self.is_object(member.parent) || member.parent == Some(object);
-            let part: Vec<Member<'d>> = group.iter().filter(meets).copied().collect();
+            let meets = |member: &&FieldWithParent<'d>| !self.is_object(member.parent) || member.parent == Some(object);
+            let part: Vec<FieldWithParent<'d>> = group.iter().filter(meets).copied().collect();
             self.be_one(&part, work);
         }
     }
 
     /// The objects that fields of a group are selected of.
-    fn objects(&self, group: &[Member<'d>]) -> Vec<TypeId> {
+    fn objects(&self, group: &[FieldWithParent<'d>]) -> Vec<TypeId> {
         let parents = group.iter().map(|member| member.parent);
         let mut objects: Vec<TypeId> = parents.filter(|parent| self.is_object(*parent)).flatten().collect();
         objects.sort_unstable();
@@ -150,25 +154,25 @@ impl<'d> Validator<'d> {
     }
 
     /// What a member is in the schema, if it is there.
-    fn definition(&self, member: &Member<'d>) -> Option<&'d schema::FieldDefinition> {
+    fn definition(&self, member: &FieldWithParent<'d>) -> Option<&'d schema::FieldDefinition> {
         self.schema.field(member.parent?, member.field.name.text)
     }
 
     /// The selection sets of a group meet one level below.
-    fn open_below(&self, group: &[Member<'d>], must: Must, work: &mut Work<'d>) {
+    fn open_below(&self, group: &[FieldWithParent<'d>], must: Likeness, work: &mut MergeQueue<'d>) {
         let with_selections = group.iter().filter(|member| !member.field.selections.is_empty());
-        let below = |member: &Member<'d>| {
+        let below = |member: &FieldWithParent<'d>| {
             let of = self.definition(member).map(|definition| *definition.of.name());
             (member.field.selections.as_slice(), of)
         };
-        let sets: Vec<Set<'d>> = with_selections.map(below).collect();
+        let sets: Vec<TypedSelections<'d>> = with_selections.map(below).collect();
         if !sets.is_empty() {
             work.open.push((sets, must));
         }
     }
 
     /// Whether the types of a group look alike; reports the first that does not.
-    fn look_alike(&mut self, group: &[Member<'d>]) -> bool {
+    fn look_alike(&mut self, group: &[FieldWithParent<'d>]) -> bool {
         let schema = self.schema;
         let mut first = None;
         for member in group {
@@ -187,8 +191,8 @@ impl<'d> Validator<'d> {
     }
 
     /// The fields of a group must be one field with the same arguments.
-    fn be_one(&mut self, group: &[Member<'d>], work: &mut Work<'d>) {
-        let Some(Member { field: first, .. }) = group.first().copied() else { return };
+    fn be_one(&mut self, group: &[FieldWithParent<'d>], work: &mut MergeQueue<'d>) {
+        let Some(FieldWithParent { field: first, .. }) = group.first().copied() else { return };
         let name = first.response_name().text;
         for member in &group[1..] {
             let (a, b) = (first.name.text, member.field.name.text);
@@ -201,12 +205,12 @@ impl<'d> Validator<'d> {
                 return self.conflict(first, member.field, message);
             }
         }
-        self.open_below(group, Must::Be, work);
+        self.open_below(group, Likeness::Be, work);
     }
 
     fn conflict(&mut self, a: &Field<'d>, b: &Field<'d>, message: std::fmt::Arguments<'_>) {
         let at = [a.response_name().at, b.response_name().at];
-        self.fail(Rule::OverlappingFieldsCanBeMerged, &at, message);
+        self.fail(ValidationRule::OverlappingFieldsCanBeMerged, &at, message);
     }
 }
 
@@ -251,7 +255,7 @@ fn same(a: &Value<'_>, b: &Value<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::document::parse;
-    use crate::error::Limits;
+    use crate::error::DocumentLimits;
     use crate::schema::Schema;
     use crate::validation::{Invalid, validate};
 
@@ -262,9 +266,9 @@ mod tests {
         type Toy { id: ID! name: String }";
 
     /// Nothing, or the messages that the document is refused with.
-    fn judged(text: &str, limits: &Limits) -> String {
+    fn judged(text: &str, limits: &DocumentLimits) -> String {
         let Ok(schema) = Schema::from_sdl(SDL) else { return "schema".to_owned() };
-        let Ok(document) = parse(text, Limits::NONE) else { return "syntax".to_owned() };
+        let Ok(document) = parse(text, DocumentLimits::NONE) else { return "syntax".to_owned() };
         match validate(&schema, &document, limits) {
             Ok(()) => String::new(),
             Err(Invalid::Rules(violations)) => {
@@ -290,7 +294,7 @@ mod tests {
             "{ pet { ...F } } fragment F on Pet { mate { ...G } } fragment G on Pet { name mate { name } }",
         ];
         for text in cases {
-            assert_eq!(judged(text, &Limits::NONE), "", "{text}");
+            assert_eq!(judged(text, &DocumentLimits::NONE), "", "{text}");
         }
     }
 
@@ -322,7 +326,7 @@ mod tests {
             ),
         ];
         for (text, wanted) in cases {
-            assert_eq!(judged(text, &Limits::NONE), wanted, "{text}");
+            assert_eq!(judged(text, &DocumentLimits::NONE), wanted, "{text}");
         }
     }
 
@@ -330,8 +334,8 @@ mod tests {
     fn steps_are_limited() {
         // The root's one field, and the field inside.
         let text = "{ dog { name } }";
-        assert_eq!(judged(text, &Limits { validation_steps: 2, ..Limits::NONE }), "");
-        let refused = judged(text, &Limits { validation_steps: 1, ..Limits::NONE });
+        assert_eq!(judged(text, &DocumentLimits { validation_steps: 2, ..DocumentLimits::NONE }), "");
+        let refused = judged(text, &DocumentLimits { validation_steps: 1, ..DocumentLimits::NONE });
         assert_eq!(refused, "The document needs more than 1 steps to validate.");
     }
 }

@@ -3,7 +3,7 @@
 //! One walk over the document judges what stands alone (`selections`, `arguments`, `values`, `definitions`) and notes
 //! which fragments and variables each definition uses; `usage` follows them from the operations. `merging` compares
 //! the fields that meet in the answer. All is linear in the document, except for `usage` and `merging`: they take
-//! their steps from one budget, [`Limits::validation_steps`].
+//! their steps from one budget, [`DocumentLimits::validation_steps`].
 
 mod arguments;
 mod definitions;
@@ -17,10 +17,10 @@ mod values;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-pub use rule::{Invalid, Rule, Violation};
+pub use rule::{Invalid, ValidationRule, Violation};
 
 use crate::document::{Document, Fragment, Name, OperationKind, Variable};
-use crate::error::{Limit, LimitExceeded, Limits, positions};
+use crate::error::{DocumentLimits, Limit, LimitExceeded, positions};
 use crate::schema::{Location, Schema, TypeId, TypeRef};
 
 /// The most violations that one validation reports.
@@ -30,7 +30,7 @@ const VIOLATIONS_MAX: usize = 100;
 ///
 /// # Errors
 /// The rules that it breaks, at most 100 times; or the limit, if judging it takes too many steps.
-pub fn validate(schema: &Schema, document: &Document<'_>, limits: &Limits) -> Result<(), Invalid> {
+pub fn validate(schema: &Schema, document: &Document<'_>, limits: &DocumentLimits) -> Result<(), Invalid> {
     let resolve = |variable: &Variable<'_>| schema.resolve(&variable.of);
     let types: Vec<Vec<Option<TypeRef>>> =
         document.operations.iter().map(|operation| operation.variables.iter().map(resolve).collect()).collect();
@@ -62,7 +62,7 @@ struct Scope<'d> {
 
 /// A rule broken, before offsets become positions.
 struct Broken {
-    rule: Rule,
+    rule: ValidationRule,
     message: String,
     at: Vec<u32>,
     input: Option<String>,
@@ -91,7 +91,12 @@ struct Validator<'d> {
 }
 
 impl<'d> Validator<'d> {
-    fn new(schema: &'d Schema, document: &'d Document<'d>, types: &'d [Vec<Option<TypeRef>>], limits: &Limits) -> Self {
+    fn new(
+        schema: &'d Schema,
+        document: &'d Document<'d>,
+        types: &'d [Vec<Option<TypeRef>>],
+        limits: &DocumentLimits,
+    ) -> Self {
         let fragments = document.fragments.iter().enumerate().map(|(i, fragment)| (fragment.name.text, i)).collect();
         Self {
             schema,
@@ -106,9 +111,9 @@ impl<'d> Validator<'d> {
         }
     }
 
-    fn fail(&mut self, rule: Rule, at: &[u32], message: fmt::Arguments<'_>) {
+    fn fail(&mut self, rule: ValidationRule, at: &[u32], message: fmt::Arguments<'_>) {
         if self.broken.len() < VIOLATIONS_MAX {
-            let input = if rule == Rule::ValuesOfCorrectType { self.input_path() } else { None };
+            let input = if rule == ValidationRule::ValuesOfCorrectType { self.input_path() } else { None };
             self.broken.push(Broken { rule, message: message.to_string(), at: at.to_vec(), input });
         }
     }
@@ -137,7 +142,7 @@ impl<'d> Validator<'d> {
         names.filter(|name| !seen.insert(name.text)).collect()
     }
 
-    fn finish(self, limits: &Limits) -> Result<(), Invalid> {
+    fn finish(self, limits: &DocumentLimits) -> Result<(), Invalid> {
         let text = self.document.text;
         if self.broken.is_empty() && !self.is_out_of_steps {
             return Ok(());

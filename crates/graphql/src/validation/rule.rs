@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use crate::error::{LimitExceeded, Position};
+use crate::error::{LimitExceeded, SourcePosition};
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $rule:ident,)*) => {
         /// A rule of the specification, by the name that graphql-js gives it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Rule {
+        pub enum ValidationRule {
             $($(#[$doc])* $rule,)*
         }
 
-        impl Rule {
+        impl ValidationRule {
             /// The name.
             pub const fn name(self) -> &'static str {
                 match self {
@@ -82,11 +82,11 @@ rules! {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule.
-    pub rule: Rule,
+    pub rule: ValidationRule,
     /// One sentence.
     pub message: String,
     /// Where; several places if they contradict each other.
-    pub positions: Vec<Position>,
+    pub positions: Vec<SourcePosition>,
     /// The path of the argument or input field whose value does not fit, such as `filter.year.from`.
     pub input: Option<String>,
 }

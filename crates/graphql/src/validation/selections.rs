@@ -1,6 +1,6 @@
 //! Rules about fields, spreads and inline fragments.
 
-use super::{Rule, Validator};
+use super::{ValidationRule, Validator};
 use crate::document::{Field, FragmentSpread, InlineFragment, Name, Selection};
 use crate::schema::{Location, TypeId};
 
@@ -24,7 +24,7 @@ impl<'d> Validator<'d> {
             let meant = self.suggest(name.text, schema.field_names(parent));
             let of = &schema.get(parent).name;
             let message = format_args!("The type `{of}` has no field `{}`.{meant}", name.text);
-            self.fail(Rule::FieldsOnCorrectType, &[field.response_name().at], message);
+            self.fail(ValidationRule::FieldsOnCorrectType, &[field.response_name().at], message);
         }
         self.directives(&field.directives, Location::Field);
         let owner = Name { at: field.response_name().at, ..name };
@@ -34,12 +34,12 @@ impl<'d> Validator<'d> {
         let is_composite = schema.is_composite(id);
         if is_composite && field.selections.is_empty() {
             let message = format_args!("The field `{}` needs a selection, as `{} {{ … }}`.", name.text, name.text);
-            self.fail(Rule::ScalarLeafs, &[field.response_name().at], message);
+            self.fail(ValidationRule::ScalarLeafs, &[field.response_name().at], message);
         }
         if !is_composite && !field.selections.is_empty() {
             let of = schema.display(&known.of);
             let message = format_args!("The field `{}` of type `{of}` cannot have a selection.", name.text);
-            self.fail(Rule::ScalarLeafs, &[field.response_name().at], message);
+            self.fail(ValidationRule::ScalarLeafs, &[field.response_name().at], message);
         }
         self.selections(&field.selections, is_composite.then_some(id));
     }
@@ -50,7 +50,7 @@ impl<'d> Validator<'d> {
         let name = spread.name.text;
         let Some(fragment) = self.fragment(name) else {
             let message = format_args!("The fragment `{name}` is unknown.");
-            return self.fail(Rule::KnownFragmentNames, &[spread.name.at], message);
+            return self.fail(ValidationRule::KnownFragmentNames, &[spread.name.at], message);
         };
         let on = self.schema.find(fragment.on.text).filter(|on| self.schema.is_composite(*on));
         self.possible(parent, on, spread.at);
@@ -76,7 +76,7 @@ impl<'d> Validator<'d> {
         if parent != on && !schema.overlap(parent, on) {
             let (parent, on) = (&schema.get(parent).name, &schema.get(on).name);
             let message = format_args!("An object of type `{parent}` can never be of type `{on}`.");
-            self.fail(Rule::PossibleFragmentSpreads, &[at], message);
+            self.fail(ValidationRule::PossibleFragmentSpreads, &[at], message);
         }
     }
 }

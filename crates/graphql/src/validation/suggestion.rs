@@ -38,7 +38,7 @@ impl Validator<'_> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
-    use crate::error::Limits;
+    use crate::error::DocumentLimits;
     use crate::schema::Schema;
     use crate::{parse, validate};
 
@@ -61,8 +61,8 @@ mod tests {
             ("query($f: Fliter) { movie(filter: $f) { title } }", " Did you mean `Filter`?"),
             ("{ cinema { title } }", ""),
         ] {
-            let document = parse(query, Limits::NONE).unwrap();
-            let message = |schema| validate(schema, &document, &Limits::NONE).unwrap_err().to_string();
+            let document = parse(query, DocumentLimits::NONE).unwrap();
+            let message = |schema| validate(schema, &document, &DocumentLimits::NONE).unwrap_err().to_string();
             assert_eq!(message(&schema), message(&plain) + suggestion, "{query}");
         }
     }

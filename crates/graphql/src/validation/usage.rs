@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Rule, Scope, Validator, VariableUse};
+use super::{Scope, ValidationRule, Validator, VariableUse};
 use crate::document::{Operation, ValueKind};
 use crate::schema::TypeRef;
 
@@ -21,7 +21,11 @@ impl<'d> Validator<'d> {
         for fragment in &document.fragments {
             let name = fragment.name.text;
             if self.fragments.get(name).is_some_and(|i| !used[*i]) {
-                self.fail(Rule::NoUnusedFragments, &[fragment.at], format_args!("The fragment `{name}` is not used."));
+                self.fail(
+                    ValidationRule::NoUnusedFragments,
+                    &[fragment.at],
+                    format_args!("The fragment `{name}` is not used."),
+                );
             }
         }
     }
@@ -61,13 +65,13 @@ impl<'d> Validator<'d> {
                 Some(variable) => self.allowed(operation, *variable, self.types[i][*variable].as_ref(), found),
                 None => {
                     let message = format_args!("The variable `${}` is not defined.", found.name);
-                    self.fail(Rule::NoUndefinedVariables, &[found.at, operation.at], message);
+                    self.fail(ValidationRule::NoUndefinedVariables, &[found.at, operation.at], message);
                 }
             }
         }
         for variable in operation.variables.iter().filter(|variable| !used.contains(variable.name.text)) {
             let message = format_args!("The variable `${}` is not used.", variable.name.text);
-            self.fail(Rule::NoUnusedVariables, &[variable.at], message);
+            self.fail(ValidationRule::NoUnusedVariables, &[variable.at], message);
         }
     }
 
@@ -81,14 +85,14 @@ impl<'d> Validator<'d> {
         if !fits(of, if is_defaulted { place.nullable() } else { place }) {
             let (of, place) = (schema.display(of), schema.display(place));
             let message = format_args!("The variable `${name}` of type `{of}` does not fit a place of type `{place}`.");
-            self.fail(Rule::VariablesInAllowedPosition, &[variable.at, found.at], message);
+            self.fail(ValidationRule::VariablesInAllowedPosition, &[variable.at, found.at], message);
         }
         if let Some(one_of) = found.one_of.filter(|_| !of.is_non_null()) {
             let one_of = &schema.get(one_of).name;
             let message = format_args!(
                 "The variable `${name}` must not be null: it stands in `{one_of}`, of which exactly one field is given."
             );
-            self.fail(Rule::VariablesInAllowedPosition, &[variable.at, found.at], message);
+            self.fail(ValidationRule::VariablesInAllowedPosition, &[variable.at, found.at], message);
         }
     }
 
@@ -122,7 +126,7 @@ impl<'d> Validator<'d> {
                     }
                     VisitState::Open => {
                         let message = format_args!("The fragment `{}` spreads itself.", name.text);
-                        self.fail(Rule::NoFragmentCycles, &[name.at], message);
+                        self.fail(ValidationRule::NoFragmentCycles, &[name.at], message);
                     }
                     VisitState::Done => {}
                 }

@@ -1,9 +1,9 @@
 //! Rules about literals: each fits the type of its place.
 
-use super::{NameSet, PathSegment, Rule, Validator, VariableUse};
+use super::{NameSet, PathSegment, ValidationRule, Validator, VariableUse};
 use crate::document::{Argument, Value, ValueKind};
 use crate::input::check_literal;
-use crate::schema::{InputValue, Scalar, Schema, Table, TypeId, TypeKind, TypeRef};
+use crate::schema::{InputValue, NameIndex, Scalar, Schema, TypeId, TypeKind, TypeRef};
 
 /// The place that a value stands in.
 #[derive(Clone, Copy)]
@@ -71,7 +71,7 @@ impl<'d> Validator<'d> {
     }
 
     fn wrong(&mut self, at: u32, message: std::fmt::Arguments<'_>) {
-        self.fail(Rule::ValuesOfCorrectType, &[at], message);
+        self.fail(ValidationRule::ValuesOfCorrectType, &[at], message);
     }
 
     /// The path of the value under the walk; none outside of arguments.
@@ -147,7 +147,7 @@ impl<'d> Validator<'d> {
         &mut self,
         at: u32,
         fields: &'d [Argument<'d>],
-        known: &'d Table<InputValue>,
+        known: &'d NameIndex<InputValue>,
         id: TypeId,
         is_one_of: bool,
     ) {
@@ -167,7 +167,7 @@ impl<'d> Validator<'d> {
     fn object_fields(
         &mut self,
         fields: &'d [Argument<'d>],
-        known: Option<(&'d Table<InputValue>, TypeId)>,
+        known: Option<(&'d NameIndex<InputValue>, TypeId)>,
         one_of: Option<TypeId>,
     ) -> NameSet<'d> {
         let schema = self.schema;
@@ -176,7 +176,7 @@ impl<'d> Validator<'d> {
             let name = field.name;
             if !seen.insert(name.text) {
                 let message = format_args!("The field `{}` is given twice.", name.text);
-                self.fail(Rule::UniqueInputFieldNames, &[name.at], message);
+                self.fail(ValidationRule::UniqueInputFieldNames, &[name.at], message);
             }
             let input = known.and_then(|(known, _)| known.get(name.text));
             if let (Some((known, id)), None) = (known, input) {
@@ -219,7 +219,7 @@ const fn describe(value: &Value<'_>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use crate::document::parse;
-    use crate::error::Limits;
+    use crate::error::DocumentLimits;
     use crate::schema::Schema;
     use crate::validation::{Invalid, validate};
 
@@ -237,8 +237,10 @@ mod tests {
             ("c: {y: 1}", "c", "`In` has no field `y`."),
         ] {
             let (Ok(schema), text) = (Schema::from_sdl(SDL), format!("{{ n({arguments}) }}")) else { panic!("{SDL}") };
-            let Ok(document) = parse(&text, Limits::NONE) else { panic!("{text}") };
-            let Err(Invalid::Rules(broken)) = validate(&schema, &document, &Limits::NONE) else { panic!("{text}") };
+            let Ok(document) = parse(&text, DocumentLimits::NONE) else { panic!("{text}") };
+            let Err(Invalid::Rules(broken)) = validate(&schema, &document, &DocumentLimits::NONE) else {
+                panic!("{text}")
+            };
             let [broken] = &broken[..] else { panic!("{broken:?}") };
             assert_eq!((broken.input.as_deref(), &*broken.message), (Some(input), message), "{text}");
         }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use graphql::validation::Invalid;
-use graphql::{Limit, Limits, ParseError, Schema, parse, validate};
+use graphql::{DocumentLimits, Limit, ParseError, Schema, parse, validate};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -100,7 +100,7 @@ fn read(name: &str) {
     let text = filled(begin, repeated, end, SIZE);
     let before = memory("VmRSS:");
     let started = Instant::now();
-    let document = parse(&text, Limits::default());
+    let document = parse(&text, DocumentLimits::default());
     let (took, more) = (started.elapsed(), memory("VmHWM:").saturating_sub(before));
     println!("{name}: {:?} and {} kB a MB, read: {}", took / 8, more / 8 / 1024, document.is_ok());
     assert!(took / 8 < Duration::from_millis(600), "{took:?}");
@@ -151,7 +151,7 @@ fn combinations(depth: usize) -> String {
 #[test]
 fn judging_ends_within_its_steps() {
     let schema = schema();
-    let limits = Limits { tokens: 15_000, validation_steps: 100_000, ..Limits::NONE };
+    let limits = DocumentLimits { tokens: 15_000, validation_steps: 100_000, ..DocumentLimits::NONE };
     let comment = "{comment(id:\"1\"){...F0}}";
     let texts = [
         ("one field", numbered("{", 7_000, |_| " commentCursor".to_owned(), "}")),
@@ -220,10 +220,10 @@ fn nesting_is_refused_before_the_stack_ends() {
     ];
     for (begin, open, inner, close, end) in cases {
         let text = nested(begin, open, inner, close, end, 190);
-        let document = parse(&text, Limits::NONE).unwrap();
-        drop(validate(&schema, &document, &Limits::NONE));
+        let document = parse(&text, DocumentLimits::NONE).unwrap();
+        drop(validate(&schema, &document, &DocumentLimits::NONE));
         let deeper = nested(begin, open, inner, close, end, 100_000);
-        let limit = match parse(&deeper, Limits::NONE) {
+        let limit = match parse(&deeper, DocumentLimits::NONE) {
             Err(ParseError::Limit(exceeded)) => exceeded.limit,
             other => panic!("{other:?}"),
         };
@@ -243,9 +243,9 @@ fn an_honest_document_is_judged() {
     let (mut reading, mut judging) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..TIMES {
         let started = Instant::now();
-        let document = parse(text, Limits::default()).unwrap();
+        let document = parse(text, DocumentLimits::default()).unwrap();
         reading += started.elapsed();
-        assert_eq!(validate(&schema, &document, &Limits::default()), Ok(()));
+        assert_eq!(validate(&schema, &document, &DocumentLimits::default()), Ok(()));
         judging += started.elapsed();
     }
     println!("{:?} to read, {:?} to judge", reading / TIMES, (judging - reading) / TIMES);

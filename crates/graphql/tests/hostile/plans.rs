@@ -4,23 +4,28 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use graphql::input::Inputs;
-use graphql::{CostLimit, Engine, FieldError, Limit, Limits, Refusal, Request, Settings, parse, validate};
+use graphql::{
+    CostLimit, DocumentLimits, Engine, EngineRefusal, EngineSettings, FieldError, Limit, Request, parse, validate,
+};
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
 
 use super::world::{World, execute, settings};
 use super::{MEGABYTE, filled, fragments, is_alone, memory, numbered, schema, sdl};
 
-fn engine(settings: Settings) -> Engine {
+fn engine(settings: EngineSettings) -> Engine {
     World::engine(&sdl(), &json!({"root": {}, "objects": {}}), settings).0
 }
 
 /// Only the plan is limited.
-fn plan_limits() -> Settings {
-    Settings { limits: Limits { plan_fields: Limits::default().plan_fields, ..Limits::NONE }, ..settings() }
+fn plan_limits() -> EngineSettings {
+    EngineSettings {
+        limits: DocumentLimits { plan_fields: DocumentLimits::default().plan_fields, ..DocumentLimits::NONE },
+        ..settings()
+    }
 }
 
-fn prepare(engine: &Engine, query: &str, variables: &Inputs) -> Result<(), Refusal> {
+fn prepare(engine: &Engine, query: &str, variables: &Inputs) -> Result<(), EngineRefusal> {
     engine.prepare(&Request { query, operation_name: None, variables }).map(drop)
 }
 
@@ -113,7 +118,7 @@ fn plans_are_linear_in_their_documents_or_refused() {
         let more = memory("VmRSS:").saturating_sub(before) / 1024;
         let refused = match &refusal {
             None => None,
-            Some(Refusal::Limit(exceeded)) => Some(exceeded.limit),
+            Some(EngineRefusal::Limit(exceeded)) => Some(exceeded.limit),
             Some(other) => panic!("{name}: {other:?}"),
         };
         println!("{name}: {} bytes, {judging:?} to judge, {took:?} to plan, {more} kB more: {refused:?}", text.len());
@@ -135,7 +140,7 @@ fn plans_of_all_truths_keep_within_the_cache() {
     let fields: String =
         names.clone().map(|i| format!(" a{i}:viewer@include(if:$v{i}){{id username fullName}}")).collect();
     let text = format!("query({declared}){{commentCursor{fields}}}");
-    let engine = engine(Settings { cache_bytes: CACHE, ..plan_limits() });
+    let engine = engine(EngineSettings { cache_bytes: CACHE, ..plan_limits() });
     let seed = 1;
     let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(seed);
     let before = memory("VmRSS:");
@@ -159,7 +164,7 @@ fn documents_keep_within_the_cache() {
     if !is_alone("plans::documents_keep_within_the_cache") {
         return;
     }
-    let engine = engine(Settings { cache_bytes: CACHE, ..plan_limits() });
+    let engine = engine(EngineSettings { cache_bytes: CACHE, ..plan_limits() });
     let before = memory("VmRSS:");
     let mut most = 0;
     for i in 0..2_000 {
@@ -176,7 +181,8 @@ fn documents_keep_within_the_cache() {
 /// A variable in many places is refused before it is coerced for each of them.
 #[test]
 fn variables_in_many_places_are_counted() {
-    let settings = Settings { limits: Limits { input_values: 10_000, ..Limits::NONE }, ..settings() };
+    let settings =
+        EngineSettings { limits: DocumentLimits { input_values: 10_000, ..DocumentLimits::NONE }, ..settings() };
     let engine = engine(settings);
     let text = numbered(
         "query($t:[String!]){",
@@ -191,7 +197,7 @@ fn variables_in_many_places_are_counted() {
         let refusal = prepare(&engine, &text, &variables).err();
         println!("{:?}: {:?}", started.elapsed(), refusal);
         let refused = match refusal {
-            Some(Refusal::TooComplex { limit, max, .. }) => Some((limit, max)),
+            Some(EngineRefusal::TooComplex { limit, max, .. }) => Some((limit, max)),
             other => {
                 assert!(other.is_none(), "{other:?}");
                 None
@@ -220,7 +226,7 @@ fn answers_keep_within_their_bytes() {
         let (engine, context) = World::engine(sdl, &json!({"root": root, "objects": {}}), settings());
         match execute((&engine, &context), query, &Inputs::new(), BYTES) {
             Ok(answer) => assert!(is_short && answer.len() <= BYTES, "{name}: {} bytes", answer.len()),
-            Err(Refusal::TooLarge(bytes)) => assert!(!is_short && bytes == BYTES, "{name}"),
+            Err(EngineRefusal::TooLarge(bytes)) => assert!(!is_short && bytes == BYTES, "{name}"),
             Err(other) => panic!("{name}: {other:?}"),
         }
     }
@@ -239,7 +245,7 @@ fn an_answer_of_a_mutation_keeps_what_there_is_room_for() {
     let prepared = engine.prepare(&Request { query, operation_name: None, variables: &Inputs::new() }).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let executed = runtime.block_on(engine.run(&prepared, &context));
-    assert!(matches!(executed.answer(1_000), Err(Refusal::TooLarge(1_000))));
+    assert!(matches!(executed.answer(1_000), Err(EngineRefusal::TooLarge(1_000))));
     let answer = executed.shortened(1_000, &FieldError::plain("too large"));
     let answer: Json = serde_json::from_slice(&answer.json).unwrap();
     let data = json!({"first": {"token": "t"}, "second": {"token": "u", "wide": null}, "third": null, "again": {"token": "t"}});

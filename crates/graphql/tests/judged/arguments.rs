@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use graphql::Schema;
 use graphql::document::OperationKind;
-use graphql::schema::{InputValue, Scalar, Table, TypeId, TypeKind, TypeRef};
+use graphql::schema::{InputValue, NameIndex, Scalar, TypeId, TypeKind, TypeRef};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Map, Value as Json, json};
@@ -50,13 +50,13 @@ impl Writer<'_> {
         self.random.random_ratio(1, one_of)
     }
 
-    fn arguments(&mut self, known: &Table<InputValue>) -> String {
+    fn arguments(&mut self, known: &NameIndex<InputValue>) -> String {
         let place = Place { variables: true, null: true, depth: DEPTH };
         let fields = self.fields(known, place);
         if fields.is_empty() { fields } else { format!("({fields})") }
     }
 
-    fn fields(&mut self, known: &Table<InputValue>, place: Place) -> String {
+    fn fields(&mut self, known: &NameIndex<InputValue>, place: Place) -> String {
         let mut text = String::new();
         for input in known {
             if input.is_required() || self.chance(4) {
@@ -171,7 +171,7 @@ impl Writer<'_> {
         }
     }
 
-    fn object(&mut self, fields: &Table<InputValue>, is_one_of: bool, depth: usize) -> Json {
+    fn object(&mut self, fields: &NameIndex<InputValue>, is_one_of: bool, depth: usize) -> Json {
         let mut object = Map::new();
         let only = is_one_of.then(|| self.random.random_range(0..fields.iter().len()));
         for (i, input) in fields.iter().enumerate() {

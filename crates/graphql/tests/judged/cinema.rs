@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_graphql::registry::Registry;
 use async_graphql::{Enum, ID, InputObject, InputValueError, InputValueResult, OneofObject, Scalar, ScalarType, Value};
 use graphql::{
-    Abstract, Batch, Call, Cell, Cells, Column, Context, Describe, Description, Engine, FieldError, Introspection,
-    Limits, Name, NoArguments, Object, One, Part, Resolve, Root, Row, Rows, Settings, enum_leaves, scalar_leaves,
+    Abstract, Batch, Call, Cell, Cells, Column, Context, Describe, Description, DocumentLimits, Engine, EngineSettings,
+    FieldError, Introspection, NoArguments, Object, One, Part, Resolve, Root, Row, Rows, TypeName, enum_leaves,
+    scalar_leaves,
 };
 
 use super::world::settings;
@@ -81,7 +82,7 @@ struct Film {
 }
 
 impl Row for Film {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Film".into()
     }
 }
@@ -89,7 +90,7 @@ impl Row for Film {
 struct Hall;
 
 impl Row for Hall {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Hall".into()
     }
 }
@@ -203,6 +204,7 @@ impl Describe for Cinema {
 /// The schema definition, and an engine for it.
 pub fn engine(introspection: bool) -> (String, Engine, Context) {
     let sdl = Introspection::<Cinema>::new().sdl();
-    let settings = Settings { introspection, limits: Limits { nesting: 64, ..Limits::NONE }, ..settings() };
+    let settings =
+        EngineSettings { introspection, limits: DocumentLimits { nesting: 64, ..DocumentLimits::NONE }, ..settings() };
     (sdl, Engine::described::<Cinema>(settings).unwrap(), Context::new(Arc::new(())))
 }

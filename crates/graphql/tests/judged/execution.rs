@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use graphql::{Context, Engine, Refusal, Schema};
+use graphql::{Context, Engine, EngineRefusal, Schema};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
@@ -84,10 +84,10 @@ fn same_echoes(ours: &str, theirs: &str) -> bool {
 }
 
 /// What differs, in words.
-fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, Refusal>) -> Option<String> {
+fn difference(verdict: &Verdict, theirs: &str, ours: Result<String, EngineRefusal>) -> Option<String> {
     let theirs = answer(theirs);
     let ours = match (ours, &theirs.data) {
-        (Err(Refusal::Variables(errors)), None) => {
+        (Err(EngineRefusal::Variables(errors)), None) => {
             let message = theirs.errors[0]["message"].as_str().unwrap();
             let name = |error: &graphql::input::InputError| {
                 error.path.split(['.', '[']).nth(1).is_some_and(|name| message.contains(&format!("\"${name}\"")))
@@ -115,7 +115,10 @@ fn compare((engine, context): (&Engine, &Context), line: &str) -> Option<String>
     let run = || execute((engine, context), document, verdict["variables"].as_object().unwrap(), usize::MAX);
     if exceptions::of_execution(case).is_some() {
         let refused = run();
-        assert!(matches!(refused, Err(Refusal::Introspection(_) | Refusal::Variables(_))), "{case}: {refused:?}");
+        assert!(
+            matches!(refused, Err(EngineRefusal::Introspection(_) | EngineRefusal::Variables(_))),
+            "{case}: {refused:?}"
+        );
         return None;
     }
     // Twice: the second time the plan is known.

@@ -2,7 +2,7 @@
 
 use graphql::document::{Document, Field, OperationKind, Selection};
 use graphql::input::{Inputs, coerce_arguments, coerce_variables};
-use graphql::{Limits, Schema, parse, validate};
+use graphql::{DocumentLimits, Schema, parse, validate};
 use serde_json::Value as Json;
 
 use super::judge::{Verdict, ask, schema};
@@ -21,7 +21,7 @@ pub fn same(a: &Json, b: &Json) -> bool {
 
 fn document(verdict: &Verdict) -> Document<'_> {
     let text = verdict["document"].as_str().unwrap();
-    parse(text, Limits::NONE).unwrap_or_else(|error| panic!("{}: {error}", verdict["case"]))
+    parse(text, DocumentLimits::NONE).unwrap_or_else(|error| panic!("{}: {error}", verdict["case"]))
 }
 
 fn variables(schema: &Schema, verdict: &Verdict, document: &Document<'_>) -> Result<Inputs, String> {
@@ -54,7 +54,7 @@ fn documents_that_are_executed_are_valid() {
     for (kind, path) in [("catalogue", "schema.graphql"), ("theatre", "tests/documents/execution/theatre.graphql")] {
         let schema = schema(path);
         for verdict in ask(&[kind], "") {
-            let valid = validate(&schema, &document(&verdict), &Limits::NONE);
+            let valid = validate(&schema, &document(&verdict), &DocumentLimits::NONE);
             assert!(valid.is_ok(), "{}: {valid:?}", verdict["case"]);
         }
     }

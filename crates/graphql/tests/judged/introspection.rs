@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use graphql::Refusal;
+use graphql::EngineRefusal;
 use graphql::input::Inputs;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
@@ -172,7 +172,7 @@ fn introspection_that_is_off_is_refused() {
     ];
     for (document, line, column) in refused {
         let refusal = execute((&engine, &context), document, &Inputs::new(), usize::MAX);
-        let Err(Refusal::Introspection(position)) = refusal else { panic!("{document}: {refusal:?}") };
+        let Err(EngineRefusal::Introspection(position)) = refusal else { panic!("{document}: {refusal:?}") };
         assert_eq!((position.line, position.column), (line, column), "{document}");
     }
     let answered = [
@@ -218,5 +218,5 @@ fn a_described_schema_is_executed() {
     );
     let invalid =
         execute((&engine, &context), "{ films(filter: {since: \"today\"}) { title } }", &Inputs::new(), usize::MAX);
-    assert!(matches!(invalid, Err(Refusal::Invalid(_))), "{invalid:?}");
+    assert!(matches!(invalid, Err(EngineRefusal::Invalid(_))), "{invalid:?}");
 }

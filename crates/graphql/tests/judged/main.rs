@@ -17,7 +17,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use graphql::validation::Invalid;
-use graphql::{Limits, Schema, parse, validate};
+use graphql::{DocumentLimits, Schema, parse, validate};
 use judge::{Verdict, ask, schema};
 
 /// What either side says about a document.
@@ -31,11 +31,11 @@ enum Judgement {
 }
 
 fn ours(schema: &Schema, document: &str) -> Judgement {
-    let document = match parse(document, Limits::NONE) {
+    let document = match parse(document, DocumentLimits::NONE) {
         Ok(document) => document,
         Err(error) => return Judgement::Syntax(error.position().to_string()),
     };
-    match validate(schema, &document, &Limits::NONE) {
+    match validate(schema, &document, &DocumentLimits::NONE) {
         Ok(()) => Judgement::Valid,
         Err(Invalid::Rules(violations)) => {
             Judgement::Broken(violations.iter().map(|violation| violation.rule.name().to_owned()).collect())
@@ -57,8 +57,8 @@ fn theirs(verdict: &Verdict) -> Judgement {
 
 /// The rules that one side breaks at places where the other does not: `rule position`.
 fn misplaced(schema: &Schema, verdict: &Verdict) -> Vec<String> {
-    let document = parse(verdict["document"].as_str().unwrap(), Limits::NONE).unwrap();
-    let Err(Invalid::Rules(violations)) = validate(schema, &document, &Limits::NONE) else { return Vec::new() };
+    let document = parse(verdict["document"].as_str().unwrap(), DocumentLimits::NONE).unwrap();
+    let Err(Invalid::Rules(violations)) = validate(schema, &document, &DocumentLimits::NONE) else { return Vec::new() };
     let ours: Vec<(&str, Vec<String>)> = violations
         .iter()
         .map(|violation| (violation.rule.name(), violation.positions.iter().map(ToString::to_string).collect()))

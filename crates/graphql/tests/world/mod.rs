@@ -4,8 +4,9 @@ use graphql::execution::leaf::{Out, write_json, write_text};
 use graphql::input::Inputs;
 use graphql::schema::{Scalar, TypeKind, TypeRef};
 use graphql::{
-    ArgumentTypes, Arguments, Call, Cell, Cells, Column, Context, Cost, Description, Engine, FieldError, Leaves,
-    Limits, Name, Object, Pages, Part, Refusal, Request, Resolve, Root, Row, Rows, Schema, Settings,
+    ArgumentTypes, Arguments, Call, Cell, Cells, Column, Context, Cost, Description, DocumentLimits, Engine,
+    EngineRefusal, EngineSettings, FieldError, Leaves, Object, PageSizes, Part, Request, Resolve, Root, Row, Rows,
+    Schema, TypeName,
 };
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ pub struct World {
 
 impl World {
     /// An engine for a schema, and the context that its operations find the graph in.
-    pub fn engine(sdl: &str, graph: &Json, settings: Settings) -> (Engine, Context) {
+    pub fn engine(sdl: &str, graph: &Json, settings: EngineSettings) -> (Engine, Context) {
         let schema = || Schema::from_sdl(sdl).unwrap();
         let engine = Engine::of_schema(schema(), description(&schema()), settings);
         let world = Self { schema: schema(), root: graph["root"].clone(), objects: graph["objects"].clone() };
@@ -63,11 +64,11 @@ impl World {
 }
 
 /// No limits but those of memory.
-pub fn settings() -> Settings {
+pub fn settings() -> EngineSettings {
     let most = u64::MAX;
-    Settings {
-        limits: Limits::NONE,
-        pages: Pages { default: 20, max: 1_000 },
+    EngineSettings {
+        limits: DocumentLimits::NONE,
+        pages: PageSizes { default: 20, max: 1_000 },
         cost_max: Cost {
             depth: most,
             root_fields: most,
@@ -87,7 +88,7 @@ pub fn execute(
     query: &str,
     variables: &Inputs,
     bytes_max: usize,
-) -> Result<String, Refusal> {
+) -> Result<String, EngineRefusal> {
     let prepared = engine.prepare(&Request { query, operation_name: None, variables })?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let answer = runtime.block_on(engine.execute(&prepared, context, bytes_max))?;
@@ -117,7 +118,7 @@ fn description(schema: &Schema) -> Description {
 struct Stone(Json);
 
 impl Row for Stone {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         unreachable!("objects of the graph have many types")
     }
 }

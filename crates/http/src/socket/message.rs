@@ -17,7 +17,7 @@ use crate::respond::PIECE_BYTES;
 pub(super) const ID_LENGTH_MAX: usize = 128;
 
 /// What a client says.
-pub(super) enum Said<'a> {
+pub(super) enum ClientMessage<'a> {
     Init(Init<'a>),
     Ping(Option<&'a RawValue>),
     Pong,
@@ -82,7 +82,7 @@ struct Envelope<'a> {
 ///
 /// # Errors
 /// What is wrong with it, for the reason of close code 4400.
-pub(super) fn read(text: &str, bounds: Bounds) -> Result<Said<'_>, String> {
+pub(super) fn read(text: &str, bounds: Bounds) -> Result<ClientMessage<'_>, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text)
         .map_err(|_| "Invalid message: a JSON object with a string \"type\" is wanted".to_owned())?;
     let Envelope { kind, id, payload } = envelope;
@@ -100,11 +100,11 @@ pub(super) fn read(text: &str, bounds: Bounds) -> Result<Said<'_>, String> {
         "connection_init" => {
             let init =
                 payload.map(|payload| serde_json::from_str(payload.get()).map_err(|_| no_object())).transpose()?;
-            payload.map(object).transpose().map(|_| Said::Init(init.unwrap_or_default()))
+            payload.map(object).transpose().map(|_| ClientMessage::Init(init.unwrap_or_default()))
         }
-        "ping" => payload.map(object).transpose().map(|_| Said::Ping(payload)),
-        "pong" => payload.map(object).transpose().map(|_| Said::Pong),
-        "complete" => Ok(Said::Complete { id: id()? }),
+        "ping" => payload.map(object).transpose().map(|_| ClientMessage::Ping(payload)),
+        "pong" => payload.map(object).transpose().map(|_| ClientMessage::Pong),
+        "complete" => Ok(ClientMessage::Complete { id: id()? }),
         "subscribe" => {
             let id = id()?;
             let payload = payload.ok_or("Invalid message: subscribe needs a payload")?;
@@ -112,7 +112,7 @@ pub(super) fn read(text: &str, bounds: Bounds) -> Result<Said<'_>, String> {
                 Err(refusal) if refusal.status.is_some() => return Err(explain(&refusal)),
                 operation => operation,
             };
-            Ok(Said::Subscribe { id, operation })
+            Ok(ClientMessage::Subscribe { id, operation })
         }
         // A client chooses it: only its beginning is repeated.
         other => Err(format!("Invalid message: no message has type {:?}", other.chars().take(40).collect::<String>())),
@@ -177,7 +177,7 @@ mod tests {
     use crate::Limits;
     use serde_json::Value;
 
-    fn read(text: &str) -> Result<Said<'_>, String> {
+    fn read(text: &str) -> Result<ClientMessage<'_>, String> {
         super::read(text, Bounds::of(&Limits::DEFAULT))
     }
 

@@ -29,7 +29,7 @@ use self::session::Session;
 use super::graphql::Endpoint;
 use super::limits::Limits;
 use super::refusal::Refusal;
-use super::serve::Link;
+use super::serve::ConnectionHandle;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -59,7 +59,7 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let mut response = create_response_with_body(&request, Body::empty)
         .map_err(|error| Refusal::malformed(format!("this is no WebSocket handshake: {error}")))?;
-    let link = request.extensions().get::<Link>().cloned().ok_or_else(Refusal::no_link)?;
+    let link = request.extensions().get::<ConnectionHandle>().cloned().ok_or_else(Refusal::no_link)?;
     let place = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
     let offered = offers_subprotocol(request.headers());
     if offered {
@@ -82,7 +82,7 @@ struct Opening {
     upgrade: OnUpgrade,
     config: WebSocketConfig,
     place: Share,
-    link: Link,
+    link: ConnectionHandle,
 }
 
 impl Opening {

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Socket;
 use super::close::Close;
-use super::message::{self, Init, Said};
+use super::message::{self, ClientMessage, Init};
 use crate::bounds::Bounds;
 use crate::caller::{self, LOOK_UP_AGAIN};
 use crate::graphql::Endpoint;
@@ -178,11 +178,11 @@ impl Session {
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
         match message::read(&text, Bounds::of(&self.endpoint.limits)).map_err(Close::invalid)? {
-            Said::Init(payload) => self.init(socket, &payload).await,
-            Said::Ping(payload) => self.say(socket, message::pong(payload)).await,
-            Said::Pong => Ok(()),
-            Said::Subscribe { id, operation } => self.subscribe(socket, &id, operation).await,
-            Said::Complete { id } => {
+            ClientMessage::Init(payload) => self.init(socket, &payload).await,
+            ClientMessage::Ping(payload) => self.say(socket, message::pong(payload)).await,
+            ClientMessage::Pong => Ok(()),
+            ClientMessage::Subscribe { id, operation } => self.subscribe(socket, &id, operation).await,
+            ClientMessage::Complete { id } => {
                 self.forget(&quote(&id));
                 Ok(())
             }

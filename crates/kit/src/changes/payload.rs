@@ -1,7 +1,7 @@
 //! Payloads of mutations: what a mutation shows of its outcome, and `errors`.
 
 use async_graphql::ID;
-use graphql::{Call, Name, NoArguments, Object, One, Registry, Row};
+use graphql::{Call, NoArguments, Object, One, Registry, Row, TypeName};
 use request::error::ApiResult;
 use serde::de::DeserializeOwned;
 
@@ -35,13 +35,13 @@ impl Outcome {
 
 /// Payloads are [named](graphql::Description::object_named) after their mutations.
 impl<O: Send + Sync + 'static> Row for Payload<O> {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "Payload".into()
     }
 }
 
 impl Row for UserError {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "UserError".into()
     }
 }

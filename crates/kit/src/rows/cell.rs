@@ -11,7 +11,7 @@ use crate::Id;
 use crate::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 
 /// A value of a row.
-pub trait Cell: Sized {
+pub trait ColumnValue: Sized {
     /// The entity's type of such a column: the two go together, or the program does not compile.
     type Stored;
 
@@ -53,7 +53,7 @@ where
 /// Types that sea-orm reads, by this function.
 macro_rules! cells {
     ($read:path: $($of:ty = $stored:ty, $unread:expr;)*) => {
-        $(impl Cell for $of {
+        $(impl ColumnValue for $of {
             type Stored = $stored;
 
             fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
@@ -83,7 +83,7 @@ cells! { QueryResult::try_get_by_index:
     UniqueNumber = uuid::Uuid, Self(uuid::Uuid::nil());
 }
 
-impl Cell for String {
+impl ColumnValue for String {
     type Stored = Self;
 
     fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
@@ -99,7 +99,7 @@ impl Cell for String {
     }
 }
 
-impl Cell for Arc<str> {
+impl ColumnValue for Arc<str> {
     type Stored = String;
 
     fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
@@ -115,7 +115,7 @@ impl Cell for Arc<str> {
     }
 }
 
-impl<N> Cell for Id<N> {
+impl<N> ColumnValue for Id<N> {
     type Stored = i32;
 
     fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
@@ -127,7 +127,7 @@ impl<N> Cell for Id<N> {
     }
 }
 
-impl<C: Cell> Cell for Option<C> {
+impl<C: ColumnValue> ColumnValue for Option<C> {
     type Stored = Option<C::Stored>;
 
     fn read_nullable(row: &QueryResult, at: usize) -> Result<Option<Self>, DbErr> {
@@ -143,7 +143,7 @@ impl<C: Cell> Cell for Option<C> {
     }
 
     fn text_bytes(&self) -> usize {
-        self.as_ref().map_or(0, Cell::text_bytes)
+        self.as_ref().map_or(0, ColumnValue::text_bytes)
     }
 }
 
@@ -151,7 +151,7 @@ impl<C: Cell> Cell for Option<C> {
 #[macro_export]
 macro_rules! choice_cells {
     ($($of:ty),* $(,)?) => {
-        $(impl $crate::rows::Cell for $of {
+        $(impl $crate::rows::ColumnValue for $of {
             type Stored = String;
 
             fn read_nullable(row: &sea_orm::QueryResult, at: usize) -> Result<Option<Self>, sea_orm::DbErr> {

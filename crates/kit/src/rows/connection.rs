@@ -8,17 +8,17 @@ use std::sync::Arc;
 use async_graphql::connection::CursorType;
 use futures_util::future::BoxFuture;
 use graphql::{
-    Batch, Call, Cell, Cells, Column, Context, FieldError, Name, NoArguments, Object, One, Part, Row, Rows, index,
+    Batch, Call, Cell, Cells, Column, Context, FieldError, NoArguments, Object, One, Part, Row, Rows, TypeName, index,
 };
 use request::error::ApiError;
 
-use super::join::{Fetched, Joined};
+use super::join::{JoinedRows, RowsWithJoins};
 use crate::cursor::{Cursor, Keys};
 
 /// Rows that pages are made of, in reading order.
-pub struct List<N> {
+pub struct ListRows<N> {
     /// The rows of all pages.
-    pub rows: Fetched<N>,
+    pub rows: RowsWithJoins<N>,
     /// Their sort keys.
     pub keys: Vec<Keys>,
     /// The list's name in cursors.
@@ -26,22 +26,22 @@ pub struct List<N> {
     /// The order's name in cursors.
     pub order: &'static str,
     /// How many rows there are.
-    pub count: Count,
+    pub count: CountRows,
 }
 
 /// Counts the rows of lists by their parents.
-pub type Count = Arc<
+pub type CountRows = Arc<
     dyn for<'a> Fn(&'a Context, Vec<i32>) -> BoxFuture<'a, Result<Arc<HashMap<i32, u64>>, FieldError>> + Send + Sync,
 >;
 
-impl<N> List<N> {
+impl<N> ListRows<N> {
     fn cursor(&self, row: u32) -> String {
         let keys = self.keys.get(row as usize).cloned().unwrap_or_default();
         Cursor::new(self.name, self.order, keys).encode_cursor()
     }
 }
 
-impl<N> fmt::Debug for List<N> {
+impl<N> fmt::Debug for ListRows<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("List").field("name", &self.name).field("rows", &self.rows).finish_non_exhaustive()
     }
@@ -51,7 +51,7 @@ impl<N> fmt::Debug for List<N> {
 #[derive(Debug)]
 pub struct Connection<N> {
     /// The list's rows.
-    pub list: Arc<List<N>>,
+    pub list: Arc<ListRows<N>>,
     /// The key of what the list hangs on.
     pub parent: i32,
     /// The first row.
@@ -65,7 +65,7 @@ pub struct Connection<N> {
 }
 
 impl<N: Row> Row for Connection<N> {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         format!("{}Connection", N::type_name()).into()
     }
 }
@@ -90,12 +90,12 @@ impl<N: Row> Connection<N> {
 /// One row of a page.
 #[derive(Debug)]
 pub struct Edge<N> {
-    list: Arc<List<N>>,
+    list: Arc<ListRows<N>>,
     row: u32,
 }
 
 impl<N: Row> Row for Edge<N> {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         format!("{}Edge", N::type_name()).into()
     }
 }
@@ -110,7 +110,7 @@ pub struct PageInfo {
 }
 
 impl Row for PageInfo {
-    fn type_name() -> Name {
+    fn type_name() -> TypeName {
         "PageInfo".into()
     }
 }
@@ -126,7 +126,7 @@ pub fn connection<N: Row>() -> Object<Connection<N>> {
             let rows = page.from..page.from + page.len;
             rows.map(|row| One(Edge { list: Arc::clone(&page.list), row })).collect::<Vec<_>>()
         })
-        .resolve::<Nodes>("nodes", "The objects of this page.")
+        .resolve::<ConnectionNodes>("nodes", "The objects of this page.")
         .batch::<TotalCount>(
             "totalCount",
             "The number of items on all pages. Counted only if selected: for a long list this costs\n\
@@ -141,7 +141,7 @@ pub fn connection<N: Row>() -> Object<Connection<N>> {
 fn edge<N: Row>() -> Object<Edge<N>> {
     Object::<Edge<N>>::new("An item of a list, with its cursor.")
         .transparent()
-        .resolve::<Node>("node", "The object.")
+        .resolve::<EdgeNode>("node", "The object.")
         .value("cursor", "The item's position in this list and order, for `after` and `before`.", |edge| {
             edge.list.cursor(edge.row)
         })
@@ -160,11 +160,11 @@ fn page_info() -> Object<PageInfo> {
 }
 
 /// A range of rows for each object. Those at one place of the answer are nearly always of one table.
-type Ranges<'a, N> = Vec<(&'a Fetched<N>, Range<u32>)>;
+type Ranges<'a, N> = Vec<(&'a RowsWithJoins<N>, Range<u32>)>;
 
 /// The ranges' tables, and for each range its table's place and its first row there.
 fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
-    let mut tables: Vec<(&Fetched<N>, Vec<u32>)> = Vec::new();
+    let mut tables: Vec<(&RowsWithJoins<N>, Vec<u32>)> = Vec::new();
     let mut places = Vec::with_capacity(ranges.len());
     for (table, range) in ranges {
         let part = match tables.iter().position(|(other, _)| Arc::ptr_eq(&other.rows, &table.rows)) {
@@ -178,15 +178,15 @@ fn parts<N: Row>(ranges: &Ranges<'_, N>) -> (Vec<Part>, Vec<(u32, u32)>) {
         places.push((index(part), index(picked.len())));
         picked.extend(range.clone());
     }
-    let part = |(table, picked): (&Fetched<N>, Vec<u32>)| Part {
+    let part = |(table, picked): (&RowsWithJoins<N>, Vec<u32>)| Part {
         of: N::type_name(),
-        rows: Rows::picked(Arc::clone(&table.rows), picked).with_attached(Arc::<Joined>::clone(&table.joined)),
+        rows: Rows::picked(Arc::clone(&table.rows), picked).with_attached(Arc::<JoinedRows>::clone(&table.joined)),
     };
     (tables.into_iter().map(part).collect(), places)
 }
 
 /// A list for each object, in order: rows of a table that follow each other.
-pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a Fetched<N>, Range<u32>)>) -> Column {
+pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a RowsWithJoins<N>, Range<u32>)>) -> Column {
     let ranges: Ranges<'a, N> = ranges.collect();
     let (parts, places) = parts(&ranges);
     let mut items = Vec::new();
@@ -203,9 +203,9 @@ pub fn lists<'a, N: Row>(ranges: impl Iterator<Item = (&'a Fetched<N>, Range<u32
     Column::Cells(Cells { cells, items, parts, ..Cells::default() })
 }
 
-struct Nodes;
+struct ConnectionNodes;
 
-impl<N: Row> graphql::Resolve<Connection<N>> for Nodes {
+impl<N: Row> graphql::Resolve<Connection<N>> for ConnectionNodes {
     type Arguments = NoArguments;
 
     fn type_name(_: &mut graphql::Registry) -> String {
@@ -217,9 +217,9 @@ impl<N: Row> graphql::Resolve<Connection<N>> for Nodes {
     }
 }
 
-struct Node;
+struct EdgeNode;
 
-impl<N: Row> graphql::Resolve<Edge<N>> for Node {
+impl<N: Row> graphql::Resolve<Edge<N>> for EdgeNode {
     type Arguments = NoArguments;
 
     fn type_name(_: &mut graphql::Registry) -> String {
@@ -240,7 +240,7 @@ impl<N: Row> Batch<Connection<N>> for TotalCount {
     type Value = i32;
 
     async fn find(call: Call<'_, Connection<N>>) -> Result<Vec<i32>, FieldError> {
-        let mut lists: Vec<(&Arc<List<N>>, Vec<i32>)> = Vec::new();
+        let mut lists: Vec<(&Arc<ListRows<N>>, Vec<i32>)> = Vec::new();
         for page in call.iter() {
             match lists.iter_mut().find(|(list, _)| Arc::ptr_eq(list, &page.list)) {
                 Some((_, parents)) => parents.push(page.parent),

@@ -12,19 +12,19 @@ use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use graphql::{Columns, Selected};
+use graphql::{Columns, FieldSelection};
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, JoinType, SelectStatement};
 use sea_orm::{DbErr, EntityName, QueryResult};
 
-use super::cell::Cell;
+use super::cell::ColumnValue;
 use super::link::RowsByKey;
 use super::table::{Record, RowColumn, Table, select_as, width};
 
-/// A link, as the field's [extension](Selected::extension): how to read its objects with the rows that have it.
+/// A link, as the field's [extension](FieldSelection::extension): how to read its objects with the rows that have it.
 pub struct Link {
     /// The column with the keys.
     column: &'static str,
-    target: &'static dyn Target,
+    target: &'static dyn LinkTarget,
 }
 
 impl Link {
@@ -36,7 +36,7 @@ impl Link {
 }
 
 /// What a link leads to.
-trait Target: Send + Sync {
+trait LinkTarget: Send + Sync {
     fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns);
 
     fn width(&self, columns: Columns) -> usize;
@@ -47,7 +47,7 @@ trait Target: Send + Sync {
 
 struct TargetOf<N>(PhantomData<fn() -> N>);
 
-impl<N: Table> Target for TargetOf<N> {
+impl<N: Table> LinkTarget for TargetOf<N> {
     fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns) {
         let column = |name| Expr::col((alias.clone(), Alias::new(name)));
         let mut on = Condition::all().add(column(N::COLUMNS[0]).equals(key));
@@ -81,13 +81,13 @@ pub struct Joins(Vec<Join>);
 struct Join {
     name: String,
     link: &'static str,
-    target: &'static dyn Target,
+    target: &'static dyn LinkTarget,
     columns: Columns,
 }
 
 impl Joins {
     /// The links that are selected of rows of type `T` below a field.
-    pub fn selected<T: Record>(selected: &Selected<'_>) -> Self {
+    pub fn selected<T: Record>(selected: &FieldSelection<'_>) -> Self {
         let mut joins: Vec<Join> = Vec::new();
         for field in selected.fields_of(&T::type_name()) {
             let Some(Link { column, target }) = field.extension() else { continue };
@@ -131,22 +131,22 @@ impl Joins {
     ///
     /// # Errors
     /// A column has another type.
-    pub fn read(&self, rows: &[QueryResult], from: usize) -> Result<Joined, DbErr> {
+    pub fn read(&self, rows: &[QueryResult], from: usize) -> Result<JoinedRows, DbErr> {
         let mut at = from;
         let read = |join: &Join| {
             let objects = join.target.read(rows, at, join.columns)?;
             at += join.target.width(join.columns);
             Ok((join.name.clone(), join.columns, objects))
         };
-        Ok(Joined(self.0.iter().map(read).collect::<Result<_, DbErr>>()?))
+        Ok(JoinedRows(self.0.iter().map(read).collect::<Result<_, DbErr>>()?))
     }
 }
 
 /// The objects that were read with rows, by the links that lead to them: their name, the columns that were read.
 #[derive(Default)]
-pub struct Joined(Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>);
+pub struct JoinedRows(Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>);
 
-impl Joined {
+impl JoinedRows {
     /// The objects of a link with these columns, if they were read.
     pub(super) fn get<N: Table>(&self, link: &str, columns: Columns) -> Option<Arc<RowsByKey<N>>> {
         let has = |(name, read, _): &&(String, Columns, _)| name == link && columns & !read == 0;
@@ -156,26 +156,26 @@ impl Joined {
 }
 
 /// Rows in an order, with the objects that were read along with them.
-pub struct Fetched<N> {
+pub struct RowsWithJoins<N> {
     /// The rows.
     pub rows: Arc<Vec<N>>,
     /// The objects that they refer to.
-    pub joined: Arc<Joined>,
+    pub joined: Arc<JoinedRows>,
 }
 
-impl<N> From<Vec<N>> for Fetched<N> {
+impl<N> From<Vec<N>> for RowsWithJoins<N> {
     fn from(rows: Vec<N>) -> Self {
         Self { rows: Arc::new(rows), joined: Arc::default() }
     }
 }
 
-impl<N> Clone for Fetched<N> {
+impl<N> Clone for RowsWithJoins<N> {
     fn clone(&self) -> Self {
         Self { rows: Arc::clone(&self.rows), joined: Arc::clone(&self.joined) }
     }
 }
 
-impl<N> std::fmt::Debug for Fetched<N> {
+impl<N> std::fmt::Debug for RowsWithJoins<N> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fetched").field("len", &self.rows.len()).finish_non_exhaustive()
     }

@@ -11,7 +11,7 @@ use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::KeyMap;
-use super::join::Joined;
+use super::join::JoinedRows;
 use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
 use super::table::{Table, select};
@@ -72,7 +72,7 @@ pub(super) async fn follow<T, N: Table>(
     missing: Missing,
 ) -> Result<Column, FieldError> {
     let columns = call.selected.columns();
-    let joined = call.rows.attached::<Joined>().and_then(|joined| joined.get::<N>(call.selected.name(), columns));
+    let joined = call.rows.attached::<JoinedRows>().and_then(|joined| joined.get::<N>(call.selected.name(), columns));
     match joined {
         Some(found) => place(call.context, &found, (&keys, &distinct(&keys)), missing),
         None => by_key::<N>(call.context, keys, columns, missing).await,

@@ -15,9 +15,9 @@ use sea_orm::{
 use serde_json::Value as Json;
 
 use super::KeyMap;
-use super::cell::Cell;
-use super::connection::{Connection, Count, List as Shared};
-use super::join::{Fetched, Joined, Joins};
+use super::cell::ColumnValue;
+use super::connection::{Connection, CountRows, ListRows as Shared};
+use super::join::{JoinedRows, Joins, RowsWithJoins};
 use super::nested::{count_rows, select_pages};
 use super::request::{ContextExt, Services, count_texts};
 use super::statement::Statement;
@@ -231,7 +231,7 @@ pub fn cut<const KEYS: usize, N>(
     let (keys, rows): (Vec<_>, Vec<N>) =
         rows.into_iter().map(|(keys, row)| (keys.map(KeyPart::Int).into_iter().collect(), row)).unzip();
     let count = rows.len() as u64;
-    let count: Count = Arc::new(move |_, parents| {
+    let count: CountRows = Arc::new(move |_, parents| {
         let counts = parents.into_iter().map(|parent| (parent, count)).collect();
         Box::pin(async move { Ok(Arc::new(counts)) })
     });
@@ -268,8 +268,13 @@ impl<N> PageReader<N> {
         PageRows { from, len, more }
     }
 
-    fn finish(self, (name, order): (&'static str, &'static str), joined: Joined, count: Count) -> Arc<Shared<N>> {
-        let rows = Fetched { rows: Arc::new(self.rows), joined: Arc::new(joined) };
+    fn finish(
+        self,
+        (name, order): (&'static str, &'static str),
+        joined: JoinedRows,
+        count: CountRows,
+    ) -> Arc<Shared<N>> {
+        let rows = RowsWithJoins { rows: Arc::new(self.rows), joined: Arc::new(joined) };
         Arc::new(Shared { rows, keys: self.keys, name, order, count })
     }
 }
@@ -348,7 +353,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-fn count_pages<L: List>(list: L) -> Count {
+fn count_pages<L: List>(list: L) -> CountRows {
     Arc::new(move |context, parents| {
         let list = list.clone();
         Box::pin(async move { count_of(context, &list, &parents).await })
@@ -383,7 +388,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
     let shape = Shape::new::<L::Row>(&plan, columns, &joins);
     let base = shape.select::<L::Row>(&plan, order.join(rows.clone()));
     let read = async {
-        let Some(statement) = plan.bound(&base) else { return Ok((Vec::new(), Joined::default())) };
+        let Some(statement) = plan.bound(&base) else { return Ok((Vec::new(), JoinedRows::default())) };
         let found = db.query_all(&statement).await?;
         let rows = found.iter().map(|row| shape.read::<L::Row>(&plan, row, 0)).collect::<Result<Vec<_>, DbErr>>()?;
         Ok((rows, joins.read(&found, shape.joins_from)?))
@@ -398,7 +403,7 @@ pub(super) async fn root_page<L: RootList, T: Send + Sync + 'static>(
 }
 
 /// Counts all rows, as the list of the parent 0.
-fn count_root<E: EntityTrait>(rows: Select<E>) -> Count {
+fn count_root<E: EntityTrait>(rows: Select<E>) -> CountRows {
     Arc::new(move |context, _| {
         let rows = rows.clone();
         Box::pin(async move {

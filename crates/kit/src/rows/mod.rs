@@ -23,7 +23,7 @@ pub mod text;
 /// Values by keys of rows. Clients do not choose the keys of rows: a quick hash is safe.
 pub type KeyMap<V> = std::collections::HashMap<i32, V, foldhash::fast::RandomState>;
 
-pub use cell::Cell;
+pub use cell::ColumnValue;
 pub use link::{Missing, by_key, find_all};
 pub use list::{All, List, ListEntity, ListSelect, RootList, WholeTable, count_of};
 pub use objects::{QueryObject, RowObject, or_failed};

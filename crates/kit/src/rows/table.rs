@@ -115,11 +115,11 @@ macro_rules! row {
     (@get $model:ident $field:ident $column:ident) => { &$model.$column };
     (@record $node:ident of $table:ident { $($field:ident: $of:ty $(= $column:ident)?),* } always: $always:expr) => {
         // A column of another type, or one that may be NULL, does not fit.
-        $(const _: fn(&$table::Model) -> &<$of as $crate::rows::Cell>::Stored =
+        $(const _: fn(&$table::Model) -> &<$of as $crate::rows::ColumnValue>::Stored =
             |model| $crate::rows::row!(@get model $field $($column)?);)*
 
         impl graphql::Row for $node {
-            fn type_name() -> graphql::Name {
+            fn type_name() -> graphql::TypeName {
                 stringify!($node).into()
             }
         }
@@ -135,15 +135,15 @@ macro_rules! row {
                 let mut at = from;
                 $(let $field = if columns & (1 << Place::$field as u32) != 0 {
                     at += 1;
-                    $crate::rows::Cell::read(row, at - 1)?
+                    $crate::rows::ColumnValue::read(row, at - 1)?
                 } else {
-                    $crate::rows::Cell::unread()
+                    $crate::rows::ColumnValue::unread()
                 };)*
                 Ok(Self { $($field),* })
             }
 
             fn text_bytes(&self) -> usize {
-                0 $(+ $crate::rows::Cell::text_bytes(&self.$field))*
+                0 $(+ $crate::rows::ColumnValue::text_bytes(&self.$field))*
             }
         }
     };

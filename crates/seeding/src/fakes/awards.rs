@@ -8,10 +8,11 @@ use super::dice::{Dice, Purpose, chance, pick, row_dice, under};
 use super::shares::id;
 use super::{movies, persons, staff};
 use crate::lists::{FILM_AWARDS, Honoured, NOMINATIONS, position_id};
-use crate::locale::Origin;
+use crate::locale::NameOrigin;
 
 /// Awards that films of an origin get at home; the others any film may get.
-const AT_HOME: [(Origin, &[&str]); 2] = [(Origin::Russian, &["Ника", "Золотой орёл"]), (Origin::French, &["Сезар"])];
+const AT_HOME: [(NameOrigin, &[&str]); 2] =
+    [(NameOrigin::Russian, &["Ника", "Золотой орёл"]), (NameOrigin::French, &["Сезар"])];
 
 /// Draws for an award that a film does not have yet, before it goes without.
 const DRAWS_MAX: u32 = 200;
@@ -45,12 +46,12 @@ pub fn of_movie(world: &World, movie: u32) -> Vec<awards::Model> {
     given
 }
 
-fn draw_award(origin: Origin, dice: &mut Dice) -> u32 {
+fn draw_award(origin: NameOrigin, dice: &mut Dice) -> u32 {
     loop {
         let award = under(u32::try_from(FILM_AWARDS.len()).unwrap_or_default(), dice);
         let title = FILM_AWARDS[award as usize].0;
         let home = AT_HOME.iter().find(|(_, titles)| titles.contains(&title)).map(|(home, _)| *home);
-        if home.map_or(origin != Origin::Russian || chance(35, dice), |home| home == origin) {
+        if home.map_or(origin != NameOrigin::Russian || chance(35, dice), |home| home == origin) {
             return award;
         }
     }

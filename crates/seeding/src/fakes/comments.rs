@@ -27,7 +27,7 @@ const REPLY_MINUTES: f64 = 600.0;
 
 /// A comment as those that answer it see it.
 #[derive(Clone, Copy)]
-struct Node {
+struct ThreadNode {
     id: i32,
     depth: u32,
     tone: Tone,
@@ -48,7 +48,7 @@ pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
     let origin = movies::traits(world, subject.movie).origin;
     let warmth = whole((subject.quality - 1.8) / 3.0 * 100.0);
 
-    let mut nodes: Vec<Node> = Vec::with_capacity(rows.len());
+    let mut nodes: Vec<ThreadNode> = Vec::with_capacity(rows.len());
     for row in rows {
         let parent = draw_parent(&nodes, dice);
         let created_at = draw_time(&subject, parent.as_ref(), dice);
@@ -60,7 +60,7 @@ pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
             None => talk::comment(subject.topic, warmth, &scene, dice),
         };
         let depth = parent.map_or(1, |parent| parent.depth + 1);
-        nodes.push(Node { id: id(row), depth, tone, author, created_at });
+        nodes.push(ThreadNode { id: id(row), depth, tone, author, created_at });
         let is_changed = chance(6, dice);
         emit(Model {
             id: id(row),
@@ -76,7 +76,7 @@ pub fn of_subject(world: &World, group: u32, emit: &mut dyn FnMut(Model)) {
 }
 
 /// A comment to answer, a late one more likely; `None` to begin a thread.
-fn draw_parent(nodes: &[Node], dice: &mut Dice) -> Option<Node> {
+fn draw_parent(nodes: &[ThreadNode], dice: &mut Dice) -> Option<ThreadNode> {
     if !chance(REPLY_PERCENT, dice) {
         return None;
     }
@@ -86,7 +86,7 @@ fn draw_parent(nodes: &[Node], dice: &mut Dice) -> Option<Node> {
     (node.depth < DEPTH_MAX).then_some(*node)
 }
 
-fn draw_time(subject: &Subject, parent: Option<&Node>, dice: &mut Dice) -> DateTime<FixedOffset> {
+fn draw_time(subject: &Subject, parent: Option<&ThreadNode>, dice: &mut Dice) -> DateTime<FixedOffset> {
     let Some(parent) = parent else {
         // Most is said while the subject is new, or, of what is older than
         // the library, when there are many users to say it.

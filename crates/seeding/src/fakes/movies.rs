@@ -10,7 +10,7 @@ use super::calendar::{day, opening};
 use super::dice::{Dice, Purpose, between, chance, low_under, pick, row_dice, under, unit, whole};
 use super::shares::id;
 use crate::lists::TAGS;
-use crate::locale::Origin;
+use crate::locale::NameOrigin;
 use crate::text::grammar::Gender;
 use crate::text::plot::plot;
 use crate::text::template::Scene;
@@ -36,7 +36,7 @@ const COUNTRIES: [&[&str]; 4] = [
 #[derive(Clone, Copy, Debug)]
 pub struct MovieTraits {
     /// Where it was made.
-    pub origin: Origin,
+    pub origin: NameOrigin,
     /// When it was made, also where the catalogue does not say.
     pub year: i16,
     /// How good it is held to be: the mean of its ratings, 2.4 to 4.8.
@@ -51,17 +51,17 @@ fn title_row(movie: u32) -> u32 {
     if movie % 40 == 39 { movie - 20 } else { movie }
 }
 
-fn origin(world: &World, movie: u32) -> Origin {
+fn origin(world: &World, movie: u32) -> NameOrigin {
     let mut dice = row_dice(world.rng_seed, Purpose::Titles, title_row(movie));
     draw_origin(&mut dice)
 }
 
-fn draw_origin(dice: &mut Dice) -> Origin {
+fn draw_origin(dice: &mut Dice) -> NameOrigin {
     match under(100, dice) {
-        0..42 => Origin::Russian,
-        42..72 => Origin::English,
-        72..84 => Origin::Spanish,
-        _ => Origin::French,
+        0..42 => NameOrigin::Russian,
+        42..72 => NameOrigin::English,
+        72..84 => NameOrigin::Spanish,
+        _ => NameOrigin::French,
     }
 }
 
@@ -133,14 +133,14 @@ pub fn draw_tags(dice: &mut Dice) -> Vec<&'static str> {
 }
 
 fn country(traits: &MovieTraits, dice: &mut Dice) -> String {
-    if traits.origin == Origin::Russian && traits.year < 1992 {
+    if traits.origin == NameOrigin::Russian && traits.year < 1992 {
         return "СССР".to_owned();
     }
     pick(COUNTRIES[traits.origin as usize], dice).to_owned()
 }
 
 /// A country where people of an origin live.
-pub fn home(origin: Origin, dice: &mut Dice) -> &'static str {
+pub fn home(origin: NameOrigin, dice: &mut Dice) -> &'static str {
     pick(COUNTRIES[origin as usize], dice)
 }
 

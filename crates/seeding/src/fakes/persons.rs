@@ -9,7 +9,7 @@ use super::World;
 use super::calendar::{day_between, today, years_before};
 use super::dice::{Purpose, chance, row_dice, under};
 use super::shares::id;
-use crate::locale::{Origin, RU_RU, given_name, patronymic, surname};
+use crate::locale::{NameOrigin, RU_RU, given_name, patronymic, surname};
 use crate::text::bio::person_bio;
 use crate::text::grammar::Gender;
 use crate::text::template::Scene;
@@ -28,7 +28,7 @@ pub struct PersonTraits {
     /// What the person does, a title of the positions; empty for other trades.
     pub trade: &'static str,
     /// Where the person comes from.
-    pub origin: Origin,
+    pub origin: NameOrigin,
     /// Whether the person is a woman.
     pub female: bool,
     /// The birthday, where it is known.
@@ -48,10 +48,10 @@ pub fn traits(world: &World, person: u32) -> PersonTraits {
     let dice = &mut dice;
     let trade = TRADES[(person % 10) as usize];
     let origin = match under(100, dice) {
-        0..45 => Origin::Russian,
-        45..74 => Origin::English,
-        74..86 => Origin::Spanish,
-        _ => Origin::French,
+        0..45 => NameOrigin::Russian,
+        45..74 => NameOrigin::English,
+        74..86 => NameOrigin::Spanish,
+        _ => NameOrigin::French,
     };
     let female = chance(if trade == "Актёр" { 50 } else { 30 }, dice);
     let is_old_guard = (person / 10).is_multiple_of(OLD_GUARD);
@@ -85,7 +85,7 @@ pub fn person(world: &World, person: u32) -> Model {
     } else {
         super::movies::home(traits.origin, dice).to_owned()
     };
-    let is_russian = traits.origin == Origin::Russian;
+    let is_russian = traits.origin == NameOrigin::Russian;
     Model {
         id: id(person),
         country,

@@ -9,7 +9,7 @@ use super::movies::{self, MovieTraits};
 use super::persons;
 use super::shares::id;
 use crate::lists::position_id;
-use crate::locale::{Origin, given_name, surname};
+use crate::locale::{NameOrigin, given_name, surname};
 use crate::text::grammar::{Case, Gender};
 use crate::text::lexicon::HEROES;
 use crate::text::template::capitalised;
@@ -117,7 +117,7 @@ impl Casting<'_> {
 }
 
 /// A character of the actor's gender: a name, a full name, or a calling.
-fn draw_character(world: &World, person: u32, origin: Origin, dice: &mut Dice) -> String {
+fn draw_character(world: &World, person: u32, origin: NameOrigin, dice: &mut Dice) -> String {
     let female = persons::traits(world, person).female;
     match under(10, dice) {
         0..4 => given_name(origin, female, dice).to_owned(),

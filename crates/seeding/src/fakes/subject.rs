@@ -6,14 +6,14 @@ use super::World;
 use super::calendar::midnight;
 use super::shares::id;
 use super::{movies, publications};
-use crate::text::talk::Topic;
+use crate::text::talk::TalkTopic;
 
 /// A film or a publication, as groups of comments and ratings see it: films
 /// come first, then publications.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// Which of the two it is.
-    pub topic: Topic,
+    pub topic: TalkTopic,
     /// The film's id, when it is a film.
     pub movie_id: Option<i32>,
     /// The publication's id, when it is a publication.
@@ -36,7 +36,7 @@ pub fn subject(world: &World, group: u32) -> Subject {
     if group < world.sizes.movies {
         let traits = movies::traits(world, group);
         return Subject {
-            topic: Topic::Film,
+            topic: TalkTopic::Film,
             movie_id: Some(id(group)),
             publication_id: None,
             movie: group,
@@ -47,7 +47,7 @@ pub fn subject(world: &World, group: u32) -> Subject {
     let publication = group - world.sizes.movies;
     let traits = publications::traits(world, publication);
     Subject {
-        topic: Topic::Publication,
+        topic: TalkTopic::Publication,
         movie_id: None,
         publication_id: Some(id(publication)),
         movie: traits.movie,

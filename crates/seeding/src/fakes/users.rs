@@ -9,7 +9,7 @@ use super::World;
 use super::calendar::{day_between, opening, today, years_before};
 use super::dice::{Dice, Purpose, chance, low_under, pick, row_dice, whole};
 use super::shares::id;
-use crate::locale::{Origin, RU_RU, given_name, patronymic, surname, transliterate};
+use crate::locale::{NameOrigin, RU_RU, given_name, patronymic, surname, transliterate};
 use crate::text::bio::user_bio;
 use crate::text::grammar::Gender;
 use crate::text::template::Scene;
@@ -87,12 +87,12 @@ pub fn user(world: &World, user: u32) -> Model {
     let traits = traits(world, user);
     let mut dice = row_dice(world.rng_seed, Purpose::Users, user);
     let dice = &mut dice;
-    let last = surname(Origin::Russian, traits.female, dice);
-    let first = given_name(Origin::Russian, traits.female, dice);
+    let last = surname(NameOrigin::Russian, traits.female, dice);
+    let first = given_name(NameOrigin::Russian, traits.female, dice);
     let number = own_number(world, user);
     let (ascii_first, ascii_last) = (transliterate(first), transliterate(&last));
     let domain: &str = FreeEmailProvider(RU_RU).fake_with_rng(dice);
-    let scene = Scene { film: "", speaker: traits.gender(), origin: Origin::Russian };
+    let scene = Scene { film: "", speaker: traits.gender(), origin: NameOrigin::Russian };
     // Old enough to sign up on that day, and to study now.
     let youngest = years_before(today(), 17).min(years_before(traits.joined, 13));
     Model {

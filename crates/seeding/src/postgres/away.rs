@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use super::load::execute_all;
 use crate::error::SeedError;
 use crate::steps::{STEPS, SeedStep};
-use crate::watch::{Event, Watch};
+use crate::watch::{SeedEvent, Watch};
 
 /// The phase in which triggers come back.
 pub const TRIGGERS: i16 = 0;
@@ -92,7 +92,7 @@ pub async fn restore_all(
     let of: i64 = sqlx::query_scalar("SELECT count(*) FROM seeding_restores").fetch_one(&mut *control).await?;
     let of = u64::try_from(of).unwrap_or_default();
     let done = AtomicU64::new(0);
-    let count = || watch.note(Event::Restored(done.fetch_add(1, Ordering::Relaxed) + 1, of));
+    let count = || watch.note(SeedEvent::Restored(done.fetch_add(1, Ordering::Relaxed) + 1, of));
     done.fetch_add(restore(control, TRIGGERS).await?, Ordering::Relaxed);
     let indexes = read(control, INDEXES).await?;
     execute_all(workers, indexes, &count).await?;

@@ -19,7 +19,7 @@ use crate::error::SeedError;
 use crate::fakes::World;
 use crate::steps::{Chunk, SeedStep};
 use crate::target::Load;
-use crate::watch::Event;
+use crate::watch::SeedEvent;
 
 /// Bytes of `COPY` data sent at once.
 const PIECE_BYTES: usize = 128 * 1024;
@@ -28,9 +28,9 @@ const PIECE_BYTES: usize = 128 * 1024;
 const PIECES_WAITING: usize = 2;
 
 /// Work that several connections take from.
-struct Queue<T>(Mutex<VecDeque<T>>);
+struct ChunkQueue<T>(Mutex<VecDeque<T>>);
 
-impl<T> Queue<T> {
+impl<T> ChunkQueue<T> {
     fn new(items: impl IntoIterator<Item = T>) -> Self {
         Self(Mutex::new(items.into_iter().collect()))
     }
@@ -43,24 +43,24 @@ impl<T> Queue<T> {
 /// Stores all rows of a step; returns how many there were. The connections' work runs side by side;
 /// at the first failure all of it stops.
 pub async fn load(workers: &mut [PgConnection], load: &Load) -> Result<u64, SeedError> {
-    let queue = Queue::new(load.step.chunks(&load.world));
+    let queue = ChunkQueue::new(load.step.chunks(&load.world));
     let counts = try_join_all(workers.iter_mut().map(|worker| take_chunks(worker, load, &queue))).await?;
     Ok(counts.iter().sum())
 }
 
-async fn take_chunks(worker: &mut PgConnection, load: &Load, queue: &Queue<Chunk>) -> Result<u64, SeedError> {
+async fn take_chunks(worker: &mut PgConnection, load: &Load, queue: &ChunkQueue<Chunk>) -> Result<u64, SeedError> {
     let mut rows = 0;
-    let mut next = queue.take().map(|chunk| Pieces::start(load, chunk));
+    let mut next = queue.take().map(|chunk| ChunkRows::start(load, chunk));
     while let Some(pieces) = next {
-        next = queue.take().map(|chunk| Pieces::start(load, chunk));
+        next = queue.take().map(|chunk| ChunkRows::start(load, chunk));
         let stored = store(worker, load.step, pieces).await?;
-        load.watch.note(Event::Stored(stored));
+        load.watch.note(SeedEvent::Stored(stored));
         rows += stored;
     }
     Ok(rows)
 }
 
-async fn store(worker: &mut PgConnection, step: &SeedStep, mut pieces: Pieces) -> Result<u64, SeedError> {
+async fn store(worker: &mut PgConnection, step: &SeedStep, mut pieces: ChunkRows) -> Result<u64, SeedError> {
     let columns: Vec<String> = (step.columns)().iter().map(|column| format!(r#""{column}""#)).collect();
     let statement = format!(r#"COPY "{}" ({}) FROM STDIN"#, step.table, columns.join(", "));
     let mut transaction = worker.begin().await?;
@@ -78,13 +78,13 @@ async fn store(worker: &mut PgConnection, step: &SeedStep, mut pieces: Pieces) -
 }
 
 /// The rows of a chunk, on their way from the thread that makes them.
-struct Pieces {
+struct ChunkRows {
     chunk: Chunk,
     receiver: Receiver<String>,
     thread: JoinHandle<Result<(), SeedError>>,
 }
 
-impl Pieces {
+impl ChunkRows {
     fn start(load: &Load, chunk: Chunk) -> Self {
         let (sender, receiver) = channel(PIECES_WAITING);
         let (world, step, groups) = (Arc::clone(&load.world), load.step, chunk.groups.clone());
@@ -128,7 +128,7 @@ pub async fn execute_all(
     statements: Vec<String>,
     on_done: &(dyn Fn() + Sync),
 ) -> Result<(), SeedError> {
-    let queue = &Queue::new(statements);
+    let queue = &ChunkQueue::new(statements);
     let jobs = workers.iter_mut().map(async |worker| {
         while let Some(sql) = queue.take() {
             worker.execute(AssertSqlSafe(sql)).await?;

@@ -16,8 +16,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use crate::error::SeedError;
 use crate::run::ALL_DONE;
 use crate::steps::STEPS;
-use crate::target::{Load, Mark, Target};
-use crate::watch::{Event, Watch};
+use crate::target::{Load, StepMark, Target};
+use crate::watch::{SeedEvent, Watch};
 
 /// Serialises seeders, so that two cannot both find an empty database. The number has no meaning;
 /// it must only be this program's own.
@@ -57,7 +57,7 @@ impl Postgres {
         let mut control = connect(&options).await?;
         let lock = "SELECT pg_try_advisory_lock($1)";
         if !sqlx::query_scalar(lock).bind(SEED_LOCK).fetch_one(&mut control).await? {
-            watch.note(Event::Waiting);
+            watch.note(SeedEvent::Waiting);
             // Not bounded by lock_timeout: another seed takes as long as it takes.
             control.execute("SET lock_timeout = 0").await?;
             sqlx::query("SELECT pg_advisory_lock($1)").bind(SEED_LOCK).execute(&mut control).await?;
@@ -95,11 +95,11 @@ async fn connect_worker(options: &PgConnectOptions) -> Result<PgConnection, Seed
 }
 
 impl Target for Postgres {
-    async fn marks(&mut self) -> Result<Vec<Mark>, SeedError> {
+    async fn marks(&mut self) -> Result<Vec<StepMark>, SeedError> {
         let sql = "SELECT name, parameters, finished_at IS NOT NULL FROM seeding_steps ORDER BY name";
         let rows = sqlx::query(sql).fetch_all(&mut self.control).await?;
         let read = |row: &sqlx::postgres::PgRow| {
-            Ok(Mark { name: row.try_get(0)?, parameters: row.try_get(1)?, finished: row.try_get(2)? })
+            Ok(StepMark { name: row.try_get(0)?, parameters: row.try_get(1)?, finished: row.try_get(2)? })
         };
         rows.iter().map(read).collect()
     }
@@ -114,7 +114,7 @@ impl Target for Postgres {
         if defer_indexes {
             return away::take_indexes(&mut self.control).await;
         }
-        self.restore(&|_: Event| {}).await.map(|_| ())
+        self.restore(&|_: SeedEvent| {}).await.map(|_| ())
     }
 
     async fn load(&mut self, load: Load) -> Result<u64, SeedError> {

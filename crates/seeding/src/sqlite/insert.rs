@@ -23,7 +23,7 @@ const VALUES_MAX: usize = 1_000;
 const BATCHES_WAITING: usize = 4;
 
 /// The values of some rows, one after the other.
-type Batch = Vec<Value>;
+type InsertBatch = Vec<Value>;
 
 /// Inserts the rows of some groups; returns how many there were.
 pub async fn store(
@@ -53,15 +53,15 @@ pub async fn store(
 }
 
 /// Makes rows, batch by batch, as long as anybody takes them.
-fn make(world: &World, step: &SeedStep, groups: Range<u32>, sender: &Sender<Batch>) {
+fn make(world: &World, step: &SeedStep, groups: Range<u32>, sender: &Sender<InsertBatch>) {
     let width = (step.columns)().len();
     let values_max = VALUES_MAX / width * width;
-    let mut batch = Batch::with_capacity(values_max);
+    let mut batch = InsertBatch::with_capacity(values_max);
     for group in groups {
         (step.make)(world, group, &mut |row| {
             batch.extend(row);
             if batch.len() >= values_max {
-                let full = std::mem::replace(&mut batch, Batch::with_capacity(values_max));
+                let full = std::mem::replace(&mut batch, InsertBatch::with_capacity(values_max));
                 // When nobody takes it the load has stopped, and says why elsewhere.
                 let _ = sender.blocking_send(full);
             }

@@ -13,8 +13,8 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use crate::error::SeedError;
 use crate::parameters::Parameters;
 use crate::run::ALL_DONE;
-use crate::target::{Load, Mark, Target};
-use crate::watch::{Event, Watch};
+use crate::target::{Load, StepMark, Target};
+use crate::watch::{SeedEvent, Watch};
 
 /// A SQLite file that is being filled.
 pub struct Sqlite(SqliteConnection);
@@ -60,7 +60,7 @@ impl Sqlite {
             for side in step.sides {
                 sqlx::query(side.sqlite).bind(chunk.ids.0).bind(chunk.ids.1).execute(&mut self.0).await?;
             }
-            load.watch.note(Event::Stored(stored));
+            load.watch.note(SeedEvent::Stored(stored));
             rows += stored;
         }
         for sql in away {
@@ -106,11 +106,11 @@ fn other_parameters(theirs: &str, ours: &str) -> SeedError {
 }
 
 impl Target for Sqlite {
-    async fn marks(&mut self) -> Result<Vec<Mark>, SeedError> {
+    async fn marks(&mut self) -> Result<Vec<StepMark>, SeedError> {
         let sql = "SELECT name, parameters, finished_at IS NOT NULL FROM seeding_steps ORDER BY name";
         let rows = sqlx::query(sql).fetch_all(&mut self.0).await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
-            Ok(Mark { name: row.try_get(0)?, parameters: row.try_get(1)?, finished: row.try_get(2)? })
+            Ok(StepMark { name: row.try_get(0)?, parameters: row.try_get(1)?, finished: row.try_get(2)? })
         };
         rows.iter().map(read).collect()
     }

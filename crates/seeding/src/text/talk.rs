@@ -20,7 +20,7 @@ pub enum Tone {
 
 /// What a comment is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
+pub enum TalkTopic {
     /// A film.
     Film,
     /// A publication.
@@ -183,15 +183,15 @@ const THANKS: &[&str] = &[
 
 /// A comment of its own on a topic: the text and its tone. `warmth` is how
 /// good the subject is held to be, in per cent.
-pub fn comment(topic: Topic, warmth: u32, scene: &Scene<'_>, dice: &mut Dice) -> (Tone, String) {
+pub fn comment(topic: TalkTopic, warmth: u32, scene: &Scene<'_>, dice: &mut Dice) -> (Tone, String) {
     if chance(22, dice) {
         let questions = match topic {
-            Topic::Film => FILM_QUESTIONS,
-            Topic::Publication => PUBLICATION_QUESTIONS,
+            TalkTopic::Film => FILM_QUESTIONS,
+            TalkTopic::Publication => PUBLICATION_QUESTIONS,
         };
         return (Tone::Question, sentence(questions, scene, dice));
     }
-    if topic == Topic::Publication && chance(65, dice) {
+    if topic == TalkTopic::Publication && chance(65, dice) {
         return (Tone::Remark, sentence(PUBLICATION_OPINIONS, scene, dice));
     }
     let (tone, list) = if chance(20, dice) {

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use super::grammar::{Case, Gender, Noun, agree, preposition};
 use super::{lexicon, phrases};
 use crate::fakes::dice::{Dice, pick, under};
-use crate::locale::{Origin, given_name, surname};
+use crate::locale::{NameOrigin, given_name, surname};
 
 /// What a text is about and who speaks.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub struct Scene<'a> {
     /// Gender of the one who writes the text.
     pub speaker: Gender,
     /// Where the heroes' names come from.
-    pub origin: Origin,
+    pub origin: NameOrigin,
 }
 
 /// Writes one sentence by a template drawn from a list.

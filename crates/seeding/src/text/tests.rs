@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use super::grammar::Gender;
-use super::talk::{self, Tone, Topic};
+use super::talk::{self, TalkTopic, Tone};
 use super::template::Scene;
 use super::{article, bio, plot, titles};
 use crate::fakes::dice::{Dice, Purpose, row_dice};
 use crate::lists::POSITIONS;
-use crate::locale::Origin;
+use crate::locale::NameOrigin;
 
-const ORIGINS: [Origin; 4] = [Origin::Russian, Origin::English, Origin::Spanish, Origin::French];
+const ORIGINS: [NameOrigin; 4] = [NameOrigin::Russian, NameOrigin::English, NameOrigin::Spanish, NameOrigin::French];
 
 fn make(count: u32, write: impl Fn(&Scene<'_>, &mut Dice) -> String) -> Vec<String> {
     (0..count)
@@ -66,7 +66,7 @@ fn an_article_has_so_many_sentences() {
 
 #[test]
 fn comments_are_russian_and_varied() {
-    for topic in [Topic::Film, Topic::Publication] {
+    for topic in [TalkTopic::Film, TalkTopic::Publication] {
         let comments = make(1_000, |scene, dice| talk::comment(topic, 60, scene, dice).1);
         assert_russian(&comments);
         assert!(distinct(&comments) > 400, "{}", distinct(&comments));
@@ -82,7 +82,7 @@ fn comments_are_russian_and_varied() {
 fn a_question_is_answered() {
     for row in 0..100 {
         let mut dice = row_dice(1, Purpose::Comments, row);
-        let scene = Scene { film: "Мост", speaker: Gender::Male, origin: Origin::Russian };
+        let scene = Scene { film: "Мост", speaker: Gender::Male, origin: NameOrigin::Russian };
         assert_eq!(talk::reply(Tone::Question, &scene, &mut dice).0, Tone::Answer);
     }
 }
@@ -107,7 +107,7 @@ fn titles_are_russian_and_originals_latin() {
         let origin = ORIGINS[(row % 4) as usize];
         let (title, original) = titles::title(origin, &mut dice);
         assert_russian(std::slice::from_ref(&title));
-        assert_eq!(original.is_none(), origin == Origin::Russian);
+        assert_eq!(original.is_none(), origin == NameOrigin::Russian);
         if let Some(original) = original {
             assert!(!original.chars().any(|letter| matches!(letter, 'а'..='я' | 'ё')), "{original}");
         }

@@ -4,11 +4,11 @@
 use super::grammar::{Case, Gender, Noun, agree, thing};
 use super::template::{Scene, sentence};
 use crate::fakes::dice::{Dice, between, chance, pick, under};
-use crate::locale::{CASE_SURNAMES, Origin};
+use crate::locale::{CASE_SURNAMES, NameOrigin};
 
 /// A noun in four languages; `true` marks the feminine.
 #[derive(Clone, Copy)]
-struct Word {
+struct TitleWord {
     ru: Noun,
     en: &'static str,
     es: (&'static str, bool),
@@ -26,11 +26,11 @@ struct Quality {
     before: bool,
 }
 
-const fn word(ru: Noun, en: &'static str, es: (&'static str, bool), fr: (&'static str, bool)) -> Word {
-    Word { ru, en, es, fr }
+const fn word(ru: Noun, en: &'static str, es: (&'static str, bool), fr: (&'static str, bool)) -> TitleWord {
+    TitleWord { ru, en, es, fr }
 }
 
-const WORDS: &[Word] = &[
+const WORDS: &[TitleWord] = &[
     word(thing("ночь"), "Night", ("noche", true), ("nuit", true)),
     word(thing("город"), "City", ("ciudad", true), ("ville", true)),
     word(thing("лето"), "Summer", ("verano", false), ("été", false)),
@@ -135,8 +135,8 @@ const RUSSIAN: &[&str] = &[
 ];
 
 /// A film's Russian title and, for a film of another origin, the original.
-pub fn title(origin: Origin, dice: &mut Dice) -> (String, Option<String>) {
-    if origin == Origin::Russian {
+pub fn title(origin: NameOrigin, dice: &mut Dice) -> (String, Option<String>) {
+    if origin == NameOrigin::Russian {
         return (russian(dice), None);
     }
     let first = &pick(WORDS, dice);
@@ -164,7 +164,7 @@ pub fn title(origin: Origin, dice: &mut Dice) -> (String, Option<String>) {
 }
 
 fn russian(dice: &mut Dice) -> String {
-    let scene = Scene { film: "", speaker: Gender::Male, origin: Origin::Russian };
+    let scene = Scene { film: "", speaker: Gender::Male, origin: NameOrigin::Russian };
     match under(100, dice) {
         0..32 => {
             let quality = &pick(QUALITIES, dice);
@@ -185,20 +185,20 @@ fn russian(dice: &mut Dice) -> String {
     }
 }
 
-fn other_word(first: &Word, dice: &mut Dice) -> Word {
+fn other_word(first: &TitleWord, dice: &mut Dice) -> TitleWord {
     let second = pick(WORDS, dice);
     if second.en == first.en { WORDS[usize::from(first.en == WORDS[0].en)] } else { second }
 }
 
-fn described(quality: &Quality, word: &Word) -> String {
+fn described(quality: &Quality, word: &TitleWord) -> String {
     let adjective = agree(quality.ru, word.ru.gender(), Case::Nominative, false);
     format!("{adjective} {}", word.ru.decline(Case::Nominative))
 }
 
-fn qualified(origin: Origin, quality: &Quality, word: &Word) -> String {
+fn qualified(origin: NameOrigin, quality: &Quality, word: &TitleWord) -> String {
     let ((noun, female), forms) = match origin {
-        Origin::Spanish => (word.es, quality.es),
-        Origin::French => (word.fr, quality.fr),
+        NameOrigin::Spanish => (word.es, quality.es),
+        NameOrigin::French => (word.fr, quality.fr),
         _ => return format!("The {} {}", quality.en, word.en),
     };
     let adjective = if female { forms.1 } else { forms.0 };
@@ -209,14 +209,14 @@ fn qualified(origin: Origin, quality: &Quality, word: &Word) -> String {
     }
 }
 
-fn of(origin: Origin, first: &Word, second: &Word) -> String {
+fn of(origin: NameOrigin, first: &TitleWord, second: &TitleWord) -> String {
     match origin {
-        Origin::Spanish => {
+        NameOrigin::Spanish => {
             let (owner, female) = second.es;
             let of = if female { "de la" } else { "del" };
             format!("{} {of} {owner}", with_article(origin, first.es.0, first.es.1))
         }
-        Origin::French => {
+        NameOrigin::French => {
             let (owner, female) = second.fr;
             let of = if elides(owner) {
                 "de l'"
@@ -231,22 +231,22 @@ fn of(origin: Origin, first: &Word, second: &Word) -> String {
     }
 }
 
-fn joined(origin: Origin, first: &Word, second: &Word) -> String {
+fn joined(origin: NameOrigin, first: &TitleWord, second: &TitleWord) -> String {
     match origin {
         // Spanish says "e" before the sound "i".
-        Origin::Spanish if second.es.0.starts_with('i') || second.es.0.starts_with("hi") => {
+        NameOrigin::Spanish if second.es.0.starts_with('i') || second.es.0.starts_with("hi") => {
             format!("{} e {}", first.es.0, second.es.0)
         }
-        Origin::Spanish => format!("{} y {}", first.es.0, second.es.0),
-        Origin::French => format!("{} et {}", first.fr.0, second.fr.0),
+        NameOrigin::Spanish => format!("{} y {}", first.es.0, second.es.0),
+        NameOrigin::French => format!("{} et {}", first.fr.0, second.fr.0),
         _ => format!("{} and {}", first.en, second.en),
     }
 }
 
-fn with_article(origin: Origin, words: &str, female: bool) -> String {
+fn with_article(origin: NameOrigin, words: &str, female: bool) -> String {
     match (origin, female) {
-        (Origin::Spanish, true) => format!("la {words}"),
-        (Origin::Spanish, false) => format!("el {words}"),
+        (NameOrigin::Spanish, true) => format!("la {words}"),
+        (NameOrigin::Spanish, false) => format!("el {words}"),
         _ if elides(words) => format!("l'{words}"),
         (_, true) => format!("la {words}"),
         (_, false) => format!("le {words}"),

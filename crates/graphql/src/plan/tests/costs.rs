@@ -3,12 +3,12 @@
 use serde_json::{Value as Json, json};
 
 use super::compiled;
-use crate::error::Limits;
-use crate::plan::{Cost, Pages};
+use crate::error::DocumentLimits;
+use crate::plan::{Cost, PageSizes};
 
 #[test]
 fn costs_follow_pages_keys_and_the_dearest_type() {
-    const PAGES: Pages = Pages { default: 20, max: 100 };
+    const PAGES: PageSizes = PageSizes { default: 20, max: 100 };
     // Depth, root fields, fields of the plan, values.
     let cases = [
         ("{ dear }", json!({}), [1, 1, 1, 7]),
@@ -52,7 +52,7 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
         ),
     ];
     for (text, variables, [depth, root_fields, fields, values]) in cases {
-        let cost = compiled(text, variables.clone(), &Limits::NONE);
+        let cost = compiled(text, variables.clone(), &DocumentLimits::NONE);
         let cost = cost.map(|compiled| {
             let cost = compiled.plan.cost(&compiled.variables, PAGES);
             let constant = compiled.plan.has_constant_cost();
@@ -84,7 +84,7 @@ fn values_of_arguments_are_counted_wherever_they_stand() {
         (below, json!({"n": 1}), 2 * (1 + 1)),
     ];
     for (text, variables, wanted) in cases {
-        let count = compiled(text, variables.clone(), &Limits::NONE);
+        let count = compiled(text, variables.clone(), &DocumentLimits::NONE);
         let count = count.map(|compiled| compiled.plan.inputs.count(&compiled.variables));
         assert_eq!(count, Ok(wanted), "{text} {variables}");
     }
