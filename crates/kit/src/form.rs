@@ -112,14 +112,16 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// What the database answers to the check.
-    pub async fn must<T: Send, V: Send, C: Check<T, V>>(
+    pub async fn must<T, V, C>(
         &mut self,
         column: &mut ActiveValue<V>,
         field: Field<Given<T>>,
         check: C,
     ) -> Result<(), DbErr>
     where
-        V: Into<Value>,
+        T: Send,
+        V: Send + Into<Value>,
+        C: Check<T, V>,
     {
         match field.value {
             Given::Undefined => {}
@@ -137,14 +139,17 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// What the database answers to the check.
-    pub async fn may<T: Send, V: Send, C: Check<T, V>>(
+    pub async fn may<T, V, C>(
         &mut self,
         column: &mut ActiveValue<Option<V>>,
         field: Field<Given<T>>,
         check: C,
     ) -> Result<(), DbErr>
     where
+        T: Send,
+        V: Send,
         Option<V>: Into<Value>,
+        C: Check<T, V>,
     {
         let value = match field.value {
             Given::Undefined => return Ok(()),
