@@ -112,15 +112,12 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// What the database answers to the check.
-    pub async fn must<T: Send, V: Send, C: Check<T, V>>(
+    pub async fn must<T: Send, V: Into<Value> + Send, C: Check<T, V>>(
         &mut self,
         column: &mut ActiveValue<V>,
         field: Field<Given<T>>,
         check: C,
-    ) -> Result<(), DbErr>
-    where
-        V: Into<Value>,
-    {
+    ) -> Result<(), DbErr> {
         match field.value {
             Given::Undefined => {}
             Given::Null => self.problems.bad_input(path(&field.name), NOT_NULL),
@@ -294,8 +291,6 @@ pub fn as_given<T>(_: &mut Problems, _: &str, value: T) -> T {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn fields_have_the_names_of_the_schema() {
         let (title, box_office, is_lead) = ("t", 1, true);
