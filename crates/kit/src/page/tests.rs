@@ -3,7 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use migration::connect::pool_options;
+use sea_orm::{ConnectionTrait, DatabaseConnection, SqlxSqliteConnector};
 use smallvec::smallvec;
 
 use super::*;
@@ -56,7 +57,8 @@ const FILMS: [Film; 7] =
 const GONE: [Film; 5] = [(Some(1900), 9), (Some(1979), 5), (Some(2020), 1), (None, 3), (None, 9)];
 
 async fn library() -> DatabaseConnection {
-    let db = Database::connect("sqlite::memory:").await.unwrap();
+    let pool = pool_options().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let db = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
     db.execute_unprepared("CREATE TABLE films (id INTEGER PRIMARY KEY, year INTEGER)").await.unwrap();
     for (year, id) in FILMS {
         let year = year.map_or("NULL".to_owned(), |year| year.to_string());
