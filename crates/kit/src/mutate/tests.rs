@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use migration::connect::{PoolSettings, Timeouts, open_writer};
 use sea_orm::{ConnectionTrait, RuntimeErr};
@@ -90,11 +91,14 @@ struct Database {
 
 const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(30) };
 
+/// How long the lock of writers is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
 impl Database {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("runs.db").display());
-        let timeouts = Timeouts { statement: Duration::from_secs(30), lock: Duration::from_millis(50) };
+        let timeouts = Timeouts { statement: Duration::from_secs(30), lock: LOCK_TIMEOUT };
         let writer = open_writer(&url.parse().unwrap(), POOL, Some(timeouts)).await.unwrap();
         writer.db.execute_unprepared("CREATE TABLE runs (run INTEGER NOT NULL)").await.unwrap();
         Self { writer, url, _folder: folder }
@@ -164,8 +168,9 @@ async fn a_lock_that_is_not_given_is_waited_for_once() {
     let database = Database::new().await;
     let other = open_writer(&database.url.parse().unwrap(), POOL, None).await.unwrap();
     let held = Transaction::begin(&other).await.unwrap();
-    let job = Failing::new(0, || told("40001"));
+    let (job, started) = (Failing::new(0, || told("40001")), Instant::now());
     assert!(matches!(database.run(&job).await, Err(ApiError::Database(error)) if is_locked(&error)));
+    assert!((LOCK_TIMEOUT..LOCK_TIMEOUT * 3).contains(&started.elapsed()), "{:?}", started.elapsed());
     held.rollback().await.unwrap();
     assert!(database.run(&job).await.is_ok());
     assert_eq!((job.runs.into_inner(), database.stored().await), (1, vec![1]));
