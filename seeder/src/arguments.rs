@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
+use seeding::fakes::World;
 use seeding::{SeedOptions, Sizes, accounts};
 
 use crate::load::{self, Pace};
@@ -160,6 +161,52 @@ enum DatasetSize {
     Original,
 }
 
+impl DatasetSize {
+    fn sizes(self) -> Sizes {
+        match self {
+            Self::Demo => Sizes::demo(),
+            Self::Small => Sizes::small(),
+            Self::Medium => Sizes::medium(),
+            Self::Original => Sizes::original(),
+        }
+    }
+}
+
+impl SizeNumbers {
+    /// The names of those that are given.
+    fn named(&self) -> Vec<&'static str> {
+        let Self {
+            movies,
+            persons,
+            users,
+            staff,
+            awards,
+            presences,
+            orders,
+            publications,
+            sentences_min,
+            sentences_max,
+            comments,
+            ratings,
+        } = self;
+        let all = [
+            ("movies", movies),
+            ("persons", persons),
+            ("users", users),
+            ("staff", staff),
+            ("awards", awards),
+            ("presences", presences),
+            ("orders", orders),
+            ("publications", publications),
+            ("sentences-min", sentences_min),
+            ("sentences-max", sentences_max),
+            ("comments", comments),
+            ("ratings", ratings),
+        ];
+        all.into_iter().filter(|(_, number)| number.is_some()).map(|(name, _)| name).collect()
+    }
+}
+
 impl SeedArguments {
     /// What to seed.
     pub fn options(&self) -> SeedOptions {
@@ -174,14 +221,9 @@ impl SeedArguments {
     }
 
     fn sizes(&self) -> Sizes {
-        let size = match self.size {
-            DatasetSize::Demo => Sizes::demo(),
-            DatasetSize::Small => Sizes::small(),
-            DatasetSize::Medium => Sizes::medium(),
-            DatasetSize::Original => Sizes::original(),
-        };
+        let size = self.size.sizes();
         let numbers = &self.numbers;
-        Sizes {
+        let sizes = Sizes {
             movies: numbers.movies.unwrap_or(size.movies),
             persons: numbers.persons.unwrap_or(size.persons),
             users: numbers.users.unwrap_or(size.users),
@@ -194,7 +236,30 @@ impl SeedArguments {
             sentences_max: numbers.sentences_max.unwrap_or(size.sentences_max),
             comments: numbers.comments.unwrap_or(size.comments),
             ratings: numbers.ratings.unwrap_or(size.ratings),
+        };
+        match numbers.named() {
+            named if named.is_empty() => sizes,
+            named => World::lower(self.rng_seed, sizes, &named),
         }
+    }
+
+    /// What is less than the size says and nobody has named, as flags.
+    pub fn lowered(&self) -> Vec<String> {
+        let (size, sizes, named) = (self.size.sizes(), self.sizes(), self.numbers.named());
+        [
+            ("staff", size.staff, sizes.staff),
+            ("awards", size.awards, sizes.awards),
+            ("presences", size.presences, sizes.presences),
+            ("orders", size.orders, sizes.orders),
+            ("publications", size.publications, sizes.publications),
+            ("comments", size.comments, sizes.comments),
+            ("ratings", size.ratings, sizes.ratings),
+            ("sentences-min", size.sentences_min, sizes.sentences_min),
+        ]
+        .into_iter()
+        .filter(|(name, most, number)| number < most && !named.contains(name))
+        .map(|(name, _, number)| format!("--{name} {number}"))
+        .collect()
     }
 }
 

@@ -72,6 +72,10 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
     db.close().await?;
     let summary = outcome?;
     progress.end(&summary);
+    let lowered = arguments.lowered();
+    if !lowered.is_empty() {
+        progress.say(&format!("less than --size says, which has no room for more: {}", lowered.join(", ")));
+    }
     if let Some(load_members) = options.demo_accounts {
         let mut names: Vec<_> = accounts::usernames(load_members.min(1)).collect();
         if load_members > 1 {

@@ -9,34 +9,16 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 
-use super::common::ExtraExclusions;
+use super::exclusions::ExtraExclusions;
 use super::inputs::SearchType;
 use super::layout::meant;
-use super::score::{is_ruled_out, rate_title};
+use super::score::{Hit, is_ruled_out, rate_title};
 use super::sql::HITS_MAX;
 use super::terms::Terms;
 use super::texts::select_texts;
 use super::titles::{select_titles, select_typos};
 use crate::db::ReadPool;
 use crate::error::ApiResult;
-
-/// Something found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// From 0 to 10,000, the greatest first.
-    pub score: i64,
-    /// What it is.
-    pub kind: SearchType,
-    /// Its primary key.
-    pub key: i32,
-}
-
-impl Hit {
-    /// Its place among others, in ascending order.
-    pub fn rank(&self) -> [i64; 3] {
-        [-self.score, self.kind as i64, -i64::from(self.key)]
-    }
-}
 
 /// What is found for `query` among `kinds`, or for what it was meant to be, and the terms that found it.
 ///

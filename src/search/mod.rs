@@ -9,7 +9,7 @@
 //! - `snippet`: where a text meets it;
 //! - [`objects`]: the hits as API clients see them, and the root field.
 
-mod common;
+mod exclusions;
 mod find;
 mod forms;
 mod inputs;

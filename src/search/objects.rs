@@ -12,8 +12,9 @@ use graphql::{
 };
 use tokio::sync::OnceCell;
 
-use super::find::{Hit, find_meant};
+use super::find::find_meant;
 use super::inputs::{SearchArguments, SearchType};
+use super::score::Hit;
 use super::snippet;
 use super::terms::Terms;
 use crate::cinema::Cinema;

@@ -5,7 +5,26 @@
 //! that its database gives. So what is named like the query comes before what mentions it.
 
 use super::forms::{Word, stem};
+use super::inputs::SearchType;
 use super::terms::{Terms, split_words};
+
+/// Something found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// From 0 to 10,000, the greatest first.
+    pub score: i64,
+    /// What it is.
+    pub kind: SearchType,
+    /// Its primary key.
+    pub key: i32,
+}
+
+impl Hit {
+    /// Its place among others, in ascending order.
+    pub fn rank(&self) -> [i64; 3] {
+        [-self.score, self.kind as i64, -i64::from(self.key)]
+    }
+}
 
 /// Whether a folded title or name has what was excluded.
 pub fn is_ruled_out(terms: &Terms, title: &str) -> bool {

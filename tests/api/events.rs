@@ -1,13 +1,13 @@
 //! Server-sent events, by graphql-sse's mode of distinct connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use graphql::Request;
 use kinoteka::http::Limits;
 use kinoteka::library;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -175,6 +175,7 @@ async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     let mut events = Events::open(request).await;
     assert_eq!(events.block().await.as_deref(), Some(":"));
     app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    // Longer than a session is trusted.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let comment = "INSERT INTO comments (user_id, comment, movie_id) VALUES (1, 'раз', 1)";
     app.sql().await.execute_unprepared(comment).await.unwrap();
@@ -196,6 +197,16 @@ fn role() -> Value {
     json!({ "userId": global_id("User", 1), "role": "EDITOR" })
 }
 
+/// Waits until somebody waits for a lock of this table.
+async fn wait_for_lock(db: &DatabaseConnection, table: &str) {
+    let waits = format!("SELECT 1 AS one FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass");
+    let deadline = Instant::now() + PATIENCE;
+    while db.query_one_raw(Statement::from_string(DbBackend::Postgres, &waits)).await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "nobody waits for {table}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// The session is read, and its change told, before anything listens for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_while_a_session_is_looked_up_is_noticed() {
@@ -207,7 +218,7 @@ async fn a_change_while_a_session_is_looked_up_is_noticed() {
     db.execute_unprepared("BEGIN; LOCK TABLE sessions IN SHARE MODE").await.unwrap();
     let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
     let change = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        wait_for_lock(&db, "sessions").await;
         admin.done("grantRole", role(), "").await;
         db.execute_unprepared("ROLLBACK").await.unwrap();
     };
@@ -225,17 +236,18 @@ async fn a_session_that_could_not_be_looked_up_is_looked_up_again() {
     let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {token}"));
     let (mut events, mut socket) = (Events::open(request).await, listen_signed_in(&app, &token).await);
     assert_eq!(events.block().await.as_deref(), Some(":"));
-    // They have looked once they listen.
+    // They look once they listen; nothing shows when they have.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let (sessions, roles) = (app.sql().await, app.sql().await);
     roles.execute_unprepared("BEGIN; LOCK TABLE user_roles IN SHARE MODE").await.unwrap();
     let grant = admin.done("grantRole", role(), "");
     let lock = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        wait_for_lock(&roles, "user_roles").await;
         sessions.execute_unprepared("BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE").await.unwrap();
         roles.execute_unprepared("ROLLBACK").await.unwrap();
     };
     tokio::join!(grant, lock);
+    // Longer than they wait for the lock.
     tokio::time::sleep(Duration::from_millis(1_800)).await;
     sessions.execute_unprepared("ROLLBACK").await.unwrap();
     assert_eq!(events.rest().await, []);
@@ -250,6 +262,7 @@ async fn a_log_in_is_told_to_no_stream() {
     let request = ask(&app, PERSONAL, json!({})).header(AUTHORIZATION, format!("Bearer {}", anna.token.unwrap()));
     let mut events = Events::open(request).await;
     assert_eq!(events.block().await.as_deref(), Some(":"));
+    // What comes with the stream's start is over, and what would come with the log-in has time to.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let input = json!({ "login": "anna", "password": "трамвай № 47" });
     let statements = app.statements_while(async || {

@@ -160,6 +160,7 @@ async fn nothing_is_delivered_to_a_session_that_has_ended(backend: Backend) {
     let token = begin_session(&app).await;
     let mut socket = listen_signed_in(&app, &token).await;
     app.sql().await.execute_unprepared("DELETE FROM sessions").await.unwrap();
+    // Longer than a session is trusted.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let comment = "INSERT INTO comments (user_id, comment, movie_id) VALUES (1, 'раз', 1)";
     app.sql().await.execute_unprepared(comment).await.unwrap();

@@ -43,6 +43,7 @@ async fn typed_client_comments_once(backend: Backend) {
     for round in 0..6_u64 {
         let comment = library.comment(movie(), format!("Комментарий {round}"));
         let crash = async {
+            // Each round at another moment of the request.
             tokio::time::sleep(Duration::from_micros(round * 700)).await;
             server.crash();
             server = Server::start_at(&listen, &args);

@@ -121,6 +121,7 @@ async fn slow_readers_hold_little() {
         held.push(stream);
     }
     let mut most = 0;
+    // So long the memory is watched.
     for _ in 0..30 {
         sleep(Duration::from_millis(200)).await;
         most = most.max(Usage::of(server.id()).memory_mib);
@@ -226,6 +227,7 @@ async fn an_unread_socket_holds_little() {
         }
     }
     let mut most = 0;
+    // So long the memory is watched.
     for _ in 0..30 {
         sleep(Duration::from_millis(200)).await;
         most = most.max(Usage::of(server.id()).memory_mib);
@@ -338,6 +340,7 @@ async fn unread_event_streams_cost_others_no_comment() {
     // What the attacker itself has missed waits until it has room for it.
     let mut again = stranger::Socket::open(&server.url).await;
     again.subscribe(1, &wide.replace("commentAdded", &format!("commentAdded(after: {cursor})"))).await;
+    // Nothing comes meanwhile: there is no room for it.
     sleep(Duration::from_secs(1)).await;
     drop(unread);
     for number in 0..told {

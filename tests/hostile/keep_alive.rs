@@ -107,6 +107,7 @@ async fn a_connection_rests_longer_than_a_head_may_take() {
         let head = answer.to_ascii_lowercase();
         assert!(head.starts_with("http/1.1 200"), "{answer}");
         assert!(head.contains("\r\nkeep-alive: timeout=2\r\n") && head.contains("\r\nconnection: keep-alive\r\n"));
+        // Longer than a head may take, shorter than it may rest.
         sleep(Duration::from_millis(1_500)).await;
     }
     kept.ask().await;
@@ -182,6 +183,7 @@ async fn rest_gives_no_more_time_for_a_head() {
     let first = slow.trickle(&part).await;
     let mut kept = target.connect().await;
     assert!(kept.ask().await.ends_with("ok\n"));
+    // Longer than a head may take.
     sleep(Duration::from_millis(1_500)).await;
     let later = kept.trickle(&part).await;
     for (what, time) in [("silent", silent), ("first", first), ("later", later)] {

@@ -109,12 +109,14 @@ async fn writers_of_one_address_leave_turns_to_others(backend: Backend) {
         done.fetch_add(1, Ordering::Relaxed);
     });
     let honest = async {
+        // Behind all of the attack: whoever asks first is answered first, which would prove nothing.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let answer = boris.ask(COMMENT, json!({ "it": { "subjectId": movie, "text": "Раз" } })).await;
         assert_eq!(answer["data"]["addComment"]["errors"], json!([]), "{answer}");
         done.load(Ordering::Relaxed)
     };
     let release = async {
+        // So long everybody waits.
         tokio::time::sleep(Duration::from_secs(2)).await;
         run(&foreign, "ROLLBACK").await;
     };

@@ -72,6 +72,7 @@ async fn a_second_signal_does_not_wait_for_the_log() {
     request.write_all(head.as_bytes()).unwrap();
     assert!(client::get(server.url.replace("/graphql", "/livez")).await.unwrap().status().is_success());
     server.signal("TERM");
+    // It would have ended by then.
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(server.is_running(), "a request is not answered yet");
     let second = Instant::now();

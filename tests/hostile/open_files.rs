@@ -64,6 +64,7 @@ async fn one_address_does_not_have_all_connections_that_there_are_files_for() {
         held.push(stranger::connect(&server.url).await);
     }
     let honest = Honest::fetches(server.url.replace("/graphql", "/livez"));
+    // So long the honest client is watched.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let felt = honest.stop().await;
     assert!(felt.asked > 0 && felt.failed.is_empty(), "{:?}", felt.failed);

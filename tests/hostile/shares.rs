@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
@@ -47,6 +47,7 @@ async fn slow_bodies_leave_room_for_others() {
         slow.push(connection);
     }
     let honest = Honest::queries(server.url.clone(), MOVIE);
+    // So long the honest client is watched.
     sleep(Duration::from_secs(sized(1, 5) as u64)).await;
     let felt = honest.stop().await;
     println!("{} of {} refused, {:?}; {:?}", felt.failed.len(), felt.asked, felt.longest, Usage::of(server.id()));
@@ -65,6 +66,7 @@ async fn connections_leave_some_to_others() {
         held.push(stranger::connect(&server.url).await);
     }
     let honest = Honest::fetches(server.url.replace("/graphql", "/livez"));
+    // So long the honest client is watched.
     sleep(Duration::from_secs(1)).await;
     let felt = honest.stop().await;
     println!("{} of {} refused, {:?}", felt.failed.len(), felt.asked, felt.longest);
@@ -110,8 +112,15 @@ async fn slow_reads_leave_connections_to_others() {
         let query = json!({ "query": "{ cinemas(first: 1) { nodes { title } } }" });
         attack.spawn(async move { client.post(&url).json(&query).send().await.unwrap().status().as_u16() });
     }
-    sleep(Duration::from_millis(500)).await;
+    let busy = "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'
+        AND pid <> pg_backend_pid() AND query LIKE '%cinema_online%'";
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while db.query_one_raw(Statement::from_string(DbBackend::Postgres, busy)).await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the attack does not begin");
+        sleep(Duration::from_millis(20)).await;
+    }
     let honest = Honest::queries(server.url.clone(), MOVIE);
+    // So long the honest client is watched.
     sleep(Duration::from_secs(3)).await;
     let felt = honest.stop().await;
     attack.abort_all();
@@ -139,6 +148,7 @@ async fn subscriptions_and_their_executions_are_bounded(backend: Backend) {
         socket.say(json!({ "type": "ping", "payload": {} })).await;
         sockets.push(socket);
     }
+    // What they have begun is over: it is the processor time of what comes that counts.
     sleep(Duration::from_secs(sized(2, 6) as u64)).await;
     let before = Usage::of(server.id());
     let honest = Honest::queries(server.url.clone(), MOVIE);

@@ -132,6 +132,7 @@ async fn a_pause_of_the_server_shows_in_all_that_it_held_up() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     served.node.signal("STOP");
+    // The pause that has to show.
     tokio::time::sleep(Duration::from_secs(2)).await;
     served.node.signal("CONT");
     let output = load.wait_with_output().unwrap();

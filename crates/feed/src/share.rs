@@ -190,3 +190,6 @@ impl Drop for ListenerGuard {
         metrics::feed().listeners.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;

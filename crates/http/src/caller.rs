@@ -19,6 +19,8 @@ use super::refusal::Refusal;
 pub(super) struct Peer(pub(super) SocketAddr);
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Characters of an idempotency key at most.

@@ -7,9 +7,8 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER}
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tower_http::cors::CorsLayer;
 
-use super::caller::IDEMPOTENCY_KEY;
+use super::caller::{IDEMPOTENCY_KEY, LAST_EVENT_ID};
 use super::envelope::{REQUEST_ID, TRACEPARENT};
-use super::events::LAST_EVENT_ID;
 use super::refusal::Refusal;
 
 /// A site, as browsers name it: `https://films.example`.

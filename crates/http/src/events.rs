@@ -22,14 +22,13 @@ use telemetry::{self, RequestContext, Streamed};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::caller::{self, LOOK_UP_AGAIN};
+use super::caller::{self, LAST_EVENT_ID, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
 use super::operation::{OperationEvent, RunningOperation};
 use super::refusal::Refusal;
 use super::respond::{self, PIECE_BYTES, Pieces};
 use super::serve::ConnectionHandle;
 
-pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Characters of an event's id at most: longer ones are none of ours.
 const EVENT_ID_LENGTH_MAX: usize = 1_024;
 /// Results that are written at once.

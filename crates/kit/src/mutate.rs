@@ -295,3 +295,6 @@ fn finish(outcome: Result<Json, Rejection>) -> ApiResult<Ending> {
         Err(Rejection::Failed(error)) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

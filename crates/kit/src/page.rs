@@ -354,3 +354,6 @@ impl PagePlan {
 fn key_alias(position: usize) -> Alias {
     Alias::new(format!("key_{position}"))
 }
+
+#[cfg(test)]
+mod tests;

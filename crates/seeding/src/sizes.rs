@@ -135,6 +135,27 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_nobody_named_are_lowered_to_what_fits() {
+        for (asked, named) in [
+            (Sizes { movies: 10, ..Sizes::demo() }, "movies"),
+            (Sizes { movies: 0, ..Sizes::demo() }, "movies"),
+            (Sizes { users: 1, ..Sizes::demo() }, "users"),
+            (Sizes { users: 0, ..Sizes::demo() }, "users"),
+            (Sizes { persons: 0, ..Sizes::demo() }, "persons"),
+            (Sizes { sentences_min: 30, ..Sizes::demo() }, "sentences-min"),
+            (Sizes { sentences_max: 3, ..Sizes::demo() }, "sentences-max"),
+        ] {
+            let fitting = World::lower(1, asked, &[named]);
+            assert_eq!((fitting.check(), World::new(1, fitting).check()), (Ok(()), Ok(())), "{named}: {fitting:?}");
+        }
+        let asked = Sizes { movies: 10, presences: 2_000, ..Sizes::demo() };
+        let named = World::lower(1, asked, &["movies", "presences"]);
+        assert_eq!(named.presences, 2_000);
+        assert!(World::new(1, named).check().is_err());
+        assert_eq!(World::lower(1, Sizes::demo(), &[]), Sizes::demo());
+    }
+
+    #[test]
     fn numbers_that_need_others_are_refused() {
         let refused = Sizes { users: 0, ..Sizes::demo() }.check().unwrap_err();
         assert!(refused.contains("--users"), "{refused}");

@@ -62,7 +62,7 @@ async fn new_rows_get_ids_behind_the_seeded_ones(backend: Backend) {
 
 async fn numbers_that_cannot_go_together_are_refused(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
-    let text = message(&seed(&database, &["--users=0"]));
+    let text = message(&seed(&database, &["--users=0", "--orders=5"]));
     assert!(text.contains("--users") && text.contains("at least 1"), "{text}");
     let all = ["--movies", "--persons", "--users", "--staff", "--awards", "--presences", "--orders", "--publications"];
     let none: Vec<_> = all.iter().chain(&["--comments", "--ratings"]).map(|flag| format!("{flag}=0")).collect();
@@ -100,6 +100,22 @@ async fn as_many_rows_are_made_as_were_asked_for(backend: Backend) {
     ] {
         assert_eq!(rows, asked);
     }
+}
+
+#[tokio::test]
+async fn numbers_of_the_size_are_lowered_to_what_fits() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let output = seed(&database, &["--movies=10"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    let db = database.connect().await;
+    let presences = entity::cinema_online_movie_presence::Entity::find().count(&db).await.unwrap();
+    let lowered = said.lines().find(|line| line.starts_with("less than --size says")).unwrap();
+    assert!(presences > 0 && lowered.contains(&format!("--presences {presences}")), "{lowered}");
+    assert!(!lowered.contains("--comments"), "there is room for them: {lowered}");
+    // The same flags are the same seed.
+    let again = message(&seed(&database, &["--movies=10"]));
+    assert!(again.contains("empty"), "{again}");
 }
 
 #[tokio::test]

@@ -136,6 +136,11 @@ impl Groups {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<GroupKey, Arc<Group>>> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,6 +195,14 @@ impl Membership {
         let position = state.position;
         drop(state);
         (Listener { results, behind: covered.max(position), member: self }, position)
+    }
+}
+
+#[cfg(test)]
+impl Membership {
+    /// Has the group stand here, as if it had read the table.
+    pub(super) fn put_group_at(&self, position: Position) {
+        self.group.lock().position = position;
     }
 }
 

@@ -111,3 +111,6 @@ pub(super) async fn count_rows<L: List>(
 fn read_count(row: &QueryResult) -> Result<u64, DbErr> {
     Ok(row.try_get::<i64>("", "count")?.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests;

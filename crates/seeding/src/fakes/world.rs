@@ -88,6 +88,45 @@ impl World {
         if too_large.is_empty() { Ok(()) } else { Err(too_large.join(". ")) }
     }
 
+    /// Lowers those of `sizes` that nobody has `named` to what the others have room for. Of sentences the bound that nobody
+    /// has named gives way.
+    #[must_use]
+    pub fn lower(rng_seed: u64, mut sizes: Sizes, named: &[&str]) -> Sizes {
+        let is_free = |name: &str| !named.contains(&name);
+        let lower = |name: &str, number: &mut u32, room: u32| {
+            if is_free(name) {
+                *number = room.min(*number);
+            }
+        };
+        let any_of = |there: u32| if there == 0 { 0 } else { u32::MAX };
+        lower("staff", &mut sizes.staff, any_of(sizes.movies.min(sizes.persons)));
+        lower("awards", &mut sizes.awards, any_of(sizes.movies.min(sizes.staff)));
+        lower("presences", &mut sizes.presences, any_of(sizes.movies));
+        lower("orders", &mut sizes.orders, any_of(sizes.presences.min(sizes.users)));
+        lower("publications", &mut sizes.publications, any_of(sizes.movies.min(sizes.users)));
+        let written = any_of(sizes.users.min(sizes.movies.saturating_add(sizes.publications)));
+        lower("comments", &mut sizes.comments, written);
+        lower("ratings", &mut sizes.ratings, written);
+        if is_free("sentences-min") {
+            sizes.sentences_min = sizes.sentences_min.min(sizes.sentences_max);
+        } else if is_free("sentences-max") {
+            sizes.sentences_max = sizes.sentences_max.max(sizes.sentences_min);
+        }
+        // Every group is full where rows are left over.
+        let Self { staff, awards, presences, orders, comments, ratings, .. } = Self::new(rng_seed, sizes);
+        for (name, number, dealt) in [
+            ("staff", &mut sizes.staff, staff),
+            ("awards", &mut sizes.awards, awards),
+            ("presences", &mut sizes.presences, presences),
+            ("orders", &mut sizes.orders, orders),
+            ("comments", &mut sizes.comments, comments),
+            ("ratings", &mut sizes.ratings, ratings),
+        ] {
+            lower(name, number, dealt.total());
+        }
+        sizes
+    }
+
     /// A film's place in popularity, 0 the best known, in per cent of all.
     pub fn rank_percent(&self, movie: u32) -> u32 {
         whole(f64::from(self.ranks[movie as usize]) * 100.0 / f64::from(self.sizes.movies.max(1)))

@@ -3,8 +3,8 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
-use super::find::Hit;
 use super::inputs::SearchType;
+use super::score::Hit;
 use super::sql::HITS_MAX;
 use super::terms::Terms;
 use crate::db::ReadPool;

@@ -1,0 +1,185 @@
+//! The hand-over: a listener that is caught up on its own joins its group, without gap or repeat.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::time::{Duration, Instant};
+
+use migration::connect::pool_options;
+use request::subscribe::ResumeFrom;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::*;
+use crate::event::{About, EventKind, Mark};
+use crate::source::{HistoryPage, Source};
+use crate::testing::{CLIENT, TOPIC, executor, prepare, read_root_field, subscription};
+
+const EPOCH: &str = "abcdefabcdef";
+
+/// A bound for what takes no time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn mark(id: i32) -> Mark {
+    Mark { position: Position { xact: 0, id: id.into() }, at_us: 0 }
+}
+
+fn event(comment: i32) -> Event {
+    let now = Instant::now();
+    let about = About::Movie(1);
+    Event { mark: mark(comment), kind: EventKind::Added, comment, about, written: now, read: now }
+}
+
+/// A feed whose hub has read so many events.
+fn feed(count: i32) -> SharedExecutor {
+    // Never connected to: all is in memory.
+    let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
+    let events = (1..=count).map(event).collect();
+    let page = HistoryPage { epoch: EPOCH.into(), intact: true, waiting: None, edge: mark(0), events };
+    SharedExecutor::new(
+        executor(|sent| Ok(sent.event.comment.to_string())),
+        Arc::new(Hub::new(source, page)),
+        read_root_field,
+    )
+}
+
+impl SharedExecutor {
+    fn dispatch(&self, comments: impl Iterator<Item = i32>) {
+        self.0.hub.dispatch(&comments.map(event).collect::<Vec<_>>());
+    }
+
+    fn subscription(&self) -> Subscription {
+        let query = "subscription { happened { text cursor } }";
+        subscription(prepare(&self.0.executor.engine, query, &json!({})), 1 << 20)
+    }
+
+    fn listen_behind(&self, comment: i32) -> Payloads {
+        let seen = ResumeFrom(FeedCursor::encode(EPOCH, mark(comment)).into());
+        self.subscribe(Subscription { resume_from: Some(seen), ..self.subscription() })
+    }
+}
+
+fn comment(payload: &SubscriptionResult) -> i32 {
+    let json: Value = serde_json::from_slice(&payload.json).unwrap();
+    json["data"]["happened"]["text"].as_str().unwrap().parse().unwrap()
+}
+
+async fn take(payloads: &mut Payloads, count: usize) -> Vec<i32> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let next = timeout(PATIENCE, payloads.next()).await.unwrap();
+        taken.push(comment(&next.unwrap().unwrap()));
+    }
+    taken
+}
+
+#[tokio::test]
+async fn what_comes_while_a_listener_is_caught_up_comes_once_and_in_order() {
+    // With none, one and several batches of missed events left when new ones come.
+    for taken in [0, 1, 31, 32, 69, 70] {
+        let feed = feed(70);
+        let mut listener = feed.listen_behind(0);
+        let mut all = take(&mut listener, taken).await;
+        feed.dispatch(71..=75);
+        all.extend(take(&mut listener, 75 - taken).await);
+        feed.dispatch(76..=80);
+        all.extend(take(&mut listener, 5).await);
+        assert_eq!(all, (1..=80).collect::<Vec<_>>(), "{taken}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_back_joins_those_who_listen_already() {
+    let feed = feed(3);
+    let mut first = feed.subscribe(feed.subscription());
+    let mut behind = feed.listen_behind(1);
+    assert_eq!(take(&mut behind, 1).await, [2]);
+    feed.dispatch(4..=6);
+    // The first has what the group executes; the second has its own.
+    assert_eq!(take(&mut first, 3).await, [4, 5, 6]);
+    assert_eq!(take(&mut behind, 4).await, [3, 4, 5, 6]);
+    feed.dispatch(7..=7);
+    assert_eq!((take(&mut first, 1).await, take(&mut behind, 1).await), (vec![7], vec![7]));
+    assert_eq!(feed.0.groups.len(), 1);
+}
+
+/// The group has read the table, as after a full inbox, and is ahead of what the hub has dispatched.
+#[tokio::test]
+async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
+    let feed = feed(3);
+    let operation = ListenerOperation::read(feed.subscription(), &feed.0.executor.engine, read_root_field).unwrap();
+    let found = || (Follower::begin(Arc::clone(&feed.0.hub), TOPIC), operation.execution(&feed.0.executor));
+    let member = feed.0.groups.enter(&operation, found);
+    member.put_group_at(mark(5).position);
+    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0) };
+    let mut back = Back {
+        groups: Arc::clone(&feed.0.groups),
+        execution: operation.execution(&feed.0.executor),
+        client: CLIENT,
+        follower: Follower::resume(Arc::clone(&feed.0.hub), TOPIC, &cursor).unwrap(),
+        member: Some(member),
+        joined: None,
+        events: VecDeque::new(),
+        results: VecDeque::new(),
+    };
+    assert!(back.next().await.unwrap().is_none());
+    assert_eq!(back.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [1, 2, 3]);
+    // It listens, and waits for what the group has done.
+    assert!(timeout(Duration::ZERO, back.next()).await.is_err());
+    assert!(back.joined.as_ref().is_some_and(|(_, done)| *done == mark(5).position));
+    feed.dispatch(4..=6);
+    let mut listener = loop {
+        match timeout(PATIENCE, back.next()).await.unwrap().unwrap() {
+            Some(listener) => break listener,
+            None => assert!(back.results.len() <= 2, "the sixth is the group's"),
+        }
+    };
+    assert_eq!(back.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [4, 5]);
+    let next = timeout(PATIENCE, listener.next()).await.unwrap();
+    assert_eq!(comment(&next.unwrap_or_else(|_| panic!("the group goes on"))), 6);
+}
+
+/// Events come from another thread meanwhile, so that listeners join at any moment of the group.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listeners_that_join_while_events_come_miss_none_and_get_none_twice() {
+    const LAST: i32 = 3_000;
+    let feed = Arc::new(feed(0));
+    let dispatching = {
+        let feed = Arc::clone(&feed);
+        std::thread::spawn(move || {
+            for at in (1..=LAST).step_by(3) {
+                feed.dispatch(at..at + 3);
+                std::thread::yield_now();
+            }
+        })
+    };
+    let listen = |begin: i32| {
+        let feed = Arc::clone(&feed);
+        async move {
+            // Whoever is too slow comes back with its last cursor.
+            let (mut seen, mut payloads) = (begin, feed.listen_behind(begin));
+            while seen < LAST {
+                match timeout(PATIENCE, payloads.next()).await.unwrap().unwrap() {
+                    Ok(payload) => {
+                        assert_eq!(comment(&payload), seen + 1);
+                        seen += 1;
+                    }
+                    Err(End::Lagged) => payloads = feed.listen_behind(seen),
+                    Err(_) => panic!("{begin}: the feed goes on"),
+                }
+            }
+        }
+    };
+    let mut listeners = tokio::task::JoinSet::new();
+    while feed.0.hub.position().1.position < mark(LAST).position {
+        if listeners.len() < 60 {
+            let at = feed.0.hub.position().1.position.id;
+            listeners.spawn(listen(i32::try_from(at).unwrap().saturating_sub(40).max(0)));
+        }
+        tokio::task::yield_now().await;
+    }
+    listeners.spawn(listen(0));
+    while let Some(listened) = listeners.join_next().await {
+        listened.unwrap();
+    }
+    dispatching.join().unwrap();
+}

@@ -1,0 +1,177 @@
+//! What is run again, how often, and what earlier runs leave behind.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use migration::connect::{PoolSettings, Timeouts, open_writer};
+use sea_orm::{ConnectionTrait, RuntimeErr};
+use serde_json::json;
+use sqlx::error::{DatabaseError, ErrorKind};
+use tempfile::TempDir;
+
+use super::*;
+use crate::problem::UserError;
+
+/// What a database says, by its code.
+#[derive(Debug)]
+struct Told(&'static str);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Error for Told {}
+
+impl DatabaseError for Told {
+    fn message(&self) -> &str {
+        self.0
+    }
+
+    fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+        Some(self.0.into())
+    }
+
+    fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
+}
+
+fn told(code: &'static str) -> Rejection {
+    let error = sqlx::Error::Database(Box::new(Told(code)));
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error))).into()
+}
+
+/// Stores its number, and fails in its first runs.
+struct Failing {
+    runs: AtomicU32,
+    times: u32,
+    with: fn() -> Rejection,
+}
+
+impl Failing {
+    fn new(times: u32, with: fn() -> Rejection) -> Self {
+        Self { runs: AtomicU32::new(0), times, with }
+    }
+}
+
+impl Job for Failing {
+    fn run<'w>(&'w self, work: &'w Work) -> BoxFuture<'w, Result<Json, Rejection>> {
+        Box::pin(async move {
+            let run = self.runs.fetch_add(1, Ordering::Relaxed) + 1;
+            work.txn().execute_unprepared(&format!("INSERT INTO runs VALUES ({run})")).await?;
+            if run <= self.times { Err((self.with)()) } else { Ok(json!(run)) }
+        })
+    }
+}
+
+struct Database {
+    writer: Writer,
+    url: String,
+    _folder: TempDir,
+}
+
+const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(30) };
+
+/// How long the lock of writers is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Database {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("runs.db").display());
+        let timeouts = Timeouts { statement: Duration::from_secs(30), lock: LOCK_TIMEOUT };
+        let writer = open_writer(&url.parse().unwrap(), POOL, Some(timeouts)).await.unwrap();
+        writer.db.execute_unprepared("CREATE TABLE runs (run INTEGER NOT NULL)").await.unwrap();
+        Self { writer, url, _folder: folder }
+    }
+
+    async fn run(&self, job: &Failing) -> ApiResult<Outcome> {
+        let asked = MutationCall { mutation: "run", rule: Rule::Anyone, viewer: None };
+        run(&self.writer, &asked, None, job).await
+    }
+
+    /// The runs that have left something behind.
+    async fn stored(&self) -> Vec<i32> {
+        let rows = self.writer.db.query_all_raw(sea_orm::Statement::from_string(
+            sea_orm::DbBackend::Sqlite,
+            "SELECT run FROM runs ORDER BY run",
+        ));
+        rows.await.unwrap().iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn what_met_another_is_run_again_and_leaves_one_run_behind() {
+    // Not serializable, a deadlock, and SQLite's busy.
+    let database = Database::new().await;
+    let mut all = Vec::new();
+    for (times, with) in [(0, (|| told("40001")) as fn() -> _), (1, || told("40P01")), (4, || told("5"))] {
+        let job = Failing::new(times, with);
+        let outcome = database.run(&job).await.unwrap();
+        assert!(matches!(outcome.ending, Ending::Done(run) if run == json!(times + 1)));
+        assert_eq!(job.runs.into_inner(), times + 1);
+        all.push(i32::try_from(times + 1).unwrap());
+        assert_eq!(database.stored().await, all);
+    }
+}
+
+#[tokio::test]
+async fn what_meets_others_again_and_again_fails() {
+    let database = Database::new().await;
+    let job = Failing::new(u32::MAX, || told("40001"));
+    assert!(matches!(database.run(&job).await, Err(ApiError::Database(_))));
+    assert_eq!((job.runs.into_inner(), database.stored().await), (TRIES_MAX, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_fails_by_itself_is_run_once() {
+    let database = Database::new().await;
+    // A unique violation that nobody has explained, a full disk, and a session that has ended.
+    for with in [(|| told("23505")) as fn() -> Rejection, || told("53100"), || ApiError::UnknownToken.into()] {
+        let job = Failing::new(1, with);
+        assert!(database.run(&job).await.is_err());
+        assert_eq!((job.runs.into_inner(), database.stored().await), (1, Vec::new()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
+    let database = Database::new().await;
+    let job = Failing::new(1, || UserError::conflict("input.title", "is taken").into());
+    let outcome = database.run(&job).await.unwrap();
+    assert!(matches!(outcome.ending, Ending::Refused(errors, None) if errors.len() == 1));
+    assert_eq!((job.runs.into_inner(), database.stored().await), (1, Vec::new()));
+}
+
+/// It has then waited for as long as it may.
+#[tokio::test]
+async fn a_lock_that_is_not_given_is_waited_for_once() {
+    let database = Database::new().await;
+    let other = open_writer(&database.url.parse().unwrap(), POOL, None).await.unwrap();
+    let held = Transaction::begin(&other).await.unwrap();
+    let (job, started) = (Failing::new(0, || told("40001")), Instant::now());
+    assert!(matches!(database.run(&job).await, Err(ApiError::Database(error)) if is_locked(&error)));
+    assert!((LOCK_TIMEOUT..LOCK_TIMEOUT * 3).contains(&started.elapsed()), "{:?}", started.elapsed());
+    held.rollback().await.unwrap();
+    assert!(database.run(&job).await.is_ok());
+    assert_eq!((job.runs.into_inner(), database.stored().await), (1, vec![1]));
+}
