@@ -23,10 +23,12 @@ pub fn select_texts(backend: DbBackend, terms: &Terms, kinds: &[SearchType]) -> 
     if (words.is_empty() && terms.phrases.is_empty()) || !kinds.contains(&SearchType::Publication) {
         return None;
     }
-    Some(match backend {
-        DbBackend::Sqlite => on_sqlite(terms, &words),
-        _ => on_postgres(terms, &words),
-    })
+    match backend {
+        DbBackend::Sqlite => Some(on_sqlite(terms, &words)),
+        // Phrases of words that the index leaves out, such as "A.I.", cannot be looked for.
+        _ if words.is_empty() && terms.phrases.iter().flatten().all(|word| is_stop_word(word)) => None,
+        _ => Some(on_postgres(terms, &words)),
+    }
 }
 
 /// A text is scored by its rank among those that FTS5 finds.

@@ -127,10 +127,16 @@ async fn json_is_read_by_one_set_of_rules() {
         for batched in [body.clone(), format!("[{body}]")] {
             let (found, _, answer) = send(post(&app, batched)).await;
             assert_eq!(found, status, "{body}: {answer}");
+            let answer = answer.get(0).unwrap_or(&answer);
             let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
             assert!(message.contains(part) && message.is_empty() == part.is_empty(), "{body}: {answer}");
         }
     }
+    // Others of its batch are executed.
+    let batch = format!("[{}, {}]", variable("\"\\ud83d\""), operation(""));
+    let (_, _, answer) = send(post(&app, batch)).await;
+    assert_eq!(answer[0]["errors"][0]["extensions"]["field"], "variables", "{answer}");
+    assert_eq!(answer[1], json!({ "data": { "__typename": "Query" } }));
     let body = operation(", \"other\": \"?\"").into_bytes();
     let broken = |byte: &u8| if *byte == b'?' { 0xff } else { *byte };
     for batched in [body.clone(), [b"[", &*body, b"]"].concat()] {
