@@ -130,7 +130,7 @@ fn domains_keep_to_their_rules() {
                 None => at.first().is_some_and(|first| first == module),
             };
             let is_named = |word: &&str| word.split("::").eq(path.iter().take(word.split("::").count()));
-            if is_meant && words.iter().any(|word| is_named(word)) {
+            if is_meant && words.iter().any(is_named) {
                 broken.push(format!("{} names {} ({why})", at.join("::"), path.join("::")));
             }
         }
