@@ -104,11 +104,12 @@ impl fmt::Display for SchemaObject<'_> {
     }
 }
 
-/// Reads what a script makes from its `CREATE` lines, which our SQL starts in column one.
+/// Reads what a script makes from its `CREATE` lines, which our SQL starts in column one. What is replaced was made by
+/// another step.
 pub(crate) fn list_objects(sql: &str) -> Vec<SchemaObject<'_>> {
     sql.lines()
         .filter_map(|line| {
-            let rest = line.strip_prefix("CREATE ")?;
+            let rest = line.strip_prefix("CREATE ").filter(|rest| !rest.starts_with("OR REPLACE "))?;
             let rest = rest.strip_prefix("UNIQUE ").or(rest.strip_prefix("VIRTUAL ")).unwrap_or(rest);
             let (kind, rest) = rest.split_once(' ')?;
             let name = rest.split([' ', '(']).next()?;
