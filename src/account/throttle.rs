@@ -7,7 +7,7 @@
 //! push out those of others.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -35,6 +35,8 @@ enum ThrottleKey {
 #[derive(Clone, Debug)]
 pub struct Throttle {
     counters: Arc<Counters<ThrottleKey>>,
+    /// Held while a try is judged and counted: else several of the same moment would pass as one.
+    turn: Arc<Mutex<()>>,
     failures: u32,
 }
 
@@ -48,7 +50,7 @@ pub struct Try {
 impl Throttle {
     /// Allows an account and an address together so many failures.
     pub fn new(failures: u32) -> Self {
-        Self { counters: Arc::new(Counters::new(WINDOW)), failures }
+        Self { counters: Arc::new(Counters::new(WINDOW)), turn: Arc::default(), failures }
     }
 
     /// Counts a try.
@@ -58,6 +60,7 @@ impl Throttle {
     pub fn admit(&self, account: &str, address: IpAddr, now: Instant) -> ApiResult<Try> {
         let (account, address) = (Sha256::digest(account.to_lowercase()).into(), network(address));
         let wider = self.failures.saturating_mul(WIDER);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let by_address = self.counters.of(&ThrottleKey::Address(address), now);
         self.refuse(by_address.wait(wider, now))?;
         let pair = self.counters.of(&ThrottleKey::Pair(account, address), now);
@@ -127,6 +130,19 @@ mod tests {
         assert!(throttle.admit("anna", there(1), start).is_ok());
         assert!(throttle.admit("boris", HERE, start).is_ok());
         assert!(throttle.admit("anna", HERE, start + WINDOW).is_ok());
+    }
+
+    #[test]
+    fn tries_of_one_moment_are_counted_one_by_one() {
+        for _ in 0..200 {
+            let (throttle, now) = (Throttle::new(3), Instant::now());
+            let admit = || throttle.admit("anna", HERE, now).is_ok();
+            let admitted = std::thread::scope(|scope| {
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(admit)).collect();
+                all.into_iter().map(|one| one.join().unwrap()).filter(|admitted| *admitted).count()
+            });
+            assert_eq!(admitted, 3);
+        }
     }
 
     #[test]
