@@ -3,43 +3,39 @@
 
 CREATE FUNCTION compose_name() RETURNS trigger
 LANGUAGE plpgsql AS $$
+DECLARE
+    name text := to_jsonb(NEW) ->> TG_ARGV[0];
 BEGIN
     -- Many programs write all columns of a row, also those that stay.
-    IF TG_OP = 'UPDATE' AND to_jsonb(NEW) ->> TG_ARGV[0] = to_jsonb(OLD) ->> TG_ARGV[0] THEN
+    IF name IS NFC NORMALIZED OR (TG_OP = 'UPDATE' AND name = to_jsonb(OLD) ->> TG_ARGV[0]) THEN
         RETURN NEW;
     END IF;
-    RETURN jsonb_populate_record(
-        NEW, jsonb_build_object(TG_ARGV[0], normalize(to_jsonb(NEW) ->> TG_ARGV[0], NFC))
-    );
+    RETURN jsonb_populate_record(NEW, jsonb_build_object(TG_ARGV[0], normalize(name, NFC)));
 END
 $$;
 
+-- They name no column: a later step could not change the type of one that a trigger names.
+
 CREATE TRIGGER tags_compose_title
-BEFORE INSERT OR UPDATE OF title ON tags
-FOR EACH ROW WHEN (NEW.title IS NOT NFC NORMALIZED)
-EXECUTE FUNCTION compose_name('title');
+BEFORE INSERT OR UPDATE ON tags
+FOR EACH ROW EXECUTE FUNCTION compose_name('title');
 
 CREATE TRIGGER person_position_compose_title
-BEFORE INSERT OR UPDATE OF title ON person_position
-FOR EACH ROW WHEN (NEW.title IS NOT NFC NORMALIZED)
-EXECUTE FUNCTION compose_name('title');
+BEFORE INSERT OR UPDATE ON person_position
+FOR EACH ROW EXECUTE FUNCTION compose_name('title');
 
 CREATE TRIGGER cinema_online_compose_title
-BEFORE INSERT OR UPDATE OF title ON cinema_online
-FOR EACH ROW WHEN (NEW.title IS NOT NFC NORMALIZED)
-EXECUTE FUNCTION compose_name('title');
+BEFORE INSERT OR UPDATE ON cinema_online
+FOR EACH ROW EXECUTE FUNCTION compose_name('title');
 
 CREATE TRIGGER publications_category_compose_title
-BEFORE INSERT OR UPDATE OF title ON publications_category
-FOR EACH ROW WHEN (NEW.title IS NOT NFC NORMALIZED)
-EXECUTE FUNCTION compose_name('title');
+BEFORE INSERT OR UPDATE ON publications_category
+FOR EACH ROW EXECUTE FUNCTION compose_name('title');
 
 CREATE TRIGGER users_compose_username
-BEFORE INSERT OR UPDATE OF username ON users
-FOR EACH ROW WHEN (NEW.username IS NOT NFC NORMALIZED)
-EXECUTE FUNCTION compose_name('username');
+BEFORE INSERT OR UPDATE ON users
+FOR EACH ROW EXECUTE FUNCTION compose_name('username');
 
 CREATE TRIGGER users_compose_email
-BEFORE INSERT OR UPDATE OF email ON users
-FOR EACH ROW WHEN (NEW.email IS NOT NFC NORMALIZED)
-EXECUTE FUNCTION compose_name('email');
+BEFORE INSERT OR UPDATE ON users
+FOR EACH ROW EXECUTE FUNCTION compose_name('email');
