@@ -15,10 +15,10 @@
 //! executes nothing else.
 //!
 //! ```
-//! use graphql::{Limits, Schema, parse, validate};
+//! use graphql::{DocumentLimits, Schema, parse, validate};
 //!
 //! let schema = Schema::from_sdl("type Query { movie(id: ID!): Movie } type Movie { title: String! }")?;
-//! let limits = Limits::default();
+//! let limits = DocumentLimits::default();
 //! let document = parse("{ movie { title } }", limits)?;
 //! let invalid = validate(&schema, &document, &limits).unwrap_err();
 //! assert_eq!(invalid.to_string(), "`movie` needs the argument `id`.");
