@@ -25,6 +25,7 @@ mod client_limits;
 mod comment;
 mod community;
 mod conformance;
+mod connections;
 mod errors;
 mod events;
 mod filters;

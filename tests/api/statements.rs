@@ -6,8 +6,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::app::TestApp;
+use crate::connections::LISTS;
 use crate::movie::global_id;
-use crate::paging::LISTS;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
