@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::event::{About, EventKind, Mark, Position};
 use crate::operation::ListenerOperation;
-use crate::testing::{CLIENT, executor, prepare, read_root_field, subscription};
+use crate::testing::{CLIENT, executor, hub, prepare, read_root_field, subscription};
 
 type Room = Result<Option<Share>, Exhausted>;
 
@@ -41,7 +41,7 @@ fn execution_of(
     let executor = executor(text);
     let prepared = prepare(&executor.engine, query, &json!({}));
     let operation = ListenerOperation::read(subscription(prepared, bytes_max), &executor.engine, read_root_field);
-    operation.unwrap().execution(&executor)
+    operation.unwrap().execution(&executor, &hub())
 }
 
 /// Executes all events: for each run, the comments of its results and their JSON.
