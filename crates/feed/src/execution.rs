@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use graphql::{Answer, EngineRefusal, FieldError, OperationKind, Prepared, Row, Rows, TypeName};
 use request::answer::{Budget, UNSHARED};
-use request::executor::Executor;
 use request::error::RequestError;
+use request::executor::Executor;
 use request::quota::{Exhausted, Quota, QuotaNames, Share};
 use request::subscribe::{End, SubscriptionResult};
 use request::viewer::Caller;

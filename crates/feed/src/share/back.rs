@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use request::answer::UNSHARED;
 use request::quota::Exhausted;
@@ -101,18 +101,19 @@ impl Back {
 
     /// The results that the group has for the next events.
     fn recent(&self) -> Vec<SubscriptionResult> {
-        self.events.iter().map_while(|event| self.find(event)).collect()
+        let since = FeedExecution::fresh_since(&self.hub, []);
+        self.events.iter().map_while(|event| self.find(event, since)).collect()
     }
 
-    fn find(&self, event: &Event) -> Option<SubscriptionResult> {
-        let since = FeedExecution::fresh_since(&self.hub, [event.read]);
-        self.group.recent(&self.groups, event, since)
+    fn find(&self, event: &Event, since: Instant) -> Option<SubscriptionResult> {
+        self.group.recent(&self.groups, event, since.max(event.read))
     }
 
     /// Executes the next events, or finds that another listener has executed them meanwhile.
     async fn execute(&self) -> Result<Vec<SubscriptionResult>, End> {
         let mut execution = self.group.catching_up.lock().await;
-        let missing = self.events.iter().take_while(|event| self.find(event).is_none());
+        let since = FeedExecution::fresh_since(&self.hub, []);
+        let missing = self.events.iter().take_while(|event| self.find(event, since).is_none());
         let mut missing: VecDeque<_> = missing.copied().collect();
         if missing.is_empty() {
             return Ok(self.recent());
