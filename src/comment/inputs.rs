@@ -4,8 +4,8 @@ use async_graphql::{Enum, ID, InputObject};
 use entity::comments;
 
 use super::DEPTH_MAX;
-use super::subscription::CommentEventKind;
 use crate::error::{ApiError, ApiResult};
+use crate::feed::EventKind;
 use crate::kit::{PageOrder, SortKey, choice_name};
 
 /// A comment to add.
@@ -112,6 +112,22 @@ pub struct RepliesArguments {
     #[graphql(default_with = "CommentOrder::Oldest")]
     pub(super) order_by: CommentOrder,
 }
+
+/// What happened to a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "EventKind")]
+pub enum CommentEventKind {
+    /// The comment was added.
+    Added,
+    /// The text was changed.
+    Edited,
+    /// The comment was deleted by its author, or with its subject.
+    Deleted,
+    /// An editor hid the comment.
+    Hidden,
+}
+
+graphql::enum_leaves!(CommentEventKind);
 
 /// Which kinds of events to send, on which comments.
 #[derive(Debug, InputObject)]

@@ -8,7 +8,7 @@ use async_graphql::{Enum, ID};
 use graphql::{Arguments, Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
 
 use super::Comment;
-use super::inputs::{EventArguments, EventsArguments};
+use super::inputs::{CommentEventKind, EventArguments, EventsArguments};
 use crate::error::{ApiError, ApiResult};
 use crate::feed::{About, EventKind, EventWithCursor, Kinds, RootField, Topic};
 use crate::kit::rows::{Missing, by_key, or_failed};
@@ -148,20 +148,6 @@ fn subject_id(sent: &EventWithCursor) -> ID {
     })
 }
 
-/// What happened to a comment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-#[graphql(remote = "EventKind")]
-pub enum CommentEventKind {
-    /// The comment was added.
-    Added,
-    /// The text was changed.
-    Edited,
-    /// The comment was deleted by its author, or with its subject.
-    Deleted,
-    /// An editor hid the comment.
-    Hidden,
-}
-
 /// A kind of change of a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum CommentChangeKind {
@@ -173,7 +159,7 @@ pub enum CommentChangeKind {
     Hidden,
 }
 
-graphql::enum_leaves!(CommentEventKind, CommentChangeKind);
+graphql::enum_leaves!(CommentChangeKind);
 
 impl From<EventKind> for CommentChangeKind {
     fn from(kind: EventKind) -> Self {

@@ -18,7 +18,7 @@ const SUBSCRIPTION: &str = "subscription ($after: String) {
     commentEvents(after: $after) { cursor kind comment { text author { username } } } }";
 
 /// All clients of the test have one address.
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 10] = [
     "--limit-sockets-per-client",
     "16000",
     "--limit-connections-per-client",
@@ -27,6 +27,8 @@ const LIMITS: [&str; 8] = [
     "16000",
     "--limit-subscribed-complexity-per-client",
     "100000000",
+    "--limit-kept-bytes-per-client",
+    "536870912",
 ];
 
 /// Comments that each has missed.

@@ -1,8 +1,8 @@
 //! Listeners that are alike share one execution for each event, and its bytes.
 //!
-//! A [`driver`] executes the group's operation for what is new, and whoever comes back executes it for all who have missed
-//! the same ([`Group::catching_up`]); [`recent`] has the results of both for whoever comes next. The [`backlog`] bounds the results that wait for slow listeners, and
-//! [`flow`] keeps the driver from running ahead of all of them.
+//! A [`driver`] executes the group's operation for what is new. Whoever comes back executes it for all who have missed the
+//! same ([`Group::catching_up`]). [`recent`] has the results of both for whoever comes next. The [`backlog`] bounds the
+//! results that wait for slow listeners, and [`flow`] keeps the driver from running ahead of all of them.
 
 mod backlog;
 mod driver;
