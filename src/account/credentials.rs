@@ -180,7 +180,7 @@ async fn log_in_as(
 
 fn refused(message: &str) -> Outcome {
     let error = UserError { code: UserErrorCode::BadUserInput, field: None, message: message.to_owned() };
-    Outcome { ending: Ending::Refused(vec![error], None), repeated: false }
+    Outcome::new(Ending::Refused(vec![error], None), false)
 }
 
 /// The user with this username or e-mail address, and what is stored of their password.

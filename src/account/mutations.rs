@@ -192,9 +192,9 @@ fn logged_in(token: &'static str, user: &'static str) -> Object<Payload<LoggedIn
 /// Shows the token only in the response to the request that began the session.
 fn show_token((outcome, token): (Outcome, SessionToken)) -> ApiResult<Payload<LoggedIn>> {
     let is_new = !outcome.repeated;
-    let Payload { outcome, errors } = outcome.payload()?;
+    let Payload { outcome, errors, row } = outcome.payload()?;
     let token = (is_new && errors.is_empty()).then(|| token.reveal());
-    Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors })
+    Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors, row })
 }
 
 /// Runs a change of a user's sessions or roles, and tells the user's open connections that their rights may have
