@@ -68,8 +68,12 @@ macro_rules! add_sql {
         LazyLock::new(|| {
             let insert = concat!(
                 "done AS (
-                    INSERT INTO comments (", $column, ", user_id, comment, created_at)
-                    SELECT id, $2, $3, $4 FROM ", $table, " WHERE id = $1 FOR KEY SHARE
+                    INSERT INTO comments (",
+                $column,
+                ", user_id, comment, created_at)
+                    SELECT id, $2, $3, $4 FROM ",
+                $table,
+                " WHERE id = $1 FOR KEY SHARE
                     RETURNING *
                 )"
             );

@@ -67,13 +67,21 @@ macro_rules! subject_sql {
             rate: LazyLock::new(|| {
                 let upsert = concat!(
                     "changed AS (
-                        UPDATE users_rating SET rating = $3, created_at = $4 WHERE ", $column, " = $1 AND user_id = $2
+                        UPDATE users_rating SET rating = $3, created_at = $4 WHERE ",
+                    $column,
+                    " = $1 AND user_id = $2
                         RETURNING *
                     ), added AS (
-                        INSERT INTO users_rating (", $column, ", user_id, rating, created_at)
-                        SELECT id, $2, $3, $4 FROM ", $table, "
+                        INSERT INTO users_rating (",
+                    $column,
+                    ", user_id, rating, created_at)
+                        SELECT id, $2, $3, $4 FROM ",
+                    $table,
+                    "
                         WHERE id = $1 AND NOT EXISTS (SELECT FROM changed)
-                        FOR KEY SHARE OF ", $table, "
+                        FOR KEY SHARE OF ",
+                    $table,
+                    "
                         ON CONFLICT DO NOTHING
                         RETURNING *
                     ), done AS (
@@ -83,9 +91,8 @@ macro_rules! subject_sql {
                 SingleSql::new(upsert, Returning::with::<User, _>("user", &Rating::user_id))
             }),
             remove: LazyLock::new(|| {
-                let delete = concat!(
-                    "done AS (DELETE FROM users_rating WHERE ", $column, " = $1 AND user_id = $2 RETURNING *)"
-                );
+                let delete =
+                    concat!("done AS (DELETE FROM users_rating WHERE ", $column, " = $1 AND user_id = $2 RETURNING *)");
                 SingleSql::new(delete, Returning::<Rating>::alone())
             }),
         }

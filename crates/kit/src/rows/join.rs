@@ -88,12 +88,8 @@ struct Join {
 impl Joins {
     /// One link, by this column of `T` to an object of type `N`, with all columns.
     pub(super) fn one<T: Record, N: Table, R>(name: &str, field: &RowColumn<T, R>) -> Self {
-        let join = |link| Join {
-            name: name.to_owned(),
-            link,
-            target: &TargetOf::<N>(PhantomData),
-            columns: Columns::MAX,
-        };
+        let join =
+            |link| Join { name: name.to_owned(), link, target: &TargetOf::<N>(PhantomData), columns: Columns::MAX };
         Self(T::COLUMNS.get(field.at as usize).map(|link| join(*link)).into_iter().collect())
     }
 
