@@ -22,7 +22,7 @@ use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::Returning;
 use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
-use crate::subject::SubjectId;
+use crate::subject::{SubjectId, SubjectSql};
 
 /// Characters of a comment at most.
 const TEXT_LENGTH_MAX: usize = 10_000;
@@ -62,35 +62,23 @@ pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Re
     Ok(Id::new(row.try_get_by_index(0)?))
 }
 
-/// The statements of [`add_single`], by what the comment is about. The subject stays until the statement ends.
-macro_rules! add_sql {
-    ($table:literal, $column:literal) => {
-        LazyLock::new(|| {
-            let insert = concat!(
-                "done AS (
-                    INSERT INTO comments (",
-                $column,
-                ", user_id, comment, created_at)
-                    SELECT id, $2, $3, $4 FROM ",
-                $table,
-                " WHERE id = $1 FOR KEY SHARE
-                    RETURNING *
-                )"
-            );
-            SingleSql::new(insert, with_author())
-        })
-    };
-}
-
-static ADD_TO_MOVIE: LazyLock<SingleSql> = add_sql!("movies", "movie_id");
-static ADD_TO_PUBLICATION: LazyLock<SingleSql> = add_sql!("publications", "publication_id");
+/// The subject stays until the statement ends.
+static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
+    let insert = "done AS (
+            INSERT INTO comments ({column}, user_id, comment, created_at)
+            SELECT id, $2, $3, $4 FROM {table} WHERE id = $1 AND {is_new}
+            FOR KEY SHARE
+            RETURNING *
+        )";
+    SubjectSql::new(insert, with_author)
+});
 
 /// Of a parent whose lock was waited for, the text says whether it was deleted meanwhile: that empties it. Its depth never
 /// changes.
 static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "parent AS (
             SELECT id, movie_id, publication_id FROM comments
-            WHERE id = $1 AND comment <> ''
+            WHERE id = $1 AND comment <> '' AND {is_new}
                 AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
                 AND ($5 IS NULL OR movie_id = $5) AND ($6 IS NULL OR publication_id = $6)
                 AND (parent_id IS NULL OR $7 > (
@@ -123,10 +111,8 @@ pub fn add_single(call: SingleCall, input: &AddCommentInput) -> Option<SingleSta
     let subject = input.subject_id.as_ref().map(|id| SubjectId::parse("", id)).transpose().ok()?;
     let values = |of: i32| [of.into(), call.viewer.user.into(), text.into(), call.now.fixed_offset().into()];
     let Some(parent) = &input.parent_id else {
-        return Some(match subject? {
-            SubjectId::Movie(id) => ADD_TO_MOVIE.bind(values(id.key())),
-            SubjectId::Publication(id) => ADD_TO_PUBLICATION.bind(values(id.key())),
-        });
+        let (sql, subject) = ADD.of(subject?);
+        return Some(sql.bind(values(subject)));
     };
     let [parent, user, text, now] = values(Id::<Comment>::parse("", parent).ok()?.key());
     let (movie, publication) = match subject {
@@ -225,7 +211,8 @@ static EDIT: LazyLock<SingleSql> = LazyLock::new(|| {
     let update = "done AS (
             UPDATE comments
             SET comment = $3, changed_at = greatest($4, coalesce(changed_at, created_at) + interval '1 microsecond')
-            WHERE id = $1 AND user_id = $2 AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
+            WHERE id = $1 AND user_id = $2 AND {is_new}
+                AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
             RETURNING *
         )";
     SingleSql::new(update, with_author())

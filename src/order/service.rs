@@ -80,7 +80,7 @@ static ORDER: LazyLock<SingleSql> = LazyLock::new(|| {
         ), done AS (
             INSERT INTO user_movie_orders (movie_id, online_cinema_id, user_id, cinema_order_id, date, price)
             SELECT movie_id, cinema_id, $3, $4, $5, round(price * (100 - discount) * 0.01, 2) FROM terms
-            WHERE NOT EXISTS (
+            WHERE {is_new} AND NOT EXISTS (
                 SELECT FROM user_movie_orders WHERE user_id = $3 AND movie_id = $1 AND online_cinema_id = $2
             )
             RETURNING *

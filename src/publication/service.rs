@@ -58,7 +58,7 @@ static CREATE: LazyLock<SingleSql> = LazyLock::new(|| {
         ), done AS (
             INSERT INTO publications (category, author, title, text, created_at, changed_at, tags)
             SELECT id, $2, $3, $4, $5, $5, $7 FROM publications_category
-            WHERE id = $1 AND cardinality($6) = (SELECT count(*) FROM known)
+            WHERE id = $1 AND {is_new} AND cardinality($6) = (SELECT count(*) FROM known)
             FOR KEY SHARE
             RETURNING *
         )";

@@ -16,8 +16,8 @@ use crate::kit::form::path;
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::Returning;
-use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
-use crate::subject::SubjectId;
+use crate::kit::single::{SingleCall, SingleStatement};
+use crate::subject::{SubjectId, SubjectSql};
 
 const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users_rating::Column::PublicationId];
 
@@ -59,74 +59,45 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
     Ok(Id::new(row.try_get_by_index(0)?))
 }
 
-/// The statements of [`rate_single`] and [`remove_single`], by what is rated. An update comes first, as in [`rate`]; the
-/// subject of a new rating stays until the statement ends.
-macro_rules! subject_sql {
-    ($table:literal, $column:literal) => {
-        SubjectSql {
-            rate: LazyLock::new(|| {
-                let upsert = concat!(
-                    "changed AS (
-                        UPDATE users_rating SET rating = $3, created_at = $4 WHERE ",
-                    $column,
-                    " = $1 AND user_id = $2
-                        RETURNING *
-                    ), added AS (
-                        INSERT INTO users_rating (",
-                    $column,
-                    ", user_id, rating, created_at)
-                        SELECT id, $2, $3, $4 FROM ",
-                    $table,
-                    "
-                        WHERE id = $1 AND NOT EXISTS (SELECT FROM changed)
-                        FOR KEY SHARE OF ",
-                    $table,
-                    "
-                        ON CONFLICT DO NOTHING
-                        RETURNING *
-                    ), done AS (
-                        SELECT * FROM changed UNION ALL SELECT * FROM added
-                    )"
-                );
-                SingleSql::new(upsert, Returning::with::<User, _>("user", &Rating::user_id))
-            }),
-            remove: LazyLock::new(|| {
-                let delete =
-                    concat!("done AS (DELETE FROM users_rating WHERE ", $column, " = $1 AND user_id = $2 RETURNING *)");
-                SingleSql::new(delete, Returning::<Rating>::alone())
-            }),
-        }
-    };
-}
+/// The update comes first, as in [`rate`]. The subject of a new rating stays until the statement ends.
+static RATE: LazyLock<SubjectSql> = LazyLock::new(|| {
+    let upsert = "changed AS (
+            UPDATE users_rating SET rating = $3, created_at = $4
+            WHERE {column} = $1 AND user_id = $2 AND {is_new}
+            RETURNING *
+        ), added AS (
+            INSERT INTO users_rating ({column}, user_id, rating, created_at)
+            SELECT id, $2, $3, $4 FROM {table}
+            WHERE id = $1 AND {is_new} AND NOT EXISTS (SELECT FROM changed)
+            FOR KEY SHARE OF {table}
+            ON CONFLICT DO NOTHING
+            RETURNING *
+        ), done AS (
+            SELECT * FROM changed UNION ALL SELECT * FROM added
+        )";
+    SubjectSql::new(upsert, || Returning::with::<User, _>("user", &Rating::user_id))
+});
 
-struct SubjectSql {
-    rate: LazyLock<SingleSql>,
-    remove: LazyLock<SingleSql>,
-}
-
-impl SubjectSql {
-    /// The statements, and the subject's key.
-    fn of(subject: SubjectId) -> (&'static Self, i32) {
-        subject.column(&MOVIE_SQL, &PUBLICATION_SQL)
-    }
-}
-
-static MOVIE_SQL: SubjectSql = subject_sql!("movies", "movie_id");
-static PUBLICATION_SQL: SubjectSql = subject_sql!("publications", "publication_id");
+static REMOVE: LazyLock<SubjectSql> = LazyLock::new(|| {
+    let delete = "done AS (
+            DELETE FROM users_rating WHERE {column} = $1 AND user_id = $2 AND {is_new} RETURNING *
+        )";
+    SubjectSql::new(delete, Returning::<Rating>::alone)
+});
 
 /// The statement of [`rate`].
 pub fn rate_single(call: SingleCall, input: &RateInput) -> Option<SingleStatement> {
-    let (sql, subject) = SubjectSql::of(SubjectId::parse("", &input.subject_id).ok()?);
+    let (sql, subject) = RATE.of(SubjectId::parse("", &input.subject_id).ok()?);
     let rating = Some(input.rating).filter(|rating| RATINGS.contains(rating))?;
-    Some(sql.rate.bind([subject.into(), call.viewer.user.into(), rating.into(), call.now.fixed_offset().into()]))
+    Some(sql.bind([subject.into(), call.viewer.user.into(), rating.into(), call.now.fixed_offset().into()]))
 }
 
 /// The statement of [`remove`].
 pub fn remove_single(call: SingleCall, input: &RemoveRatingInput) -> Option<SingleStatement> {
     let subject = SubjectId::parse("", &input.subject_id).ok()?;
-    let (sql, key) = SubjectSql::of(subject);
+    let (sql, key) = REMOVE.of(subject);
     let outcome = serde_json::to_value(subject).ok()?;
-    Some(sql.remove.bind([key.into(), call.viewer.user.into()]).with_outcome(outcome))
+    Some(sql.bind([key.into(), call.viewer.user.into()]).with_outcome(outcome))
 }
 
 /// Changes an earlier rating, if there is one. The insertion could do that too, but takes an id for each

@@ -366,3 +366,19 @@ async fn publications_keep_to_the_tags_and_categories_that_are_left() {
         ["NOT_FOUND input.categoryId: there is no such publication category; it may have been deleted"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_mutations_take_no_ids() {
+    let app = TestApp::seeded(Backend::Postgres).await;
+    let site = Site::new(&app).await;
+    let send = async |keyed: &str| {
+        let input = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
+        let done = site.user.send_keyed(keyed, "addComment", input, "comment { id }").await.data();
+        key(&done["it"]["comment"]["id"])
+    };
+    let first = send("one").await;
+    for _ in 0..3 {
+        assert_eq!(send("one").await, first);
+    }
+    assert_eq!(send("two").await, first + 1);
+}

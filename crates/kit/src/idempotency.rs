@@ -49,8 +49,12 @@ pub enum Ending {
 /// How long a key is remembered.
 pub const RETENTION: TimeDelta = TimeDelta::days(1);
 
-/// Keeps a key with the outcome of a change in the statement of the change, whose row is `done`. A key that is there
-/// already fails the statement. `{values}` stands for those of [`IdempotencyKey::values`].
+/// What the statement of a change with a key asks before it writes: that a repeated change takes no row's id. `{hash}`
+/// stands for the key's hash.
+pub(super) const IS_NEW: &str = "NOT EXISTS (SELECT FROM idempotency_keys WHERE key_hash = {hash})";
+
+/// Keeps a key with the outcome of a change in the statement of the change, whose row is `done`. A key that was kept
+/// meanwhile fails the statement. `{values}` stands for those of [`IdempotencyKey::values`], of which the hash is first.
 pub(super) const KEEP_DONE: &str = ", kept AS (
     INSERT INTO idempotency_keys (key_hash, input_hash, created_at, outcome)
     SELECT sent.key_hash, sent.input_hash, sent.created_at,

@@ -17,7 +17,7 @@ use sea_orm::sea_query::PostgresQueryBuilder;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 use serde_json::Value as Json;
 
-use super::idempotency::{IdempotencyKey, KEEP_DONE};
+use super::idempotency::{IS_NEW, IdempotencyKey, KEEP_DONE};
 use super::rows::returned::Returned;
 use super::rows::{ReturnedRow, Returning, Table, WideColumn};
 
@@ -35,16 +35,16 @@ pub type SingleFn<I> = fn(SingleCall, &I) -> Option<SingleStatement>;
 
 /// The text of a statement, made once: without and with an idempotency key.
 pub struct SingleSql {
-    with: &'static str,
+    with: String,
     returning: Box<dyn Returned>,
     texts: [OnceLock<String>; 2],
 }
 
 impl SingleSql {
     /// A statement of these common table expressions, in PostgreSQL's SQL. The last is called `done`: the changed row with
-    /// all columns of its table.
-    pub fn new<N: Table>(with: &'static str, returning: Returning<N>) -> Self {
-        Self { with, returning: Box::new(returning), texts: Default::default() }
+    /// all columns of its table. Each that writes asks for `{is_new}`, which is about the idempotency key.
+    pub fn new<N: Table>(with: impl Into<String>, returning: Returning<N>) -> Self {
+        Self { with: with.into(), returning: Box::new(returning), texts: Default::default() }
     }
 
     /// The statement with these values.
@@ -55,11 +55,12 @@ impl SingleSql {
     fn text(&self, values: usize, has_key: bool) -> &str {
         self.texts[usize::from(has_key)].get_or_init(|| {
             let select = self.returning.select("done").to_string(PostgresQueryBuilder);
-            let mut with = self.with.to_owned();
-            if has_key {
-                let values: Vec<_> = (values + 1..=values + 4).map(|place| format!("${place}")).collect();
-                with.push_str(&KEEP_DONE.replace("{values}", &values.join(", ")));
-            }
+            let places: Vec<_> = (values + 1..=values + 4).map(|place| format!("${place}")).collect();
+            let (is_new, keep) = match has_key {
+                true => (IS_NEW.replace("{hash}", &places[0]), KEEP_DONE.replace("{values}", &places.join(", "))),
+                false => ("true".to_owned(), String::new()),
+            };
+            let with = self.with.replace("{is_new}", &is_new) + &keep;
             format!("WITH {with} {select}")
         })
     }
