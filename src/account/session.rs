@@ -190,13 +190,16 @@ impl SessionChanges {
 }
 
 /// Knows whose token is whose. A session that was ended is ended at once on the instance that ends it, and on others when
-/// what they [know](super::session_cache) is too old.
+/// what they know is too old.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     db: Db,
     lifetime: TimeDelta,
     changes: SessionChanges,
 }
+
+/// A session's key, its user, when it was seen and when it ends, and a role of the user.
+type SessionRow = (i32, i32, DateTime<Utc>, DateTime<Utc>, Option<String>);
 
 /// How long a request waits to have its session prolonged.
 const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
@@ -236,7 +239,7 @@ impl Sessions {
     async fn look_up(&self, key: SessionKey, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<Viewer> {
         let asked_at = Instant::now();
         // A user has two roles at most beyond the common one: a row for each.
-        let rows: Vec<(i32, i32, DateTime<Utc>, DateTime<Utc>, Option<String>)> = sessions::Entity::find()
+        let rows: Vec<SessionRow> = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .column(sessions::Column::UserId)
