@@ -66,7 +66,7 @@ const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "changes are being made",
-    retry_after_s: "1",
+    retry_after_s: 1,
 };
 
 /// How much of a pool is used at this moment.

@@ -27,7 +27,7 @@ const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "reads run",
-    retry_after_s: "1",
+    retry_after_s: 1,
 };
 
 impl ReadPool {

@@ -10,6 +10,10 @@ use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::quota::Exhausted;
+use crate::retry;
+
+/// The code of what may be tried again later.
+pub const UNAVAILABLE: &str = "UNAVAILABLE";
 
 /// What reads and changes return.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -92,6 +96,11 @@ impl RequestError {
         self
     }
 
+    /// After how many seconds it is worth trying again.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        self.extensions.get(retry::EXTENSION).and_then(Value::as_u64)
+    }
+
     /// The code.
     pub fn code(&self) -> &str {
         self.extensions.get("code").and_then(Value::as_str).unwrap_or_default()
@@ -157,6 +166,9 @@ impl ApiError {
             Self::Database(error) if is_transient(error) => {
                 ("UNAVAILABLE", "others change the same at this moment; try again".to_owned())
             }
+            Self::Database(error) if lacks_rights(error) => {
+                ("UNAVAILABLE", "the server lacks rights in the database; whoever runs it has to grant them".to_owned())
+            }
             Self::Database(_) => publish_internal(),
             Self::Internal(text) => {
                 tracing::error!(request_id = telemetry::request_id(), "internal error: {text}");
@@ -186,17 +198,35 @@ fn is_stopped(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| matches!(&*code, "57014" | "9"))
 }
 
-fn is_unavailable(error: &DbErr) -> bool {
+/// Whether the database does not serve at the moment: it cannot be reached, is starting or stopping, or has no room.
+pub fn is_unavailable(error: &DbErr) -> bool {
     match (error, driver_error(error)) {
         (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => true,
-        (
-            _,
-            Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed),
-        ) => true,
-        // PostgreSQL 57P: shutting down or starting up; 53: out of connections or memory. SQLite 7: out of memory.
-        _ => database_code(error)
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || sqlite_code(&code) == Some(7)),
+        (_, Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed)) => true,
+        // PostgreSQL 53: out of connections or memory. SQLite 7: out of memory.
+        _ => {
+            is_disconnected(error)
+                || database_code(error).is_some_and(|code| code.starts_with("53") || sqlite_code(&code) == Some(7))
+        }
     }
+}
+
+/// Whether the connection on which a statement was sent is of no more use, though it may answer: it has broken, its
+/// server stops, or is a standby now.
+pub fn is_disconnected(error: &DbErr) -> bool {
+    let broken = matches!(error, DbErr::Exec(_) | DbErr::Query(_))
+        && matches!(driver_error(error), Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)));
+    // PostgreSQL 08: the connection has failed; 57P: stopping or starting, or the database was dropped; 25P03 and
+    // 25P04: a transaction was idle, or took, too long; 25006: a standby, or all transactions are read-only now.
+    let said = |code: &str| {
+        code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "25P03" | "25P04")
+    };
+    broken || database_code(error).is_some_and(|code| said(&code))
+}
+
+/// Whether the database's role may not do what a statement says. PostgreSQL 42501.
+pub fn lacks_rights(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "42501")
 }
 
 /// Whether no connection was free in time, while the database can be reached:
@@ -310,10 +340,15 @@ impl ApiError {
         let mut extensions: Vec<(&'static str, Value)> = match self {
             Self::BadInput { field, .. } => vec![("field", field.as_str().into())],
             Self::RateLimited { limit, max, retry_after_s, .. } => {
-                vec![("limit", (*limit).into()), ("max", (*max).into()), ("retryAfterSeconds", (*retry_after_s).into())]
+                vec![("limit", (*limit).into()), ("max", (*max).into()), (retry::EXTENSION, (*retry_after_s).into())]
             }
             Self::TooLarge { max } => vec![("limit", LIMIT_ANSWER_BYTES.into()), ("max", (*max).into())],
-            Self::Exhausted(exhausted) => vec![("limit", exhausted.limit().into()), ("max", exhausted.max.into())],
+            Self::Exhausted(exhausted) => vec![
+                ("limit", exhausted.limit().into()),
+                ("max", exhausted.max.into()),
+                (retry::EXTENSION, exhausted.retry_after_s().into()),
+            ],
+            _ if code == UNAVAILABLE => vec![(retry::EXTENSION, retry::after_s(1).into())],
             _ => Vec::new(),
         };
         if code == "INTERNAL"
