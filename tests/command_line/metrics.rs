@@ -277,7 +277,7 @@ async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
         let response = client::get(metrics.replace("/metrics", path)).await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     };
-    assert_eq!(get("/readyz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get("/readyz").await, (200, "full\n".to_owned()));
     // A request keeps the server from ending: it waits for the body.
     let body = json!({ "query": "{ __typename }" }).to_string();
     let address = server.url.trim_start_matches("http://").trim_end_matches("/graphql");
@@ -300,7 +300,7 @@ async fn readiness_ends_when_the_server_is_told_to_stop(backend: Backend) {
         }
     };
     client::in_time(told).await;
-    assert_eq!(get("/readyz").await, (503, "the server is shutting down\n".to_owned()));
+    assert_eq!(get("/readyz").await, (503, "down: the server is shutting down\n".to_owned()));
     assert_eq!(get("/livez").await, (200, "ok\n".to_owned()));
     socket.write_all(body.as_bytes()).unwrap();
     let mut answer = String::new();

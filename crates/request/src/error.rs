@@ -1,6 +1,7 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use graphql::{FieldError, SourcePosition};
 use sea_orm::error::ConnAcquireErr;
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::quota::Exhausted;
-use crate::retry;
+use crate::retry::{self, Repeats};
 
 /// The code of what may be tried again later.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
@@ -178,9 +179,16 @@ impl ApiError {
     }
 }
 
-/// Logs a failure of the database where it is first seen, however many fields it fails.
+/// Logs a failure of the database where it is first seen, however many fields it fails. That it is away, it fails all
+/// requests with, and the log says it once in a while.
 pub fn log_database(error: DbErr) -> Arc<DbErr> {
-    tracing::error!(request_id = telemetry::request_id(), "the database failed: {error}");
+    static AWAY: Mutex<Repeats> = Mutex::new(Repeats::none());
+    let (request_id, is_away) = (telemetry::request_id(), is_unavailable(&error));
+    if !is_away {
+        tracing::error!(request_id, "the database failed: {error}");
+    } else if let Some(others) = AWAY.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
+        tracing::error!(request_id, others, "the database does not serve: {error}; {others} others failed before");
+    }
     Arc::new(error)
 }
 
@@ -218,10 +226,14 @@ pub fn is_disconnected(error: &DbErr) -> bool {
         && matches!(driver_error(error), Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)));
     // PostgreSQL 08: the connection has failed; 57P: stopping or starting, or the database was dropped; 25P03 and
     // 25P04: a transaction was idle, or took, too long; 25006: a standby, or all transactions are read-only now.
-    let said = |code: &str| {
-        code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "25P03" | "25P04")
-    };
+    let said =
+        |code: &str| code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "25P03" | "25P04");
     broken || database_code(error).is_some_and(|code| said(&code))
+}
+
+/// Whether the server has no room for another connection, so that it is not away. PostgreSQL 53300.
+pub fn is_full(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "53300")
 }
 
 /// Whether the database's role may not do what a statement says. PostgreSQL 42501.

@@ -1,4 +1,5 @@
-//! When clients are told to come back after `UNAVAILABLE`: the longer it lasts, the later, and not all at once.
+//! When clients are told to come back after `UNAVAILABLE`: the longer it lasts, the later, and not all at once. And how
+//! often the log says so.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,6 +43,33 @@ fn base_s(lasts: Duration) -> u64 {
     (1 + lasts.as_secs() / 4).min(BASE_S_MAX)
 }
 
+/// How often the same is logged.
+const LOG_GAP: Duration = Duration::from_secs(10);
+
+/// What happens again and again is logged once in a while, with how often it was left out.
+#[derive(Debug, Default)]
+pub struct Repeats {
+    logged: Option<Instant>,
+    left_out: u64,
+}
+
+impl Repeats {
+    /// What none has met yet.
+    pub const fn none() -> Self {
+        Self { logged: None, left_out: 0 }
+    }
+
+    /// Notes that it has happened. If it is to be logged: how often it has happened since it last was.
+    pub fn note(&mut self, now: Instant) -> Option<u64> {
+        if self.logged.is_some_and(|logged| now.duration_since(logged) < LOG_GAP) {
+            self.left_out += 1;
+            return None;
+        }
+        self.logged = Some(now);
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +85,13 @@ mod tests {
         let (mut outage, start) = (None, Instant::now());
         let mut at = |seconds| note(&mut outage, start + Duration::from_secs(seconds)).as_secs();
         assert_eq!([at(0), at(4), at(8), at(13), at(17)], [0, 4, 8, 0, 4]);
+    }
+
+    #[test]
+    fn what_happens_again_is_logged_with_how_often() {
+        let (mut repeats, start) = (Repeats::none(), Instant::now());
+        let mut at = |seconds| repeats.note(start + Duration::from_secs(seconds));
+        assert_eq!([at(0), at(1), at(9), at(10), at(11)], [Some(0), None, None, Some(2), None]);
     }
 
     #[test]
