@@ -80,7 +80,7 @@ impl FromStr for DatabaseUrl {
 }
 
 /// The driver connects to one address.
-const SEVERAL_HOSTS: &str = "several hosts in one URL are not supported; name one address that leads to the primary, \
+const SEVERAL_HOSTS: &str = "several hosts in one URL are not supported; name one address that leads to the leader, \
                              such as a port of HAProxy that checks which server it is (docs/operations.md, A cluster)";
 
 fn names_several_hosts(url: &str) -> bool {

@@ -57,7 +57,7 @@ pub(crate) async fn open(
     }
     if access == Access::Write && probe(is_standby(&options), settings).await?.map_err(|error| explain(url, &error))? {
         return Err(ConnectError::away(format!(
-            "the {url} is a standby, which cannot be written to: name the primary, or an address that leads to it"
+            "the {url} is a standby, which cannot be written to: name the leader, or an address that leads to it"
         )));
     }
     let pool = pool_of(pool).connect_with(options).await.map_err(|error| explain(url, &error))?;

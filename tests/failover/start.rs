@@ -30,7 +30,7 @@ async fn a_url_that_leads_to_no_leader_is_refused_with_the_remedy() {
     let pair = Pair::start().await;
     let serve = |url: &str| run(&[&["serve", "--listen", "127.0.0.1:0", "--database-url", url][..], HASHING].concat());
     let standby = serve(&pair.standby_url());
-    assert!(standby.failure().ends_with("name the primary, or an address that leads to it"), "{standby:?}");
+    assert!(standby.failure().ends_with("name the leader, or an address that leads to it"), "{standby:?}");
     let migrate = run(&["migrate", "up", "--database-url", &pair.standby_url()]);
     assert!(migrate.failure().contains("is a standby"), "{migrate:?}");
     for several in ["postgres://kinoteka@one,two/postgres", "postgres://kinoteka@/postgres?host=one,two"] {
