@@ -90,16 +90,16 @@ impl Health {
     }
 
     async fn look_at_schema(&self) {
-        let (leader, reader) = self.db.cluster.watchers();
-        let triggers = if self.db.cluster.is_leader_away() { reader } else { leader };
+        let (_, reader) = self.db.cluster.watchers();
         let found = self.db.cluster.in_time(async {
             match migration::compare(reader).await? {
                 // Its triggers are others.
-                SchemaState::Ahead(_) => return Ok(None),
+                SchemaState::Newer(_) | SchemaState::Ahead(_) => return Ok(None),
                 SchemaState::Current => {}
                 state => return Ok(Some(state.to_string())),
             }
-            let silent = migration::silent_triggers(triggers).await?;
+            // Where the schema was read: a replica may have another one at this moment.
+            let silent = migration::silent_triggers(reader).await?;
             Ok((!silent.is_empty()).then(|| format!("triggers do not fire: {}", silent.join(", "))))
         });
         let found = found.await;

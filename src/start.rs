@@ -14,22 +14,23 @@ use crate::http;
 /// Brings up the schema, fills it as the settings say, and checks that all is there that the server needs.
 pub(crate) async fn prepare(owner: &DatabaseConnection, url: &DatabaseUrl, args: &ServeArgs) -> anyhow::Result<()> {
     db::check_rights(owner, url, Access::Write).await?;
-    prepare_schema(owner, url, args.migrate || args.demo).await?;
-    if args.demo {
+    let is_newer = prepare_schema(owner, url, args.migrate || args.demo).await?;
+    if args.demo && !is_newer {
         fill_demo(owner).await?;
     }
-    check_content(owner, url).await
+    check_content(owner, url, is_newer).await
 }
 
-/// A seed that is under way or has failed leaves rows out, and without triggers side tables are wrong.
-async fn check_content(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
+/// A seed that is under way or has failed leaves rows out. The triggers of a newer schema may be others.
+async fn check_content(db: &DatabaseConnection, url: &DatabaseUrl, is_newer: bool) -> anyhow::Result<()> {
     if seeding::is_unfinished(db).await.context("cannot read the marks of the seeder")? {
         bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
     }
-    check_triggers(db, url).await
+    if is_newer { Ok(()) } else { check_triggers(db, url).await }
 }
 
-async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
+/// Whether the schema has steps of a newer version, with which this one can go on. Its triggers may be others.
+async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<bool> {
     let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
     let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
     let mut state = compare().await?;
@@ -41,11 +42,15 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
         state = compare().await?;
     }
     match state {
-        SchemaState::Current => Ok(()),
+        SchemaState::Current => Ok(false),
         SchemaState::Incomplete(_) => {
             let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
             tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
-            Ok(())
+            Ok(false)
+        }
+        SchemaState::Newer(_) => {
+            tracing::warn!("{state}");
+            Ok(true)
         }
         state => bail!("cannot serve the {url}: {state}"),
     }
@@ -99,7 +104,8 @@ pub(crate) async fn warn_of_development(
 pub(crate) async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     db::check_rights(db.read.connections(), read_url, Access::Read).await?;
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => check_content(db.read.connections(), read_url).await,
+        SchemaState::Current => check_content(db.read.connections(), read_url, false).await,
+        SchemaState::Newer(_) => check_content(db.read.connections(), read_url, true).await,
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

@@ -20,7 +20,7 @@ async fn ready(app: &TestApp) -> (u16, String) {
 }
 
 /// Waits until `/readyz` says this.
-async fn told(app: &TestApp, status: u16, text: &str) {
+async fn wait_for(app: &TestApp, status: u16, text: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let (now, reason) = ready(app).await;
@@ -33,7 +33,7 @@ async fn told(app: &TestApp, status: u16, text: &str) {
 }
 
 async fn wait_ready(app: &TestApp) {
-    told(app, 200, "full").await;
+    wait_for(app, 200, "full").await;
 }
 
 /// What PostgreSQL says when its disk is full or fails cannot be had otherwise.
@@ -56,7 +56,7 @@ async fn what_postgres_cannot_write_is_unavailable() {
         app.sql().await.execute_unprepared(&sql).await.unwrap();
         let failed = user.send("addComment", input.clone(), "").await.errors();
         assert_eq!(failed, [format!("UNAVAILABLE the database cannot {told} at the moment; try again later")]);
-        told(&app, 200, &format!("read-only: the database cannot be written: {reason}")).await;
+        wait_for(&app, 200, &format!("read-only: the database cannot be written: {reason}")).await;
         app.sql().await.execute_unprepared("DROP FUNCTION fail CASCADE").await.unwrap();
         wait_ready(&app).await;
         user.done("addComment", input.clone(), "comment { id }").await;
@@ -93,7 +93,7 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
             break;
         }
     }
-    told(&app, 200, "read-only: the database cannot be written: it is read-only").await;
+    wait_for(&app, 200, "read-only: the database cannot be written: it is read-only").await;
     let read = app.query("{ movies(first: 1) { nodes { title } } }", json!({})).await;
     assert!(read.0["errors"].is_null(), "{read}");
     switch("off").await;
@@ -113,7 +113,7 @@ async fn a_session_that_cannot_be_prolonged_shows_that_nothing_can_be_written() 
         CREATE TRIGGER fail BEFORE INSERT ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION fail()";
     app.sql().await.execute_unprepared(sql).await.unwrap();
     user.data("{ viewer { username } }", json!({})).await;
-    told(&app, 200, "read-only: the database cannot be written: its disk is full").await;
+    wait_for(&app, 200, "read-only: the database cannot be written: its disk is full").await;
     app.sql().await.execute_unprepared("DROP FUNCTION fail CASCADE").await.unwrap();
     wait_ready(&app).await;
 }
