@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-#[macro_use]
+#[expect(unused_macros, reason = "the tests' support has one for tests on both databases")]
 #[path = "../support/mod.rs"]
 mod support;
 

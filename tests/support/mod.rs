@@ -1,6 +1,6 @@
 //! What every test binary shares: databases of its own, and a private PostgreSQL.
 
-#![allow(dead_code, unused_macros, reason = "each test binary uses a part")]
+#![allow(dead_code, reason = "each test binary uses a part")]
 #![expect(clippy::expect_used, reason = "a test stops at what it did not expect")]
 
 /// Makes of each claim two tests, so that a failure names the database it fell on.
