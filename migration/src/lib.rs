@@ -6,9 +6,11 @@
 //! generated from what these files make.
 
 mod adopt;
+mod age;
 mod commits;
 pub mod connect;
 mod pooler;
+mod postgres;
 mod rows;
 mod step;
 mod transaction;

@@ -14,7 +14,9 @@ use entity::{sessions, user_roles, users};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
+};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -23,7 +25,7 @@ use super::session_cache::{FoundSession, SessionCache, SessionKey};
 use super::{AccountServices, role};
 use crate::clock;
 use crate::db::{self, Db};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, is_unavailable};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
@@ -239,7 +241,7 @@ impl Sessions {
     async fn look_up(&self, key: SessionKey, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<Viewer> {
         let asked_at = Instant::now();
         // A user has two roles at most beyond the common one: a row for each.
-        let rows: Vec<SessionRow> = sessions::Entity::find()
+        let select = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .column(sessions::Column::UserId)
@@ -250,22 +252,46 @@ impl Sessions {
             .join(JoinType::LeftJoin, users::Relation::UserRoles.def())
             .filter(which)
             .filter(sessions::Column::ExpiresAt.gt(now))
-            .filter(users::Column::DeletedAt.is_null())
-            .into_tuple()
-            .all(&self.db.read)
-            .await?;
-        let Some((session, user, seen_at, expires_at, _)) = rows.first() else { return Err(ApiError::UnknownToken) };
+            .filter(users::Column::DeletedAt.is_null());
+        let (rows, is_leader) = self.read(select).await?;
+        let Some((session, user, seen_at, expires_at, _)) = rows.first() else {
+            // A replica may not have it yet, and who is turned away forgets the token.
+            let unknown = ApiError::Busy("the database that knows whose the token is cannot be reached");
+            return Err(if is_leader { ApiError::UnknownToken } else { unknown });
+        };
         let (session, user, seen_at, expires_at) = (*session, *user, *seen_at, *expires_at);
-        if now - seen_at > self.lifetime / 100 {
+        if is_leader && now - seen_at > self.lifetime / 100 {
             self.prolong(session, now).await;
         }
         let role = rows.iter().filter_map(|(.., role)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
         let viewer = Viewer { user, session, role };
         let found = FoundSession { viewer, expires_at, asked_at };
-        for key in [key, SessionKey::Session(session)] {
-            self.changes.known.put(key, found);
+        if is_leader {
+            for key in [key, SessionKey::Session(session)] {
+                self.changes.known.put(key, found);
+            }
         }
         Ok(viewer)
+    }
+
+    /// The rows of a session, and whether the leader gave them: without one, a replica does.
+    async fn read(&self, select: Select<sessions::Entity>) -> ApiResult<(Vec<SessionRow>, bool)> {
+        let failure = if self.db.cluster.is_leader_away() {
+            None
+        } else {
+            match select.clone().into_tuple().all(&self.db.sessions).await {
+                Err(error) if is_unavailable(&error) => Some(error),
+                rows => return Ok((rows?, true)),
+            }
+        };
+        if let Some(replica) = self.db.stand_in().await {
+            return Ok((select.into_tuple().all(&replica).await?, false));
+        }
+        match failure {
+            Some(error) => Err(error.into()),
+            // It may have just come back.
+            None => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
+        }
     }
 
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::app::{TestApp, User};
 use crate::movie::global_id;
+use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase};
 
 /// Makes a role with what the server needs but for one right, and gives the database's URL for it.
@@ -144,6 +145,30 @@ async fn a_role_that_may_not_look_into_the_schema_is_refused_at_the_start() {
     let cli = <Cli as clap::Parser>::try_parse_from(line).unwrap();
     let refused = Application::build(&cli.serve, None).await.err().unwrap().to_string();
     assert!(refused.ends_with("GRANT USAGE ON SCHEMA \"public\" TO \"no_usage\";"), "{refused}");
+}
+
+/// Somebody may take one away while the server runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_is_missing_is_a_state_of_the_server() {
+    let mut database = TestDatabase::seeded(Backend::Postgres).await;
+    let owner = database.connect().await;
+    database.url = make_role(&database, "robbed", None).await;
+    let app = TestApp::start(database, &[]).await;
+    let user = app.sign_in("somebody", "member").await;
+    let comment = json!({ "subjectId": global_id("Movie", 1), "text": "Раз" });
+    let ready = async || {
+        let response = app.client.get(format!("{}/readyz", app.origin)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    owner.execute_unprepared("REVOKE INSERT ON comments FROM robbed").await.unwrap();
+    let refused = user.send("addComment", comment.clone(), "").await.errors();
+    let told = "UNAVAILABLE the server lacks rights in the database; whoever runs it has to grant them";
+    assert_eq!(refused, [told]);
+    let state = (200, "read-only: the server's role lacks rights on comments\n".to_owned());
+    in_time(async { while ready().await != state {} }).await;
+    owner.execute_unprepared("GRANT INSERT ON comments TO robbed").await.unwrap();
+    in_time(async { while ready().await.1 != "full\n" {} }).await;
+    user.done("addComment", comment, "").await;
 }
 
 /// Row-level security without a policy hides every row without an error.
