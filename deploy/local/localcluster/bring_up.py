@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
         for node in first:
             control.ask(settings, "start", name=f"patroni-{node}")
         control.ask(settings, "start", name="haproxy")
-        _wait(settings, "leader", lambda: web.leader(settings), first, "patroni")
+        _wait_for_leader(settings, first)
         _wait_for_port(settings)
     with progress.step("roles dba, kinoteka_app and pmm; the database, owned by dba"):
         checks.check_extensions(settings)
@@ -87,7 +88,7 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
             url = settings.url("dba", passwords["dba"])
             run_binary(settings, "seeder", ["seed", "--size", settings.size, "--with-demo-accounts"], url)
     with progress.step("replicas: both stream and count for commits"):
-        _wait(settings, "two replicas that stream", lambda: web.is_whole(web.members(settings)), NODES, "patroni")
+        _wait(settings, "two replicas that stream", lambda: _is_whole(settings), NODES, "patroni")
         run_patronictl(settings, ["edit-config", SCOPE, "--set", f"loop_wait={settings.loop_wait_s}", "--force", "--quiet"])
     if options.servers:
         with progress.step(f"two servers; http://{settings.front}:{settings.ports['http']}/graphql answers"):
@@ -109,10 +110,7 @@ def _wait(
             if name in ended:
                 tail = last_lines(settings, name)
                 raise Problem(f"{name} has ended ({ended[name]}):\n{tail}", f"`cluster logs {name}` has more")
-        try:
-            return ask()
-        except Problem:
-            return None
+        return ask()
 
     logs = ", ".join(watched)
     web.wait_for(what, ask_or_fail, WITHIN_S, f"see the logs of {logs} in {settings.log_dir}")
@@ -131,6 +129,20 @@ def _start_etcd(settings: Settings) -> None:
     for node in NODES:
         control.ask(settings, "start", name=f"etcd-{node}")
     _wait(settings, "healthy etcd", lambda: not web.etcd_trouble(settings), NODES, "etcd")
+
+
+def _wait_for_leader(settings: Settings, nodes: tuple[str, ...]) -> None:
+    checked = time.monotonic()
+
+    def find_leader() -> str | None:
+        nonlocal checked
+        if time.monotonic() - checked > 3:
+            checked = time.monotonic()
+            for node in nodes:
+                psql.check_superuser(settings, node)
+        return web.leader(settings)
+
+    _wait(settings, "leader", find_leader, nodes, "patroni")
 
 
 def _wait_for_port(settings: Settings) -> None:
@@ -167,15 +179,16 @@ def restart(settings: Settings, members: int = len(NODES)) -> None:
     for role in ("replica", "primary") if members > 1 else ("primary",):
         run_patronictl(settings, ["restart", SCOPE, "--role", role, "--force"])
 
-    def is_whole() -> bool:
-        try:
-            listed = web.members(settings)
-        except Problem:
-            return False
-        return web.is_whole(listed, members) and not any(member["pending_restart"] for member in listed)
-
-    web.wait_for("whole cluster after the restart", is_whole, WITHIN_S, "`cluster status`, `cluster logs patroni-n1`")
+    web.wait_for("whole cluster after the restart", lambda: _is_whole(settings, members), WITHIN_S, "`cluster status`, `cluster logs patroni-n1`")
     _wait_for_port(settings)
+
+
+def _is_whole(settings: Settings, members: int = len(NODES)) -> bool:
+    try:
+        listed = web.members(settings)
+    except Problem:
+        return False
+    return web.is_whole(listed, members) and not any(member["pending_restart"] for member in listed)
 
 
 def run_patronictl(settings: Settings, arguments: list[str], within_s: float = WITHIN_S) -> str:
@@ -189,13 +202,13 @@ def run_patronictl(settings: Settings, arguments: list[str], within_s: float = W
             f"patronictl {arguments[0]} has not ended within {within_s:.0f} s ({trouble})",
             "patronictl asks etcd, which needs two of its three members: `cluster start NODE` starts what was killed",
         ) from None
-    text = done.stdout + done.stderr
-    if done.returncode or "Failed" in text or "Error" in text:
+    # It succeeds also when it says that a restart or a switchover has failed.
+    if done.returncode or "failed" in done.stdout.lower():
         if trouble := web.etcd_trouble(settings):
             raise Problem(
                 f"patronictl {arguments[0]} failed ({'; '.join(trouble)})", "`cluster start NODE` starts what was killed"
             )
-        lines = "\n".join(text.strip().splitlines()[-6:])
+        lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
         raise Problem(f"patronictl {arguments[0]} failed: {lines}", "`cluster status` shows the members")
     return done.stdout
 

@@ -20,6 +20,7 @@ from .settings import (
     parse_subnet,
 )
 
+POSTGRES_BIN_DIR = "/usr/lib/postgresql/15/bin"
 SCRIPT = DEPLOY / "local" / "cluster"
 
 ABOUT = """\
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
 
     _add_up(add("up", "Start the cluster. From nothing it makes the database, its roles, the schema, and a seed."))
+    add("install", "Make the virtual environment with Patroni, as the first `up` does.")
     add("down", "Stop the cluster. The data stays.").add_argument(
         "--wipe", action="store_true", help="remove the data, the logs and the passwords"
     )
@@ -124,7 +126,7 @@ def _add_up(up: argparse.ArgumentParser) -> None:
     names = ", ".join(f"{name} {port}" for name, port in PORTS.items())
     up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"another port. Default: {names}")
     up.add_argument("--bin-dir", metavar="DIR", help="with kinoteka and seeder; default the newer of target/release and debug")
-    up.add_argument("--postgres-bin-dir", metavar="DIR", default="/usr/lib/postgresql/15/bin", help="default %(default)s")
+    up.add_argument("--postgres-bin-dir", metavar="DIR", default=POSTGRES_BIN_DIR, help="default %(default)s")
     up.add_argument("--ttl", type=int, default=20, metavar="S", help="how long a dead leader stays; default 20")
     up.add_argument("--size", default="small", choices=("demo", "small", "medium"), help="the seed; default small")
     up.add_argument("--no-seed", action="store_true", help="leave the tables empty")
@@ -144,6 +146,10 @@ class Add:
 
 def _become_user(given: argparse.Namespace, arguments: list[str]) -> None:
     """Prepares what is shared between users, then stops being root."""
+    if given.command == "install":
+        install.check_programs(POSTGRES_BIN_DIR)
+        print(f"Patroni {install.PATRONI} is in {Path(install.make_venv()).parents[1]}")
+        return
     is_up = given.command == "up"
     if not is_up and not given.state.exists():
         raise Problem(f"there is no cluster in {given.state}", "`cluster up` makes one; --state names another folder")
@@ -173,6 +179,8 @@ def _without_user(arguments: list[str]) -> list[str]:
 
 
 def _run(given: argparse.Namespace) -> int:
+    if given.command == "install":
+        return 0
     if given.command == "up":
         _up(given)
         return 0

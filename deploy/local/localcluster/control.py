@@ -5,7 +5,7 @@ import socket
 import time
 from typing import Any
 
-from . import supervisor
+from . import processes, supervisor
 from .problem import Problem
 from .settings import Settings
 
@@ -18,7 +18,9 @@ def _connect(settings: Settings) -> socket.socket:
         connection.connect(str(settings.path / supervisor.SOCKET))
     except OSError:
         connection.close()
-        raise Problem(f"the cluster in {settings.state} is not up", "start it with `cluster up`") from None
+        left = len(processes.leftovers(settings))
+        what = f"; a supervisor that was killed has left {left} processes, which `up` and `down` end" if left else ""
+        raise Problem(f"the cluster in {settings.state} is not up{what}", "start it with `cluster up`") from None
     return connection
 
 
@@ -46,7 +48,7 @@ def hold(settings: Settings) -> socket.socket:
         try:
             connection = _connect(settings)
             break
-        except Problem:
+        except Problem:  # it says that nothing is there yet
             if time.monotonic() > deadline:
                 raise Problem("the supervisor does not start", f"see {settings.log_dir}/supervisor.log") from None
             time.sleep(0.02)

@@ -31,6 +31,16 @@ def run(settings: Settings, role: str, sql: str, database: str = DATABASE, port:
     return done.stdout.strip()
 
 
+def check_superuser(settings: Settings, node: str) -> None:
+    """Complains if a node's PostgreSQL runs and does not let Patroni in, which then never has a leader."""
+    command = arguments(settings, "postgres", "postgres")
+    command[command.index("-h") + 1] = settings.address(node)
+    command[command.index("-p") + 1] = str(settings.ports["postgres"])
+    done = subprocess.run([*command, "-c", ""], env=client_env(settings), capture_output=True, text=True, check=False)
+    if "password authentication failed" in done.stderr:
+        raise explain(settings, "postgres", done.stderr)
+
+
 def run_file(
     settings: Settings, role: str, file: Path, database: str = DATABASE, variables: dict[str, str] | None = None
 ) -> str:
@@ -48,11 +58,9 @@ def explain(settings: Settings, role: str, error: str) -> Problem:
     text = error.strip()
     if "password authentication failed" in text or "no password supplied" in text:
         remedy = (
-            f"{settings.pgpass} has another password than the database. If you changed it in the database, write it to "
-            f"{settings.path}/passwords.json. `cluster up` gives {role} the one in the file"
+            f"the database has another one than {settings.path}/passwords.json: write the right one there, "
+            "or start anew: `cluster down --wipe`"
         )
-        if role in ("postgres", "replicator", "rewinder"):
-            remedy = f"bring back the {settings.path}/passwords.json of this data, or start anew: `cluster down --wipe`"
         return Problem(f"PostgreSQL does not accept the password of {role}", remedy)
     if "is not available" in text and "extension" in text:
         return Problem(text, "install PostgreSQL's extensions: apt-get install postgresql-15 (or postgresql-contrib)")

@@ -11,7 +11,7 @@ import secrets
 
 from . import psql
 from .problem import Problem
-from .settings import DATABASE, DEPLOY, Settings, write_file
+from .settings import DEPLOY, NODES, Settings, write_file
 
 # Those of Patroni come first; it makes these three itself.
 ROLES = ("postgres", "replicator", "rewinder", "dba", "kinoteka_app", "pmm")
@@ -25,7 +25,7 @@ def make_passwords(settings: Settings) -> None:
     try:
         passwords = json.loads(file.read_text())
     except FileNotFoundError:
-        if any(settings.data_dir(node).exists() for node in ("n1", "n2", "n3")):
+        if any(settings.data_dir(node).exists() for node in NODES):
             raise Problem(
                 f"{file} is gone, but the data that it opens is there",
                 "bring the file back, or remove the data by `cluster down --wipe`",
@@ -66,6 +66,6 @@ def grant(settings: Settings) -> None:
 
 
 def check_passwords(settings: Settings) -> None:
-    """Logs in as each role."""
-    for role in OURS:
-        psql.run(settings, role, "SELECT 1", database=DATABASE)
+    """Logs in as each role, so that a wrong password is found here and not in a log."""
+    for role in ROLES:
+        psql.run(settings, role, "SELECT 1", database="postgres")
