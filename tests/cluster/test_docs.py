@@ -28,12 +28,11 @@ class Docs(unittest.TestCase):
     def test_every_command_and_port_is_on_the_page(self) -> None:
         commands = next(action.choices for action in build_parser()._actions if action.dest == "command")
         for name in commands:
-            self.assertRegex(PAGE, rf"cluster(`|) {name}\b|`{name}", name)
+            self.assertTrue(re.search(rf"cluster {name}\b", PAGE), f"{name} is not on the page")
         from localcluster.settings import PORTS
 
         for name, port in PORTS.items():
-            self.assertIn(f"`{name}`", PAGE)
-            self.assertIn(str(port), PAGE)
+            self.assertTrue(f"`{name}`" in PAGE and str(port) in PAGE, f"port {name} is not on the page")
 
     def test_links_of_the_page_lead_to_files(self) -> None:
         for target in re.findall(r"\]\(([^)#]+)", PAGE):
