@@ -7,7 +7,18 @@ BEGIN;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO kinoteka_app;
 
 GRANT USAGE ON SCHEMA public TO kinoteka_app;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM kinoteka_app;
+DO $$
+DECLARE
+    mine regclass;
+BEGIN
+    -- Not those of extensions, which are not the owner's.
+    FOR mine IN SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        AND relkind IN ('r', 'p', 'v', 'm') AND relowner = current_user::regrole
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM kinoteka_app', mine);
+    END LOOP;
+END
+$$;
 
 -- What the API changes.
 GRANT SELECT, INSERT, UPDATE, DELETE ON
@@ -51,6 +62,6 @@ GRANT SELECT ON
 TO kinoteka_app;
 
 -- What the server looks at when it starts: the schema's steps, and whether a seeding was interrupted.
-GRANT SELECT ON seaql_migrations, seeding_steps TO kinoteka_app;
+GRANT SELECT ON schema_steps, seaql_migrations, seeding_steps TO kinoteka_app;
 
 COMMIT;

@@ -29,7 +29,12 @@ def cluster(*arguments: str, state: str | None = None) -> subprocess.CompletedPr
     """Runs the program to its end."""
     env = os.environ | ({"KINOTEKA_CLUSTER_STATE": state} if state else {})
     return subprocess.run(
-        [PROGRAM, *arguments], capture_output=True, text=True, timeout=COMMAND_WITHIN_S, env=env, stdin=subprocess.DEVNULL
+        [PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_WITHIN_S,
+        env=env,
+        stdin=subprocess.DEVNULL,
     )
 
 

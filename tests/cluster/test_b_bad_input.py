@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from .support import PROGRAM, STATE, SUBNET, ClusterCase, cluster, holds, wait_for
+from .support import PROGRAM, STATE, SUBNET, ClusterCase, cluster, holds, takes_long, wait_for
 
 OTHER = "127.0.22"
 
@@ -31,7 +31,9 @@ class BadInput(ClusterCase):
         self.assertEqual(holds(self.other), [])
 
     def test_a_second_cluster_at_the_same_addresses_is_told_whose_they_are(self) -> None:
-        self.assert_refused(["up", "--subnet", SUBNET], f"of the cluster in {STATE}", "--subnet 127.0.7", state=self.other)
+        self.assert_refused(
+            ["up", "--subnet", SUBNET], f"of the cluster in {STATE}", "--subnet 127.0.7", state=self.other
+        )
 
     def test_up_says_that_it_is_up(self) -> None:
         before = self.members()
@@ -76,6 +78,20 @@ class BadInput(ClusterCase):
             up.wait()
         wait_for("end of all processes", lambda: not holds(self.other))
         self.assert_refused(["status"], "is not up", state=self.other)
+
+    @takes_long
+    def test_the_schema_by_psql_is_that_of_migrate(self) -> None:
+        flags = ["--schema", "psql", "--no-seed", "--no-servers", "--subnet", OTHER, "--load", "0"]
+        try:
+            done = cluster("up", *flags, state=self.other)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("the schema by psql -f", done.stdout)
+            tables = "SELECT string_agg(relname || ' ' || relkind::text, ' ' ORDER BY relname) FROM pg_class JOIN pg_namespace n "
+            tables += "ON n.oid = relnamespace WHERE nspname = 'public'"
+            other = cluster("psql", "--", "-X", "-Atc", tables, state=self.other)
+            self.assertEqual(other.stdout.strip(), self.sql(tables))
+        finally:
+            cluster("down", "--wipe", state=self.other)
 
     def test_leaders_and_names_are_checked(self) -> None:
         leader = self.wait_whole()

@@ -104,7 +104,7 @@ async fn up_needs_rights_only_if_something_is_pending() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let owner = database.connect().await;
     owner
-        .execute_unprepared("CREATE ROLE may_read LOGIN; GRANT SELECT ON seaql_migrations, comment_feed TO may_read")
+        .execute_unprepared("CREATE ROLE may_read LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO may_read")
         .await
         .unwrap();
     let url = database.url.replace("kinoteka@", "may_read@");

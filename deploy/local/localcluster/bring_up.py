@@ -31,7 +31,9 @@ def up(settings: Settings, options: UpOptions) -> None:
     """Starts everything. Stops everything again if a step fails."""
     lock = supervisor.take_lock(settings)
     if lock is None:
-        raise Problem(f"the cluster in {settings.state} is already up", "`cluster status` shows it, `cluster down` stops it")
+        raise Problem(
+            f"the cluster in {settings.state} is already up", "`cluster status` shows it, `cluster down` stops it"
+        )
     progress = Progress()
     ended = processes.end_leftovers(settings)
     if ended:
@@ -89,7 +91,9 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
             run_binary(settings, "seeder", ["seed", "--size", settings.size, "--with-demo-accounts"], url)
     with progress.step("replicas: both stream and count for commits"):
         _wait(settings, "two replicas that stream", lambda: _is_whole(settings), NODES, "patroni")
-        run_patronictl(settings, ["edit-config", SCOPE, "--set", f"loop_wait={settings.loop_wait_s}", "--force", "--quiet"])
+        run_patronictl(
+            settings, ["edit-config", SCOPE, "--set", f"loop_wait={settings.loop_wait_s}", "--force", "--quiet"]
+        )
     if options.servers:
         with progress.step(f"two servers; http://{settings.front}:{settings.ports['http']}/graphql answers"):
             for name in SERVERS:
@@ -98,9 +102,7 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
             web.wait_for("answer of the front", lambda: _front_answers(settings), WITHIN_S, "`cluster logs haproxy`")
 
 
-def _wait(
-    settings: Settings, what: str, ask: Callable[[], object], names: tuple[str, ...], kind: str
-) -> None:
+def _wait(settings: Settings, what: str, ask: Callable[[], object], names: tuple[str, ...], kind: str) -> None:
     """Waits, unless one of the processes that are waited for has ended."""
     watched = [f"{kind}-{name}" if kind else name for name in names]
 
@@ -156,7 +158,9 @@ def _wait_for_port(settings: Settings) -> None:
                 raise
             return False
 
-    web.wait_for("PostgreSQL that takes writes", is_writable, WITHIN_S, "`cluster logs patroni-n1`, `cluster logs haproxy`")
+    web.wait_for(
+        "PostgreSQL that takes writes", is_writable, WITHIN_S, "`cluster logs patroni-n1`, `cluster logs haproxy`"
+    )
 
 
 def configure(settings: Settings, members: int) -> None:
@@ -167,7 +171,9 @@ def configure(settings: Settings, members: int) -> None:
         web.wait_for("pending restart", lambda: _pending(settings) == members, WITHIN_S, "`cluster status`")
         restart(settings, members)
     for database in ("postgres", DATABASE):
-        psql.run(settings, "postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public", database=database)
+        psql.run(
+            settings, "postgres", "CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public", database=database
+        )
 
 
 def _pending(settings: Settings) -> int:
@@ -179,7 +185,12 @@ def restart(settings: Settings, members: int = len(NODES)) -> None:
     for role in ("replica", "primary") if members > 1 else ("primary",):
         run_patronictl(settings, ["restart", SCOPE, "--role", role, "--force"])
 
-    web.wait_for("whole cluster after the restart", lambda: _is_whole(settings, members), WITHIN_S, "`cluster status`, `cluster logs patroni-n1`")
+    web.wait_for(
+        "whole cluster after the restart",
+        lambda: _is_whole(settings, members),
+        WITHIN_S,
+        "`cluster status`, `cluster logs patroni-n1`",
+    )
     _wait_for_port(settings)
 
 
@@ -197,16 +208,17 @@ def run_patronictl(settings: Settings, arguments: list[str], within_s: float = W
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=within_s, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        trouble = "; ".join(web.etcd_trouble(settings)) or "etcd is well"
+        what = "; ".join(web.etcd_trouble(settings)) or "etcd is well"
         raise Problem(
-            f"patronictl {arguments[0]} has not ended within {within_s:.0f} s ({trouble})",
+            f"patronictl {arguments[0]} has not ended within {within_s:.0f} s ({what})",
             "patronictl asks etcd, which needs two of its three members: `cluster start NODE` starts what was killed",
         ) from None
     # It succeeds also when it says that a restart or a switchover has failed.
     if done.returncode or "failed" in done.stdout.lower():
         if trouble := web.etcd_trouble(settings):
             raise Problem(
-                f"patronictl {arguments[0]} failed ({'; '.join(trouble)})", "`cluster start NODE` starts what was killed"
+                f"patronictl {arguments[0]} failed ({'; '.join(trouble)})",
+                "`cluster start NODE` starts what was killed",
             )
         lines = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
         raise Problem(f"patronictl {arguments[0]} failed: {lines}", "`cluster status` shows the members")
@@ -233,7 +245,9 @@ def run_binary(settings: Settings, name: str, arguments: list[str], url: str) ->
     env = os.environ | {"DATABASE_URL": url}
     log = settings.log_dir / f"{name}-{arguments[0]}.log"
     with open(log, "ab") as output:
-        done = subprocess.run([str(program), *arguments], env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            [str(program), *arguments], env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL
+        )
     if done.returncode:
         tail = last_lines(settings, log.stem, 4)
         raise Problem(f"{name} {' '.join(arguments)} failed:\n{tail}", f"see {log}")

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from . import bring_up, checks, commands, identity, install
 from .problem import Problem
@@ -125,23 +126,29 @@ def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument("--subnet", default="127.0.0", help="the addresses' first three numbers; default 127.0.0")
     names = ", ".join(f"{name} {port}" for name, port in PORTS.items())
     up.add_argument("--port", action="append", default=[], metavar="NAME=PORT", help=f"another port. Default: {names}")
-    up.add_argument("--bin-dir", metavar="DIR", help="with kinoteka and seeder; default the newer of target/release and debug")
+    up.add_argument(
+        "--bin-dir", metavar="DIR", help="with kinoteka and seeder; default the newer of target/release and debug"
+    )
     up.add_argument("--postgres-bin-dir", metavar="DIR", default=POSTGRES_BIN_DIR, help="default %(default)s")
     up.add_argument("--ttl", type=int, default=20, metavar="S", help="how long a dead leader stays; default 20")
     up.add_argument("--size", default="small", choices=("demo", "small", "medium"), help="the seed; default small")
     up.add_argument("--no-seed", action="store_true", help="leave the tables empty")
     up.add_argument("--no-servers", action="store_true", help="the database cluster alone")
-    up.add_argument("--schema", choices=("migrate", "psql"), default="migrate", help="who runs the SQL; default migrate")
+    up.add_argument(
+        "--schema", choices=("migrate", "psql"), default="migrate", help="who runs the SQL; default migrate"
+    )
     up.add_argument("--load", type=int, default=0, metavar="S", help="drive the servers for so many seconds afterwards")
-    up.add_argument("--server-argument", action="append", default=[], metavar="ARG", help="a flag for both servers: =--flag=x")
+    up.add_argument(
+        "--server-argument", action="append", default=[], metavar="ARG", help="a flag for both servers: =--flag=x"
+    )
 
 
-class Add:
+class Add(Protocol):
     """The type of what makes a command."""
 
     def __call__(self, name: str, about: str) -> argparse.ArgumentParser:
         """Makes the command."""
-        raise NotImplementedError
+        ...
 
 
 def _become_user(given: argparse.Namespace, arguments: list[str]) -> None:
@@ -235,4 +242,6 @@ def _up(given: argparse.Namespace) -> None:
     )
     bring_up.up(settings, options)
     print(f"GraphQL: http://{settings.front}:{settings.ports['http']}/graphql")
-    print(f"psql:    PGPASSFILE={settings.pgpass} psql -h {settings.front} -p {settings.ports['write']} -U dba {DATABASE}")
+    print(
+        f"psql:    PGPASSFILE={settings.pgpass} psql -h {settings.front} -p {settings.ports['write']} -U dba {DATABASE}"
+    )

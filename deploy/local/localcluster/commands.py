@@ -1,5 +1,6 @@
 """What can be done with a cluster that is up."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,7 +19,9 @@ def down(settings: Settings, wipe: bool) -> None:
     """Stops everything, also what a supervisor that was killed has left."""
     was_up = supervisor.take_lock(settings)
     if was_up is None:
-        control.ask(settings, "stop")
+        # It may be at it already: it then listens no more.
+        with contextlib.suppress(Problem):
+            control.ask(settings, "stop")
         if not supervisor.wait_gone(settings):
             raise Problem("the supervisor does not end", f"see {settings.log_dir}/supervisor.log")
         print("stopped")
@@ -48,10 +51,15 @@ def status(settings: Settings, as_json: bool) -> None:
         parts.append("postgres " + ("running" if processes.postgres_of(settings, node) else "not running"))
         print(f"{node} {settings.address(node)}: {', '.join(parts)}")
     front, ports = settings.front, settings.ports
-    print(f"haproxy {front}: {_process_state(running, 'haproxy', '')}; write {ports['write']}, read {ports['read']}, "
-          f"statistics http://{front}:{ports['stats']}/")
+    print(
+        f"haproxy {front}: {_process_state(running, 'haproxy', '')}; write {ports['write']}, read {ports['read']}, "
+        f"statistics http://{front}:{ports['stats']}/"
+    )
     for name, (code, body) in web.server_states(settings).items():
-        print(f"{name} {front}:{ports[name]}: {_process_state(running, name, '')}; /readyz {code or 'silent'} {body.strip()}")
+        print(
+            f"{name} {front}:{ports[name]}: {_process_state(running, name, '')}; "
+            f"/readyz {code or 'silent'} {body.strip()}"
+        )
     print(f"GraphQL: http://{front}:{ports['http']}/graphql")
 
 
@@ -93,7 +101,9 @@ def switchover(settings: Settings, to: str | None) -> None:
         raise Problem("there is no leader to switch over from", "a failover is under way; `cluster status`")
     candidates = [m["name"] for m in listed if m["role"] == "quorum_standby"]
     if to == leader:
-        raise Problem(f"{to} is the leader already", f"--to one of {', '.join(candidates) or 'no replica that is ready'}")
+        raise Problem(
+            f"{to} is the leader already", f"--to one of {', '.join(candidates) or 'no replica that is ready'}"
+        )
     if not to and not candidates:
         raise Problem("there is no replica that counts for commits", "`cluster status`; `cluster start NODE`")
     chosen = to or candidates[0]
@@ -111,7 +121,9 @@ def lag(settings: Settings, node: str, resume: bool) -> None:
     control.ask(settings, "list")
     startup = processes.startup_of(settings, node)
     if startup is None:
-        raise Problem(f"{node} replays nothing: it is the leader, or it does not run", "`cluster status` names the replicas")
+        raise Problem(
+            f"{node} replays nothing: it is the leader, or it does not run", "`cluster status` names the replicas"
+        )
     startup.signal(supervisor.SIGNALS["thaw" if resume else "freeze"])
     print(f"{node} {'replays again' if resume else 'does not replay; --resume lets it go on'}")
 

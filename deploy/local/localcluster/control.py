@@ -29,7 +29,9 @@ def _ask(connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
         connection.sendall(json.dumps(request).encode() + b"\n")
         answer: dict[str, Any] = json.loads(connection.makefile("r").readline())
     except (OSError, ValueError):
-        raise Problem("the supervisor does not answer", "`cluster logs supervisor` may say why; `cluster down` ends it") from None
+        raise Problem(
+            "the supervisor does not answer", "`cluster logs supervisor` may say why; `cluster down` ends it"
+        ) from None
     if not answer["ok"]:
         raise Problem(answer["what"], answer["remedy"])
     return answer

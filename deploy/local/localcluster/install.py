@@ -72,6 +72,7 @@ def find_binaries(given: str | None) -> str:
         where = " and ".join(str(folder) for folder in folders)
         lacks = [name for name in names if not any((folder / name).exists() for folder in folders)]
         raise Problem(
-            f"{' and '.join(lacks or names)} not found in {where}", "cargo build --workspace --bins; --bin-dir names another folder"
+            f"{' and '.join(lacks or names)} not found in {where}",
+            "cargo build --workspace --bins; --bin-dir names another folder",
         )
     return str(max(complete, key=lambda folder: (folder / "kinoteka").stat().st_mtime))

@@ -93,21 +93,25 @@ def write_configuration(settings: Settings) -> None:
     """Writes the configuration files of Patroni and HAProxy."""
     ports = {name.upper().replace("-", "_") + "_PORT": str(port) for name, port in settings.ports.items()}
     passwords = {f"PASSWORD_{role.upper()}": password for role, password in read_passwords(settings).items()}
-    common = ports | passwords | {
-        "SCOPE": SCOPE,
-        "FRONT": settings.front,
-        "ETCD_HOSTS": ",".join(f"{settings.address(node)}:{settings.ports['etcd']}" for node in NODES),
-        "TTL": str(settings.ttl_s),
-        "RETRY_TIMEOUT": str(settings.retry_timeout_s),
-        "POSTGRES_BIN_DIR": settings.postgres_bin_dir,
-        "POSTGRES_SERVERS": "\n".join(
-            f"  server {node} {settings.address(node)}:{settings.ports['postgres']} check port {settings.ports['patroni']}"
-            for node in NODES
-        ),
-        "KINOTEKA_SERVERS": "\n".join(
-            f"  server {name} {settings.front}:{settings.ports[name]} check" for name in SERVERS
-        ),
-    }
+    postgres, patroni = settings.ports["postgres"], settings.ports["patroni"]
+    common = (
+        ports
+        | passwords
+        | {
+            "SCOPE": SCOPE,
+            "FRONT": settings.front,
+            "ETCD_HOSTS": ",".join(f"{settings.address(node)}:{settings.ports['etcd']}" for node in NODES),
+            "TTL": str(settings.ttl_s),
+            "RETRY_TIMEOUT": str(settings.retry_timeout_s),
+            "POSTGRES_BIN_DIR": settings.postgres_bin_dir,
+            "POSTGRES_SERVERS": "\n".join(
+                f"  server {node} {settings.address(node)}:{postgres} check port {patroni}" for node in NODES
+            ),
+            "KINOTEKA_SERVERS": "\n".join(
+                f"  server {name} {settings.front}:{settings.ports[name]} check" for name in SERVERS
+            ),
+        }
+    )
     for node in NODES:
         own = {"NODE": node, "ADDRESS": settings.address(node), "NODE_DIR": str(settings.node_dir(node))}
         _fill("patroni.yml", settings.node_dir(node) / "patroni.yml", common | own)

@@ -1,4 +1,4 @@
-"""SQL by psql, through HAProxy's write port. Statements and variables go by standard input, which `ps` does not show."""
+"""SQL by psql, through HAProxy's write port. Statements and variables go by standard input: `ps` does not show it."""
 
 import subprocess
 from pathlib import Path
@@ -65,5 +65,7 @@ def explain(settings: Settings, role: str, error: str) -> Problem:
     if "is not available" in text and "extension" in text:
         return Problem(text, "install PostgreSQL's extensions: apt-get install postgresql-15 (or postgresql-contrib)")
     if "Connection refused" in text or "server closed the connection" in text:
-        return Problem(f"no PostgreSQL behind port {settings.ports['write']}: {text}", "has the cluster a leader? `cluster status`")
+        return Problem(
+            f"no PostgreSQL behind port {settings.ports['write']}: {text}", "has the cluster a leader? `cluster status`"
+        )
     return Problem(f"psql as {role}: {text}")

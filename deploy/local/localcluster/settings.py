@@ -115,7 +115,9 @@ def load(state: Path) -> Settings:
         values["server_arguments"] = tuple(values["server_arguments"])
         return Settings(**values)
     except FileNotFoundError:
-        raise Problem(f"there is no cluster in {state}", "`cluster up` makes one; --state names another folder") from None
+        raise Problem(
+            f"there is no cluster in {state}", "`cluster up` makes one; --state names another folder"
+        ) from None
     except (ValueError, TypeError, KeyError) as error:
         raise Problem(
             f"{state}/settings.json cannot be read: {error}", "remove the folder if nothing in it is needed"
@@ -145,7 +147,9 @@ def parse_subnet(given: str) -> str:
     except ValueError:
         raise Problem(f"--subnet {given} is invalid", "three numbers of a loopback network, such as 127.0.7") from None
     if not address.is_loopback:
-        raise Problem(f"--subnet {given} is not a loopback network", "the cluster is for this machine: 127.x.y") from None
+        raise Problem(
+            f"--subnet {given} is not a loopback network", "the cluster is for this machine: 127.x.y"
+        ) from None
     return given
 
 

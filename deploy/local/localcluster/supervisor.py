@@ -56,7 +56,7 @@ class Supervisor:
         listener.listen(16)
         self._record()
         while not self.is_stopping:
-            watched = [listener, wake_read] + ([self.holder] if self.holder else [])
+            watched: list[Any] = [listener, wake_read] + ([self.holder] if self.holder else [])
             ready, _, _ = select.select(watched, [], [])
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -104,7 +104,11 @@ class Supervisor:
             case "signal":
                 return {"count": self._signal(request["name"], request["how"], request["parts"])}
             case "list":
-                return {"running": {n: p.pid for n, p in self.children.items()}, "ended": self.ended, "pid": os.getpid()}
+                return {
+                    "running": {n: p.pid for n, p in self.children.items()},
+                    "ended": self.ended,
+                    "pid": os.getpid(),
+                }
             case "stop":
                 self.is_stopping = True
             case other:
@@ -236,7 +240,7 @@ def start(settings: Settings) -> None:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         Supervisor(settings).run()
-    except BaseException as error:  # noqa: BLE001: nobody is above to hear of it
+    except BaseException as error:
         print(f"supervisor: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)
     os._exit(0)

@@ -46,7 +46,7 @@ def members(settings: Settings) -> list[dict[str, Any]]:
         return sorted((_member(entry) for entry in listed), key=lambda member: str(member["name"]))
     raise Problem(
         f"no Patroni answers at port {settings.ports['patroni']} ({'; '.join(reasons)})",
-        "`cluster status` says what runs; `cluster start NODE` starts it again, `cluster logs patroni-n1` shows its log",
+        "`cluster status` says what runs; `cluster start NODE` starts it again, `cluster logs patroni-n1` has more",
     )
 
 
