@@ -63,7 +63,8 @@ def holds(state: str) -> list[int]:
 
 
 # `scripts/test-cluster --long` runs what takes long, too.
-takes_long = unittest.skipUnless(os.environ.get("KINOTEKA_LONG"), "runs with --long")
+LONG = bool(os.environ.get("KINOTEKA_LONG"))
+takes_long = unittest.skipUnless(LONG, "runs with --long")
 
 
 class ClusterCase(unittest.TestCase):

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from .support import PROGRAM, STATE, SUBNET, ClusterCase, cluster, holds, takes_long, wait_for
+from .support import LONG, PROGRAM, STATE, SUBNET, ClusterCase, cluster, holds, takes_long, wait_for
 
 OTHER = "127.0.22"
 
@@ -78,6 +78,12 @@ class BadInput(ClusterCase):
             up.wait()
         wait_for("end of all processes", lambda: not holds(self.other))
         self.assert_refused(["status"], "is not up", state=self.other)
+        if LONG:
+            # Patroni cannot go on with half a data directory.
+            again = cluster(*command[1:])
+            self.assertEqual(again.returncode, 0, again.stderr)
+            self.assertIn("starting anew", again.stdout)
+            self.assertEqual(cluster("down", "--wipe", state=self.other).returncode, 0)
 
     @takes_long
     def test_the_schema_by_psql_is_that_of_migrate(self) -> None:
@@ -86,8 +92,8 @@ class BadInput(ClusterCase):
             done = cluster("up", *flags, state=self.other)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn("the schema by psql -f", done.stdout)
-            tables = "SELECT string_agg(relname || ' ' || relkind::text, ' ' ORDER BY relname) FROM pg_class JOIN pg_namespace n "
-            tables += "ON n.oid = relnamespace WHERE nspname = 'public'"
+            tables = "SELECT string_agg(relname || ' ' || relkind::text, ' ' ORDER BY relname) FROM pg_class"
+            tables += " WHERE relnamespace = 'public'::regnamespace"
             other = cluster("psql", "--", "-X", "-Atc", tables, state=self.other)
             self.assertEqual(other.stdout.strip(), self.sql(tables))
         finally:

@@ -1,6 +1,7 @@
 """From nothing to a cluster with a seeded database and two servers, in the order of the write-up."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +40,7 @@ def up(settings: Settings, options: UpOptions) -> None:
     if ended:
         print(f"ended {ended} processes that a killed supervisor had left")
     checks.check_ports(settings)
+    _remove_beginnings(settings)
     roles.make_passwords(settings)
     settings.save()
     programs.write_configuration(settings)
@@ -59,13 +61,22 @@ def up(settings: Settings, options: UpOptions) -> None:
         load(settings, options.load_s)
 
 
+def _remove_beginnings(settings: Settings) -> None:
+    """Removes what an `up` has left that was ended before there was a database: Patroni could not go on with it."""
+    begun = [node for node in NODES if (settings.node_dir(node) / "etcd").exists()]
+    if begun and not settings.marker.exists():
+        print("the last up did not get as far as a database: starting anew")
+        for node in begun:
+            shutil.rmtree(settings.node_dir(node))
+            settings.node_dir(node).mkdir(mode=0o700)
+
+
 def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
     passwords = programs.read_passwords(settings)
     with progress.step("etcd: three members, healthy"):
         _start_etcd(settings)
     # A new cluster begins with one node, so that the restart that the settings need is that of one.
-    is_new = not any(settings.data_dir(node).exists() for node in NODES)
-    first = NODES[:1] if is_new else NODES
+    first = NODES if settings.marker.exists() else NODES[:1]
     with progress.step("Patroni and HAProxy: there is a leader, which takes writes"):
         for node in first:
             control.ask(settings, "start", name=f"patroni-{node}")
@@ -79,6 +90,7 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
         roles.check_passwords(settings)
     with progress.step("patronictl edit-config, and the restart that is pending then"):
         configure(settings, len(first))
+        settings.marker.touch()
     # They copy what is there while the schema and the rows are made.
     for node in NODES[len(first) :]:
         control.ask(settings, "start", name=f"patroni-{node}")
@@ -236,7 +248,12 @@ def _make_schema(settings: Settings, password: str, by_psql: bool) -> None:
 
 
 def _is_seeded(settings: Settings) -> bool:
-    return psql.run(settings, "dba", "SELECT EXISTS (SELECT FROM movies)") == "t"
+    """A seed that was interrupted has begun and lacks its end: the seeder goes on with it."""
+    finished = (
+        "SELECT CASE WHEN EXISTS (SELECT FROM seeding_steps) "
+        "THEN EXISTS (SELECT FROM seeding_steps WHERE name = 'all_done') ELSE EXISTS (SELECT FROM movies) END"
+    )
+    return psql.run(settings, "dba", finished) == "t"
 
 
 def run_binary(settings: Settings, name: str, arguments: list[str], url: str) -> None:

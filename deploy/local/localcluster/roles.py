@@ -11,7 +11,7 @@ import secrets
 
 from . import psql
 from .problem import Problem
-from .settings import DEPLOY, NODES, Settings, write_file
+from .settings import DEPLOY, Settings, write_file
 
 # Those of Patroni come first; it makes these three itself.
 ROLES = ("postgres", "replicator", "rewinder", "dba", "kinoteka_app", "pmm")
@@ -25,7 +25,7 @@ def make_passwords(settings: Settings) -> None:
     try:
         passwords = json.loads(file.read_text())
     except FileNotFoundError:
-        if any(settings.data_dir(node).exists() for node in NODES):
+        if settings.marker.exists():
             raise Problem(
                 f"{file} is gone, but the data that it opens is there",
                 "bring the file back, or remove the data by `cluster down --wipe`",

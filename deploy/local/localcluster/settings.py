@@ -79,6 +79,11 @@ class Settings:
         return self.node_dir(node) / "pg"
 
     @property
+    def marker(self) -> Path:
+        """A file that is there once there is a database that is worth keeping."""
+        return self.path / "made"
+
+    @property
     def log_dir(self) -> Path:
         """A file for each process."""
         return self.path / "log"
