@@ -304,6 +304,12 @@ pub struct AccountArgs {
           value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub session_hours: u32,
 
+    /// How long a session that was looked up is known without asking the database again, in milliseconds: for so long,
+    /// requests may still pass whose session or role another instance has ended. 0 asks for each request.
+    #[arg(long, env = "KINOTEKA_SESSION_CACHE_MS", value_name = "MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(..=1_000))]
+    pub session_cache_ms: u64,
+
     /// How passwords are hashed.
     #[command(flatten)]
     pub hashing: HashArgs,
@@ -395,7 +401,7 @@ impl AccountArgs {
             throttle,
             signups,
             session_lifetime,
-            session_changes: SessionChanges::default(),
+            session_changes: SessionChanges::new(Duration::from_millis(self.session_cache_ms)),
         })
     }
 

@@ -92,6 +92,13 @@ impl Server {
             .arg(self.folder.join("log")));
     }
 
+    /// The id of its process, whose children serve the connections.
+    pub fn process(&self) -> u32 {
+        let file = self.folder.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        text.lines().next().and_then(|line| line.parse().ok()).expect("the id in the first line")
+    }
+
     /// Stops it as a crash would.
     pub fn stop_at_once(&self) {
         run(as_user(&self.owner, &self.programs.join("pg_ctl"))

@@ -218,7 +218,7 @@ impl EventStream {
     async fn is_signed_out(&mut self) -> bool {
         let Some((token, begun)) = &self.session else { return false };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         match found {
             Ok(Ok(viewer)) => {

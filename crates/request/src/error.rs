@@ -250,6 +250,11 @@ pub fn is_transient(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| transient(&code)) || is_stale(error)
 }
 
+/// Whether a change violates a constraint of PostgreSQL, where it has changed nothing.
+pub fn is_violation(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code.len() == 5 && code.starts_with("23"))
+}
+
 /// Whether a statement was prepared before the schema changed, so that PostgreSQL does not run it any more.
 pub fn is_stale(error: &DbErr) -> bool {
     driver_error(error).is_some_and(is_stale_statement)
