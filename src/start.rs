@@ -1,6 +1,6 @@
 //! What is done with a database before the server serves from it: the schema, the demo, checks.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use migration::SchemaState;
 use migration::connect::{Access, DatabaseUrl};
 use sea_orm::DatabaseConnection;
@@ -35,8 +35,10 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
     let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
     let mut state = compare().await?;
     if matches!(state, SchemaState::Behind(_)) && (migrate || sqlite) {
-        let steps = migration::up(db, None).await.with_context(|| {
-            format!("cannot migrate the {url}: it is locked, read-only, or changed by other means than the steps")
+        let steps = migration::up(db, None).await.map_err(|error| match migration::explain_refusal(&error) {
+            Some(reason) => anyhow!("cannot migrate the {url}: {reason}"),
+            None => anyhow::Error::from(error)
+                .context(format!("cannot migrate the {url}: it is locked, or changed by other means than the steps")),
         })?;
         tracing::info!(steps = steps.join(", "), "migrated the {url}");
         state = compare().await?;
