@@ -10,7 +10,6 @@ mod age;
 mod commits;
 pub mod connect;
 mod pooler;
-mod postgres;
 mod refusal;
 mod rows;
 mod step;
