@@ -12,7 +12,7 @@ The caller holds the processes:
     stack.write()                    # configuration and data folders, below `folder`
     for process in stack.processes():
         subprocess.Popen(process.argv, env={**os.environ, **process.env}, ...)
-    stack.down()                     # targets that Prometheus cannot scrape, [] when all are up: poll, with a bound
+    stack.down()                     # what is not up, [] when all is: poll, with a bound
     stack.status()                   # {"prometheus": URL, "alertmanager": URL, "receiver": URL}
 
 None of the processes needs root. They write below `folder` only, so whoever runs them must own it: call `write` as that
@@ -29,7 +29,6 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
 
 HERE = Path(__file__).resolve().parent
 
@@ -184,21 +183,34 @@ class Stack:
         }
 
     def down(self) -> list[str]:
-        """The targets that are not up, as `job address: reason`; one line for all while Prometheus does not answer."""
-        expected = {(target.job, target.address) for target in self.targets()}
+        """What is not up: targets that Prometheus cannot scrape as `job address: reason`, and programs that do not answer."""
+        problems = []
+        for name, url in (
+            ("alertmanager", f"http://{self.alertmanager}/-/ready"),
+            ("receiver", self.status()["receiver"]),
+        ):
+            try:
+                read(url)
+            except OSError as error:
+                problems.append(f"{name}: {error}")
         try:
-            query = urlencode({"state": "active"})
-            with urllib.request.urlopen(f"http://{self.prometheus}/api/v1/targets?{query}", timeout=5) as answer:
-                active = json.load(answer)["data"]["activeTargets"]
+            active = json.loads(read(f"http://{self.prometheus}/api/v1/targets?state=active"))["data"]["activeTargets"]
         except (OSError, ValueError, KeyError) as error:
-            return [f"prometheus {self.prometheus}: {error}"]
-        errors = {(t["labels"]["job"], t["labels"]["instance"]): t["lastError"] or t["health"] for t in active}
-        states = {(t["labels"]["job"], t["labels"]["instance"]): t["health"] for t in active}
-        return [
-            f"{job} {address}: {errors.get((job, address), 'not scraped yet')}"
-            for job, address in sorted(expected)
-            if states.get((job, address)) != "up"
-        ]
+            return [*problems, f"prometheus: {error}"]
+        found = {(t["labels"]["job"], t["labels"]["instance"]): t for t in active}
+        for target in self.targets():
+            seen = found.get((target.job, target.address), {"health": "unknown"})
+            if seen["health"] != "up":
+                reason = seen.get("lastError") or "not scraped yet"
+                problems.append(f"{target.job} {target.address}: {reason}")
+        return problems
+
+
+def read(url: str) -> bytes:
+    """The body of an answer. Raises `OSError` if there is none."""
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        body: bytes = answer.read()
+        return body
 
 
 def external(group: str) -> dict[str, str]:

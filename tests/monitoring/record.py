@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records what the exporters of a running cluster export, for the tests: `record.py http://127.0.0.1:9090`.
 
-Writes exports/JOB-NAME.prom for a leader and a replica, and for one target of each other job. Run it when a version of an exporter is new, with some
+Writes exports/JOB-NODE.prom for each PostgreSQL and Patroni, and exports/JOB.prom for one target of each other job. Run it when a version of an exporter is new, with some
 load on the servers, and read the difference.
 """
 
@@ -28,24 +28,23 @@ def read(url: str) -> str:
 
 
 def main() -> None:
-    recorded: dict[str, int] = {}
     targets = json.loads(read(f"{sys.argv[1]}/api/v1/targets?state=active"))["data"]["activeTargets"]
+    recorded = set()
     for target in targets:
+        job, node = target["labels"]["job"], target["labels"]["node_name"]
+        name = f"{job}-{node}" if job in ("patroni", "postgresql") else job
         if target["health"] != "up":
             print(f"skipped, not up: {target['scrapeUrl']}", file=sys.stderr)
             continue
-        labels = target["labels"]
-        job = labels["job"]
-        recorded[job] = recorded.get(job, 0) + 1
-        if recorded[job] > (2 if job in ("patroni", "postgresql") else 1):
+        if name in recorded:
             continue
+        recorded.add(name)
         kept = [
             line
             for line in read(target["scrapeUrl"]).splitlines()
             if line and not line.startswith("#") and not LEFT_OUT.match(line)
         ]
-        name = labels.get("service_name", labels["node_name"]).removesuffix(f"-{job}")
-        (EXPORTS / f"{job}-{name}.prom").write_text("\n".join(kept) + "\n")
+        (EXPORTS / f"{name}.prom").write_text("\n".join(kept) + "\n")
 
 
 if __name__ == "__main__":

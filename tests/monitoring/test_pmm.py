@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,14 @@ class Registration(unittest.TestCase):
         self.assertIn(
             "pmm-admin add haproxy --cluster=main --environment=production --listen-port=7000 n1-haproxy", done.stdout
         )
+
+    def test_the_page_shows_what_a_dry_run_prints(self) -> None:
+        page = (ROOT / "docs/monitoring.md").read_text()
+        command = re.search(r"deploy/pmm/register (--server-url.*?)\n```", page, re.DOTALL)
+        assert command is not None
+        arguments = command[1].replace("\\\n", " ").split()
+        done = self.register(*arguments, "--node-name", "node0", "--dry-run")
+        self.assertIn(f"```\n{done.stdout}```\n", page)
 
     def test_bad_input_is_refused_before_anything_is_done(self) -> None:
         url = ["--server-url", "https://pmm:443"]

@@ -56,6 +56,7 @@ def healthy() -> dict[str, tuple[str, str]]:
             f"patroni_xlog_replayed_location{{{node(name)}}}": counter(0 if leads else 1000),
             f"kinoteka_pg_replica_replay_lag_seconds{{{node(name)}}}": gauge(0),
             f"pg_exporter_last_scrape_error{{{node(name)}}}": gauge(0),
+            f"kinoteka_pg_rights_monitors{{{node(name)}}}": gauge(1),
             f"up{{{node(name, external_group='patroni')}}}": gauge(1),
             f"up{{{node(name, external_group='etcd')}}}": gauge(1),
             f"up{{{node(name, service_type='postgresql')}}}": gauge(1),
@@ -64,6 +65,7 @@ def healthy() -> dict[str, tuple[str, str]]:
         series |= {
             f"up{{{server(name, external_group='kinoteka')}}}": gauge(1),
             f"kinoteka_feed_connected{{{server(name)}}}": gauge(1),
+            f"kinoteka_feed_polls_total{{{server(name)}}}": counter(10),
             f"kinoteka_feed_horizon_age_seconds{{{server(name)}}}": gauge(0),
             f"kinoteka_operation_duration_seconds_count{{{server(name)}}}": counter(100),
             f"kinoteka_operation_duration_seconds_bucket{{{server(name, le='0.5')}}}": counter(100),
@@ -184,6 +186,7 @@ FAULTS = [
         "replay is paused",
         {f"patroni_xlog_paused{{{node('n2')}}}": "1"},
         {"ReplayStopped": (node("n2"), "n2 receives WAL and does not replay it: its reads are stale")},
+        not_yet=0,
     ),
     Fault(
         "nothing is written: a replica that has replayed everything is well",
@@ -250,6 +253,17 @@ FAULTS = [
         {"FeedHeldBack": (server("k1"), "Comments wait since 11s behind an open transaction")},
     ),
     Fault(
+        "the feeds of all servers hang",
+        {f"kinoteka_feed_polls_total{{{server(name)}}}": "3000" for name in ("k1", "k2")},
+        {"SequencerAbsent": ('cluster="main"', "No server reads the feed: new comments get no place in it")},
+        not_yet=60,
+    ),
+    Fault(
+        "the feed of one server hangs: the other reads on",
+        {f"kinoteka_feed_polls_total{{{server('k1')}}}": "3000"},
+        {},
+    ),
+    Fault(
         "an exporter is killed",
         {f"up{{{node('n1', service_type='postgresql')}}}": "0"},
         {
@@ -261,8 +275,14 @@ FAULTS = [
         not_yet=25,
     ),
     Fault(
-        "the exporter's role lost its rights",
+        "a query of the exporter fails",
         {f"pg_exporter_last_scrape_error{{{node('n1')}}}": "1"},
+        {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
+        not_yet=25,
+    ),
+    Fault(
+        "the exporter's role lost its rights",
+        {f"kinoteka_pg_rights_monitors{{{node('n1')}}}": "0"},
         {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
         not_yet=25,
     ),

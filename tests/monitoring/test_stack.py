@@ -58,13 +58,13 @@ class Running(unittest.TestCase):
         )
         assert not cls.stack.missing_programs(), cls.stack.missing_programs()
         cls.stack.write()
-        exports = {(f"{base}.3", 7000): "haproxy-haproxy"}
+        exports = {(f"{base}.3", 7000): "haproxy"}
         for i in (1, 2):
             exports |= {
                 (f"{base}.{i}", 8008): f"patroni-n{i}",
                 (f"{base}.{i}", 9187): f"postgresql-n{i}",
-                (f"{base}.{i}", 2379): "etcd-n1",
-                (f"{base}.3", 8600 + i): "kinoteka-k1",
+                (f"{base}.{i}", 2379): "etcd",
+                (f"{base}.3", 8600 + i): "kinoteka",
             }
         cls.exporters = Exporters(exports)
         cls.addClassCleanup(cls.exporters.stop)
@@ -119,9 +119,11 @@ class Running(unittest.TestCase):
         away = ["kinoteka 127.0.0.1:1: not scraped yet"]
         until("the others are up", stack.down, 15, holds=lambda down: down == away)
 
-    def test_prometheus_that_is_away_is_named(self) -> None:
-        stack = Stack(**{**self.stack.__dict__, "prometheus": "127.0.0.1:1"})
-        self.assertRegex(stack.down()[0], "prometheus 127.0.0.1:1: .*refused")
+    def test_a_program_that_is_away_is_named(self) -> None:
+        for name in ("prometheus", "alertmanager", "receiver"):
+            stack = Stack(**{**self.stack.__dict__, name: "127.0.0.1:1"})
+            (down,) = until("the others are up", stack.down, 15, holds=lambda down: len(down) == 1)
+            self.assertRegex(down, f"^{name}: .*refused")
 
 
 class Configuration(unittest.TestCase):
