@@ -13,11 +13,12 @@ The caller holds the processes:
     for process in stack.processes():
         subprocess.Popen(process.argv, env={**os.environ, **process.env}, ...)
     stack.down()                     # what is not up, [] when all is: poll, with a bound
+    stack.received()                 # alerts that arrived at the receiver (receiver.py says in which form)
     stack.status()                   # {"prometheus": URL, "alertmanager": URL, "receiver": URL}
 
 None of the processes needs root. They write below `folder` only, so whoever runs them must own it: call `write` as that
-user, or change the owner afterwards. SIGTERM ends each of them. To see the alerts that arrived, GET `receiver` of
-`status()` (receiver.py says in which form).
+user, or change the owner afterwards. SIGTERM ends each of them. This folder is no package: put it into `sys.path` to
+import this module.
 
 `Node` assumes the usual ports at the node's address. Ports of the stack's own programs are the fields of `Stack`.
 """
@@ -29,6 +30,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
@@ -204,6 +206,11 @@ class Stack:
                 reason = seen.get("lastError") or "not scraped yet"
                 problems.append(f"{target.job} {target.address}: {reason}")
         return problems
+
+    def received(self) -> list[dict[str, Any]]:
+        """The alerts that have arrived at the receiver, oldest first."""
+        alerts: list[dict[str, Any]] = json.loads(read(self.status()["receiver"]))
+        return alerts
 
 
 def read(url: str) -> bytes:

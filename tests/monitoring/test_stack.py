@@ -1,6 +1,5 @@
 """The whole stack runs: real Prometheus, Alertmanager and node exporter, and the receiver, over recorded exports."""
 
-import json
 import os
 import random
 import re
@@ -8,7 +7,6 @@ import subprocess
 import tempfile
 import time
 import unittest
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -89,8 +87,7 @@ class Running(unittest.TestCase):
         cls.addClassCleanup(stop)
 
     def received(self) -> list[tuple[str, str]]:
-        with urllib.request.urlopen(self.stack.status()["receiver"], timeout=5) as answer:
-            return [(one["labels"]["alertname"], one["status"]) for one in json.load(answer)]
+        return [(one["labels"]["alertname"], one["status"]) for one in self.stack.received()]
 
     def empty_panels(self) -> list[str]:
         return evaluate(self.stack.status()["prometheus"], FILES)[1]

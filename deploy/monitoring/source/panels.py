@@ -33,7 +33,9 @@ class Flavour:
 
 PLAIN = Flavour("", "Kinoteka: ", ("kinoteka",), ("cluster",), "$__rate_interval")
 # PMM's own dashboards have these variables, and tags by which its menus find them.
-PMM = Flavour("pmm-", "Kinoteka ", ("kinoteka", "Percona", "PostgreSQL"), ("environment", "cluster"), "$interval")
+PMM = Flavour(
+    "pmm-", "Kinoteka (PMM): ", ("kinoteka", "Percona", "PostgreSQL"), ("environment", "cluster"), "$interval"
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ def variables(page: Page, flavour: Flavour) -> list[Builder[models.VariableModel
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
     ]
     if flavour.range == "$interval":
-        made.append(dashboard.IntervalVariable("interval").label("Interval").values("1m,5m,1h,6h,1d"))
+        first = models.VariableOption(selected=True, text="1m", value="1m")
+        interval = dashboard.IntervalVariable("interval").label("Interval").values("1m,5m,1h,6h,1d").current(first)
+        made.append(interval)
     chosen = ""
     for name in flavour.variables:
         made.append(choice_of(name, f"patroni_version{{{chosen}}}", multi=True))
