@@ -98,6 +98,42 @@ CLUSTER = Page(
             ],
         ),
         (
+            "As the servers see it",
+            [
+                states(
+                    "Finds a leader",
+                    "Whether a server has a database that takes changes.",
+                    "kinoteka_leader_known{@}",
+                    "{{service_name}}",
+                    (1, "yes", "green"),
+                    (0, "no", "red"),
+                ),
+                lines(
+                    "The leader's timeline",
+                    "Servers that differ write to different leaders.",
+                    "short",
+                    ("kinoteka_leader_timeline{@}", "{{service_name}}"),
+                ),
+                lines(
+                    "Lag of the replica",
+                    "How far the replica that a server reads from is behind.",
+                    "s",
+                    ("kinoteka_replica_lag_seconds{@}", "{{service_name}}"),
+                ),
+                lines(
+                    "Failovers and what they cost",
+                    "Changes of the timeline within the last hour; reads sent again, and sessions read without a leader.",
+                    "short",
+                    ("increase(kinoteka_failovers_total{@}[1h])", "{{service_name}}: failovers"),
+                    ("rate(kinoteka_read_retries_total{@}[@])", "{{service_name}}: reads sent again a second"),
+                    (
+                        "rate(kinoteka_sessions_from_replica_total{@}[@])",
+                        "{{service_name}}: sessions from a replica a second",
+                    ),
+                ),
+            ],
+        ),
+        (
             "Patroni and etcd",
             [
                 lines(

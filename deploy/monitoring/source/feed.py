@@ -1,6 +1,6 @@
 """The dashboard of the feed of comments."""
 
-from panels import Page, lines, number
+from panels import Page, lines, number, states
 
 FEED = Page(
     "feed",
@@ -34,7 +34,7 @@ FEED = Page(
                 ),
                 number(
                     "Held back",
-                    "How long the first comment has waited behind an open transaction.",
+                    "How long the first comment has waited behind an open transaction. 0 when the order is that of ticks.",
                     "max(kinoteka_feed_horizon_age_seconds{@})",
                     "s",
                     red=10,
@@ -78,9 +78,24 @@ FEED = Page(
                 ),
                 lines(
                     "Held back",
-                    "How long the first comment has waited behind an open transaction.",
+                    "How long the first comment has waited behind an open transaction. 0 when the order is that of ticks.",
                     "s",
                     ("kinoteka_feed_horizon_age_seconds{@}", "{{service_name}}"),
+                ),
+                lines(
+                    "Ticks",
+                    "New comments get their place in the feed by ticks. Any server makes them; without new comments, none does.",
+                    "ops",
+                    ("sum by (service_name) (rate(kinoteka_feed_ticks_total{@}[@]))", "{{service_name}}"),
+                ),
+                states(
+                    "Order",
+                    "By rows on SQLite, and after an upgrade until kinoteka migrate finish: then an open transaction holds "
+                    "comments back.",
+                    "kinoteka_feed_by_tick{@}",
+                    "{{service_name}}",
+                    (1, "ticks", "green"),
+                    (0, "rows", "yellow"),
                 ),
                 lines(
                     "Polls",
