@@ -32,6 +32,7 @@ pub const NEEDED: &[(&str, &[&str])] = &[
     ("publications", CHANGED),
     ("publications_category", CHANGED),
     ("rating_totals", &["SELECT"]),
+    ("schema_steps", &["SELECT"]),
     ("seaql_migrations", &["SELECT"]),
     ("seeding_steps", &["SELECT"]),
     ("sessions", CHANGED),
