@@ -210,7 +210,7 @@ async fn a_number_that_is_given_out_again_is_not_skipped() {
     for _ in 0..3 {
         db.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
     }
-    client::until(|| instance.feed.hub.position().1.position == Position { xact: last, id: 20_000 }).await;
+    client::until(|| instance.feed.hub.position().1.position == Position::of_row(last, 20_000)).await;
     let mut listener = instance.listen(ADDED, json!({ "subject": movie(1), "after": cursor }));
     assert_eq!(listener.texts(1).await, ["c20000"]);
     assert!(listener.is_silent().await);

@@ -15,7 +15,7 @@ use serde_json::Value;
 use telemetry::metrics;
 use tokio::time::{sleep, timeout};
 
-use super::cursor::FeedCursor;
+use super::cursor::CursorScope;
 use super::event::Event;
 
 /// An event, and the cursor after it.
@@ -160,15 +160,14 @@ impl FeedExecution {
     /// There are no results, and there will be none for later events.
     pub(super) async fn run(
         &mut self,
-        (events, epoch): (&mut VecDeque<Event>, &str),
+        (events, scope): (&mut VecDeque<Event>, &CursorScope),
         (turns, client): (&Arc<Quota>, IpAddr),
         mut room: impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Result<Vec<EventResult>, End> {
         loop {
             self.attempt.wait(&mut room).await;
             let batch = events.iter().take(self.batch_size());
-            let send =
-                |event: &Event| EventWithCursor { event: *event, cursor: FeedCursor::encode(epoch, event.mark).into() };
+            let send = |event: &Event| EventWithCursor { event: *event, cursor: scope.cursor(event.mark).into() };
             let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
             let turn = turns.wait(client).await;
             let answers = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {

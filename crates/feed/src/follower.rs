@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::cursor::FeedCursor;
-use super::event::{Event, Mark, Position, StopReason, Topic};
+use super::cursor::{CursorScope, FeedCursor};
+use super::event::{Event, Mark, Position, Stamp, StopReason, Topic};
 use super::hub::{Closed, History, Hub, Inbox, ResumePoint};
 use super::source::HistoryPage;
 use super::tail::{TIMEOUT, Trouble};
@@ -24,6 +24,7 @@ pub struct Follower {
     hub: Arc<Hub>,
     topic: Topic,
     history: History,
+    scope: CursorScope,
     /// Everything up to here was given out, or is `ready`, or is not of the topic.
     covered: Position,
     /// The event at `covered`, if there is one and it was not yet seen that it is in the table.
@@ -36,7 +37,9 @@ impl Follower {
     /// Follows from now on: what is committed after this call comes.
     pub fn begin(hub: Arc<Hub>, topic: Topic) -> Self {
         let (inbox, history, mark) = hub.follow(topic);
-        Self { hub, topic, history, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
+        let scope = CursorScope { epoch: Arc::clone(&history.epoch), seen: None };
+        let (covered, anchor, ready) = (mark.position, None, VecDeque::new());
+        Self { hub, topic, history, scope, covered, anchor, ready, inbox: Some(inbox) }
     }
 
     /// Goes on behind `cursor`. Whether that is possible may show only when what was missed is read.
@@ -50,12 +53,13 @@ impl Follower {
             ResumePoint::Elsewhere => Some(cursor.mark),
         };
         let covered = cursor.mark.position;
-        Ok(Self { hub, topic, history, covered, anchor, ready: VecDeque::new(), inbox: None })
+        let scope = CursorScope { epoch: Arc::clone(&history.epoch), seen: cursor.seen.clone() };
+        Ok(Self { hub, topic, history, scope, covered, anchor, ready: VecDeque::new(), inbox: None })
     }
 
-    /// The feed's epoch, in which all of its events are.
-    pub fn epoch(&self) -> &str {
-        &self.history.epoch
+    /// What the cursors of the events have in common that were given out last.
+    pub fn scope(&self) -> &CursorScope {
+        &self.scope
     }
 
     /// Where a follower stands that is caught up.
@@ -116,7 +120,7 @@ impl Follower {
             self.inbox = recent.inbox;
             return Ok(());
         }
-        let after = self.anchor.unwrap_or(Mark { position: self.covered, at_us: -1 });
+        let after = self.anchor.unwrap_or(Mark { position: self.covered, stamp: Stamp::At(-1) });
         let page = loop {
             match self.read_table(after).await {
                 Ok(page) => break page,
@@ -191,13 +195,13 @@ mod tests {
             epoch: "abcdefabcdef".into(),
             intact: true,
             waiting: None,
-            edge: Mark::default(),
+            edge: Mark::of_row(0, 0, 0),
             events: Vec::new(),
         };
         // Never connected to: all is in memory.
         let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
         let hub = Arc::new(Hub::new(source, page()));
-        let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
+        let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::of_row(0, 0, 0), seen: None };
         let topic = Topic { kinds: Kinds::Added, about: None };
         let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
         let (mut before, mut caught_up) = (resume(), resume());

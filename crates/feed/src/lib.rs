@@ -36,8 +36,8 @@ use anyhow::Context as _;
 use db::{Db, Wake};
 use tokio::task::JoinSet;
 
-pub use cursor::FeedCursor;
-pub use event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
+pub use cursor::{CursorScope, FeedCursor, Seen, Snapshot};
+pub use event::{About, Event, EventKind, Kinds, Mark, Position, Stamp, Topic};
 pub use execution::EventWithCursor;
 pub use hub::Hub;
 pub use operation::{ReadRootField, RootField};

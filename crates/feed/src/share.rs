@@ -41,7 +41,7 @@ impl Subscribe for SharedExecutor {
         let inner = Arc::clone(&self.0);
         // What is committed from here on comes, however long the start takes.
         let (epoch, mark) = inner.hub.position();
-        let now = FeedCursor { epoch: (*epoch).to_owned(), mark };
+        let now = FeedCursor { epoch: (*epoch).to_owned(), mark, seen: None };
         let payloads = async move {
             match inner.start(subscription, now) {
                 Ok(listening) => stream::unfold(Some(listening), SharedListener::step).boxed(),
@@ -168,7 +168,7 @@ impl Back {
         }
         let (client, budget) = (self.client, Arc::clone(self.execution.budget()));
         let room = |bytes| budget.take(client, bytes);
-        let events = (&mut self.events, self.follower.epoch());
+        let events = (&mut self.events, self.follower.scope());
         let outcomes = self.execution.run(events, (self.groups.turns(), client), room).await?;
         self.results.extend(outcomes.into_iter().map(|outcome| outcome.payload));
         Ok(None)

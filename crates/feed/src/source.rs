@@ -11,7 +11,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgListener;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
-use super::event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
+use super::event::{About, Event, EventKind, Kinds, Mark, Position, Stamp, Topic};
 
 /// Connections of the feed's own, apart from those of requests: the tail's two, and as many more for
 /// listeners that catch up.
@@ -245,14 +245,15 @@ impl FeedConnection {
             Some(About::Publication(id)) => (None, Some(id)),
             None => (None, None),
         };
+        let (Stamp::At(at_us) | Stamp::Tick(at_us)) = after.stamp;
         let added = topic.map(|topic| topic.kinds == Kinds::Added);
-        let Position { xact, id } = after.position;
+        let Position { xact, id, .. } = after.position;
         macro_rules! rows {
             ($sql:expr, $connection:expr) => {
                 sqlx::query_as::<_, HistoryRow>($sql)
                     .bind(xact.to_string())
                     .bind(id)
-                    .bind(after.at_us)
+                    .bind(at_us)
                     .bind(limit)
                     .bind(about.is_none())
                     .bind(movie)
@@ -348,7 +349,7 @@ fn page(rows: Vec<HistoryRow>) -> Result<HistoryPage, sqlx::Error> {
         epoch: first.0.as_str().into(),
         intact: first.1,
         waiting: first.2.map(seconds),
-        edge: Mark { position: Position { xact: first.3, id: first.4 }, at_us: first.5 },
+        edge: Mark::of_row(first.3, first.4, first.5),
         events: Vec::with_capacity(rows.len()),
     };
     page.events.extend(rows.into_iter().filter_map(|row| event(row, now)));
@@ -360,7 +361,7 @@ fn event(row: HistoryRow, now: Instant) -> Option<Event> {
     let (_, _, _, _, _, _, xact, id, at_us, age, kind, comment, movie, publication) = row;
     let about = movie.map(About::Movie).or(publication.map(About::Publication))?;
     Some(Event {
-        mark: Mark { position: Position { xact: xact?, id: id? }, at_us: at_us? },
+        mark: Mark::of_row(xact?, id?, at_us?),
         kind: EventKind::parse(&kind?)?,
         comment: comment?,
         about,

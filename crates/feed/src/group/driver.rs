@@ -44,7 +44,7 @@ impl Driver {
                         take(bytes)
                     })
                 };
-                let outcomes = execution.run((&mut events, follower.epoch()), (turns, client), room).await;
+                let outcomes = execution.run((&mut events, follower.scope()), (turns, client), room).await;
                 let Ok(outcomes) = outcomes else { return StopReason::Stopping };
                 for outcome in outcomes {
                     let delivery = flow.send((&self.group, &self.results), outcome).await;

@@ -301,7 +301,7 @@ mod tests {
                 ListenerOperation::read(subscription(prepared, 1_000), &executor.engine, read_root_field).unwrap();
             // Never connected to.
             let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
-            let edge = Mark::default();
+            let edge = Mark::of_row(0, 0, 0);
             let page =
                 HistoryPage { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
             let execution = operation.execution(&executor);

@@ -20,7 +20,7 @@ const EPOCH: &str = "abcdefabcdef";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn mark(id: i32) -> Mark {
-    Mark { position: Position { xact: 0, id: id.into() }, at_us: 0 }
+    Mark::of_row(0, id.into(), 0)
 }
 
 fn event(comment: i32) -> Event {
@@ -110,7 +110,7 @@ async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
     let found = || (Follower::begin(Arc::clone(&feed.0.hub), TOPIC), operation.execution(&feed.0.executor));
     let member = feed.0.groups.enter(&operation, found);
     member.put_group_at(mark(5).position);
-    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0) };
+    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0), seen: None };
     let mut back = Back {
         groups: Arc::clone(&feed.0.groups),
         execution: operation.execution(&feed.0.executor),
