@@ -159,6 +159,11 @@ impl Listener {
         Ok(result)
     }
 
+    /// The cursor of the last event.
+    pub fn cursor(&self) -> Option<&str> {
+        self.seen.as_deref()
+    }
+
     /// Comes back after it was too slow, as clients do: behind its last cursor, or the one that it began with.
     pub fn resume(&mut self) {
         assert!(self.seen.is_some() || self.asked.variables["after"].is_string(), "it has no cursor to go on from");

@@ -23,7 +23,7 @@ use super::execution::EventWithCursor;
 use super::operation::RootField;
 
 /// Everything that the tests of the feed listen to.
-pub(super) const TOPIC: Topic = Topic { kinds: Kinds::Added, about: None };
+pub(super) const TOPIC: Topic = Topic { kinds: Kinds::ADDED, about: None };
 
 struct Happened {
     about: Option<i64>,
