@@ -124,6 +124,15 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             refuse_unknown_steps(&db).await?;
             report("took back", &migration::down(&db, steps).await?, "nothing to take back");
         }
+        MigrateCommand::Finish { database } => {
+            let db = open_database(&database).await?.db;
+            refuse_unknown_steps(&db).await?;
+            let done = match migration::finish(&db).await? {
+                true => "the comment feed is ordered by ticks now",
+                false => "nothing to finish",
+            };
+            print(&format!("{done}\n"))?;
+        }
         MigrateCommand::Adopt { database } => {
             let db = open_database(&database).await?.db;
             report("recorded", &migration::adopt(&db).await?, "nothing to record: all steps were known");

@@ -8,6 +8,7 @@
 mod adopt;
 mod commits;
 pub mod connect;
+mod order;
 mod pooler;
 mod rows;
 mod step;
@@ -16,6 +17,7 @@ mod triggers;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
+pub use order::finish;
 pub use rows::refill;
 pub use step::{Migrator, STEPS, Step};
 pub use transaction::begin;
@@ -99,6 +101,9 @@ pub async fn up(db: &DatabaseConnection, limit: Option<u32>) -> Result<Vec<Strin
     let before = read_applied(&txn).await?;
     Migrator::up(&txn, limit).await?;
     let after = read_applied(&txn).await?;
+    if before.is_empty() {
+        order::finish(&txn).await?;
+    }
     txn.commit().await?;
     Ok(after.into_iter().filter(|name| !before.contains(name)).collect())
 }

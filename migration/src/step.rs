@@ -48,6 +48,7 @@ pub const STEPS: &[Step] = &[
     step!("0011_seeding"),
     step!("0012_names"),
     step!("0013_feed_row"),
+    step!("0015_comment_ticks"),
 ];
 
 impl Step {

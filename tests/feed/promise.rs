@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::listening::ADDED;
 use crate::node::{Node, Socket};
+use crate::order::ticked_comments;
 use crate::support::client;
 use crate::support::database::{connect_to, connect_within};
 use crate::support::postgres::Server;
@@ -149,12 +150,12 @@ fn subject(listener: u64) -> Option<i32> {
 
 /// The committed comments, with their movies, in the order of the feed: exactly those in `comments`.
 async fn committed(db: &DatabaseConnection) -> Vec<(i32, i32)> {
-    let read = async |sql: &str| -> Vec<(i32, i32)> {
-        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
-        rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
-    };
-    let events = read("SELECT comment_id, movie_id FROM comment_events WHERE kind = 'ADDED' ORDER BY xact, id").await;
-    let mut comments = read("SELECT id, movie_id FROM comments ORDER BY id").await;
+    // The last ones may still wait for a tick.
+    db.execute_unprepared("SELECT comment_feed_tick()").await.unwrap();
+    let events = ticked_comments(db).await;
+    let sql = "SELECT id, movie_id FROM comments ORDER BY id";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    let mut comments: Vec<(i32, i32)> = rows.iter().map(|row| row.try_get_many_by_index().unwrap()).collect();
     let mut sorted = events.clone();
     sorted.sort_unstable();
     comments.sort_unstable();

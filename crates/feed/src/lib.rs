@@ -21,10 +21,12 @@ mod execution;
 mod follower;
 mod group;
 mod hub;
+mod joined;
 mod operation;
 mod retention;
 mod share;
 mod source;
+mod stamping;
 mod tail;
 #[cfg(test)]
 mod testing;

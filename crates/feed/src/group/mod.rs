@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::event::Mark;
     use crate::hub::Hub;
-    use crate::source::{HistoryPage, Source};
+    use crate::source::{FeedOrder, HistoryPage, Source};
     use crate::testing::{TOPIC, executor, prepare, read_root_field, subscription};
 
     /// As when the server's grace is over while somebody begins to listen.
@@ -302,8 +302,14 @@ mod tests {
             // Never connected to.
             let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
             let edge = Mark::of_row(0, 0, 0);
-            let page =
-                HistoryPage { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
+            let page = HistoryPage {
+                epoch: "abcdefabcdef".into(),
+                order: FeedOrder::Rows,
+                intact: true,
+                waiting: None,
+                edge,
+                events: Vec::new(),
+            };
             let execution = operation.execution(&executor);
             (operation, execution, Arc::new(Hub::new(source, page)))
         });

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::event::{About, EventKind, Mark};
-use crate::source::{HistoryPage, Source};
+use crate::source::{FeedOrder, HistoryPage, Source};
 use crate::testing::{CLIENT, TOPIC, executor, prepare, read_root_field, subscription};
 
 const EPOCH: &str = "abcdefabcdef";
@@ -34,7 +34,8 @@ fn feed(count: i32) -> SharedExecutor {
     // Never connected to: all is in memory.
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
     let events = (1..=count).map(event).collect();
-    let page = HistoryPage { epoch: EPOCH.into(), intact: true, waiting: None, edge: mark(0), events };
+    let page =
+        HistoryPage { epoch: EPOCH.into(), order: FeedOrder::Rows, intact: true, waiting: None, edge: mark(0), events };
     SharedExecutor::new(
         executor(|sent| Ok(sent.event.comment.to_string())),
         Arc::new(Hub::new(source, page)),

@@ -1,0 +1,1 @@
+-- Takes back 0015_comment_ticks.up.sql, which has made nothing.

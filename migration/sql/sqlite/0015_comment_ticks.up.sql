@@ -1,0 +1,1 @@
+-- Nothing to make: on SQLite the order of events is that of their rows.
