@@ -20,7 +20,7 @@ pub use commits::{Commits, Receipt};
 pub use order::finish;
 pub use rows::refill;
 pub use step::{Migrator, STEPS, Step};
-pub use transaction::begin;
+pub use transaction::{begin, begin_snapshot};
 pub use triggers::silent_triggers;
 
 use std::fmt;

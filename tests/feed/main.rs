@@ -8,6 +8,7 @@ mod support;
 
 mod endings;
 mod instance;
+mod joining;
 mod listening;
 mod node;
 mod order;

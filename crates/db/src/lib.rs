@@ -12,6 +12,7 @@
 pub mod dialect;
 mod read_pool;
 mod rights;
+mod snapshot;
 mod transaction;
 mod wake;
 mod writes;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use self::read_pool::Reach;
 pub use self::read_pool::ReadPool;
 pub use self::rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
+use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
 pub use self::wake::Wake;
 pub use self::writes::Writes;
@@ -51,6 +53,7 @@ pub struct Db {
     commits: Commits,
     shared: bool,
     writers: Arc<Quota>,
+    snapshots: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
 }
@@ -129,6 +132,7 @@ impl Db {
             commits,
             shared,
             writers: Quota::new(TURNS, writers, writers_max_per_client(writers)),
+            snapshots: snapshot::turns(pool.connections_max),
             acquire_timeout: pool.acquire_timeout,
             reach: Arc::default(),
         })
@@ -163,6 +167,17 @@ impl Db {
             DbBackend::Sqlite => self.clone(),
             _ => Self { read: self.read.with(self.write.clone()), ..self.clone() },
         }
+    }
+
+    /// Reads that all see one moment of the database that is written to: a transaction, which begins with the first of them
+    /// and ends when the last copy of this is dropped. It holds a connection, of which half are for such reads at most.
+    pub fn snapshot(&self) -> ReadPool {
+        let pool = match self.write.get_database_backend() {
+            DbBackend::Sqlite => self.read.connections().clone(),
+            _ => self.write.clone(),
+        };
+        let snapshot = ReadSnapshot::new(pool.clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
+        self.read.with(pool).of(snapshot)
     }
 
     /// The pools by name: one if reads and writes share it.

@@ -12,6 +12,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult,
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::snapshot::ReadSnapshot;
+
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
 /// older than a change of the schema is run again.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub struct ReadPool {
     turns: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
+    /// All reads are of one moment.
+    snapshot: Option<Arc<ReadSnapshot>>,
 }
 
 /// A read that waits too long for its turn fails as one that waits too long for a connection.
@@ -35,12 +39,22 @@ impl ReadPool {
     pub(super) fn new(pool: DatabaseConnection, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { pool, turns, acquire_timeout, reach: Arc::default() }
+        Self { pool, turns, acquire_timeout, reach: Arc::default(), snapshot: None }
     }
 
     /// The same turns with other connections.
     pub(super) fn with(&self, pool: DatabaseConnection) -> Self {
         Self { pool, ..self.clone() }
+    }
+
+    /// The same, with reads of one moment.
+    pub(super) fn of(&self, snapshot: ReadSnapshot) -> Self {
+        Self { snapshot: Some(Arc::new(snapshot)), ..self.clone() }
+    }
+
+    /// Whether all reads are of one moment, in a transaction.
+    pub fn is_snapshot(&self) -> bool {
+        self.snapshot.is_some()
     }
 
     /// The pool itself.
@@ -94,19 +108,31 @@ impl ConnectionTrait for ReadPool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.execute_raw(statement).await;
+        }
         self.run(statement, |statement| self.pool.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.execute_unprepared(sql).await;
+        }
         let _turn = self.turn().await?;
         self.pool.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.query_one_raw(statement).await;
+        }
         self.run(statement, |statement| self.pool.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.query_all_raw(statement).await;
+        }
         self.run(statement, |statement| self.pool.query_all_raw(statement)).await
     }
 }
