@@ -77,14 +77,16 @@ impl Application {
         // Migrating and filling take as long as they take: the pools for requests come later.
         let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
         db::check_rights(&owner, &url, Access::Write).await?;
-        prepare_schema(&owner, &url, args.migrate || args.demo).await?;
-        if args.demo {
+        let is_newer = prepare_schema(&owner, &url, args.migrate || args.demo).await?;
+        if args.demo && !is_newer {
             fill_demo(&owner).await?;
         }
         if seeding::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
             bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
         }
-        check_triggers(&owner, &url).await?;
+        if !is_newer {
+            check_triggers(&owner, &url).await?;
+        }
         owner.close().await?;
         let db = Db::open(&url, read_url.as_ref(), args.pool(), timeouts(args), Some(observe(observer))).await?;
         if let Some(read_url) = &read_url {
@@ -262,7 +264,8 @@ fn fit_connections(limits: &http::Limits, limit_connections: u64) -> http::Limit
     http::Limits { limit_connections, limit_connections_per_client, ..limits.clone() }
 }
 
-async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<()> {
+/// Whether the schema has steps of a newer version, with which this one can go on. Its triggers may be others.
+async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<bool> {
     let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
     let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
     let mut state = compare().await?;
@@ -274,11 +277,15 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
         state = compare().await?;
     }
     match state {
-        SchemaState::Current => Ok(()),
+        SchemaState::Current => Ok(false),
         SchemaState::Incomplete(_) => {
             let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
             tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
-            Ok(())
+            Ok(false)
+        }
+        SchemaState::Newer(_) => {
+            tracing::warn!("{state}");
+            Ok(true)
         }
         state => bail!("cannot serve the {url}: {state}"),
     }
@@ -331,7 +338,7 @@ async fn warn_of_development(
 async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
     db::check_rights(db.read.connections(), read_url, Access::Read).await?;
     match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => Ok(()),
+        SchemaState::Current | SchemaState::Newer(_) => Ok(()),
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

@@ -58,7 +58,7 @@ async fn ready(health: &Health) -> Result<(), String> {
     }
     match migration::compare(&health.db.read).await {
         // Its triggers are others.
-        Ok(SchemaState::Ahead(_)) => return Ok(()),
+        Ok(SchemaState::Newer(_) | SchemaState::Ahead(_)) => return Ok(()),
         Ok(SchemaState::Current) => {}
         Ok(state) => return refuse(&state.to_string()),
         Err(error) => {

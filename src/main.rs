@@ -115,13 +115,19 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
     match command {
         MigrateCommand::Up { database, steps } => {
             let db = open_database(&database).await?.db;
-            refuse_unknown_steps(&db).await?;
-            report("applied", &migration::up(&db, steps).await?, "nothing to apply: the schema is current");
-            refill(&db).await?;
+            match refuse_unknown_steps(&db).await? {
+                state @ SchemaState::Newer(_) => tell(&format!("nothing to apply: {state}")),
+                _ => {
+                    report("applied", &migration::up(&db, steps).await?, "nothing to apply: the schema is current");
+                    refill(&db).await?;
+                }
+            }
         }
         MigrateCommand::Down { database, steps } => {
             let db = open_database(&database).await?.db;
-            refuse_unknown_steps(&db).await?;
+            if let SchemaState::Newer(steps) = refuse_unknown_steps(&db).await? {
+                bail!("{} unknown here: take steps back with the program that made them", steps.join(", "));
+            }
             report("took back", &migration::down(&db, steps).await?, "nothing to take back");
         }
         MigrateCommand::Finish { database } => {
@@ -144,7 +150,7 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
                 print(&format!("{} {}\n", if step.applied { "applied" } else { "pending" }, step.name))?;
             }
             let state = migration::compare(&db).await?;
-            if state == SchemaState::Current {
+            if matches!(state, SchemaState::Current | SchemaState::Newer(_)) {
                 for line in stored_texts::report(&db).await.context("cannot count blank texts and twins")? {
                     print(&format!("{line}\n"))?;
                 }
@@ -192,11 +198,11 @@ fn read_password() -> anyhow::Result<Option<String>> {
     Ok((!password.is_empty()).then(|| password.to_owned()))
 }
 
-/// A database whose schema is what this program knows.
+/// A database with a schema that this program can use.
 async fn open_current(database: &DatabaseArgs) -> anyhow::Result<Writer> {
     let writer = open_database(database).await?;
     match migration::compare(&writer.db).await? {
-        SchemaState::Current => Ok(writer),
+        SchemaState::Current | SchemaState::Newer(_) => Ok(writer),
         state => bail!("{state}"),
     }
 }
@@ -208,10 +214,10 @@ async fn open_database(database: &DatabaseArgs) -> anyhow::Result<Writer> {
 }
 
 /// sea-orm-migration would stop with a text about files.
-async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
+async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Result<SchemaState> {
     match migration::compare(db).await? {
         state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
-        SchemaState::Current | SchemaState::Incomplete(_) | SchemaState::Behind(_) => Ok(()),
+        state => Ok(state),
     }
 }
 

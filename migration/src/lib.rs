@@ -49,6 +49,8 @@ pub enum SchemaState {
     Incomplete(Vec<String>),
     /// These steps are missing; [`up`] applies them.
     Behind(Vec<String>),
+    /// These steps are unknown here, and say that a program that knows no more than this one can go on.
+    Newer(Vec<String>),
     /// These steps are unknown here: a newer program made them.
     Ahead(Vec<String>),
     /// The tables are there, but nothing says by which steps; [`adopt`] records them.
@@ -72,6 +74,11 @@ impl fmt::Display for SchemaState {
                 f,
                 "the database has tables that no migration has recorded; \
                  if psql made them, run `kinoteka migrate adopt`"
+            ),
+            Self::Newer(steps) => write!(
+                f,
+                "the database schema is newer than this program: {} unknown here; this version can go on with it",
+                name_steps(steps)
             ),
             Self::Ahead(steps) => write!(
                 f,
@@ -144,16 +151,33 @@ pub async fn compare(db: &impl ConnectionTrait) -> Result<SchemaState, DbErr> {
     if has_tables && applied.is_empty() {
         return Ok(SchemaState::Unrecorded);
     }
-    let unknown: Vec<_> = applied.iter().filter(|name| STEPS.iter().all(|s| s.name != *name)).cloned().collect();
-    if !unknown.is_empty() {
-        return Ok(SchemaState::Ahead(unknown));
-    }
+    let unknown: Vec<_> = applied.iter().filter(|name| !step::is_known(name)).cloned().collect();
     let missing: Vec<_> = STEPS.iter().map(|s| s.name.to_owned()).filter(|name| !applied.contains(name)).collect();
+    if !unknown.is_empty() {
+        let tolerated = missing.is_empty() && are_tolerated(db, &unknown).await?;
+        return Ok(if tolerated { SchemaState::Newer(unknown) } else { SchemaState::Ahead(unknown) });
+    }
     if !missing.is_empty() {
         return Ok(SchemaState::Behind(missing));
     }
     let empty = rows::find_empty(db).await?;
     Ok(if empty.is_empty() { SchemaState::Current } else { SchemaState::Incomplete(empty) })
+}
+
+/// Whether each of these steps requires a step that is known here.
+async fn are_tolerated(db: &impl ConnectionTrait, unknown: &[String]) -> Result<bool, DbErr> {
+    if !adopt::has_relation(db, "schema_steps").await? {
+        return Ok(false);
+    }
+    let sql = "SELECT name, requires FROM schema_steps";
+    let mut tolerated = Vec::new();
+    for row in db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await? {
+        let (name, requires): (String, String) = row.try_get_many_by_index()?;
+        if step::is_known(&requires) {
+            tolerated.push(name);
+        }
+    }
+    Ok(unknown.iter().all(|name| tolerated.contains(name)))
 }
 
 async fn read_applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {

@@ -11,26 +11,40 @@ struct Filled {
     fill: fn() -> Vec<String>,
 }
 
-const POSTGRES: &[Filled] = &[Filled {
-    table: "comment_feed",
-    fill: || {
-        let home = "SELECT system_identifier || '/' || pg_database.oid
-            FROM pg_control_system(), pg_database WHERE datname = current_database()";
-        vec![format!("INSERT INTO comment_feed (home) {home} ON CONFLICT DO NOTHING")]
+const POSTGRES: &[Filled] = &[
+    Filled {
+        table: "comment_feed",
+        fill: || {
+            let home = "SELECT system_identifier || '/' || pg_database.oid
+                FROM pg_control_system(), pg_database WHERE datname = current_database()";
+            vec![format!("INSERT INTO comment_feed (home) {home} ON CONFLICT DO NOTHING")]
+        },
     },
-}];
+    Filled { table: "schema_steps", fill: || fill_steps(DbBackend::Postgres) },
+];
 
 const SQLITE: &[Filled] = &[
     Filled { table: "comment_feed", fill: || vec!["INSERT OR IGNORE INTO comment_feed DEFAULT VALUES".to_owned()] },
     Filled { table: "fold_letters", fill: fill_letters },
+    Filled { table: "schema_steps", fill: || fill_steps(DbBackend::Sqlite) },
 ];
+
+/// What each step says of itself.
+fn fill_steps(backend: DbBackend) -> Vec<String> {
+    STEPS.iter().filter_map(|step| find_insert(step.up_sql(backend), "schema_steps")).collect()
+}
+
+/// The first statement of a script that inserts into a table.
+fn find_insert(sql: &str, table: &str) -> Option<String> {
+    let start = sql.find(&format!("INSERT INTO {table} "))?;
+    sql[start..].split_once(';').map(|(insert, _)| insert.to_owned())
+}
 
 /// The letters as their step has them. What was folded without them is folded anew, by triggers.
 fn fill_letters() -> Vec<String> {
     let step = STEPS.iter().find(|step| step.name == "0007_folded_texts");
     let sql = step.map_or("", |step| step.up_sql(DbBackend::Sqlite));
-    let insertion = sql.split_once("INSERT INTO fold_letters").and_then(|(_, rest)| rest.split_once(';'));
-    let letters = insertion.map(|(rows, _)| format!("INSERT INTO fold_letters{rows}"));
+    let letters = find_insert(sql, "fold_letters");
     let folded = ["movies SET title = title", "persons SET last_name = last_name", "publications SET title = title"];
     let folded = folded.into_iter().chain(["cinema_online SET title = title"]);
     letters.into_iter().chain(folded.map(|change| format!("UPDATE {change}"))).collect()

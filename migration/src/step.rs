@@ -48,8 +48,14 @@ pub const STEPS: &[Step] = &[
     step!("0011_seeding"),
     step!("0012_names"),
     step!("0013_feed_row"),
+    step!("0014_schema_steps"),
     step!("0015_comment_ticks"),
 ];
+
+/// Whether a step of this name is one of ours.
+pub(crate) fn is_known(name: &str) -> bool {
+    STEPS.iter().any(|step| step.name == name)
+}
 
 impl Step {
     /// The SQL that makes this step on `backend`.

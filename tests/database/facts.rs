@@ -17,6 +17,7 @@ pub const SIDE_TABLES: &[&str] = &[
     "publication_titles",
     "publication_words",
     "rating_totals",
+    "schema_steps",
     "seeding_steps",
     "sessions",
     "user_roles",

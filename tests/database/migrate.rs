@@ -24,6 +24,8 @@ on_both![
     nothing_is_adopted_with_an_index_missing,
     adopting_twice_records_nothing_twice,
     compare_names_what_is_missing_and_what_is_unknown,
+    a_newer_step_is_tolerated_if_what_it_requires_is_known,
+    steps_say_what_they_require,
 ];
 
 async fn a_publication_goes_with_its_thread(backend: Backend) {
@@ -163,6 +165,65 @@ async fn compare_names_what_is_missing_and_what_is_unknown(backend: Backend) {
     let before = recorded(&db).await;
     migration::up(&db, None).await.unwrap_err();
     assert_eq!(recorded(&db).await, before, "a newer schema is left alone");
+}
+
+async fn a_newer_step_is_tolerated_if_what_it_requires_is_known(backend: Backend) {
+    let (_database, db) = open(TestDatabase::migrated(backend).await).await;
+    let known = STEPS.last().unwrap().name;
+    let add = async |name: &str, requires: &str| {
+        let record = format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{name}', 0)");
+        db.execute_unprepared(&record).await.unwrap();
+        let says = format!("INSERT INTO schema_steps (name, requires) VALUES ('{name}', '{requires}')");
+        db.execute_unprepared(&says).await.unwrap();
+        migration::compare(&db).await.unwrap()
+    };
+    let newer = vec!["9998_next".to_owned()];
+    assert_eq!(add("9998_next", known).await, SchemaState::Newer(newer.clone()));
+    let both = vec!["9998_next".to_owned(), "9999_after".to_owned()];
+    assert_eq!(add("9999_after", "9998_next").await, SchemaState::Ahead(both), "it needs a version in between");
+    db.execute_unprepared("DELETE FROM seaql_migrations WHERE version = '9999_after'").await.unwrap();
+    assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Newer(newer.clone()));
+    db.execute_unprepared("DELETE FROM schema_steps WHERE name = '9998_next'").await.unwrap();
+    assert_eq!(migration::compare(&db).await.unwrap(), SchemaState::Ahead(newer), "it says nothing");
+}
+
+async fn steps_say_what_they_require(backend: Backend) {
+    let (_database, db) = open(TestDatabase::empty(backend).await).await;
+    for (position, step) in STEPS.iter().enumerate() {
+        assert_eq!(migration::up(&db, Some(1)).await.unwrap(), [step.name]);
+        if step.name < "0014" {
+            continue;
+        }
+        let says = format!("SELECT requires FROM schema_steps WHERE name = '{}'", step.name);
+        let requires = read_texts(&db, &says).await;
+        let names = &names()[..=position];
+        assert!(requires.len() == 1 && names.contains(&requires[0]), "{}: {requires:?}", step.name);
+        let said = read_texts(&db, "SELECT name FROM schema_steps ORDER BY name").await;
+        assert_eq!(said, names.iter().filter(|name| *name > &"0014".to_owned()).cloned().collect::<Vec<_>>());
+        migration::down(&db, 1).await.unwrap();
+        if step.name > "0015" {
+            assert_eq!(read_texts(&db, &says).await, [""; 0], "{} takes its row back", step.name);
+        }
+        migration::up(&db, Some(1)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn privileges_are_those_of_the_model() {
+    let (_database, db) = open(TestDatabase::migrated(Backend::Postgres).await).await;
+    let run = async |sql: &str| db.execute_unprepared(sql).await.map(|_| ());
+    run("CREATE ROLE \"writes Comments\"; CREATE ROLE grants_on; CREATE ROLE has_none").await.unwrap();
+    run("GRANT SELECT, INSERT ON comments TO \"writes Comments\"").await.unwrap();
+    run("GRANT SELECT ON comments TO grants_on WITH GRANT OPTION; GRANT SELECT ON comments TO PUBLIC").await.unwrap();
+    run("CREATE TABLE \"New\" (id int); SELECT grant_like('\"New\"', 'comments')").await.unwrap();
+    let read = "SELECT concat_ws(' ', coalesce(rolname, 'PUBLIC'), privilege_type, is_grantable)
+        FROM pg_class CROSS JOIN aclexplode(relacl) LEFT JOIN pg_roles ON pg_roles.oid = grantee
+        WHERE pg_class.oid = '\"New\"'::regclass AND grantee <> relowner ORDER BY 1";
+    let expected = ["PUBLIC SELECT f", "grants_on SELECT t", "writes Comments INSERT f", "writes Comments SELECT f"];
+    assert_eq!(read_texts(&db, read).await, expected);
+    run("DROP OWNED BY \"writes Comments\", grants_on; DROP ROLE \"writes Comments\", grants_on, has_none")
+        .await
+        .unwrap();
 }
 
 /// Runs one of our files as a DBA does, with psql or sqlite3.

@@ -91,10 +91,7 @@ pub async fn seed(
     watch: impl Watch + 'static,
 ) -> Result<Summary, SeedError> {
     options.sizes.check().map_err(SeedError::Sizes)?;
-    match migration::compare(db).await? {
-        SchemaState::Current => {}
-        state => return Err(SeedError::Schema(state)),
-    }
+    check_schema(db).await?;
     let watch: Arc<dyn Watch> = Arc::new(watch);
     match db.get_database_backend() {
         DbBackend::Postgres => {
@@ -118,10 +115,7 @@ pub async fn seed(
 /// # Errors
 /// `Schema` if the schema is not this program's; whatever the database refuses.
 pub async fn restore(db: &DatabaseConnection, watch: impl Watch) -> Result<u64, SeedError> {
-    match migration::compare(db).await? {
-        SchemaState::Current => {}
-        state => return Err(SeedError::Schema(state)),
-    }
+    check_schema(db).await?;
     if db.get_database_backend() != DbBackend::Postgres {
         // What SQLite takes away is back when the transaction ends, however it ends.
         return Ok(0);
@@ -130,6 +124,15 @@ pub async fn restore(db: &DatabaseConnection, watch: impl Watch) -> Result<u64, 
     let mut target = Postgres::open(&db.get_postgres_connection_pool().connect_options(), jobs, &watch).await?;
     let outcome = target.restore(&watch).await;
     close(target, outcome).await
+}
+
+/// A newer schema may have tables that rows would be missing in.
+async fn check_schema(db: &DatabaseConnection) -> Result<(), SeedError> {
+    match migration::compare(db).await? {
+        SchemaState::Current => Ok(()),
+        SchemaState::Newer(steps) => Err(SeedError::Schema(SchemaState::Ahead(steps))),
+        state => Err(SeedError::Schema(state)),
+    }
 }
 
 /// Closes the connections; what went wrong before explains why that fails.

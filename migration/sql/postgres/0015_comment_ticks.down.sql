@@ -12,3 +12,4 @@ ALTER TABLE comment_feed
 DROP TABLE comment_ticks;
 DROP FUNCTION comment_feed_tick();
 DROP FUNCTION comment_feed_waits(pg_snapshot);
+DELETE FROM schema_steps WHERE name = '0015_comment_ticks';

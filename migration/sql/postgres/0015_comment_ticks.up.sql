@@ -1,6 +1,8 @@
 -- Gives events their place in the feed by ticks, so that an open transaction holds back its own events alone.
 -- docs/subscriptions.md says what rests on this, and how it is read.
 
+INSERT INTO schema_steps (name, requires) VALUES ('0015_comment_ticks', '0014_schema_steps');
+
 -- A tick is a snapshot. Its events are those of transactions that it shows and the tick before does not: `late` ones, which
 -- that one saw running, and those from `from_xact` on. Ticks are made one after the other, and none is ever changed.
 CREATE TABLE comment_ticks (
@@ -89,7 +91,17 @@ BEFORE INSERT ON comment_ticks
 FOR EACH ROW WHEN (NEW.snapshot::text <> pg_current_snapshot()::text)
 EXECUTE FUNCTION pass_over();
 
--- Nobody has read the feed of a database that is being made.
+-- Whoever serves or reads the feed may do the same with its ticks, and make them.
+SELECT grant_like('comment_ticks', 'comment_events');
+DO $$
+BEGIN
+    EXECUTE format(
+        'ALTER FUNCTION comment_feed_tick() SECURITY DEFINER SET search_path = %I, pg_temp', current_schema()
+    );
+END
+$$;
+
+-- Nobody has read the feed of a database that is being made. Versions that know no ticks cannot serve it.
 DO $$
 DECLARE
     is_recorded boolean := false;
@@ -99,26 +111,7 @@ BEGIN
     END IF;
     IF NOT is_recorded THEN
         UPDATE comment_feed SET ordering = 'TICK';
+        UPDATE schema_steps SET requires = name WHERE name = '0015_comment_ticks';
     END IF;
-END
-$$;
-
--- Whoever serves or reads the feed may do the same with its ticks.
-DO $$
-DECLARE
-    right_of record;
-BEGIN
-    FOR right_of IN
-        SELECT grants.grantee, grants.privilege_type
-        FROM pg_class, aclexplode(pg_class.relacl) AS grants
-        WHERE pg_class.oid = 'comment_events'::regclass AND grants.privilege_type IN ('SELECT', 'DELETE')
-            AND grants.grantee <> pg_class.relowner
-    LOOP
-        EXECUTE format(
-            'GRANT %s ON comment_ticks TO %s',
-            CASE right_of.privilege_type WHEN 'DELETE' THEN 'INSERT, DELETE' ELSE 'SELECT' END,
-            CASE WHEN right_of.grantee = 0 THEN 'PUBLIC' ELSE right_of.grantee::regrole::text END
-        );
-    END LOOP;
 END
 $$;

@@ -1,0 +1,3 @@
+-- Takes back 0014_schema_steps.up.sql.
+
+DROP TABLE schema_steps;
