@@ -254,3 +254,60 @@ async fn told_last(listener: &mut Listener, count: usize) -> Value {
     listener.texts(count - 1).await;
     listener.event().await["cursor"].clone()
 }
+
+/// As after a failover to a server that takes no writes yet: what was committed comes when a tick can be made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_comes_back_read_only_is_waited_for() {
+    let (database, db) = database(Backend::Postgres).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    told(&db, &mut listener, "раз").await;
+    let name = read(&db, "SELECT current_database()::text").await;
+    let reconnect = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'kinoteka feed'";
+    db.execute_unprepared(&format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on")).await.unwrap();
+    read(&db, reconnect).await;
+    say(&db, 1, "два").await;
+    assert!(listener.is_silent().await);
+    assert_eq!(read(&db, "SELECT max(tick)::text FROM comment_ticks").await, "1");
+    db.execute_unprepared(&format!("ALTER DATABASE \"{name}\" RESET default_transaction_read_only")).await.unwrap();
+    read(&db, reconnect).await;
+    assert_eq!(listener.texts(1).await, ["два"]);
+}
+
+/// Two instances frozen or killed at any moment hold no lock: another goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_instance_holds_nothing_up() {
+    let (database, db) = database(Backend::Postgres).await;
+    let frozen = crate::node::Node::start(&database.url);
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    for round in 0..20 {
+        say(&db, 1, "x").await;
+        frozen.signal("STOP");
+        say(&db, 1, "y").await;
+        assert_eq!(listener.texts(2).await, ["x", "y"], "{round}");
+        frozen.signal("CONT");
+    }
+}
+
+/// No place rests on a clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_changes_no_order() {
+    let (database, db) = database(Backend::Postgres).await;
+    let instance = Instance::start(&database.url).await;
+    let mut listener = instance.listen(ADDED, json!({}));
+    let first = told(&db, &mut listener, "а").await;
+    db.execute_unprepared("UPDATE comment_ticks SET at = at + interval '1 day'").await.unwrap();
+    told(&db, &mut listener, "б").await;
+    db.execute_unprepared(
+        "UPDATE comment_events SET at = at - interval '3 days' WHERE comment_id = 2;
+         UPDATE comment_ticks SET at = at - interval '3 days' WHERE tick = 2",
+    )
+    .await
+    .unwrap();
+    told(&db, &mut listener, "в").await;
+    assert_eq!(remove_old_events(&instance.db, std::time::Duration::from_secs(3_600)).await.unwrap(), 0);
+    let other = Instance::start(&database.url).await;
+    assert_eq!(other.listen(ADDED, json!({ "after": first })).texts(2).await, ["б", "в"]);
+}
