@@ -136,6 +136,9 @@ const NEVER_STOP: &str = "SET statement_timeout = 0";
 /// All rows are to be read: the tick is committed when the last message of the statement was.
 const TICK: &str = "SELECT epoch, ordering, tick, mark, made, timeline FROM comment_feed_tick()";
 
+/// Epoch, order, tick, mark, whether it was made, and timeline.
+type TickColumns = (Option<String>, Option<String>, Option<i64>, Option<i64>, bool, String);
+
 /// A hint waits for no disk.
 const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
 
@@ -228,8 +231,8 @@ impl FeedConnection {
     /// Whatever the database answers. The tick may have been made.
     pub async fn tick(&mut self) -> Result<Option<TickRow>, sqlx::Error> {
         let Self::Postgres(connection, hint) = self else { return Ok(None) };
-        let rows: Vec<(Option<String>, Option<String>, Option<i64>, Option<i64>, bool, String)> =
-            sqlx::query_as(TICK).fetch_all(&mut **connection).await?;
+        // All are null in a database whose feed has lost its row.
+        let rows: Vec<TickColumns> = sqlx::query_as(TICK).fetch_all(&mut **connection).await?;
         let row = rows.into_iter().next().ok_or_else(no_feed)?;
         let (Some(epoch), Some(ordering), Some(tick), Some(mark), made, timeline) = row else { return Err(no_feed()) };
         let order = if ordering == "TICK" { FeedOrder::Ticks } else { FeedOrder::Rows };
