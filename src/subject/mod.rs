@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
+use crate::kit::rows::{Returning, Table};
+use crate::kit::single::SingleSql;
 use crate::kit::{Id, NodeType, id};
 use crate::movie::Movie;
 use crate::publication::Publication;
@@ -23,6 +25,28 @@ pub enum SubjectId {
     Movie(Id<Movie>),
     /// A publication.
     Publication(Id<Publication>),
+}
+
+/// A single statement for each kind of subject.
+#[derive(Debug)]
+pub struct SubjectSql {
+    movie: SingleSql,
+    publication: SingleSql,
+}
+
+impl SubjectSql {
+    /// The statements of these common table expressions, in which `{table}` has the subjects and `{column}` refers to
+    /// them.
+    pub fn new<N: Table>(with: &str, returning: impl Fn() -> Returning<N>) -> Self {
+        let about =
+            |table, column| SingleSql::new(with.replace("{table}", table).replace("{column}", column), returning());
+        Self { movie: about("movies", "movie_id"), publication: about("publications", "publication_id") }
+    }
+
+    /// The statement for a subject, and the subject's key.
+    pub fn of(&'static self, subject: SubjectId) -> (&'static SingleSql, i32) {
+        subject.column(&self.movie, &self.publication)
+    }
 }
 
 impl SubjectId {

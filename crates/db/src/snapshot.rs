@@ -29,7 +29,7 @@ const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "reads of one snapshot run",
-    retry_after_s: "1",
+    retry_after_s: 1,
 };
 
 /// Turns for so many connections. Half of them may be held by snapshots, and of these half by those of one client.
