@@ -1,6 +1,6 @@
 //! What listeners cost: deliveries a second, delays, memory, and what the feed's trigger costs writers.
 //!
-//! `cargo bench --workspace --bench feed [-- PART ...]`, with parts `deliveries`, `delay`, `idle`, `storm`, `insert`;
+//! `cargo bench --workspace --bench feed [-- PART ...]`, with parts `deliveries`, `delay`, `order`, `idle`, `storm`, `insert`;
 //! all if none is named. The server is in this process, the clients of a part are another process with
 //! one thread; with PostgreSQL they share the machine, so that only the ratios mean something. `idle`
 //! and `storm` need 10,500 open files in each: `ulimit -n 20000`.
@@ -15,6 +15,8 @@ mod client;
 mod clients;
 #[path = "feed/insert.rs"]
 mod insert;
+#[path = "feed/order.rs"]
+mod order;
 #[expect(unused_macros, reason = "the tests' support has one for tests")]
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -84,6 +86,9 @@ async fn measure(parts: &[String]) {
     }
     if wanted("delay") {
         delay(&url).await;
+    }
+    if wanted("order") {
+        order::measure(&url, &db).await;
     }
     if wanted("insert") {
         insert::measure(&url, &db).await;

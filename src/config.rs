@@ -87,6 +87,12 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+    /// Take into use what only this release understands. Run it when every instance of the release before has been stopped.
+    Finish {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
     /// Record steps whose SQL was run by hand (psql -f), after checking that they are there.
     Adopt {
         /// The database.

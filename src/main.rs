@@ -132,6 +132,15 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             }
             report("took back", &migration::down(&db, steps).await.map_err(explain)?, "nothing to take back");
         }
+        MigrateCommand::Finish { database } => {
+            let db = open_database(&database).await?.db;
+            refuse_unknown_steps(&db).await?;
+            let done = match migration::finish(&db).await? {
+                true => "the comment feed is ordered by ticks now",
+                false => "nothing to finish",
+            };
+            print(&format!("{done}\n"))?;
+        }
         MigrateCommand::Adopt { database } => {
             let db = open_database(&database).await?.db;
             report("recorded", &adopt(&db).await?, "nothing to record: all steps were known");

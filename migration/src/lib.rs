@@ -9,6 +9,7 @@ mod adopt;
 mod age;
 mod commits;
 pub mod connect;
+mod order;
 mod pooler;
 mod refusal;
 mod rows;
@@ -18,10 +19,11 @@ mod triggers;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
+pub use order::finish;
 pub use refusal::explain_refusal;
 pub use rows::refill;
 pub use step::{Migrator, STEPS, Step};
-pub use transaction::begin;
+pub use transaction::{begin, begin_snapshot};
 pub use triggers::silent_triggers;
 
 use std::fmt;
@@ -114,6 +116,9 @@ pub async fn up(db: &DatabaseConnection, limit: Option<u32>) -> Result<Vec<Strin
     let before = read_applied(&txn).await?;
     Migrator::up(&txn, limit).await?;
     let after = read_applied(&txn).await?;
+    if before.is_empty() {
+        order::finish(&txn).await?;
+    }
     txn.commit().await?;
     Ok(after.into_iter().filter(|name| !before.contains(name)).collect())
 }

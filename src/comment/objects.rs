@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use entity::comments;
 use graphql::{
@@ -96,19 +95,27 @@ fn can_edit(context: &Context, comment: &Comment) -> bool {
     owner.is_some() && EDIT.permits(context.viewer(), owner)
 }
 
-/// `commentCursor`.
-pub fn cursor(context: &Context, _: &Root) -> String {
-    cursor_before(context.services().writes.of_domain::<Arc<Hub>>())
+/// `commentCursor`: behind what the request's other fields show, if they are read at one moment.
+pub struct CommentCursor;
+
+impl CommentCursor {
+    /// The field.
+    pub const FIELD: &str = "commentCursor";
 }
 
-/// The position of the feed [`CURSOR_MARGIN`] ago.
-fn cursor_before(hub: &Hub) -> String {
-    let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
-    hub.cursor_at(before)
-}
+impl Batch<Root> for CommentCursor {
+    type Arguments = NoArguments;
+    type Value = String;
 
-/// Lists that are read with the cursor are newer than it, also from a replica that lags no more than this.
-const CURSOR_MARGIN: Duration = Duration::from_secs(1);
+    async fn find(call: Call<'_, Root>) -> Result<Vec<String>, FieldError> {
+        let hub = call.context.services().writes.of_domain::<Arc<Hub>>();
+        let cursor = match call.context.db().is_snapshot() {
+            true => hub.cursor_behind(call.context.db()).await?,
+            false => hub.cursor_before_now(),
+        };
+        Ok(vec![cursor; call.rows.len()])
+    }
+}
 
 fn keys_of<A>(call: &Call<'_, Comment, A>) -> Vec<i32> {
     call.iter().map(Comment::key).collect()

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use graphql::{Context, FoundRows, OperationKind, SharedRows};
+use graphql::{Context, FoundRows, OperationKind, Prepared, SharedRows};
 
 use super::Backends;
 use crate::answer::Budget;
+use crate::comment::objects::CommentCursor;
 use crate::executor;
 use crate::kit::rows::{RequestData, Services, Statement};
 use crate::viewer::Caller;
@@ -60,6 +61,22 @@ impl executor::Contexts for DomainContexts {
         let (caller, budget, shared) = (Some(caller), Some(budget), Some(shared));
         Context::new(Arc::new(RequestData { services, caller, budget, shared }))
     }
+
+    fn context_of(&self, prepared: &Prepared, caller: Caller, budget: Arc<Budget>) -> Context {
+        if !joins_cursor(prepared) {
+            return self.context(prepared.kind(), caller, budget);
+        }
+        let services = Arc::new(self.queries.of_one_moment());
+        Context::new(Arc::new(RequestData { services, caller: Some(caller), budget: Some(budget), shared: None }))
+    }
+}
+
+/// Whether a query reads the feed's cursor together with something else: what that shows, the cursor stands behind.
+fn joins_cursor(prepared: &Prepared) -> bool {
+    let is_cursor = |field: &str| field == CommentCursor::FIELD;
+    prepared.kind() == OperationKind::Query
+        && prepared.root_fields().any(is_cursor)
+        && prepared.root_fields().any(|field| !is_cursor(field) && !field.starts_with("__"))
 }
 
 impl std::fmt::Debug for DomainContexts {

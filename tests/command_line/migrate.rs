@@ -7,6 +7,7 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
     up_status_down_say_what_they_did,
+    finish_puts_ticks_into_force,
     processes_migrating_at_once_do_it_once,
     adopt_wants_something_to_adopt,
     status_counts_blank_texts_and_twins_and_leaves_them,
@@ -62,6 +63,26 @@ async fn up_status_down_say_what_they_did(backend: Backend) {
     assert_eq!(migrate("down"), format!("{}\n", last.replace("applied", "took back")));
     assert!(migrate("status").contains(&last.replace("applied", "pending")));
     assert_eq!(migrate("up"), format!("{last}\n"));
+}
+
+/// A new database needs no finish; one that the release before has served does, and is closed to it from then on.
+async fn finish_puts_ticks_into_force(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let finish = || run(&["migrate", "finish", "--database-url", &database.url]).ok();
+    assert_eq!(finish(), "nothing to finish\n");
+    if backend == Backend::Postgres {
+        let db = database.connect().await;
+        db.execute_unprepared(
+            "UPDATE comment_feed SET ordering = 'XACT'; UPDATE schema_steps SET requires = '0014_schema_steps'",
+        )
+        .await
+        .unwrap();
+        assert_eq!(finish(), "the comment feed is ordered by ticks now\n");
+        let sql = "SELECT ordering || requires FROM comment_feed, schema_steps WHERE name = '0015_comment_ticks'";
+        let row = db.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql)).await.unwrap();
+        assert_eq!(row.unwrap().try_get_by_index::<String>(0).unwrap(), "TICK0015_comment_ticks");
+    }
+    assert_eq!(finish(), "nothing to finish\n");
 }
 
 async fn processes_migrating_at_once_do_it_once(backend: Backend) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use graphql::{EngineRefusal, OperationKind, Prepared, Request};
+use graphql::{EngineRefusal, Prepared, Request};
 use kinoteka::answer::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
@@ -85,9 +85,15 @@ impl Instance {
     }
 
     pub async fn ask(&self, query: &str) -> Value {
-        let prepared = prepare(&self.executor, query, &json!({})).unwrap();
-        let (caller, budget) = (Caller::anonymous(CLIENT), budget(CLIENT));
-        let context = self.executor.contexts.context(OperationKind::Query, caller, budget);
+        self.ask_as(query, json!({}), None).await
+    }
+
+    /// The data of a query or a mutation.
+    pub async fn ask_as(&self, query: &str, variables: Value, user: Option<i32>) -> Value {
+        let prepared = prepare(&self.executor, query, &variables).unwrap();
+        let mut caller = Caller::anonymous(CLIENT);
+        caller.viewer = user.map(|user| Viewer { user, session: 1, role: Role::Member });
+        let context = self.executor.contexts.context_of(&prepared, caller, budget(CLIENT));
         let answer = self.executor.engine.execute(&prepared, &context, usize::MAX).await.unwrap();
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);
         serde_json::from_slice::<Value>(&answer.json).unwrap()["data"].take()

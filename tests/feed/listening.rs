@@ -1,6 +1,5 @@
 //! What a listener gets: every committed comment, once, in order, from where it left off.
 
-use kinoteka::feed::Position;
 use kinoteka::kit::Id;
 use kinoteka::movie::Movie;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -25,7 +24,7 @@ on_both![
 pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
     commentAdded(subjectId: $subject, after: $after) { cursor subjectId commentId comment { text } } }";
 
-fn movie(key: i32) -> String {
+pub fn movie(key: i32) -> String {
     Id::<Movie>::new(key).encode()
 }
 
@@ -238,60 +237,6 @@ async fn a_cursor_can_be_had_before_the_first_event(backend: Backend) {
     say(&db, 1, "раз").await;
     let mut listener = instance.listen(ADDED, json!({ "after": cursor }));
     assert_eq!(listener.texts(1).await, ["раз"]);
-}
-
-/// Nothing comes before what may still come before it: a transaction that began earlier.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_commits_late_is_not_skipped() {
-    let (database, db) = database(Backend::Postgres).await;
-    let instance = Instance::start(&database.url).await;
-    let mut listener = instance.listen(ADDED, json!({}));
-    let slow = database.connect().await;
-    slow.execute_unprepared("BEGIN").await.unwrap();
-    say(&slow, 1, "первый начал").await;
-    say(&db, 1, "второй начал").await;
-    assert!(listener.is_silent().await);
-    // Reads and rollbacks hold nothing back.
-    slow.execute_unprepared("COMMIT").await.unwrap();
-    assert_eq!(listener.texts(2).await, ["первый начал", "второй начал"]);
-    slow.execute_unprepared("BEGIN; SELECT count(*) FROM comments").await.unwrap();
-    say(&db, 1, "третий").await;
-    assert_eq!(listener.texts(1).await, ["третий"]);
-    slow.execute_unprepared("INSERT INTO comments (comment, movie_id) VALUES ('никогда', 1)").await.unwrap();
-    say(&db, 1, "четвёртый").await;
-    assert!(listener.is_silent().await);
-    slow.execute_unprepared("ROLLBACK").await.unwrap();
-    assert_eq!(listener.texts(1).await, ["четвёртый"]);
-}
-
-/// A transaction takes a number, writes nothing, and is forgotten in a crash: the number is given out again.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_given_out_again_is_not_skipped() {
-    let (database, db) = database(Backend::Postgres).await;
-    let instance = Instance::start(&database.url).await;
-    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
-    // Otherwise the table takes events from the triggers of comments alone.
-    db.execute_unprepared("ALTER TABLE comment_events DISABLE TRIGGER USER").await.unwrap();
-    // So many that who comes back reads the table.
-    let many = "INSERT INTO comments (comment, movie_id) SELECT 'c' || i, 1 + (i < 20000)::int
-        FROM generate_series(1, 20000) AS i";
-    db.execute_unprepared(many).await.unwrap();
-    let event = "SELECT max(xact::text::bigint) FROM comment_events";
-    let row = db.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, event)).await.unwrap();
-    let last: i64 = row.unwrap().try_get_by_index(0).unwrap();
-    for _ in 0..3 {
-        db.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
-    }
-    client::until(|| instance.feed.hub.position().1.position == Position { xact: last, id: 20_000 }).await;
-    let mut listener = instance.listen(ADDED, json!({ "subject": movie(1), "after": cursor }));
-    assert_eq!(listener.texts(1).await, ["c20000"]);
-    assert!(listener.is_silent().await);
-    let again = format!(
-        "INSERT INTO comment_events (xact, kind, comment_id, movie_id) VALUES ('{}', 'ADDED', 20000, 1)",
-        last + 1
-    );
-    db.execute_unprepared(&again).await.unwrap();
-    assert_eq!(listener.texts(1).await, ["c20000"]);
 }
 
 /// A copy of a database has transactions of its own, so that its events are told from those copied.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use telemetry::metrics;
 use tokio::time::{sleep, timeout};
 
-use super::cursor::FeedCursor;
+use super::cursor::CursorScope;
 use super::event::{Event, Position};
 use super::hub::Hub;
 
@@ -145,8 +145,8 @@ struct BatchLimit {
 /// The tries to execute an event alone that could not be executed yet.
 #[derive(Default)]
 struct Attempt {
-    /// Where the event stands.
-    position: Position,
+    /// Where the event stands, once there is one.
+    position: Option<Position>,
     tries: u32,
     /// Of these, those that say something of the operation.
     failures: u32,
@@ -224,7 +224,7 @@ impl FeedExecution {
     /// There are no results, and there will be none for later events.
     pub(super) async fn run(
         &mut self,
-        (events, epoch): (&mut VecDeque<Event>, &str),
+        (events, scope): (&mut VecDeque<Event>, &CursorScope),
         (turns, client): (&Arc<Quota>, IpAddr),
         mut room: impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Result<Vec<EventResult>, End> {
@@ -234,16 +234,14 @@ impl FeedExecution {
             return Err(End::Refused(vec![RequestError::new(TIMEOUT[0], TOO_SLOW)]));
         }
         // Whoever tried to execute another event has gone.
-        if let Some(first) = events.front().map(|event| event.mark.position)
-            && self.attempt.position != first
-        {
+        let first = events.front().map(|event| event.mark.position);
+        if first.is_some() && self.attempt.position != first {
             self.attempt = Attempt { position: first, ..Attempt::default() };
         }
         loop {
             self.attempt.wait(&mut room).await;
             let batch = events.iter().take(self.batch_size());
-            let send =
-                |event: &Event| EventWithCursor { event: *event, cursor: FeedCursor::encode(epoch, event.mark).into() };
+            let send = |event: &Event| EventWithCursor { event: *event, cursor: scope.cursor(event.mark).into() };
             let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
             let turn = turns.wait(client).await;
             let begun = Instant::now();

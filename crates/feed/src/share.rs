@@ -40,7 +40,7 @@ impl Subscribe for SharedExecutor {
         let inner = Arc::clone(&self.0);
         // What is committed from here on comes, however long the start takes.
         let (epoch, mark) = inner.hub.position();
-        let now = FeedCursor { epoch: (*epoch).to_owned(), mark };
+        let now = FeedCursor { epoch: (*epoch).to_owned(), mark, seen: None };
         let payloads = async move {
             match inner.start(subscription, now) {
                 Ok(listening) => stream::unfold(Some(listening), SharedListener::step).boxed(),

@@ -23,7 +23,7 @@ use super::event::{Kinds, Mark, Topic};
 use super::execution::EventWithCursor;
 use super::hub::Hub;
 use super::operation::RootField;
-use super::source::{HistoryPage, Source};
+use super::source::{FeedOrder, HistoryPage, Source};
 
 /// Everything that the tests of the feed listen to.
 pub(super) const TOPIC: Topic = Topic { kinds: Kinds::ADDED, about: None };
@@ -145,8 +145,8 @@ pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
 /// A hub of a feed without events, whose database is never connected to.
 pub(super) fn hub() -> Arc<Hub> {
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
-    let edge = Mark::default();
-    let page = HistoryPage { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
+    let (epoch, order, edge) = ("abcdefabcdef".into(), FeedOrder::Rows, Mark::of_row(0, 0, 0));
+    let page = HistoryPage { epoch, order, intact: true, waiting: None, edge, events: Vec::new() };
     Arc::new(Hub::new(source, page))
 }
 

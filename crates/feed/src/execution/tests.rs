@@ -8,15 +8,19 @@ use request::error::ApiError;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{About, EventKind, Mark, Position};
+use crate::event::{About, EventKind, Mark};
 use crate::operation::ListenerOperation;
 use crate::testing::{CLIENT, executor, hub, prepare, read_root_field, subscription};
 
 type Room = Result<Option<Share>, Exhausted>;
 
+fn scope() -> CursorScope {
+    CursorScope { epoch: "epoch".into(), seen: None }
+}
+
 fn events(count: i64) -> VecDeque<Event> {
     let event = |id| Event {
-        mark: Mark { position: Position { xact: 0, id }, at_us: 0 },
+        mark: Mark::of_row(0, id, 0),
         kind: EventKind::Added,
         comment: i32::try_from(id).unwrap(),
         about: About::Movie(1),
@@ -52,7 +56,7 @@ async fn run_all(
 ) -> Vec<Vec<(i32, Value)>> {
     let (mut runs, turns) = (Vec::new(), turns());
     while !events.is_empty() {
-        let outcomes = execution.run((&mut events, "epoch"), (&turns, CLIENT), &mut room).await.unwrap();
+        let outcomes = execution.run((&mut events, &scope()), (&turns, CLIENT), &mut room).await.unwrap();
         let json = |outcome: &EventResult| serde_json::from_slice(&outcome.payload.json).unwrap();
         runs.push(outcomes.iter().map(|outcome| (outcome.event.comment, json(outcome))).collect());
         assert_eq!(turns.taken(), 0, "the turn is over");
@@ -130,7 +134,7 @@ async fn an_event_that_takes_too_long_alone_ends_its_listeners() {
     let mut execution = execution_of(query, 1_000, |_| Ok(String::new()));
     execution.patience = Duration::from_millis(1);
     let (mut events, turns) = (events(2), turns());
-    let ended = execution.run((&mut events, "epoch"), (&turns, CLIENT), |_| Ok(None)).await;
+    let ended = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await;
     assert!(matches!(ended, Err(End::Stopping)), "{ended:?}");
     assert_eq!((events.len(), turns.taken()), (2, 0));
 }
@@ -160,17 +164,17 @@ async fn an_operation_that_always_takes_too_long_is_given_up() {
     for tries in [TIMEOUTS_MAX, 1, 1] {
         let before = tried.load(Ordering::Relaxed);
         let batch = if tries == TIMEOUTS_MAX { 1 } else { 0 };
-        let outcomes = execution.run((&mut events, "epoch"), (&turns, CLIENT), |_| Ok(None)).await.unwrap();
+        let outcomes = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await.unwrap();
         let json: Value = serde_json::from_slice(&outcomes[0].payload.json).unwrap();
         assert_eq!((outcomes.len(), &json["errors"][0]["extensions"]["code"]), (1, &json!("TIMEOUT")));
         // The first is tried once with the others, each of which is resolved.
         assert_eq!(tried.load(Ordering::Relaxed) - before, tries + batch * 5);
     }
-    let ended = execution.run((&mut events, "epoch"), (&turns, CLIENT), |_| Ok(None)).await;
+    let ended = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await;
     assert!(matches!(&ended, Err(End::Refused(errors)) if errors[0].code() == "TIMEOUT"), "{ended:?}");
     // Who comes next has one try for each event.
     let before = tried.load(Ordering::Relaxed);
-    assert!(execution.run((&mut events, "epoch"), (&turns, CLIENT), |_| Ok(None)).await.is_ok());
+    assert!(execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await.is_ok());
     assert_eq!(tried.load(Ordering::Relaxed) - before, 1);
 }
 

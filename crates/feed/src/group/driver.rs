@@ -45,7 +45,7 @@ impl Driver {
                         take(bytes)
                     })
                 };
-                let outcomes = execution.run((&mut events, follower.epoch()), (turns, client), room).await;
+                let outcomes = execution.run((&mut events, follower.scope()), (turns, client), room).await;
                 let outcomes = match outcomes {
                     Ok(outcomes) => outcomes,
                     Err(End::Refused(errors)) => return GroupEnd::Refused(errors),

@@ -106,7 +106,12 @@ impl Back {
     }
 
     fn find(&self, event: &Event, since: Instant) -> Option<SubscriptionResult> {
-        self.group.recent(&self.groups, event, since.max(event.read))
+        self.group.recent(&self.groups, event, since.max(event.read)).filter(|_| self.is_shared())
+    }
+
+    /// Whether results are the same for others: cursors behind a list have what it showed in them.
+    fn is_shared(&self) -> bool {
+        self.follower.scope().seen.is_none()
     }
 
     /// Executes the next events, or finds that another listener has executed them meanwhile.
@@ -121,8 +126,10 @@ impl Back {
         let turns = self.groups.turns();
         let turn = (turns, self.group.client(turns));
         // The room is taken by each who is given the results.
-        let outcomes = execution.run((&mut missing, self.follower.epoch()), turn, |_| Ok(None)).await?;
-        outcomes.iter().for_each(|outcome| self.group.remember(&self.groups, outcome));
+        let outcomes = execution.run((&mut missing, self.follower.scope()), turn, |_| Ok(None)).await?;
+        if self.is_shared() {
+            outcomes.iter().for_each(|outcome| self.group.remember(&self.groups, outcome));
+        }
         Ok(outcomes.into_iter().map(EventResult::held).collect())
     }
 

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::*;
-use crate::event::{About, Event, EventKind, Mark, Position};
+use crate::event::{About, Event, EventKind, Mark};
 use crate::execution::EventWithCursor;
-use crate::source::{HistoryPage, Source};
+use crate::source::{FeedOrder, HistoryPage, Source};
 use crate::testing::{CLIENT, TOPIC, executor, prepare, read_root_field, subscription};
 
 const EPOCH: &str = "abcdefabcdef";
@@ -23,7 +23,7 @@ const EPOCH: &str = "abcdefabcdef";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn mark(id: i32) -> Mark {
-    Mark { position: Position { xact: 0, id: id.into() }, at_us: 0 }
+    Mark::of_row(0, id.into(), 0)
 }
 
 fn event(comment: i32) -> Event {
@@ -44,7 +44,8 @@ fn feed_of(
     // Never connected to: all is in memory.
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
     let events = (1..=count).map(event).collect();
-    let page = HistoryPage { epoch: EPOCH.into(), intact: true, waiting: None, edge: mark(0), events };
+    let page =
+        HistoryPage { epoch: EPOCH.into(), order: FeedOrder::Rows, intact: true, waiting: None, edge: mark(0), events };
     SharedExecutor::new(executor(text), Arc::new(Hub::new(source, page)), read_root_field)
 }
 
@@ -117,7 +118,7 @@ async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
     let executions = [(); 2].map(|()| operation.execution(&feed.0.executor, hub));
     let member = feed.0.groups.enter(&operation, || (Follower::begin(Arc::clone(hub), TOPIC), executions));
     member.put_group_at(mark(5).position);
-    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0) };
+    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0), seen: None };
     let follower = Follower::resume(Arc::clone(hub), TOPIC, &cursor).unwrap();
     let mut back = Back::new((&feed.0.groups, hub), CLIENT, follower, member);
     assert!(back.next().await.unwrap().is_none());

@@ -27,9 +27,23 @@ pub struct Services {
     /// Look-ups that requests make together.
     pub batches: Batches<Statement, Arc<DbErr>>,
     /// Texts of statements that were made before.
-    pub texts: StatementTexts,
+    pub texts: Arc<StatementTexts>,
     /// What mutations need.
     pub writes: Arc<WriteServices>,
+}
+
+impl Services {
+    /// The same with reads that all see one moment, and share nothing with those of other requests.
+    #[must_use]
+    pub fn of_one_moment(&self) -> Self {
+        Self {
+            db: self.writes.db.snapshot(),
+            registry_cache: None,
+            batches: Batches::new(),
+            texts: Arc::clone(&self.texts),
+            writes: Arc::clone(&self.writes),
+        }
+    }
 }
 
 /// What one request brings along.
