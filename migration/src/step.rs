@@ -1,21 +1,29 @@
 //! The steps in order, each with its SQL for both databases.
 
+use sea_orm_migration::migrator::MigratorTraitSelf;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+
+use crate::indexes;
 
 /// One step of the schema: SQL that makes it and SQL that takes it back, per database.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// The files' common name, recorded in `seaql_migrations`.
     pub name: &'static str,
-    postgres: StepScript,
-    sqlite: StepScript,
+    /// Its SQL for PostgreSQL. Indexes on large tables may follow at the end, each as `CREATE INDEX CONCURRENTLY`.
+    pub postgres: StepScript,
+    /// Its SQL for SQLite.
+    pub sqlite: StepScript,
 }
 
+/// The SQL of a step for one database.
 #[derive(Clone, Copy, Debug)]
-struct StepScript {
-    up: &'static str,
-    down: &'static str,
+pub struct StepScript {
+    /// Makes it.
+    pub up: &'static str,
+    /// Takes it back.
+    pub down: &'static str,
 }
 
 macro_rules! step {
@@ -76,7 +84,7 @@ impl MigrationName for Step {
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, self.script(manager.get_database_backend()).up).await
+        run(manager, indexes::split(self.up_sql(manager.get_database_backend())).0).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -89,12 +97,12 @@ async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// The steps as sea-orm-migration wants them.
+/// Steps as sea-orm-migration wants them.
 #[derive(Debug)]
-pub struct Migrator;
+pub(crate) struct Migrator<'a>(pub(crate) &'a [Step]);
 
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        STEPS.iter().map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
+impl MigratorTraitSelf for Migrator<'_> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        self.0.iter().map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
     }
 }
