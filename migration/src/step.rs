@@ -57,6 +57,7 @@ pub const STEPS: &[Step] = &[
     step!("0012_names"),
     step!("0013_feed_row"),
     step!("0014_schema_steps"),
+    step!("0017_publication_deletions"),
 ];
 
 /// Whether a step of this name is one of ours.

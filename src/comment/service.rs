@@ -17,6 +17,7 @@ use crate::kit::Id;
 use crate::kit::form::{GivenId, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::kit::rows::shows_with;
 use crate::subject::SubjectId;
 
 /// Characters of a comment at most.
@@ -200,7 +201,8 @@ async fn bury(work: &Work, id: i32, hidden: bool) -> Result<(), DbErr> {
 /// A comment that the viewer may change and that is not deleted. Its row is locked.
 async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<comments::Model, Rejection> {
     let id = Id::<Comment>::parse(&path("id"), id)?;
-    let row = comments::Entity::find_by_id(id.key()).lock(lock).one(work.txn()).await?;
+    let shown = shows_with(comments::Column::PublicationId.into_expr(), "publications");
+    let row = comments::Entity::find_by_id(id.key()).filter(shown).lock(lock).one(work.txn()).await?;
     let gone = || UserError::not_found(path("id"), "comment");
     let row = row.ok_or_else(gone)?;
     // A statement after the lock sees what whoever held it before has left.

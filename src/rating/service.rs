@@ -11,6 +11,7 @@ use crate::kit::Id;
 use crate::kit::form::path;
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::kit::rows::shows_with;
 use crate::subject::SubjectId;
 
 const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users_rating::Column::PublicationId];
@@ -61,6 +62,7 @@ async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<I
         .value(users_rating::Column::CreatedAt, work.now().fixed_offset())
         .and_where(own.eq(key))
         .and_where(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .and_where(shows_with(users_rating::Column::PublicationId.into_expr(), "publications"))
         .returning_col(users_rating::Column::Id)
         .take();
     let changed = work.txn().query_one(&update).await?;
@@ -77,6 +79,7 @@ pub async fn remove(work: &Work, input: &RemoveRatingInput) -> Result<SubjectId,
     let removed = users_rating::Entity::delete_many()
         .filter(own.eq(key))
         .filter(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .filter(shows_with(users_rating::Column::PublicationId.into_expr(), "publications"))
         .exec(work.txn())
         .await?;
     if removed.rows_affected == 0 {

@@ -97,7 +97,9 @@ impl SubjectId {
             Self::Publication(id) => row
                 .column(publications::Column::Id)
                 .from(publications::Entity)
-                .and_where(publications::Column::Id.eq(id.key())),
+                .and_where(publications::Column::Id.eq(id.key()))
+                // Looked at again after whoever holds the row.
+                .and_where(publications::Column::DeletedAt.is_null()),
         };
         row.exprs(values).lock(LockType::KeyShare);
         let mut insert = Query::insert();

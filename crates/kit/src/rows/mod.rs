@@ -31,5 +31,5 @@ pub use order::ByKey;
 pub use request::{ContextExt, RequestData, Services, count_texts, look_up, look_up_columns};
 pub use statement::{Statement, StatementTexts};
 pub use table::row;
-pub use table::{KEY, Record, RowColumn, Table};
+pub use table::{Hidden, KEY, Record, RowColumn, Table, shows_with};
 pub use text::WideColumn;
