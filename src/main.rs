@@ -11,7 +11,8 @@ use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
 use kinoteka::{library, log, stored_texts, telemetry};
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
-use migration::{Migration, SchemaState};
+use migration::{AdoptError, Migration, SchemaState};
+use sea_orm::DbErr;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -118,7 +119,7 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             match refuse_unknown_steps(&db).await? {
                 state @ SchemaState::Newer(_) => tell(&format!("nothing to apply: {state}")),
                 _ => {
-                    let applied = waiting.migration(&log::print).up(&db, steps).await?;
+                    let applied = waiting.migration(&log::print).up(&db, steps).await.map_err(explain)?;
                     report("applied", &applied, "nothing to apply: the schema is current");
                     refill(&db).await?;
                 }
@@ -129,11 +130,12 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
             if let SchemaState::Newer(steps) = refuse_unknown_steps(&db).await? {
                 bail!("{} unknown here: take steps back with the program that made them", steps.join(", "));
             }
-            report("took back", &waiting.migration(&log::print).down(&db, steps).await?, "nothing to take back");
+            let taken_back = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
+            report("took back", &taken_back, "nothing to take back");
         }
         MigrateCommand::Adopt { database } => {
             let db = open_database(&database).await?.db;
-            report("recorded", &migration::adopt(&db).await?, "nothing to record: all steps were known");
+            report("recorded", &adopt(&db).await?, "nothing to record: all steps were known");
             refill(&db).await?;
         }
         MigrateCommand::Status { database } => {
@@ -216,9 +218,21 @@ async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Resul
     }
 }
 
+async fn adopt(db: &sea_orm::DatabaseConnection) -> anyhow::Result<Vec<String>> {
+    migration::adopt(db).await.map_err(|error| match error {
+        AdoptError::Database(error) => explain(error),
+        other => other.into(),
+    })
+}
+
+/// Says what to do, where that is known.
+fn explain(error: DbErr) -> anyhow::Error {
+    migration::explain_refusal(&error).map_or_else(|| error.into(), anyhow::Error::msg)
+}
+
 /// Makes again what a restore has left out.
 async fn refill(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
-    let tables = migration::refill(db).await?;
+    let tables = migration::refill(db).await.map_err(explain)?;
     if !tables.is_empty() {
         tell(&format!("made the rows of {} again", tables.join(", ")));
     }

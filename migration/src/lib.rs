@@ -6,10 +6,13 @@
 //! generated from what these files make.
 
 mod adopt;
+mod age;
 mod commits;
 pub mod connect;
 mod indexes;
 mod pooler;
+mod postgres;
+mod refusal;
 mod rows;
 mod run;
 mod step;
@@ -19,6 +22,7 @@ mod waiting;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
+pub use refusal::explain_refusal;
 pub use rows::refill;
 pub use run::{LOCK_TIMEOUT, Migration};
 pub use step::{STEPS, Step, StepScript};

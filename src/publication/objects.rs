@@ -97,7 +97,7 @@ fn can_edit(context: &Context, publication: &Publication) -> bool {
 }
 
 /// The text. It runs to hundreds of sentences: read only for those who select it.
-struct PublicationText;
+pub(super) struct PublicationText;
 
 impl WideColumn for PublicationText {
     type Row = Publication;

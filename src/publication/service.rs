@@ -1,6 +1,9 @@
 //! Rules of publications: what makes one, and who may change it.
 
+use std::sync::LazyLock;
+
 use entity::{comments, publications, users_rating};
+use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Alias, Expr, LockType, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
@@ -8,15 +11,18 @@ use sea_orm::{
 };
 
 use super::inputs::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
-use super::objects::find_shown;
+use super::objects::{PublicationText, find_shown};
 use super::{Publication, PublicationCategory};
+use crate::account::User;
 use crate::kit::Id;
 use crate::kit::edit::reference;
 use crate::kit::form::{Form, GivenId, field, line, path, text as lines};
 use crate::kit::mutate::Work;
-use crate::kit::problem::{Rejection, UserError};
+use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::kit::rows::Returning;
+use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
 use crate::kit::upkeep::BATCH;
-use crate::tag::service::KnownTags;
+use crate::tag::service::{KnownTags, plain_titles};
 
 /// Characters of a headline at most.
 const TITLE_LENGTH_MAX: usize = 256;
@@ -46,6 +52,42 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
     form.check()?;
     let inserted = publications::Entity::insert(row).exec(work.txn()).await?;
     Ok(Id::new(inserted.last_insert_id))
+}
+
+/// Category and tags stay until the statement ends. A tag that is spelled in another way than the stored one is for
+/// [`create`] to find.
+static CREATE: LazyLock<SingleSql> = LazyLock::new(|| {
+    let insert = "known AS (
+            SELECT title FROM tags WHERE title = ANY ($6) FOR KEY SHARE
+        ), done AS (
+            INSERT INTO publications (category, author, title, text, created_at, changed_at, tags)
+            SELECT id, $2, $3, $4, $5, $5, $7 FROM publications_category
+            WHERE id = $1 AND {is_new} AND cardinality($6) = (SELECT count(*) FROM known)
+            FOR KEY SHARE
+            RETURNING *
+        )";
+    SingleSql::new(insert, Returning::with::<User, _>("author", &Publication::author_id))
+});
+
+/// The statement of [`create`].
+pub fn create_single(call: SingleCall, input: &CreatePublicationInput) -> Option<SingleStatement> {
+    let mut problems = Problems::new();
+    let title = line(TITLE_LENGTH_MAX)(&mut problems, &path("title"), input.title.clone());
+    let text = lines(TEXT_LENGTH_MAX)(&mut problems, &path("text"), input.text.clone());
+    problems.check().ok()?;
+    let category = Id::<PublicationCategory>::parse("", &input.category_id).ok()?;
+    let tags = input.tags.as_opt_ref().flatten();
+    let titles = plain_titles(tags.map_or(&[], Vec::as_slice))?;
+    let statement = CREATE.bind([
+        category.key().into(),
+        call.viewer.user.into(),
+        title.into(),
+        text.as_str().into(),
+        call.now.fixed_offset().into(),
+        titles.into(),
+        tags.map(|tags| Json::from(tags.as_slice())).into(),
+    ]);
+    Some(statement.with_text::<PublicationText>(&text))
 }
 
 /// Changes a publication; its `changed_at` moves forward, unless everything is as it was.

@@ -163,3 +163,40 @@ async fn adopt_wants_something_to_adopt(backend: Backend) {
     let known = run(&["migrate", "adopt", "--database-url", &database.url]).ok();
     assert_eq!(known, "nothing to record: all steps were known\n");
 }
+
+/// Whoever may not change the schema may hear that there is nothing to change; else they hear who has to do it.
+#[tokio::test(flavor = "multi_thread")]
+async fn up_needs_rights_only_if_something_is_pending() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let owner = database.connect().await;
+    owner
+        .execute_unprepared("CREATE ROLE may_read LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO may_read")
+        .await
+        .unwrap();
+    let url = database.url.replace("kinoteka@", "may_read@");
+    let up = || run(&["migrate", "up", "--database-url", &url]);
+    assert_eq!(up().ok(), "nothing to apply: the schema is current\n");
+    run(&["migrate", "down", "--database-url", &database.url]).ok();
+    assert!(up().failure().contains("this user may not change the schema; let the owner of the tables run this"));
+
+    // A standby refuses in the same way.
+    let standby =
+        format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.url.rsplit('/').next().unwrap());
+    owner.execute_unprepared(&standby).await.unwrap();
+    for command in ["up", "down", "adopt"] {
+        let refused = run(&["migrate", command, "--database-url", &database.url]);
+        assert!(refused.failure().contains("takes no changes; name the primary"), "{command}: {refused:?}");
+    }
+}
+
+/// What `CREATE EXTENSION` says where PostgreSQL was installed without its contrib modules.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_that_is_missing_is_said_with_its_remedy() {
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let error = database.connect().await.execute_unprepared("CREATE EXTENSION no_such").await.unwrap_err();
+    let told = migration::explain_refusal(&error).unwrap();
+    assert!(
+        told.contains("no_such") && told.ends_with("install PostgreSQL's contrib modules on each of its servers"),
+        "{told}"
+    );
+}

@@ -109,7 +109,7 @@ fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepar
 }
 
 fn budget() -> Arc<Budget> {
-    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     Budget::new(16 << 20, Quota::new(names, 512 << 20, 128 << 20), CLIENT)
 }
 

@@ -55,5 +55,5 @@ async fn what_is_acknowledged_after_a_change_that_took_too_long_is_kept() {
     // Of the deletion nothing was done.
     assert_eq!(remains.count(&format!("SELECT count(*) FROM movies WHERE id = {movie}")).await, 1);
     site.restart();
-    assert_eq!(site.ready().await, (200, "ok\n".to_owned()));
+    assert_eq!(site.ready().await, (200, "full\n".to_owned()));
 }

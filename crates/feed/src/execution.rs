@@ -49,7 +49,7 @@ const AT_ONCE_PER_CLIENT: u64 = 8;
 
 /// Turns to execute a batch, which clients get in rotation.
 pub(super) fn turns() -> Arc<Quota> {
-    let names = QuotaNames { limit: "", limit_per_client: "", held: "events are executed", retry_after_s: "1" };
+    let names = QuotaNames { limit: "", limit_per_client: "", held: "events are executed", retry_after_s: 1 };
     Quota::new(names, AT_ONCE, AT_ONCE_PER_CLIENT)
 }
 

@@ -75,6 +75,10 @@ impl Feed {
     pub async fn start(db: &Db, settings: FeedSettings) -> anyhow::Result<Self> {
         let source = Source::new(db);
         let newest = async {
+            if db.cluster.is_leader_away() {
+                // The tail goes on from there once there is a leader, or begins anew if it has another history.
+                return Ok(source::of_replica(db).await?.read_newest(RECENT_MAX).await?);
+            }
             source::settle(&db.write).await?;
             anyhow::Ok(source.connect().await?.read_newest(RECENT_MAX).await?)
         };

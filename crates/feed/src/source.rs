@@ -174,6 +174,14 @@ async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     }
 }
 
+/// A connection to a replica of PostgreSQL.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn of_replica(db: &Db) -> Result<FeedConnection, sqlx::Error> {
+    Ok(FeedConnection::Postgres(db.read.connections().get_postgres_connection_pool().acquire().await?))
+}
+
 impl Source {
     /// The feed of the database that `db` writes to. Nothing is asked of it yet.
     pub fn new(db: &Db) -> Self {
@@ -190,7 +198,9 @@ impl Source {
                     .max_connections(CONNECTIONS_MAX)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .after_connect(|connection, _| Box::pin(prepare(connection)))
-                    .before_acquire(|_, state| Box::pin(async move { Ok(!connect::is_outdated(state.age)) }));
+                    .before_acquire(|_, state| {
+                        Box::pin(async move { Ok(!connect::is_outdated(state.age, connect::Lifetime::LONG)) })
+                    });
                 Self::Postgres(pool.connect_lazy_with(options.application_name("kinoteka feed")))
             }
         }

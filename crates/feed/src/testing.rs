@@ -134,7 +134,7 @@ pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A subscription whose results take at most so many bytes.
 pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
-    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     let budget = Budget::new(bytes_max, Quota::new(names, u64::MAX, u64::MAX), CLIENT);
     Subscription { prepared, caller: Caller::anonymous(CLIENT), budget, resume_from: None }
 }

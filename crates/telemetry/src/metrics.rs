@@ -48,6 +48,7 @@ struct Metrics {
     statements_failed: Counter,
     log_lines_dropped: Counter,
     feed: FeedMetrics,
+    cluster: ClusterMetrics,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -80,6 +81,7 @@ impl Metrics {
             statements_failed: Counter::default(),
             log_lines_dropped: Counter::default(),
             feed: FeedMetrics::default(),
+            cluster: ClusterMetrics::default(),
         };
         metrics.register()
     }
@@ -88,6 +90,7 @@ impl Metrics {
         self.register_transport();
         self.register_streams();
         self.feed.register(&mut self.registry);
+        self.cluster.register(&mut self.registry);
         let registry = &mut self.registry;
         registry.register_with_unit(
             "operation_duration",
@@ -207,6 +210,45 @@ impl FeedMetrics {
         registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
         registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
     }
+}
+
+/// What is counted of the servers of PostgreSQL.
+#[derive(Default)]
+pub struct ClusterMetrics {
+    /// 1 as long as there is a server that takes changes.
+    pub leader_known: Gauge,
+    /// Its timeline.
+    pub leader_timeline: Gauge,
+    /// Changes of the leader's timeline.
+    pub failovers: Counter,
+    /// How far the replica is behind the leader.
+    pub replica_lag: Gauge<f64, AtomicU64>,
+    /// Reads that were sent again, to another server or on another connection.
+    pub read_retries: Counter,
+    /// Sessions that were looked up on a replica.
+    pub sessions_from_replica: Counter,
+}
+
+impl ClusterMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("leader_known", "Whether there is a database that takes changes", self.leader_known.clone());
+        registry.register("leader_timeline", "The leader's timeline", self.leader_timeline.clone());
+        registry.register("failovers", "Changes of the leader's timeline", self.failovers.clone());
+        let about = "How long ago the leader was where the replica is; 60 if longer";
+        registry.register_with_unit("replica_lag", about, Unit::Seconds, self.replica_lag.clone());
+        registry.register(
+            "read_retries",
+            "Reads that were sent once more, elsewhere if possible",
+            self.read_retries.clone(),
+        );
+        let about = "Sessions that were looked up on a replica, since there was no leader";
+        registry.register("sessions_from_replica", about, self.sessions_from_replica.clone());
+    }
+}
+
+/// What is counted of the servers of PostgreSQL.
+pub fn cluster() -> &'static ClusterMetrics {
+    &METRICS.cluster
 }
 
 /// What is counted of the feed of comments.

@@ -65,7 +65,7 @@ fn comments(runs: &[Vec<(i32, Value)>]) -> Vec<Vec<i32>> {
 }
 
 fn exhausted() -> Exhausted {
-    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     Exhausted { names, by_client: true, max: 1 }
 }
 

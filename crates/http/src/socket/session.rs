@@ -222,7 +222,7 @@ impl Session {
         }
         let Some(token) = &self.token else { return Ok(()) };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         let viewer = match found {
             Ok(Ok(viewer)) => viewer,

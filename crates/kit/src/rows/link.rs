@@ -20,12 +20,18 @@ use super::table::{Table, select};
 pub(super) struct RowsByKey<N> {
     rows: Arc<Vec<N>>,
     places: KeyMap<u32>,
+    /// What was read with them.
+    joined: Option<Arc<JoinedRows>>,
 }
 
 impl<N: Table> RowsByKey<N> {
     pub(super) fn new(rows: Vec<N>) -> Self {
         let places = rows.iter().map(N::key).zip(0..).collect();
-        Self { rows: Arc::new(rows), places }
+        Self { rows: Arc::new(rows), places, joined: None }
+    }
+
+    pub(super) fn with_joined(self, joined: JoinedRows) -> Self {
+        Self { joined: Some(Arc::new(joined)), ..self }
     }
 
     /// Adds a row if its key is new.
@@ -87,7 +93,7 @@ fn distinct(keys: &[Option<i32>]) -> Vec<i32> {
 }
 
 /// Puts objects in the order of their keys.
-fn place<N: Table>(
+pub(super) fn place<N: Table>(
     context: &Context,
     found: &RowsByKey<N>,
     (keys, wanted): (&[Option<i32>], &[i32]),
@@ -109,7 +115,10 @@ fn place<N: Table>(
         _ => Vec::new(),
     };
     count_texts(context, picked.iter().map(|(_, row)| &found.rows[*row as usize]))?;
-    let rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
+    let mut rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
+    if let Some(joined) = &found.joined {
+        rows = rows.with_attached(Arc::<JoinedRows>::clone(joined));
+    }
     Ok(Column::Cells(Cells {
         cells: keys.iter().map(cell).collect(),
         parts: vec![Part { of: N::type_name(), rows }],

@@ -1,5 +1,6 @@
 //! Columns too wide to be read with every row: plots, biographies, texts.
 
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::SemaphorePermit;
 
+use super::join::JoinedRows;
 use super::request::ContextExt;
 use super::statement::Statement;
 use super::table::{Record, Table};
@@ -47,6 +49,11 @@ where
 
     async fn find(call: Call<'_, T>) -> Result<Vec<Option<Arc<str>>>, FieldError> {
         let keys: Vec<i32> = call.iter().map(T::key).collect();
+        let joined = call.rows.attached::<JoinedRows>();
+        if let Some(text) = joined.and_then(|joined| joined.written(TypeId::of::<W>(), &keys)) {
+            count_text(call.context, text)?;
+            return Ok(vec![Some(Arc::clone(text))]);
+        }
         texts::<W>(call.context, &keys).await
     }
 }
@@ -93,13 +100,22 @@ pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
         let found = find_texts::<W>(context, keys).await?;
         for key in keys {
             let text = found.get(key).map(&get);
-            if let (Some(text), Some(budget)) = (&text, &context.request().budget) {
-                budget.count_text(text.as_ref()).map_err(ApiError::from)?;
+            if let Some(text) = &text {
+                count_text(context, text.as_ref())?;
             }
             all.push(text);
         }
     }
     Ok(all)
+}
+
+/// # Errors
+/// The answer has no room for it.
+fn count_text(context: &Context, text: &str) -> Result<(), FieldError> {
+    match &context.request().budget {
+        Some(budget) => Ok(budget.count_text(text).map_err(ApiError::from)?),
+        None => Ok(()),
+    }
 }
 
 /// The wide column of one object, for those who make something shorter of it: it takes no room in the answer.
