@@ -9,36 +9,16 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, RuntimeErr, Statement};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 
-use crate::run::{Migration, is_blocked};
-use crate::{Step, read_applied, waiting};
-
-/// An index that is built outside of transactions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConcurrentIndex {
-    pub(crate) name: &'static str,
-    statement: &'static str,
-}
-
-const CREATE: &str = "CREATE INDEX CONCURRENTLY ";
-
-/// Takes apart what runs in the step's transaction and the indexes that follow.
-pub(crate) fn split(script: &'static str) -> (&'static str, Vec<ConcurrentIndex>) {
-    let Some(start) = script.find(&format!("\n{CREATE}")) else { return (script, Vec::new()) };
-    let (transaction, rest) = script.split_at(start);
-    let indexes = rest.split(';').filter_map(|part| {
-        let statement = &part[part.find(CREATE)?..];
-        let name = statement[CREATE.len()..].split_whitespace().next()?;
-        Some(ConcurrentIndex { name, statement })
-    });
-    (transaction, indexes.collect())
-}
+use crate::read_applied;
+use crate::step::{ConcurrentIndex, Step};
+use crate::waiting::{self, is_blocked};
 
 /// The indexes of applied steps that are missing or invalid. One that is being built is invalid.
 pub(crate) async fn list_unfinished(db: &impl ConnectionTrait, steps: &[Step]) -> Result<Vec<ConcurrentIndex>, DbErr> {
     let backend = db.get_database_backend();
     let with_indexes: Vec<_> = steps
         .iter()
-        .map(|step| (step.name, split(step.up_sql(backend)).1))
+        .map(|step| (step.name, step.indexes(backend)))
         .filter(|(_, indexes)| backend == DbBackend::Postgres && !indexes.is_empty())
         .collect();
     if with_indexes.is_empty() {
@@ -59,20 +39,25 @@ pub(crate) async fn list_unfinished(db: &impl ConnectionTrait, steps: &[Step]) -
 }
 
 /// Builds what is unfinished, one process at a time.
-pub(crate) async fn build(db: &DatabaseConnection, migration: &Migration<'_>) -> Result<(), DbErr> {
-    if list_unfinished(db, migration.steps).await?.is_empty() {
+pub(crate) async fn build(
+    db: &DatabaseConnection,
+    steps: &[Step],
+    pauses: &[Duration],
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<(), DbErr> {
+    if list_unfinished(db, steps).await?.is_empty() {
         return Ok(());
     }
     let mut connection = db.get_postgres_connection_pool().connect_options().connect().await.map_err(to_error)?;
     take_turn(&mut connection).await.map_err(to_error)?;
     let process = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await.map_err(to_error)?;
     // Others may have built them meanwhile.
-    for index in list_unfinished(db, migration.steps).await? {
-        (migration.tell)(&format!("building the index {}", index.name));
-        let mut pauses = migration.pauses.iter();
+    for index in list_unfinished(db, steps).await? {
+        tell(&format!("building the index {}", index.name));
+        let mut pauses = pauses.iter();
         loop {
             let work = build_one(&mut connection, index);
-            match (waiting::watch(db, process, migration.tell, work).await.map_err(to_error), pauses.next()) {
+            match (waiting::watch(db, process, tell, work).await.map_err(to_error), pauses.next()) {
                 (Err(error), Some(pause)) if is_blocked(&error) => tokio::time::sleep(*pause).await,
                 (Err(error), _) => {
                     let name = index.name;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use sea_orm_migration::migrator::MigratorTraitSelf as _;
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, RuntimeErr, Statement,
-};
+use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, Statement};
 
 use crate::step::Migrator;
-use crate::{STEPS, Step, begin_alone, indexes, read_applied, waiting};
+use crate::waiting::{self, is_blocked};
+use crate::{STEPS, Step, begin_alone, indexes, read_applied};
 
 /// How steps are applied and taken back.
 #[derive(Clone, Copy)]
@@ -75,7 +74,7 @@ impl Migration<'_> {
             applied = after;
             applied.retain(|name| !before.contains(name));
         }
-        indexes::build(db, self).await?;
+        indexes::build(db, self.steps, self.pauses, self.tell).await?;
         Ok(applied)
     }
 
@@ -154,12 +153,4 @@ async fn limit_waiting(txn: &DatabaseTransaction, timeout: Duration) -> Result<O
     let timeout = timeout.as_millis().max(1).to_string();
     let row = txn.query_one_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [timeout.into()])).await?;
     row.map(|row| row.try_get_by_index(0)).transpose()
-}
-
-/// Whether a lock was not free in time, or a deadlock has ended the transaction.
-pub(crate) fn is_blocked(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
-        return false;
-    };
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03" || code == "40P01")
 }

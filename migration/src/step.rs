@@ -4,8 +4,6 @@ use sea_orm_migration::migrator::MigratorTraitSelf;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
-use crate::indexes;
-
 /// One step of the schema: SQL that makes it and SQL that takes it back, per database.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
@@ -71,9 +69,35 @@ impl Step {
         self.script(backend).up
     }
 
+    /// The indexes that follow its transaction.
+    pub(crate) fn indexes(&self, backend: DbBackend) -> Vec<ConcurrentIndex> {
+        split(self.up_sql(backend)).1
+    }
+
     fn script(&self, backend: DbBackend) -> StepScript {
         if backend == DbBackend::Sqlite { self.sqlite } else { self.postgres }
     }
+}
+
+/// An index that is built outside of transactions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConcurrentIndex {
+    pub(crate) name: &'static str,
+    pub(crate) statement: &'static str,
+}
+
+const CREATE: &str = "CREATE INDEX CONCURRENTLY ";
+
+/// Takes apart what runs in the step's transaction and the indexes that follow.
+fn split(script: &'static str) -> (&'static str, Vec<ConcurrentIndex>) {
+    let Some(start) = script.find(&format!("\n{CREATE}")) else { return (script, Vec::new()) };
+    let (transaction, rest) = script.split_at(start);
+    let indexes = rest.split(';').filter_map(|part| {
+        let statement = &part[part.find(CREATE)?..];
+        let name = statement[CREATE.len()..].split_whitespace().next()?;
+        Some(ConcurrentIndex { name, statement })
+    });
+    (transaction, indexes.collect())
 }
 
 impl MigrationName for Step {
@@ -85,7 +109,7 @@ impl MigrationName for Step {
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, indexes::split(self.up_sql(manager.get_database_backend())).0).await
+        run(manager, split(self.up_sql(manager.get_database_backend())).0).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -1,9 +1,9 @@
-//! Saying whom a statement waits for while it waits (PostgreSQL).
+//! Waiting for locks (PostgreSQL): saying whom a statement waits for, and whether it has waited too long.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sea_orm_migration::sea_orm::DatabaseConnection;
+use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr, RuntimeErr};
 use sqlx::{ConnectOptions as _, PgConnection};
 
 /// Between two looks; the first is after this time as well.
@@ -48,4 +48,12 @@ async fn tell_blockers(db: &DatabaseConnection, process: i32, tell: &(dyn Fn(&st
 
 async fn read_blockers(connection: &mut PgConnection, process: i32) -> Result<String, sqlx::Error> {
     sqlx::query_scalar(BLOCKERS).bind(process).fetch_one(connection).await
+}
+
+/// Whether a lock was not free in time, or a deadlock has ended the transaction.
+pub(crate) fn is_blocked(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error else {
+        return false;
+    };
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03" || code == "40P01")
 }

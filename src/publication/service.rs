@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use entity::{comments, publications, users_rating};
 use sea_orm::prelude::Json;
-use sea_orm::sea_query::{Alias, Expr, LockType, Query};
+use sea_orm::sea_query::{Alias, Expr, LockType, Query, UnionType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select, Set, Unchanged,
+    QuerySelect, QueryTrait, Set, Unchanged,
 };
 
 use super::inputs::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
@@ -128,9 +128,7 @@ const DELETED_AT_ONCE_MAX: u64 = BATCH;
 /// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
 pub async fn delete(work: &Work, input: &DeletePublicationInput) -> Result<Id<Publication>, Rejection> {
     let row = find(work, &input.id, LockType::Update).await?;
-    let comments = comments::Entity::find().filter(comments::Column::PublicationId.eq(row.id));
-    let ratings = users_rating::Entity::find().filter(users_rating::Column::PublicationId.eq(row.id));
-    if count_some(work, comments).await? + count_some(work, ratings).await? <= DELETED_AT_ONCE_MAX {
+    if count_some(work, row.id).await? <= DELETED_AT_ONCE_MAX {
         publications::Entity::delete_by_id(row.id).exec(work.txn()).await?;
         return Ok(Id::new(row.id));
     }
@@ -146,9 +144,20 @@ pub async fn delete(work: &Work, input: &DeletePublicationInput) -> Result<Id<Pu
     Ok(Id::new(row.id))
 }
 
-/// The number of rows, or one more than are deleted at once: it counts no further.
-async fn count_some<E: EntityTrait>(work: &Work, rows: Select<E>) -> Result<u64, DbErr> {
-    let some = rows.select_only().expr(Expr::val(1)).limit(DELETED_AT_ONCE_MAX + 1).into_query();
+/// The number of comments and ratings, or one more than are deleted at once: it counts no further.
+async fn count_some(work: &Work, publication: i32) -> Result<u64, DbErr> {
+    let ratings = Query::select()
+        .expr(Expr::val(1))
+        .from(users_rating::Entity)
+        .and_where(users_rating::Column::PublicationId.eq(publication))
+        .take();
+    let some = Query::select()
+        .expr(Expr::val(1))
+        .from(comments::Entity)
+        .and_where(comments::Column::PublicationId.eq(publication))
+        .union(UnionType::All, ratings)
+        .limit(DELETED_AT_ONCE_MAX + 1)
+        .take();
     let count = Query::select().expr(Expr::cust("count(*)")).from_subquery(some, Alias::new("some")).take();
     let count = work.txn().query_one(&count).await?.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
     Ok(count.unwrap_or_default().unsigned_abs())
