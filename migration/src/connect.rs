@@ -1,5 +1,7 @@
 //! Opening a database: URLs, pools and the settings of every connection.
 
+mod postgres;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -10,10 +12,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Database, Sqlite};
 
+pub use self::postgres::{PostgresPool, open_lazy};
 pub use crate::age::{Generation, Lifetime, forget_statements, is_outdated};
 use crate::commits::Commits;
-use crate::postgres;
-pub use crate::postgres::{PostgresPool, open_lazy};
 
 /// A database URL of a kind that we serve, parsed.
 #[derive(Clone)]

@@ -11,7 +11,6 @@ mod commits;
 pub mod connect;
 mod indexes;
 mod pooler;
-mod postgres;
 mod refusal;
 mod rows;
 mod run;

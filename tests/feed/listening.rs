@@ -3,10 +3,10 @@
 use kinoteka::feed::Position;
 use kinoteka::kit::Id;
 use kinoteka::movie::Movie;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 
-use crate::instance::{Instance, database, say};
+use crate::instance::{Instance, Listener, database, say};
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -14,6 +14,8 @@ on_both![
     comments_come_once_and_in_order,
     a_listener_goes_on_where_it_left_off,
     changes_are_told,
+    one_subscription_tells_of_everything_in_order,
+    some_changes_can_be_chosen,
     what_is_rolled_back_is_not_told,
     cursors_are_good_on_every_instance,
     what_is_no_longer_in_memory_is_read_from_the_table,
@@ -103,6 +105,76 @@ async fn changes_are_told(backend: Backend) {
         told[1..],
         [r#"DELETED {"isDeleted":true,"text":""}"#, r#"HIDDEN {"isDeleted":true,"text":""}"#, "DELETED null",]
     );
+}
+
+const EVENTS: &str = "subscription ($kinds: [CommentEventKind!], $after: String) {
+    commentEvents(kinds: $kinds, after: $after) { cursor kind subjectId commentId comment { text } } }";
+
+/// Adds, edits, deletes and hides, in one transaction each.
+async fn change(db: &DatabaseConnection, backend: Backend) {
+    let yes = if backend == Backend::Postgres { "true" } else { "1" };
+    for statement in [
+        "INSERT INTO comments (comment, movie_id) VALUES ('раз', 1)",
+        "UPDATE comments SET comment = 'раз!' WHERE id = 1",
+        "INSERT INTO comments (comment, movie_id) VALUES ('два', 1)",
+        "DELETE FROM comments WHERE id = 1",
+        &format!("INSERT INTO comment_tombstones (comment_id, hidden) VALUES (2, {yes})"),
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+}
+
+async fn kinds(listener: &mut Listener, count: usize) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    for _ in 0..count {
+        let event = listener.event().await;
+        let kind = event["kind"].as_str().unwrap();
+        told.push((kind.to_owned(), event["commentId"].as_str().unwrap().to_owned()));
+    }
+    told
+}
+
+async fn one_subscription_tells_of_everything_in_order(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut listener = instance.listen(EVENTS, json!({}));
+    change(&db, backend).await;
+    let told = kinds(&mut listener, 5).await;
+    let [one, two] = [1, 2].map(|key| Id::<kinoteka::comment::Comment>::new(key).encode());
+    let expected = [("ADDED", &one), ("EDITED", &one), ("ADDED", &two), ("DELETED", &one), ("HIDDEN", &two)];
+    assert_eq!(told, expected.map(|(kind, id)| (kind.to_owned(), id.clone())));
+    let mut back = instance.listen(EVENTS, json!({ "after": cursor }));
+    assert_eq!(kinds(&mut back, 5).await, told);
+    // A cursor of one field is good for the others.
+    let mut added = instance.listen(ADDED, json!({ "after": back.cursor() }));
+    say(&db, 1, "три").await;
+    assert_eq!(added.texts(1).await, ["три"]);
+}
+
+async fn some_changes_can_be_chosen(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut empty = instance.listen(EVENTS, json!({ "kinds": [] }));
+    assert_eq!(empty.refusal().await, ["BAD_USER_INPUT"]);
+    let chosen = json!(["DELETED", "ADDED", "ADDED"]);
+    let mut live = instance.listen(EVENTS, json!({ "kinds": chosen }));
+    change(&db, backend).await;
+    let of = |told: Vec<(String, String)>| told.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+    assert_eq!(of(kinds(&mut live, 3).await), ["ADDED", "ADDED", "DELETED"]);
+    assert!(live.is_silent().await);
+    // Behind a cursor that this instance has not read, the table is asked.
+    let many = "INSERT INTO comments (comment, movie_id)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000) SELECT 'c', 2 FROM n";
+    db.execute_unprepared(many).await.unwrap();
+    for (kinds_wanted, expected) in
+        [(json!(["HIDDEN"]), vec!["HIDDEN"]), (json!(["EDITED", "DELETED"]), vec!["EDITED", "DELETED"])]
+    {
+        let mut back = instance.listen(EVENTS, json!({ "kinds": kinds_wanted, "after": cursor }));
+        assert_eq!(of(kinds(&mut back, expected.len()).await), expected);
+        assert!(back.is_silent().await);
+    }
 }
 
 async fn what_is_rolled_back_is_not_told(backend: Backend) {

@@ -7,9 +7,11 @@
 mod support;
 
 mod endings;
+mod heavy;
 mod instance;
 mod listening;
 mod node;
 mod plans;
 mod promise;
 mod sharing;
+mod storm;

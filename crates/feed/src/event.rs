@@ -74,13 +74,36 @@ pub struct Event {
     pub read: Instant,
 }
 
-/// Which kinds of events somebody wants.
+/// A set of kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kinds {
+pub struct Kinds(u8);
+
+impl Kinds {
     /// New comments.
-    Added,
+    pub const ADDED: Self = Self(1 << EventKind::Added as u8);
     /// What happens to comments afterwards.
-    Changes,
+    pub const CHANGES: Self = Self(Self::ALL.0 & !Self::ADDED.0);
+    /// Everything.
+    pub const ALL: Self = Self(0b1111);
+
+    /// Whether the set has this kind.
+    pub const fn contains(self, kind: EventKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Whether it is new comments alone, or changes alone; `None` if it has both.
+    pub(super) fn are_added(self) -> Option<bool> {
+        match (self.contains(EventKind::Added), self.0 & Self::CHANGES.0 != 0) {
+            (true, true) => None,
+            (is_added, _) => Some(is_added),
+        }
+    }
+}
+
+impl FromIterator<EventKind> for Kinds {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
+        Self(kinds.into_iter().fold(0, |set, kind| set | 1 << kind as u8))
+    }
 }
 
 /// Which events somebody wants.
@@ -95,11 +118,7 @@ pub struct Topic {
 impl Topic {
     /// Whether the event is one of them.
     pub fn wants(&self, event: &Event) -> bool {
-        let kind = match self.kinds {
-            Kinds::Added => event.kind == EventKind::Added,
-            Kinds::Changes => event.kind != EventKind::Added,
-        };
-        kind && self.about.is_none_or(|about| about == event.about)
+        self.kinds.contains(event.kind) && self.about.is_none_or(|about| about == event.about)
     }
 }
 

@@ -146,7 +146,7 @@ impl Follower {
                 self.anchor = None;
             }
         }
-        self.ready = page.events.into();
+        self.ready = page.events.into_iter().filter(|event| self.topic.wants(event)).collect();
         Ok(())
     }
 
@@ -198,7 +198,7 @@ mod tests {
         let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
         let hub = Arc::new(Hub::new(source, page()));
         let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
-        let topic = Topic { kinds: Kinds::Added, about: None };
+        let topic = Topic { kinds: Kinds::ADDED, about: None };
         let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
         let (mut before, mut caught_up) = (resume(), resume());
         assert!(caught_up.missed(1).await.unwrap().is_empty());

@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::cursor::FeedCursor;
-use super::event::{About, Event, Mark, Position, StopReason, Topic};
+use super::event::{About, Event, EventKind, Mark, Position, StopReason, Topic};
 use super::source::{HistoryPage, Source};
 
 /// Events in memory at most.
@@ -46,6 +46,10 @@ struct HubState {
     inboxes: HashMap<Option<About>, HashMap<u64, Arc<Inbox>>>,
     next_inbox: u64,
     stopped: bool,
+    /// When the feed was read last.
+    read: Instant,
+    /// When the last change of a comment was read.
+    changed: Instant,
 }
 
 /// What waits for one follower.
@@ -85,6 +89,7 @@ pub(super) enum ResumePoint {
 impl Hub {
     /// A hub that begins with the newest events.
     pub(super) fn new(source: Source, newest: HistoryPage) -> Self {
+        let now = Instant::now();
         let state = HubState {
             history: History { epoch: newest.epoch, generation: 0 },
             start: newest.edge,
@@ -92,6 +97,8 @@ impl Hub {
             inboxes: HashMap::new(),
             next_inbox: 0,
             stopped: false,
+            read: now,
+            changed: now,
         };
         Self { source, state: Mutex::new(state) }
     }
@@ -112,7 +119,11 @@ impl Hub {
     /// Puts events behind those that are there, and into the inboxes of who wants them.
     pub(super) fn dispatch(&self, events: &[Event]) {
         let mut state = self.lock();
+        state.read = Instant::now();
         for event in events {
+            if event.kind != EventKind::Added {
+                state.changed = event.read;
+            }
             if state.recent.len() == RECENT_MAX
                 && let Some(oldest) = state.recent.pop_front()
             {
@@ -134,6 +145,7 @@ impl Hub {
         state.history = History { epoch: newest.epoch, generation: state.history.generation + 1 };
         state.start = newest.edge;
         state.recent = newest.events.into();
+        state.changed = Instant::now();
     }
 
     /// Ends all following, now and later: the server stops.
@@ -141,6 +153,16 @@ impl Hub {
         let mut state = self.lock();
         state.stopped = true;
         state.close(StopReason::Stopping);
+    }
+
+    /// Whether the database has answered the feed since then.
+    pub(super) fn has_read_since(&self, moment: Instant) -> bool {
+        self.lock().read > moment
+    }
+
+    /// When the last change of a comment was read: what was read of comments before may be out of date.
+    pub(super) fn changed(&self) -> Instant {
+        self.lock().changed
     }
 
     /// Opens an inbox at the feed's present end.

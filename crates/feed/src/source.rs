@@ -11,7 +11,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgListener;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
-use super::event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
+use super::event::{About, Event, EventKind, Mark, Position, Topic};
 
 /// Connections of the feed's own, apart from those of requests: the tail's two, and as many more for
 /// listeners that catch up.
@@ -244,7 +244,8 @@ impl Source {
 }
 
 impl FeedConnection {
-    /// What follows `after`: at most `limit` events, of the topic if there is one.
+    /// What follows `after`: at most `limit` events, of the topic if there is one. Of a topic with some of the changes
+    /// all changes come.
     ///
     /// # Errors
     /// Whatever the database answers.
@@ -255,7 +256,7 @@ impl FeedConnection {
             Some(About::Publication(id)) => (None, Some(id)),
             None => (None, None),
         };
-        let added = topic.map(|topic| topic.kinds == Kinds::Added);
+        let added = topic.and_then(|topic| topic.kinds.are_added());
         let Position { xact, id } = after.position;
         macro_rules! rows {
             ($sql:expr, $connection:expr) => {

@@ -21,6 +21,13 @@ pub trait Contexts: Send + Sync + 'static {
     /// The context of an operation of this kind, for this caller. What changes something, or tells of changes, reads
     /// what was written last.
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
+
+    /// The context of a subscription's execution for events. Executions for events may share rows, but none that were
+    /// read before `since`.
+    fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
+        let _ = since;
+        self.context(OperationKind::Subscription, caller, budget)
+    }
 }
 
 /// Executes operations. Cloning is cheap.

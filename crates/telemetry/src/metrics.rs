@@ -164,6 +164,8 @@ pub struct FeedMetrics {
     horizon_age: Gauge<f64, AtomicU64>,
     delay: Histogram,
     deliveries: Counter,
+    /// Events that were executed, once for each group.
+    pub executions: Counter,
 }
 
 impl Default for FeedMetrics {
@@ -177,6 +179,7 @@ impl Default for FeedMetrics {
             horizon_age: Gauge::default(),
             delay: Histogram::new(DELAY_BUCKETS),
             deliveries: Counter::default(),
+            executions: Counter::default(),
         }
     }
 }
@@ -209,6 +212,8 @@ impl FeedMetrics {
         let about = "Time from an event's writing until its result was handed to a group's listeners";
         registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
         registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
+        let about = "Executions of subscriptions, one for each event and group";
+        registry.register("feed_executions", about, self.executions.clone());
     }
 }
 

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryF
 
 use super::KeyMap;
 use super::join::JoinedRows;
-use super::request::{ContextExt, Services, count_texts};
+use super::request::{ContextExt, Services, count_texts, gather};
 use super::statement::Statement;
 use super::table::{Table, select};
 
@@ -203,7 +203,7 @@ async fn find<N: Table>(
         }
         Ok(RowsByKey::new(rows))
     };
-    Ok(services.batches.read_columns(&statement, wanted, columns, read).await.map_err(ApiError::from)?)
+    gather(context, &statement, (wanted, columns), read).await
 }
 
 async fn read_rows<N: Table>(

@@ -8,8 +8,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as _};
 use tokio::time::timeout;
 
+use super::{Access, ConnectError, DatabaseUrl, PoolSettings, Timeouts, pool_options, probe};
 use crate::age::{Generation, Lifetime, is_outdated};
-use crate::connect::{Access, ConnectError, DatabaseUrl, PoolSettings, Timeouts, pool_options, probe};
 use crate::pooler::{SHARED, shares_sessions};
 use crate::transaction::is_reusable;
 
