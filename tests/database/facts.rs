@@ -142,6 +142,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
             "created_at timestamptz not null default now()",
             "changed_at timestamptz not null default now()",
             "tags jsonb",
+            // Beyond the facts.
+            "deleted_at timestamptz",
         ],
     ),
     (
