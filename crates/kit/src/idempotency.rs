@@ -1,7 +1,8 @@
 //! Idempotency keys: a mutation that is sent again with the same key is not done again.
 //!
-//! A key's row is written in the mutation's own transaction, before anything else. So it is there
-//! exactly when the change is, and a second request with the same key waits for the first.
+//! A key's row is written in the mutation's own transaction, so it is there exactly when the change is, and a second
+//! request with the same key waits for the first. Work in a transaction writes the key first; a single statement writes
+//! it last, from the row that it has changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
