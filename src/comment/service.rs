@@ -90,11 +90,11 @@ static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
 });
 
 /// Of a parent whose lock was waited for, the text says whether it was deleted meanwhile: that empties it. Its depth never
-/// changes.
+/// changes. The publication is locked, too: its deletion may begin meanwhile and leave the parent as it is for a while.
 static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "parent AS (
             SELECT id, movie_id, publication_id FROM comments
-            WHERE id = $1 AND comment <> '' AND {shows} AND {is_new}
+            WHERE id = $1 AND comment <> '' AND {is_new}
                 AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
                 AND ($5 IS NULL OR movie_id = $5) AND ($6 IS NULL OR publication_id = $6)
                 AND (parent_id IS NULL OR $7 > (
@@ -107,12 +107,17 @@ static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
                     SELECT max(level) FROM above
                 ))
             FOR KEY SHARE
+        ), publication AS (
+            SELECT publications.id FROM parent JOIN publications ON publications.id = parent.publication_id
+            WHERE publications.deleted_at IS NULL
+            FOR KEY SHARE OF publications
         ), done AS (
             INSERT INTO comments (parent_id, movie_id, publication_id, user_id, comment, created_at)
             SELECT id, movie_id, publication_id, $2, $3, $4 FROM parent
+            WHERE publication_id IS NULL OR publication_id IN (SELECT id FROM publication)
             RETURNING *
         )";
-    SingleSql::new(insert.replace("{shows}", SHOWS), with_author())
+    SingleSql::new(insert, with_author())
 });
 
 fn with_author() -> Returning<Comment> {

@@ -297,6 +297,51 @@ async fn subjects_that_go_meanwhile_get_nothing() {
     assert_eq!(rows.all(&app.sql().await).await.unwrap().iter().map(|row| row.rating).collect::<Vec<_>>(), [2]);
 }
 
+/// The first insertion fails, before it has locked anything, so that the work runs in its transaction.
+const FIRST_FAILS: &str = "CREATE SEQUENCE insertions;
+    CREATE FUNCTION first_fails() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF nextval('insertions') = 1 THEN RAISE unique_violation; END IF; RETURN NULL; END $$;
+    CREATE TRIGGER first_fails BEFORE INSERT ON comments FOR EACH STATEMENT EXECUTE FUNCTION first_fails();
+    CREATE TRIGGER first_fails BEFORE INSERT ON users_rating FOR EACH STATEMENT EXECUTE FUNCTION first_fails()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publications_whose_deletion_begins_meanwhile_get_nothing() {
+    let app = TestApp::seeded(Backend::Postgres).await;
+    let site = Site::new(&app).await;
+    let db = app.sql().await;
+    for in_transaction in [false, true] {
+        if in_transaction {
+            db.execute_unprepared(FIRST_FAILS).await.unwrap();
+        }
+        for case in ["addComment", "addComment, a reply", "rate"] {
+            let publication = site.publication().await;
+            let comment = json!({ "subjectId": publication, "text": "Раз" });
+            let parent = site.user.done("addComment", comment.clone(), "comment { id }").await["comment"]["id"].clone();
+            let input = match case {
+                "addComment" => comment,
+                "rate" => json!({ "subjectId": publication, "rating": 3 }),
+                _ => json!({ "parentId": parent, "text": "Два" }),
+            };
+            if in_transaction {
+                db.execute_unprepared("ALTER SEQUENCE insertions RESTART").await.unwrap();
+            }
+            // What `deletePublication` does before it removes comments and ratings in parts.
+            let delete = format!(
+                "SELECT FROM publications WHERE id = {0} FOR UPDATE;
+                 UPDATE publications SET title = '', text = '', tags = NULL, deleted_at = now() WHERE id = {0}",
+                key(&publication)
+            );
+            let problems = overtaken(&app, &delete, site.user.send(mutation(case), input, "")).await.problems();
+            let what = format!("{case}, in a transaction: {in_transaction}: {problems:?}");
+            assert!(problems.len() == 1 && problems[0].starts_with("NOT_FOUND "), "{what}");
+            let comments = comments::Entity::find().filter(comments::Column::PublicationId.eq(key(&publication)));
+            let ratings =
+                users_rating::Entity::find().filter(users_rating::Column::PublicationId.eq(key(&publication)));
+            assert_eq!((comments.count(&db).await.unwrap(), ratings.count(&db).await.unwrap()), (1, 0), "{what}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_take_the_terms_that_are_left() {
     let app = TestApp::seeded(Backend::Postgres).await;
