@@ -29,8 +29,10 @@ pub struct PostgresPool {
 }
 
 /// Each connection's settings, and not start-up options, which poolers between us and the server
-/// refuse. Compiling a statement (`jit`) takes longer than a page.
+/// refuse. Compiling a statement (`jit`) takes longer than a page. Statements rely on seeing what was committed before them,
+/// whatever a database or a role has by default.
 const SETTINGS: &str = "SELECT set_config('jit', 'off', false),
+    set_config('default_transaction_isolation', 'read committed', false),
     set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false),
     set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false), pg_is_in_recovery()";
 
@@ -108,7 +110,7 @@ async fn set_up(connection: &mut PgConnection, access: Access, timeouts: Option<
     let row = sqlx::query(SETTINGS).bind(statement).bind(lock).fetch_one(connection).await?;
     match access {
         // After a failover an address may still lead to the old primary.
-        Access::Write if row.try_get(3)? => Err(sqlx::Error::Configuration("this is a standby".into())),
+        Access::Write if row.try_get(4)? => Err(sqlx::Error::Configuration("this is a standby".into())),
         Access::Write | Access::Read => Ok(()),
     }
 }
