@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use migration::Commits;
 use migration::connect::{DatabaseUrl, Writer};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait, metric};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
 pub use self::cluster::{Cluster, SESSION_LAG_MAX};
@@ -151,7 +151,8 @@ impl Db {
     pub async fn stand_in(&self) -> Option<DatabaseTransaction> {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
         let begin = place.attempt(true, async {
-            let txn = place.pool.begin().await?;
+            // A `BEGIN` that is given up is noted.
+            let txn = migration::begin(&place.pool).await?;
             let standing = cluster::look_at(&txn).await?;
             Ok((txn, standing))
         });
@@ -176,7 +177,7 @@ impl Db {
         pools
     }
 
-    /// Closes both pools, waiting for connections that are in use.
+    /// Closes all pools, waiting for connections that are in use.
     ///
     /// # Errors
     /// Whatever the driver answers.
