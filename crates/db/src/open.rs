@@ -34,32 +34,12 @@ struct Pools {
 
 impl Db {
     /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements.
+    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements. The pools of
+    /// PostgreSQL connect when they are used: a server may be away at the moment.
     ///
     /// # Errors
-    /// When a database cannot be reached: the flag, the database and the remedy.
+    /// When a SQLite file cannot be opened: the flag, the database and the remedy.
     pub async fn open(
-        url: &DatabaseUrl,
-        read_url: Option<&DatabaseUrl>,
-        pool: PoolSettings,
-        timeouts: Timeouts,
-        observer: Option<Observer>,
-    ) -> anyhow::Result<Self> {
-        if let DatabaseUrl::Postgres(_) = url {
-            let probe = PoolSettings { connections_max: 1, ..pool };
-            connect::open(url, Access::Write, probe).await.context("--database-url")?.close().await?;
-            if let Some(read_url @ DatabaseUrl::Postgres(_)) = read_url {
-                connect::open(read_url, Access::Read, probe).await.context("--database-read-url")?.close().await?;
-            }
-        }
-        Self::open_unseen(url, read_url, pool, timeouts, observer).await
-    }
-
-    /// The same of a database of which PostgreSQL may have no leader at the moment: the pools connect when they are used.
-    ///
-    /// # Errors
-    /// A SQLite file cannot be opened.
-    pub async fn open_unseen(
         url: &DatabaseUrl,
         read_url: Option<&DatabaseUrl>,
         pool: PoolSettings,
