@@ -277,21 +277,14 @@ impl Sessions {
 
     /// The rows of a session, and whether the leader gave them: without one, a replica does.
     async fn read(&self, select: Select<sessions::Entity>) -> ApiResult<(Vec<SessionRow>, bool)> {
-        let failure = if self.db.cluster.is_leader_away() {
-            None
-        } else {
-            match select.clone().into_tuple().all(&self.db.sessions).await {
-                Err(error) if is_unavailable(&error) => Some(error),
-                rows => return Ok((rows?, true)),
-            }
+        // Fails at once while the leader is known to be away.
+        let error = match select.clone().into_tuple().all(&self.db.sessions).await {
+            Err(error) if is_unavailable(&error) => error,
+            rows => return Ok((rows?, true)),
         };
-        if let Some(replica) = self.db.stand_in().await {
-            return Ok((select.into_tuple().all(&replica).await?, false));
-        }
-        match failure {
-            Some(error) => Err(error.into()),
-            // It may have just come back.
-            None => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
+        match self.db.ask_stand_in(|replica| async move { select.into_tuple().all(&replica).await }).await {
+            Some(rows) => Ok((rows, false)),
+            None => Err(error.into()),
         }
     }
 

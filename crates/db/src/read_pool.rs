@@ -73,7 +73,7 @@ impl ReadPool {
     }
 
     /// Waits for the client's turn as long as for a connection.
-    async fn turn(&self) -> Result<Share, DbErr> {
+    pub(super) async fn turn(&self) -> Result<Share, DbErr> {
         let client = telemetry::client();
         if let Ok(turn) = self.turns.take(client, 1) {
             return Ok(turn);
