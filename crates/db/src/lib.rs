@@ -36,7 +36,6 @@ use tokio::time::timeout;
 pub use self::cluster::{Cluster, SESSION_LAG_MAX};
 pub use self::open::files;
 use self::place::Place;
-use self::read_pool::Reach;
 pub use self::read_pool::ReadPool;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
@@ -71,7 +70,6 @@ pub struct Db {
     writers: Arc<Quota>,
     snapshots: Arc<Quota>,
     acquire_timeout: Duration,
-    reach: Arc<Reach>,
 }
 
 /// A turn to write: to be held as long as the change takes.
@@ -121,7 +119,7 @@ impl Db {
 
     /// What a change has failed of: `error`, or why no connection for it could be made.
     pub async fn explain(&self, error: Arc<DbErr>) -> Arc<DbErr> {
-        self.reach.reason(&self.write, &error).await.map_or(error, Arc::new)
+        self.leader.reason(&error).await.map_or(error, Arc::new)
     }
 
     /// Where transactions that write begin.

@@ -97,8 +97,12 @@ fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
             Box::pin(async move { Ok(!is_over && (state.idle_for <= IDLE_UNTESTED_MAX || answers(connection).await)) })
         })
         .after_release(move |connection, state| {
-            let is_over = ended.is_over(state.age);
-            Box::pin(async move { if is_over { Ok(false) } else { release(connection).await } })
+            let (is_over, is_suspect) = (ended.is_over(state.age), ended.has_lost());
+            Box::pin(async move {
+                // What was given up here may never end.
+                let is_lost = is_over || is_suspect && !answers(connection).await;
+                if is_lost { Ok(false) } else { release(connection).await }
+            })
         })
 }
 
