@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, until};
+use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, text, until};
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,13 +45,17 @@ async fn a_frozen_leader_holds_nothing_up() {
     let user = Client::sign_up(&server, "anna").await;
     pair.settle().await;
     // Some of its connections are in use.
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    let lock = primary.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE comments IN EXCLUSIVE MODE").await.unwrap();
     let busy = async {
-        for _ in 0..20 {
+        loop {
             user.comment().await;
         }
     };
     let freeze = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let waiting = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        until("a change is under way", async || text(&lock, waiting).await != "0").await;
         pair.primary.signal("STOP");
         user.read_for(Duration::from_secs(3)).await;
     };

@@ -13,7 +13,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, 
 use telemetry::metrics;
 use tokio::time::timeout;
 
-use super::place::{Sight, silence};
+use super::place::{Sight, is_silence, silence};
+use super::read_pool::why_unreachable;
 
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
@@ -100,7 +101,7 @@ impl Cluster {
             false => Ok(standing),
         });
         leader.note(led.as_ref().err());
-        metrics::cluster().leader_known.set(led.is_ok().into());
+        metrics::cluster().leader_known.set((!leader.sight.is_away()).into());
         if let Ok(standing) = &led {
             self.note_leader(standing);
         }
@@ -192,16 +193,21 @@ impl Cluster {
 impl Watched {
     async fn look(&self) -> Result<Standing, DbErr> {
         let mut looking = std::pin::pin!(look_at(&self.pool));
-        match timeout(LOOK_TIMEOUT, &mut looking).await {
-            Ok(outcome) => outcome.inspect_err(|_| self.own.end()),
-            Err(_) => {
-                // Before it is dropped, so that its connection is not kept.
-                self.own.end();
-                Err(silence())
+        let outcome = timeout(LOOK_TIMEOUT, &mut looking).await;
+        if !matches!(outcome, Ok(Ok(_))) {
+            // Before it is dropped, so that its connection is not kept.
+            self.own.end();
+        }
+        match outcome {
+            // The pool goes on trying where connections are refused, and does not say so.
+            Err(_) | Ok(Err(DbErr::ConnectionAcquire(_))) => {
+                Err(why_unreachable(&self.pool).await.unwrap_or_else(silence))
             }
+            Ok(outcome) => outcome,
         }
     }
 
+    /// A server that says nothing may just be slow: that counts from the second time on.
     fn note(&self, failure: Option<&DbErr>) {
         let changed = match failure.filter(|error| !is_full(error)) {
             None => {
@@ -212,7 +218,7 @@ impl Watched {
                 changed
             }
             Some(error) => {
-                let changed = self.sight.note_silence();
+                let changed = self.sight.note_miss(!is_silence(error));
                 if changed {
                     tracing::warn!("{} is away: {error}", self.name);
                 }
