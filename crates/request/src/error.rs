@@ -67,6 +67,8 @@ pub enum ApiError {
     /// The database failed, which [`log_database`] has logged: `UNAVAILABLE` when it cannot be
     /// reached, else `INTERNAL`.
     Database(Arc<DbErr>),
+    /// A change was sent, and its answer was lost: `UNAVAILABLE`. It may have been made.
+    Unknown,
     /// A fault of ours: `INTERNAL`. The text is logged, never sent.
     Internal(String),
 }
@@ -170,6 +172,11 @@ impl ApiError {
             Self::Database(error) if lacks_rights(error) => {
                 ("UNAVAILABLE", "the server lacks rights in the database; whoever runs it has to grant them".to_owned())
             }
+            Self::Unknown => (
+                "UNAVAILABLE",
+                "the connection to the database was lost, and the change may have been made; look before sending it again"
+                    .to_owned(),
+            ),
             Self::Database(_) => publish_internal(),
             Self::Internal(text) => {
                 tracing::error!(request_id = telemetry::request_id(), "internal error: {text}");
@@ -234,6 +241,34 @@ pub fn is_disconnected(error: &DbErr) -> bool {
 /// Whether the server has no room for another connection, so that it is not away. PostgreSQL 53300.
 pub fn is_full(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "53300")
+}
+
+/// Whether a failure is that of a server that takes no changes at the moment, so that another one may.
+pub fn is_leaderless(error: &DbErr) -> bool {
+    matches!(error, DbErr::Conn(_)) || is_disconnected(error) || is_full(error)
+}
+
+/// Whether a statement that has failed so, or the transaction that it was to commit, has changed nothing for sure.
+/// If it was sent and the connection broke, nobody knows.
+pub fn has_done_nothing(error: &DbErr) -> bool {
+    match driver_error(error) {
+        _ if matches!(error, DbErr::Conn(_)) => true,
+        // The end of what was sent, which has it done, did not get to the server. Reading never fails so.
+        Some(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::BrokenPipe,
+        Some(sqlx::Error::Database(error)) => {
+            let code = error.code().unwrap_or_default();
+            // PostgreSQL 57P01 and the like are said before a commit, or instead of one. By poolers, at any time: they do
+            // not say where in PostgreSQL that was.
+            let said_by_server = || {
+                let error = error.try_downcast_ref::<PgDatabaseError>();
+                error.is_some_and(|error| error.routine() == Some("ProcessInterrupts"))
+            };
+            // 08: the connection has failed; 40003: the server does not know either.
+            !code.starts_with("08") && code != "40003" && (!code.starts_with("57P") || said_by_server())
+        }
+        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) | None => true,
+        Some(_) => false,
+    }
 }
 
 /// Whether the database's role may not do what a statement says. PostgreSQL 42501.
@@ -328,6 +363,15 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
+/// The extension that says what has become of a change that failed.
+pub const OUTCOME: &str = "outcome";
+
+/// The [`OUTCOME`] of a change that may have been made.
+pub const OUTCOME_UNKNOWN: &str = "UNKNOWN";
+
+/// The [`OUTCOME`] of a change that was not made.
+pub const OUTCOME_NOTHING: &str = "NOTHING";
+
 /// The flag of the limit of [`ApiError::TooLarge`].
 pub const LIMIT_ANSWER_BYTES: &str = "limit-answer-bytes";
 
@@ -352,6 +396,14 @@ impl From<ApiError> for FieldError {
 }
 
 impl ApiError {
+    /// The error of a mutation, which says whether it may have been made.
+    pub fn of_mutation(self) -> FieldError {
+        let outcome = if matches!(self, Self::Unknown) { OUTCOME_UNKNOWN } else { OUTCOME_NOTHING };
+        let error = FieldError::from(self);
+        let code = error.extensions.get("code").and_then(Value::as_str);
+        if matches!(code, Some(UNAVAILABLE | "TIMEOUT")) { error.with(OUTCOME, outcome) } else { error }
+    }
+
     /// What programs are told besides the code.
     pub fn extensions(&self, code: &str) -> Vec<(&'static str, Value)> {
         let mut extensions: Vec<(&'static str, Value)> = match self {
