@@ -138,7 +138,9 @@ async fn a_leader_that_is_read_only_for_a_second_fails_no_mutation() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_on_a_broken_connection_is_sent_again_only_where_that_is_safe() {
     let pair = Pair::start().await;
-    let server = pair.serve(&[]);
+    // As many as there are: what is sent again counts once.
+    let limits = ["--mutations-per-user", "5", "--idempotency-keys-per-user", "1", "--signups-per-address", "2"];
+    let server = pair.serve(&limits);
     let user = Client::sign_up(&server, "anna").await;
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
     // The connection breaks when the change is there.
@@ -153,7 +155,11 @@ async fn what_was_sent_on_a_broken_connection_is_sent_again_only_where_that_is_s
 
     pair.front.mute_at("без ключа");
     let answer = broken(&mut Box::pin(user.add("без ключа", None)), &there("без ключа")).await;
-    assert_eq!((answer.status.as_u16(), answer.code(), answer.outcome()), (503, "UNAVAILABLE", "UNKNOWN"), "{answer:?}");
+    assert_eq!(
+        (answer.status.as_u16(), answer.code(), answer.outcome()),
+        (503, "UNAVAILABLE", "UNKNOWN"),
+        "{answer:?}"
+    );
     assert_eq!(user.count("kinoteka_mutations_unknown_total").await, 1.0);
 
     pair.front.mute_at("с ключом");

@@ -25,13 +25,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use self::repeat::Sent;
 use super::change::Change;
 use super::idempotency::{Claim, Ending, IdempotencyKey, Repeat};
 use super::problem::Rejection;
 use super::rows::ReturnedRow;
 use super::services::{WriteRates, WriteServices};
 use super::single::{SingleCall, SingleFn, SingleStatement};
-use self::repeat::Sent;
 
 /// A change that is being made: the transaction, the time, and who makes it.
 #[derive(Debug)]
@@ -330,12 +330,7 @@ fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
 
 /// # Errors
 /// `Database` is not logged yet.
-async fn attempt(
-    prepared: Work,
-    key: Option<&IdempotencyKey>,
-    job: &dyn Job,
-    sent: &Sent,
-) -> ApiResult<Outcome> {
+async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, sent: &Sent) -> ApiResult<Outcome> {
     sent.settle();
     let Some(key) = key else {
         let ending = finish(job.run(&prepared).await)?;

@@ -1,5 +1,7 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
+mod outcome;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
+pub use self::outcome::{OUTCOME, OUTCOME_NOTHING, OUTCOME_UNKNOWN, has_done_nothing, is_leaderless};
 use crate::quota::Exhausted;
 use crate::retry::{self, Repeats};
 
@@ -243,34 +246,6 @@ pub fn is_full(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "53300")
 }
 
-/// Whether a failure is that of a server that takes no changes at the moment, so that another one may.
-pub fn is_leaderless(error: &DbErr) -> bool {
-    matches!(error, DbErr::Conn(_)) || is_disconnected(error) || is_full(error)
-}
-
-/// Whether a statement that has failed so, or the transaction that it was to commit, has changed nothing for sure.
-/// If it was sent and the connection broke, nobody knows.
-pub fn has_done_nothing(error: &DbErr) -> bool {
-    match driver_error(error) {
-        _ if matches!(error, DbErr::Conn(_)) => true,
-        // The end of what was sent, which has it done, did not get to the server. Reading never fails so.
-        Some(sqlx::Error::Io(error)) => error.kind() == std::io::ErrorKind::BrokenPipe,
-        Some(sqlx::Error::Database(error)) => {
-            let code = error.code().unwrap_or_default();
-            // PostgreSQL 57P01 and the like are said before a commit, or instead of one. By poolers, at any time: they do
-            // not say where in PostgreSQL that was.
-            let said_by_server = || {
-                let error = error.try_downcast_ref::<PgDatabaseError>();
-                error.is_some_and(|error| error.routine() == Some("ProcessInterrupts"))
-            };
-            // 08: the connection has failed; 40003: the server does not know either.
-            !code.starts_with("08") && code != "40003" && (!code.starts_with("57P") || said_by_server())
-        }
-        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) | None => true,
-        Some(_) => false,
-    }
-}
-
 /// Whether the database's role may not do what a statement says. PostgreSQL 42501.
 pub fn lacks_rights(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "42501")
@@ -363,15 +338,6 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
-/// The extension that says what has become of a change that failed.
-pub const OUTCOME: &str = "outcome";
-
-/// The [`OUTCOME`] of a change that may have been made.
-pub const OUTCOME_UNKNOWN: &str = "UNKNOWN";
-
-/// The [`OUTCOME`] of a change that was not made.
-pub const OUTCOME_NOTHING: &str = "NOTHING";
-
 /// The flag of the limit of [`ApiError::TooLarge`].
 pub const LIMIT_ANSWER_BYTES: &str = "limit-answer-bytes";
 
@@ -396,14 +362,6 @@ impl From<ApiError> for FieldError {
 }
 
 impl ApiError {
-    /// The error of a mutation, which says whether it may have been made.
-    pub fn of_mutation(self) -> FieldError {
-        let outcome = if matches!(self, Self::Unknown) { OUTCOME_UNKNOWN } else { OUTCOME_NOTHING };
-        let error = FieldError::from(self);
-        let code = error.extensions.get("code").and_then(Value::as_str);
-        if matches!(code, Some(UNAVAILABLE | "TIMEOUT")) { error.with(OUTCOME, outcome) } else { error }
-    }
-
     /// What programs are told besides the code.
     pub fn extensions(&self, code: &str) -> Vec<(&'static str, Value)> {
         let mut extensions: Vec<(&'static str, Value)> = match self {
