@@ -21,6 +21,18 @@ pub trait Contexts: Send + Sync + 'static {
     /// The context of an operation of this kind, for this caller. What changes something, or tells of changes, reads
     /// what was written last.
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
+
+    /// The context of a query or a mutation, which may depend on what it selects.
+    fn context_of(&self, prepared: &Prepared, caller: Caller, budget: Arc<Budget>) -> Context {
+        self.context(prepared.kind(), caller, budget)
+    }
+
+    /// The context of a subscription's execution for events. Executions for events may share rows, but none that were
+    /// read before `since`.
+    fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
+        let _ = since;
+        self.context(OperationKind::Subscription, caller, budget)
+    }
 }
 
 /// Executes operations. Cloning is cheap.
@@ -68,7 +80,7 @@ impl Executor {
         let is_query = prepared.kind() == OperationKind::Query;
         budget.begin(prepared.kind());
         let running = OperationTimer { name: prepared.name(), started: Instant::now() };
-        let context = self.contexts.context(prepared.kind(), name_mutations(prepared, caller), Arc::clone(budget));
+        let context = self.contexts.context_of(prepared, name_mutations(prepared, caller), Arc::clone(budget));
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
         let executed = self.engine.run(prepared, &context).await;
         let answer = executed.answer(bytes_max);
