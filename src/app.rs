@@ -77,7 +77,7 @@ impl Application {
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         let limits = fit_open_files(args, &url, read_url.is_some())?;
-        let db = open_database(args, &url, read_url.as_ref(), observer).await?;
+        let db = open_database(args, &url, read_url.as_ref(), observer).await?.with_leader_wait(args.leader_wait());
         let health = Health::new(db.clone());
         health.look().await;
         let feed = Feed::start(&db, args.feed()).await?;

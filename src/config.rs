@@ -254,6 +254,20 @@ pub struct ServeArgs {
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub lock_timeout_ms: u64,
 
+    /// How long after its start a mutation may wait for a leader of PostgreSQL, in milliseconds; at most four fifths of
+    /// --request-timeout-ms. 0 refuses it at once.
+    #[arg(long, env = "KINOTEKA_LEADER_WAIT_MS", value_name = "MS", default_value_t = 8_000,
+          value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    pub leader_wait_ms: u64,
+
+    /// Mutations that wait for a leader at most; further ones are told to come back.
+    #[arg(long, env = "KINOTEKA_LEADER_WAITING", value_name = "N", default_value_t = 256)]
+    pub leader_waiting: u32,
+
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LEADER_WAITING_PER_CLIENT", value_name = "N", default_value_t = 64)]
+    pub leader_waiting_per_client: u32,
+
     /// The address to listen on. Port 0 takes any free one; the log names it.
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
@@ -477,6 +491,16 @@ impl ServeArgs {
         feed::FeedSettings {
             pause: Duration::from_millis(self.feed_poll_ms),
             retention: Duration::from_secs(u64::from(self.feed_retention_hours) * 3_600),
+        }
+    }
+
+    /// How mutations wait for a leader.
+    pub fn leader_wait(&self) -> db::LeaderWait {
+        let request = Duration::from_millis(self.limits.request_timeout_ms);
+        db::LeaderWait {
+            time_max: Duration::from_millis(self.leader_wait_ms).min(request * 4 / 5),
+            waiting_max: self.leader_waiting.into(),
+            waiting_max_per_client: self.leader_waiting_per_client.into(),
         }
     }
 

@@ -45,7 +45,9 @@ async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
     };
     let (changed, ready) = tokio::join!(changes, others);
     assert_eq!(ready.1, "full", "the leader is there");
+    assert!(changed.iter().any(|answer| answer.code() == "TIMEOUT" && answer.outcome() == "UNKNOWN"), "{changed:?}");
     for answer in changed {
+        assert!(["UNKNOWN", "NOTHING"].contains(&answer.outcome()), "{answer:?}");
         assert!(["TIMEOUT", "UNAVAILABLE"].contains(&answer.code()), "{answer:?}");
         assert!(answer.took < Duration::from_secs(5), "{answer:?}");
     }

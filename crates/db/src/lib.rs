@@ -14,6 +14,7 @@
 
 mod cluster;
 pub mod dialect;
+mod leader_queue;
 mod open;
 mod place;
 mod read_pool;
@@ -34,8 +35,10 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric}
 use tokio::time::timeout;
 
 pub use self::cluster::{Cluster, SESSION_LAG_MAX};
+pub use self::leader_queue::{LeaderQueue, LeaderWait};
 pub use self::open::files;
 use self::place::Place;
+pub use self::place::silence;
 pub use self::read_pool::ReadPool;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
@@ -63,6 +66,8 @@ pub struct Db {
     pub writes: Writes,
     /// What the servers look like.
     pub cluster: Cluster,
+    /// Where changes wait while there is no leader.
+    pub leader_queue: LeaderQueue,
     leader: Place,
     replica: Option<Place>,
     commits: Commits,
@@ -120,6 +125,15 @@ impl Db {
     /// What a change has failed of: `error`, or why no connection for it could be made.
     pub async fn explain(&self, error: Arc<DbErr>) -> Arc<DbErr> {
         self.leader.reason(&error).await.map_or(error, Arc::new)
+    }
+
+    /// The same with changes that wait for a leader of PostgreSQL.
+    #[must_use]
+    pub fn with_leader_wait(self, settings: LeaderWait) -> Self {
+        if self.write.get_database_backend() != DbBackend::Postgres {
+            return self;
+        }
+        Self { leader_queue: LeaderQueue::new(self.cluster.clone(), settings), ..self }
     }
 
     /// Where transactions that write begin.

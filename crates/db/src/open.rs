@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::cluster::{Cluster, Watched};
 use super::place::{Place, Sight};
-use super::{Db, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
+use super::{Db, LeaderQueue, LeaderWait, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
 
 /// Connections for looking up sessions: each look-up takes well under a millisecond.
 const SESSION_CONNECTIONS: u32 = 3;
@@ -74,6 +74,7 @@ impl Db {
             read,
             sessions,
             writes: Writes::new(leader.generation.clone()),
+            leader_queue: LeaderQueue::new(cluster.clone(), LeaderWait::NONE),
             cluster,
             leader,
             replica,

@@ -130,7 +130,7 @@ pub(super) fn is_retried(error: &DbErr) -> bool {
 }
 
 /// The server says nothing.
-pub(super) fn silence() -> DbErr {
+pub fn silence() -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))))
 }
 
