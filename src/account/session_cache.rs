@@ -83,6 +83,7 @@ impl SessionCache {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use std::ops::Range;
 
