@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::place::{Sight, is_silence, silence};
-use super::read_pool::why_unreachable;
+use super::reach::why_unreachable;
 
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(700);

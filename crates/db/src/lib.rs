@@ -17,6 +17,7 @@ pub mod dialect;
 mod leader_queue;
 mod open;
 mod place;
+mod reach;
 mod read_pool;
 mod rights;
 mod snapshot;

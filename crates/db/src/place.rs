@@ -10,7 +10,7 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::time::timeout;
 
-use super::read_pool::Reach;
+use super::reach::Reach;
 
 /// How long an attempt may take at a place that does not answer others either.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_millis(900);
