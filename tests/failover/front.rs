@@ -1,4 +1,4 @@
-//! An address that leads to the leader, wherever it is, as HAProxy's does.
+//! An address that leads to the leader, wherever it is, or to one replica after the other, as HAProxy's do.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,21 +11,30 @@ use crate::support::address::own_address;
 
 pub struct Front {
     pub address: SocketAddr,
-    target: Arc<Mutex<SocketAddr>>,
+    targets: Arc<Mutex<Vec<SocketAddr>>>,
     _tasks: JoinSet<()>,
 }
 
 impl Front {
     /// Passes connections on to there. Those that were made before are not ended when the target changes.
     pub async fn to(target: SocketAddr) -> Self {
+        Self::among(vec![target]).await
+    }
+
+    /// Passes each connection on to the next one of these.
+    pub async fn among(targets: Vec<SocketAddr>) -> Self {
         let address = own_address();
         let listener = TcpListener::bind(address).await.unwrap();
-        let target = Arc::new(Mutex::new(target));
-        let (mut tasks, current) = (JoinSet::new(), Arc::clone(&target));
+        let targets = Arc::new(Mutex::new(targets));
+        let (mut tasks, current) = (JoinSet::new(), Arc::clone(&targets));
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
-                let target = *current.lock().unwrap();
+                let target = {
+                    let mut targets = current.lock().unwrap();
+                    targets.rotate_left(1);
+                    targets[0]
+                };
                 connections.spawn(async move {
                     if let Ok(mut server) = TcpStream::connect(target).await {
                         let _ = copy_bidirectional(&mut client, &mut server).await;
@@ -33,11 +42,11 @@ impl Front {
                 });
             }
         });
-        Self { address, target, _tasks: tasks }
+        Self { address, targets, _tasks: tasks }
     }
 
     /// Leads to another server from now on.
     pub fn lead_to(&self, target: SocketAddr) {
-        *self.target.lock().unwrap() = target;
+        *self.targets.lock().unwrap() = vec![target];
     }
 }

@@ -16,7 +16,9 @@ mod cluster;
 pub mod dialect;
 mod open;
 mod place;
+mod position;
 mod read_pool;
+mod replicas;
 mod rights;
 mod transaction;
 mod wake;
@@ -37,6 +39,8 @@ pub use self::open::files;
 use self::place::Place;
 use self::read_pool::Reach;
 pub use self::read_pool::ReadPool;
+pub use self::replicas::ReplicaLimits;
+use self::replicas::Replicas;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 pub use self::transaction::Transaction;
 pub use self::wake::Wake;
@@ -63,6 +67,7 @@ pub struct Db {
     pub cluster: Cluster,
     leader: Place,
     replica: Option<Place>,
+    replicas: Option<Replicas>,
     commits: Commits,
     shared: bool,
     writers: Arc<Quota>,
@@ -170,6 +175,9 @@ impl Db {
     /// # Errors
     /// Whatever the driver answers.
     pub async fn close(self) -> Result<(), DbErr> {
+        if let Some(replicas) = &self.replicas {
+            replicas.close().await;
+        }
         let (leader, reader) = self.cluster.watchers();
         for pool in [self.read.connections(), self.sessions.connections(), leader, reader] {
             pool.clone().close().await?;

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::place::{Place, TICK, is_retried, silence};
+use super::replicas::Replicas;
 
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
 /// older than a change of the schema is run again. So is one that has met a server which does not serve: on another
@@ -23,6 +24,10 @@ use super::place::{Place, TICK, is_retried, silence};
 pub struct ReadPool {
     place: Place,
     other: Option<Place>,
+    /// What is behind the first place, if that may lack what was changed last.
+    replicas: Option<Replicas>,
+    /// Whether that must not be.
+    is_fresh: bool,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
@@ -38,15 +43,21 @@ const TURNS: QuotaNames = QuotaNames {
 
 impl ReadPool {
     /// Reads from a place, or from the other one while that does not answer.
-    pub(super) fn new(place: Place, other: Option<Place>, settings: PoolSettings) -> Self {
+    pub(super) fn new(place: Place, other: Option<Place>, replicas: Option<Replicas>, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { place, other, turns, acquire_timeout, reach: Arc::default() }
+        Self { place, other, replicas, is_fresh: false, turns, acquire_timeout, reach: Arc::default() }
     }
 
     /// The same turns at another place alone.
     pub(super) fn only(&self, place: Place) -> Self {
-        Self { place, other: None, ..self.clone() }
+        Self { place, other: None, replicas: None, ..self.clone() }
+    }
+
+    /// The same for queries that were [let in](Replicas::let_in): they read from the other place where replicas have not
+    /// come far enough.
+    pub(super) fn fresh(&self) -> Self {
+        Self { is_fresh: true, ..self.clone() }
     }
 
     /// The pool of the place that is read from first.
@@ -87,7 +98,28 @@ impl ReadPool {
         let other = self.other.as_ref().filter(|other| !other.sight.is_away());
         match other {
             Some(other) if self.place.sight.is_away() => (other, None),
+            Some(other) if self.replicas.as_ref().is_some_and(Replicas::is_lagging) => (other, Some(&self.place)),
             other => (&self.place, other),
+        }
+    }
+
+    /// What a fresh read is answered by replicas, if all have come far enough.
+    async fn run_fresh<T, F>(
+        &self,
+        statement: &Statement,
+        ask: &impl Fn(DatabaseConnection, Statement) -> F,
+    ) -> Option<Result<T, DbErr>>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let (replicas, has_other) = (self.replicas.as_ref()?, self.other.is_some());
+        let before = replicas.before_read()?;
+        let outcome = self.place.attempt(has_other, ask_anew(&self.place, statement.clone(), ask)).await;
+        match outcome {
+            Err(error) if is_retried(&error) => None,
+            // A connection may have been made to a server that lags.
+            _ if replicas.has_met_late(before) => None,
+            outcome => Some(outcome),
         }
     }
 
@@ -109,7 +141,13 @@ impl ReadPool {
         if self.get_database_backend() != DbBackend::Postgres {
             return ask(self.place.pool.clone(), statement).await;
         }
-        let (first, second) = self.places();
+        let (mut first, mut second) = self.places();
+        if let (true, Some(other)) = (self.is_fresh && std::ptr::eq(first, &self.place), second) {
+            if let Some(outcome) = self.run_fresh(&statement, &ask).await {
+                return outcome;
+            }
+            (first, second) = (other, None);
+        }
         let error = match first.attempt(second.is_some(), ask_anew(first, statement.clone(), &ask)).await {
             Err(error) if is_retried(&error) => error,
             done => return done,

@@ -227,6 +227,28 @@ pub struct ClusterMetrics {
     pub read_retries: Counter,
     /// Sessions that were looked up on a replica.
     pub sessions_from_replica: Counter,
+    /// Queries that had to wait for a replica, and for how long.
+    pub replica_wait: WaitHistogram,
+    /// Queries that were read from the leader, since no replica had come far enough.
+    pub leader_fallbacks: Counter,
+    /// Answers that may lack the session's last changes.
+    pub stale_answers: Counter,
+}
+
+/// Times of waits for replicas, in seconds.
+pub struct WaitHistogram(Histogram);
+
+impl Default for WaitHistogram {
+    fn default() -> Self {
+        Self(Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0]))
+    }
+}
+
+impl WaitHistogram {
+    /// Counts a wait.
+    pub fn waited(&self, time: Duration) {
+        self.0.observe(time.as_secs_f64());
+    }
 }
 
 impl ClusterMetrics {
@@ -243,6 +265,12 @@ impl ClusterMetrics {
         );
         let about = "Sessions that were looked up on a replica, since there was no leader";
         registry.register("sessions_from_replica", about, self.sessions_from_replica.clone());
+        let about = "Time that queries waited for a replica to reach what they have to see";
+        registry.register_with_unit("replica_wait", about, Unit::Seconds, self.replica_wait.0.clone());
+        let about = "Queries read from the leader, since the replicas had not reached what they have to see";
+        registry.register("leader_fallbacks", about, self.leader_fallbacks.clone());
+        let about = "Answers without a leader that may lack the last changes of their session";
+        registry.register("stale_answers", about, self.stale_answers.clone());
     }
 }
 
