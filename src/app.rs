@@ -23,14 +23,17 @@ use crate::kit::changes::WriteRates;
 use crate::kit::idempotency;
 use crate::kit::upkeep::{self, Sweep};
 use crate::library::Backends;
-use crate::{comment, library, metrics, open_files, start, telemetry};
+use crate::{comment, library, metrics, open_files, publication, start, telemetry};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
 const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
 
 /// The rows that the server removes when they are over.
-pub const SWEEPS: &[Sweep] =
-    &[|db, now| Box::pin(Sessions::remove_expired(db, now)), |db, now| Box::pin(idempotency::forget(db, now))];
+pub const SWEEPS: &[Sweep] = &[
+    |db, now| Box::pin(Sessions::remove_expired(db, now)),
+    |db, now| Box::pin(idempotency::forget(db, now)),
+    |db, _| Box::pin(publication::remove_deleted(db)),
+];
 
 /// Called with every SQL statement that was run.
 pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;

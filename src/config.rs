@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use migration::Migration;
 use migration::connect::{DatabaseUrl, PoolSettings};
 
 use crate::account::{AccountServices, Passwords, SessionChanges, Throttle};
@@ -71,6 +72,9 @@ pub enum MigrateCommand {
         /// Apply at most this many steps; all if left out.
         #[arg(long, value_name = "N")]
         steps: Option<u32>,
+        /// How long it waits for locks.
+        #[command(flatten)]
+        waiting: WaitArgs,
     },
     /// Take back the last steps, with the data in their tables.
     Down {
@@ -80,9 +84,18 @@ pub enum MigrateCommand {
         /// How many steps.
         #[arg(long, value_name = "N", default_value_t = 1)]
         steps: u32,
+        /// How long it waits for locks.
+        #[command(flatten)]
+        waiting: WaitArgs,
     },
     /// List the steps and whether the database has them. Count texts that the API would not write now.
     Status {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Take into use what only this release understands. Run it when every instance of the release before has been stopped.
+    Finish {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
@@ -93,6 +106,23 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+}
+
+/// How long changes of the schema wait.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WaitArgs {
+    /// How long a statement waits for a lock on PostgreSQL before it is tried again after a pause, in milliseconds.
+    /// Requests that use the table wait as long: keep it below the server's --lock-timeout-ms.
+    #[arg(long, value_name = "MS", default_value_t = u64::try_from(migration::LOCK_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub lock_timeout_ms: u64,
+}
+
+impl WaitArgs {
+    /// The migration that waits so, and says what it waits for.
+    pub fn migration<'a>(self, tell: &'a (dyn Fn(&str) + Sync)) -> Migration<'a> {
+        Migration { lock_timeout: Duration::from_millis(self.lock_timeout_ms), tell, ..Migration::default() }
+    }
 }
 
 /// What can be done with roles. Each change is in the audit log.

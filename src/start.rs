@@ -1,8 +1,8 @@
 //! What is done with a database before the server serves from it: the schema, the demo, checks.
 
 use anyhow::{Context, anyhow, bail};
-use migration::SchemaState;
 use migration::connect::{Access, DatabaseUrl};
+use migration::{Migration, SchemaState};
 use sea_orm::DatabaseConnection;
 use seeding::{SeedError, accounts};
 
@@ -34,14 +34,21 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
     let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
     let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
     let mut state = compare().await?;
-    if matches!(state, SchemaState::Behind(_)) && (migrate || sqlite) {
-        let steps = migration::up(db, None).await.map_err(|error| match migration::explain_refusal(&error) {
+    let migration = Migration { tell: &|line| tracing::info!("migrating: {line}"), ..Migration::default() };
+    let unfinished = migration.unfinished_indexes(db).await;
+    let unfinished = unfinished.with_context(|| format!("cannot read the indexes of the {url}"))?;
+    let is_behind = matches!(state, SchemaState::Behind(_)) || !unfinished.is_empty();
+    if is_behind && (migrate || sqlite) {
+        let steps = migration.up(db, None).await.map_err(|error| match migration::explain_refusal(&error) {
             Some(reason) => anyhow!("cannot migrate the {url}: {reason}"),
             None => anyhow::Error::from(error)
                 .context(format!("cannot migrate the {url}: it is locked, or changed by other means than the steps")),
         })?;
         tracing::info!(steps = steps.join(", "), "migrated the {url}");
         state = compare().await?;
+    } else if !unfinished.is_empty() {
+        let indexes = unfinished.join(", ");
+        tracing::warn!("queries are slow without indexes of the {url}: run `kinoteka migrate up` to build {indexes}");
     }
     match state {
         SchemaState::Current => Ok(false),

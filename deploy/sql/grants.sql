@@ -46,7 +46,7 @@ GRANT SELECT, INSERT, UPDATE ON users TO kinoteka_app;
 GRANT SELECT, INSERT ON audit_log, comment_tombstones, user_movie_orders TO kinoteka_app;
 
 -- The feed: triggers write events, the server removes old ones and locks the feed's row.
-GRANT SELECT, DELETE ON comment_events TO kinoteka_app;
+GRANT SELECT, DELETE ON comment_events, comment_ticks TO kinoteka_app;
 GRANT SELECT, UPDATE ON comment_feed TO kinoteka_app;
 
 -- What triggers write and the server reads.

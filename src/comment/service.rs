@@ -20,9 +20,9 @@ use crate::kit::Id;
 use crate::kit::form::{GivenId, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
-use crate::kit::rows::Returning;
+use crate::kit::rows::{Returning, shows_with};
 use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
-use crate::subject::{SubjectId, SubjectSql};
+use crate::subject::{SHOWS, SubjectId, SubjectSql};
 
 /// Characters of a comment at most.
 const TEXT_LENGTH_MAX: usize = 10_000;
@@ -66,7 +66,7 @@ pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Re
 static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
     let insert = "done AS (
             INSERT INTO comments ({column}, user_id, comment, created_at)
-            SELECT id, $2, $3, $4 FROM {table} WHERE id = $1 AND {is_new}
+            SELECT id, $2, $3, $4 FROM {table} WHERE id = $1 AND {is_shown} AND {is_new}
             FOR KEY SHARE
             RETURNING *
         )";
@@ -78,7 +78,7 @@ static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
 static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "parent AS (
             SELECT id, movie_id, publication_id FROM comments
-            WHERE id = $1 AND comment <> '' AND {is_new}
+            WHERE id = $1 AND comment <> '' AND {shows} AND {is_new}
                 AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
                 AND ($5 IS NULL OR movie_id = $5) AND ($6 IS NULL OR publication_id = $6)
                 AND (parent_id IS NULL OR $7 > (
@@ -96,7 +96,7 @@ static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
             SELECT id, movie_id, publication_id, $2, $3, $4 FROM parent
             RETURNING *
         )";
-    SingleSql::new(insert, with_author())
+    SingleSql::new(insert.replace("{shows}", SHOWS), with_author())
 });
 
 fn with_author() -> Returning<Comment> {
@@ -211,11 +211,11 @@ static EDIT: LazyLock<SingleSql> = LazyLock::new(|| {
     let update = "done AS (
             UPDATE comments
             SET comment = $3, changed_at = greatest($4, coalesce(changed_at, created_at) + interval '1 microsecond')
-            WHERE id = $1 AND user_id = $2 AND {is_new}
+            WHERE id = $1 AND user_id = $2 AND {shows} AND {is_new}
                 AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
             RETURNING *
         )";
-    SingleSql::new(update, with_author())
+    SingleSql::new(update.replace("{shows}", SHOWS), with_author())
 });
 
 /// The statement of [`edit`].
@@ -287,7 +287,8 @@ async fn bury(work: &Work, id: i32, hidden: bool) -> Result<(), DbErr> {
 /// A comment that the viewer may change and that is not deleted. Its row is locked.
 async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<comments::Model, Rejection> {
     let id = Id::<Comment>::parse(&path("id"), id)?;
-    let row = comments::Entity::find_by_id(id.key()).lock(lock).one(work.txn()).await?;
+    let shown = shows_with(comments::Column::PublicationId.into_expr(), "publications");
+    let row = comments::Entity::find_by_id(id.key()).filter(shown).lock(lock).one(work.txn()).await?;
     let gone = || UserError::not_found(path("id"), "comment");
     let row = row.ok_or_else(gone)?;
     // A statement after the lock sees what whoever held it before has left.

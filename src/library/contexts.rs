@@ -1,17 +1,18 @@
 //! The data of requests: what their operations read from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use graphql::{Context, OperationKind};
+use graphql::{Context, FoundRows, OperationKind, Prepared, SharedRows};
 use quick_cache::sync::Cache;
 
 use super::Backends;
 use crate::answer::Budget;
+use crate::comment::objects::CommentCursor;
 use crate::db::Db;
 use crate::executor;
-use crate::kit::rows::{RequestData, Services};
+use crate::kit::rows::{RequestData, Services, Statement};
 use crate::position::{Position, ReadsFrom};
 use crate::viewer::{Caller, Viewer};
 
@@ -21,6 +22,9 @@ const SESSIONS_MAX: usize = 10_000;
 /// For how long it is known: replicas that lag so much are not read from.
 const KNOWN_FOR: Duration = Duration::from_secs(600);
 
+/// How long rows are kept for the executions of events at most. They are gone before that if none runs.
+const KEPT_FOR: Duration = Duration::from_secs(1);
+
 /// Makes the contexts of operations.
 pub struct DomainContexts {
     queries: Arc<Services>,
@@ -29,13 +33,21 @@ pub struct DomainContexts {
     db: Db,
     /// What sessions have to see, by their keys, and since when that is known.
     positions: Cache<i32, (Position, Instant)>,
+    event_rows: Mutex<EventRows>,
+}
+
+/// The rows that the executions of events have read lately.
+struct EventRows {
+    rows: Weak<FoundRows<Statement>>,
+    begun: Instant,
 }
 
 impl DomainContexts {
     /// Contexts with these backends.
     pub fn new(Backends { queries, fresh_queries, changes, db }: Backends) -> Self {
         let [queries, fresh_queries, changes] = [queries, fresh_queries, changes].map(Arc::new);
-        Self { queries, fresh_queries, changes, db, positions: Cache::new(SESSIONS_MAX) }
+        let event_rows = Mutex::new(EventRows { rows: Weak::new(), begun: Instant::now() });
+        Self { queries, fresh_queries, changes, db, positions: Cache::new(SESSIONS_MAX), event_rows }
     }
 
     fn known(&self, viewer: Option<Viewer>) -> Option<Position> {
@@ -50,9 +62,9 @@ impl DomainContexts {
         }
     }
 
-    fn context_of(services: &Arc<Services>, caller: Caller, budget: Arc<Budget>) -> Context {
-        let data = RequestData { services: Arc::clone(services), caller: Some(caller), budget: Some(budget) };
-        Context::new(Arc::new(data))
+    fn context_with(services: &Arc<Services>, caller: Caller, budget: Arc<Budget>) -> Context {
+        let services = Arc::clone(services);
+        Context::new(Arc::new(RequestData { services, caller: Some(caller), budget: Some(budget), shared: None }))
     }
 
     async fn choose(&self, caller: &Caller) -> ReadsFrom {
@@ -71,6 +83,16 @@ impl DomainContexts {
         }
         reads_from
     }
+
+    fn event_rows(&self) -> Arc<FoundRows<Statement>> {
+        let mut current = self.event_rows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rows) = current.rows.upgrade().filter(|_| current.begun.elapsed() < KEPT_FOR) {
+            return rows;
+        }
+        let rows = Arc::new(FoundRows::new());
+        *current = EventRows { rows: Arc::downgrade(&rows), begun: Instant::now() };
+        rows
+    }
 }
 
 impl executor::Contexts for DomainContexts {
@@ -79,16 +101,25 @@ impl executor::Contexts for DomainContexts {
             OperationKind::Query => &self.queries,
             OperationKind::Mutation | OperationKind::Subscription => &self.changes,
         };
-        Self::context_of(services, caller, budget)
+        Self::context_with(services, caller, budget)
     }
 
-    fn query_context(&self, reads_from: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
+    fn query_context(
+        &self,
+        prepared: &Prepared,
+        reads_from: ReadsFrom,
+        caller: Caller,
+        budget: Arc<Budget>,
+    ) -> Context {
+        if joins_cursor(prepared) {
+            return Self::context_with(&Arc::new(self.queries.of_one_moment()), caller, budget);
+        }
         let services = match reads_from {
             ReadsFrom::Replicas | ReadsFrom::StaleReplicas => &self.queries,
             ReadsFrom::FreshReplicas => &self.fresh_queries,
             ReadsFrom::Leader => &self.changes,
         };
-        Self::context_of(services, caller, budget)
+        Self::context_with(services, caller, budget)
     }
 
     fn reads_from<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, ReadsFrom> {
@@ -106,6 +137,20 @@ impl executor::Contexts for DomainContexts {
             Some(position)
         })
     }
+
+    fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
+        let (services, shared) = (Arc::clone(&self.changes), SharedRows { rows: self.event_rows(), since });
+        let (caller, budget, shared) = (Some(caller), Some(budget), Some(shared));
+        Context::new(Arc::new(RequestData { services, caller, budget, shared }))
+    }
+}
+
+/// Whether a query reads the feed's cursor together with something else: what that shows, the cursor stands behind.
+fn joins_cursor(prepared: &Prepared) -> bool {
+    let is_cursor = |field: &str| field == CommentCursor::FIELD;
+    prepared.kind() == OperationKind::Query
+        && prepared.root_fields().any(is_cursor)
+        && prepared.root_fields().any(|field| !is_cursor(field) && !field.starts_with("__"))
 }
 
 impl std::fmt::Debug for DomainContexts {

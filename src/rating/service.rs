@@ -15,7 +15,7 @@ use crate::kit::Id;
 use crate::kit::form::path;
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
-use crate::kit::rows::Returning;
+use crate::kit::rows::{Returning, shows_with};
 use crate::kit::single::{SingleCall, SingleStatement};
 use crate::subject::{SubjectId, SubjectSql};
 
@@ -63,12 +63,12 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
 static RATE: LazyLock<SubjectSql> = LazyLock::new(|| {
     let upsert = "changed AS (
             UPDATE users_rating SET rating = $3, created_at = $4
-            WHERE {column} = $1 AND user_id = $2 AND {is_new}
+            WHERE {column} = $1 AND user_id = $2 AND {shows} AND {is_new}
             RETURNING *
         ), added AS (
             INSERT INTO users_rating ({column}, user_id, rating, created_at)
             SELECT id, $2, $3, $4 FROM {table}
-            WHERE id = $1 AND {is_new} AND NOT EXISTS (SELECT FROM changed)
+            WHERE id = $1 AND {is_shown} AND {is_new} AND NOT EXISTS (SELECT FROM changed)
             FOR KEY SHARE OF {table}
             ON CONFLICT DO NOTHING
             RETURNING *
@@ -80,7 +80,7 @@ static RATE: LazyLock<SubjectSql> = LazyLock::new(|| {
 
 static REMOVE: LazyLock<SubjectSql> = LazyLock::new(|| {
     let delete = "done AS (
-            DELETE FROM users_rating WHERE {column} = $1 AND user_id = $2 AND {is_new} RETURNING *
+            DELETE FROM users_rating WHERE {column} = $1 AND user_id = $2 AND {shows} AND {is_new} RETURNING *
         )";
     SubjectSql::new(delete, Returning::<Rating>::alone)
 });
@@ -110,6 +110,7 @@ async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<I
         .value(users_rating::Column::CreatedAt, work.now().fixed_offset())
         .and_where(own.eq(key))
         .and_where(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .and_where(shows_with(users_rating::Column::PublicationId.into_expr(), "publications"))
         .returning_col(users_rating::Column::Id)
         .take();
     let changed = work.txn().query_one(&update).await?;
@@ -126,6 +127,7 @@ pub async fn remove(work: &Work, input: &RemoveRatingInput) -> Result<SubjectId,
     let removed = users_rating::Entity::delete_many()
         .filter(own.eq(key))
         .filter(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .filter(shows_with(users_rating::Column::PublicationId.into_expr(), "publications"))
         .exec(work.txn())
         .await?;
     if removed.rows_affected == 0 {

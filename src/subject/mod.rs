@@ -27,6 +27,10 @@ pub enum SubjectId {
     Publication(Id<Publication>),
 }
 
+/// Whether a row is to be seen that may refer to a publication: that is not being deleted.
+pub const SHOWS: &str =
+    "coalesce(publication_id, 0) NOT IN (SELECT id FROM publications WHERE publications.deleted_at IS NOT NULL)";
+
 /// A single statement for each kind of subject.
 #[derive(Debug)]
 pub struct SubjectSql {
@@ -36,11 +40,17 @@ pub struct SubjectSql {
 
 impl SubjectSql {
     /// The statements of these common table expressions, in which `{table}` has the subjects and `{column}` refers to
-    /// them.
+    /// them. `{is_shown}` says of a row of `{table}`, `{shows}` of one that refers to it, that the subject is not being
+    /// deleted.
     pub fn new<N: Table>(with: &str, returning: impl Fn() -> Returning<N>) -> Self {
-        let about =
-            |table, column| SingleSql::new(with.replace("{table}", table).replace("{column}", column), returning());
-        Self { movie: about("movies", "movie_id"), publication: about("publications", "publication_id") }
+        let about = |table, column, [is_shown, shows]: [&str; 2]| {
+            let with = with.replace("{table}", table).replace("{column}", column);
+            SingleSql::new(with.replace("{is_shown}", is_shown).replace("{shows}", shows), returning())
+        };
+        Self {
+            movie: about("movies", "movie_id", ["true", "true"]),
+            publication: about("publications", "publication_id", ["publications.deleted_at IS NULL", SHOWS]),
+        }
     }
 
     /// The statement for a subject, and the subject's key.
@@ -121,7 +131,9 @@ impl SubjectId {
             Self::Publication(id) => row
                 .column(publications::Column::Id)
                 .from(publications::Entity)
-                .and_where(publications::Column::Id.eq(id.key())),
+                .and_where(publications::Column::Id.eq(id.key()))
+                // Looked at again after whoever holds the row.
+                .and_where(publications::Column::DeletedAt.is_null()),
         };
         row.exprs(values).lock(LockType::KeyShare);
         let mut insert = Query::insert();

@@ -122,7 +122,8 @@ impl Server {
         let durable = if self.durable { "on" } else { "off" };
         let options = format!(
             "-p {} -c listen_addresses={} -c unix_socket_directories= -c fsync={durable} \
-             -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200",
+             -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200 \
+             -c max_prepared_transactions=8",
             self.address.port(),
             self.address.ip(),
         );

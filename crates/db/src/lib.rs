@@ -20,6 +20,7 @@ mod position;
 mod read_pool;
 mod replicas;
 mod rights;
+mod snapshot;
 mod transaction;
 mod wake;
 mod writes;
@@ -42,6 +43,7 @@ pub use self::read_pool::ReadPool;
 pub use self::replicas::ReplicaLimits;
 use self::replicas::Replicas;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
+use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
 pub use self::wake::Wake;
 pub use self::writes::Writes;
@@ -71,6 +73,7 @@ pub struct Db {
     commits: Commits,
     shared: bool,
     writers: Arc<Quota>,
+    snapshots: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
 }
@@ -138,6 +141,14 @@ impl Db {
             DbBackend::Sqlite => self.clone(),
             _ => Self { read: self.read.only(self.leader.clone()), ..self.clone() },
         }
+    }
+
+    /// Reads that all see one moment of the database that is written to: a transaction, which begins with the first of them
+    /// and ends when the last copy of this is dropped. It holds a connection, of which half are for such reads at most.
+    pub fn snapshot(&self) -> ReadPool {
+        let read = self.fresh().read;
+        let snapshot = ReadSnapshot::new(read.connections().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
+        read.of(snapshot)
     }
 
     /// A transaction on a replica in which a session may be looked up while there is no leader: the replica has all

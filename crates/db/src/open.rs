@@ -104,6 +104,7 @@ impl Db {
             commits,
             shared,
             writers: Quota::new(TURNS, writers, writers_max_per_client(writers)),
+            snapshots: super::snapshot::turns(pool.connections_max),
             acquire_timeout: pool.acquire_timeout,
             reach: Arc::default(),
         })

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::place::{Place, TICK, is_retried, silence};
 use super::replicas::Replicas;
+use super::snapshot::ReadSnapshot;
 
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
 /// older than a change of the schema is run again. So is one that has met a server which does not serve: on another
@@ -31,6 +32,8 @@ pub struct ReadPool {
     turns: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
+    /// All reads are of one moment.
+    snapshot: Option<Arc<ReadSnapshot>>,
 }
 
 /// A read that waits too long for its turn fails as one that waits too long for a connection.
@@ -46,7 +49,8 @@ impl ReadPool {
     pub(super) fn new(place: Place, other: Option<Place>, replicas: Option<Replicas>, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { place, other, replicas, is_fresh: false, turns, acquire_timeout, reach: Arc::default() }
+        let reach = Arc::default();
+        Self { place, other, replicas, is_fresh: false, turns, acquire_timeout, reach, snapshot: None }
     }
 
     /// The same turns at another place alone.
@@ -58,6 +62,16 @@ impl ReadPool {
     /// come far enough.
     pub(super) fn fresh(&self) -> Self {
         Self { is_fresh: true, ..self.clone() }
+    }
+
+    /// The same, with reads of one moment.
+    pub(super) fn of(&self, snapshot: ReadSnapshot) -> Self {
+        Self { snapshot: Some(Arc::new(snapshot)), ..self.clone() }
+    }
+
+    /// Whether all reads are of one moment, in a transaction.
+    pub fn is_snapshot(&self) -> bool {
+        self.snapshot.is_some()
     }
 
     /// The pool of the place that is read from first.
@@ -192,19 +206,31 @@ impl ConnectionTrait for ReadPool {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.execute_raw(statement).await;
+        }
         self.run(statement, |pool, statement| async move { pool.execute_raw(statement).await }).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.execute_unprepared(sql).await;
+        }
         let _turn = self.turn().await?;
         self.place.pool.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.query_one_raw(statement).await;
+        }
         self.run(statement, |pool, statement| async move { pool.query_one_raw(statement).await }).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.query_all_raw(statement).await;
+        }
         self.run(statement, |pool, statement| async move { pool.query_all_raw(statement).await }).await
     }
 }

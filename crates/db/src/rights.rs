@@ -14,6 +14,7 @@ pub const NEEDED: &[(&str, &[&str])] = &[
     ("cinema_titles", &["SELECT"]),
     ("comment_events", &["SELECT", "DELETE"]),
     ("comment_feed", &["SELECT", "UPDATE"]),
+    ("comment_ticks", &["SELECT", "DELETE"]),
     ("comment_tombstones", &["SELECT", "INSERT"]),
     ("comments", CHANGED),
     ("film_award_nominations_registry", CHANGED),

@@ -21,10 +21,12 @@ mod execution;
 mod follower;
 mod group;
 mod hub;
+mod joined;
 mod operation;
 mod retention;
 mod share;
 mod source;
+mod stamping;
 mod tail;
 #[cfg(test)]
 mod testing;
@@ -36,8 +38,8 @@ use anyhow::Context as _;
 use db::{Db, Wake};
 use tokio::task::JoinSet;
 
-pub use cursor::FeedCursor;
-pub use event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
+pub use cursor::{CursorScope, FeedCursor, Seen, Snapshot};
+pub use event::{About, Event, EventKind, Kinds, Mark, Position, Stamp, Topic};
 pub use execution::EventWithCursor;
 pub use hub::Hub;
 pub use operation::{ReadRootField, RootField};

@@ -24,8 +24,8 @@ pub trait Contexts: Send + Sync + 'static {
     /// what was written last.
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
 
-    /// The context of a query that reads from there.
-    fn query_context(&self, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
+    /// The context of a query that reads from there. It may depend on what the query selects.
+    fn query_context(&self, _: &Prepared, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
         self.context(OperationKind::Query, caller, budget)
     }
 
@@ -42,6 +42,13 @@ pub trait Contexts: Send + Sync + 'static {
     /// What queries have to see that come after what this viewer was just told. None if they see every change.
     fn position_after(&self, _: Option<Viewer>) -> BoxFuture<'_, Option<Position>> {
         Box::pin(async { None })
+    }
+
+    /// The context of a subscription's execution for events. Executions for events may share rows, but none that were
+    /// read before `since`.
+    fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
+        let _ = since;
+        self.context(OperationKind::Subscription, caller, budget)
     }
 }
 
@@ -93,7 +100,7 @@ impl Executor {
             return self.run(prepared, &context, budget, running).await;
         }
         let reads_from = self.contexts.reads_from(&caller).await;
-        let context = self.contexts.query_context(reads_from, caller.clone(), Arc::clone(budget));
+        let context = self.contexts.query_context(prepared, reads_from, caller.clone(), Arc::clone(budget));
         let done = self.run(prepared, &context, budget, running).await?;
         let is_stale = match (reads_from, done.retry_after_s) {
             (ReadsFrom::StaleReplicas, _) => true,
@@ -122,7 +129,7 @@ impl Executor {
             return Ok(failed);
         }
         let running = OperationTimer { name: prepared.name(), started: Instant::now() };
-        let context = self.contexts.query_context(reads_from, caller, Arc::clone(budget));
+        let context = self.contexts.query_context(prepared, reads_from, caller, Arc::clone(budget));
         let done = self.run(prepared, &context, budget, running).await?;
         Ok(Outcome { is_stale: reads_from == ReadsFrom::StaleReplicas, ..done })
     }

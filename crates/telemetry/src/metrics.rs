@@ -161,9 +161,13 @@ pub struct FeedMetrics {
     /// 1 as long as the database answers.
     pub connected: Gauge,
     looks: Counter,
+    ticks: Counter,
+    by_tick: Gauge,
     horizon_age: Gauge<f64, AtomicU64>,
     delay: Histogram,
     deliveries: Counter,
+    /// Events that were executed, once for each group.
+    pub executions: Counter,
 }
 
 impl Default for FeedMetrics {
@@ -174,9 +178,12 @@ impl Default for FeedMetrics {
             lagged: Counter::default(),
             connected: Gauge::default(),
             looks: Counter::default(),
+            ticks: Counter::default(),
+            by_tick: Gauge::default(),
             horizon_age: Gauge::default(),
             delay: Histogram::new(DELAY_BUCKETS),
             deliveries: Counter::default(),
+            executions: Counter::default(),
         }
     }
 }
@@ -188,6 +195,12 @@ impl FeedMetrics {
         self.looks.inc();
         self.connected.set(1);
         self.horizon_age.set(waiting.as_secs_f64());
+    }
+
+    /// Notes the order in force: `None` for that of rows, else whether this instance has made a tick.
+    pub fn ticked(&self, made: Option<bool>) {
+        self.by_tick.set(made.is_some().into());
+        self.ticks.inc_by(made.unwrap_or_default().into());
     }
 
     /// Counts a result that was handed to `listeners`, so long after its event was written.
@@ -204,11 +217,16 @@ impl FeedMetrics {
         registry.register("feed_listeners_lagged", about, self.lagged.clone());
         registry.register("feed_connected", "Whether the database answered when last asked", self.connected.clone());
         registry.register("feed_polls", "Looks for new events", self.looks.clone());
-        let about = "How long the first event has waited that stands behind an open transaction; 0 if none does";
+        registry.register("feed_ticks", "Ticks that this instance has made", self.ticks.clone());
+        let about = "1 if events are ordered by ticks; 0 on SQLite and before `kinoteka migrate finish`";
+        registry.register("feed_by_tick", about, self.by_tick.clone());
+        let about = "How long the first event has waited that stands behind an open transaction; 0 by ticks";
         registry.register_with_unit("feed_horizon_age", about, Unit::Seconds, self.horizon_age.clone());
         let about = "Time from an event's writing until its result was handed to a group's listeners";
         registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
         registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
+        let about = "Executions of subscriptions, one for each event and group";
+        registry.register("feed_executions", about, self.executions.clone());
     }
 }
 

@@ -51,8 +51,8 @@ impl<N: Table> LinkTarget for TargetOf<N> {
     fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns) {
         let column = |name| Expr::col((alias.clone(), Alias::new(name)));
         let mut on = Condition::all().add(column(N::COLUMNS[0]).equals(key));
-        if let Some(hidden) = N::HIDDEN_BY {
-            on = on.add(column(hidden).is_null());
+        if let Some(hidden) = N::HIDDEN {
+            on = on.add(hidden.shows(alias));
         }
         statement.join_as(JoinType::LeftJoin, N::Entity::default().table_ref(), alias.clone(), on);
         select_as::<N>(statement, alias, columns);

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use db::dialect;
 use graphql::{Call, Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
 use request::error::{ApiError, log_database};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
+use sea_orm::sea_query::{Alias, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::KeyMap;
 use super::join::JoinedRows;
-use super::request::{ContextExt, Services, count_texts};
+use super::request::{ContextExt, Services, count_texts, gather};
 use super::statement::Statement;
 use super::table::{Table, select};
 
@@ -203,7 +203,7 @@ async fn find<N: Table>(
         }
         Ok(RowsByKey::new(rows))
     };
-    Ok(services.batches.read_columns(&statement, wanted, columns, read).await.map_err(ApiError::from)?)
+    gather(context, &statement, (wanted, columns), read).await
 }
 
 async fn read_rows<N: Table>(
@@ -222,8 +222,8 @@ fn select_rows<N: Table>(backend: DbBackend, keys: &[i32], columns: Columns) -> 
     let table = Alias::new(N::Entity::default().table_name());
     let id = (table.clone(), Alias::new(N::COLUMNS[0]));
     let rows = N::Entity::find().select_only().filter(dialect::one_of(backend, id, keys));
-    let rows = match N::HIDDEN_BY {
-        Some(hidden) => rows.filter(Expr::col((table, Alias::new(hidden))).is_null()),
+    let rows = match N::HIDDEN {
+        Some(hidden) => rows.filter(hidden.shows(&table)),
         None => rows,
     };
     let mut statement = rows.into_query();

@@ -34,5 +34,5 @@ pub use request::{ContextExt, RequestData, Services, count_texts, look_up, look_
 pub use returned::{ReturnedRow, Returning};
 pub use statement::{Statement, StatementTexts};
 pub use table::row;
-pub use table::{KEY, Record, RowColumn, Table};
+pub use table::{Hidden, KEY, Record, RowColumn, Table, shows_with};
 pub use text::WideColumn;

@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::SemaphorePermit;
 
 use super::join::JoinedRows;
-use super::request::ContextExt;
+use super::request::{ContextExt, gather};
 use super::statement::Statement;
 use super::table::{Record, Table};
 
@@ -138,8 +138,8 @@ async fn admit(context: &Context, turns: u32) -> Option<SemaphorePermit<'_>> {
 async fn find_texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Arc<HashMap<i32, Arc<str>>>, FieldError> {
     let services = context.services();
     let statement = Statement { name: std::any::type_name::<W>(), parameters: "text".to_owned() };
-    let read = async |keys: Vec<i32>| read_texts::<W>(&services.db, &keys).await.map_err(log_database);
-    Ok(services.batches.read(&statement, keys, read).await.map_err(ApiError::from)?)
+    let read = async |keys: Vec<i32>, _| read_texts::<W>(&services.db, &keys).await.map_err(log_database);
+    gather(context, &statement, (keys, 0), read).await
 }
 
 async fn read_texts<W: WideColumn>(db: &ReadPool, keys: &[i32]) -> Result<HashMap<i32, Arc<str>>, DbErr> {
