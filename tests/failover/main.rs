@@ -10,6 +10,7 @@ mod commits;
 mod fresh;
 mod front;
 mod leader;
+mod mutations;
 mod pair;
 #[path = "../support/process.rs"]
 mod process;

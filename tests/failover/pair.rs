@@ -125,6 +125,11 @@ impl Answer {
         self.status == 200 && self.body["errors"].is_null() && self.body["data"].is_object()
     }
 
+    /// What has become of a mutation that failed.
+    pub fn outcome(&self) -> &str {
+        self.body["errors"][0]["extensions"]["outcome"].as_str().unwrap_or("none")
+    }
+
     pub fn code(&self) -> &str {
         self.body["errors"][0]["extensions"]["code"].as_str().unwrap_or("none")
     }
@@ -137,15 +142,26 @@ impl Client {
 
     /// Somebody with a new account.
     pub async fn sign_up(server: &Kinoteka, name: &str) -> Self {
+        Self::sign_up_with(server, name, None).await
+    }
+
+    /// The same with an idempotency key.
+    pub async fn sign_up_with(server: &Kinoteka, name: &str, key: Option<&str>) -> Self {
         let query = "mutation($input: SignUpInput!) { it: signUp(input: $input) { token } }";
         let input = json!({ "username": name, "email": format!("{name}@example.org"), "password": "трамвай № 47",
                             "fullName": name, "birthday": "1990-02-28" });
         let body = json!({ "query": query, "variables": { "input": input } });
         let anonymous = Self::of(server);
-        let answer = anonymous.send(body).await;
+        let answer = anonymous.send_with(body, key).await;
         let token = answer.body["data"]["it"]["token"].as_str().map(str::to_owned);
         assert!(token.is_some(), "{answer:?}");
         Self { token, ..anonymous }
+    }
+
+    /// The same from another address of this machine.
+    pub fn from(&self, address: [u8; 4]) -> Self {
+        let http = client::builder().local_address(std::net::IpAddr::from(address)).build().unwrap();
+        Self { http, url: self.url.clone(), token: self.token.clone() }
     }
 
     pub async fn ask(&self, query: &str) -> Answer {
@@ -154,32 +170,42 @@ impl Client {
 
     /// Asks for what has seen this.
     pub async fn ask_after(&self, query: &str, after: Option<&str>) -> Answer {
-        self.send_after(json!({ "query": query }), after).await
+        self.send_headed(json!({ "query": query }), "x-kinoteka-after", after).await
     }
 
     /// Adds a comment; it is there if the answer is good.
     pub async fn comment(&self) -> Answer {
-        let query = "mutation($id: ID!) { it: addComment(input: { subjectId: $id, text: \"Раз\" }) \
+        self.add("Раз", None).await
+    }
+
+    /// Adds a comment with this text; it is there if the answer is good.
+    pub async fn add(&self, text: &str, key: Option<&str>) -> Answer {
+        let query = "mutation($id: ID!, $text: String!) { it: addComment(input: { subjectId: $id, text: $text }) \
                      { errors { message } comment { id } } }";
         let id = kinoteka::kit::id::encode("Movie", 1);
-        let answer = self.send(json!({ "query": query, "variables": { "id": id } })).await;
+        let body = json!({ "query": query, "variables": { "id": id, "text": text } });
+        let answer = self.send_with(body, key).await;
         let problems = &answer.body["data"]["it"]["errors"];
         assert!(problems.as_array().is_none_or(Vec::is_empty), "{answer:?}");
         answer
     }
 
     async fn send(&self, body: Value) -> Answer {
-        self.send_after(body, None).await
+        self.send_with(body, None).await
     }
 
-    async fn send_after(&self, body: Value, after: Option<&str>) -> Answer {
+    async fn send_with(&self, body: Value, key: Option<&str>) -> Answer {
+        self.send_headed(body, "Idempotency-Key", key).await
+    }
+
+    async fn send_headed(&self, body: Value, name: &str, value: Option<&str>) -> Answer {
         let (request, started) = (self.http.post(&self.url).json(&body), Instant::now());
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
+        let request = match value {
+            Some(value) => request.header(name, value),
             None => request,
         };
-        let request = match after {
-            Some(after) => request.header("x-kinoteka-after", after),
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
             None => request,
         };
         let response = request.send().await.unwrap();

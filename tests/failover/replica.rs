@@ -36,7 +36,7 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     pair.standby.start_again();
     until("the replica is read again", async || anonymous.ask(READ).await.is_good()).await;
     until("sessions are known again", async || user.ask(VIEWER).await.is_good()).await;
-    // The schema is looked at once a second.
+    // The schema is read a moment later.
     user.wait_for("read-only").await;
     pair.primary.start_again();
     user.wait_for("full").await;

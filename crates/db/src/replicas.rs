@@ -146,7 +146,7 @@ impl Replicas {
                 break false;
             }
         };
-        metrics::cluster().replica_wait.waited(started.elapsed());
+        metrics::cluster().replica_wait.observe(started.elapsed().as_secs_f64());
         is_reached
     }
 
