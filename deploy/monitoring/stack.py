@@ -173,6 +173,8 @@ class Stack:
                 f"--storage.tsdb.path={folder / 'prometheus'}",
                 "--storage.tsdb.retention.time=7d",
                 f"--web.listen-address={self.prometheus}",
+                # An Alertmanager that was away hears of what fires within this time, instead of a minute.
+                "--rules.alert.resend-delay=15s",
             ],
         )
 
