@@ -26,6 +26,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
+use crate::planted::{self, PlantedFault};
 use crate::viewer::{Authenticate, Role, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.
@@ -219,6 +220,20 @@ impl Sessions {
         Ok(Viewer { user, session, role })
     }
 
+    /// As a planted fault has it.
+    async fn know_for_ever(&self, token: &str) -> ApiResult<Viewer> {
+        static KNOWN: Mutex<Vec<(Vec<u8>, Viewer)>> = Mutex::new(Vec::new());
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = hash(token);
+        let viewer = known().iter().find(|(known, _)| *known == hash).map(|(_, viewer)| *viewer);
+        if let Some(viewer) = viewer {
+            return Ok(viewer);
+        }
+        let viewer = self.find(sessions::Column::TokenHash.eq(hash.clone()), clock::now()).await?;
+        known().push((hash, viewer));
+        Ok(viewer)
+    }
+
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
     /// for other changes, or for whoever has locked the session.
     async fn prolong(&self, session: i32, now: DateTime<Utc>) {
@@ -244,6 +259,9 @@ impl Sessions {
 
 impl Authenticate for Sessions {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        if planted::is_planted(PlantedFault::StaleSession) {
+            return Box::pin(self.know_for_ever(token));
+        }
         Box::pin(self.find(sessions::Column::TokenHash.eq(hash(token)), clock::now()))
     }
 

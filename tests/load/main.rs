@@ -11,6 +11,12 @@ mod support;
 mod node;
 
 mod closed;
+mod history;
+#[cfg(feature = "planted-faults")]
+mod planted;
+#[cfg(feature = "planted-faults")]
+#[path = "../support/process.rs"]
+mod process;
 mod program;
 mod refused;
 mod verified;

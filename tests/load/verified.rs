@@ -95,7 +95,7 @@ async fn what_is_wrong_is_found(backend: Backend) {
     for part in [
         "was acknowledged and is missing",
         "which is not what was acknowledged last",
-        "was refused and is there",
+        "was never sent and is there",
         "which was refused",
     ] {
         assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {text}");

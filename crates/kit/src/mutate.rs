@@ -15,6 +15,7 @@ use futures_util::future::BoxFuture;
 use migration::connect::{self, Writer};
 use request::clock;
 use request::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, log_database};
+use request::planted::{self, PlantedFault};
 use request::policy::{self, Rule};
 use request::viewer::Viewer;
 use sea_orm::DbErr;
@@ -139,7 +140,8 @@ pub async fn mutate_keyed<I: Sync, O: Serialize>(
 async fn run_keyed(change: &Change<'_>, repeat: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
     let WriteServices { db, rates, registry_cache, wake, .. } = change.services;
     let asked = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
-    let key = IdempotencyKey::of(change, &repeat).map(|key| match WriteRates::counted(change.caller) {
+    let known = if planted::is_planted(PlantedFault::LoseKey) { None } else { IdempotencyKey::of(change, &repeat) };
+    let key = known.map(|key| match WriteRates::counted(change.caller) {
         Some(who) => key.count_by(rates.keys.clone(), who),
         None => key,
     });
@@ -152,6 +154,9 @@ async fn run_keyed(change: &Change<'_>, repeat: Repeat, job: &dyn Job) -> ApiRes
         other => other,
     };
     drop(turn);
+    if outcome.is_ok() && planted::strikes(PlantedFault::LoseKey) {
+        return Err(ApiError::Internal("an answer is lost, as planted".to_owned()));
+    }
     if let (Some(key), Err(_)) = (key, &outcome) {
         key.give_back();
     }
@@ -262,7 +267,7 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) ->
     let inner = Work { txn: txn.begin_savepoint().await.map_err(unlogged)?, now, mutation, rule, viewer };
     let ending = finish(job.run(&inner).await)?;
     match ending {
-        Ending::Done(_) => commit(inner.txn).await?,
+        Ending::Done(_) => commit_now(inner.txn).await?,
         Ending::Refused(..) => inner.txn.rollback().await.map_err(unlogged)?,
     }
     key.keep(&txn, &ending).await?;
@@ -271,6 +276,22 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) ->
 }
 
 async fn commit(txn: Transaction) -> ApiResult<()> {
+    if planted::strikes(PlantedFault::AcknowledgeEarly) {
+        roll_back(txn).await;
+        return Ok(());
+    }
+    if planted::strikes(PlantedFault::SkipWait) {
+        // What an answer promises shows later.
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            commit_now(txn).await
+        });
+        return Ok(());
+    }
+    commit_now(txn).await
+}
+
+async fn commit_now(txn: Transaction) -> ApiResult<()> {
     txn.commit().await.map_err(unlogged)
 }
 
