@@ -12,6 +12,7 @@ mod node;
 
 mod closed;
 mod history;
+mod nonsense;
 #[cfg(feature = "planted-faults")]
 mod planted;
 #[cfg(feature = "planted-faults")]

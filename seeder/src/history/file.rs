@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use sha2::{Digest, Sha256};
 
-use super::line::{End, FORMAT, Line, Run, VERSION};
+use super::line::{FORMAT, HistoryEnd, HistoryLine, HistoryRun, VERSION};
 
 /// The longest line. The load's are below one kilobyte.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -37,7 +37,7 @@ impl HistoryWriter {
     ///
     /// # Errors
     /// The file takes no more.
-    pub fn write(&mut self, line: &Line) -> io::Result<()> {
+    pub fn write(&mut self, line: &HistoryLine) -> io::Result<()> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         self.sum.update(&text);
@@ -58,8 +58,8 @@ impl HistoryWriter {
     /// # Errors
     /// The file takes no more.
     pub fn seal(mut self, read: bool, heard: bool) -> io::Result<()> {
-        let end = End { read, heard, lines: self.lines, sha256: hex(self.sum.clone()) };
-        self.write(&Line::End(end))?;
+        let end = HistoryEnd { read, heard, lines: self.lines, sha256: hex(self.sum.clone()) };
+        self.write(&HistoryLine::End(end))?;
         self.flush()
     }
 }
@@ -98,9 +98,9 @@ impl<R: BufRead> HistoryReader<R> {
     ///
     /// # Errors
     /// It is not the first line of a history of this version.
-    pub fn run(&mut self) -> anyhow::Result<Run> {
+    pub fn run(&mut self) -> anyhow::Result<HistoryRun> {
         let line = self.read().context("this is not a history of `seeder load --history`")?;
-        let Some(Line::Run(run)) = line else { bail!("line 1: a history begins with a line {{\"run\": ...}}") };
+        let Some(HistoryLine::Run(run)) = line else { bail!("line 1: a history begins with a line {{\"run\": ...}}") };
         if run.format != FORMAT || run.version != VERSION {
             bail!("line 1: {} of version {}, where {FORMAT} of version {VERSION} is known", run.format, run.version);
         }
@@ -111,7 +111,7 @@ impl<R: BufRead> HistoryReader<R> {
     ///
     /// # Errors
     /// The line cannot be read, or the history is cut short, altered or of several runs.
-    pub fn next(&mut self) -> anyhow::Result<Option<Line>> {
+    pub fn next(&mut self) -> anyhow::Result<Option<HistoryLine>> {
         let before = (self.line, self.sum.clone());
         let line = self.read()?;
         let number = self.line;
@@ -120,10 +120,10 @@ impl<R: BufRead> HistoryReader<R> {
                 "line {number}: the history ends without its last line: it was cut short, or the load was killed; \
                  run the load again and let it end"
             ),
-            Some(Line::Run(run)) => {
+            Some(HistoryLine::Run(run)) => {
                 bail!("line {number}: here begins the history of another run, {}: check each file for itself", run.id)
             }
-            Some(Line::End(end)) => {
+            Some(HistoryLine::End(end)) => {
                 let (lines, sum) = before;
                 if end.lines != lines {
                     bail!(
@@ -137,13 +137,13 @@ impl<R: BufRead> HistoryReader<R> {
                 if self.read()?.is_some() {
                     bail!("line {}: something stands behind the last line", self.line);
                 }
-                Ok(Some(Line::End(end)))
+                Ok(Some(HistoryLine::End(end)))
             }
             other => Ok(other),
         }
     }
 
-    fn read(&mut self) -> anyhow::Result<Option<Line>> {
+    fn read(&mut self) -> anyhow::Result<Option<HistoryLine>> {
         self.text.clear();
         let read = Read::by_ref(&mut self.input).take(LINE_BYTES_MAX).read_until(b'\n', &mut self.text)?;
         if read == 0 {

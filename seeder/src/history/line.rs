@@ -15,27 +15,27 @@ pub const VERSION: u32 = 1;
 /// A line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Line {
+pub enum HistoryLine {
     /// The first line.
-    Run(Run),
+    Run(HistoryRun),
     /// An operation of a client, with all its sendings.
-    Call(Call),
+    Call(HistoryCall),
     /// An event that a listener got.
-    Event(Event),
+    Event(HistoryEvent),
     /// A listener begins anew, as the documentation tells it to after `CURSOR_EXPIRED`.
-    Restart(Restart),
+    Restart(ListenerRestart),
     /// What follows are values at the end. They replace those of an earlier reading.
-    Reading(Reading),
+    Reading(ReadingStart),
     /// A value at the end.
     Found(Sight),
     /// The last line.
-    End(End),
+    End(HistoryEnd),
 }
 
 /// The run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Run {
+pub struct HistoryRun {
     /// [`FORMAT`].
     pub format: String,
     /// [`VERSION`].
@@ -67,7 +67,7 @@ pub enum CallOutcome {
 /// An operation of a client.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Call {
+pub struct HistoryCall {
     /// When it was sent first.
     pub start: u64,
     /// When its last answer came.
@@ -119,7 +119,7 @@ pub struct Sight {
 /// An event that a listener got.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Event {
+pub struct HistoryEvent {
     /// When it came.
     pub at: u64,
     /// The listener. One more than there are in the first line hears all of it again at the end.
@@ -134,7 +134,7 @@ pub struct Event {
 /// A listener begins anew.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Restart {
+pub struct ListenerRestart {
     /// When it had its new cursor.
     pub at: u64,
     /// The listener.
@@ -144,7 +144,7 @@ pub struct Restart {
 /// The beginning of a reading.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Reading {
+pub struct ReadingStart {
     /// When it began.
     pub at: u64,
 }
@@ -152,7 +152,7 @@ pub struct Reading {
 /// The end.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct End {
+pub struct HistoryEnd {
     /// Whether the last reading is complete.
     pub read: bool,
     /// Whether listeners were given the time to hear of everything.

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
-use super::api::{Answered, Api, Asker, Failure, Sent, payload};
+use super::api::{Api, ApiAnswer, Asker, Failure, Sending, payload};
 use super::documents::{LOG_IN, Mutation};
 use super::lock;
 
@@ -84,12 +84,12 @@ impl Account {
     }
 
     /// Asks as this account. The session alone has to tell the server what was seen, unless it is told the position.
-    pub async fn ask(&self, api: &Api, document: &str, variables: &Value, tells: bool) -> Answered {
+    pub async fn ask(&self, api: &Api, document: &str, variables: &Value, tells: bool) -> ApiAnswer {
         self.send(api, None, document, variables, tells).await
     }
 
     /// Changes something as this account.
-    pub async fn mutate(&self, api: &Api, mutation: &Mutation, input: &Value, key: &str) -> Answered {
+    pub async fn mutate(&self, api: &Api, mutation: &Mutation, input: &Value, key: &str) -> ApiAnswer {
         let variables = json!({ "input": input });
         let (outcome, sent) = self.send(api, Some(key), &mutation.document(), &variables, false).await;
         (outcome.and_then(|data| payload(data, mutation.field)), sent)
@@ -114,7 +114,7 @@ impl Account {
     }
 
     /// Sends an operation, again if the session has ended meanwhile.
-    async fn send(&self, api: &Api, key: Option<&str>, document: &str, variables: &Value, tells: bool) -> Answered {
+    async fn send(&self, api: &Api, key: Option<&str>, document: &str, variables: &Value, tells: bool) -> ApiAnswer {
         let token = self.token.read().await.clone();
         let after = if tells { self.position() } else { None };
         let asker = Asker { token: Some(&token), after: after.as_deref() };
@@ -127,7 +127,7 @@ impl Account {
         let Ok(token) = self.renew(api, &token).await else { return (outcome, sent) };
         let (outcome, again) = api.send(Asker { token: Some(&token), ..asker }, key, document, variables).await;
         self.note_position(again.position.clone());
-        (outcome, Sent { start: sent.start, times: sent.times + again.times, ..again })
+        (outcome, Sending { start: sent.start, times: sent.times + again.times, ..again })
     }
 
     /// Logs in again, unless somebody else has just done so: sessions expire, and may be ended.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::accounts::{Account, LoadAccounts};
-use super::api::{Api, Asker, Failure, Sent};
+use super::api::{Api, Asker, Failure, Sending};
 use super::documents::{
     ADD_COMMENT, Mutation, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY,
 };
@@ -16,7 +16,7 @@ use super::lock;
 use super::recorder::Recorder;
 use super::screen::Screen;
 use super::stock::{Parent, Stock, SubjectKind, nodes};
-use crate::history::line::{Call, CallOutcome, Line, Sight, Thing};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
 use crate::script::{Action, Content, Draw, LoadStep, Offer, TITLE};
 
 /// How an action ended.
@@ -32,7 +32,7 @@ pub enum Done {
 }
 
 /// What a mutation changes.
-pub(super) struct Write {
+pub(super) struct WriteIntent {
     /// The number of the call.
     pub(super) number: u32,
     /// The thing, and its new value.
@@ -119,7 +119,7 @@ impl LoadActor {
         account: Option<&Account>,
         mutation: &Mutation,
         input: Value,
-        write: Write,
+        write: WriteIntent,
     ) -> Result<Value, Failure> {
         let key = self.key(write.number);
         let (outcome, sent) = match account {
@@ -135,15 +135,27 @@ impl LoadActor {
             let code = outcome.as_ref().err().map(|failure| failure.code().to_owned());
             let id = outcome.as_ref().ok().and_then(|payload| id_of(&payload[write.made]));
             let session = account.map(|account| account.username.clone());
-            let Write { wrote, under, .. } = write;
-            Line::Call(Call { code, wrote: Some(wrote), id, under, ..self.call(&sent, session, mutation.field, ended) })
+            let WriteIntent { wrote, under, .. } = write;
+            HistoryLine::Call(HistoryCall {
+                code,
+                wrote: Some(wrote),
+                id,
+                under,
+                ..self.call(&sent, session, mutation.field, ended)
+            })
         });
         outcome
     }
 
     /// A call as it is recorded.
-    pub(super) fn call(&self, sent: &Sent, session: Option<String>, name: &str, outcome: CallOutcome) -> Call {
-        Call {
+    pub(super) fn call(
+        &self,
+        sent: &Sending,
+        session: Option<String>,
+        name: &str,
+        outcome: CallOutcome,
+    ) -> HistoryCall {
+        HistoryCall {
             start: self.recorder.micros(sent.start),
             end: self.recorder.micros(sent.end),
             session,
@@ -188,7 +200,7 @@ impl LoadActor {
         let text = self.ledger.marked(&text.replace(TITLE, &title), number);
         let input = json!({ "subjectId": id, "parentId": parent, "text": text });
         let wrote = Thing::Comment(number).with(Some(number));
-        let write = Write { number, wrote, under: Some(id.clone()), made: "comment" };
+        let write = WriteIntent { number, wrote, under: Some(id.clone()), made: "comment" };
         match self.change(Some(account), &ADD_COMMENT, input, write).await {
             Ok(payload) => {
                 if let Some(comment) = id_of(&payload["comment"]) {
@@ -217,7 +229,7 @@ impl LoadActor {
             let (movie, cinema) = (text_of(&presence["movie"], "id"), text_of(&presence["cinema"], "id"));
             let number = self.ledger.number();
             let wrote = Thing::Presence(&movie, &cinema).with(None);
-            let write = Write { number, wrote, under: None, made: "" };
+            let write = WriteIntent { number, wrote, under: None, made: "" };
             let outcome = self.change(Some(editor), &REMOVE_AVAILABILITY, json!({ "id": id }), write).await;
             match &outcome {
                 // Somebody else was faster.
@@ -248,7 +260,7 @@ impl LoadActor {
             });
             let number = self.ledger.number();
             let wrote = Thing::Presence(&movie, &cinema).with(Some(offer.price));
-            let write = Write { number, wrote, under: None, made: "" };
+            let write = WriteIntent { number, wrote, under: None, made: "" };
             let outcome = self.change(Some(editor), &SET_AVAILABILITY, input, write).await;
             if !matches!(outcome, Err(Failure::Refused { .. })) {
                 self.note_price(movie, cinema);
@@ -271,7 +283,7 @@ impl LoadActor {
         let Some((movie, cinema)) = self.pick_offer(place, step.object) else { return Ok(Done::Skipped) };
         let input = json!({ "movieId": movie, "cinemaId": cinema });
         let wrote = Thing::Order(&account.username, &movie, &cinema).with(Some(1));
-        let write = Write { number: self.ledger.number(), wrote, under: None, made: "" };
+        let write = WriteIntent { number: self.ledger.number(), wrote, under: None, made: "" };
         let payload = self.change(Some(account), &ORDER_MOVIE, input, write).await?;
         if let Some(id) = id_of(&payload["order"]) {
             self.echo(place, &id, OwnObject::Order(movie, cinema));
@@ -294,7 +306,7 @@ impl LoadActor {
         let (place, account) = self.member(step.member);
         let input = json!({ "subjectId": subject.id, "rating": rating });
         let wrote = Thing::Rating(&account.username, &subject.id).with(Some(rating));
-        let write = Write { number: self.ledger.number(), wrote, under: Some(subject.id.clone()), made: "" };
+        let write = WriteIntent { number: self.ledger.number(), wrote, under: Some(subject.id.clone()), made: "" };
         let outcome = self.change(Some(account), &RATE, input, write).await;
         match &outcome {
             Err(failure @ Failure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),

@@ -98,7 +98,7 @@ pub struct Asker<'a> {
 
 /// How an operation was sent.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct Sending {
     /// When for the first time.
     pub start: Instant,
     /// When the last answer came.
@@ -114,7 +114,7 @@ pub struct Sent {
 }
 
 /// What came of an operation, and how it was sent.
-pub type Answered = (Result<Value, Failure>, Sent);
+pub type ApiAnswer = (Result<Value, Failure>, Sending);
 
 /// The server's limits for one client or user that have refused requests.
 #[derive(Debug, Default)]
@@ -215,14 +215,14 @@ impl Api {
     }
 
     /// Changes something; gives the payload. `key` makes sure that it is done once.
-    pub async fn mutate(&self, asker: Asker<'_>, mutation: &Mutation, input: &Value, key: &str) -> Answered {
+    pub async fn mutate(&self, asker: Asker<'_>, mutation: &Mutation, input: &Value, key: &str) -> ApiAnswer {
         let variables = json!({ "input": input });
         let (outcome, sent) = self.send(asker, Some(key), &mutation.document(), &variables).await;
         (outcome.and_then(|data| payload(data, mutation.field)), sent)
     }
 
     /// Sends an operation until there is an answer, or for as long as is allowed; gives the value of `data`.
-    pub async fn send(&self, asker: Asker<'_>, key: Option<&str>, document: &str, variables: &Value) -> Answered {
+    pub async fn send(&self, asker: Asker<'_>, key: Option<&str>, document: &str, variables: &Value) -> ApiAnswer {
         let body = json!({ "query": document, "variables": variables }).to_string();
         let kind = match (key, asker.token) {
             (Some(_), _) => OperationKind::Mutations,
@@ -231,7 +231,7 @@ impl Api {
         };
         let start = Instant::now();
         let deadline = start + self.retry_for;
-        let mut sent = Sent { start, end: start, instance: 0, times: 0, stale: false, position: None };
+        let mut sent = Sending { start, end: start, instance: 0, times: 0, stale: false, position: None };
         let mut pause = PAUSE_FIRST;
         // Whether an earlier sending may have done what it asked for.
         let mut is_doubtful = false;
@@ -240,6 +240,11 @@ impl Api {
             let sent_at = Instant::now();
             let outcome = self.send_once(client, asker, key, body.clone(), &mut sent).await;
             sent.end = Instant::now();
+            // Only a trial selects nothing.
+            let outcome = match outcome {
+                SendOutcome::Data(data) if kind != OperationKind::AnonymousReads && data == json!({}) => nonsense(200),
+                other => other,
+            };
             let kept = std::ptr::eq(client, &self.client);
             if kept && matches!(&outcome, SendOutcome::Nothing(code, _) if code == CLOSED) {
                 (client, is_doubtful) = (&self.fresh, is_doubtful || key.is_some());
@@ -282,7 +287,7 @@ impl Api {
         asker: Asker<'_>,
         key: Option<&str>,
         body: String,
-        sent: &mut Sent,
+        sent: &mut Sending,
     ) -> SendOutcome {
         sent.instance = self.next.fetch_add(1, Ordering::Relaxed) % self.urls.len();
         sent.times += 1;
@@ -310,8 +315,7 @@ impl Api {
     }
 
     fn read_answer(&self, status: u16, bytes: &[u8]) -> SendOutcome {
-        let nonsense = || SendOutcome::Nothing(format!("HTTP {status}"), "the answer is no GraphQL".to_owned());
-        let Ok(mut answer) = serde_json::from_slice::<Value>(bytes) else { return nonsense() };
+        let Ok(mut answer) = serde_json::from_slice::<Value>(bytes) else { return nonsense(status) };
         if let Some(error) = answer["errors"].as_array().and_then(|errors| errors.first()) {
             let code = error["extensions"]["code"].as_str().unwrap_or("no code").to_owned();
             let (limit, max) = (&error["extensions"]["limit"], &error["extensions"]["max"]);
@@ -327,9 +331,13 @@ impl Api {
         }
         match answer.get_mut("data").map(Value::take) {
             Some(data @ Value::Object(_)) => SendOutcome::Data(data),
-            _ => nonsense(),
+            _ => nonsense(status),
         }
     }
+}
+
+fn nonsense(status: u16) -> SendOutcome {
+    SendOutcome::Nothing(format!("HTTP {status}"), "the answer is not GraphQL".to_owned())
 }
 
 /// The payload of a mutation.

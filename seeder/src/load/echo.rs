@@ -14,7 +14,7 @@ use super::act::LoadActor;
 use super::api::{Asker, Failure};
 use super::documents::{LOG_OUT, READ_BACK, VIEWER};
 use super::ledger::text_of;
-use crate::history::line::{Call, CallOutcome, Line, Sight, Thing};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
 
 /// Reads under way at once; what comes meanwhile is not read.
 const READS_MAX: usize = 32;
@@ -122,11 +122,11 @@ async fn read(actor: &LoadActor, member: usize, objects: &[Echo], tells: bool) {
                 let saw = objects.iter().zip(nodes).map(|(object, node)| object.sight(actor, member, node)).collect();
                 let viewer = data["viewer"]["username"].as_str().unwrap_or("nobody").to_owned();
                 let call = actor.call(&sent, session, "nodes", CallOutcome::Done);
-                Line::Call(Call { viewer: Some(viewer), saw, ..call })
+                HistoryLine::Call(HistoryCall { viewer: Some(viewer), saw, ..call })
             }
             Err(failure) => {
                 let call = actor.call(&sent, session, "nodes", CallOutcome::Unknown);
-                Line::Call(Call { code: Some(failure.code().to_owned()), ..call })
+                HistoryLine::Call(HistoryCall { code: Some(failure.code().to_owned()), ..call })
             }
         }
     });
@@ -155,7 +155,7 @@ async fn live_once(actor: &LoadActor, member: usize) {
     let (outcome, sent) = actor.api.send(asker, None, VIEWER, &json!({})).await;
     actor.recorder.record(|| {
         let call = actor.call(&sent, session(), "logIn", CallOutcome::Done);
-        Line::Call(Call { start: begun, wrote: Some(thing.with(Some(number))), ..call })
+        HistoryLine::Call(HistoryCall { start: begun, wrote: Some(thing.with(Some(number))), ..call })
     });
     record_session(actor, &thing, number, session(), &outcome, &sent);
     let key = actor.key(actor.ledger.number());
@@ -166,7 +166,7 @@ async fn live_once(actor: &LoadActor, member: usize) {
     };
     actor.recorder.record(|| {
         let call = actor.call(&sent, session(), "logOut", ended);
-        Line::Call(Call { wrote: Some(thing.with(None)), ..call })
+        HistoryLine::Call(HistoryCall { wrote: Some(thing.with(None)), ..call })
     });
     sleep(SESSION_KNOWN).await;
     let (outcome, sent) = actor.api.send(asker, None, VIEWER, &json!({})).await;
@@ -179,7 +179,7 @@ fn record_session(
     number: u32,
     session: Option<String>,
     outcome: &Result<Value, Failure>,
-    sent: &super::api::Sent,
+    sent: &super::api::Sending,
 ) {
     let (value, viewer) = match outcome {
         Ok(data) => (Some(number), Some(data["viewer"]["username"].as_str().unwrap_or("nobody").to_owned())),
@@ -188,6 +188,6 @@ fn record_session(
     };
     actor.recorder.record(|| {
         let call = actor.call(sent, session, "viewer", CallOutcome::Done);
-        Line::Call(Call { viewer, saw: vec![thing.with(value)], ..call })
+        HistoryLine::Call(HistoryCall { viewer, saw: vec![thing.with(value)], ..call })
     });
 }

@@ -25,7 +25,7 @@ use super::api::jittered;
 use super::documents::{CURSOR, LISTEN};
 use super::ledger::text_of;
 use super::lock;
-use crate::history::line::{Event, Line, Restart};
+use crate::history::line::{HistoryEvent, HistoryLine, ListenerRestart};
 
 /// The longest silence: the server pings more often.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
@@ -289,7 +289,7 @@ impl ListenersShared {
         self.restarts.fetch_add(1, Ordering::Relaxed);
         let (recorder, listener) = (&self.actor.recorder, u32::try_from(number).unwrap_or(u32::MAX));
         let at = recorder.micros(Instant::now());
-        recorder.record(|| Line::Restart(Restart { at, listener }));
+        recorder.record(|| HistoryLine::Restart(ListenerRestart { at, listener }));
         Some(cursor)
     }
 
@@ -300,7 +300,7 @@ impl ListenersShared {
         let at = recorder.micros(Instant::now());
         recorder.record(|| {
             let (id, listener) = (text_of(event, "commentId"), u32::try_from(number).unwrap_or(u32::MAX));
-            Line::Event(Event { at, listener, id, comment: mark.map(|(number, _)| number) })
+            HistoryLine::Event(HistoryEvent { at, listener, id, comment: mark.map(|(number, _)| number) })
         });
         self.places[number].fetch_add(1, Ordering::Relaxed);
     }

@@ -52,7 +52,7 @@ use stats::Stats;
 use stock::Stock;
 
 use crate::history::check::Conclusion;
-use crate::history::line::{FORMAT, Run, VERSION};
+use crate::history::line::{FORMAT, HistoryRun, VERSION};
 use crate::interruption;
 use crate::script::Mix;
 
@@ -182,7 +182,7 @@ async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
     if stock.is_empty() {
         bail!("the server has no movies: seed its database first (`seeder seed --with-demo-accounts`)");
     }
-    let run = Run {
+    let run = HistoryRun {
         format: FORMAT.to_owned(),
         version: VERSION,
         id: format!("{:08x}", rand::random::<u32>()),

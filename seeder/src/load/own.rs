@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::act::{ActionOutcome, Done, LoadActor, Write, id_of};
+use super::act::{ActionOutcome, Done, LoadActor, WriteIntent, id_of};
 use super::api::Failure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
 use super::echo::OwnObject;
@@ -26,7 +26,7 @@ impl LoadActor {
         let wrote = Thing::User(number).with(Some(number));
         // Also one who is refused is looked for at the end.
         self.ledger.keep(|notes| notes.signed_up.push(number));
-        let payload = self.change(None, &SIGN_UP, input, Write { number, wrote, under: None, made: "" }).await?;
+        let payload = self.change(None, &SIGN_UP, input, WriteIntent { number, wrote, under: None, made: "" }).await?;
         if let Some(id) = id_of(&payload["user"]) {
             self.ledger.notes().users.insert(number, id);
         }
@@ -44,7 +44,7 @@ impl LoadActor {
         };
         let Some((user, id)) = picked else { return Ok(Done::Skipped) };
         let wrote = Thing::User(user).with(None);
-        let write = Write { number: self.ledger.number(), wrote, under: None, made: "" };
+        let write = WriteIntent { number: self.ledger.number(), wrote, under: None, made: "" };
         let outcome = self.change(Some(&self.accounts.admin), &DELETE_USER, json!({ "id": id }), write).await;
         if is_still_there(&outcome) {
             self.ledger.notes().users.insert(user, id);
@@ -67,7 +67,7 @@ impl LoadActor {
         let text = self.ledger.marked(&text.replace(TITLE, &movie.title), number);
         let input = json!({ "title": title, "text": text, "categoryId": category, "tags": tags });
         let wrote = Thing::Publication(number).with(Some(number));
-        let write = Write { number, wrote, under: None, made: "publication" };
+        let write = WriteIntent { number, wrote, under: None, made: "publication" };
         let payload = self.change(Some(account), &CREATE_PUBLICATION, input, write).await?;
         if let Some(id) = id_of(&payload["publication"]) {
             self.ledger.notes().publications.insert(number, OwnPublication { number, id: id.clone(), author });
@@ -86,7 +86,7 @@ impl LoadActor {
         let new = self.ledger.number();
         let text = self.ledger.marked_anew(&text.replace(TITLE, &title), number, new);
         let wrote = Thing::Publication(number).with(Some(new));
-        let write = Write { number: new, wrote, under: None, made: "" };
+        let write = WriteIntent { number: new, wrote, under: None, made: "" };
         let input = json!({ "id": id, "text": text });
         self.change(Some(&self.accounts.members[author]), &UPDATE_PUBLICATION, input, write).await?;
         self.echo(author, &id, OwnObject::Publication(number));
@@ -105,7 +105,7 @@ impl LoadActor {
         let OwnPublication { number, id, author } = picked.clone();
         self.stock.forget(SubjectKind::Publication, &id);
         let wrote = Thing::Publication(number).with(None);
-        let write = Write { number: self.ledger.number(), wrote, under: None, made: "" };
+        let write = WriteIntent { number: self.ledger.number(), wrote, under: None, made: "" };
         let account = &self.accounts.members[author];
         let outcome = self.change(Some(account), &DELETE_PUBLICATION, json!({ "id": id }), write).await;
         if is_still_there(&outcome) {

@@ -12,14 +12,14 @@ use tokio::sync::oneshot;
 
 use crate::history::check::{Checker, Conclusion};
 use crate::history::file::HistoryWriter;
-use crate::history::line::{Line, Run};
+use crate::history::line::{HistoryLine, HistoryRun};
 
 /// What waits in memory is written at least so often.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
 enum Message {
-    Line(Line),
+    Line(HistoryLine),
     Open(oneshot::Sender<(u64, u64)>),
     Stop(oneshot::Sender<()>),
     End { read: bool, heard: bool, reply: oneshot::Sender<anyhow::Result<Conclusion>> },
@@ -42,12 +42,12 @@ impl Recorder {
     ///
     /// # Errors
     /// The file is there already, or cannot be made.
-    pub fn start(run: Run, path: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub fn start(run: HistoryRun, path: Option<PathBuf>) -> anyhow::Result<Self> {
         let mut writer = None;
         if let Some(path) = path {
             let explain = || format!("--history: {}", path.display());
             let file = writer.insert(HistoryWriter::create(&path).with_context(explain)?);
-            file.write(&Line::Run(run.clone())).with_context(explain)?;
+            file.write(&HistoryLine::Run(run.clone())).with_context(explain)?;
         }
         let (messages, inbox) = channel();
         let scribe = Scribe { checker: Checker::new(run), writer, error: None };
@@ -61,7 +61,7 @@ impl Recorder {
     }
 
     /// Records a line.
-    pub fn record(&self, line: impl FnOnce() -> Line) {
+    pub fn record(&self, line: impl FnOnce() -> HistoryLine) {
         if let Some(messages) = &self.messages {
             // The thread ends last.
             let _ = messages.send(Message::Line(line()));
@@ -143,7 +143,7 @@ impl Scribe {
         }
     }
 
-    fn take(&mut self, line: &Line) {
+    fn take(&mut self, line: &HistoryLine) {
         if let Err(error) = self.checker.take(line) {
             self.error.get_or_insert(error);
         }

@@ -10,7 +10,7 @@ use super::api::Failure;
 use super::documents::{COMMENTS_OF, ORDERS, PRICES, PUBLICATIONS_OF, READ_BACK, users};
 use super::ledger::text_of;
 use super::stock::nodes;
-use crate::history::line::{Line, Reading, Thing};
+use crate::history::line::{HistoryLine, ReadingStart, Thing};
 
 /// Objects that are read back at once.
 const BATCH: usize = 50;
@@ -23,7 +23,7 @@ const PRICES_BATCH: usize = 10;
 /// The server stays silent.
 pub async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
     let at = actor.recorder.micros(std::time::Instant::now());
-    actor.recorder.record(|| Line::Reading(Reading { at }));
+    actor.recorder.record(|| HistoryLine::Reading(ReadingStart { at }));
     let positions = actor.accounts.members.iter().chain([&actor.accounts.editor, &actor.accounts.admin]);
     let positions: Vec<_> = positions.filter_map(super::accounts::Account::position).collect();
     for member in 0..actor.accounts.members.len() {
@@ -40,7 +40,7 @@ pub async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
 }
 
 fn found(actor: &LoadActor, thing: &Thing<'_>, value: Option<u32>) {
-    actor.recorder.record(|| Line::Found(thing.with(value)));
+    actor.recorder.record(|| HistoryLine::Found(thing.with(value)));
 }
 
 /// The numbers of marks of this run in a page.

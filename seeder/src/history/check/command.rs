@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Checker;
 use super::finish::Conclusion;
 use crate::history::file::HistoryReader;
-use crate::history::line::{End, Line, Run};
+use crate::history::line::{HistoryEnd, HistoryLine, HistoryRun};
 use crate::progress::print_error;
 
 /// A history was read, and has faults.
@@ -22,8 +22,8 @@ const SHOWN_MAX: usize = 100;
 
 /// What a history tells.
 pub(super) struct Checked {
-    pub(super) run: Run,
-    pub(super) end: End,
+    pub(super) run: HistoryRun,
+    pub(super) end: HistoryEnd,
     pub(super) conclusion: Conclusion,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn check<R: BufRead>(mut reader: HistoryReader<R>) -> anyhow::Result<
     let run = reader.run()?;
     let mut checker = Checker::new(run.clone());
     while let Some(line) = reader.next()? {
-        if let Line::End(end) = line {
+        if let HistoryLine::End(end) = line {
             let conclusion = checker.conclude(end.read, end.heard);
             return Ok(Checked { run, end, conclusion });
         }

@@ -12,7 +12,7 @@ use super::register::NONE;
 
 /// An event.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub struct FeedEntry {
     /// The hash of the comment's id.
     key: u64,
     /// The comment, if it is of the run.
@@ -23,26 +23,26 @@ pub struct Entry {
 
 /// Where a listener is.
 #[derive(Debug)]
-enum Place {
+enum ListenerPlace {
     /// So many events of its part are behind it.
     At(usize),
     /// What it has heard is not yet known to be before or in its part.
-    Joining(Vec<Entry>),
+    Joining(Vec<FeedEntry>),
 }
 
 /// A listener.
 #[derive(Debug)]
 struct ListenerState {
     part: usize,
-    place: Place,
+    place: ListenerPlace,
     number: u32,
 }
 
 /// Events between two losses of history.
 #[derive(Debug, Default)]
-pub struct Part {
+pub struct FeedPart {
     /// In order.
-    pub order: Vec<Entry>,
+    pub order: Vec<FeedEntry>,
     places: HashMap<u64, usize, BuildHasherDefault<DefaultHasher>>,
 }
 
@@ -50,7 +50,7 @@ pub struct Part {
 #[derive(Debug, Default)]
 pub struct Feed {
     /// Its parts.
-    pub parts: Vec<Part>,
+    pub parts: Vec<FeedPart>,
     listeners: Vec<ListenerState>,
     /// How many events there were.
     pub events: u64,
@@ -59,7 +59,7 @@ pub struct Feed {
 }
 
 /// What hearing an event tells.
-pub struct Heard {
+pub struct Hearing {
     /// The part, counted from 1.
     pub part: u8,
     /// Whether nobody had heard of it in this part.
@@ -69,8 +69,9 @@ pub struct Heard {
 impl Feed {
     /// So many listeners, behind one cursor.
     pub fn new(listeners: u32) -> Self {
-        let listeners = (0..listeners).map(|number| ListenerState { part: 0, place: Place::At(0), number }).collect();
-        Self { parts: vec![Part::default()], listeners, events: 0, restarted: None }
+        let listeners =
+            (0..listeners).map(|number| ListenerState { part: 0, place: ListenerPlace::At(0), number }).collect();
+        Self { parts: vec![FeedPart::default()], listeners, events: 0, restarted: None }
     }
 
     /// How many listeners there are.
@@ -82,7 +83,7 @@ impl Feed {
     pub fn has(&mut self, number: u32) -> bool {
         let count = self.listeners.len();
         if number as usize == count {
-            self.listeners.push(ListenerState { part: 0, place: Place::At(0), number });
+            self.listeners.push(ListenerState { part: 0, place: ListenerPlace::At(0), number });
         }
         number as usize <= count
     }
@@ -91,32 +92,32 @@ impl Feed {
     pub fn restart(&mut self, listener: u32, at: u64) {
         let listener = &mut self.listeners[listener as usize];
         listener.part += 1;
-        listener.place = Place::Joining(Vec::new());
+        listener.place = ListenerPlace::Joining(Vec::new());
         if listener.part == self.parts.len() {
-            self.parts.push(Part::default());
+            self.parts.push(FeedPart::default());
         }
         self.restarted = self.restarted.max(Some(at));
     }
 
     /// A listener hears of an event.
-    pub fn hear(&mut self, listener: u32, id: &str, comment: u32, line: u32, findings: &mut Findings) -> Heard {
+    pub fn hear(&mut self, listener: u32, id: &str, comment: u32, line: u32, findings: &mut Findings) -> Hearing {
         self.events += 1;
         let key = hash(id);
         let state = &mut self.listeners[listener as usize];
         let part = &mut self.parts[state.part];
         let known = part.places.get(&key).copied();
         let mut shift = 0;
-        let entry = Entry { key, comment, line };
+        let entry = FeedEntry { key, comment, line };
         if let Some(at) = known
             && comment != NONE
         {
             part.order[at].comment = comment;
         }
         match &mut state.place {
-            Place::At(place) => {
+            ListenerPlace::At(place) => {
                 *place = part.follow(*place, known, entry, id, state.number, findings);
             }
-            Place::Joining(held) => {
+            ListenerPlace::Joining(held) => {
                 held.push(entry);
                 match known {
                     // Its first events come before what others began with.
@@ -125,7 +126,7 @@ impl Feed {
                         part.begin_with(held);
                         shift = held.len();
                         // With what follows, which shifts it.
-                        state.place = Place::At(1);
+                        state.place = ListenerPlace::At(1);
                     }
                     Some(at) => {
                         if let [missed, _, ..] = held.as_slice() {
@@ -133,11 +134,11 @@ impl Feed {
                                 format!("listener {} heard an event before {id} that others did not hear", state.number)
                             });
                         }
-                        state.place = Place::At(at + 1);
+                        state.place = ListenerPlace::At(at + 1);
                     }
                     None if part.order.is_empty() => {
                         part.begin_with(held);
-                        state.place = Place::At(held.len());
+                        state.place = ListenerPlace::At(held.len());
                     }
                     None => {}
                 }
@@ -145,11 +146,11 @@ impl Feed {
         }
         let number = state.part;
         for state in self.listeners.iter_mut().filter(|state| shift > 0 && state.part == number) {
-            if let Place::At(place) = &mut state.place {
+            if let ListenerPlace::At(place) = &mut state.place {
                 *place += shift;
             }
         }
-        Heard { part: u8::try_from(number + 1).unwrap_or(u8::MAX), is_first: known.is_none() }
+        Hearing { part: u8::try_from(number + 1).unwrap_or(u8::MAX), is_first: known.is_none() }
     }
 
     /// Which listeners have not heard of everything.
@@ -157,9 +158,9 @@ impl Feed {
         for ListenerState { part, place, number } in &self.listeners {
             let order = &self.parts[*part].order;
             let (has, of) = match place {
-                Place::At(place) => (*place, order.len()),
+                ListenerPlace::At(place) => (*place, order.len()),
                 // It has begun anew, and heard nothing that others heard.
-                Place::Joining(held) => (held.len(), order.len().max(held.len())),
+                ListenerPlace::Joining(held) => (held.len(), order.len().max(held.len())),
             };
             if has < of {
                 findings.add(FindingKind::MissedEvent, [order[has].line], || {
@@ -170,13 +171,13 @@ impl Feed {
     }
 }
 
-impl Part {
+impl FeedPart {
     /// Goes on with a listener that has heard `place` events. Gives how many it has heard then.
     fn follow(
         &mut self,
         place: usize,
         known: Option<usize>,
-        entry: Entry,
+        entry: FeedEntry,
         id: &str,
         listener: u32,
         findings: &mut Findings,
@@ -212,7 +213,7 @@ impl Part {
     }
 
     /// Puts events before those that are there.
-    fn begin_with(&mut self, held: &[Entry]) {
+    fn begin_with(&mut self, held: &[FeedEntry]) {
         self.order.splice(0..0, held.iter().copied());
         self.places = self.order.iter().enumerate().map(|(place, entry)| (entry.key, place)).collect();
     }

@@ -29,7 +29,7 @@ use register::{Floor, NONE, NOTHING, Register, ThingKind, WriteRecord};
 pub use spans::Outages;
 use spans::Spans;
 
-use super::line::{Call, CallOutcome, Event, Line, Run, Sight};
+use super::line::{CallOutcome, HistoryCall, HistoryEvent, HistoryLine, HistoryRun, Sight};
 
 /// An acknowledged comment of which listeners hear later than this shows an outage of the feed, in microseconds.
 const DELAY_MICROS: u64 = 1_000_000;
@@ -67,7 +67,7 @@ pub struct Counts {
 
 /// Judges a history.
 pub struct Checker {
-    run: Run,
+    run: HistoryRun,
     counts: Counts,
     names: HashMap<String, u16>,
     things: HashMap<u64, u32, BuildHasherDefault<DefaultHasher>>,
@@ -87,7 +87,7 @@ pub struct Checker {
 
 impl Checker {
     /// Judges the history of a run.
-    pub fn new(run: Run) -> Self {
+    pub fn new(run: HistoryRun) -> Self {
         Self {
             feed: Feed::new(run.listeners),
             run,
@@ -109,28 +109,28 @@ impl Checker {
     ///
     /// # Errors
     /// It makes no sense.
-    pub fn take(&mut self, line: &Line) -> anyhow::Result<()> {
+    pub fn take(&mut self, line: &HistoryLine) -> anyhow::Result<()> {
         self.counts.lines += 1;
         let number = self.counts.lines;
         let place = u32::try_from(number).map_err(|_| anyhow!("line {number}: a history has fewer lines"))?;
         let taken = match line {
-            Line::Call(call) => self.take_call(call, place),
-            Line::Event(event) => self.take_event(event, place),
-            Line::Restart(restart) => self.check_listener(restart.listener).map(|()| {
+            HistoryLine::Call(call) => self.take_call(call, place),
+            HistoryLine::Event(event) => self.take_event(event, place),
+            HistoryLine::Restart(restart) => self.check_listener(restart.listener).map(|()| {
                 self.feed.restart(restart.listener, restart.at);
             }),
-            Line::Reading(_) => {
+            HistoryLine::Reading(_) => {
                 self.reading += 1;
                 self.counts.found = 0;
                 Ok(())
             }
-            Line::Found(found) => self.take_found(found, place),
-            Line::Run(_) | Line::End(_) => Ok(()),
+            HistoryLine::Found(found) => self.take_found(found, place),
+            HistoryLine::Run(_) | HistoryLine::End(_) => Ok(()),
         };
         taken.map_err(|error| anyhow!("line {number}: {error}"))
     }
 
-    fn take_call(&mut self, call: &Call, line: u32) -> anyhow::Result<()> {
+    fn take_call(&mut self, call: &HistoryCall, line: u32) -> anyhow::Result<()> {
         if call.end < call.start {
             bail!("the call ends before it begins");
         }
@@ -167,7 +167,7 @@ impl Checker {
     }
 
     /// A session reads a value: not an older one than it knows.
-    fn take_read(&mut self, thing: u32, value: u32, session: u16, call: &Call, line: u32) {
+    fn take_read(&mut self, thing: u32, value: u32, session: u16, call: &HistoryCall, line: u32) {
         self.counts.reads += 1;
         let register = &self.registers[thing as usize];
         let own = register.own_floor(session, call.start);
@@ -197,7 +197,7 @@ impl Checker {
         }
     }
 
-    fn take_event(&mut self, event: &Event, line: u32) -> anyhow::Result<()> {
+    fn take_event(&mut self, event: &HistoryEvent, line: u32) -> anyhow::Result<()> {
         self.check_listener(event.listener)?;
         let thing = event.comment.map(|number| self.thing(&format!("comment/{number}"))).transpose()?;
         let heard = self.feed.hear(event.listener, &event.id, thing.unwrap_or(NONE), line, &mut self.findings);
