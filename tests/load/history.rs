@@ -33,7 +33,7 @@ impl History {
     }
 
     fn find(&self, fits: impl Fn(&Value) -> bool) -> usize {
-        self.0.iter().position(fits).expect("the history has such a line")
+        self.0.iter().position(fits).unwrap()
     }
 
     /// Places of what is read by the session that has written it, after that: the line, and the place in it.

@@ -107,7 +107,8 @@ async fn what_is_wrong_is_found(backend: Backend) {
 async fn listeners_go_on_after_their_cursors_expired(backend: Backend) {
     let served = Served::start(backend).await;
     let db = served.database.connect().await;
-    let mut running = Running::start(&served.url(), &["--verify", "--listeners=2", "--workers=4", "--mix=comment-movie"]);
+    let mut running =
+        Running::start(&served.url(), &["--verify", "--listeners=2", "--workers=4", "--mix=comment-movie"]);
     running.read(30);
     db.execute_unprepared("UPDATE comment_feed SET epoch = '0123456789ab'").await.unwrap();
     running.read(60);

@@ -91,7 +91,7 @@ mod somewhere {
     #[must_use]
     pub fn strikes(fault: PlantedFault) -> bool {
         static COUNT: AtomicU32 = AtomicU32::new(1);
-        is_planted(fault) && COUNT.fetch_add(1, Ordering::Relaxed) % EVERY == 0
+        is_planted(fault) && COUNT.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY)
     }
 
     /// Whose rows a batch reads: now and then those of the viewer before.

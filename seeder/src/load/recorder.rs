@@ -19,7 +19,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// What the thread is told.
 enum Message {
-    Line(HistoryLine),
+    Line(Box<HistoryLine>),
     Open(oneshot::Sender<(u64, u64)>),
     Stop(oneshot::Sender<()>),
     End { read: bool, heard: bool, reply: oneshot::Sender<anyhow::Result<Conclusion>> },
@@ -64,7 +64,7 @@ impl Recorder {
     pub fn record(&self, line: impl FnOnce() -> HistoryLine) {
         if let Some(messages) = &self.messages {
             // The thread ends last.
-            let _ = messages.send(Message::Line(line()));
+            let _ = messages.send(Message::Line(Box::new(line())));
         }
     }
 

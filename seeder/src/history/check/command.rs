@@ -29,7 +29,7 @@ pub(super) struct Checked {
 
 /// Checks a file, and reports on standard output.
 pub fn run(path: &Path, is_json: bool) -> ExitCode {
-    let checked = HistoryReader::open(path).and_then(|reader| check(reader));
+    let checked = HistoryReader::open(path).and_then(check);
     match checked {
         Ok(checked) => {
             let text = if is_json { checked.to_json() } else { checked.to_text() };
