@@ -1,9 +1,9 @@
 //! What listeners cost: deliveries a second, delays, memory, and what the feed's trigger costs writers.
 //!
-//! `cargo bench --workspace --bench feed [-- PART ...]`, with parts `deliveries`, `delay`, `idle`, `insert`;
+//! `cargo bench --workspace --bench feed [-- PART ...]`, with parts `deliveries`, `delay`, `order`, `idle`, `storm`, `insert`;
 //! all if none is named. The server is in this process, the clients of a part are another process with
 //! one thread; with PostgreSQL they share the machine, so that only the ratios mean something. `idle`
-//! needs 10,500 open files in each: `ulimit -n 20000`.
+//! and `storm` need 10,500 open files in each: `ulimit -n 20000`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at what it did not expect")]
 
@@ -15,6 +15,8 @@ mod client;
 mod clients;
 #[path = "feed/insert.rs"]
 mod insert;
+#[path = "feed/order.rs"]
+mod order;
 #[expect(unused_macros, reason = "the tests' support has one for tests")]
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -76,11 +78,17 @@ async fn measure(parts: &[String]) {
         // First: memory that something else has used is not measured as that of listeners.
         idle(&url).await;
     }
+    if wanted("storm") {
+        storm(&url, &db).await;
+    }
     if wanted("deliveries") {
         deliveries(&url, &db).await;
     }
     if wanted("delay") {
         delay(&url).await;
+    }
+    if wanted("order") {
+        order::measure(&url, &db).await;
     }
     if wanted("insert") {
         insert::measure(&url, &db).await;
@@ -252,6 +260,44 @@ async fn idle(url: &str) {
     drop(clients);
     listening(0).await;
     instance.stop().await;
+}
+
+/// What it costs when 10,000 listeners come back at once, each 100 events behind.
+async fn storm(url: &str, db: &DatabaseConnection) {
+    const MANY: usize = 10_000;
+    const MISSED: usize = 100;
+    let instance = Instance::start(url).await;
+    let address = instance.address;
+    let ask = json!({ "query": "{ commentCursor }" });
+    let asked = reqwest::Client::new().post(format!("http://{address}/graphql")).json(&ask).send().await.unwrap();
+    let asked: serde_json::Value = asked.json().await.unwrap();
+    let cursor = asked["data"]["commentCursor"].as_str().unwrap().to_owned();
+    add(db, MISSED).await;
+    let after = format!("commentAdded(after: {cursor:?})");
+    let before = [count(address, EXECUTIONS).await, count(address, STATEMENTS).await];
+    let begun = Instant::now();
+    let mut clients =
+        Clients::start(address, "/graphql", MANY, |n| document(n, true).replacen("commentAdded", &after, 1));
+    clients.connected();
+    clients.rate(MANY * MISSED);
+    let took = begun.elapsed();
+    let after = [count(address, EXECUTIONS).await, count(address, STATEMENTS).await];
+    println!("\n| {MANY} listeners come back, each {MISSED} events behind | |");
+    println!("|---|---|");
+    println!("| until all have all, with the connecting, s | {:.1} |", took.as_secs_f64());
+    println!("| executions | {} |", after[0] - before[0]);
+    println!("| statements | {} |", after[1] - before[1]);
+    drop(clients);
+    listening(0).await;
+    instance.stop().await;
+}
+
+const EXECUTIONS: &str = "kinoteka_feed_executions_total";
+const STATEMENTS: &str = "kinoteka_statement_duration_seconds_count";
+
+async fn count(address: SocketAddr, name: &str) -> f64 {
+    let text = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().parse().unwrap()
 }
 
 fn resident_kib() -> f64 {

@@ -145,6 +145,10 @@ impl Authenticate for Nothing {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
 
+    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        self.authenticate(token)
+    }
+
     fn watch(&self, _: Viewer) -> tokio::sync::watch::Receiver<()> {
         tokio::sync::watch::channel(()).1
     }

@@ -1,5 +1,6 @@
-//! What mutations cost: addComment, rate and logIn a second at 1, 8 and 32 clients, beside `pgbench`
-//! doing the bare inserts in the same rounds, on a PostgreSQL that commits as durably as in production.
+//! What mutations cost: those of users a second at 1, 8 and 32 clients, beside `pgbench` doing the bare statements in the
+//! same rounds, on a PostgreSQL that commits as durably as in production; what processor time each takes of the server and
+//! of PostgreSQL; addComment with the feed's trigger beside without.
 //!
 //! `cargo bench --workspace --bench mutations [-- SECONDS]`: seconds of each measurement, 3 if left out. The
 //! server is a process of its own, the clients are this one with a single thread; with PostgreSQL they
@@ -12,6 +13,11 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+#[path = "mutations/cases.rs"]
+mod cases;
+#[path = "mutations/processor.rs"]
+mod processor;
+
 use std::io::{BufRead, BufReader as LineReader};
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
@@ -19,6 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use cases::{CASES, Case, Numbers, ROWS};
 use kinoteka::account::Passwords;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
@@ -31,25 +38,8 @@ use tokio::task::JoinSet;
 /// Rounds of what is compared, interleaved; medians are printed.
 const ROUNDS: usize = 5;
 const CLIENTS: [u32; 3] = [1, 8, 32];
-const USERS: u32 = 1_000;
-const MOVIES: u32 = 1_000;
 const PASSWORD: &str = "tram number 47";
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-/// What the server's own statements come down to.
-const BARE: [(&str, &str); 2] = [
-    (
-        "addComment",
-        "\\set movie random(1, 1000)\n\\set user random(1, 1000)\n\
-         INSERT INTO comments (user_id, comment, movie_id) VALUES (:user, repeat('x', 80), :movie);\n",
-    ),
-    (
-        "rate",
-        "\\set movie random(1, 1000)\n\\set user random(1, 1000)\n\\set rating random(1, 5)\n\
-         INSERT INTO users_rating (user_id, movie_id, rating) VALUES (:user, :movie, :rating)\n\
-         ON CONFLICT (movie_id, publication_id, user_id) DO UPDATE SET rating = excluded.rating;\n",
-    ),
-];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -62,29 +52,92 @@ async fn main() {
     migration::up(&db, None).await.unwrap();
     fill(&db).await;
     let kinoteka = Kinoteka::start(&url);
-    let length = Duration::from_secs(seconds);
+    let bench = Bench { kinoteka, postgres, url, db, seconds };
+    bench.compare_with_bare().await;
+    bench.compare_with_trigger().await;
+    bench.compare_with_argon2().await;
+}
 
-    println!("| a second | clients | API | bare inserts | of these |\n|---|---|---|---|---|");
-    for clients in CLIENTS {
-        for (mutation, script) in BARE {
-            let mut rates = [Vec::new(), Vec::new()];
-            for _ in 0..ROUNDS {
-                rates[0].push(kinoteka.run(mutation, clients, length).await);
-                rates[1].push(pgbench(&url, script, clients, seconds));
+/// What is running.
+struct Bench {
+    kinoteka: Kinoteka,
+    postgres: Server,
+    url: String,
+    db: DatabaseConnection,
+    seconds: u64,
+}
+
+impl Bench {
+    async fn compare_with_bare(&self) {
+        println!("| a second | clients | API | bare | of that | server, ms each | PostgreSQL, ms each | bare |");
+        println!("|---|---|---|---|---|---|---|---|");
+        for clients in CLIENTS {
+            for case in &CASES {
+                let mut rows: [Vec<f64>; 5] = Default::default();
+                for _ in 0..ROUNDS {
+                    let before = self.processor_times();
+                    let api = self.run(case, clients).await;
+                    let between = self.processor_times();
+                    let bare = pgbench(&self.url, case.bare, clients, self.seconds);
+                    let after = self.processor_times();
+                    let each = |time: Duration, rate: f64| time.as_secs_f64() * 1e3 / (rate * self.seconds as f64);
+                    let [server, database] = [between[0] - before[0], between[1] - before[1]];
+                    let row = [api, bare, each(server, api), each(database, api), each(after[1] - between[1], bare)];
+                    rows.iter_mut().zip(row).for_each(|(rows, value)| rows.push(value));
+                }
+                let [api, bare, server, database, bare_database] = rows.map(median);
+                let (name, of_that) = (case.name, api / bare);
+                println!(
+                    "| {name} | {clients} | {api:.0} | {bare:.0} | {of_that:.2} | {server:.2} | {database:.2} | {bare_database:.2} |"
+                );
             }
-            let [api, bare] = rates.map(median);
-            println!("| {mutation} | {clients} | {api:.0} | {bare:.0} | {:.2} |", api / bare);
         }
     }
-    println!("\n| a second | clients | API | argon2id alone | of that |\n|---|---|---|---|---|");
-    for clients in CLIENTS {
-        let mut rates = [Vec::new(), Vec::new()];
-        for _ in 0..ROUNDS {
-            rates[0].push(kinoteka.run("logIn", clients, length).await);
-            rates[1].push(argon2(length).await);
+
+    /// The server's processor time, and PostgreSQL's.
+    fn processor_times(&self) -> [Duration; 2] {
+        [self.kinoteka.process.id(), self.postgres.process()].map(processor::time_of)
+    }
+
+    async fn run(&self, case: &Case, clients: u32) -> f64 {
+        self.kinoteka.run(Some(case), clients, Duration::from_secs(self.seconds)).await
+    }
+
+    /// What the feed costs whoever comments.
+    async fn compare_with_trigger(&self) {
+        println!(
+            "\n| addComment a second | clients | with the feed's trigger | without | of that |\n|---|---|---|---|---|"
+        );
+        let case = &CASES[0];
+        for clients in CLIENTS {
+            let mut rates: [Vec<f64>; 4] = Default::default();
+            for _ in 0..ROUNDS {
+                for (place, state) in ["ENABLE", "DISABLE"].into_iter().enumerate() {
+                    let trigger = format!("ALTER TABLE comments {state} TRIGGER comments_tell_added");
+                    self.db.execute_unprepared(&trigger).await.unwrap();
+                    rates[place].push(self.run(case, clients).await);
+                    rates[place + 2].push(pgbench(&self.url, case.bare, clients, self.seconds));
+                }
+            }
+            self.db.execute_unprepared("ALTER TABLE comments ENABLE TRIGGER comments_tell_added").await.unwrap();
+            let [with, without, bare_with, bare_without] = rates.map(median);
+            println!("| API | {clients} | {with:.0} | {without:.0} | {:.2} |", with / without);
+            println!("| bare | {clients} | {bare_with:.0} | {bare_without:.0} | {:.2} |", bare_with / bare_without);
         }
-        let [api, alone] = rates.map(median);
-        println!("| logIn | {clients} | {api:.0} | {alone:.0} | {:.2} |", api / alone);
+    }
+
+    async fn compare_with_argon2(&self) {
+        println!("\n| a second | clients | API | argon2id alone | of that |\n|---|---|---|---|---|");
+        let length = Duration::from_secs(self.seconds);
+        for clients in CLIENTS {
+            let mut rates = [Vec::new(), Vec::new()];
+            for _ in 0..ROUNDS {
+                rates[0].push(self.kinoteka.run(None, clients, length).await);
+                rates[1].push(argon2(length).await);
+            }
+            let [api, alone] = rates.map(median);
+            println!("| logIn | {clients} | {api:.0} | {alone:.0} | {:.2} |", api / alone);
+        }
     }
 }
 
@@ -92,16 +145,27 @@ async fn fill(db: &DatabaseConnection) {
     let turn = Passwords::new(19_456, 2, 1, 0, 0).unwrap().turn(HERE).await.unwrap();
     let hash = turn.hash(PASSWORD).await.unwrap();
     for statement in [
-        format!("INSERT INTO movies (title, duration) SELECT 'Фильм ' || i, 90 FROM generate_series(1, {MOVIES}) AS i"),
+        format!("INSERT INTO movies (title, duration) SELECT 'Фильм ' || i, 90 FROM generate_series(1, {ROWS}) AS i"),
         format!(
             "INSERT INTO users (username, email, password, fio, birthday)
              SELECT 'user' || i, 'user' || i || '@mail.example', '{hash}', 'Анна Орлова', '1990-05-01'
-             FROM generate_series(1, {USERS}) AS i"
+             FROM generate_series(1, {ROWS}) AS i"
         ),
         format!(
             "INSERT INTO sessions (user_id, token_hash, expires_at)
-             SELECT i, sha256(('token' || i)::bytea), now() + interval '1 day' FROM generate_series(1, {USERS}) AS i"
+             SELECT i, sha256(('token' || i)::bytea), now() + interval '1 day' FROM generate_series(1, {ROWS}) AS i"
         ),
+        format!(
+            "INSERT INTO comments (user_id, movie_id, comment) SELECT i, i, 'Раз' FROM generate_series(1, {ROWS}) AS i"
+        ),
+        "INSERT INTO cinema_online (title, url) VALUES ('Один', 'https://one.example'), ('Два', 'https://two.example')"
+            .to_owned(),
+        format!(
+            "INSERT INTO cinema_online_movie_presence (movie_id, cinema_id, price, rating, discount)
+             SELECT i, 1, 100.50, 3, 15 FROM generate_series(1, {ROWS}) AS i"
+        ),
+        "INSERT INTO publications_category (title) VALUES ('Рецензия')".to_owned(),
+        "INSERT INTO tags VALUES ('Драма')".to_owned(),
         "VACUUM ANALYZE".to_owned(),
     ] {
         db.execute_unprepared(&statement).await.unwrap();
@@ -112,6 +176,8 @@ async fn fill(db: &DatabaseConnection) {
 struct Kinoteka {
     process: Child,
     address: String,
+    /// Requests so far.
+    number: Arc<AtomicU64>,
 }
 
 impl Kinoteka {
@@ -121,6 +187,7 @@ impl Kinoteka {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kinoteka"))
             .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json", "--database-connections", "32"])
             .args(["--mutations-per-user", "1000000000", "--passwords-waiting-per-client", "64"])
+            .args(["--idempotency-keys-per-user", "1000000000"])
             .args(["--log-filter", "warn,kinoteka=info,kinoteka::telemetry=warn", "--database-url", url])
             .stderr(Stdio::piped())
             .spawn()
@@ -133,27 +200,26 @@ impl Kinoteka {
         });
         // Whatever it logs later goes on being read.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address: address.unwrap() }
+        Self { process, address: address.unwrap(), number: Arc::default() }
     }
 
-    /// Mutations a second that so many clients get done, each one after the other.
-    async fn run(&self, mutation: &'static str, clients: u32, length: Duration) -> f64 {
+    /// Mutations a second that so many clients get done, each one after the other; log-ins if there is no case.
+    async fn run(&self, case: Option<&Case>, clients: u32, length: Duration) -> f64 {
         let done = Arc::new(AtomicU64::new(0));
         let started = Instant::now();
         let mut tasks = JoinSet::new();
-        for client in 0..clients {
+        for _ in 0..clients {
             let mut connection = Connection::open(&self.address).await;
-            let done = Arc::clone(&done);
+            let (done, numbers, case) = (Arc::clone(&done), Arc::clone(&self.number), case.copied());
             tasks.spawn(async move {
-                let mut number = u64::from(client) * 7_919;
                 while started.elapsed() < length {
-                    number += 1;
-                    let answer = connection.send(mutation, number).await;
+                    let number = numbers.fetch_add(1, Ordering::Relaxed);
+                    let answer = connection.send(case.as_ref(), number).await;
                     if answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED" {
                         // Hashing takes too long for so many at once: no log-in, and no mistake.
                         continue;
                     }
-                    let errors = &answer["data"][mutation]["errors"];
+                    let errors = &answer["data"]["it"]["errors"];
                     assert!(answer.get("errors").is_none() && *errors == json!([]), "{answer:#}");
                     done.fetch_add(1, Ordering::Relaxed);
                 }
@@ -182,23 +248,25 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
-    async fn send(&mut self, mutation: &str, number: u64) -> Value {
-        let (user, movie) = (number * 31 % u64::from(USERS) + 1, number * 17 % u64::from(MOVIES) + 1);
-        let movie = kinoteka::kit::id::encode("Movie", i32::try_from(movie).unwrap());
-        let (ty, input, shown) = match mutation {
-            "addComment" => {
-                ("AddCommentInput", json!({ "subjectId": movie, "text": "x".repeat(80) }), "comment { id }")
-            }
-            "rate" => ("RateInput", json!({ "subjectId": movie, "rating": number % 5 + 1 }), "rating { id }"),
-            _ => ("LogInInput", json!({ "login": format!("user{user}"), "password": PASSWORD }), "token"),
+    async fn send(&mut self, case: Option<&Case>, number: u64) -> Value {
+        let numbers = Numbers::of(number);
+        let user = numbers.user;
+        let (mutation, ty, input, shown) = match case {
+            Some(case) => (case.mutation, case.input, (case.of)(&numbers), case.shown),
+            None => ("logIn", "LogInInput", json!({ "login": format!("user{user}"), "password": PASSWORD }), "token"),
         };
         let query =
-            format!("mutation($input: {ty}!) {{ {mutation}(input: $input) {{ {shown} errors {{ message }} }} }}");
+            format!("mutation($input: {ty}!) {{ it: {mutation}(input: $input) {{ {shown} errors {{ message }} }} }}");
         let body = json!({ "query": query, "variables": { "input": input } }).to_string();
-        let authorization =
-            if mutation == "logIn" { String::new() } else { format!("Authorization: Bearer token{user}\r\n") };
+        let mut headers = String::new();
+        if case.is_some() {
+            headers += &format!("Authorization: Bearer token{user}\r\n");
+        }
+        if case.is_some_and(|case| case.keyed) {
+            headers += &format!("Idempotency-Key: {number}\r\n");
+        }
         let request = format!(
-            "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{authorization}Content-Length: {}\r\n\r\n{body}",
+            "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.0.get_mut().write_all(request.as_bytes()).await.unwrap();

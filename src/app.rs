@@ -4,17 +4,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::Router;
 use futures_util::future::BoxFuture;
-use migration::SchemaState;
 use migration::connect::{self, Access, DatabaseUrl, Timeouts};
-use sea_orm::{DatabaseConnection, Statement};
-use seeding::{SeedError, accounts};
+use sea_orm::Statement;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
-use crate::account::{AccountServices, Sessions, operator};
+use crate::account::{AccountServices, Sessions};
 use crate::config::ServeArgs;
 use crate::db::{self, Db};
 use crate::executor::Executor;
@@ -25,14 +23,17 @@ use crate::kit::changes::WriteRates;
 use crate::kit::idempotency;
 use crate::kit::upkeep::{self, Sweep};
 use crate::library::Backends;
-use crate::{comment, library, metrics, open_files, telemetry};
+use crate::{comment, library, metrics, open_files, publication, start, telemetry};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
 const STATEMENT_RESPITE: Duration = Duration::from_millis(250);
 
 /// The rows that the server removes when they are over.
-pub const SWEEPS: &[Sweep] =
-    &[|db, now| Box::pin(Sessions::remove_expired(db, now)), |db, now| Box::pin(idempotency::forget(db, now))];
+pub const SWEEPS: &[Sweep] = &[
+    |db, now| Box::pin(Sessions::remove_expired(db, now)),
+    |db, now| Box::pin(idempotency::forget(db, now)),
+    |db, _| Box::pin(publication::remove_deleted(db)),
+];
 
 /// Called with every SQL statement that was run.
 pub type StatementObserver = Arc<dyn Fn(&Statement) + Send + Sync>;
@@ -48,6 +49,8 @@ pub struct Application {
     writes: WriteRates,
     sessions: Sessions,
     transport: http::HttpSettings,
+    health: Health,
+    drain: Duration,
     grace: Duration,
 }
 
@@ -74,24 +77,9 @@ impl Application {
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         let limits = fit_open_files(args, &url, read_url.is_some())?;
-        // Migrating and filling take as long as they take: the pools for requests come later.
-        let owner = connect::open(&url, Access::Write, args.pool()).await.context("--database-url")?;
-        db::check_rights(&owner, &url, Access::Write).await?;
-        let is_newer = prepare_schema(&owner, &url, args.migrate || args.demo).await?;
-        if args.demo && !is_newer {
-            fill_demo(&owner).await?;
-        }
-        if seeding::is_unfinished(&owner).await.context("cannot read the marks of the seeder")? {
-            bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
-        }
-        if !is_newer {
-            check_triggers(&owner, &url).await?;
-        }
-        owner.close().await?;
-        let db = Db::open(&url, read_url.as_ref(), args.pool(), timeouts(args), Some(observe(observer))).await?;
-        if let Some(read_url) = &read_url {
-            check_replica(&db, read_url).await?;
-        }
+        let db = open_database(args, &url, read_url.as_ref(), observer).await?;
+        let health = Health::new(db.clone());
+        health.look().await;
         let feed = Feed::start(&db, args.feed()).await?;
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
@@ -104,7 +92,7 @@ impl Application {
         };
         let accounts = args.accounts.open()?;
         if args.production {
-            warn_of_development(&db, &accounts, &transport).await?;
+            start::warn_of_development(&db, &accounts, &transport).await?;
         }
         let sessions = Sessions::new(&db, &accounts);
         Ok(Self {
@@ -117,6 +105,8 @@ impl Application {
             writes: args.accounts.writes(),
             sessions,
             transport,
+            health,
+            drain: args.drain(),
             grace,
         })
     }
@@ -162,7 +152,7 @@ impl Application {
     }
 
     async fn serve(self, stop: BoxFuture<'static, ()>) -> anyhow::Result<()> {
-        let health = Health::new(self.db.clone());
+        let health = self.health.clone();
         let status: Arc<dyn http::Status> = Arc::new(health.clone());
         let executor = self.executor()?;
         let services = http::HttpServices {
@@ -180,10 +170,15 @@ impl Application {
         let operations = serve_operations(self.operations, http::operations_router(&status), &self.transport);
         let feed = self.feed;
         let hub = Arc::clone(&feed.hub);
+        let (watch, drain) = (self.health.watch(), self.drain);
         let (stopped, wait_stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = http::serve(self.listener, router, &self.transport, async move {
             stop.await;
             health.stop();
+            if !drain.is_zero() {
+                tracing::info!("stopping: not ready any more, and serving for another {drain:?}");
+                tokio::time::sleep(drain).await;
+            }
             hub.stop();
             tracing::info!("stopping: no new connections, running requests finish");
             let _ = stopped.send(());
@@ -198,6 +193,7 @@ impl Application {
             // To the very end, so that whoever asks there sees it coming.
             () = operations => {}
             () = upkeep => {}
+            () = watch => {}
             () = trial => {}
             () = too_late => tracing::warn!("the grace period is over: open connections are dropped"),
         }
@@ -208,6 +204,33 @@ impl Application {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Brings up the schema and opens the pools. Without a leader that is done with what the replica has.
+async fn open_database(
+    args: &ServeArgs,
+    url: &DatabaseUrl,
+    read_url: Option<&DatabaseUrl>,
+    observer: Option<StatementObserver>,
+) -> anyhow::Result<Db> {
+    let (pool, timeouts, observer) = (args.pool(), timeouts(args), Some(observe(observer)));
+    // Migrating and filling take as long as they take: the pools for requests come later.
+    let db = match connect::open(url, Access::Write, pool).await {
+        Ok(owner) => {
+            start::prepare(&owner, url, args).await?;
+            owner.close().await?;
+            Db::open(url, read_url, pool, timeouts, observer).await?
+        }
+        Err(error) if error.is_away() && read_url.is_some() && !args.demo && !args.migrate => {
+            tracing::warn!("starting read-only, until there is a database that takes changes: {error}");
+            Db::open_unseen(url, read_url, pool, timeouts, observer).await?
+        }
+        Err(error) => return Err(error).context("--database-url"),
+    };
+    if let Some(read_url) = read_url {
+        start::check_replica(&db, read_url).await?;
+    }
+    Ok(db)
 }
 
 /// Counts every statement.
@@ -262,107 +285,6 @@ fn fit_connections(limits: &http::Limits, limit_connections: u64) -> http::Limit
     let part = per_client * limit_connections / limits.limit_connections;
     let limit_connections_per_client = part.max(CONNECTIONS_PER_CLIENT_MIN).min(per_client);
     http::Limits { limit_connections, limit_connections_per_client, ..limits.clone() }
-}
-
-/// Whether the schema has steps of a newer version, with which this one can go on. Its triggers may be others.
-async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<bool> {
-    let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
-    let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
-    let mut state = compare().await?;
-    if matches!(state, SchemaState::Behind(_)) && (migrate || sqlite) {
-        let steps = migration::up(db, None).await.with_context(|| {
-            format!("cannot migrate the {url}: it is locked, read-only, or changed by other means than the steps")
-        })?;
-        tracing::info!(steps = steps.join(", "), "migrated the {url}");
-        state = compare().await?;
-    }
-    match state {
-        SchemaState::Current => Ok(false),
-        SchemaState::Incomplete(_) => {
-            let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
-            tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
-            Ok(false)
-        }
-        SchemaState::Newer(_) => {
-            tracing::warn!("{state}");
-            Ok(true)
-        }
-        state => bail!("cannot serve the {url}: {state}"),
-    }
-}
-
-/// Without triggers side tables are wrong, and listeners hear nothing.
-async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
-    let silent = migration::silent_triggers(db).await;
-    let silent = silent.with_context(|| format!("cannot read the triggers of the {url}"))?;
-    if !silent.is_empty() {
-        bail!(
-            "cannot serve the {url}: triggers do not fire: {}; enable them by ALTER TABLE ... ENABLE TRIGGER USER, or \
-             restore the schema",
-            silent.join(", ")
-        );
-    }
-    Ok(())
-}
-
-/// Demo accounts that a warning names.
-const DEMO_ACCOUNTS_SHOWN: usize = 5;
-
-/// Warns of what is for development alone, and of what clients should not see.
-async fn warn_of_development(
-    db: &Db,
-    accounts: &AccountServices,
-    transport: &http::HttpSettings,
-) -> anyhow::Result<()> {
-    let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
-    let known = operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await?;
-    if !known.is_empty() {
-        let shown = known[..known.len().min(DEMO_ACCOUNTS_SHOWN)].join(", ");
-        let more = match known.len().saturating_sub(DEMO_ACCOUNTS_SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        tracing::warn!(
-            "--production: demo accounts can log in with the password that everybody knows: {shown}{more}; give them \
-             others by `kinoteka user reset-password`, or delete them"
-        );
-    }
-    if transport.metrics {
-        tracing::warn!(
-            "--production: clients can read /metrics on the address of --listen: move it by --metrics-listen"
-        );
-    }
-    Ok(())
-}
-
-async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
-    db::check_rights(db.read.connections(), read_url, Access::Read).await?;
-    match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current | SchemaState::Newer(_) => Ok(()),
-        state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
-    }
-}
-
-async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let options = seeding::SeedOptions { demo_accounts: Some(0), ..Default::default() };
-    let outcome = seeding::seed(db, &options, |event: seeding::SeedEvent| {
-        if let seeding::SeedEvent::Done(step) = event {
-            tracing::debug!(rows = step.rows, "{}..OK", step.name);
-        }
-    })
-    .await;
-    match outcome {
-        Ok(summary) => {
-            tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue");
-            let names: Vec<_> = accounts::usernames(0).collect();
-            tracing::info!("demo accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD);
-        }
-        Err(SeedError::NotEmpty { table }) => {
-            tracing::info!(table, "the database holds rows: the demo catalogue is left out");
-        }
-        Err(error) => return Err(error.into()),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

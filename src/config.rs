@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use migration::Migration;
 use migration::connect::{DatabaseUrl, PoolSettings};
 
 use crate::account::{AccountServices, Passwords, SessionChanges, Throttle};
@@ -71,6 +72,9 @@ pub enum MigrateCommand {
         /// Apply at most this many steps; all if left out.
         #[arg(long, value_name = "N")]
         steps: Option<u32>,
+        /// How long it waits for locks.
+        #[command(flatten)]
+        waiting: WaitArgs,
     },
     /// Take back the last steps, with the data in their tables.
     Down {
@@ -80,9 +84,18 @@ pub enum MigrateCommand {
         /// How many steps.
         #[arg(long, value_name = "N", default_value_t = 1)]
         steps: u32,
+        /// How long it waits for locks.
+        #[command(flatten)]
+        waiting: WaitArgs,
     },
     /// List the steps and whether the database has them. Count texts that the API would not write now.
     Status {
+        /// The database.
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Take into use what only this release understands. Run it when every instance of the release before has been stopped.
+    Finish {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
@@ -93,6 +106,23 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: DatabaseArgs,
     },
+}
+
+/// How long changes of the schema wait.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WaitArgs {
+    /// How long a statement waits for a lock on PostgreSQL before it is tried again after a pause, in milliseconds.
+    /// Requests that use the table wait as long: keep it below the server's --lock-timeout-ms.
+    #[arg(long, value_name = "MS", default_value_t = u64::try_from(migration::LOCK_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub lock_timeout_ms: u64,
+}
+
+impl WaitArgs {
+    /// The migration that waits so, and says what it waits for.
+    pub fn migration<'a>(self, tell: &'a (dyn Fn(&str) + Sync)) -> Migration<'a> {
+        Migration { lock_timeout: Duration::from_millis(self.lock_timeout_ms), tell, ..Migration::default() }
+    }
 }
 
 /// What can be done with roles. Each change is in the audit log.
@@ -203,7 +233,8 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub database: DatabaseArgs,
 
-    /// A replica that queries read from; without it they read from the database above.
+    /// A replica of PostgreSQL that queries read from, and from the database above while it is away; without it they
+    /// read from the database above.
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true, value_name = "URL")]
     pub database_read_url: Option<String>,
 
@@ -273,7 +304,12 @@ pub struct ServeArgs {
           value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub feed_poll_ms: u64,
 
-    /// How long running requests may take to finish after SIGTERM, in milliseconds.
+    /// How long the server goes on as before after SIGTERM, while /readyz says that it stops, in milliseconds: so long
+    /// fronts may take to notice. If left out, 5000 with --production, else 0.
+    #[arg(long, env = "KINOTEKA_DRAIN_MS", value_name = "MS")]
+    pub drain_ms: Option<u64>,
+
+    /// How long running requests may take to finish after that, in milliseconds.
     #[arg(long, env = "KINOTEKA_SHUTDOWN_GRACE_MS", value_name = "MS", default_value_t = 10_000)]
     pub shutdown_grace_ms: u64,
 
@@ -283,7 +319,12 @@ pub struct ServeArgs {
 
     /// What is logged: a level (error, warn, info, debug, trace) or tracing's filter
     /// directives, such as info,kinoteka=debug.
-    #[arg(long, env = "KINOTEKA_LOG", value_name = "FILTER", default_value = "info,sqlx=warn,sea_orm_migration=warn")]
+    #[arg(
+        long,
+        env = "KINOTEKA_LOG",
+        value_name = "FILTER",
+        default_value = "info,sqlx=warn,sqlx_core::pool=off,sea_orm_migration=warn"
+    )]
     pub log_filter: String,
 
     /// Accounts and sessions.
@@ -303,6 +344,12 @@ pub struct AccountArgs {
     #[arg(long, env = "KINOTEKA_SESSION_HOURS", value_name = "HOURS", default_value_t = 720,
           value_parser = clap::value_parser!(u32).range(1..=87_600))]
     pub session_hours: u32,
+
+    /// How long a session that was looked up is known without asking the database again, in milliseconds: for so long,
+    /// requests may still pass whose session or role another instance has ended. 0 asks for each request.
+    #[arg(long, env = "KINOTEKA_SESSION_CACHE_MS", value_name = "MS", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u64).range(..=1_000))]
+    pub session_cache_ms: u64,
 
     /// How passwords are hashed.
     #[command(flatten)]
@@ -395,7 +442,7 @@ impl AccountArgs {
             throttle,
             signups,
             session_lifetime,
-            session_changes: SessionChanges::default(),
+            session_changes: SessionChanges::new(Duration::from_millis(self.session_cache_ms)),
         })
     }
 
@@ -418,6 +465,11 @@ impl ServeArgs {
     /// Whether there are pages for people.
     pub fn ide(&self) -> bool {
         self.ide.unwrap_or(!self.production)
+    }
+
+    /// How long fronts may take to notice that the server stops.
+    pub fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.unwrap_or(if self.production { 5_000 } else { 0 }))
     }
 
     /// The feed's settings.

@@ -40,6 +40,7 @@ pub mod publication;
 pub mod rating;
 pub mod search;
 pub mod staff;
+mod start;
 pub mod stored_texts;
 pub mod subject;
 pub mod tag;

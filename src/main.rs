@@ -10,8 +10,9 @@ use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
 use kinoteka::{library, log, stored_texts, telemetry};
-use migration::SchemaState;
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
+use migration::{AdoptError, Migration, SchemaState};
+use sea_orm::DbErr;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -113,26 +114,37 @@ impl Signals {
 
 async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
     match command {
-        MigrateCommand::Up { database, steps } => {
+        MigrateCommand::Up { database, steps, waiting } => {
             let db = open_database(&database).await?.db;
             match refuse_unknown_steps(&db).await? {
                 state @ SchemaState::Newer(_) => tell(&format!("nothing to apply: {state}")),
                 _ => {
-                    report("applied", &migration::up(&db, steps).await?, "nothing to apply: the schema is current");
+                    let applied = waiting.migration(&log::print).up(&db, steps).await.map_err(explain)?;
+                    report("applied", &applied, "nothing to apply: the schema is current");
                     refill(&db).await?;
                 }
             }
         }
-        MigrateCommand::Down { database, steps } => {
+        MigrateCommand::Down { database, steps, waiting } => {
             let db = open_database(&database).await?.db;
             if let SchemaState::Newer(steps) = refuse_unknown_steps(&db).await? {
                 bail!("{} unknown here: take steps back with the program that made them", steps.join(", "));
             }
-            report("took back", &migration::down(&db, steps).await?, "nothing to take back");
+            let taken_back = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
+            report("took back", &taken_back, "nothing to take back");
+        }
+        MigrateCommand::Finish { database } => {
+            let db = open_database(&database).await?.db;
+            refuse_unknown_steps(&db).await?;
+            let done = match migration::finish(&db).await? {
+                true => "the comment feed is ordered by ticks now",
+                false => "nothing to finish",
+            };
+            print(&format!("{done}\n"))?;
         }
         MigrateCommand::Adopt { database } => {
             let db = open_database(&database).await?.db;
-            report("recorded", &migration::adopt(&db).await?, "nothing to record: all steps were known");
+            report("recorded", &adopt(&db).await?, "nothing to record: all steps were known");
             refill(&db).await?;
         }
         MigrateCommand::Status { database } => {
@@ -145,6 +157,9 @@ async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
                 for line in stored_texts::report(&db).await.context("cannot count blank texts and twins")? {
                     print(&format!("{line}\n"))?;
                 }
+            }
+            for index in Migration::default().unfinished_indexes(&db).await? {
+                print(&format!("unfinished index {index}: queries that use it are slow; run `kinoteka migrate up`\n"))?;
             }
             print(&format!("{state}\n"))?;
         }
@@ -212,9 +227,21 @@ async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Resul
     }
 }
 
+async fn adopt(db: &sea_orm::DatabaseConnection) -> anyhow::Result<Vec<String>> {
+    migration::adopt(db).await.map_err(|error| match error {
+        AdoptError::Database(error) => explain(error),
+        other => other.into(),
+    })
+}
+
+/// Says what to do, where that is known.
+fn explain(error: DbErr) -> anyhow::Error {
+    migration::explain_refusal(&error).map_or_else(|| error.into(), anyhow::Error::msg)
+}
+
 /// Makes again what a restore has left out.
 async fn refill(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
-    let tables = migration::refill(db).await?;
+    let tables = migration::refill(db).await.map_err(explain)?;
     if !tables.is_empty() {
         tell(&format!("made the rows of {} again", tables.join(", ")));
     }

@@ -89,9 +89,10 @@ async fn connect(address: &str, path: &str, document: &str) -> TcpStream {
          sec-websocket-protocol: graphql-transport-ws\r\n\r\n"
     );
     stream.write_all(upgrade.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
+    // Nothing follows the head before something was said.
+    let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
+        assert!(stream.read_buf(&mut head).await.unwrap() > 0, "{}", String::from_utf8_lossy(&head));
     }
     assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
     stream.write_all(&frame(r#"{"type":"connection_init"}"#)).await.unwrap();

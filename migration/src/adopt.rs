@@ -3,11 +3,13 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sea_orm_migration::migrator::MigratorTraitSelf as _;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ActiveValue, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, Statement};
 use sea_orm_migration::seaql_migrations;
 
-use crate::{Migrator, STEPS, begin_alone, read_applied};
+use crate::step::Migrator;
+use crate::{STEPS, begin_alone, read_applied};
 
 /// Why steps cannot be adopted.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl From<DbErr> for AdoptError {
 /// [`AdoptError::Empty`] when there is nothing at all; nothing is recorded then.
 pub async fn adopt(db: &DatabaseConnection) -> Result<Vec<String>, AdoptError> {
     let txn = begin_alone(db).await?;
-    Migrator::install(&txn).await?;
+    Migrator(STEPS).install(&txn).await?;
     let recorded = read_applied(&txn).await?;
     let mut adopted = Vec::new();
     for (position, step) in STEPS.iter().enumerate() {
@@ -112,7 +114,7 @@ pub(crate) fn list_objects(sql: &str) -> Vec<SchemaObject<'_>> {
             let rest = line.strip_prefix("CREATE ").filter(|rest| !rest.starts_with("OR REPLACE "))?;
             let rest = rest.strip_prefix("UNIQUE ").or(rest.strip_prefix("VIRTUAL ")).unwrap_or(rest);
             let (kind, rest) = rest.split_once(' ')?;
-            let name = rest.split([' ', '(']).next()?;
+            let name = rest.strip_prefix("CONCURRENTLY ").unwrap_or(rest).split([' ', '(']).next()?;
             Some(SchemaObject { kind, name })
         })
         .collect()
@@ -153,8 +155,8 @@ mod tests {
     #[test]
     fn create_lines_name_what_a_script_makes() {
         let sql = "CREATE TABLE a (\n    id integer\n);\nCREATE UNIQUE INDEX b ON a (id);\n\
-                   CREATE FUNCTION c() RETURNS trigger\n-- CREATE TABLE no\n";
+                   CREATE INDEX CONCURRENTLY d ON a (id);\nCREATE FUNCTION c() RETURNS trigger\n-- CREATE TABLE no\n";
         let names: Vec<_> = list_objects(sql).iter().map(ToString::to_string).collect();
-        assert_eq!(names, ["table a", "index b", "function c"]);
+        assert_eq!(names, ["table a", "index b", "index d", "function c"]);
     }
 }

@@ -1,19 +1,20 @@
 //! Opening a database: URLs, pools and the settings of every connection.
 
+mod postgres;
+
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxSqliteConnector};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Database, Postgres, Sqlite};
+use sqlx::{ConnectOptions as _, Connection as _, Database, Sqlite};
 
+pub use self::postgres::{PostgresPool, open_lazy};
+pub use crate::age::{Generation, Lifetime, forget_statements, is_outdated};
 use crate::commits::Commits;
-use crate::pooler::{SHARED, shares_sessions};
-use crate::transaction::is_reusable;
 
 /// A database URL of a kind that we serve, parsed.
 #[derive(Clone)]
@@ -58,6 +59,7 @@ impl FromStr for DatabaseUrl {
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let scheme = url.split(':').next().unwrap_or_default();
         match scheme {
+            "postgres" | "postgresql" if names_several_hosts(url) => Err(SEVERAL_HOSTS.to_owned()),
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
                 .map(|options| Self::Postgres(Box::new(without_brackets(options))))
                 .map_err(|error| format!("not a PostgreSQL URL: {error}")),
@@ -76,6 +78,20 @@ impl FromStr for DatabaseUrl {
             )),
         }
     }
+}
+
+/// The driver connects to one address.
+const SEVERAL_HOSTS: &str = "several hosts in one URL are not supported; name one address that leads to the leader, \
+                             such as a port of HAProxy that checks which server it is (docs/operations.md, A cluster)";
+
+fn names_several_hosts(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (authority, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let hosts = authority.split('/').next().and_then(|authority| authority.rsplit('@').next()).unwrap_or_default();
+    hosts.contains(',')
+        || parameters.split('&').filter_map(|parameter| parameter.split_once('=')).any(|(name, value)| {
+            matches!(name, "host" | "hostaddr" | "port") && (value.contains(',') || value.contains("%2C"))
+        })
 }
 
 /// sqlx leaves an address of IPv6 in the brackets that a URL puts around it, and looks them up as a name.
@@ -110,11 +126,29 @@ pub struct PoolSettings {
 
 /// Why there is no connection. The text says what to do.
 #[derive(Debug)]
-pub struct ConnectError(String);
+pub struct ConnectError {
+    message: String,
+    is_away: bool,
+}
+
+impl ConnectError {
+    pub(crate) fn new(message: String) -> Self {
+        Self { message, is_away: false }
+    }
+
+    pub(crate) fn away(message: String) -> Self {
+        Self { message, is_away: true }
+    }
+
+    /// Whether the database may be there later, without a change of the URL.
+    pub fn is_away(&self) -> bool {
+        self.is_away
+    }
+}
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -160,7 +194,7 @@ pub async fn open_timed(
     timeouts: Option<Timeouts>,
 ) -> Result<DatabaseConnection, ConnectError> {
     match url {
-        DatabaseUrl::Postgres(options) => open_postgres(url, options, pool, timeouts).await,
+        DatabaseUrl::Postgres(options) => postgres::open(url, options, usual(access, pool, timeouts)).await,
         DatabaseUrl::Sqlite(options) => match access {
             Access::Write => open_sqlite_writer(url, options, pool, timeouts).await.map(|writer| writer.db),
             Access::Read => open_sqlite_reader(url, options, pool, timeouts).await,
@@ -188,43 +222,32 @@ pub async fn open_writer(
 ) -> Result<Writer, ConnectError> {
     match url {
         DatabaseUrl::Postgres(options) => {
-            let db = open_postgres(url, options, pool, timeouts).await?;
+            let db = postgres::open(url, options, usual(Access::Write, pool, timeouts)).await?;
             Ok(Writer { db, commits: Commits::default() })
         }
         DatabaseUrl::Sqlite(options) => open_sqlite_writer(url, options, pool, timeouts).await,
     }
 }
 
+fn usual(access: Access, settings: PoolSettings, timeouts: Option<Timeouts>) -> PostgresPool {
+    PostgresPool { access, settings, timeouts, lifetime: Lifetime::LONG, generation: Generation::default() }
+}
+
 /// How long SQLite waits for another process's lock, unless [`Timeouts`] say so.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a pooled connection may rest before it is tested.
-const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
-
 /// Waits for a first connection: a pool would retry until its timeout and then not say what was wrong.
-async fn probe<T>(connect: impl Future<Output = T>, pool: PoolSettings) -> Result<T, ConnectError> {
+pub(crate) async fn probe<T>(connect: impl Future<Output = T>, pool: PoolSettings) -> Result<T, ConnectError> {
     // Locked SQLite files answer after their busy timeout.
     let patience = pool.acquire_timeout.max(BUSY_TIMEOUT + Duration::from_secs(1));
     let silent =
-        |_| ConnectError(format!("the database accepts the connection but does not answer within {patience:?}"));
+        |_| ConnectError::away(format!("the database accepts the connection but does not answer within {patience:?}"));
     tokio::time::timeout(patience, connect).await.map_err(silent)
 }
 
 async fn connect_once(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
     options.connect().await?.close().await
 }
-
-/// Each connection's settings, and not start-up options, which poolers between us and the server
-/// refuse. Compiling a statement (`jit`) takes longer than a page.
-const POSTGRES_SETTINGS: &str = "SELECT set_config('jit', 'off', false),
-    set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false),
-    set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false)";
-
-/// When statements that were prepared before were last found to be useless.
-static FORGOTTEN: Mutex<Option<Instant>> = Mutex::new(None);
-
-/// How old a connection to PostgreSQL may become.
-const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// A pool without sqlx's own upkeep of idle and old connections.
 ///
@@ -235,71 +258,6 @@ const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 #[expect(clippy::disallowed_methods, reason = "the one place that may")]
 pub fn pool_options<DB: Database>() -> PoolOptions<DB> {
     PoolOptions::new().idle_timeout(None).max_lifetime(None)
-}
-
-/// Has all statements of the process prepared anew that were prepared so far: connections to PostgreSQL that are
-/// open now are closed before they would be used again. To be called when the schema has changed under one.
-pub fn forget_statements() {
-    *FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-}
-
-/// Whether a connection of this age is to be replaced: it may have statements that are to be
-/// [forgotten](forget_statements), or is too old.
-pub fn is_outdated(age: Duration) -> bool {
-    age > AGE_MAX
-        || FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|forgotten| forgotten.elapsed() <= age)
-}
-
-async fn open_postgres(
-    url: &DatabaseUrl,
-    options: &PgConnectOptions,
-    pool: PoolSettings,
-    timeouts: Option<Timeouts>,
-) -> Result<DatabaseConnection, ConnectError> {
-    // Poolers refuse `extra_float_digits`, and since PostgreSQL 12 its default is exact.
-    let options = options.clone().application_name("kinoteka").disable_statement_logging().extra_float_digits(None);
-    if probe(shares_sessions(&options), pool).await?.map_err(|error| explain_postgres(url, &error))? {
-        return Err(ConnectError(format!("the {url} is behind a pooler {SHARED}")));
-    }
-    let pool = pool_options::<Postgres>()
-        .max_connections(pool.connections_max)
-        .acquire_timeout(pool.acquire_timeout)
-        // A round trip before each statement is dear; after a rest it finds dead connections.
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            Box::pin(async move {
-                let in_ms = |timeout: Duration| timeout.as_millis().max(1).to_string();
-                let statement = timeouts.map(|timeouts| in_ms(timeouts.statement));
-                let lock = timeouts.map(|timeouts| in_ms(timeouts.lock));
-                sqlx::query(POSTGRES_SETTINGS).bind(statement).bind(lock).execute(connection).await?;
-                Ok(())
-            })
-        })
-        .before_acquire(|connection, state| {
-            Box::pin(async move {
-                if is_outdated(state.age) {
-                    return Ok(false);
-                }
-                if state.idle_for > IDLE_UNTESTED_MAX {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_release(|connection, _| Box::pin(is_reusable(connection)))
-        .connect_with(options)
-        .await
-        .map_err(|error| explain_postgres(url, &error))?;
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
-}
-
-fn explain_postgres(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
-    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
-    ConnectError(match &*code {
-        "3D000" => format!("the {url} does not exist: create it (createdb), or correct the URL"),
-        "28P01" | "28000" => format!("the {url} refuses this user or password: correct the URL"),
-        _ => format!("the {url} cannot be reached ({error}): start it, or correct the URL"),
-    })
 }
 
 /// The settings of every connection to a SQLite file.
@@ -399,7 +357,7 @@ async fn set_deadline(connection: &mut SqliteConnection, timeout: Option<Duratio
 fn explain_sqlite(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     // The primary result code is the low byte: https://sqlite.org/rescode.html
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).unwrap_or_default();
-    ConnectError(match code & 0xff {
+    ConnectError::new(match code & 0xff {
         5 | 6 => format!("the {url} is locked by another process: stop it, or name another file"),
         8 => format!("the {url} is read-only: make it and its folder writable, or name another file"),
         14 => format!(

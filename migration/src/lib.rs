@@ -6,19 +6,28 @@
 //! generated from what these files make.
 
 mod adopt;
+mod age;
 mod commits;
 pub mod connect;
+mod indexes;
+mod order;
 mod pooler;
+mod refusal;
 mod rows;
+mod run;
 mod step;
 mod transaction;
 mod triggers;
+mod waiting;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
+pub use order::finish;
+pub use refusal::explain_refusal;
 pub use rows::refill;
-pub use step::{Migrator, STEPS, Step};
-pub use transaction::begin;
+pub use run::{LOCK_TIMEOUT, Migration};
+pub use step::{STEPS, Step, StepScript};
+pub use transaction::{begin, begin_snapshot};
 pub use triggers::silent_triggers;
 
 use std::fmt;
@@ -94,33 +103,20 @@ fn name_steps(steps: &[String]) -> String {
     }
 }
 
-/// Applies the pending steps, at most `limit` of them, and names those it applied.
-///
-/// All run in one transaction under a lock, so that several processes may call this at
-/// once: the first does the work, the others find nothing left to do.
+/// Applies the pending steps as [`Migration::up`] does by default.
 ///
 /// # Errors
-/// Whatever the database refuses; nothing is changed then.
+/// Whatever the database refuses.
 pub async fn up(db: &DatabaseConnection, limit: Option<u32>) -> Result<Vec<String>, DbErr> {
-    let txn = begin_alone(db).await?;
-    let before = read_applied(&txn).await?;
-    Migrator::up(&txn, limit).await?;
-    let after = read_applied(&txn).await?;
-    txn.commit().await?;
-    Ok(after.into_iter().filter(|name| !before.contains(name)).collect())
+    Migration::default().up(db, limit).await
 }
 
-/// Takes back the last `limit` steps with their data, and names them, last first.
+/// Takes back steps as [`Migration::down`] does by default.
 ///
 /// # Errors
 /// Whatever the database refuses; nothing is changed then.
 pub async fn down(db: &DatabaseConnection, limit: u32) -> Result<Vec<String>, DbErr> {
-    let txn = begin_alone(db).await?;
-    let before = read_applied(&txn).await?;
-    Migrator::down(&txn, Some(limit)).await?;
-    let after = read_applied(&txn).await?;
-    txn.commit().await?;
-    Ok(before.into_iter().rev().filter(|name| !after.contains(name)).collect())
+    Migration::default().down(db, limit).await
 }
 
 /// Lists the known steps in order, with where each stands. Changes nothing.

@@ -1,5 +1,6 @@
 //! The steps in order, each with its SQL for both databases.
 
+use sea_orm_migration::migrator::MigratorTraitSelf;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 
@@ -8,14 +9,19 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
 pub struct Step {
     /// The files' common name, recorded in `seaql_migrations`.
     pub name: &'static str,
-    postgres: StepScript,
-    sqlite: StepScript,
+    /// Its SQL for PostgreSQL. Indexes on large tables may follow at the end, each as `CREATE INDEX CONCURRENTLY`.
+    pub postgres: StepScript,
+    /// Its SQL for SQLite.
+    pub sqlite: StepScript,
 }
 
+/// The SQL of a step for one database.
 #[derive(Clone, Copy, Debug)]
-struct StepScript {
-    up: &'static str,
-    down: &'static str,
+pub struct StepScript {
+    /// Makes it.
+    pub up: &'static str,
+    /// Takes it back.
+    pub down: &'static str,
 }
 
 macro_rules! step {
@@ -49,6 +55,8 @@ pub const STEPS: &[Step] = &[
     step!("0012_names"),
     step!("0013_feed_row"),
     step!("0014_schema_steps"),
+    step!("0015_comment_ticks"),
+    step!("0016_publication_deletions"),
 ];
 
 /// Whether a step of this name is one of ours.
@@ -62,9 +70,35 @@ impl Step {
         self.script(backend).up
     }
 
+    /// The indexes that follow its transaction.
+    pub(crate) fn indexes(&self, backend: DbBackend) -> Vec<ConcurrentIndex> {
+        split(self.up_sql(backend)).1
+    }
+
     fn script(&self, backend: DbBackend) -> StepScript {
         if backend == DbBackend::Sqlite { self.sqlite } else { self.postgres }
     }
+}
+
+/// An index that is built outside of transactions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConcurrentIndex {
+    pub(crate) name: &'static str,
+    pub(crate) statement: &'static str,
+}
+
+const CREATE: &str = "CREATE INDEX CONCURRENTLY ";
+
+/// Takes apart what runs in the step's transaction and the indexes that follow.
+fn split(script: &'static str) -> (&'static str, Vec<ConcurrentIndex>) {
+    let Some(start) = script.find(&format!("\n{CREATE}")) else { return (script, Vec::new()) };
+    let (transaction, rest) = script.split_at(start);
+    let indexes = rest.split(';').filter_map(|part| {
+        let statement = &part[part.find(CREATE)?..];
+        let name = statement[CREATE.len()..].split_whitespace().next()?;
+        Some(ConcurrentIndex { name, statement })
+    });
+    (transaction, indexes.collect())
 }
 
 impl MigrationName for Step {
@@ -76,7 +110,7 @@ impl MigrationName for Step {
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, self.script(manager.get_database_backend()).up).await
+        run(manager, split(self.up_sql(manager.get_database_backend())).0).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -89,12 +123,12 @@ async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// The steps as sea-orm-migration wants them.
+/// Steps as sea-orm-migration wants them.
 #[derive(Debug)]
-pub struct Migrator;
+pub(crate) struct Migrator<'a>(pub(crate) &'a [Step]);
 
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        STEPS.iter().map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
+impl MigratorTraitSelf for Migrator<'_> {
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        self.0.iter().map(|step| Box::new(*step) as Box<dyn MigrationTrait>).collect()
     }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sea_orm_migration::sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use sqlx::{PgConnection, Row as _};
 
@@ -17,7 +18,24 @@ use sqlx::{PgConnection, Row as _};
 /// The database cannot be reached, or another process holds the lock.
 pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-    let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+    begin_with(db, TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
+}
+
+/// Begins a transaction that reads, and sees all the time what its first statement does.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn begin_snapshot(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    // Every transaction on SQLite is such a one.
+    let options = (db.get_database_backend() == DbBackend::Postgres).then(|| TransactionOptions {
+        isolation_level: Some(IsolationLevel::RepeatableRead),
+        access_mode: Some(AccessMode::ReadOnly),
+        ..Default::default()
+    });
+    begin_with(db, options.unwrap_or_default()).await
+}
+
+async fn begin_with(db: &DatabaseConnection, options: TransactionOptions) -> Result<DatabaseTransaction, DbErr> {
     let beginning = pin!(db.begin_with_options(options));
     // Behind it: dropped first, and so noted before the connection is released.
     let mut watched = BeginGuard { ended: false };

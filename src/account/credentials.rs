@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput, UpdateProfileInput};
 use super::password::{self, HashTurn, Passwords};
 use super::service;
-use super::session::{NewSession, SessionChanges, SessionToken};
+use super::session::{ChangeInProgress, NewSession, SessionChanges, SessionToken};
 use super::throttle::{Throttle, Try};
 use crate::error::{ApiError, ApiResult};
 use crate::kit::changes::Change;
@@ -48,11 +48,9 @@ impl AccountServices {
         change.services.of_domain()
     }
 
-    /// Tells whatever the viewer has open that a session of theirs may have ended.
-    pub(super) fn tell_changed(change: &Change<'_>) {
-        if let Some(viewer) = change.viewer() {
-            Self::of(change).session_changes.tell(viewer.user);
-        }
+    /// Begins a change of a user's sessions or roles, which whatever the user has open is told of at its end.
+    pub(super) fn begin_change<'a>(change: &Change<'a>, user: Option<i32>) -> ChangeInProgress<'a> {
+        Self::of(change).session_changes.begin(user)
     }
 
     /// The new password's hash, unless it is unusable, and what makes a sign-up the same.
@@ -180,7 +178,7 @@ async fn log_in_as(
 
 fn refused(message: &str) -> Outcome {
     let error = UserError { code: UserErrorCode::BadUserInput, field: None, message: message.to_owned() };
-    Outcome { ending: Ending::Refused(vec![error], None), repeated: false }
+    Outcome::new(Ending::Refused(vec![error], None), false)
 }
 
 /// The user with this username or e-mail address, and what is stored of their password.

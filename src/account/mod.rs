@@ -2,7 +2,8 @@
 //!
 //! [`objects`] is what others see of a user and what the viewer sees of themselves. [`mutations`] and `inputs` are what
 //! people can do, by the rules in `service` and, for admins, in `admin`. `credentials` is all that needs a password, which
-//! `password` hashes and `throttle` guards. `session` knows whose token is whose.
+//! `password` hashes and `throttle` guards. `session` knows whose token is
+//! whose, and `session_cache` for a moment what it knew.
 
 mod admin;
 mod credentials;
@@ -15,6 +16,7 @@ mod reads;
 mod role;
 mod service;
 mod session;
+mod session_cache;
 mod throttle;
 
 pub use credentials::AccountServices;

@@ -97,9 +97,8 @@ fn add_profile(mutation: Object<Root>) -> Object<Root> {
             object::<User>("user", "The user."),
             |change, input| {
                 Box::pin(async move {
-                    let outcome = credentials::change_password(change, input).await?;
-                    AccountServices::tell_changed(change);
-                    outcome.payload()
+                    let _told = AccountServices::begin_change(change, viewer(change));
+                    credentials::change_password(change, input).await?.payload()
                 })
             },
         )
@@ -111,9 +110,8 @@ fn add_profile(mutation: Object<Root>) -> Object<Root> {
             deleted::<User>("deletedId", "The id of the deleted user."),
             |change, input| {
                 Box::pin(async move {
-                    let outcome = credentials::delete_account(change, input).await?;
-                    AccountServices::tell_changed(change);
-                    outcome.payload()
+                    let _told = AccountServices::begin_change(change, viewer(change));
+                    credentials::delete_account(change, input).await?.payload()
                 })
             },
         )
@@ -192,9 +190,9 @@ fn logged_in(token: &'static str, user: &'static str) -> Object<Payload<LoggedIn
 /// Shows the token only in the response to the request that began the session.
 fn show_token((outcome, token): (Outcome, SessionToken)) -> ApiResult<Payload<LoggedIn>> {
     let is_new = !outcome.repeated;
-    let Payload { outcome, errors } = outcome.payload()?;
+    let Payload { outcome, errors, row } = outcome.payload()?;
     let token = (is_new && errors.is_empty()).then(|| token.reveal());
-    Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors })
+    Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors, row })
 }
 
 /// Runs a change of a user's sessions or roles, and tells the user's open connections that their rights may have
@@ -206,11 +204,8 @@ fn end_sessions<'a, I: Input, O: Serialize + DeserializeOwned + Send + 'a>(
     work: WorkFn<I, O>,
 ) -> BoxFuture<'a, ApiResult<Payload<O>>> {
     Box::pin(async move {
-        let outcome = mutate_keyed(change, Repeat::SameArguments, input, work).await;
-        if let Some(user) = user {
-            AccountServices::of(change).session_changes.tell(user);
-        }
-        outcome?.payload()
+        let _told = AccountServices::begin_change(change, user);
+        mutate_keyed(change, Repeat::SameArguments, input, work).await?.payload()
     })
 }
 

@@ -45,7 +45,7 @@ const SLOTS: QuotaNames = QuotaNames {
     limit: "passwords-waiting",
     limit_per_client: "passwords-waiting-per-client",
     held: "log-ins wait",
-    retry_after_s: "2",
+    retry_after_s: 2,
 };
 
 /// Notes what is wrong with a new password. `names` are the user's own, which it must not be.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,15 +14,18 @@ use entity::{sessions, user_roles, users};
 use futures_util::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait, Select,
+};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::session_cache::{FoundSession, SessionCache, SessionKey};
 use super::{AccountServices, role};
 use crate::clock;
 use crate::db::{self, Db};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, is_unavailable};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
@@ -44,13 +47,13 @@ impl SessionToken {
     }
 
     fn hash(&self) -> Vec<u8> {
-        hash(&self.0)
+        hash(&self.0).to_vec()
     }
 }
 
 /// What is stored of a token. No salt is needed: there is nothing to try out.
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 /// A session that may begin: without its token.
@@ -130,17 +133,46 @@ pub async fn make_room(db: &impl ConnectionTrait, user: i32) -> Result<bool, DbE
         .map(|ended| ended.rows_affected > 0)
 }
 
-/// Tells whoever has something open for a user that the user's sessions or roles have changed on this instance.
-/// Cloning is cheap, and tells together.
-#[derive(Clone, Debug, Default)]
-pub struct SessionChanges(Arc<Mutex<HashMap<i32, watch::Sender<()>>>>);
+/// Tells whoever has something open for a user that the user's sessions or roles have changed on this instance, and
+/// forgets what was known of them. Cloning is cheap, and tells together.
+#[derive(Clone, Debug)]
+pub struct SessionChanges {
+    watched: Arc<Mutex<HashMap<i32, watch::Sender<()>>>>,
+    known: Arc<SessionCache>,
+}
 
 /// From so many users on, those for whom nothing is open any more are looked for.
 const USERS_TOLD: usize = 64;
 
+/// Tells of a change when it is dropped: what becomes of the change may never be known, such as when the answer to its
+/// commit is lost or its client goes away.
+pub(super) struct ChangeInProgress<'a> {
+    changes: &'a SessionChanges,
+    user: Option<i32>,
+}
+
+impl Drop for ChangeInProgress<'_> {
+    fn drop(&mut self) {
+        if let Some(user) = self.user {
+            self.changes.tell(user);
+        }
+    }
+}
+
 impl SessionChanges {
+    /// For sessions that are known for this time.
+    pub fn new(cache: Duration) -> Self {
+        Self { watched: Arc::default(), known: Arc::new(SessionCache::new(cache)) }
+    }
+
+    /// Begins a change of a user's sessions or roles, of which is told at its end.
+    pub(super) fn begin(&self, user: Option<i32>) -> ChangeInProgress<'_> {
+        ChangeInProgress { changes: self, user }
+    }
+
     /// Tells that something has changed.
     pub fn tell(&self, user: i32) {
+        self.known.forget(user);
         if let Some(told) = self.lock().get(&user) {
             told.send_replace(());
         }
@@ -156,18 +188,21 @@ impl SessionChanges {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<i32, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Knows whose token is whose. It asks the database each time: a session that was ended is ended
-/// everywhere, at once.
+/// Knows whose token is whose. A session that was ended is ended at once on the instance that ends it, and on others when
+/// what they know is too old.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     db: Db,
     lifetime: TimeDelta,
     changes: SessionChanges,
 }
+
+/// A session's key, its user, when it was seen and when it ends, and a role of the user.
+type SessionRow = (i32, i32, DateTime<Utc>, DateTime<Utc>, Option<String>);
 
 /// How long a request waits to have its session prolonged.
 const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
@@ -195,41 +230,81 @@ impl Sessions {
         Ok(rows.exec(db).await?.rows_affected)
     }
 
-    async fn find(&self, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<Viewer> {
+    /// What is known of a session, or else what `which` finds.
+    async fn find(&self, key: SessionKey, which: SimpleExpr) -> ApiResult<Viewer> {
+        let now = clock::now();
+        match self.changes.known.get(&key, now) {
+            Some(viewer) => Ok(viewer),
+            None => self.look_up(key, which, now).await,
+        }
+    }
+
+    async fn look_up(&self, key: SessionKey, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<Viewer> {
+        let asked_at = Instant::now();
         // A user has two roles at most beyond the common one: a row for each.
-        let rows: Vec<(i32, i32, DateTime<Utc>, Option<String>)> = sessions::Entity::find()
+        let select = sessions::Entity::find()
             .select_only()
             .column(sessions::Column::Id)
             .column(sessions::Column::UserId)
             .column(sessions::Column::SeenAt)
+            .column(sessions::Column::ExpiresAt)
             .column(user_roles::Column::Role)
             .join(JoinType::InnerJoin, sessions::Relation::Users.def())
             .join(JoinType::LeftJoin, users::Relation::UserRoles.def())
             .filter(which)
             .filter(sessions::Column::ExpiresAt.gt(now))
-            .filter(users::Column::DeletedAt.is_null())
-            .into_tuple()
-            .all(&self.db.read)
-            .await?;
-        let Some((session, user, seen_at, _)) = rows.first() else { return Err(ApiError::UnknownToken) };
-        let (session, user, seen_at) = (*session, *user, *seen_at);
-        if now - seen_at > self.lifetime / 100 {
+            .filter(users::Column::DeletedAt.is_null());
+        let (rows, is_leader) = self.read(select).await?;
+        let Some((session, user, seen_at, expires_at, _)) = rows.first() else {
+            // A replica may not have it yet, and who is turned away forgets the token.
+            let unknown = ApiError::Busy("the database that knows whose the token is cannot be reached");
+            return Err(if is_leader { ApiError::UnknownToken } else { unknown });
+        };
+        let (session, user, seen_at, expires_at) = (*session, *user, *seen_at, *expires_at);
+        if is_leader && now - seen_at > self.lifetime / 100 {
             self.prolong(session, now).await;
         }
         let role = rows.iter().filter_map(|(.., role)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
-        Ok(Viewer { user, session, role })
+        let viewer = Viewer { user, session, role };
+        let found = FoundSession { viewer, expires_at, asked_at };
+        if is_leader {
+            for key in [key, SessionKey::Session(session)] {
+                self.changes.known.put(key, found);
+            }
+        }
+        Ok(viewer)
+    }
+
+    /// The rows of a session, and whether the leader gave them: without one, a replica does.
+    async fn read(&self, select: Select<sessions::Entity>) -> ApiResult<(Vec<SessionRow>, bool)> {
+        let failure = if self.db.cluster.is_leader_away() {
+            None
+        } else {
+            match select.clone().into_tuple().all(&self.db.sessions).await {
+                Err(error) if is_unavailable(&error) => Some(error),
+                rows => return Ok((rows?, true)),
+            }
+        };
+        if let Some(replica) = self.db.stand_in().await {
+            return Ok((select.into_tuple().all(&replica).await?, false));
+        }
+        match failure {
+            Some(error) => Err(error.into()),
+            // It may have just come back.
+            None => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
+        }
     }
 
     /// As a planted fault has it.
     async fn know_for_ever(&self, token: &str) -> ApiResult<Viewer> {
         static KNOWN: Mutex<Vec<(Vec<u8>, Viewer)>> = Mutex::new(Vec::new());
         let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = hash(token);
+        let hash = hash(token).to_vec();
         let viewer = known().iter().find(|(known, _)| *known == hash).map(|(_, viewer)| *viewer);
         if let Some(viewer) = viewer {
             return Ok(viewer);
         }
-        let viewer = self.find(sessions::Column::TokenHash.eq(hash.clone()), clock::now()).await?;
+        let viewer = self.authenticate_anew(token).await?;
         known().push((hash, viewer));
         Ok(viewer)
     }
@@ -262,11 +337,17 @@ impl Authenticate for Sessions {
         if planted::is_planted(PlantedFault::StaleSession) {
             return Box::pin(self.know_for_ever(token));
         }
-        Box::pin(self.find(sessions::Column::TokenHash.eq(hash(token)), clock::now()))
+        let hash = hash(token);
+        Box::pin(self.find(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec())))
+    }
+
+    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        let hash = hash(token);
+        Box::pin(self.look_up(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec()), clock::now()))
     }
 
     fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>> {
-        Box::pin(self.find(sessions::Column::Id.eq(viewer.session), clock::now()))
+        Box::pin(self.find(SessionKey::Session(viewer.session), sessions::Column::Id.eq(viewer.session)))
     }
 
     fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {

@@ -5,6 +5,7 @@ use entity::comments;
 
 use super::DEPTH_MAX;
 use crate::error::{ApiError, ApiResult};
+use crate::feed::EventKind;
 use crate::kit::{PageOrder, SortKey, choice_name};
 
 /// A comment to add.
@@ -110,6 +111,34 @@ pub struct RepliesArguments {
     /// The order of the list. A cursor is valid only for the order that returned it.
     #[graphql(default_with = "CommentOrder::Oldest")]
     pub(super) order_by: CommentOrder,
+}
+
+/// What happened to a comment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[graphql(remote = "EventKind")]
+pub enum CommentEventKind {
+    /// The comment was added.
+    Added,
+    /// The text was changed.
+    Edited,
+    /// The comment was deleted by its author, or with its subject.
+    Deleted,
+    /// An editor hid the comment.
+    Hidden,
+}
+
+graphql::enum_leaves!(CommentEventKind);
+
+/// Which kinds of events to send, on which comments.
+#[derive(Debug, InputObject)]
+pub struct EventsArguments {
+    /// Only comments on this subject: the id of a Movie or a Publication.
+    pub(super) subject_id: Option<ID>,
+    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
+    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
+    pub(super) after: Option<String>,
+    /// Only events of these kinds; by default, of all kinds.
+    pub(super) kinds: Option<Vec<CommentEventKind>>,
 }
 
 /// Which events to send.

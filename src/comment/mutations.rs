@@ -13,20 +13,20 @@ pub(super) const EDIT: Rule = Rule::Owner;
 /// Adds the mutations to their root.
 pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
     mutation
-        .change(
+        .single_change(
             "addComment",
             "Adds a comment to a movie or a publication, or a reply to a comment. Replies are nested 32 levels deep\n\
              at most. For users who are signed in.",
             Rule::SignedIn,
             object::<Comment>("comment", "The new comment."),
-            |work, input| Box::pin(service::add(work, input)),
+            (service::add_single, |work, input| Box::pin(service::add(work, input))),
         )
-        .change(
+        .single_change(
             "editComment",
             "Changes the text of a comment. For its author.",
             EDIT,
             object::<Comment>("comment", "The comment after the change."),
-            |work, input| Box::pin(service::edit(work, input)),
+            (service::edit_single, |work, input| Box::pin(service::edit(work, input))),
         )
         .change(
             "deleteComment",

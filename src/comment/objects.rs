@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use entity::comments;
+use entity::{comments, publications};
 use graphql::{
     Batch, Call, Column, Columns, Context, Description, FieldError, NoArguments, Object, One, Root, Row, TypeName,
     index,
 };
-use sea_orm::sea_query::Query;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Select};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Select};
 
 use super::inputs::{CommentOrder, CommentsArguments, RepliesArguments, ThreadArguments};
 use super::mutations::EDIT;
@@ -24,7 +23,7 @@ use crate::kit::rows::connection::{as_int, lists};
 use crate::kit::rows::join::RowsWithJoins;
 use crate::kit::rows::{
     ContextExt, KEY, List, Record, RowObject, Statement, Table, count_of, count_texts, look_up, look_up_columns, row,
-    table,
+    shows_with, table,
 };
 use crate::kit::scalar::DateTime;
 use crate::movie::Movie;
@@ -33,7 +32,7 @@ use crate::subject::objects::SubjectObject;
 
 row! {
     /// A comment on a movie or a publication, or a reply to a comment.
-    Comment of comments {
+    Comment of comments [with: publication_id of publications] {
         id: Id<Comment>,
         text: String = comment,
         created_at: DateTime,
@@ -96,19 +95,27 @@ fn can_edit(context: &Context, comment: &Comment) -> bool {
     owner.is_some() && EDIT.permits(context.viewer(), owner)
 }
 
-/// `commentCursor`.
-pub fn cursor(context: &Context, _: &Root) -> String {
-    cursor_before(context.services().writes.of_domain::<Arc<Hub>>())
+/// `commentCursor`: behind what the request's other fields show, if they are read at one moment.
+pub struct CommentCursor;
+
+impl CommentCursor {
+    /// The field.
+    pub const FIELD: &str = "commentCursor";
 }
 
-/// The position of the feed [`CURSOR_MARGIN`] ago.
-fn cursor_before(hub: &Hub) -> String {
-    let before = Instant::now().checked_sub(CURSOR_MARGIN).unwrap_or_else(Instant::now);
-    hub.cursor_at(before)
-}
+impl Batch<Root> for CommentCursor {
+    type Arguments = NoArguments;
+    type Value = String;
 
-/// Lists that are read with the cursor are newer than it, also from a replica that lags no more than this.
-const CURSOR_MARGIN: Duration = Duration::from_secs(1);
+    async fn find(call: Call<'_, Root>) -> Result<Vec<String>, FieldError> {
+        let hub = call.context.services().writes.of_domain::<Arc<Hub>>();
+        let cursor = match call.context.db().is_snapshot() {
+            true => hub.cursor_behind(call.context.db()).await?,
+            false => hub.cursor_before_now(),
+        };
+        Ok(vec![cursor; call.rows.len()])
+    }
+}
 
 fn keys_of<A>(call: &Call<'_, Comment, A>) -> Vec<i32> {
     call.iter().map(Comment::key).collect()
@@ -264,10 +271,9 @@ impl graphql::Resolve<CommentThread> for ThreadNodes {
     }
 }
 
-/// A list of comments: its name, what it hangs on, by which column, its arguments, and whether it has only comments
-/// that start a thread.
+/// A list of comments: its name, what it hangs on, by which column, its arguments, and which comments it has.
 macro_rules! comment_list {
-    ($list:ident, $name:literal, $parent:ty, $column:ident, $arguments:ident, top_level: $top_level:literal) => {
+    ($list:ident, $name:literal, $parent:ty, $column:ident, $arguments:ident, only: $only:expr) => {
         #[doc = concat!("`", $name, "`.")]
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct $list;
@@ -286,7 +292,8 @@ macro_rules! comment_list {
 
             fn rows(&self) -> Select<comments::Entity> {
                 let rows = comments::Entity::find();
-                if $top_level { rows.filter(comments::Column::ParentId.is_null()) } else { rows }
+                let only: Option<Expr> = $only;
+                rows.filter(Condition::all().add_option(only))
             }
 
             fn new(_: &Context, $arguments { order_by }: &$arguments) -> ApiResult<(Self, CommentOrder)> {
@@ -296,14 +303,21 @@ macro_rules! comment_list {
     };
 }
 
-comment_list!(CommentsOfMovie, "Movie.comments", Movie, MovieId, CommentsArguments, top_level: true);
+comment_list!(CommentsOfMovie, "Movie.comments", Movie, MovieId, CommentsArguments, only: Some(comments::Column::ParentId.is_null()));
 comment_list!(
     CommentsOfPublication,
     "Publication.comments",
     Publication,
     PublicationId,
     CommentsArguments,
-    top_level: true
+    only: Some(comments::Column::ParentId.is_null())
 );
-comment_list!(CommentsOfUser, "User.comments", User, UserId, CommentsArguments, top_level: false);
-comment_list!(RepliesOfComment, "Comment.replies", Comment, ParentId, RepliesArguments, top_level: false);
+comment_list!(
+    CommentsOfUser,
+    "User.comments",
+    User,
+    UserId,
+    CommentsArguments,
+    only: Some(shows_with(comments::Column::PublicationId.into_expr(), "publications"))
+);
+comment_list!(RepliesOfComment, "Comment.replies", Comment, ParentId, RepliesArguments, only: None);

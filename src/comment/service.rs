@@ -5,6 +5,8 @@
 //! comment that goes. Of several rows a reply is locked before its parent, so that two deletions
 //! never wait for each other.
 
+use std::sync::LazyLock;
+
 use entity::{comment_tombstones, comments};
 use sea_orm::sea_query::{
     Alias, CommonTableExpression, Expr, ExprTrait, JoinType, LockType, Query, UnionType, WithClause,
@@ -13,11 +15,14 @@ use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Que
 
 use super::inputs::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
 use super::{Comment, DEPTH_MAX};
+use crate::account::User;
 use crate::kit::Id;
 use crate::kit::form::{GivenId, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
-use crate::subject::SubjectId;
+use crate::kit::rows::{Returning, shows_with};
+use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
+use crate::subject::{SHOWS, SubjectId, SubjectSql};
 
 /// Characters of a comment at most.
 const TEXT_LENGTH_MAX: usize = 10_000;
@@ -55,6 +60,67 @@ pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Re
     let insert = subject.insert::<comments::Entity>(own, values).returning_col(comments::Column::Id).to_owned();
     let row = work.txn().query_one(&insert).await?.ok_or_else(gone)?;
     Ok(Id::new(row.try_get_by_index(0)?))
+}
+
+/// The subject stays until the statement ends.
+static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
+    let insert = "done AS (
+            INSERT INTO comments ({column}, user_id, comment, created_at)
+            SELECT id, $2, $3, $4 FROM {table} WHERE id = $1 AND {is_shown} AND {is_new}
+            FOR KEY SHARE
+            RETURNING *
+        )";
+    SubjectSql::new(insert, with_author)
+});
+
+/// Of a parent whose lock was waited for, the text says whether it was deleted meanwhile: that empties it. Its depth never
+/// changes.
+static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
+    let insert = "parent AS (
+            SELECT id, movie_id, publication_id FROM comments
+            WHERE id = $1 AND comment <> '' AND {shows} AND {is_new}
+                AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
+                AND ($5 IS NULL OR movie_id = $5) AND ($6 IS NULL OR publication_id = $6)
+                AND (parent_id IS NULL OR $7 > (
+                    WITH RECURSIVE above (parent, level) AS (
+                        SELECT parent_id, 0 FROM comments WHERE id = $1
+                        UNION ALL
+                        SELECT comments.parent_id, level + 1 FROM above JOIN comments ON comments.id = above.parent
+                        WHERE level < $7
+                    )
+                    SELECT max(level) FROM above
+                ))
+            FOR KEY SHARE
+        ), done AS (
+            INSERT INTO comments (parent_id, movie_id, publication_id, user_id, comment, created_at)
+            SELECT id, movie_id, publication_id, $2, $3, $4 FROM parent
+            RETURNING *
+        )";
+    SingleSql::new(insert.replace("{shows}", SHOWS), with_author())
+});
+
+fn with_author() -> Returning<Comment> {
+    Returning::with::<User, _>("author", &Comment::user_id)
+}
+
+/// The statement of [`add`].
+pub fn add_single(call: SingleCall, input: &AddCommentInput) -> Option<SingleStatement> {
+    let mut problems = Problems::new();
+    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    problems.check().ok()?;
+    let subject = input.subject_id.as_ref().map(|id| SubjectId::parse("", id)).transpose().ok()?;
+    let values = |of: i32| [of.into(), call.viewer.user.into(), text.into(), call.now.fixed_offset().into()];
+    let Some(parent) = &input.parent_id else {
+        let (sql, subject) = ADD.of(subject?);
+        return Some(sql.bind(values(subject)));
+    };
+    let [parent, user, text, now] = values(Id::<Comment>::parse("", parent).ok()?.key());
+    let (movie, publication) = match subject {
+        None => (None, None),
+        Some(SubjectId::Movie(id)) => (Some(id.key()), None),
+        Some(SubjectId::Publication(id)) => (None, Some(id.key())),
+    };
+    Some(REPLY.bind([parent, user, text, now, movie.into(), publication.into(), DEPTH_MAX.into()]))
 }
 
 /// The subject of a comment that may be answered; it stays until the transaction ends. A subject
@@ -140,6 +206,27 @@ pub async fn edit(work: &Work, input: &EditCommentInput) -> Result<Id<Comment>, 
     Ok(Id::new(row.id))
 }
 
+/// Whose it is says as well whether it is deleted: that takes its author away.
+static EDIT: LazyLock<SingleSql> = LazyLock::new(|| {
+    let update = "done AS (
+            UPDATE comments
+            SET comment = $3, changed_at = greatest($4, coalesce(changed_at, created_at) + interval '1 microsecond')
+            WHERE id = $1 AND user_id = $2 AND {shows} AND {is_new}
+                AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
+            RETURNING *
+        )";
+    SingleSql::new(update.replace("{shows}", SHOWS), with_author())
+});
+
+/// The statement of [`edit`].
+pub fn edit_single(call: SingleCall, input: &EditCommentInput) -> Option<SingleStatement> {
+    let id = Id::<Comment>::parse("", &input.id).ok()?;
+    let mut problems = Problems::new();
+    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    problems.check().ok()?;
+    Some(EDIT.bind([id.key().into(), call.viewer.user.into(), text.into(), call.now.fixed_offset().into()]))
+}
+
 /// Deletes a comment, or empties it if it has replies. With the last reply go those above it that
 /// were emptied so.
 ///
@@ -200,7 +287,8 @@ async fn bury(work: &Work, id: i32, hidden: bool) -> Result<(), DbErr> {
 /// A comment that the viewer may change and that is not deleted. Its row is locked.
 async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<comments::Model, Rejection> {
     let id = Id::<Comment>::parse(&path("id"), id)?;
-    let row = comments::Entity::find_by_id(id.key()).lock(lock).one(work.txn()).await?;
+    let shown = shows_with(comments::Column::PublicationId.into_expr(), "publications");
+    let row = comments::Entity::find_by_id(id.key()).filter(shown).lock(lock).one(work.txn()).await?;
     let gone = || UserError::not_found(path("id"), "comment");
     let row = row.ok_or_else(gone)?;
     // A statement after the lock sees what whoever held it before has left.

@@ -1,14 +1,14 @@
 //! Subscriptions to comments: the root fields, and their events.
 //!
-//! All three types are views of the same rows, the feed's events.
+//! All their types are views of the same rows, the feed's events.
 
 use std::sync::Arc;
 
 use async_graphql::{Enum, ID};
-use graphql::{Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
+use graphql::{Arguments, Call, Column, Description, Engine, FieldError, NoArguments, Object, Prepared};
 
 use super::Comment;
-use super::inputs::EventArguments;
+use super::inputs::{CommentEventKind, EventArguments, EventsArguments};
 use crate::error::{ApiError, ApiResult};
 use crate::feed::{About, EventKind, EventWithCursor, Kinds, RootField, Topic};
 use crate::kit::rows::{Missing, by_key, or_failed};
@@ -18,10 +18,12 @@ use crate::publication::Publication;
 use crate::subject::SubjectId;
 
 /// The root fields.
+const EVENTS: &str = "commentEvents";
 const ADDED: &str = "commentAdded";
 const CHANGED: &str = "commentChanged";
 
 /// The types of their events.
+const COMMENT_EVENT: &str = "CommentEvent";
 const NEW_COMMENT: &str = "NewComment";
 const COMMENT_CHANGE: &str = "CommentChange";
 
@@ -32,31 +34,44 @@ pub fn describe(description: &mut Description) {
             "Events to subscribe to. Each event arrives once, in an order that is the same for all clients. To resume,\n\
              pass the `cursor` of the last event that arrived.",
         )
-        .resolve_by::<EventArguments>(ADDED, "New comments.", |_| format!("{NEW_COMMENT}!"), |call| {
-            Box::pin(async move { events(&call, NEW_COMMENT) })
-        })
+        .resolve_by::<EventsArguments>(
+            EVENTS,
+            "New comments and changes of comments, in one order.",
+            |_| format!("{COMMENT_EVENT}!"),
+            |call| Box::pin(async move { events(&call, COMMENT_EVENT) }),
+        )
+        .resolve_by::<EventArguments>(
+            ADDED,
+            "New comments. The same as `commentEvents(kinds: [ADDED])`.",
+            |_| format!("{NEW_COMMENT}!"),
+            |call| Box::pin(async move { events(&call, NEW_COMMENT) }),
+        )
         .resolve_by::<EventArguments>(
             CHANGED,
-            "Changes of comments: edited, deleted or hidden.",
+            "Changes of comments. The same as `commentEvents(kinds: [EDITED, DELETED, HIDDEN])`.",
             |_| format!("{COMMENT_CHANGE}!"),
             |call| Box::pin(async move { events(&call, COMMENT_CHANGE) }),
         ),
     );
+    let event = Object::<EventWithCursor>::new("Something that happened to a comment.")
+        .value("cursor", CURSOR, cursor)
+        .value("kind", KIND, |sent| CommentEventKind::from(sent.event.kind));
+    description.object_named(COMMENT_EVENT.into(), with_comment(event, COMMENT_OR_TOMBSTONE));
     let new = Object::<EventWithCursor>::new("A new comment.").value("cursor", CURSOR, cursor);
     let new = with_comment(new, "The comment as it is when the event is sent; null if it no longer exists.");
     description.object_named(NEW_COMMENT.into(), new);
     let change = Object::<EventWithCursor>::new("A change of a comment.").value("cursor", CURSOR, cursor).value(
         "kind",
-        "What happened to the comment.",
+        KIND,
         |sent| CommentChangeKind::from(sent.event.kind),
     );
-    let change = with_comment(
-        change,
-        "The comment as it is when the event is sent; null if it no longer exists. A comment that was deleted or hidden\n\
-         exists while it has replies, without its text and author.",
-    );
-    description.object_named(COMMENT_CHANGE.into(), change);
+    description.object_named(COMMENT_CHANGE.into(), with_comment(change, COMMENT_OR_TOMBSTONE));
 }
+
+const KIND: &str = "What happened to the comment.";
+
+const COMMENT_OR_TOMBSTONE: &str = "The comment as it is when the event is sent; null if it no longer exists. A comment that was deleted or hidden\n\
+     exists while it has replies, without its text and author.";
 
 const CURSOR: &str = "The position after this event, as opaque text: pass it as `after`.";
 
@@ -84,7 +99,7 @@ fn with_comment(event: Object<EventWithCursor>, description: &'static str) -> Ob
 }
 
 /// The events as objects of this type.
-fn events(call: &Call<'_, EventWithCursor, EventArguments>, of: &'static str) -> Column {
+fn events<A: Arguments>(call: &Call<'_, EventWithCursor, A>, of: &'static str) -> Column {
     Column::rows(of, call.rows.clone())
 }
 
@@ -93,14 +108,30 @@ fn events(call: &Call<'_, EventWithCursor, EventArguments>, of: &'static str) ->
 /// # Errors
 /// An argument is not usable.
 pub fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {
-    let EventArguments { subject_id, after } = &*engine.root_arguments(prepared)?;
     let kinds = match prepared.root_field() {
-        ADDED => Kinds::Added,
-        CHANGED => Kinds::Changes,
+        EVENTS => {
+            let EventsArguments { subject_id, after, kinds } = &*engine.root_arguments(prepared)?;
+            return root_field(subject_id.as_ref(), after, read_kinds(kinds.as_deref())?);
+        }
+        ADDED => Kinds::ADDED,
+        CHANGED => Kinds::CHANGES,
         other => return Err(ApiError::Internal(format!("{other} is not a field of the feed")).into()),
     };
-    let about = subject_id.as_ref().map(read_subject).transpose()?;
+    let EventArguments { subject_id, after } = &*engine.root_arguments(prepared)?;
+    root_field(subject_id.as_ref(), after, kinds)
+}
+
+fn root_field(subject_id: Option<&ID>, after: &Option<String>, kinds: Kinds) -> Result<RootField, FieldError> {
+    let about = subject_id.map(read_subject).transpose()?;
     Ok(RootField { topic: Topic { kinds, about }, after: after.clone() })
+}
+
+fn read_kinds(kinds: Option<&[CommentEventKind]>) -> ApiResult<Kinds> {
+    match kinds {
+        None => Ok(Kinds::ALL),
+        Some([]) => Err(ApiError::bad_input("kinds", "is empty; name a kind, or leave the argument out for all")),
+        Some(kinds) => Ok(kinds.iter().map(|kind| EventKind::from(*kind)).collect()),
+    }
 }
 
 fn read_subject(id: &ID) -> ApiResult<About> {

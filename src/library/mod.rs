@@ -20,13 +20,13 @@ use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
 use crate::comment::THREAD_SIZE_MAX;
-use crate::comment::objects::Comment;
+use crate::comment::objects::{Comment, CommentCursor};
 use crate::db::{Db, ReadPool};
 use crate::feed::Feed;
 use crate::kit::changes::{WriteRates, WriteServices};
 use crate::kit::page::PAGE_SIZE_DEFAULT;
 use crate::kit::registry_cache::RegistryCache;
-use crate::kit::rows::{All, QueryObject, Services, StatementTexts};
+use crate::kit::rows::{All, QueryObject, Services};
 use crate::kit::scalar::{BigInt, Date, DateTime, Money, UniqueNumber};
 use crate::movie::objects::{Movie, Movies};
 use crate::person::objects::{Person, Persons};
@@ -107,12 +107,11 @@ fn query() -> Object<Root> {
         .list::<Publications>("publications", "The publications of the library.")
         .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
         .find::<Comment>("comment", "The comment with this id, or null if there is none.")
-        .derive(
-            "commentCursor",
-            "The position of the comment feed shortly before this request, for `after` of a subscription. To miss no\n\
-             comment, query this field first, then the list, then subscribe after this cursor. Comments near the\n\
-             cursor can arrive twice: compare their ids.",
-            comment::objects::cursor,
+        .batch::<CommentCursor>(
+            CommentCursor::FIELD,
+            "The position of the comment feed, for `after` of a subscription. Select it together with a list: both are read\n\
+             at one moment, and the subscription sends exactly what the list does not show yet. On its own it is the\n\
+             position a second ago: query it before the list, and compare ids, since comments near it can arrive twice.",
         )
         .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.");
     let query = search::objects::add_to_query(query);
@@ -226,7 +225,7 @@ pub fn backends(db: &Db, feed: &Feed, accounts: &AccountServices, rates: &WriteR
         db: db.clone(),
         registry_cache,
         batches: Batches::new(),
-        texts: StatementTexts::new(),
+        texts: Arc::default(),
         writes: Arc::clone(&writes),
     };
     Backends { queries: services(&db.read, Some(registry_cache)), changes: services(&writes.db.read, None) }

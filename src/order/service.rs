@@ -1,16 +1,20 @@
 //! Rules of orders: what one costs, and that nobody orders the same twice.
 
+use std::sync::LazyLock;
+
 use entity::{cinema_online_movie_presence as presence, user_movie_orders as orders};
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, Set};
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 use super::Order;
 use super::inputs::OrderMovieInput;
 use crate::cinema::{Cinema, student_price};
 use crate::kit::edit::Editable;
 use crate::kit::form::{Form, field, path};
+use crate::kit::rows::Returning;
 use crate::kit::scalar::Money;
+use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
 use crate::kit::{Constraint, Id, Rejection, UserError, Work, explain};
 use crate::movie::Movie;
 
@@ -55,7 +59,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
     }
     let Money(price) = student_price(Money::round(terms.price), terms.discount);
     let row = orders::ActiveModel {
-        cinema_order_id: Set(Builder::from_random_bytes(rand::random()).into_uuid()),
+        cinema_order_id: Set(new_number()),
         movie_id: Set(movie.key()),
         user_id: Set(work.viewer()?.user),
         online_cinema_id: Set(cinema.key()),
@@ -65,4 +69,39 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
     };
     let inserted = orders::Entity::insert(row).exec(work.txn()).await.map_err(explain(&[ONCE]))?;
     Ok(Id::new(inserted.last_insert_id))
+}
+
+/// The terms are as [`order`] reads them, and so is the price: [`student_price`] in SQL.
+static ORDER: LazyLock<SingleSql> = LazyLock::new(|| {
+    let insert = "terms AS (
+            SELECT movie_id, cinema_id, price, discount FROM cinema_online_movie_presence
+            WHERE movie_id = $1 AND cinema_id = $2
+            FOR SHARE
+        ), done AS (
+            INSERT INTO user_movie_orders (movie_id, online_cinema_id, user_id, cinema_order_id, date, price)
+            SELECT movie_id, cinema_id, $3, $4, $5, round(price * (100 - discount) * 0.01, 2) FROM terms
+            WHERE {is_new} AND NOT EXISTS (
+                SELECT FROM user_movie_orders WHERE user_id = $3 AND movie_id = $1 AND online_cinema_id = $2
+            )
+            RETURNING *
+        )";
+    SingleSql::new(insert, Returning::<Order>::alone())
+});
+
+/// The statement of [`order`].
+pub fn order_single(call: SingleCall, input: &OrderMovieInput) -> Option<SingleStatement> {
+    let movie = Id::<Movie>::parse("", &input.movie_id).ok()?;
+    let cinema = Id::<Cinema>::parse("", &input.cinema_id).ok()?;
+    let user = call.viewer.user;
+    Some(ORDER.bind([
+        movie.key().into(),
+        cinema.key().into(),
+        user.into(),
+        new_number().into(),
+        call.now.fixed_offset().into(),
+    ]))
+}
+
+fn new_number() -> Uuid {
+    Builder::from_random_bytes(rand::random()).into_uuid()
 }

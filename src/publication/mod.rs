@@ -7,3 +7,4 @@ mod service;
 
 pub use inputs::{PublicationFilter, PublicationOrder};
 pub use objects::{Publication, PublicationCategory, PublicationsOfUser, SEARCHED_LENGTH_MAX, SearchText};
+pub use service::remove_deleted;

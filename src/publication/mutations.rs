@@ -13,12 +13,12 @@ pub(super) const EDIT: Rule = Rule::OwnerOr(Role::Editor);
 /// Adds the mutations of publications to their root.
 pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
     mutation
-        .change(
+        .single_change(
             "createPublication",
             "Publishes a text. For users who are signed in.",
             Rule::SignedIn,
             object::<Publication>("publication", "The new publication."),
-            |work, input| Box::pin(service::create(work, input)),
+            (service::create_single, |work, input| Box::pin(service::create(work, input))),
         )
         .change(
             "updatePublication",

@@ -4,7 +4,7 @@ use entity::{publications, publications_category};
 use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object};
 use sea_orm::prelude::Json;
 use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use super::inputs::{ExcerptArguments, PublicationOrder, PublicationsArguments};
 use super::mutations::EDIT;
@@ -19,7 +19,7 @@ use crate::rating::objects::{RatingTotals, ViewerRating};
 
 row! {
     /// A text about film by a user of the library.
-    Publication of publications {
+    Publication of publications [hidden: deleted_at] {
         id: Id<Publication>,
         title: String,
         created_at: DateTime,
@@ -97,7 +97,7 @@ fn can_edit(context: &Context, publication: &Publication) -> bool {
 }
 
 /// The text. It runs to hundreds of sentences: read only for those who select it.
-struct PublicationText;
+pub(super) struct PublicationText;
 
 impl WideColumn for PublicationText {
     type Row = Publication;
@@ -196,6 +196,11 @@ fn cut(text: &str, size: usize) -> String {
     beginning
 }
 
+/// The publications that are not being deleted.
+pub fn find_shown() -> Select<publications::Entity> {
+    publications::Entity::find().filter(publications::Column::DeletedAt.is_null())
+}
+
 /// `publications`.
 #[derive(Debug)]
 pub struct Publications;
@@ -212,7 +217,7 @@ impl RootList for Publications {
         PublicationsArguments { filter, order_by }: &PublicationsArguments,
     ) -> ApiResult<ListSelect<Self>> {
         let filter = filter.clone().unwrap_or_default();
-        Ok((publications::Entity::find().filter(filter.condition()?), *order_by))
+        Ok((find_shown().filter(filter.condition()?), *order_by))
     }
 }
 
@@ -246,6 +251,10 @@ impl List for PublicationsOfUser {
 
     fn parent_column() -> publications::Column {
         publications::Column::Author
+    }
+
+    fn rows(&self) -> Select<publications::Entity> {
+        find_shown()
     }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {

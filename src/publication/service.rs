@@ -1,17 +1,28 @@
 //! Rules of publications: what makes one, and who may change it.
 
-use entity::publications;
-use sea_orm::sea_query::LockType;
-use sea_orm::{EntityTrait, IntoActiveModel, QuerySelect, Set};
+use std::sync::LazyLock;
+
+use entity::{comments, publications, users_rating};
+use sea_orm::prelude::Json;
+use sea_orm::sea_query::{Alias, Expr, LockType, Query, UnionType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Set, Unchanged,
+};
 
 use super::inputs::{CreatePublicationInput, DeletePublicationInput, UpdatePublicationInput};
+use super::objects::{PublicationText, find_shown};
 use super::{Publication, PublicationCategory};
+use crate::account::User;
 use crate::kit::Id;
 use crate::kit::edit::reference;
 use crate::kit::form::{Form, GivenId, field, line, path, text as lines};
 use crate::kit::mutate::Work;
-use crate::kit::problem::{Rejection, UserError};
-use crate::tag::service::KnownTags;
+use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::kit::rows::Returning;
+use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
+use crate::kit::upkeep::BATCH;
+use crate::tag::service::{KnownTags, plain_titles};
 
 /// Characters of a headline at most.
 const TITLE_LENGTH_MAX: usize = 256;
@@ -43,6 +54,42 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
     Ok(Id::new(inserted.last_insert_id))
 }
 
+/// Category and tags stay until the statement ends. A tag that is spelled in another way than the stored one is for
+/// [`create`] to find.
+static CREATE: LazyLock<SingleSql> = LazyLock::new(|| {
+    let insert = "known AS (
+            SELECT title FROM tags WHERE title = ANY ($6) FOR KEY SHARE
+        ), done AS (
+            INSERT INTO publications (category, author, title, text, created_at, changed_at, tags)
+            SELECT id, $2, $3, $4, $5, $5, $7 FROM publications_category
+            WHERE id = $1 AND {is_new} AND cardinality($6) = (SELECT count(*) FROM known)
+            FOR KEY SHARE
+            RETURNING *
+        )";
+    SingleSql::new(insert, Returning::with::<User, _>("author", &Publication::author_id))
+});
+
+/// The statement of [`create`].
+pub fn create_single(call: SingleCall, input: &CreatePublicationInput) -> Option<SingleStatement> {
+    let mut problems = Problems::new();
+    let title = line(TITLE_LENGTH_MAX)(&mut problems, &path("title"), input.title.clone());
+    let text = lines(TEXT_LENGTH_MAX)(&mut problems, &path("text"), input.text.clone());
+    problems.check().ok()?;
+    let category = Id::<PublicationCategory>::parse("", &input.category_id).ok()?;
+    let tags = input.tags.as_opt_ref().flatten();
+    let titles = plain_titles(tags.map_or(&[], Vec::as_slice))?;
+    let statement = CREATE.bind([
+        category.key().into(),
+        call.viewer.user.into(),
+        title.into(),
+        text.as_str().into(),
+        call.now.fixed_offset().into(),
+        titles.into(),
+        tags.map(|tags| Json::from(tags.as_slice())).into(),
+    ]);
+    Some(statement.with_text::<PublicationText>(&text))
+}
+
 /// Changes a publication; its `changed_at` moves forward, unless everything is as it was.
 ///
 /// # Errors
@@ -71,21 +118,88 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
     Ok(id)
 }
 
-/// Deletes a publication. Its comments, with their threads, and its ratings go with it: the database
-/// sees to that.
+/// Comments and ratings that are deleted with their publication at once. What has more is hidden, and emptied so that
+/// no search finds it; [`remove_deleted`] removes the rest.
+const DELETED_AT_ONCE_MAX: u64 = BATCH;
+
+/// Deletes a publication. Its comments, with their threads, and its ratings go with it.
 ///
 /// # Errors
 /// `Invalid` when it is not there, `Forbidden` when it is somebody else's.
 pub async fn delete(work: &Work, input: &DeletePublicationInput) -> Result<Id<Publication>, Rejection> {
     let row = find(work, &input.id, LockType::Update).await?;
-    publications::Entity::delete_by_id(row.id).exec(work.txn()).await?;
+    if count_some(work, row.id).await? <= DELETED_AT_ONCE_MAX {
+        publications::Entity::delete_by_id(row.id).exec(work.txn()).await?;
+        return Ok(Id::new(row.id));
+    }
+    let hidden = publications::ActiveModel {
+        id: Unchanged(row.id),
+        title: Set(String::new()),
+        text: Set(String::new()),
+        tags: Set(None),
+        deleted_at: Set(Some(work.now().fixed_offset())),
+        ..Default::default()
+    };
+    publications::Entity::update(hidden).exec_without_returning(work.txn()).await?;
     Ok(Id::new(row.id))
+}
+
+/// The number of comments and ratings, or one more than are deleted at once: it counts no further.
+async fn count_some(work: &Work, publication: i32) -> Result<u64, DbErr> {
+    let ratings = Query::select()
+        .expr(Expr::val(1))
+        .from(users_rating::Entity)
+        .and_where(users_rating::Column::PublicationId.eq(publication))
+        .take();
+    let some = Query::select()
+        .expr(Expr::val(1))
+        .from(comments::Entity)
+        .and_where(comments::Column::PublicationId.eq(publication))
+        .union(UnionType::All, ratings)
+        .limit(DELETED_AT_ONCE_MAX + 1)
+        .take();
+    let count = Query::select().expr(Expr::cust("count(*)")).from_subquery(some, Alias::new("some")).take();
+    let count = work.txn().query_one(&count).await?.map(|row| row.try_get_by_index::<i64>(0)).transpose()?;
+    Ok(count.unwrap_or_default().unsigned_abs())
+}
+
+/// Removes a batch of what hangs on publications that are being deleted, and at last these; says how many rows.
+/// Several instances may do it at once, and any may go on where another has ended: each statement stands alone.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn remove_deleted(db: &DatabaseConnection) -> Result<u64, DbErr> {
+    let deleted = publications::Entity::find().filter(publications::Column::DeletedAt.is_not_null());
+    let deleted = deleted.select_only().column(publications::Column::Id).order_by_asc(publications::Column::Id);
+    let Some(id) = deleted.limit(1).into_tuple::<i32>().one(db).await? else { return Ok(0) };
+    let comments = || comments::Entity::find().filter(comments::Column::PublicationId.eq(id));
+    let ratings = || users_rating::Entity::find().filter(users_rating::Column::PublicationId.eq(id));
+
+    // Replies before what they answer, which has a lower id.
+    let batch = comments().select_only().column(comments::Column::Id).order_by_desc(comments::Column::Id).limit(BATCH);
+    let rows = comments::Entity::delete_many().filter(comments::Column::Id.in_subquery(batch.into_query()));
+    let removed = rows.exec(db).await?.rows_affected;
+    if removed > 0 {
+        return Ok(removed);
+    }
+    let batch = ratings().select_only().column(users_rating::Column::Id).limit(BATCH);
+    let rows = users_rating::Entity::delete_many().filter(users_rating::Column::Id.in_subquery(batch.into_query()));
+    let removed = rows.exec(db).await?.rows_affected;
+    if removed > 0 {
+        return Ok(removed);
+    }
+    // What another instance removes at this moment is left to it.
+    let row = publications::Entity::delete_many()
+        .filter(publications::Column::Id.eq(id))
+        .filter(Expr::not_exists(comments().into_query()))
+        .filter(Expr::not_exists(ratings().into_query()));
+    Ok(row.exec(db).await?.rows_affected)
 }
 
 /// A publication that the viewer may change, which nobody else changes until the transaction ends.
 async fn find(work: &Work, id: &GivenId, lock: LockType) -> Result<publications::Model, Rejection> {
     let id = Id::<Publication>::parse(&path("id"), id)?;
-    let row = publications::Entity::find_by_id(id.key()).lock(lock).one(work.txn()).await?;
+    let row = find_shown().filter(publications::Column::Id.eq(id.key())).lock(lock).one(work.txn()).await?;
     let row = row.ok_or_else(|| UserError::not_found(path("id"), "publication"))?;
     work.may_change(Some(row.author))?;
     Ok(row)

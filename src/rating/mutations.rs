@@ -10,19 +10,19 @@ use crate::subject;
 /// Adds the mutations to their root.
 pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
     mutation
-        .change(
+        .single_change(
             "rate",
             "Rates a movie or a publication. A second rating by the same user replaces the first. For users who are\n\
              signed in.",
             Rule::SignedIn,
             object::<Rating>("rating", "The viewer's rating."),
-            |work, input| Box::pin(service::rate(work, input)),
+            (service::rate_single, |work, input| Box::pin(service::rate(work, input))),
         )
-        .change(
+        .single_change(
             "removeRating",
             "Deletes the viewer's rating of a movie or a publication. For users who are signed in.",
             Rule::SignedIn,
             subject::objects::payload("The movie or publication that is no longer rated."),
-            |work, input| Box::pin(service::remove(work, input)),
+            (service::remove_single, |work, input| Box::pin(service::remove(work, input))),
         )
 }

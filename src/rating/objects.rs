@@ -1,12 +1,14 @@
 //! Ratings: single ones, and the totals of movies and publications.
 
-use entity::users_rating;
+use entity::{publications, users_rating};
 use graphql::{Batch, Call, Context, Description, FieldError, NoArguments, Object, One, Row, TypeName};
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use super::reads;
 use crate::account::User;
 use crate::error::ApiResult;
-use crate::kit::rows::{ContextExt, List, RowObject, Statement, look_up, row};
+use crate::kit::rows::{ContextExt, List, RowObject, Statement, look_up, row, shows_with};
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id};
 use crate::movie::Movie;
@@ -17,7 +19,7 @@ use crate::subject::objects::{AsSubject, SubjectObject};
 
 row! {
     /// A rating of a movie or a publication by a user.
-    Rating of users_rating {
+    Rating of users_rating [with: publication_id of publications] {
         id: Id<Rating>,
         rating: i16,
         created_at: DateTime,
@@ -136,6 +138,11 @@ impl List for RatingsOfUser {
 
     fn parent_column() -> users_rating::Column {
         users_rating::Column::UserId
+    }
+
+    fn rows(&self) -> Select<users_rating::Entity> {
+        let publication = users_rating::Column::PublicationId.into_expr();
+        users_rating::Entity::find().filter(shows_with(publication, "publications"))
     }
 
     fn new(_: &Context, NoArguments: &NoArguments) -> ApiResult<(Self, Self::Order)> {

@@ -1,19 +1,27 @@
 //! Rules of ratings. Triggers keep the totals, in the same transaction.
 
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
 use entity::users_rating;
 use sea_orm::sea_query::{Expr, OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 
 use super::Rating;
 use super::inputs::{RateInput, RemoveRatingInput};
+use crate::account::User;
 use crate::db::dialect;
 use crate::kit::Id;
 use crate::kit::form::path;
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
-use crate::subject::SubjectId;
+use crate::kit::rows::{Returning, shows_with};
+use crate::kit::single::{SingleCall, SingleStatement};
+use crate::subject::{SubjectId, SubjectSql};
 
 const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users_rating::Column::PublicationId];
+
+const RATINGS: RangeInclusive<i32> = 1..=5;
 
 /// Gives a subject a rating of the viewer's, in place of an earlier one.
 ///
@@ -22,7 +30,7 @@ const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users
 pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejection> {
     let mut problems = Problems::new();
     let subject = problems.take(SubjectId::parse(&path("subjectId"), &input.subject_id))?;
-    let is_rating = (1..=5).contains(&input.rating);
+    let is_rating = RATINGS.contains(&input.rating);
     problems.require(is_rating, &path("rating"), format!("{} is no rating; give 1 to 5", input.rating));
     problems.check()?;
     let gone = || UserError::not_found(path("subjectId"), "movie or publication");
@@ -51,6 +59,47 @@ pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejectio
     Ok(Id::new(row.try_get_by_index(0)?))
 }
 
+/// The update comes first, as in [`rate`]. The subject of a new rating stays until the statement ends.
+static RATE: LazyLock<SubjectSql> = LazyLock::new(|| {
+    let upsert = "changed AS (
+            UPDATE users_rating SET rating = $3, created_at = $4
+            WHERE {column} = $1 AND user_id = $2 AND {shows} AND {is_new}
+            RETURNING *
+        ), added AS (
+            INSERT INTO users_rating ({column}, user_id, rating, created_at)
+            SELECT id, $2, $3, $4 FROM {table}
+            WHERE id = $1 AND {is_shown} AND {is_new} AND NOT EXISTS (SELECT FROM changed)
+            FOR KEY SHARE OF {table}
+            ON CONFLICT DO NOTHING
+            RETURNING *
+        ), done AS (
+            SELECT * FROM changed UNION ALL SELECT * FROM added
+        )";
+    SubjectSql::new(upsert, || Returning::with::<User, _>("user", &Rating::user_id))
+});
+
+static REMOVE: LazyLock<SubjectSql> = LazyLock::new(|| {
+    let delete = "done AS (
+            DELETE FROM users_rating WHERE {column} = $1 AND user_id = $2 AND {shows} AND {is_new} RETURNING *
+        )";
+    SubjectSql::new(delete, Returning::<Rating>::alone)
+});
+
+/// The statement of [`rate`].
+pub fn rate_single(call: SingleCall, input: &RateInput) -> Option<SingleStatement> {
+    let (sql, subject) = RATE.of(SubjectId::parse("", &input.subject_id).ok()?);
+    let rating = Some(input.rating).filter(|rating| RATINGS.contains(rating))?;
+    Some(sql.bind([subject.into(), call.viewer.user.into(), rating.into(), call.now.fixed_offset().into()]))
+}
+
+/// The statement of [`remove`].
+pub fn remove_single(call: SingleCall, input: &RemoveRatingInput) -> Option<SingleStatement> {
+    let subject = SubjectId::parse("", &input.subject_id).ok()?;
+    let (sql, key) = REMOVE.of(subject);
+    let outcome = serde_json::to_value(subject).ok()?;
+    Some(sql.bind([key.into(), call.viewer.user.into()]).with_outcome(outcome))
+}
+
 /// Changes an earlier rating, if there is one. The insertion could do that too, but takes an id for each
 /// try, and ids are 31 bits.
 async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<Id<Rating>>, Rejection> {
@@ -61,6 +110,7 @@ async fn change(work: &Work, subject: SubjectId, rating: i32) -> Result<Option<I
         .value(users_rating::Column::CreatedAt, work.now().fixed_offset())
         .and_where(own.eq(key))
         .and_where(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .and_where(shows_with(users_rating::Column::PublicationId.into_expr(), "publications"))
         .returning_col(users_rating::Column::Id)
         .take();
     let changed = work.txn().query_one(&update).await?;
@@ -77,6 +127,7 @@ pub async fn remove(work: &Work, input: &RemoveRatingInput) -> Result<SubjectId,
     let removed = users_rating::Entity::delete_many()
         .filter(own.eq(key))
         .filter(users_rating::Column::UserId.eq(work.viewer()?.user))
+        .filter(shows_with(users_rating::Column::PublicationId.into_expr(), "publications"))
         .exec(work.txn())
         .await?;
     if removed.rows_affected == 0 {

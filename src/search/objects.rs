@@ -138,7 +138,7 @@ impl SearchHit {
 /// Snippets that are made at the same time, each on a thread of its own.
 static MADE_AT_ONCE: LazyLock<Arc<Quota>> = LazyLock::new(|| {
     // No flag: a request that waits too long is stopped by its timeout.
-    let names = QuotaNames { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: "1" };
+    let names = QuotaNames { limit: "snippets", limit_per_client: "snippets", held: "are made", retry_after_s: 1 };
     let max = available_parallelism().map_or(1, NonZero::get) as u64;
     // A single client may have all.
     Quota::new(names, max, max)

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::dialect;
 use crate::error::{ApiError, ApiResult};
+use crate::kit::rows::{Returning, Table};
+use crate::kit::single::SingleSql;
 use crate::kit::{Id, NodeType, id};
 use crate::movie::Movie;
 use crate::publication::Publication;
@@ -23,6 +25,38 @@ pub enum SubjectId {
     Movie(Id<Movie>),
     /// A publication.
     Publication(Id<Publication>),
+}
+
+/// Whether a row is to be seen that may refer to a publication: that is not being deleted.
+pub const SHOWS: &str =
+    "coalesce(publication_id, 0) NOT IN (SELECT id FROM publications WHERE publications.deleted_at IS NOT NULL)";
+
+/// A single statement for each kind of subject.
+#[derive(Debug)]
+pub struct SubjectSql {
+    movie: SingleSql,
+    publication: SingleSql,
+}
+
+impl SubjectSql {
+    /// The statements of these common table expressions, in which `{table}` has the subjects and `{column}` refers to
+    /// them. `{is_shown}` says of a row of `{table}`, `{shows}` of one that refers to it, that the subject is not being
+    /// deleted.
+    pub fn new<N: Table>(with: &str, returning: impl Fn() -> Returning<N>) -> Self {
+        let about = |table, column, [is_shown, shows]: [&str; 2]| {
+            let with = with.replace("{table}", table).replace("{column}", column);
+            SingleSql::new(with.replace("{is_shown}", is_shown).replace("{shows}", shows), returning())
+        };
+        Self {
+            movie: about("movies", "movie_id", ["true", "true"]),
+            publication: about("publications", "publication_id", ["publications.deleted_at IS NULL", SHOWS]),
+        }
+    }
+
+    /// The statement for a subject, and the subject's key.
+    pub fn of(&'static self, subject: SubjectId) -> (&'static SingleSql, i32) {
+        subject.column(&self.movie, &self.publication)
+    }
 }
 
 impl SubjectId {
@@ -97,7 +131,9 @@ impl SubjectId {
             Self::Publication(id) => row
                 .column(publications::Column::Id)
                 .from(publications::Entity)
-                .and_where(publications::Column::Id.eq(id.key())),
+                .and_where(publications::Column::Id.eq(id.key()))
+                // Looked at again after whoever holds the row.
+                .and_where(publications::Column::DeletedAt.is_null()),
         };
         row.exprs(values).lock(LockType::KeyShare);
         let mut insert = Query::insert();

@@ -45,6 +45,12 @@ impl Check<Vec<String>, Json> for KnownTags {
     }
 }
 
+/// Titles for a statement that looks them up as they are spelled; none if [`KnownTags`] has something to say.
+pub fn plain_titles(titles: &[String]) -> Option<Vec<String>> {
+    let is_plain = |title: &String| !title.contains('\0');
+    (titles.len() <= TAGS_MAX && titles.iter().all(is_plain)).then(|| titles.to_vec())
+}
+
 /// Passes titles of tags that exist, each once, which then stay until the transaction ends. Gives them as they are
 /// stored.
 async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Vec<String>, DbErr> {

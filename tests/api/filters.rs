@@ -157,7 +157,7 @@ async fn filters_of_publications_hold(backend: Backend) {
     let category_filter = format!("{{ categoryId: \"{category}\" }}");
     let author_filter = format!("{{ authorId: \"{author}\" }}");
     let db = app.sql().await;
-    let removed = "SELECT author FROM publications JOIN users ON users.id = author WHERE deleted_at IS NOT NULL";
+    let removed = "SELECT author FROM publications JOIN users ON users.id = author WHERE users.deleted_at IS NOT NULL";
     let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), removed)).await.unwrap().unwrap();
     let removed_filter = format!("{{ authorId: \"{}\" }}", global_id("User", row.try_get_by_index(0).unwrap()));
     for (filter, sql) in [

@@ -1,6 +1,5 @@
 //! Mutations that are sent again with their idempotency key.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_graphql::futures_util::future::join_all;
@@ -12,11 +11,10 @@ use kinoteka::kit::upkeep;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{Answer, TestApp, User, new_account};
 use crate::movie::global_id;
+use crate::proxy::{Lost, Proxy};
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(
@@ -312,80 +310,40 @@ async fn keys_go_after_a_day(backend: Backend) {
     assert_eq!(comments_of(&app, &user).await, 3);
 }
 
-/// Stands between the server and PostgreSQL, and may lose a commit: before it arrives or its answer.
-struct Proxy {
-    port: u16,
-    loses: Arc<Mutex<Option<Lost>>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Lost {
-    Commit,
-    Answer,
-}
-
-impl Proxy {
-    async fn start(target: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (port, loses) = (listener.local_addr().unwrap().port(), Arc::default());
-        let plan = Arc::clone(&loses);
-        tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let far = TcpStream::connect(&target).await.unwrap();
-                tokio::spawn(Self::hand_on(near, far, Arc::clone(&plan)));
-            }
-        });
-        Self { port, loses }
-    }
-
-    async fn hand_on(mut near: TcpStream, mut far: TcpStream, plan: Arc<Mutex<Option<Lost>>>) {
-        let (mut said, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
-        loop {
-            tokio::select! {
-                Ok(length @ 1..) = near.read(&mut said) => {
-                    let is_commit = said[..length].windows(6).any(|bytes| bytes == b"COMMIT");
-                    let lost = if is_commit { plan.lock().unwrap().take() } else { None };
-                    if matches!(lost, Some(Lost::Commit)) || far.write_all(&said[..length]).await.is_err() {
-                        return;
-                    }
-                    if lost.is_some() {
-                        // It is done now, and the server will not hear of it.
-                        let _ = far.read(&mut answered).await;
-                        return;
-                    }
-                }
-                Ok(length @ 1..) = far.read(&mut answered) => {
-                    if near.write_all(&answered[..length]).await.is_err() {
-                        return;
-                    }
-                }
-                else => return,
-            }
-        }
-    }
-}
-
-/// The connection to the database goes at the moment of the commit: nobody can tell whether it is done.
+/// The connection to the database goes at the moment of the commit, or of a statement that commits by itself: nobody can
+/// tell whether it is done.
 #[tokio::test(flavor = "multi_thread")]
 async fn commit_that_was_lost_is_asked_for_again() {
     let mut database = TestDatabase::seeded(Backend::Postgres).await;
-    let (start, name) = database.url.rsplit_once('/').unwrap();
-    let (user, target) = start.rsplit_once('@').unwrap();
-    let proxy = Proxy::start(target.to_owned()).await;
-    database.url = format!("{user}@127.0.0.1:{}/{name}", proxy.port);
+    let proxy = Proxy::before(&mut database).await;
     let app = TestApp::start(database, &[]).await;
     let user = app.sign_in("somebody", "member").await;
+    let written = add(&user, "k", "комментарий").await;
     for round in 0..12_u64 {
-        let lost = if round % 2 == 0 { Lost::Commit } else { Lost::Answer };
-        let (key, input) = (format!("k{round}"), comment(&format!("комментарий {round}")));
-        *proxy.loses.lock().unwrap() = Some(lost);
+        let lost = if round % 2 == 0 { Lost::Turn } else { Lost::Answer };
+        let (key, text) = (format!("k{round}"), format!("комментарий {round}"));
+        proxy.lose(lost, &text);
+        let input = comment(&text);
         let failed = user.send_keyed(&key, "addComment", input.clone(), "comment { id }").await.errors();
         assert!(failed[0].starts_with("UNAVAILABLE "), "{lost:?}: {failed:?}");
-        assert!(proxy.loses.lock().unwrap().is_none());
+        assert!(!proxy.loses());
         let answer = user.send_keyed(&key, "addComment", input.clone(), "comment { id }").await.data();
         assert!(answer["it"]["comment"]["id"].is_string(), "{lost:?}: {answer}");
-        assert_eq!(comments_of(&app, &user).await, round + 1, "{lost:?}");
+        assert_eq!(comments_of(&app, &user).await, round + 2, "{lost:?}");
         let again = user.send_keyed(&key, "addComment", input, "comment { id }").await.data();
         assert_eq!(again, answer);
     }
+    // The same of a transaction.
+    for (round, lost) in [Lost::Turn, Lost::Answer].into_iter().enumerate() {
+        let (key, before) = (format!("d{round}"), comments_of(&app, &user).await);
+        let id = add(&user, &format!("a{round}"), "ещё").await["comment"]["id"].clone();
+        proxy.lose(lost, "COMMIT");
+        let failed = user.send_keyed(&key, "deleteComment", json!({ "id": id }), "deletedId").await.errors();
+        assert!(failed[0].starts_with("UNAVAILABLE "), "{lost:?}: {failed:?}");
+        assert!(!proxy.loses());
+        let answer = user.send_keyed(&key, "deleteComment", json!({ "id": id }), "deletedId").await.data();
+        assert_eq!(answer["it"], json!({ "deletedId": id, "errors": [] }), "{lost:?}");
+        assert_eq!(comments_of(&app, &user).await, before);
+    }
+    assert_eq!(add(&user, "k", "комментарий").await, written);
 }

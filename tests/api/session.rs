@@ -11,10 +11,10 @@ use kinoteka::db::Db;
 use kinoteka::kit::upkeep;
 use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 use serde_json::json;
 
-use crate::app::{TestApp, User, new_account};
+use crate::app::{Answer, TestApp, User, new_account};
 use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -59,7 +59,9 @@ async fn move_times(app: &TestApp, by: TimeDelta) {
 }
 
 async fn unknown_and_expired_tokens_are_refused(backend: Backend) {
-    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--session-hours", "1"]).await;
+    let app =
+        TestApp::start(TestDatabase::migrated(backend).await, &["--session-cache-ms", "0", "--session-hours", "1"])
+            .await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let queries = ["{ viewer { id } }", "{ movies { totalCount } }", "mutation { logOut { endedSessions } }"];
     for token in ["x", "Bearer", &"t".repeat(43), &"t".repeat(10_000), "' OR 1=1 --"] {
@@ -84,7 +86,9 @@ async fn unknown_and_expired_tokens_are_refused(backend: Backend) {
 }
 
 async fn sessions_slide_without_a_write_on_every_request(backend: Backend) {
-    let app = TestApp::start(TestDatabase::migrated(backend).await, &["--session-hours", "100"]).await;
+    let app =
+        TestApp::start(TestDatabase::migrated(backend).await, &["--session-hours", "100", "--session-cache-ms", "0"])
+            .await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let db = app.sql().await;
     let read = async || sessions::Entity::find().one(&db).await.unwrap().unwrap();
@@ -430,4 +434,104 @@ async fn authentication_costs_one_statement(backend: Backend) {
     let query = "{ movies(first: 1) { nodes { title } } }";
     let with = app.statements_while(async || drop(anna.data(query, json!({})).await)).await;
     assert_eq!(with.len(), app.statements_of(query, json!({})).await.len() + 1, "{with:?}");
+}
+
+/// The statements that ask whose token it is.
+fn look_ups(statements: &[Statement]) -> usize {
+    statements.iter().filter(|statement| statement.sql.contains("token_hash")).count()
+}
+
+/// Asks until the session is known. Then the next request does not look it up, unless the machine is busy.
+async fn make_known(app: &TestApp, user: &User) {
+    let begun = Instant::now();
+    while look_ups(&app.statements_while(async || drop(viewer(user).await)).await) > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}
+
+async fn viewer(user: &User) -> Answer {
+    user.query("{ viewer { role } }", json!({})).await
+}
+
+/// For how long another instance may not know of a change: `--session-cache-ms`.
+const KNOWN_MAX: Duration = Duration::from_secs(1);
+
+/// Asks another instance until it knows of a change that was answered at this moment.
+async fn until_known(answered: Instant, is_known: impl AsyncFn() -> bool) {
+    loop {
+        let asked = Instant::now();
+        if is_known().await {
+            return;
+        }
+        assert!(asked - answered < KNOWN_MAX, "still unknown after {:?}", asked - answered);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_instances_know_of_an_end_within_a_second() {
+    let app = TestApp::seeded(Backend::Postgres).await;
+    let other = TestApp::start_on(&app, &[]).await;
+    let admin = app.sign_in("admin", "admin").await;
+    let anna = app.sign_up("anna", PASSWORD).await;
+    let elsewhere = |user: &User| other.bearer(user.id, user.token.as_ref().unwrap());
+    let is_refused = |answer: Answer| answer.0.get("errors").is_some();
+
+    // A role.
+    let id = json!(global_id("User", anna.id));
+    for (mutation, expected) in [("grantRole", true), ("revokeRole", false)] {
+        make_known(&app, &anna).await;
+        make_known(&other, &elsewhere(&anna)).await;
+        admin.done(mutation, json!({ "userId": id, "role": "EDITOR" }), "").await;
+        let answered = Instant::now();
+        let may = async |user: &User| {
+            let answer = user.send("createTag", json!({ "title": " " }), "").await;
+            answer.0["data"]["it"].is_object()
+        };
+        assert_eq!(may(&anna).await, expected, "{mutation} holds at once where it was done");
+        until_known(answered, async || may(&elsewhere(&anna)).await == expected).await;
+    }
+
+    // A password, which ends the other sessions, and a session.
+    let again = log_in(&app, "anna").await;
+    for (user, mutation) in [(&again, "changePassword"), (&anna, "logOut")] {
+        make_known(&app, user).await;
+        make_known(&other, &elsewhere(user)).await;
+        match mutation {
+            "logOut" => drop(anna.data("mutation { logOut { endedSessions } }", json!({})).await),
+            _ => {
+                let input = json!({ "currentPassword": PASSWORD, "newPassword": "совсем другой" });
+                drop(anna.done("changePassword", input, "").await);
+            }
+        }
+        let answered = Instant::now();
+        assert!(is_refused(viewer(user).await), "{mutation} holds at once where it was done");
+        until_known(answered, async || is_refused(viewer(&elsewhere(user)).await)).await;
+    }
+
+    // An account.
+    let boris = app.sign_up("boris", PASSWORD).await;
+    make_known(&app, &boris).await;
+    make_known(&other, &elsewhere(&boris)).await;
+    admin.done("deleteUser", json!({ "id": global_id("User", boris.id) }), "").await;
+    let answered = Instant::now();
+    assert!(is_refused(viewer(&boris).await));
+    until_known(answered, async || is_refused(viewer(&elsewhere(&boris)).await)).await;
+}
+
+/// A replica lags: what it has says nothing of a session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_vouches_for_no_session() {
+    let (primary, replica) =
+        (TestDatabase::seeded(Backend::Postgres).await, TestDatabase::seeded(Backend::Postgres).await);
+    let app = TestApp::start(primary, &["--database-read-url", &replica.url]).await;
+    let user = app.sign_in("somebody", "member").await;
+    let only_there = TestApp::start(replica, &[]).await;
+    let copy = only_there.sign_in("somebody", "member").await;
+    assert_eq!((copy.id, &copy.token), (user.id, &user.token));
+    make_known(&app, &user).await;
+    user.data("mutation { logOut { endedSessions } }", json!({})).await;
+    for _ in 0..3 {
+        assert_eq!(viewer(&user).await.errors().len(), 1, "the replica still has the session");
+    }
+    assert!(viewer(&copy).await.0.get("errors").is_none());
 }

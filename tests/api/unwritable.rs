@@ -19,16 +19,21 @@ async fn ready(app: &TestApp) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-async fn wait_ready(app: &TestApp) {
+/// Waits until `/readyz` says this.
+async fn wait_for(app: &TestApp, status: u16, text: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let (status, reason) = ready(app).await;
-        if status == 200 {
+        let (now, reason) = ready(app).await;
+        if (now, reason.trim_end()) == (status, text) {
             return;
         }
-        assert!(Instant::now() < deadline, "/readyz says {status} {reason}");
+        assert!(Instant::now() < deadline, "/readyz says {now} {reason}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+async fn wait_ready(app: &TestApp) {
+    wait_for(app, 200, "full").await;
 }
 
 /// What PostgreSQL says when its disk is full or fails cannot be had otherwise.
@@ -51,7 +56,7 @@ async fn what_postgres_cannot_write_is_unavailable() {
         app.sql().await.execute_unprepared(&sql).await.unwrap();
         let failed = user.send("addComment", input.clone(), "").await.errors();
         assert_eq!(failed, [format!("UNAVAILABLE the database cannot {told} at the moment; try again later")]);
-        assert_eq!(ready(&app).await, (503, format!("the database cannot be written: {reason}\n")));
+        wait_for(&app, 200, &format!("read-only: the database cannot be written: {reason}")).await;
         app.sql().await.execute_unprepared("DROP FUNCTION fail CASCADE").await.unwrap();
         wait_ready(&app).await;
         user.done("addComment", input.clone(), "comment { id }").await;
@@ -88,7 +93,7 @@ async fn a_postgres_that_is_read_only_is_unavailable_until_it_is_not() {
             break;
         }
     }
-    assert_eq!(ready(&app).await, (503, "the database cannot be written: it is read-only\n".to_owned()));
+    wait_for(&app, 200, "read-only: the database cannot be written: it is read-only").await;
     let read = app.query("{ movies(first: 1) { nodes { title } } }", json!({})).await;
     assert!(read.0["errors"].is_null(), "{read}");
     switch("off").await;
@@ -108,7 +113,7 @@ async fn a_session_that_cannot_be_prolonged_shows_that_nothing_can_be_written() 
         CREATE TRIGGER fail BEFORE INSERT ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION fail()";
     app.sql().await.execute_unprepared(sql).await.unwrap();
     user.data("{ viewer { username } }", json!({})).await;
-    assert_eq!(ready(&app).await, (503, "the database cannot be written: its disk is full\n".to_owned()));
+    wait_for(&app, 200, "read-only: the database cannot be written: its disk is full").await;
     app.sql().await.execute_unprepared("DROP FUNCTION fail CASCADE").await.unwrap();
     wait_ready(&app).await;
 }

@@ -1,12 +1,17 @@
 //! `kinoteka migrate`.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use sea_orm::ConnectionTrait;
 
 use crate::process::{Run, command, run};
-use crate::support::database::{Backend, TestDatabase};
+use crate::support::client::in_time;
+use crate::support::database::{Backend, TestDatabase, read_texts};
 
 on_both!(
     up_status_down_say_what_they_did,
+    finish_puts_ticks_into_force,
     processes_migrating_at_once_do_it_once,
     adopt_wants_something_to_adopt,
     status_counts_blank_texts_and_twins_and_leaves_them,
@@ -64,6 +69,26 @@ async fn up_status_down_say_what_they_did(backend: Backend) {
     assert_eq!(migrate("up"), format!("{last}\n"));
 }
 
+/// A new database needs no finish; one that the release before has served does, and is closed to it from then on.
+async fn finish_puts_ticks_into_force(backend: Backend) {
+    let database = TestDatabase::migrated(backend).await;
+    let finish = || run(&["migrate", "finish", "--database-url", &database.url]).ok();
+    assert_eq!(finish(), "nothing to finish\n");
+    if backend == Backend::Postgres {
+        let db = database.connect().await;
+        db.execute_unprepared(
+            "UPDATE comment_feed SET ordering = 'XACT'; UPDATE schema_steps SET requires = '0014_schema_steps'",
+        )
+        .await
+        .unwrap();
+        assert_eq!(finish(), "the comment feed is ordered by ticks now\n");
+        let sql = "SELECT ordering || requires FROM comment_feed, schema_steps WHERE name = '0015_comment_ticks'";
+        let row = db.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql)).await.unwrap();
+        assert_eq!(row.unwrap().try_get_by_index::<String>(0).unwrap(), "TICK0015_comment_ticks");
+    }
+    assert_eq!(finish(), "nothing to finish\n");
+}
+
 async fn processes_migrating_at_once_do_it_once(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let processes: Vec<_> = (0..4)
@@ -89,6 +114,68 @@ async fn processes_migrating_at_once_do_it_once(backend: Backend) {
     assert_eq!(applied, steps, "one process did all of it");
 }
 
+/// What kill -9 leaves at each command of the new steps: an event trigger holds the process there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_migration_leaves_the_schema_as_it_was() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let db = database.connect().await;
+    let holder = database.connect().await;
+    let new = migration::STEPS.iter().filter(|step| step.name >= "0014").count();
+    migration::down(&db, new.try_into().unwrap()).await.unwrap();
+    for statement in [
+        "CREATE SEQUENCE commands; CREATE TABLE hold (at bigint)",
+        "CREATE FUNCTION hold_here() RETURNS event_trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+         BEGIN IF nextval('commands') = (SELECT at FROM hold) THEN PERFORM pg_advisory_lock_shared(1); END IF; END $$",
+        "CREATE EVENT TRIGGER hold_here ON ddl_command_end EXECUTE FUNCTION hold_here()",
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+    let up = ["migrate", "up", "--database-url", &database.url];
+    let status = || run(&["migrate", "status", "--database-url", &database.url]).ok();
+    let before = status();
+    let mut killed = 0;
+    for at in 1.. {
+        db.execute_unprepared(&format!("TRUNCATE hold; INSERT INTO hold VALUES ({at})")).await.unwrap();
+        db.execute_unprepared("SELECT setval('commands', 1, false)").await.unwrap();
+        holder.execute_unprepared("SELECT pg_advisory_lock(1)").await.unwrap();
+        let mut process = command(&up).stdout(Stdio::null()).spawn().unwrap();
+        let held = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted";
+        let ended = in_time(async {
+            loop {
+                if !read_texts(&db, held).await.is_empty() {
+                    break false;
+                }
+                if process.try_wait().unwrap().is_some() {
+                    break true;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        if !ended {
+            process.kill().unwrap();
+            killed += 1;
+        }
+        process.wait().unwrap();
+        holder.execute_unprepared("SELECT pg_advisory_unlock(1)").await.unwrap();
+        if ended {
+            break;
+        }
+        // The server's process goes on until it finds nobody to answer.
+        let busy = "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'kinoteka'";
+        in_time(async {
+            while !read_texts(&db, busy).await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        assert_eq!(status(), before, "killed at command {at}");
+    }
+    assert!(killed >= 3, "killed {killed} times");
+    assert!(status().ends_with("the database schema is current\n"), "{}", status());
+}
+
 async fn adopt_wants_something_to_adopt(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     let refused = run(&["migrate", "adopt", "--database-url", &database.url]);
@@ -96,4 +183,41 @@ async fn adopt_wants_something_to_adopt(backend: Backend) {
     run(&["migrate", "up", "--database-url", &database.url]).ok();
     let known = run(&["migrate", "adopt", "--database-url", &database.url]).ok();
     assert_eq!(known, "nothing to record: all steps were known\n");
+}
+
+/// Whoever may not change the schema may hear that there is nothing to change; else they hear who has to do it.
+#[tokio::test(flavor = "multi_thread")]
+async fn up_needs_rights_only_if_something_is_pending() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let owner = database.connect().await;
+    owner
+        .execute_unprepared("CREATE ROLE may_read LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO may_read")
+        .await
+        .unwrap();
+    let url = database.url.replace("kinoteka@", "may_read@");
+    let up = || run(&["migrate", "up", "--database-url", &url]);
+    assert_eq!(up().ok(), "nothing to apply: the schema is current\n");
+    run(&["migrate", "down", "--database-url", &database.url]).ok();
+    assert!(up().failure().contains("this user may not change the schema; let the owner of the tables run this"));
+
+    // A standby refuses in the same way.
+    let standby =
+        format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.url.rsplit('/').next().unwrap());
+    owner.execute_unprepared(&standby).await.unwrap();
+    for command in ["up", "down", "adopt"] {
+        let refused = run(&["migrate", command, "--database-url", &database.url]);
+        assert!(refused.failure().contains("takes no changes; name the primary"), "{command}: {refused:?}");
+    }
+}
+
+/// What `CREATE EXTENSION` says where PostgreSQL was installed without its contrib modules.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_extension_that_is_missing_is_said_with_its_remedy() {
+    let database = TestDatabase::empty(Backend::Postgres).await;
+    let error = database.connect().await.execute_unprepared("CREATE EXTENSION no_such").await.unwrap_err();
+    let told = migration::explain_refusal(&error).unwrap();
+    assert!(
+        told.contains("no_such") && told.ends_with("install PostgreSQL's contrib modules on each of its servers"),
+        "{told}"
+    );
 }

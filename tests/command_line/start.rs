@@ -196,6 +196,30 @@ fn warnings(args: &[&str]) -> String {
 }
 
 #[tokio::test]
+async fn a_newer_schema_that_tolerates_this_version_is_warned_of_and_another_refused() {
+    for backend in [Backend::Postgres, Backend::Sqlite] {
+        let database = TestDatabase::migrated(backend).await;
+        let db = database.connect().await;
+        let known = migration::STEPS.last().unwrap().name;
+        db.execute_unprepared("INSERT INTO seaql_migrations (version, applied_at) VALUES ('9999_next', 0)")
+            .await
+            .unwrap();
+        let url = ["--database-url", &database.url];
+        refuses(&url, &["newer than this program", "9999_next"]);
+        let says = format!("INSERT INTO schema_steps (name, requires) VALUES ('9999_next', '{known}')");
+        db.execute_unprepared(&says).await.unwrap();
+        // It fills nothing: there may be tables that it does not know.
+        let warned = warnings(&[&url[..], &["--demo"]].concat());
+        assert_eq!(warned.matches("9999_next is unknown here").count(), 1, "{warned}");
+        let migrate = |command: &str| run(&["migrate", command, url[0], url[1]]);
+        assert!(migrate("status").ok().ends_with("9999_next is unknown here; this version can go on with it\n"));
+        assert!(migrate("up").ok().starts_with("nothing to apply"));
+        assert!(migrate("down").failure().contains("9999_next"));
+        assert_eq!(migrate("adopt").ok(), "nothing to record: all steps were known\n");
+    }
+}
+
+#[tokio::test]
 async fn production_warns_of_what_is_for_development() {
     for backend in [Backend::Postgres, Backend::Sqlite] {
         let database = TestDatabase::seeded_with_accounts(backend).await;

@@ -4,17 +4,12 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
+pub use crate::support::database::read_texts;
+
 use crate::support::database::Backend;
 
 /// The recording table of sea-orm-migration, no part of the model.
 const MIGRATIONS: &str = "seaql_migrations";
-
-/// Runs a query of one text column.
-pub async fn read_texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
-    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await;
-    let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
-}
 
 /// Runs a query of two text columns, and groups the second by the first.
 async fn read_groups(db: &DatabaseConnection, sql: &str) -> BTreeMap<String, Vec<String>> {

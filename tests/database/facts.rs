@@ -23,8 +23,8 @@ pub const SIDE_TABLES: &[&str] = &[
     "user_roles",
 ];
 
-/// One more on PostgreSQL; SQLite does in a transaction what the seeder notes there.
-pub const POSTGRES_TABLE: &str = "seeding_restores";
+/// More on PostgreSQL. SQLite does in a transaction what the seeder notes there, and its rows are the order of the feed.
+pub const POSTGRES_TABLES: &[&str] = &["comment_ticks", "seeding_restores"];
 
 /// The comment that the database itself carries on PostgreSQL.
 pub const DATABASE_COMMENT: &str =
@@ -142,6 +142,8 @@ pub const TABLES: &[(&str, &[&str])] = &[
             "created_at timestamptz not null default now()",
             "changed_at timestamptz not null default now()",
             "tags jsonb",
+            // Beyond the facts.
+            "deleted_at timestamptz",
         ],
     ),
     (

@@ -18,4 +18,5 @@ mod migrate;
 mod pools;
 mod schema;
 mod side_tables;
+mod steps;
 mod transactions;

@@ -22,7 +22,7 @@ async fn no_pool_looks_after_idle_connections(backend: Backend) {
         assert_idle_pool(connections);
     }
     match Source::new(&db) {
-        Source::Postgres(pool) => assert_idle(pool.options()),
+        Source::Postgres(pool, _) => assert_idle(pool.options()),
         Source::Sqlite(pool) => assert_idle(pool.options()),
     }
     db.close().await.unwrap();

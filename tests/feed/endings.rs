@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinoteka::feed::{FeedCursor, remove_old_events};
+use kinoteka::feed::{FeedCursor, Stamp, remove_old_events};
 use kinoteka::subscribe::End;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -29,7 +29,10 @@ async fn cursors_of_removed_events_expire(backend: Backend) {
     }
     // The first two become old; the third is older than the second, and stands behind it.
     let old = match backend {
-        Backend::Postgres => "UPDATE comment_events SET at = at - interval '2 hours' WHERE comment_id IN (1, 2, 4)",
+        Backend::Postgres => {
+            "UPDATE comment_ticks SET at = at - interval '2 hours' WHERE tick IN (1, 2, 4);
+             UPDATE comment_events SET at = at - interval '2 hours' WHERE comment_id IN (1, 2, 4)"
+        }
         Backend::Sqlite => {
             "UPDATE comment_events SET at = replace(strftime('%Y-%m-%dT%H:%M:%f+00:00', at, '-2 hours'), '.000+', '+')
              WHERE comment_id IN (1, 2, 4)"
@@ -38,14 +41,17 @@ async fn cursors_of_removed_events_expire(backend: Backend) {
     db.execute_unprepared(old).await.unwrap();
     assert_eq!(remove_old_events(&instance.db, Duration::from_secs(3_600)).await.unwrap(), 2);
     assert_eq!(remove_old_events(&instance.db, Duration::from_secs(3_600)).await.unwrap(), 0);
-    // Another instance, which has none of it in memory. The times in the cursors are those before.
+    // Another instance, which has none of it in memory.
     let fresh = Instance::start(&database.url).await;
     let position = fresh.ask("{ commentCursor }").await["commentCursor"].clone();
     let mut expired = fresh.listen(ADDED, json!({ "after": cursors[0] }));
     assert_eq!(expired.refusal().await, ["CURSOR_EXPIRED"]);
     let mut floor = FeedCursor::parse(cursors[1].as_str().unwrap()).unwrap();
-    floor.mark.at_us -= 7_200_000_000;
-    let floor = FeedCursor::encode(&floor.epoch, floor.mark);
+    if let Stamp::At(at_us) = floor.mark.stamp {
+        // The time in the cursor is that before.
+        floor.mark.stamp = Stamp::At(at_us - 7_200_000_000);
+    }
+    let floor = floor.text();
     let mut after_floor = fresh.listen(ADDED, json!({ "after": floor }));
     assert_eq!(after_floor.texts(2).await, ["в", "г"]);
     let mut kept = fresh.listen(ADDED, json!({ "after": cursors[2] }));
@@ -82,7 +88,7 @@ async fn a_lost_event_ends_those_who_have_seen_it(backend: Backend) {
         cursors.push(listener.event().await["cursor"].clone());
     }
     let lose = match backend {
-        Backend::Postgres => "UPDATE comment_events SET at = at + interval '3 seconds' WHERE comment_id = 2",
+        Backend::Postgres => "UPDATE comment_ticks SET mark = mark + 1 WHERE tick = 2",
         Backend::Sqlite => {
             "UPDATE comment_events SET at = strftime('%Y-%m-%dT%H:%M:%S.123+00:00', at, '+3 seconds') WHERE comment_id = 2"
         }
@@ -93,7 +99,11 @@ async fn a_lost_event_ends_those_who_have_seen_it(backend: Backend) {
     // Who had not seen it goes on.
     let mut earlier = instance.listen(ADDED, json!({ "after": cursors[0] }));
     assert_eq!(earlier.texts(1).await, ["два"]);
-    db.execute_unprepared("DELETE FROM comment_events WHERE comment_id = 2").await.unwrap();
+    let lose = match backend {
+        Backend::Postgres => "DELETE FROM comment_ticks WHERE tick = 2",
+        Backend::Sqlite => "DELETE FROM comment_events WHERE comment_id = 2",
+    };
+    db.execute_unprepared(lose).await.unwrap();
     assert_eq!(earlier.refusal().await, ["CURSOR_EXPIRED"]);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use graphql::{EngineRefusal, OperationKind, Prepared, Request};
+use graphql::{EngineRefusal, Prepared, Request};
 use kinoteka::answer::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
@@ -39,6 +39,11 @@ pub struct Instance {
 
 impl Instance {
     pub async fn start(url: &str) -> Self {
+        Self::start_with(url, Timeouts { statement: PATIENCE, lock: PATIENCE }).await
+    }
+
+    /// An instance whose statements are stopped after these times.
+    pub async fn start_with(url: &str, timeouts: Timeouts) -> Self {
         let statements = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&statements);
         let pool = PoolSettings { connections_max: 4, acquire_timeout: PATIENCE };
@@ -47,10 +52,7 @@ impl Instance {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let db =
-            Db::open(&url.parse().unwrap(), None, pool, Timeouts { statement: PATIENCE, lock: PATIENCE }, Some(count))
-                .await
-                .unwrap();
+        let db = Db::open(&url.parse().unwrap(), None, pool, timeouts, Some(count)).await.unwrap();
         let settings = FeedSettings { pause: Duration::from_millis(20), retention: Duration::from_secs(3_600) };
         let feed = Feed::start(&db, settings).await.unwrap();
         let executor = executor(&db, &feed);
@@ -65,16 +67,33 @@ impl Instance {
 
     /// Listens behind what was seen, as `EventSource` says it, and as a user.
     pub fn listen_as(&self, query: &str, variables: Value, seen: Option<&str>, user: Option<i32>) -> Listener {
+        self.listen_from(CLIENT, (query, variables), seen, user)
+    }
+
+    /// The same for a client at this address.
+    pub fn listen_from(
+        &self,
+        client: IpAddr,
+        (query, variables): (&str, Value),
+        seen: Option<&str>,
+        user: Option<i32>,
+    ) -> Listener {
         let (shared, executor) = (Arc::clone(&self.shared), self.executor.clone());
-        let asked = Asked { shared, executor, query: query.to_owned(), variables, user };
+        let asked = Asked { shared, executor, client, query: query.to_owned(), variables, user };
         let seen = seen.map(str::to_owned);
         Listener { payloads: asked.subscribe(seen.clone()), asked, seen, lags: 0 }
     }
 
     pub async fn ask(&self, query: &str) -> Value {
-        let prepared = prepare(&self.executor, query, &json!({})).unwrap();
-        let (caller, budget) = (Caller::anonymous(CLIENT), budget());
-        let context = self.executor.contexts.context(OperationKind::Query, caller, budget);
+        self.ask_as(query, json!({}), None).await
+    }
+
+    /// The data of a query or a mutation.
+    pub async fn ask_as(&self, query: &str, variables: Value, user: Option<i32>) -> Value {
+        let prepared = prepare(&self.executor, query, &variables).unwrap();
+        let mut caller = Caller::anonymous(CLIENT);
+        caller.viewer = user.map(|user| Viewer { user, session: 1, role: Role::Member });
+        let context = self.executor.contexts.context_of(&prepared, caller, budget(CLIENT));
         let answer = self.executor.engine.execute(&prepared, &context, usize::MAX).await.unwrap();
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);
         serde_json::from_slice::<Value>(&answer.json).unwrap()["data"].take()
@@ -108,15 +127,16 @@ fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepar
     executor.engine.prepare(&Request { query, operation_name: None, variables })
 }
 
-fn budget() -> Arc<Budget> {
-    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
-    Budget::new(16 << 20, Quota::new(names, 512 << 20, 128 << 20), CLIENT)
+fn budget(client: IpAddr) -> Arc<Budget> {
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
+    Budget::new(16 << 20, Quota::new(names, 512 << 20, 128 << 20), client)
 }
 
 /// What a listener asks for, whenever it comes.
 struct Asked {
     shared: Arc<SharedExecutor>,
     executor: Executor,
+    client: IpAddr,
     query: String,
     variables: Value,
     user: Option<i32>,
@@ -125,14 +145,14 @@ struct Asked {
 impl Asked {
     /// Subscribes as the transport does.
     fn subscribe(&self, seen: Option<String>) -> Payloads {
-        let mut caller = Caller::anonymous(CLIENT);
+        let mut caller = Caller::anonymous(self.client);
         caller.viewer = self.user.map(|user| Viewer { user, session: 1, role: Role::Member });
         let prepared = match prepare(&self.executor, &self.query, &self.variables) {
             Ok(prepared) => prepared,
             Err(refusal) => return stream::iter([Err(End::Refused(request_errors(&refusal)))]).boxed(),
         };
         let resume_from = seen.map(|seen| ResumeFrom(seen.into()));
-        self.shared.subscribe(Subscription { prepared, caller, budget: budget(), resume_from })
+        self.shared.subscribe(Subscription { prepared, caller, budget: budget(self.client), resume_from })
     }
 }
 
@@ -157,6 +177,11 @@ impl Listener {
             self.seen = Some(id.to_string());
         }
         Ok(result)
+    }
+
+    /// The cursor of the last event.
+    pub fn cursor(&self) -> Option<&str> {
+        self.seen.as_deref()
     }
 
     /// Comes back after it was too slow, as clients do: behind its last cursor, or the one that it began with.

@@ -1,12 +1,11 @@
 //! What a listener gets: every committed comment, once, in order, from where it left off.
 
-use kinoteka::feed::Position;
 use kinoteka::kit::Id;
 use kinoteka::movie::Movie;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 
-use crate::instance::{Instance, database, say};
+use crate::instance::{Instance, Listener, database, say};
 use crate::support::client;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -14,6 +13,8 @@ on_both![
     comments_come_once_and_in_order,
     a_listener_goes_on_where_it_left_off,
     changes_are_told,
+    one_subscription_tells_of_everything_in_order,
+    some_changes_can_be_chosen,
     what_is_rolled_back_is_not_told,
     cursors_are_good_on_every_instance,
     what_is_no_longer_in_memory_is_read_from_the_table,
@@ -23,7 +24,7 @@ on_both![
 pub const ADDED: &str = "subscription ($subject: ID, $after: String) {
     commentAdded(subjectId: $subject, after: $after) { cursor subjectId commentId comment { text } } }";
 
-fn movie(key: i32) -> String {
+pub fn movie(key: i32) -> String {
     Id::<Movie>::new(key).encode()
 }
 
@@ -105,6 +106,76 @@ async fn changes_are_told(backend: Backend) {
     );
 }
 
+const EVENTS: &str = "subscription ($kinds: [CommentEventKind!], $after: String) {
+    commentEvents(kinds: $kinds, after: $after) { cursor kind subjectId commentId comment { text } } }";
+
+/// Adds, edits, deletes and hides, in one transaction each.
+async fn change(db: &DatabaseConnection, backend: Backend) {
+    let yes = if backend == Backend::Postgres { "true" } else { "1" };
+    for statement in [
+        "INSERT INTO comments (comment, movie_id) VALUES ('раз', 1)",
+        "UPDATE comments SET comment = 'раз!' WHERE id = 1",
+        "INSERT INTO comments (comment, movie_id) VALUES ('два', 1)",
+        "DELETE FROM comments WHERE id = 1",
+        &format!("INSERT INTO comment_tombstones (comment_id, hidden) VALUES (2, {yes})"),
+    ] {
+        db.execute_unprepared(statement).await.unwrap();
+    }
+}
+
+async fn kinds(listener: &mut Listener, count: usize) -> Vec<(String, String)> {
+    let mut told = Vec::new();
+    for _ in 0..count {
+        let event = listener.event().await;
+        let kind = event["kind"].as_str().unwrap();
+        told.push((kind.to_owned(), event["commentId"].as_str().unwrap().to_owned()));
+    }
+    told
+}
+
+async fn one_subscription_tells_of_everything_in_order(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut listener = instance.listen(EVENTS, json!({}));
+    change(&db, backend).await;
+    let told = kinds(&mut listener, 5).await;
+    let [one, two] = [1, 2].map(|key| Id::<kinoteka::comment::Comment>::new(key).encode());
+    let expected = [("ADDED", &one), ("EDITED", &one), ("ADDED", &two), ("DELETED", &one), ("HIDDEN", &two)];
+    assert_eq!(told, expected.map(|(kind, id)| (kind.to_owned(), id.clone())));
+    let mut back = instance.listen(EVENTS, json!({ "after": cursor }));
+    assert_eq!(kinds(&mut back, 5).await, told);
+    // A cursor of one field is good for the others.
+    let mut added = instance.listen(ADDED, json!({ "after": back.cursor() }));
+    say(&db, 1, "три").await;
+    assert_eq!(added.texts(1).await, ["три"]);
+}
+
+async fn some_changes_can_be_chosen(backend: Backend) {
+    let (database, db) = database(backend).await;
+    let instance = Instance::start(&database.url).await;
+    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
+    let mut empty = instance.listen(EVENTS, json!({ "kinds": [] }));
+    assert_eq!(empty.refusal().await, ["BAD_USER_INPUT"]);
+    let chosen = json!(["DELETED", "ADDED", "ADDED"]);
+    let mut live = instance.listen(EVENTS, json!({ "kinds": chosen }));
+    change(&db, backend).await;
+    let of = |told: Vec<(String, String)>| told.into_iter().map(|(kind, _)| kind).collect::<Vec<_>>();
+    assert_eq!(of(kinds(&mut live, 3).await), ["ADDED", "ADDED", "DELETED"]);
+    assert!(live.is_silent().await);
+    // Behind a cursor that this instance has not read, the table is asked.
+    let many = "INSERT INTO comments (comment, movie_id)
+        WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000) SELECT 'c', 2 FROM n";
+    db.execute_unprepared(many).await.unwrap();
+    for (kinds_wanted, expected) in
+        [(json!(["HIDDEN"]), vec!["HIDDEN"]), (json!(["EDITED", "DELETED"]), vec!["EDITED", "DELETED"])]
+    {
+        let mut back = instance.listen(EVENTS, json!({ "kinds": kinds_wanted, "after": cursor }));
+        assert_eq!(of(kinds(&mut back, expected.len()).await), expected);
+        assert!(back.is_silent().await);
+    }
+}
+
 async fn what_is_rolled_back_is_not_told(backend: Backend) {
     let (database, db) = database(backend).await;
     let instance = Instance::start(&database.url).await;
@@ -166,60 +237,6 @@ async fn a_cursor_can_be_had_before_the_first_event(backend: Backend) {
     say(&db, 1, "раз").await;
     let mut listener = instance.listen(ADDED, json!({ "after": cursor }));
     assert_eq!(listener.texts(1).await, ["раз"]);
-}
-
-/// Nothing comes before what may still come before it: a transaction that began earlier.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_commits_late_is_not_skipped() {
-    let (database, db) = database(Backend::Postgres).await;
-    let instance = Instance::start(&database.url).await;
-    let mut listener = instance.listen(ADDED, json!({}));
-    let slow = database.connect().await;
-    slow.execute_unprepared("BEGIN").await.unwrap();
-    say(&slow, 1, "первый начал").await;
-    say(&db, 1, "второй начал").await;
-    assert!(listener.is_silent().await);
-    // Reads and rollbacks hold nothing back.
-    slow.execute_unprepared("COMMIT").await.unwrap();
-    assert_eq!(listener.texts(2).await, ["первый начал", "второй начал"]);
-    slow.execute_unprepared("BEGIN; SELECT count(*) FROM comments").await.unwrap();
-    say(&db, 1, "третий").await;
-    assert_eq!(listener.texts(1).await, ["третий"]);
-    slow.execute_unprepared("INSERT INTO comments (comment, movie_id) VALUES ('никогда', 1)").await.unwrap();
-    say(&db, 1, "четвёртый").await;
-    assert!(listener.is_silent().await);
-    slow.execute_unprepared("ROLLBACK").await.unwrap();
-    assert_eq!(listener.texts(1).await, ["четвёртый"]);
-}
-
-/// A transaction takes a number, writes nothing, and is forgotten in a crash: the number is given out again.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_given_out_again_is_not_skipped() {
-    let (database, db) = database(Backend::Postgres).await;
-    let instance = Instance::start(&database.url).await;
-    let cursor = instance.ask("{ commentCursor }").await["commentCursor"].clone();
-    // Otherwise the table takes events from the triggers of comments alone.
-    db.execute_unprepared("ALTER TABLE comment_events DISABLE TRIGGER USER").await.unwrap();
-    // So many that who comes back reads the table.
-    let many = "INSERT INTO comments (comment, movie_id) SELECT 'c' || i, 1 + (i < 20000)::int
-        FROM generate_series(1, 20000) AS i";
-    db.execute_unprepared(many).await.unwrap();
-    let event = "SELECT max(xact::text::bigint) FROM comment_events";
-    let row = db.query_one_raw(sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, event)).await.unwrap();
-    let last: i64 = row.unwrap().try_get_by_index(0).unwrap();
-    for _ in 0..3 {
-        db.execute_unprepared("SELECT pg_current_xact_id()").await.unwrap();
-    }
-    client::until(|| instance.feed.hub.position().1.position == Position { xact: last, id: 20_000 }).await;
-    let mut listener = instance.listen(ADDED, json!({ "subject": movie(1), "after": cursor }));
-    assert_eq!(listener.texts(1).await, ["c20000"]);
-    assert!(listener.is_silent().await);
-    let again = format!(
-        "INSERT INTO comment_events (xact, kind, comment_id, movie_id) VALUES ('{}', 'ADDED', 20000, 1)",
-        last + 1
-    );
-    db.execute_unprepared(&again).await.unwrap();
-    assert_eq!(listener.texts(1).await, ["c20000"]);
 }
 
 /// A copy of a database has transactions of its own, so that its events are told from those copied.

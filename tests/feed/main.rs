@@ -7,9 +7,15 @@
 mod support;
 
 mod endings;
+mod heavy;
 mod instance;
+mod joining;
 mod listening;
 mod node;
+mod order;
 mod plans;
 mod promise;
+mod rows;
 mod sharing;
+mod storm;
+mod ticks;

@@ -1,7 +1,7 @@
-//! The statement that reads the feed goes by its index, whatever the table's size.
+//! The statement that reads the feed goes by its indexes, whatever the tables' size, and reads no more than it gives.
 
 use kinoteka::feed::Source;
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 use crate::instance::database;
 use crate::support::database::Backend;
@@ -9,26 +9,61 @@ use crate::support::database::Backend;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_feed_is_read_by_its_index() {
     let (_database, db) = database(Backend::Postgres).await;
-    db.execute_unprepared("ALTER TABLE comment_events DISABLE TRIGGER USER").await.unwrap();
+    for table in ["comment_events", "comment_ticks"] {
+        db.execute_unprepared(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
+    }
     let (settings, read) = Source::explain();
     db.execute_unprepared(settings).await.unwrap();
-    db.execute_unprepared("SET plan_cache_mode = force_generic_plan").await.unwrap();
-    let types = "text, bigint, bigint, bigint, boolean, integer, integer, boolean";
+    let types = "bigint, text, bigint, bigint, bigint, bigint, bigint, bigint, boolean, integer, integer, boolean";
     db.execute_unprepared(&format!("PREPARE look ({types}) AS {read}")).await.unwrap();
     for rows in [0, 10, 1_000, 100_000] {
-        let insert = format!(
-            "INSERT INTO comment_events (xact, kind, comment_id, movie_id, at)
-             SELECT (i / 3 + 1)::text::xid8, 'ADDED', i, 1, now() FROM generate_series(1, {rows}) AS i"
+        fill(&db, rows).await;
+        let place = rows / 12;
+        let explain = format!(
+            "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF)
+             EXECUTE look({place}, '{}', 1, NULL, NULL, NULL, NULL, 50, true, NULL, NULL, NULL)",
+            2 * place + 3
         );
-        db.execute_unprepared(&insert).await.unwrap();
-        db.execute_unprepared("ANALYZE comment_events").await.unwrap();
-        let explain = "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF)
-            EXECUTE look('33000', 1, 1, 1000, true, NULL, NULL, NULL)";
         let plan = db.query_all_raw(Statement::from_string(DbBackend::Postgres, explain)).await.unwrap();
         let plan: Vec<String> = plan.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
         let plan = plan.join("\n");
-        assert!(!plan.contains("Seq Scan on comment_events"), "{rows} rows:\n{plan}");
-        let condition = "Index Cond: ((ROW(xact, id) > ROW(";
-        assert!(plan.contains(condition) && plan.contains("(xact < pg_snapshot_xmin("), "{rows} rows:\n{plan}");
+        let scans = ["Seq Scan on comment_events", "Seq Scan on comment_ticks"];
+        assert!(!scans.iter().any(|scan| plan.contains(scan)), "{rows} rows:\n{plan}");
+        let condition = "Index Cond: ((xact >= GREATEST(";
+        assert!(plan.contains(condition) && plan.contains("(xact < pg_snapshot_xmax("), "{rows} rows:\n{plan}");
+        if rows > 1_000 {
+            let pages: u64 = plan
+                .split("Buffers: shared ")
+                .nth(1)
+                .unwrap()
+                .split("hit=")
+                .nth(1)
+                .unwrap()
+                .split_whitespace()
+                .next()
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(pages < 1_000, "{plan}");
+        }
+    }
+}
+
+/// Ticks of two transactions with three events each.
+async fn fill(db: &DatabaseConnection, rows: i64) {
+    for statement in [
+        "TRUNCATE comment_events, comment_ticks".to_owned(),
+        format!(
+            "INSERT INTO comment_events (xact, kind, comment_id, movie_id, at)
+             SELECT (i / 3 + 3)::text::xid8, 'ADDED', i, 1, now() FROM generate_series(1, {rows}) AS i"
+        ),
+        format!(
+            "INSERT INTO comment_ticks (tick, mark, from_xact, snapshot, late)
+             SELECT i, i, (2 * i + 1)::text::xid8, format('%s:%s:', 2 * i + 3, 2 * i + 3)::pg_snapshot, '{{}}'
+             FROM generate_series(1, {rows} / 6 + 1) AS i"
+        ),
+        "ANALYZE comment_events, comment_ticks".to_owned(),
+    ] {
+        db.execute_unprepared(&statement).await.unwrap();
     }
 }

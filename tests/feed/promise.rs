@@ -1,6 +1,7 @@
 //! The promise, put to the proof: writers by plain SQL, whose transactions commit out of order and are
 //! rolled back, and by the API; listeners that drop their WebSockets and resume on either of two
-//! instances; meanwhile instances are stopped and killed, and the database is stopped at once. At the end
+//! instances; meanwhile instances are stopped, frozen and killed, the database is stopped at once, a foreign transaction is
+//! nearly always open, and the order goes over from rows to ticks. At the end
 //! everything that the API has acknowledged is there, and every listener has every committed comment of its
 //! subject, once, in one order.
 //!
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::listening::ADDED;
 use crate::node::{Node, Socket};
+use crate::order::ticked_comments;
 use crate::support::client;
 use crate::support::database::{connect_to, connect_within};
 use crate::support::postgres::Server;
@@ -77,6 +79,8 @@ async fn every_committed_comment_comes_once_in_one_order() {
          VALUES (1, sha256('{TOKEN}'::bytea), now() + interval '1 day')"
     );
     db.execute_unprepared(&session).await.unwrap();
+    // As the release before leaves it.
+    db.execute_unprepared("UPDATE comment_feed SET ordering = 'XACT'").await.unwrap();
     let mut nodes = [Node::start(&url), Node::start(&url)];
     let stage = Arc::new(Stage {
         url: url.clone(),
@@ -101,7 +105,10 @@ async fn every_committed_comment_comes_once_in_one_order() {
         let dice = StdRng::seed_from_u64(seed ^ (2_000 + number));
         writers.spawn(write_by_api(Arc::clone(&stage), dice));
     }
+    let stays_open = Duration::from_secs(if seconds > 60 { 60 } else { 2 });
+    writers.spawn(stay_open(Arc::clone(&stage), stays_open));
     let time = Duration::from_secs(seconds);
+    writers.spawn(go_over(Arc::clone(&stage), time / 3));
     // Stopping and starting processes waits for them.
     let troubled = tokio::task::spawn_blocking(move || {
         trouble(&mut nodes, &server, time);
@@ -149,12 +156,12 @@ fn subject(listener: u64) -> Option<i32> {
 
 /// The committed comments, with their movies, in the order of the feed: exactly those in `comments`.
 async fn committed(db: &DatabaseConnection) -> Vec<(i32, i32)> {
-    let read = async |sql: &str| -> Vec<(i32, i32)> {
-        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
-        rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap())).collect()
-    };
-    let events = read("SELECT comment_id, movie_id FROM comment_events WHERE kind = 'ADDED' ORDER BY xact, id").await;
-    let mut comments = read("SELECT id, movie_id FROM comments ORDER BY id").await;
+    // The last ones may still wait for a tick.
+    db.execute_unprepared("SELECT comment_feed_tick()").await.unwrap();
+    let events = ticked_comments(db).await;
+    let sql = "SELECT id, movie_id FROM comments ORDER BY id";
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
+    let mut comments: Vec<(i32, i32)> = rows.iter().map(|row| row.try_get_many_by_index().unwrap()).collect();
     let mut sorted = events.clone();
     sorted.sort_unstable();
     comments.sort_unstable();
@@ -193,7 +200,11 @@ fn trouble(nodes: &mut [Node; 2], server: &Server, time: Duration) {
                 server.start_again();
             }
             2 => nodes[1].restart("KILL"),
-            _ => {}
+            _ => {
+                nodes[0].signal("STOP");
+                std::thread::sleep(Duration::from_secs(1));
+                nodes[0].signal("CONT");
+            }
         }
         round += 1;
     }
@@ -207,6 +218,39 @@ impl Stage {
             request = request.bearer_auth(token);
         }
         request.send().await.ok()?.json().await.ok()
+    }
+}
+
+/// Has a foreign transaction open, again and again, that has written something.
+async fn stay_open(stage: Arc<Stage>, time: Duration) {
+    while stage.writing.load(Ordering::Relaxed) {
+        let outcome: Result<(), DbErr> = async {
+            let db = connect_within(&stage.url, Duration::from_secs(2)).await?;
+            db.execute_unprepared("BEGIN; UPDATE users SET fio = fio WHERE id < 0; SELECT pg_current_xact_id()")
+                .await?;
+            let end = Instant::now() + time;
+            while Instant::now() < end && stage.writing.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(50)).await;
+            }
+            db.execute_unprepared("COMMIT").await.map(|_| ())
+        }
+        .await;
+        if outcome.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// Puts ticks into force while everything runs.
+async fn go_over(stage: Arc<Stage>, after: Duration) {
+    sleep(after).await;
+    loop {
+        let outcome: Result<bool, DbErr> =
+            async { migration::finish(&connect_within(&stage.url, Duration::from_secs(2)).await?).await }.await;
+        if outcome.is_ok() {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

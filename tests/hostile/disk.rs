@@ -81,13 +81,12 @@ async fn what_was_acknowledged_outlives_a_full_disk() {
     let url = format!("sqlite://{}", volume.inside("kinoteka.db").display());
     let site = Site::start(&url, &volume.starter(), &[]);
     let token = site.log_in("member").await;
-    assert_eq!(site.ready().await, (200, "ok\n".to_owned()));
+    assert_eq!(site.ready().await, (200, "full\n".to_owned()));
 
     let reader = Honest::queries(site.server.url.clone(), "{ movies(first: 3) { nodes { title } } }");
     let (comments, failed) = fill(&site, &token).await;
     assert_unavailable(&failed);
-    let (status, reason) = site.ready().await;
-    assert_eq!((status, reason.as_str()), (503, "the database cannot be written: its disk is full\n"));
+    assert_eq!(site.wait_ready(503).await, "read-only: the database cannot be written: its disk is full\n");
 
     std::fs::remove_file(volume.outside("ballast")).unwrap();
     site.wait_ready(200).await;
@@ -111,11 +110,8 @@ async fn what_was_acknowledged_outlives_io_errors() {
 
     let (comments, failed) = fill(&site, &token).await;
     assert_unavailable(&failed);
-    let (status, reason) = site.ready().await;
-    assert_eq!(
-        (status, reason.as_str()),
-        (503, "the database cannot be written: its files cannot be read or written\n")
-    );
+    let told = "read-only: the database cannot be written: its files cannot be read or written\n";
+    assert_eq!(site.wait_ready(503).await, told);
 
     run("prlimit", &["--pid", &site.server.id().to_string(), "--fsize=unlimited:"]);
     site.starter.clear();
@@ -137,7 +133,7 @@ async fn what_was_acknowledged_outlives_files_that_cannot_be_changed() {
     let immutable = Immutable::make(folder.path());
     let failed = [site.comment(&token, "Два").await.unwrap_err(), site.sign_up("never").await.unwrap_err()];
     assert_unavailable(&failed);
-    assert_eq!(site.ready().await.0, 503);
+    site.wait_ready(503).await;
     drop(immutable);
 
     site.wait_ready(200).await;

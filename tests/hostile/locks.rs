@@ -154,7 +154,7 @@ async fn a_locked_file_is_told_before_the_time_is_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_session_is_read_without_waiting() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
-    let server = start(&database, &[]);
+    let server = start(&database, &["--session-cache-ms", "0"]);
     let anna = Asker::sign_up(&server.url, "anna").await;
     let foreign = database.connect().await;
     run(&foreign, "UPDATE sessions SET seen_at = seen_at - interval '5 days'").await;

@@ -27,6 +27,7 @@ mod log;
 mod log_ins;
 mod open_files;
 mod rollback;
+mod rolling;
 mod schema_changes;
 mod shares;
 mod site;

@@ -4,19 +4,22 @@
 use serde_json::json;
 
 use crate::site::{Remains, Site, copy_demo};
-use crate::support::database::connect_to;
+use crate::support::database::{connect_to, read_texts};
 use crate::usage::sized;
 
-/// Adds comments to the first publication, so that deleting it takes longer than a request may.
-async fn burden(file: &std::path::Path, comments: usize) {
+/// Adds comments to a movie of their own, so that deleting it takes longer than a request may; gives back its key.
+async fn burden(file: &std::path::Path, comments: usize) -> i32 {
     use sea_orm::ConnectionTrait as _;
     let db = connect_to(&format!("sqlite://{}", file.display())).await.unwrap();
+    db.execute_unprepared("INSERT INTO movies (title, duration) VALUES ('Спорный', 90)").await.unwrap();
+    let id: i32 = read_texts(&db, "SELECT CAST(max(id) AS text) FROM movies").await[0].parse().unwrap();
     let sql = format!(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {comments})
-         INSERT INTO comments (comment, publication_id) SELECT 'Раз', 1 FROM n"
+         INSERT INTO comments (comment, movie_id) SELECT 'Раз', {id} FROM n"
     );
     db.execute_unprepared(&sql).await.unwrap();
     db.close().await.unwrap();
+    id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,13 +27,14 @@ async fn what_is_acknowledged_after_a_change_that_took_too_long_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kinoteka.db");
     copy_demo(&file).await;
-    burden(&file, sized(150_000, 600_000)).await;
+    let movie = burden(&file, sized(150_000, 600_000)).await;
     let url = format!("sqlite://{}", file.display());
     let mut site = Site::start(&url, &[], &["--request-timeout-ms", "300"]);
     let (member, editor) = (site.log_in("member").await, site.log_in("editor").await);
 
-    let delete = "mutation { it: deletePublication(input: { id: \"UHVibGljYXRpb246MQ\" }) { deletedId } }";
-    let refused = site.ask(Some(&editor), delete, json!({})).await.unwrap_err();
+    let delete = "mutation($id: ID!) { it: deleteMovie(input: { id: $id }) { deletedId } }";
+    let id = kinoteka::kit::id::encode("Movie", movie);
+    let refused = site.ask(Some(&editor), delete, json!({ "id": id })).await.unwrap_err();
     assert!(refused.starts_with("TIMEOUT "), "{refused}");
     site.be_refused(&member).await;
     let mut acknowledged = Vec::new();
@@ -49,7 +53,7 @@ async fn what_is_acknowledged_after_a_change_that_took_too_long_is_kept() {
     assert_eq!(remains.missing(&acknowledged).await, Vec::<i64>::new());
     assert_eq!(remains.count("SELECT count(*) FROM users WHERE username = 'after'").await, 1);
     // Of the deletion nothing was done.
-    assert_eq!(remains.count("SELECT count(*) FROM publications WHERE id = 1").await, 1);
+    assert_eq!(remains.count(&format!("SELECT count(*) FROM movies WHERE id = {movie}")).await, 1);
     site.restart();
-    assert_eq!(site.ready().await, (200, "ok\n".to_owned()));
+    assert_eq!(site.ready().await, (200, "full\n".to_owned()));
 }

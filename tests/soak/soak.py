@@ -168,7 +168,7 @@ async def client(kind, end):
 async def watch(end):
     while time.monotonic() < end:
         started = time.monotonic()
-        assert await asyncio.to_thread(get, "/readyz") == "ok\n"
+        assert await asyncio.to_thread(get, "/readyz") == "full\n"
         seen["readyz"] += 1
         seen["readyz ms at most"] = max(seen["readyz ms at most"], int((time.monotonic() - started) * 1000))
         await asyncio.sleep(0.2)
@@ -225,7 +225,7 @@ async def soak():
         return
     assert growth <= GROWTH_MAX_KIB, f"memory grew by {growth} KiB in {SECONDS * 3 / 8:.0f} s"
     await settle(files)
-    assert get("/readyz") == "ok\n"
+    assert get("/readyz") == "full\n"
 
 
 asyncio.run(soak())

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -14,6 +14,15 @@ use super::postgres;
 pub enum Backend {
     Postgres,
     Sqlite,
+}
+
+impl From<Backend> for DbBackend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Postgres => Self::Postgres,
+            Backend::Sqlite => Self::Sqlite,
+        }
+    }
 }
 
 /// An empty database that lives as long as this value (PostgreSQL: as the server).
@@ -106,6 +115,13 @@ pub async fn connect_within(url: &str, patience: Duration) -> Result<DatabaseCon
 /// Connects with one plain connection, without the server's settings.
 pub async fn connect_to(url: &str) -> Result<DatabaseConnection, DbErr> {
     connect_within(url, Duration::from_secs(30)).await
+}
+
+/// Runs a query of one text column.
+pub async fn read_texts(db: &DatabaseConnection, sql: &str) -> Vec<String> {
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    rows.iter().map(|row| row.try_get_by_index(0).expect("a text")).collect()
 }
 
 impl Template {

@@ -34,6 +34,29 @@ impl Server {
     /// Starts a server. A durable one keeps what was committed when it is stopped at once, and takes as
     /// long to commit as in production.
     pub fn start(durable: bool) -> Self {
+        Self::make(durable, |programs, owner, data| {
+            run(as_user(owner, &programs.join("initdb")).arg("--pgdata").arg(data).args([
+                "--username=kinoteka",
+                "--auth=trust",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ]));
+        })
+    }
+
+    /// Starts a standby that follows this server.
+    pub fn standby(&self) -> Self {
+        Self::make(self.durable, |programs, owner, data| {
+            run(as_user(owner, &programs.join("pg_basebackup"))
+                .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--username=kinoteka"])
+                .args(["--host", &self.address.ip().to_string(), "--port", &self.address.port().to_string()])
+                .arg("--pgdata")
+                .arg(data));
+        })
+    }
+
+    fn make(durable: bool, fill: impl Fn(&Path, &Option<String>, &Path)) -> Self {
         let programs = find_programs();
         let folder =
             tempfile::Builder::new().prefix("kinoteka-postgres-").tempdir().expect("a temporary folder").keep();
@@ -42,14 +65,11 @@ impl Server {
             run(Command::new("chown").arg(user).arg(&folder));
         }
         let data = folder.join("data");
-        run(as_user(&owner, &programs.join("initdb")).arg("--pgdata").arg(&data).args([
-            "--username=kinoteka",
-            "--auth=trust",
-            "--no-sync",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-        ]));
-        let stop = "cat >/dev/null; \"$@\" >/dev/null 2>&1; rm -rf \"$FOLDER\"";
+        fill(&programs, &owner, &data);
+        // One that a test has frozen would not stop.
+        let stop = "cat >/dev/null; pid=$(head -1 \"$FOLDER/data/postmaster.pid\" 2>/dev/null); \
+                    [ -z \"$pid\" ] || kill -CONT \"$pid\" $(pgrep -P \"$pid\") 2>/dev/null; \
+                    \"$@\" >/dev/null 2>&1; rm -rf \"$FOLDER\"";
         let mut reaper = Command::new("sh");
         reaper.args(["-c", stop, "sh"]);
         if let Some(user) = &owner {
@@ -75,12 +95,35 @@ impl Server {
         format!("postgres://kinoteka@{}/{database}", self.address)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes a standby the leader.
+    pub fn promote(&self) {
+        run(as_user(&self.owner, &self.programs.join("pg_ctl"))
+            .args(["promote", "--wait", "--silent", "--pgdata"])
+            .arg(self.folder.join("data")));
+    }
+
+    /// Sends a signal to all of its processes: `STOP` freezes them, `CONT` has them go on.
+    pub fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).expect("it runs");
+        let pid = pid.lines().next().expect("the file names the process").to_owned();
+        let children = Command::new("pgrep").args(["-P", &pid]).output().expect("pgrep runs").stdout;
+        let children = String::from_utf8(children).expect("numbers are text");
+        // The parent first, or it makes new ones.
+        run(Command::new("kill").arg(format!("-{name}")).arg(&pid).args(children.split_whitespace()));
+    }
+
     /// Starts it after it was stopped, and waits until it answers.
     pub fn start_again(&self) {
         let durable = if self.durable { "on" } else { "off" };
         let options = format!(
             "-p {} -c listen_addresses={} -c unix_socket_directories= -c fsync={durable} \
-             -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200",
+             -c synchronous_commit={durable} -c full_page_writes={durable} -c max_connections=200 \
+             -c max_prepared_transactions=8",
             self.address.port(),
             self.address.ip(),
         );
@@ -90,6 +133,13 @@ impl Server {
             .arg(self.folder.join("data"))
             .arg("--log")
             .arg(self.folder.join("log")));
+    }
+
+    /// The id of its process, whose children serve the connections.
+    pub fn process(&self) -> u32 {
+        let file = self.folder.join("data/postmaster.pid");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        text.lines().next().and_then(|line| line.parse().ok()).expect("the id in the first line")
     }
 
     /// Stops it as a crash would.

@@ -37,8 +37,9 @@ async function kill() {
 }
 
 /** Adds a comment by plain SQL, whether the server runs or not. */
-async function say(text) {
-  const sql = `INSERT INTO comments (comment, movie_id) VALUES ('${text}', 1)`;
+const say = (text) => write(`INSERT INTO comments (comment, movie_id) VALUES ('${text}', 1)`);
+
+async function write(sql) {
   const file = database.replace(/^sqlite:\/\//, '').replace(/\?.*/, '');
   const program = 'import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=20); c.execute(sys.argv[2]); c.commit()';
   const [code] = await once(spawn('python3', ['-c', program, file, sql], { stdio: 'inherit' }), 'exit');
@@ -114,6 +115,39 @@ test('new comments come, once, though the server is killed', async () => {
   const list = page.getByRole('list');
   assert.equal(await list.getAttribute('aria-live'), 'polite');
   assert.equal(await list.getAttribute('aria-busy'), null);
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('edits and deletions are shown as they happen, in order', async () => {
+  const { page, troubles, state, shown, wait } = await open(MOVIE);
+  await state('connected');
+  const before = await shown();
+  const id = (text) => `(SELECT id FROM comments WHERE comment = '${text}')`;
+  for (const text of ['[пять]', '[шесть]', '[семь]']) await say(text);
+  await wait('[семь]');
+  await write(`INSERT INTO comments (comment, movie_id, parent_id) VALUES ('[ответ]', 1, ${id('[шесть]')})`);
+  await wait('[ответ]');
+  await write("UPDATE comments SET comment = '[пять!]' WHERE comment = '[пять]'");
+  await wait('[пять!]');
+  const edited = page.locator('#comments li', { hasText: '[пять!]' });
+  assert.equal(await edited.locator('.note').textContent(), 'edited');
+  // One with a reply stays, without its text; one without is gone.
+  await write(`INSERT INTO comment_tombstones (comment_id) VALUES (${id('[шесть]')})`);
+  await wait('Deleted');
+  await write("DELETE FROM comments WHERE comment = '[семь]'");
+  await page.locator('#comments .text', { hasText: '[семь]' }).waitFor({ state: 'detached' });
+  await screenshot(page, 'live-5-changes');
+  // What happens while the server is away, in one order.
+  await kill();
+  await state('reconnecting');
+  await say('[восемь]');
+  await write("UPDATE comments SET comment = '[восемь!]' WHERE comment = '[восемь]'");
+  await write("DELETE FROM comments WHERE comment = '[пять!]'");
+  await start();
+  await say('[девять]');
+  await wait('[девять]');
+  assert.deepEqual(await shown(), ['[девять]', '[восемь!]', '[ответ]', 'Deleted', ...before]);
   assert.deepEqual(troubles, []);
   await page.close();
 });

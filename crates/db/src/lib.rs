@@ -6,12 +6,19 @@
 //! beats "database is locked". The one for reads has as many as configured, each with `PRAGMA query_only`. Both use the
 //! write-ahead log, so that readers and the writer do not wait for each other, and enforce foreign keys.
 //!
+//! On PostgreSQL there are two more, so that commits which wait do not hold up the rest: a small one for [sessions](
+//! Db::sessions), and connections of whoever [looks](Cluster) how the servers are.
+//!
 //! A change takes a [turn](Db::turn_to_write) first. There are fewer turns than connections: changes that wait for locks
 //! leave some to reads.
 
+mod cluster;
 pub mod dialect;
+mod open;
+mod place;
 mod read_pool;
 mod rights;
+mod snapshot;
 mod transaction;
 mod wake;
 mod writes;
@@ -21,20 +28,24 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use migration::Commits;
-use migration::connect::{self, Access, DatabaseUrl, PoolSettings, Timeouts, Writer};
-use sea_orm::{DatabaseConnection, DbBackend, DbErr, metric};
+use migration::connect::{DatabaseUrl, Writer};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait, metric};
 use tokio::time::timeout;
 
+pub use self::cluster::{Cluster, SESSION_LAG_MAX};
+pub use self::open::files;
+use self::place::Place;
 use self::read_pool::Reach;
 pub use self::read_pool::ReadPool;
-pub use self::rights::{NEEDED as RIGHTS_NEEDED, check as check_rights};
+pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
+use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
 pub use self::wake::Wake;
 pub use self::writes::Writes;
 use request::error::{ApiError, ApiResult};
 use request::quota::{Quota, QuotaNames, Share};
+use telemetry::metrics;
 
 /// Called with every SQL statement that was run: its text, how long it took, and whether it failed.
 pub type Observer = Arc<dyn Fn(&metric::Info<'_>) + Send + Sync>;
@@ -46,11 +57,18 @@ pub struct Db {
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: ReadPool,
+    /// For looking up sessions: on the leader, by connections that nothing else holds. See [`stand_in`](Self::stand_in).
+    pub sessions: ReadPool,
     /// Whether changes can be written at the moment.
     pub writes: Writes,
+    /// What the servers look like.
+    pub cluster: Cluster,
+    leader: Place,
+    replica: Option<Place>,
     commits: Commits,
     shared: bool,
     writers: Arc<Quota>,
+    snapshots: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
 }
@@ -66,7 +84,7 @@ const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "changes are being made",
-    retry_after_s: "1",
+    retry_after_s: 1,
 };
 
 /// How much of a pool is used at this moment.
@@ -89,51 +107,6 @@ pub fn parse_url(flag: &str, url: &str) -> anyhow::Result<DatabaseUrl> {
 }
 
 impl Db {
-    /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements.
-    ///
-    /// # Errors
-    /// When a database cannot be reached: the flag, the database and the remedy.
-    pub async fn open(
-        url: &DatabaseUrl,
-        read_url: Option<&DatabaseUrl>,
-        pool: PoolSettings,
-        timeouts: Timeouts,
-        observer: Option<Observer>,
-    ) -> anyhow::Result<Self> {
-        let open = |url| connect::open_timed(url, Access::Read, pool, Some(timeouts));
-        let writer = connect::open_writer(url, pool, Some(timeouts)).await.context("--database-url")?;
-        let Writer { db: mut write, commits } = writer;
-        let mut read = match (url, read_url) {
-            (_, Some(read_url)) => open(read_url).await.context("--database-read-url")?,
-            (DatabaseUrl::Sqlite(_), None) => open(url).await.context("--database-url")?,
-            (DatabaseUrl::Postgres(_), None) => write.clone(),
-        };
-        if write.get_database_backend() != read.get_database_backend() {
-            bail!("--database-read-url: another kind of database cannot be a replica of the {url}");
-        }
-        for connection in [&mut write, &mut read] {
-            if let Some(observer) = observer.clone() {
-                connection.set_metric_callback(move |info| observer(info));
-            }
-        }
-        let shared = read_url.is_none() && matches!(url, DatabaseUrl::Postgres(_));
-        let writers = match url {
-            DatabaseUrl::Postgres(_) => most_of(pool.connections_max),
-            DatabaseUrl::Sqlite(_) => 1,
-        };
-        Ok(Self {
-            write,
-            read: ReadPool::new(read, pool),
-            writes: Writes::default(),
-            commits,
-            shared,
-            writers: Quota::new(TURNS, writers, writers_max_per_client(writers)),
-            acquire_timeout: pool.acquire_timeout,
-            reach: Arc::default(),
-        })
-    }
-
     /// Waits for a turn to write. Changes may wait for locks while they hold a connection: not all connections
     /// are theirs, so that reads go on meanwhile. Addresses get their turns in rotation: how many changes of another
     /// `address` wait makes no difference.
@@ -161,13 +134,42 @@ impl Db {
     pub fn fresh(&self) -> Self {
         match self.write.get_database_backend() {
             DbBackend::Sqlite => self.clone(),
-            _ => Self { read: self.read.with(self.write.clone()), ..self.clone() },
+            _ => Self { read: self.read.only(self.leader.clone()), ..self.clone() },
         }
+    }
+
+    /// Reads that all see one moment of the database that is written to: a transaction, which begins with the first of them
+    /// and ends when the last copy of this is dropped. It holds a connection, of which half are for such reads at most.
+    pub fn snapshot(&self) -> ReadPool {
+        let read = self.fresh().read;
+        let snapshot = ReadSnapshot::new(read.connections().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
+        read.of(snapshot)
+    }
+
+    /// A transaction on a replica in which a session may be looked up while there is no leader: the replica has all
+    /// but what the leader did in its last [`SESSION_LAG_MAX`].
+    pub async fn stand_in(&self) -> Option<DatabaseTransaction> {
+        let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
+        let begin = place.attempt(true, async {
+            let txn = place.pool.begin().await?;
+            let standing = cluster::look_at(&txn).await?;
+            Ok((txn, standing))
+        });
+        let (txn, standing) = begin.await.ok()?;
+        if !self.cluster.may_tell_sessions(&standing) {
+            tracing::debug!("a replica lags too much to tell whose a session is");
+            return None;
+        }
+        metrics::cluster().sessions_from_replica.inc();
+        Some(txn)
     }
 
     /// The pools by name: one if reads and writes share it.
     pub fn pools(&self) -> Vec<(&'static str, PoolUse)> {
         let mut pools = vec![("write", measure(&self.write))];
+        if self.write.get_database_backend() == DbBackend::Postgres {
+            pools.push(("sessions", measure(self.sessions.connections())));
+        }
         if !self.shared {
             pools.push(("read", measure(self.read.connections())));
         }
@@ -179,7 +181,10 @@ impl Db {
     /// # Errors
     /// Whatever the driver answers.
     pub async fn close(self) -> Result<(), DbErr> {
-        self.read.connections().clone().close().await?;
+        let (leader, reader) = self.cluster.watchers();
+        for pool in [self.read.connections(), self.sessions.connections(), leader, reader] {
+            pool.clone().close().await?;
+        }
         self.write.close().await
     }
 }
@@ -194,18 +199,6 @@ fn most_of(connections: u32) -> u64 {
 /// How many of these one address may have: not all, if there is more than one.
 fn writers_max_per_client(writers: u64) -> u64 {
     writers.saturating_sub(1).max(1)
-}
-
-/// Files that connections to the database take at most: those of the pools, with `connections_max` each, and
-/// `more` of others.
-pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32, more: u32) -> u64 {
-    let (connections_max, more) = (u64::from(connections_max), u64::from(more));
-    match url {
-        // One more each is made to see whether the database can be reached.
-        DatabaseUrl::Postgres(_) => (connections_max + 1) * if replica { 2 } else { 1 } + more,
-        // The database and its log, each opened by every connection, and the log's index.
-        DatabaseUrl::Sqlite(_) => (1 + connections_max + more) * 2 + 1,
-    }
 }
 
 fn measure(pool: &DatabaseConnection) -> PoolUse {

@@ -1,5 +1,6 @@
 //! The pool for reads, and what it makes of failures that are not the statement's.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,17 +10,25 @@ use request::quota::{Quota, QuotaNames, Share};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use telemetry::metrics;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::place::{Place, TICK, is_retried, silence};
+use super::snapshot::ReadSnapshot;
+
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
-/// older than a change of the schema is run again.
+/// older than a change of the schema is run again. So is one that has met a server which does not serve: on another
+/// connection, or at the other place. Nothing but reads may be asked of it.
 #[derive(Clone, Debug)]
 pub struct ReadPool {
-    pool: DatabaseConnection,
+    place: Place,
+    other: Option<Place>,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
     reach: Arc<Reach>,
+    /// All reads are of one moment.
+    snapshot: Option<Arc<ReadSnapshot>>,
 }
 
 /// A read that waits too long for its turn fails as one that waits too long for a connection.
@@ -27,30 +36,40 @@ const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
     held: "reads run",
-    retry_after_s: "1",
+    retry_after_s: 1,
 };
 
 impl ReadPool {
-    /// A pool with these settings.
-    pub(super) fn new(pool: DatabaseConnection, settings: PoolSettings) -> Self {
+    /// Reads from a place, or from the other one while that does not answer.
+    pub(super) fn new(place: Place, other: Option<Place>, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { pool, turns, acquire_timeout, reach: Arc::default() }
+        Self { place, other, turns, acquire_timeout, reach: Arc::default(), snapshot: None }
     }
 
-    /// The same turns with other connections.
-    pub(super) fn with(&self, pool: DatabaseConnection) -> Self {
-        Self { pool, ..self.clone() }
+    /// The same turns at another place alone.
+    pub(super) fn only(&self, place: Place) -> Self {
+        Self { place, other: None, ..self.clone() }
     }
 
-    /// The pool itself.
+    /// The same, with reads of one moment.
+    pub(super) fn of(&self, snapshot: ReadSnapshot) -> Self {
+        Self { snapshot: Some(Arc::new(snapshot)), ..self.clone() }
+    }
+
+    /// Whether all reads are of one moment, in a transaction.
+    pub fn is_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
+    /// The pool of the place that is read from first.
     pub fn connections(&self) -> &DatabaseConnection {
-        &self.pool
+        &self.place.pool
     }
 
     /// The kind of database.
     pub fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.place.pool.get_database_backend()
     }
 
     /// Waits for the client's turn as long as for a connection.
@@ -59,55 +78,121 @@ impl ReadPool {
         if let Ok(turn) = self.turns.take(client, 1) {
             return Ok(turn);
         }
-        let late = |_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        timeout(self.acquire_timeout, self.turns.wait(client)).await.map_err(late)
+        let (started, mut waiting) = (Instant::now(), pin!(self.turns.wait(client)));
+        while started.elapsed() < self.acquire_timeout {
+            if let Ok(turn) = timeout(TICK.min(self.acquire_timeout), &mut waiting).await {
+                return Ok(turn);
+            }
+            if self.is_away() {
+                return Err(silence());
+            }
+        }
+        Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
     }
 
-    async fn run<T, F>(&self, statement: Statement, ask: impl Fn(Statement) -> F) -> Result<T, DbErr>
+    /// Whether nothing can be read at the moment.
+    fn is_away(&self) -> bool {
+        self.place.sight.is_away() && self.other.as_ref().is_none_or(|other| other.sight.is_away())
+    }
+
+    /// Where to read, and where else if that fails.
+    fn places(&self) -> (&Place, Option<&Place>) {
+        let other = self.other.as_ref().filter(|other| !other.sight.is_away());
+        match other {
+            Some(other) if self.place.sight.is_away() => (other, None),
+            other => (&self.place, other),
+        }
+    }
+
+    async fn run<T, F>(
+        &self,
+        statement: Statement,
+        ask: impl Fn(DatabaseConnection, Statement) -> F,
+    ) -> Result<T, DbErr>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
+        if self.is_away() {
+            return Err(silence());
+        }
         let _turn = match self.turn().await {
             Ok(turn) => turn,
-            Err(late) => return Err(self.reach.reason(&self.pool, &late).await.unwrap_or(late)),
+            Err(late) => return Err(self.reach.reason(&self.place.pool, &late).await.unwrap_or(late)),
         };
-        let again = (self.get_database_backend() == DbBackend::Postgres).then(|| statement.clone());
-        let mut outcome = ask(statement).await;
-        if let (Err(error), Some(statement)) = (&outcome, again)
-            && is_stale(error)
-        {
-            tracing::debug!("a statement was prepared for another schema, and is prepared anew");
-            connect::forget_statements();
-            outcome = ask(statement).await;
+        if self.get_database_backend() != DbBackend::Postgres {
+            return ask(self.place.pool.clone(), statement).await;
         }
-        match outcome {
-            Err(error) => Err(self.reach.reason(&self.pool, &error).await.unwrap_or(error)),
+        let (first, second) = self.places();
+        let error = match first.attempt(second.is_some(), ask_anew(first, statement.clone(), &ask)).await {
+            Err(error) if is_retried(&error) => error,
+            done => return done,
+        };
+        // Elsewhere, or on another connection; not where nothing is.
+        let last = second.unwrap_or(first);
+        if last.sight.is_away() {
+            return Err(self.reach.reason(&first.pool, &error).await.unwrap_or(error));
+        }
+        metrics::cluster().read_retries.inc();
+        tracing::debug!("a read is sent again: {error}");
+        match last.attempt(false, ask_anew(last, statement, &ask)).await {
+            Err(error) => Err(self.reach.reason(&last.pool, &error).await.unwrap_or(error)),
             done => done,
         }
+    }
+}
+
+/// Asks, once more if the statement was prepared for another schema.
+async fn ask_anew<T, F>(
+    place: &Place,
+    statement: Statement,
+    ask: &impl Fn(DatabaseConnection, Statement) -> F,
+) -> Result<T, DbErr>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    match ask(place.pool.clone(), statement.clone()).await {
+        Err(error) if is_stale(&error) => {
+            tracing::debug!("a statement was prepared for another schema, and is prepared anew");
+            connect::forget_statements();
+            ask(place.pool.clone(), statement).await
+        }
+        outcome => outcome,
     }
 }
 
 #[async_trait]
 impl ConnectionTrait for ReadPool {
     fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        self.place.pool.get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(statement, |statement| self.pool.execute_raw(statement)).await
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.execute_raw(statement).await;
+        }
+        self.run(statement, |pool, statement| async move { pool.execute_raw(statement).await }).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.execute_unprepared(sql).await;
+        }
         let _turn = self.turn().await?;
-        self.pool.execute_unprepared(sql).await
+        self.place.pool.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(statement, |statement| self.pool.query_one_raw(statement)).await
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.query_one_raw(statement).await;
+        }
+        self.run(statement, |pool, statement| async move { pool.query_one_raw(statement).await }).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(statement, |statement| self.pool.query_all_raw(statement)).await
+        if let Some(snapshot) = &self.snapshot {
+            return snapshot.transaction().await?.query_all_raw(statement).await;
+        }
+        self.run(statement, |pool, statement| async move { pool.query_all_raw(statement).await }).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use migration::connect::{Access, DatabaseUrl};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, Value};
 
 /// The tables that the server names, and what it does to them. What triggers do needs no rights of whoever sets
 /// them off. Rows are locked by whoever may update them.
@@ -14,6 +14,7 @@ pub const NEEDED: &[(&str, &[&str])] = &[
     ("cinema_titles", &["SELECT"]),
     ("comment_events", &["SELECT", "DELETE"]),
     ("comment_feed", &["SELECT", "UPDATE"]),
+    ("comment_ticks", &["SELECT", "DELETE"]),
     ("comment_tombstones", &["SELECT", "INSERT"]),
     ("comments", CHANGED),
     ("film_award_nominations_registry", CHANGED),
@@ -76,6 +77,48 @@ const ROW_SECURITY: &str = "
     SELECT current_user::text, name, string_agg(privilege, ', ' ORDER BY place), bool_or(NOT passes)
     FROM judged WHERE NOT passes_all GROUP BY name ORDER BY name";
 
+/// What a role may not do to a table, and has to.
+#[derive(Clone, Debug)]
+pub struct MissingRights {
+    /// The table.
+    pub table: String,
+    role: String,
+    rights: String,
+}
+
+impl MissingRights {
+    /// The statement that gives them.
+    pub fn grant(&self) -> String {
+        let Self { table, role, rights } = self;
+        format!("GRANT {rights} ON {table} TO {role:?};")
+    }
+}
+
+/// The rights that the connection's role lacks. Tables that are not there yet belong to whoever migrates.
+///
+/// # Errors
+/// Whatever the database answers.
+pub async fn missing(db: &DatabaseConnection, access: Access) -> Result<Vec<MissingRights>, DbErr> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return Ok(Vec::new());
+    }
+    let (tables, rights) = needed(access);
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, MISSING, [tables.into(), rights.into()]);
+    let rows = db.query_all_raw(statement).await?.into_iter();
+    rows.map(|row| {
+        let (role, table, rights): (String, String, String) = row.try_get_many_by_index()?;
+        Ok(MissingRights { table, role, rights })
+    })
+    .collect()
+}
+
+/// Tables, and a right that is needed on each.
+fn needed(access: Access) -> (Vec<String>, Vec<String>) {
+    let needed = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
+    let needed = needed.filter(|(_, right)| access == Access::Write || *right == "SELECT");
+    needed.map(|(table, right)| (table.to_owned(), right.to_owned())).unzip()
+}
+
 /// Passes if the connection's role may do to the tables what the server does, or read them where it only reads.
 /// Tables that are not there yet belong to whoever migrates.
 ///
@@ -86,23 +129,12 @@ pub async fn check(db: &DatabaseConnection, url: &DatabaseUrl, access: Access) -
         return Ok(());
     }
     check_schema(db, url).await?;
-    let needed = NEEDED.iter().flat_map(|(table, rights)| rights.iter().map(|right| (*table, *right)));
-    let needed = needed.filter(|(_, right)| access == Access::Write || *right == "SELECT");
-    let (tables, rights): (Vec<_>, Vec<_>) = needed.map(|(table, right)| (table.to_owned(), right.to_owned())).unzip();
-    let statement =
-        Statement::from_sql_and_values(DbBackend::Postgres, MISSING, [tables.clone().into(), rights.clone().into()]);
-    let read = async {
-        let mut grants = Vec::new();
-        for row in db.query_all_raw(statement).await? {
-            let (role, table, rights): (String, String, String) = row.try_get_many_by_index()?;
-            grants.push(format!("GRANT {rights} ON {table} TO {role:?};"));
-        }
-        Ok::<_, sea_orm::DbErr>(grants)
-    };
-    let grants = read.await.with_context(|| format!("cannot read the rights on the {url}"))?;
-    if !grants.is_empty() {
+    let missing = missing(db, access).await.with_context(|| format!("cannot read the rights on the {url}"))?;
+    if !missing.is_empty() {
+        let grants: Vec<_> = missing.iter().map(MissingRights::grant).collect();
         bail!("this user of the {url} lacks rights; let the owner of its tables run: {}", grants.join(" "));
     }
+    let (tables, rights) = needed(access);
     check_row_security(db, url, [tables.into(), rights.into()]).await
 }
 

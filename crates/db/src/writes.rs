@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use request::error::why_unwritable;
+use migration::connect::Generation;
+use request::error::{is_disconnected, lacks_rights, why_unwritable};
 use sea_orm::DbErr;
 use tokio::sync::Notify;
 
@@ -13,11 +14,24 @@ pub struct Writes(Arc<WriteHealth>);
 
 #[derive(Debug, Default)]
 struct WriteHealth {
+    /// Of the connections that changes are made on.
+    generation: Generation,
+    /// Told when the role lacks rights.
+    rights: Notify,
     trouble: Mutex<Option<&'static str>>,
     noted: Notify,
 }
 
 impl Writes {
+    pub(super) fn new(generation: Generation) -> Self {
+        Self(Arc::new(WriteHealth { generation, ..WriteHealth::default() }))
+    }
+
+    /// Waits until a change has failed for want of rights.
+    pub async fn wait_for_missing_rights(&self) {
+        self.0.rights.notified().await;
+    }
+
     /// Why nothing can be written, if that is so, such as "its disk is full".
     pub fn trouble(&self) -> Option<&'static str> {
         *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
@@ -25,6 +39,12 @@ impl Writes {
 
     /// Notes a change that has failed. It matters only if it could not be written.
     pub fn note_failure(&self, error: &DbErr) {
+        if is_disconnected(error) {
+            self.0.generation.end();
+        }
+        if lacks_rights(error) {
+            self.0.rights.notify_one();
+        }
         let Some(reason) = why_unwritable(error) else { return };
         if self.set(Some(reason)).is_none() {
             tracing::error!("the database cannot be written: {reason}; not ready until it can");

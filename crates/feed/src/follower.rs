@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::cursor::FeedCursor;
-use super::event::{Event, Mark, Position, StopReason, Topic};
+use super::cursor::{CursorScope, FeedCursor};
+use super::event::{Event, Position, Stamp, StopReason, Topic};
 use super::hub::{Closed, History, Hub, Inbox, ResumePoint};
-use super::source::HistoryPage;
+use super::source::{FeedOrder, HistoryPage, ReadFrom};
 use super::tail::{TIMEOUT, Trouble};
 
 /// Events that are read from the table at once.
@@ -24,10 +24,11 @@ pub struct Follower {
     hub: Arc<Hub>,
     topic: Topic,
     history: History,
+    scope: CursorScope,
     /// Everything up to here was given out, or is `ready`, or is not of the topic.
     covered: Position,
-    /// The event at `covered`, if there is one and it was not yet seen that it is in the table.
-    anchor: Option<Mark>,
+    /// What `covered` is compared by, if it was not yet seen that it is in the table.
+    anchor: Option<Stamp>,
     ready: VecDeque<Event>,
     inbox: Option<Arc<Inbox>>,
 }
@@ -36,7 +37,9 @@ impl Follower {
     /// Follows from now on: what is committed after this call comes.
     pub fn begin(hub: Arc<Hub>, topic: Topic) -> Self {
         let (inbox, history, mark) = hub.follow(topic);
-        Self { hub, topic, history, covered: mark.position, anchor: None, ready: VecDeque::new(), inbox: Some(inbox) }
+        let scope = CursorScope { epoch: Arc::clone(&history.epoch), seen: None };
+        let (covered, anchor, ready) = (mark.position, None, VecDeque::new());
+        Self { hub, topic, history, scope, covered, anchor, ready, inbox: Some(inbox) }
     }
 
     /// Goes on behind `cursor`. Whether that is possible may show only when what was missed is read.
@@ -47,15 +50,16 @@ impl Follower {
         let (found, history) = hub.find(cursor)?;
         let anchor = match found {
             ResumePoint::Recent => None,
-            ResumePoint::Elsewhere => Some(cursor.mark),
+            ResumePoint::Elsewhere => Some(cursor.mark.stamp),
         };
         let covered = cursor.mark.position;
-        Ok(Self { hub, topic, history, covered, anchor, ready: VecDeque::new(), inbox: None })
+        let scope = CursorScope { epoch: Arc::clone(&history.epoch), seen: cursor.seen.clone() };
+        Ok(Self { hub, topic, history, scope, covered, anchor, ready: VecDeque::new(), inbox: None })
     }
 
-    /// The feed's epoch, in which all of its events are.
-    pub fn epoch(&self) -> &str {
-        &self.history.epoch
+    /// What the cursors of the events have in common that were given out last.
+    pub fn scope(&self) -> &CursorScope {
+        &self.scope
     }
 
     /// Where a follower stands that is caught up.
@@ -86,8 +90,7 @@ impl Follower {
     pub async fn missed(&mut self, max: usize) -> Result<VecDeque<Event>, StopReason> {
         loop {
             if !self.ready.is_empty() {
-                let rest = self.ready.split_off(max.min(self.ready.len()));
-                return Ok(std::mem::replace(&mut self.ready, rest));
+                return Ok(self.give(max));
             }
             let Some(inbox) = &self.inbox else {
                 self.catch_up().await?;
@@ -106,9 +109,29 @@ impl Follower {
         }
     }
 
+    /// The next events that are ready and whose cursors have the same scope.
+    fn give(&mut self, max: usize) -> VecDeque<Event> {
+        let seen = self.scope.seen.as_ref().map(|seen| seen.tick);
+        let is_within = |event: &Event| seen.is_some_and(|last| event.mark.position.tick <= last);
+        let first_is_within = self.ready.front().is_some_and(is_within);
+        let count = self.ready.iter().take(max).take_while(|event| is_within(event) == first_is_within).count();
+        if !first_is_within {
+            self.scope.seen = None;
+        }
+        let rest = self.ready.split_off(count);
+        std::mem::replace(&mut self.ready, rest)
+    }
+
+    /// Whether nothing more can come that was seen in a list.
+    fn is_past_seen(&self) -> bool {
+        self.scope.seen.as_ref().is_none_or(|seen| self.covered >= Position::end_of(seen.tick))
+    }
+
     /// Reads on from memory, or from the table where that does not reach back.
     async fn catch_up(&mut self) -> Result<(), StopReason> {
+        // What was seen in a list is in the table already, and this instance may be still to read it.
         if self.anchor.is_none()
+            && self.is_past_seen()
             && let Some(recent) = self.hub.read(&self.history, self.covered, self.topic, PAGE)?
         {
             self.ready = recent.events;
@@ -116,9 +139,10 @@ impl Follower {
             self.inbox = recent.inbox;
             return Ok(());
         }
-        let after = self.anchor.unwrap_or(Mark { position: self.covered, at_us: -1 });
+        let tick = self.scope.seen.as_ref().map(|seen| (seen.tick, seen.mark));
+        let from = ReadFrom { position: self.covered, stamp: self.anchor, tick };
         let page = loop {
-            match self.read_table(after).await {
+            match self.read_table(from).await {
                 Ok(page) => break page,
                 Err(error) => {
                     error.prepare_retry();
@@ -127,33 +151,36 @@ impl Follower {
                 }
             }
         };
-        let lost = self.anchor.is_some() && !page.intact;
-        if lost || page.epoch != self.history.epoch || !self.hub.follows(&self.history) {
+        if !page.intact || page.epoch != self.history.epoch || !self.hub.follows(&self.history) {
             return Err(StopReason::Expired);
         }
         let full = page.events.len() == PAGE;
         match page.events.last() {
             Some(last) if full => {
                 self.covered = last.mark.position;
-                self.anchor = Some(last.mark);
+                self.anchor = Some(last.mark.stamp);
             }
             last => {
-                // The horizon alone is no place to keep: it counts transactions that a crash undoes, and
-                // their numbers are given out again. Those below an event that was read are not.
-                let (_, read) = self.hub.position();
-                let edge = page.edge.position.min(read.position);
+                let edge = match page.order {
+                    FeedOrder::Ticks => page.edge.position,
+                    // The horizon alone is no place to keep: it counts transactions that a crash undoes, and
+                    // their numbers are given out again. Those below an event that was read are not.
+                    FeedOrder::Rows => page.edge.position.min(self.hub.position().1.position),
+                };
                 self.covered = last.map_or(self.covered, |last| last.mark.position).max(self.covered).max(edge);
                 self.anchor = None;
             }
         }
-        self.ready = page.events.into();
+        let seen = self.scope.seen.as_deref();
+        let is_new = |event: &Event| seen.is_none_or(|seen| !seen.has(event.mark.position));
+        self.ready = page.events.into_iter().filter(|event| self.topic.wants(event) && is_new(event)).collect();
         Ok(())
     }
 
-    async fn read_table(&self, after: Mark) -> Result<HistoryPage, Trouble> {
+    async fn read_table(&self, from: ReadFrom) -> Result<HistoryPage, Trouble> {
         let mut connection = self.hub.source.connect().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-        let outcome = match timeout(TIMEOUT, connection.read(after, Some(self.topic), limit)).await {
+        let outcome = match timeout(TIMEOUT, connection.read(from, Some(self.topic), limit)).await {
             Ok(outcome) => outcome.map_err(Trouble::from),
             Err(_) => Err(Trouble::Silence),
         };
@@ -181,7 +208,7 @@ impl Drop for Follower {
 mod tests {
     use super::*;
     use crate::Source;
-    use crate::event::Kinds;
+    use crate::event::{Kinds, Mark};
     use migration::connect::pool_options;
 
     /// As it is after a failover that has lost events: the epoch is the same.
@@ -189,16 +216,17 @@ mod tests {
     async fn who_has_no_inbox_yet_is_told_of_a_lost_history() {
         let page = || HistoryPage {
             epoch: "abcdefabcdef".into(),
+            order: FeedOrder::Rows,
             intact: true,
             waiting: None,
-            edge: Mark::default(),
+            edge: Mark::of_row(0, 0, 0),
             events: Vec::new(),
         };
         // Never connected to: all is in memory.
         let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
         let hub = Arc::new(Hub::new(source, page()));
-        let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::default() };
-        let topic = Topic { kinds: Kinds::Added, about: None };
+        let cursor = FeedCursor { epoch: "abcdefabcdef".to_owned(), mark: Mark::of_row(0, 0, 0), seen: None };
+        let topic = Topic { kinds: Kinds::ADDED, about: None };
         let resume = || Follower::resume(Arc::clone(&hub), topic, &cursor).unwrap();
         let (mut before, mut caught_up) = (resume(), resume());
         assert!(caught_up.missed(1).await.unwrap().is_empty());

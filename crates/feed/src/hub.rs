@@ -11,8 +11,9 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::cursor::FeedCursor;
-use super::event::{About, Event, Mark, Position, StopReason, Topic};
+use super::event::{About, Event, EventKind, Mark, Position, Stamp, StopReason, Topic};
 use super::source::{HistoryPage, Source};
+use super::stamping::Stamping;
 
 /// Events in memory at most.
 pub const RECENT_MAX: usize = 16_384;
@@ -25,6 +26,7 @@ const INBOX_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Hub {
     pub(super) source: Source,
+    pub(super) stamping: Stamping,
     state: Mutex<HubState>,
 }
 
@@ -43,9 +45,15 @@ struct HubState {
     /// The event before the first of `recent`.
     start: Mark,
     recent: VecDeque<Event>,
+    /// Everything up to here was read.
+    end: Mark,
     inboxes: HashMap<Option<About>, HashMap<u64, Arc<Inbox>>>,
     next_inbox: u64,
     stopped: bool,
+    /// When the feed was read last.
+    read: Instant,
+    /// When the last change of a comment was read.
+    changed: Instant,
 }
 
 /// What waits for one follower.
@@ -85,21 +93,25 @@ pub(super) enum ResumePoint {
 impl Hub {
     /// A hub that begins with the newest events.
     pub(super) fn new(source: Source, newest: HistoryPage) -> Self {
+        let now = Instant::now();
         let state = HubState {
+            end: end_of(&newest),
             history: History { epoch: newest.epoch, generation: 0 },
             start: newest.edge,
             recent: newest.events.into(),
             inboxes: HashMap::new(),
             next_inbox: 0,
             stopped: false,
+            read: now,
+            changed: now,
         };
-        Self { source, state: Mutex::new(state) }
+        Self { source, stamping: Stamping::default(), state: Mutex::new(state) }
     }
 
-    /// Where the feed stands, and the epoch.
+    /// Up to where the feed was read, and the epoch.
     pub fn position(&self) -> (Arc<str>, Mark) {
         let state = self.lock();
-        (Arc::clone(&state.history.epoch), state.position())
+        (Arc::clone(&state.history.epoch), state.end)
     }
 
     /// A cursor after what was in the feed at `moment`, as far as this instance had read it.
@@ -112,13 +124,18 @@ impl Hub {
     /// Puts events behind those that are there, and into the inboxes of who wants them.
     pub(super) fn dispatch(&self, events: &[Event]) {
         let mut state = self.lock();
+        state.read = Instant::now();
         for event in events {
+            if event.kind != EventKind::Added {
+                state.changed = event.read;
+            }
             if state.recent.len() == RECENT_MAX
                 && let Some(oldest) = state.recent.pop_front()
             {
                 state.start = oldest.mark;
             }
             state.recent.push_back(*event);
+            state.end = event.mark;
             for about in [None, Some(event.about)] {
                 if let Some(inboxes) = state.inboxes.get_mut(&about) {
                     inboxes.retain(|_, inbox| inbox.put(event));
@@ -127,13 +144,20 @@ impl Hub {
         }
     }
 
+    /// Notes that everything up to here was dispatched.
+    pub(super) fn advance(&self, end: Mark) {
+        self.lock().end = end;
+    }
+
     /// Begins anew: what was followed is not the database's history any more.
     pub(super) fn restart(&self, newest: HistoryPage) {
         let mut state = self.lock();
         state.close(StopReason::Expired);
+        state.end = end_of(&newest);
         state.history = History { epoch: newest.epoch, generation: state.history.generation + 1 };
         state.start = newest.edge;
         state.recent = newest.events.into();
+        state.changed = Instant::now();
     }
 
     /// Ends all following, now and later: the server stops.
@@ -143,10 +167,20 @@ impl Hub {
         state.close(StopReason::Stopping);
     }
 
+    /// Whether the database has answered the feed since then.
+    pub(super) fn has_read_since(&self, moment: Instant) -> bool {
+        self.lock().read > moment
+    }
+
+    /// When the last change of a comment was read: what was read of comments before may be out of date.
+    pub(super) fn changed(&self) -> Instant {
+        self.lock().changed
+    }
+
     /// Opens an inbox at the feed's present end.
     pub(super) fn follow(&self, topic: Topic) -> (Arc<Inbox>, History, Mark) {
         let mut state = self.lock();
-        (state.open(topic), state.history.clone(), state.position())
+        (state.open(topic), state.history.clone(), state.end)
     }
 
     /// Whether this is still the history that is followed.
@@ -161,12 +195,15 @@ impl Hub {
         if *cursor.epoch != *history.epoch {
             return Err(StopReason::Expired);
         }
-        if cursor.mark.position < state.start.position || cursor.mark.position > state.position().position {
+        let position = cursor.mark.position;
+        if cursor.seen.is_some() || position < state.start.position || position > state.end.position {
             return Ok((ResumePoint::Elsewhere, history));
         }
-        let known = cursor.mark == state.start
-            || state.from(cursor.mark.position).is_some_and(|at| at > 0 && state.recent[at - 1].mark == cursor.mark);
-        if known { Ok((ResumePoint::Recent, history)) } else { Err(StopReason::Expired) }
+        match state.knows(cursor.mark) {
+            Some(true) => Ok((ResumePoint::Recent, history)),
+            Some(false) => Err(StopReason::Expired),
+            None => Ok((ResumePoint::Elsewhere, history)),
+        }
     }
 
     /// What is in memory behind `after`: some events and how far that goes, or all there are and an
@@ -190,7 +227,7 @@ impl Hub {
         {
             return Ok(Some(Recent { covered: last.mark.position, events, inbox: None }));
         }
-        let covered = state.position().position.max(after);
+        let covered = state.end.position.max(after);
         Ok(Some(Recent { covered, events, inbox: Some(state.open(topic)) }))
     }
 
@@ -221,8 +258,20 @@ pub(super) struct Recent {
 }
 
 impl HubState {
-    fn position(&self) -> Mark {
-        self.recent.back().map_or(self.start, |event| event.mark)
+    /// Whether a place is of this history, if memory tells: the event at it does, or one of its tick.
+    fn knows(&self, mark: Mark) -> Option<bool> {
+        let at = self.from(mark.position)?;
+        let before = if at == 0 { self.start } else { self.recent[at - 1].mark };
+        match (mark.stamp, before.stamp) {
+            (Stamp::At(_), Stamp::At(_)) => Some(before == mark),
+            (Stamp::Tick(_), Stamp::Tick(_)) => {
+                let mut near = [Some(before), self.recent.get(at).map(|event| event.mark), Some(self.end)].into_iter();
+                let same = near.find_map(|near| near.filter(|near| near.position.tick == mark.position.tick));
+                same.map(|same| same.stamp == mark.stamp)
+            }
+            // One was given before there were ticks.
+            _ => None,
+        }
     }
 
     /// The index of the first event behind `after`; `None` if that was before what is in memory.
@@ -244,6 +293,15 @@ impl HubState {
         for inbox in self.inboxes.drain().flat_map(|(_, inboxes)| inboxes.into_values()) {
             inbox.shut(Closed::Stop(stop));
         }
+    }
+}
+
+/// Up to where the newest events are read: by ticks, to the end of the last one.
+fn end_of(newest: &HistoryPage) -> Mark {
+    let last = newest.events.last().map_or(newest.edge, |event| event.mark);
+    match last.stamp {
+        Stamp::At(_) => last,
+        Stamp::Tick(_) => Mark { position: Position::end_of(last.position.tick), ..last },
     }
 }
 

@@ -21,10 +21,12 @@ mod execution;
 mod follower;
 mod group;
 mod hub;
+mod joined;
 mod operation;
 mod retention;
 mod share;
 mod source;
+mod stamping;
 mod tail;
 #[cfg(test)]
 mod testing;
@@ -36,8 +38,8 @@ use anyhow::Context as _;
 use db::{Db, Wake};
 use tokio::task::JoinSet;
 
-pub use cursor::FeedCursor;
-pub use event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
+pub use cursor::{CursorScope, FeedCursor, Seen, Snapshot};
+pub use event::{About, Event, EventKind, Kinds, Mark, Position, Stamp, Topic};
 pub use execution::EventWithCursor;
 pub use hub::Hub;
 pub use operation::{ReadRootField, RootField};
@@ -75,6 +77,10 @@ impl Feed {
     pub async fn start(db: &Db, settings: FeedSettings) -> anyhow::Result<Self> {
         let source = Source::new(db);
         let newest = async {
+            if db.cluster.is_leader_away() {
+                // The tail goes on from there once there is a leader, or begins anew if it has another history.
+                return Ok(source::of_replica(db).await?.read_newest(RECENT_MAX).await?);
+            }
             source::settle(&db.write).await?;
             anyhow::Ok(source.connect().await?.read_newest(RECENT_MAX).await?)
         };

@@ -12,6 +12,7 @@ use request::viewer::{Caller, Viewer};
 
 use super::event::Topic;
 use super::execution::FeedExecution;
+use super::hub::Hub;
 
 /// The key of a group: listeners with the same key share their results.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,9 +70,9 @@ impl ListenerOperation {
     }
 
     /// Executes it. Each execution has a budget of its own: what one has used up fails no other.
-    pub(super) fn execution(&self, executor: &Executor) -> FeedExecution {
+    pub(super) fn execution(&self, executor: &Executor, hub: &Arc<Hub>) -> FeedExecution {
         let (prepared, budget) = (Arc::clone(&self.prepared), self.budget.for_results());
-        FeedExecution::new(executor.clone(), prepared, self.caller.clone(), budget)
+        FeedExecution::new((executor.clone(), Arc::clone(hub)), prepared, self.caller.clone(), budget)
     }
 }
 
@@ -87,7 +88,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{engine, executor, prepare, read_root_field, subscription};
+    use crate::testing::{engine, executor, hub, prepare, read_root_field, subscription};
 
     const PLAIN: &str = "subscription ($a: Int, $after: String) { happened(about: $a, after: $after) { cursor } }";
     const PERSONAL: &str = "subscription { ...H } fragment H on Subscription { happened { isMine } }";
@@ -124,7 +125,7 @@ mod tests {
     fn executions_share_no_budget() {
         let executor = executor(|_| Ok(String::new()));
         let operation = read(&executor.engine, (PLAIN, json!({}), None));
-        let [one, other] = [(); 2].map(|()| operation.execution(&executor));
+        let [one, other] = [(); 2].map(|()| operation.execution(&executor, &hub()));
         one.budget().exceed();
         assert_eq!(other.budget().spent(), None);
         assert!(other.budget().count_text("text").is_ok());

@@ -8,11 +8,43 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 /// How often an instance looks for events to remove.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Rows that one transaction removes at most: while it runs, nothing newer is delivered.
+/// Rows that one transaction removes at most: while it runs, nothing newer is delivered in the order of rows.
 const BATCH: i64 = 1_000;
 
 /// Any number will do that no other program uses: "keepfeed" in ASCII.
 const ALONE: &str = "SELECT pg_try_advisory_xact_lock(7738717750890423652)";
+
+const IS_BY_TICK: &str = "SELECT ordering = 'TICK' FROM comment_feed";
+
+/// Moves the floor to the last of the oldest $2 ticks that is, with all before it, older than $1 seconds. Whoever has seen
+/// that tick's last event has missed nothing yet.
+const RAISE_TICKS: &str = "
+    UPDATE comment_feed SET floor_tick = last.tick, floor_mark = last.mark, floor_snapshot = last.snapshot,
+        floor_xact = coalesce(event.xact, '0'), floor_id = coalesce(event.id, 0), floor_at = coalesce(event.at, last.at)
+    FROM (
+        SELECT *, bool_and(at < clock_timestamp() - $1 * interval '1 second') OVER (ORDER BY tick) AS old
+        FROM (SELECT * FROM comment_ticks ORDER BY tick LIMIT $2) AS oldest
+        ORDER BY old DESC, tick DESC LIMIT 1
+    ) AS last
+    LEFT JOIN LATERAL (
+        SELECT xact, id, at FROM comment_events
+        WHERE xact = ANY (last.late) OR xact >= last.from_xact AND xact < pg_snapshot_xmax(last.snapshot)
+            AND pg_visible_in_snapshot(xact, last.snapshot)
+        ORDER BY xact DESC, id DESC LIMIT 1
+    ) AS event ON true
+    WHERE last.old";
+
+const REMOVE_TICKS: &str = "DELETE FROM comment_ticks WHERE tick <= (SELECT floor_tick FROM comment_feed)";
+
+/// At most $1 events up to the floor.
+const REMOVE_TICKED: &str = "
+    DELETE FROM comment_events WHERE (xact, id) IN (
+        SELECT event.xact, event.id FROM comment_feed AS feed, LATERAL (
+            SELECT xact, id FROM comment_events
+            WHERE xact < pg_snapshot_xmax(feed.floor_snapshot) AND pg_visible_in_snapshot(xact, feed.floor_snapshot)
+            ORDER BY xact, id LIMIT $1
+        ) AS event
+    )";
 
 /// Moves the floor to the last event of the oldest $2 that is, with all before it, older than $1
 /// seconds.
@@ -75,6 +107,12 @@ pub async fn remove(db: &Db, age: Duration) -> Result<u64, DbErr> {
             return txn.rollback().await.map(|()| 0);
         }
     }
+    if backend == DbBackend::Postgres {
+        let by_tick = txn.query_one_raw(Statement::from_string(backend, IS_BY_TICK)).await?;
+        if by_tick.map_or(Ok(false), |row| row.try_get_by_index(0))? {
+            return remove_by_tick(txn, age).await;
+        }
+    }
     let (raise, delete) = match backend {
         DbBackend::Sqlite => (RAISE_SQLITE, REMOVE_SQLITE),
         _ => (RAISE_POSTGRES, REMOVE_POSTGRES),
@@ -84,6 +122,17 @@ pub async fn remove(db: &Db, age: Duration) -> Result<u64, DbErr> {
         return txn.rollback().await.map(|()| 0);
     }
     let removed = txn.execute_raw(Statement::from_string(backend, delete)).await?.rows_affected();
+    txn.commit().await?;
+    Ok(removed)
+}
+
+async fn remove_by_tick(txn: Transaction, age: Duration) -> Result<u64, DbErr> {
+    let statement = |sql, values: Vec<sea_orm::Value>| Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
+    let raise = statement(RAISE_TICKS, vec![age.as_secs_f64().into(), BATCH.into()]);
+    if txn.execute_raw(raise).await?.rows_affected() > 0 {
+        txn.execute_raw(statement(REMOVE_TICKS, vec![])).await?;
+    }
+    let removed = txn.execute_raw(statement(REMOVE_TICKED, vec![BATCH.into()])).await?.rows_affected();
     txn.commit().await?;
     Ok(removed)
 }

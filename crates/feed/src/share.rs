@@ -1,8 +1,8 @@
 //! Subscriptions to the feed: a listener is caught up with what it missed, and joins those who listen
 //! with the same operation.
 
-use std::collections::VecDeque;
-use std::net::IpAddr;
+mod back;
+
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt};
@@ -11,11 +11,10 @@ use request::executor::Executor;
 use request::subscribe::{End, Payloads, Subscribe, Subscription, SubscriptionResult};
 use telemetry::metrics;
 
+use self::back::Back;
 use super::cursor::FeedCursor;
-use super::event::{Event, Position};
-use super::execution::FeedExecution;
 use super::follower::Follower;
-use super::group::{Groups, Listener, Membership};
+use super::group::{Groups, Listener};
 use super::hub::Hub;
 use super::operation::{ListenerOperation, ReadRootField};
 
@@ -41,7 +40,7 @@ impl Subscribe for SharedExecutor {
         let inner = Arc::clone(&self.0);
         // What is committed from here on comes, however long the start takes.
         let (epoch, mark) = inner.hub.position();
-        let now = FeedCursor { epoch: (*epoch).to_owned(), mark };
+        let now = FeedCursor { epoch: (*epoch).to_owned(), mark, seen: None };
         let payloads = async move {
             match inner.start(subscription, now) {
                 Ok(listening) => stream::unfold(Some(listening), SharedListener::step).boxed(),
@@ -64,18 +63,13 @@ impl Inner {
             (None, None) => now,
         };
         let topic = operation.root.topic;
-        let found = || (Follower::begin(Arc::clone(&self.hub), topic), operation.execution(&self.executor));
-        let member = self.groups.enter(&operation, found);
-        let back = Back {
-            groups: Arc::clone(&self.groups),
-            execution: operation.execution(&self.executor),
-            client: operation.client,
-            follower: Follower::resume(Arc::clone(&self.hub), topic, &cursor)?,
-            member: Some(member),
-            joined: None,
-            events: VecDeque::new(),
-            results: VecDeque::new(),
+        let found = || {
+            let executions = [(); 2].map(|()| operation.execution(&self.executor, &self.hub));
+            (Follower::begin(Arc::clone(&self.hub), topic), executions)
         };
+        let member = self.groups.enter(&operation, found);
+        let follower = Follower::resume(Arc::clone(&self.hub), topic, &cursor)?;
+        let back = Back::new((&self.groups, &self.hub), operation.client, follower, member);
         Ok(SharedListener { state: ListenerState::Back(Box::new(back)), _counted: ListenerGuard::new() })
     }
 }
@@ -121,57 +115,6 @@ impl SharedListener {
         };
         let listening = payload.is_ok().then_some(Self { state, _counted });
         Some((payload, listening))
-    }
-}
-
-/// Somebody who comes back, and is given what it missed by an execution of its own.
-struct Back {
-    groups: Arc<Groups>,
-    execution: FeedExecution,
-    client: IpAddr,
-    follower: Follower,
-    /// Until it listens to the group.
-    member: Option<Membership>,
-    /// It listens already, and what the group has done up to here has still to be given.
-    joined: Option<(Listener, Position)>,
-    /// What it missed and was not executed yet.
-    events: VecDeque<Event>,
-    /// What was executed and not given yet.
-    results: VecDeque<SubscriptionResult>,
-}
-
-impl Back {
-    /// Executes what it missed next; or gives the listener that has all the rest.
-    async fn next(&mut self) -> Result<Option<Listener>, End> {
-        while self.events.is_empty() {
-            let max = self.execution.batch_size();
-            let mut events = match &self.joined {
-                // The group has read on in the table, and the hub has not yet.
-                Some((_, done)) if self.follower.covered() < *done => self.follower.next(max).await?,
-                _ => self.follower.missed(max).await?,
-            };
-            match self.joined.take() {
-                None if events.is_empty() => {
-                    let Some(member) = self.member.take() else { return Err(End::Stopping) };
-                    self.joined = Some(member.listen(self.follower.covered()));
-                }
-                None => self.events = events,
-                Some((listener, done)) => {
-                    events.retain(|event| event.mark.position <= done);
-                    if events.is_empty() {
-                        return Ok(Some(listener));
-                    }
-                    self.events = events;
-                    self.joined = Some((listener, done));
-                }
-            }
-        }
-        let (client, budget) = (self.client, Arc::clone(self.execution.budget()));
-        let room = |bytes| budget.take(client, bytes);
-        let events = (&mut self.events, self.follower.epoch());
-        let outcomes = self.execution.run(events, (self.groups.turns(), client), room).await?;
-        self.results.extend(outcomes.into_iter().map(|outcome| outcome.payload));
-        Ok(None)
     }
 }
 

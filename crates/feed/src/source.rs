@@ -1,17 +1,23 @@
-//! The feed's tables on both databases: the only place that has their SQL, but for what
+//! The feed's tables on both databases: connections that read them, and make ticks. [`statements`] has the SQL that reads;
 //! [`retention`](super::retention) removes.
 
+mod settle;
+mod statements;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use db::Db;
 use migration::connect;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use sea_orm::DbBackend;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgListener;
 use sqlx::{Executor, PgConnection, PgPool, Postgres, Sqlite, SqlitePool};
 
-use super::event::{About, Event, EventKind, Kinds, Mark, Position, Topic};
+pub use self::settle::settle;
+use self::statements::{EventRow, HistoryRow};
+use super::event::{About, Event, EventKind, Mark, Position, Stamp, Topic};
 
 /// Connections of the feed's own, apart from those of requests: the tail's two, and as many more for
 /// listeners that catch up.
@@ -27,7 +33,7 @@ const CHANNEL: &str = "kinoteka_comments";
 #[derive(Clone, Debug)]
 pub enum Source {
     /// PostgreSQL.
-    Postgres(PgPool),
+    Postgres(PgPool, OrderHint),
     /// A SQLite file.
     Sqlite(SqlitePool),
 }
@@ -36,9 +42,40 @@ pub enum Source {
 #[derive(Debug)]
 pub enum FeedConnection {
     /// To PostgreSQL.
-    Postgres(PoolConnection<Postgres>),
+    Postgres(PoolConnection<Postgres>, OrderHint),
     /// To a SQLite file.
     Sqlite(PoolConnection<Sqlite>),
+}
+
+/// Whether ticks were the order in force when last looked. Each statement sees for itself; this saves reading twice.
+#[derive(Clone, Debug, Default)]
+pub struct OrderHint(Arc<AtomicBool>);
+
+/// The order of events that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedOrder {
+    /// That of rows: on PostgreSQL of the transactions that wrote them, below the oldest one still running; on SQLite as they
+    /// were written.
+    Rows,
+    /// That of ticks, and in them that of rows.
+    Ticks,
+}
+
+/// A place to read on from.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadFrom {
+    /// What stands behind it is read.
+    pub position: Position,
+    /// What it is compared by; `None` if it is known to be in the history.
+    pub stamp: Option<Stamp>,
+    /// A tick, with its mark, that has to be there, too.
+    pub tick: Option<(i64, i64)>,
+}
+
+impl From<Mark> for ReadFrom {
+    fn from(Mark { position, stamp }: Mark) -> Self {
+        Self { position, stamp: Some(stamp), tick: None }
+    }
 }
 
 /// What follows a place in the feed, and how things stand there.
@@ -46,123 +83,64 @@ pub enum FeedConnection {
 pub struct HistoryPage {
     /// The feed's epoch.
     pub epoch: Arc<str>,
-    /// Whether the event that was asked from is in the history, or all before it and nothing behind it
-    /// was removed.
+    /// The order of the events.
+    pub order: FeedOrder,
+    /// Whether the place that was asked from is in the history, and nothing behind it was removed.
     pub intact: bool,
-    /// For how long the first event has waited that is committed and may not be read yet, because
-    /// something before it might still be.
+    /// For how long the first event has waited that is committed and may not be read yet, because something before it might
+    /// still be. Never by ticks.
     pub waiting: Option<Duration>,
-    /// Nothing will be added up to here, unless a crash undoes the transactions that this counts. For
-    /// [`FeedConnection::read_newest`]: where `events` begin.
+    /// By ticks: everything up to here is in `events`, if these are fewer than the limit. By rows: nothing will be added up to
+    /// here, unless a crash undoes the transactions that this counts. For [`FeedConnection::read_newest`]: where `events`
+    /// begin.
     pub edge: Mark,
     /// The events in order.
     pub events: Vec<Event>,
 }
 
-/// What one row of every statement holds: epoch, intact, seconds of waiting, the edge's mark; then
-/// an event's mark, age in seconds, kind, comment, movie, publication.
-type HistoryRow = (
-    String,
-    bool,
-    Option<f64>,
-    i64,
-    i64,
-    i64,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<f64>,
-    Option<String>,
-    Option<i32>,
-    Option<i32>,
-    Option<i32>,
-);
+/// Where the feed stands behind its last tick.
+#[derive(Clone, Debug)]
+pub struct TickRow {
+    /// The feed's epoch.
+    pub epoch: Arc<str>,
+    /// The order in force. By rows there are no ticks.
+    pub order: FeedOrder,
+    /// The last tick; 0 before the first.
+    pub tick: i64,
+    /// Its mark.
+    pub mark: i64,
+    /// Whether it was made by this call.
+    pub made: bool,
+    /// The timeline of the server's history.
+    pub timeline: Arc<str>,
+}
 
-/// The page behind $1, $2, $3. Everything is seen in one snapshot, and what is below its oldest
-/// running transaction is complete: whoever committed later began later, above it.
-const READ_POSTGRES: &str = "
-    SELECT feed.epoch,
-        coalesce(
-            (SELECT extract(epoch FROM at) * 1000000 = $3 FROM comment_events WHERE xact = $1::text::xid8 AND id = $2),
-            feed.floor_xact = $1::text::xid8 AND feed.floor_id = $2
-                AND extract(epoch FROM feed.floor_at) * 1000000 = $3
-        ),
-        (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM comment_events
-         WHERE xact >= pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xact, id LIMIT 1),
-        pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0::bigint, 0::bigint,
-        event.xact::text::bigint, event.id, (extract(epoch FROM event.at) * 1000000)::bigint,
-        extract(epoch FROM clock_timestamp() - event.at)::float8,
-        event.kind, event.comment_id, event.movie_id, event.publication_id
-    FROM comment_feed AS feed
-    LEFT JOIN LATERAL (
-        SELECT * FROM comment_events
-        WHERE (xact, id) > ($1::text::xid8, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())
-            AND ($5 OR movie_id = $6 OR publication_id = $7) AND ($8::boolean IS NULL OR (kind = 'ADDED') = $8)
-        ORDER BY xact, id LIMIT $4
-    ) AS event ON true
-    ORDER BY event.xact, event.id";
+impl TickRow {
+    /// The place behind the tick.
+    pub fn end(&self) -> Mark {
+        Mark { position: Position::end_of(self.tick), stamp: Stamp::Tick(self.mark) }
+    }
+}
 
-const READ_SQLITE: &str = "
-    SELECT feed.epoch,
-        coalesce(
-            (SELECT CAST(round((julianday(at) - 2440587.5) * 86400000) AS INTEGER) * 1000 = ?3
-             FROM comment_events WHERE id = ?2),
-            feed.floor_id = ?2
-                AND CAST(round((julianday(feed.floor_at) - 2440587.5) * 86400000) AS INTEGER) * 1000 = ?3
-        ),
-        NULL, 0 * length(?1), coalesce((SELECT max(id) FROM comment_events), 0), 0,
-        0, event.id, CAST(round((julianday(event.at) - 2440587.5) * 86400000) AS INTEGER) * 1000,
-        (julianday('now') - julianday(event.at)) * 86400.0,
-        event.kind, event.comment_id, event.movie_id, event.publication_id
-    FROM comment_feed AS feed
-    LEFT JOIN (
-        SELECT * FROM comment_events
-        WHERE id > ?2 AND (?5 OR movie_id = ?6 OR publication_id = ?7) AND (?8 IS NULL OR (kind = 'ADDED') = ?8)
-        ORDER BY id LIMIT ?4
-    ) AS event ON true
-    ORDER BY event.id";
-
-const NEWEST_POSTGRES: &str = "
-    SELECT feed.epoch, true, NULL::float8,
-        feed.floor_xact::text::bigint, feed.floor_id, (extract(epoch FROM feed.floor_at) * 1000000)::bigint,
-        event.xact::text::bigint, event.id, (extract(epoch FROM event.at) * 1000000)::bigint,
-        extract(epoch FROM clock_timestamp() - event.at)::float8,
-        event.kind, event.comment_id, event.movie_id, event.publication_id
-    FROM comment_feed AS feed
-    LEFT JOIN LATERAL (
-        SELECT * FROM comment_events WHERE xact < pg_snapshot_xmin(pg_current_snapshot())
-        ORDER BY xact DESC, id DESC LIMIT $1
-    ) AS event ON true
-    ORDER BY event.xact, event.id";
-
-const NEWEST_SQLITE: &str = "
-    SELECT feed.epoch, true, NULL,
-        0, feed.floor_id, CAST(round((julianday(feed.floor_at) - 2440587.5) * 86400000) AS INTEGER) * 1000,
-        0, event.id, CAST(round((julianday(event.at) - 2440587.5) * 86400000) AS INTEGER) * 1000,
-        (julianday('now') - julianday(event.at)) * 86400.0,
-        event.kind, event.comment_id, event.movie_id, event.publication_id
-    FROM comment_feed AS feed
-    LEFT JOIN (SELECT * FROM comment_events ORDER BY id DESC LIMIT ?1) AS event ON true
-    ORDER BY event.id";
-
-/// Whether the events carry the numbers of this database's own transactions. A copy into another
-/// database has another home; numbers that are yet to come are nobody's of here.
-const IS_HOME: &str = "
-    SELECT home = system_identifier || '/' || pg_database.oid
-        AND NOT EXISTS (SELECT FROM comment_events WHERE xact >= pg_snapshot_xmax(pg_current_snapshot()))
-    FROM comment_feed, pg_control_system(), pg_database WHERE datname = current_database()";
-
-const MOVE_HOME: &str = "
-    UPDATE comment_feed SET home = system_identifier || '/' || pg_database.oid,
-        epoch = left(replace(gen_random_uuid()::text, '-', ''), 12),
-        floor_xact = DEFAULT, floor_id = DEFAULT, floor_at = DEFAULT
-    FROM pg_control_system(), pg_database WHERE datname = current_database()";
-
-/// Settings of every connection: reads by the index even where statistics are stale, and hints that
-/// wait for no disk.
+/// Settings of every connection: reads by the index, in its order, even where statistics are stale, planned once. A tick may be read as
+/// soon as it is committed, so it and the events that it shows have to be safe by then.
 const SETTINGS: &str = "
-    SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false),
-        set_config('synchronous_commit', 'off', false), set_config('statement_timeout', '10s', false)";
+    SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('enable_sort', 'off', false),
+        set_config('plan_cache_mode', 'force_generic_plan', false), set_config('statement_timeout', '10s', false),
+        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+            WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
+
+/// A commit that waits for a standby and is stopped is visible before the standby has it.
+const NEVER_STOP: &str = "SET statement_timeout = 0";
+
+/// All rows are to be read: the tick is committed when the last message of the statement was.
+const TICK: &str = "SELECT epoch, ordering, tick, mark, made, timeline FROM comment_feed_tick()";
+
+/// Epoch, order, tick, mark, whether it was made, and timeline.
+type TickColumns = (Option<String>, Option<String>, Option<i64>, Option<i64>, bool, String);
+
+/// A hint waits for no disk.
+const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')";
 
 /// Refuses a standby, as after a failover: what it has not received yet, others were told already.
 async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -172,6 +150,15 @@ async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         true => Err(sqlx::Error::Configuration("the feed is read from the primary, and this is a standby".into())),
         false => Ok(()),
     }
+}
+
+/// A connection to a replica of PostgreSQL.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn of_replica(db: &Db) -> Result<FeedConnection, sqlx::Error> {
+    let connection = db.read.connections().get_postgres_connection_pool().acquire().await?;
+    Ok(FeedConnection::Postgres(connection, OrderHint::default()))
 }
 
 impl Source {
@@ -190,8 +177,11 @@ impl Source {
                     .max_connections(CONNECTIONS_MAX)
                     .acquire_timeout(ACQUIRE_TIMEOUT)
                     .after_connect(|connection, _| Box::pin(prepare(connection)))
-                    .before_acquire(|_, state| Box::pin(async move { Ok(!connect::is_outdated(state.age)) }));
-                Self::Postgres(pool.connect_lazy_with(options.application_name("kinoteka feed")))
+                    .before_acquire(|_, state| {
+                        Box::pin(async move { Ok(!connect::is_outdated(state.age, connect::Lifetime::LONG)) })
+                    });
+                let pool = pool.connect_lazy_with(options.application_name("kinoteka feed"));
+                Self::Postgres(pool, OrderHint::default())
             }
         }
     }
@@ -202,7 +192,7 @@ impl Source {
     /// The database cannot be reached, or all connections are in use.
     pub async fn connect(&self) -> Result<FeedConnection, sqlx::Error> {
         Ok(match self {
-            Self::Postgres(pool) => FeedConnection::Postgres(pool.acquire().await?),
+            Self::Postgres(pool, hint) => FeedConnection::Postgres(pool.acquire().await?, hint.clone()),
             Self::Sqlite(pool) => FeedConnection::Sqlite(pool.acquire().await?),
         })
     }
@@ -212,7 +202,7 @@ impl Source {
     /// # Errors
     /// The database cannot be reached.
     pub async fn listen(&self) -> Result<Option<PgListener>, sqlx::Error> {
-        let Self::Postgres(pool) = self else { return Ok(None) };
+        let Self::Postgres(pool, _) = self else { return Ok(None) };
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen(CHANNEL).await?;
         Ok(Some(listener))
@@ -221,38 +211,81 @@ impl Source {
     /// The settings of connections to PostgreSQL and the statement that reads the feed there, for
     /// whoever looks at its plan.
     pub fn explain() -> (&'static str, &'static str) {
-        (SETTINGS, READ_POSTGRES)
+        (SETTINGS, statements::READ_TICKS)
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
             Self::Sqlite(pool) => pool.close().await,
         }
     }
 }
 
 impl FeedConnection {
-    /// What follows `after`: at most `limit` events, of the topic if there is one.
+    /// Makes this a connection for [`tick`](Self::tick); it is not to be given back.
     ///
     /// # Errors
     /// Whatever the database answers.
-    pub async fn read(&mut self, after: Mark, topic: Option<Topic>, limit: i64) -> Result<HistoryPage, sqlx::Error> {
+    pub async fn prepare_to_tick(&mut self) -> Result<(), sqlx::Error> {
+        if let Self::Postgres(connection, _) = self {
+            connection.execute(NEVER_STOP).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives what is committed and has no place yet one in a new tick, and says where the feed stands then. Any number of
+    /// instances may do it at once. `None` on SQLite.
+    ///
+    /// # Errors
+    /// Whatever the database answers. The tick may have been made.
+    pub async fn tick(&mut self) -> Result<Option<TickRow>, sqlx::Error> {
+        let Self::Postgres(connection, hint) = self else { return Ok(None) };
+        // All are null in a database whose feed has lost its row.
+        let rows: Vec<TickColumns> = sqlx::query_as(TICK).fetch_all(&mut **connection).await?;
+        let row = rows.into_iter().next().ok_or_else(no_feed)?;
+        let (Some(epoch), Some(ordering), Some(tick), Some(mark), made, timeline) = row else { return Err(no_feed()) };
+        let order = if ordering == "TICK" { FeedOrder::Ticks } else { FeedOrder::Rows };
+        hint.set(order);
+        Ok(Some(TickRow { epoch: epoch.into(), order, tick, mark, made, timeline: timeline.into() }))
+    }
+
+    /// What follows a place: at most `limit` events, of the topic if there is one, in the order that is in force. Of a topic
+    /// with some of the changes all changes come.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn read(
+        &mut self,
+        from: impl Into<ReadFrom>,
+        topic: Option<Topic>,
+        limit: i64,
+    ) -> Result<HistoryPage, sqlx::Error> {
+        let from = from.into();
         let about = topic.and_then(|topic| topic.about);
         let (movie, publication) = match about {
             Some(About::Movie(id)) => (Some(id), None),
             Some(About::Publication(id)) => (None, Some(id)),
             None => (None, None),
         };
-        let added = topic.map(|topic| topic.kinds == Kinds::Added);
-        let Position { xact, id } = after.position;
+        let added = topic.and_then(|topic| topic.kinds.are_added());
+        let Position { tick, xact, id } = from.position;
+        let (at_us, mark) = match from.stamp {
+            Some(Stamp::At(at_us)) => (Some(at_us), None),
+            Some(Stamp::Tick(mark)) => (None, Some(mark)),
+            None => (None, None),
+        };
         macro_rules! rows {
             ($sql:expr, $connection:expr) => {
                 sqlx::query_as::<_, HistoryRow>($sql)
+                    .bind(tick)
                     .bind(xact.to_string())
                     .bind(id)
-                    .bind(after.at_us)
+                    .bind(at_us)
+                    .bind(mark)
+                    .bind(from.tick.map(|(tick, _)| tick))
+                    .bind(from.tick.map(|(_, mark)| mark))
                     .bind(limit)
                     .bind(about.is_none())
                     .bind(movie)
@@ -262,10 +295,19 @@ impl FeedConnection {
                     .await?
             };
         }
-        page(match self {
-            Self::Postgres(connection) => rows!(READ_POSTGRES, connection),
-            Self::Sqlite(connection) => rows!(READ_SQLITE, connection),
-        })
+        match self {
+            Self::Sqlite(connection) => page(rows!(statements::READ_SQLITE, connection), from.position),
+            Self::Postgres(connection, hint) => loop {
+                let order = hint.get();
+                let sql =
+                    if order == FeedOrder::Ticks { statements::READ_TICKS } else { statements::READ_TRANSACTIONS };
+                let page = page(rows!(sql, connection), from.position)?;
+                if page.order == order {
+                    return Ok(page);
+                }
+                hint.set(page.order);
+            },
+        }
     }
 
     /// The newest events, `limit` at most. `edge` is the event before them, or up to where events were
@@ -275,12 +317,23 @@ impl FeedConnection {
     /// Whatever the database answers.
     pub async fn read_newest(&mut self, limit: usize) -> Result<HistoryPage, sqlx::Error> {
         let more = i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1;
-        let mut page = page(match self {
-            Self::Postgres(connection) => {
-                sqlx::query_as(NEWEST_POSTGRES).bind(more).fetch_all(&mut **connection).await?
+        let nowhere = Position::of_row(0, 0);
+        let mut page = match self {
+            Self::Sqlite(connection) => {
+                let rows = sqlx::query_as(statements::NEWEST_SQLITE).bind(more).fetch_all(&mut **connection).await?;
+                page(rows, nowhere)?
             }
-            Self::Sqlite(connection) => sqlx::query_as(NEWEST_SQLITE).bind(more).fetch_all(&mut **connection).await?,
-        })?;
+            Self::Postgres(connection, hint) => loop {
+                let order = hint.get();
+                let by_tick = order == FeedOrder::Ticks;
+                let sql = if by_tick { statements::NEWEST_TICKS } else { statements::NEWEST_TRANSACTIONS };
+                let page = page(sqlx::query_as(sql).bind(more).fetch_all(&mut **connection).await?, nowhere)?;
+                if page.order == order {
+                    break page;
+                }
+                hint.set(page.order);
+            },
+        };
         if page.events.len() > limit {
             page.edge = page.events.remove(0).mark;
         }
@@ -296,8 +349,8 @@ impl FeedConnection {
     /// # Errors
     /// Whatever the database answers.
     pub async fn notify(&mut self) -> Result<(), sqlx::Error> {
-        if let Self::Postgres(connection) = self {
-            sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&mut **connection).await?;
+        if let Self::Postgres(connection, _) = self {
+            sqlx::query(NOTIFY).bind(CHANNEL).execute(&mut **connection).await?;
         }
         Ok(())
     }
@@ -305,66 +358,47 @@ impl FeedConnection {
     /// Gives the connection up rather than back: it has failed.
     pub fn discard(self) {
         match self {
-            Self::Postgres(connection) => drop(connection.detach()),
+            Self::Postgres(connection, _) => drop(connection.detach()),
             Self::Sqlite(connection) => drop(connection.detach()),
         }
     }
 }
 
-/// Begins a new epoch if the events are another database's, as after a restore from a dump; says
-/// whether it did.
-///
-/// # Errors
-/// Whatever the database answers; a standby refuses.
-pub async fn settle(db: &DatabaseConnection) -> Result<bool, DbErr> {
-    if db.get_database_backend() != DbBackend::Postgres {
-        return Ok(false);
+impl OrderHint {
+    fn get(&self) -> FeedOrder {
+        if self.0.load(Ordering::Relaxed) { FeedOrder::Ticks } else { FeedOrder::Rows }
     }
-    let txn = migration::begin(db).await?;
-    let statement = |sql: &str| Statement::from_string(DbBackend::Postgres, sql);
-    // Of several instances that start, one does it.
-    let locked = "SELECT id FROM comment_feed FOR UPDATE";
-    let is_home = async || -> Result<bool, DbErr> {
-        let row = txn.query_one_raw(statement(IS_HOME)).await?;
-        row.map_or(Ok(true), |row| row.try_get_by_index(0))
-    };
-    if is_home().await? {
-        return txn.rollback().await.map(|()| false);
+
+    fn set(&self, order: FeedOrder) {
+        self.0.store(order == FeedOrder::Ticks, Ordering::Relaxed);
     }
-    txn.query_one_raw(statement(locked)).await?;
-    if is_home().await? {
-        return txn.rollback().await.map(|()| false);
-    }
-    txn.execute_raw(statement(MOVE_HOME)).await?;
-    txn.execute_raw(statement("DELETE FROM comment_events")).await?;
-    txn.commit().await.map(|()| true)
 }
 
-fn page(rows: Vec<HistoryRow>) -> Result<HistoryPage, sqlx::Error> {
+fn no_feed() -> sqlx::Error {
+    sqlx::Error::Configuration("comment_feed has no row; run `kinoteka migrate adopt`".into())
+}
+
+fn page(rows: Vec<HistoryRow>, from: Position) -> Result<HistoryPage, sqlx::Error> {
     let now = Instant::now();
-    let lost = || sqlx::Error::Configuration("comment_feed has no row; run `kinoteka migrate adopt`".into());
-    let first = rows.first().ok_or_else(lost)?;
-    let mut page = HistoryPage {
-        epoch: first.0.as_str().into(),
-        intact: first.1,
-        waiting: first.2.map(seconds),
-        edge: Mark { position: Position { xact: first.3, id: first.4 }, at_us: first.5 },
-        events: Vec::with_capacity(rows.len()),
+    let first = rows.first().ok_or_else(no_feed)?;
+    let order = if first.by_tick { FeedOrder::Ticks } else { FeedOrder::Rows };
+    let mark = |[tick, xact, id, stamp]: [i64; 4]| Mark {
+        position: Position { tick, xact, id },
+        stamp: if first.by_tick { Stamp::Tick(stamp) } else { Stamp::At(stamp) },
     };
-    page.events.extend(rows.into_iter().filter_map(|row| event(row, now)));
-    Ok(page)
+    let edge = first.edge.map_or(Mark { position: from, stamp: Stamp::At(0) }, mark);
+    let (epoch, intact, waiting) = (first.epoch.as_str().into(), first.intact, first.waiting.map(seconds));
+    let events = rows.iter().filter_map(|row| event(row.event.as_ref()?, &mark, now)).collect();
+    Ok(HistoryPage { epoch, order, intact, waiting, edge, events })
 }
 
-/// None for what is no event: the row of an empty page.
-fn event(row: HistoryRow, now: Instant) -> Option<Event> {
-    let (_, _, _, _, _, _, xact, id, at_us, age, kind, comment, movie, publication) = row;
-    let about = movie.map(About::Movie).or(publication.map(About::Publication))?;
+fn event(row: &EventRow, mark: &impl Fn([i64; 4]) -> Mark, now: Instant) -> Option<Event> {
     Some(Event {
-        mark: Mark { position: Position { xact: xact?, id: id? }, at_us: at_us? },
-        kind: EventKind::parse(&kind?)?,
-        comment: comment?,
-        about,
-        written: now.checked_sub(seconds(age?)).unwrap_or(now),
+        mark: mark(row.place),
+        kind: EventKind::parse(&row.kind)?,
+        comment: row.comment,
+        about: row.movie.map(About::Movie).or(row.publication.map(About::Publication))?,
+        written: now.checked_sub(seconds(row.age)).unwrap_or(now),
         read: now,
     })
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::event::Event;
 use super::hub::{Hub, RECENT_MAX};
-use super::source::{FeedConnection, settle};
+use super::source::{FeedConnection, FeedOrder, TickRow, settle};
 
 /// Events in one statement at most.
 const PAGE: usize = 1_000;
@@ -23,8 +23,12 @@ const PAGE: usize = 1_000;
 /// A statement that takes longer comes from a database that is gone.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Between two looks, however many hints come.
-const GAP_MIN: Duration = Duration::from_millis(1);
+/// Between two looks, however many hints come. Each tick is a commit of its own, so that comments that are added within
+/// this time share one.
+const GAP_MIN: Duration = Duration::from_millis(5);
+
+/// The same in the order of rows, where a look writes nothing.
+const GAP_MIN_BY_ROWS: Duration = Duration::from_millis(1);
 
 /// Between two looks while something waits for a transaction to end: at first, and after a while.
 const SHORT: Duration = Duration::from_millis(2);
@@ -96,6 +100,7 @@ impl Tail {
             tracing::warn!("the feed's events were another database's: a new epoch begins, cursors expire");
         }
         let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| Trouble::Silence)??;
+        timeout(TIMEOUT, connection.prepare_to_tick()).await.map_err(|_| Trouble::Silence)??;
         let heard = Wake::default();
         // Aborted when this is left.
         let mut listening = tokio::task::JoinSet::new();
@@ -108,7 +113,9 @@ impl Tail {
                 sleep(RETRY_MAX).await;
             }
         });
+        self.hub.stamping.begin();
         let outcome = self.poll(&mut connection, &heard).await;
+        self.hub.stamping.end();
         connection.discard();
         outcome
     }
@@ -121,19 +128,20 @@ impl Tail {
         let mut told = Instant::now();
         loop {
             looked = Instant::now();
-            let (events, waiting) = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| Trouble::Silence)??;
-            if tell && (events > 0 || waiting) && told.elapsed() >= NOTIFY_GAP {
+            let look = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| Trouble::Silence)??;
+            let Look { has_events, is_waiting, .. } = look;
+            if tell && (has_events || is_waiting) && told.elapsed() >= NOTIFY_GAP {
                 timeout(TIMEOUT, connection.notify()).await.map_err(|_| Trouble::Silence)??;
                 tell = false;
                 told = Instant::now();
-            } else if events == 0 && !waiting {
+            } else if !has_events && !is_waiting {
                 tell = false;
             }
-            if events == PAGE {
+            if look.has_more {
                 continue;
             }
-            short = if events > 0 || !waiting { SHORT } else { SHORT_MAX.min(short * 2) };
-            let pause = match (waiting, tell) {
+            short = if has_events || !is_waiting { SHORT } else { SHORT_MAX.min(short * 2) };
+            let pause = match (is_waiting, tell) {
                 (true, _) => short.min(self.pause),
                 (false, true) => NOTIFY_GAP.min(self.pause),
                 (false, false) => self.pause,
@@ -141,29 +149,70 @@ impl Tail {
             tokio::select! {
                 () = self.wake.called() => tell = true,
                 () = heard.called() => {}
+                () = self.hub.stamping.wanted() => {}
                 () = sleep_until(looked + pause) => {}
             }
             // Right after a commit there is often another: both in one look.
-            if looked.elapsed() < GAP_MIN {
-                sleep(GAP_MIN).await;
+            if looked.elapsed() < look.gap {
+                sleep_until(looked + look.gap).await;
             }
         }
     }
 
-    /// Hands on what is new; says how much that was, and whether more waits.
-    async fn look(&self, connection: &mut FeedConnection) -> Result<(usize, bool), Trouble> {
-        let (epoch, mark) = self.hub.position();
-        let mut page = connection.read(mark, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
+    /// Hands on what is new.
+    async fn look(&self, connection: &mut FeedConnection) -> Result<Look, Trouble> {
+        let request = self.hub.stamping.take();
+        let tick = connection.tick().await?.filter(|tick| tick.order == FeedOrder::Ticks);
+        self.hub.stamping.note(request, tick.as_ref());
+        metrics::feed().ticked(tick.as_ref().map(|tick| tick.made));
+        let (epoch, end) = self.hub.position();
+        if let Some(TickRow { epoch: current, .. }) = tick.as_ref().filter(|tick| tick.end() == end)
+            && *current == epoch
+        {
+            metrics::feed().looked(Duration::ZERO);
+            // Also without events: the database has answered.
+            self.hub.dispatch(&[]);
+            return Ok(Look::default());
+        }
+        let mut page = connection.read(end, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
         metrics::feed().looked(page.waiting.unwrap_or_default());
         if page.epoch != epoch || !page.intact {
             tracing::warn!("the database's history is not the one that was followed: whoever listens begins anew");
             let newest = connection.read_newest(RECENT_MAX).await?;
             self.hub.restart(newest);
-            return Ok((0, false));
+            return Ok(Look::default());
         }
         disturb(&mut page.events).await;
         self.hub.dispatch(&page.events);
-        Ok((page.events.len(), page.waiting.is_some()))
+        let is_full = page.events.len() == PAGE;
+        let by_tick = page.order == FeedOrder::Ticks;
+        if by_tick && !is_full && page.edge.position > end.position {
+            self.hub.advance(page.edge);
+        }
+        let is_behind = |tick: &TickRow| by_tick && tick.tick > page.edge.position.tick;
+        Ok(Look {
+            has_events: !page.events.is_empty(),
+            has_more: is_full || tick.as_ref().is_some_and(is_behind),
+            is_waiting: page.waiting.is_some(),
+            gap: if by_tick { GAP_MIN } else { GAP_MIN_BY_ROWS },
+        })
+    }
+}
+
+/// What a look has found.
+struct Look {
+    has_events: bool,
+    /// More than was read is there to be read.
+    has_more: bool,
+    /// Something is committed, and may not be read yet.
+    is_waiting: bool,
+    /// Before the next one.
+    gap: Duration,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { has_events: false, has_more: false, is_waiting: false, gap: GAP_MIN }
     }
 }
 

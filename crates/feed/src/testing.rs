@@ -10,6 +10,7 @@ use graphql::{
     EngineSettings, FieldError, Inputs, Object, OperationKind, PageSizes, Part, Prepared, Registry, Request, Root,
     argument,
 };
+use migration::connect::pool_options;
 use request::answer::Budget;
 use request::error::ApiError;
 use request::executor::{Contexts, Executor};
@@ -18,12 +19,14 @@ use request::subscribe::Subscription;
 use request::viewer::Caller;
 use serde_json::Value;
 
-use super::event::{Kinds, Topic};
+use super::event::{Kinds, Mark, Topic};
 use super::execution::EventWithCursor;
+use super::hub::Hub;
 use super::operation::RootField;
+use super::source::{FeedOrder, HistoryPage, Source};
 
 /// Everything that the tests of the feed listen to.
-pub(super) const TOPIC: Topic = Topic { kinds: Kinds::Added, about: None };
+pub(super) const TOPIC: Topic = Topic { kinds: Kinds::ADDED, about: None };
 
 struct Happened {
     about: Option<i64>,
@@ -134,9 +137,17 @@ pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A subscription whose results take at most so many bytes.
 pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
-    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     let budget = Budget::new(bytes_max, Quota::new(names, u64::MAX, u64::MAX), CLIENT);
     Subscription { prepared, caller: Caller::anonymous(CLIENT), budget, resume_from: None }
+}
+
+/// A hub of a feed without events, whose database is never connected to.
+pub(super) fn hub() -> Arc<Hub> {
+    let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
+    let (epoch, order, edge) = ("abcdefabcdef".into(), FeedOrder::Rows, Mark::of_row(0, 0, 0));
+    let page = HistoryPage { epoch, order, intact: true, waiting: None, edge, events: Vec::new() };
+    Arc::new(Hub::new(source, page))
 }
 
 pub(super) fn read_root_field(engine: &Engine, prepared: &Prepared) -> Result<RootField, FieldError> {

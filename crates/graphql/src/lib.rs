@@ -43,7 +43,7 @@ pub use describe::{
 pub use document::{Document, OperationKind, parse};
 pub use engine::{Answer, CostLimit, Engine, EngineRefusal, EngineSettings, Executed, Prepared, Request, SharingKey};
 pub use error::{DocumentLimits, Limit, LimitExceeded, ParseError, SourcePosition};
-pub use execution::batch::Batches;
+pub use execution::batch::{Batches, FoundRows, SharedRows};
 pub use execution::column::{Cell, Cells, Column, Leaves, Part, Rows, index};
 pub use execution::leaf::{Leaf, Out};
 pub use execution::{Context, FieldError, FieldSelection};

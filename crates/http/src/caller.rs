@@ -68,10 +68,17 @@ impl Callers {
     /// # Errors
     /// The token is unknown or expired, or nobody can tell at the moment.
     pub(super) async fn sign_in(&self, token: &str) -> Result<Viewer, Refusal> {
-        if token.len() > TOKEN_LENGTH_MAX {
-            return Err(Refusal::api(&ApiError::UnknownToken));
-        }
+        check_length(token)?;
         self.authenticate.authenticate(token).await.map_err(|error| Refusal::api(&error))
+    }
+
+    /// Whose token it is, for what stays open: looked up in any case.
+    ///
+    /// # Errors
+    /// As for [`sign_in`](Self::sign_in).
+    pub(super) async fn sign_in_anew(&self, token: &str) -> Result<Viewer, Refusal> {
+        check_length(token)?;
+        self.authenticate.authenticate_anew(token).await.map_err(|error| Refusal::api(&error))
     }
 
     /// Changes when it has to be asked again at once whose a token is: first of all now, since what has changed after
@@ -103,6 +110,10 @@ impl Callers {
         }
         last
     }
+}
+
+fn check_length(token: &str) -> Result<(), Refusal> {
+    if token.len() > TOKEN_LENGTH_MAX { Err(Refusal::api(&ApiError::UnknownToken)) } else { Ok(()) }
 }
 
 /// An address, also with a port, as Azure's gateways write it, or in brackets.
@@ -214,6 +225,10 @@ mod tests {
 
         fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
             Box::pin(async { Err(ApiError::UnknownToken) })
+        }
+
+        fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+            self.authenticate(token)
         }
 
         fn watch(&self, _: Viewer) -> watch::Receiver<()> {

@@ -60,9 +60,9 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
                 kept: None,
             };
             match endpoint.begin(ask).await? {
-                Begun::One(json) => Ok(match answer {
-                    Some(answer) => respond::respond(json, answer),
-                    None => events::respond_once(json),
+                Begun::One(done) => Ok(match answer {
+                    Some(format) => respond::respond(done, format),
+                    None => events::respond_once(done),
                 }),
                 Begun::Many(Listens { payloads, viewer, shares }) => {
                     let place = endpoint.sockets.take(address, 1).map_err(Refusal::exhausted)?;

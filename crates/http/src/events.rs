@@ -26,7 +26,7 @@ use super::caller::{self, LAST_EVENT_ID, LOOK_UP_AGAIN};
 use super::graphql::Endpoint;
 use super::operation::{OperationEvent, RunningOperation};
 use super::refusal::Refusal;
-use super::respond::{self, PIECE_BYTES, Pieces};
+use super::respond::{self, Answer, PIECE_BYTES, Pieces};
 use super::serve::ConnectionHandle;
 
 /// Characters of an event's id at most: longer ones are none of ours.
@@ -46,8 +46,9 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
 }
 
 /// The one result of a query or a mutation, and the end.
-pub(super) fn respond_once(json: Bytes) -> Response {
-    finished(&SubscriptionResult { event_id: None, json })
+pub(super) fn respond_once(done: Answer) -> Response {
+    let Answer { json, retry_after_s } = done;
+    respond::tell_retry(finished(&SubscriptionResult { event_id: None, json }), retry_after_s)
 }
 
 /// What is wrong with a document, in the way that an `EventSource` can read it.
@@ -218,7 +219,7 @@ impl EventStream {
     async fn is_signed_out(&mut self) -> bool {
         let Some((token, begun)) = &self.session else { return false };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         match found {
             Ok(Ok(viewer)) => {

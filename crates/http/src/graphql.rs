@@ -4,12 +4,11 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::Method;
 use graphql::{Cost, OperationKind, Prepared};
 use request::answer::{Budget, hold};
-use request::executor::{Executor, short_name};
+use request::executor::{Executor, Outcome, short_name};
 use request::quota::Quota;
 use request::subscribe::{Subscribe, Subscription};
 use request::viewer::Caller;
@@ -23,7 +22,7 @@ use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
 use super::params::{self, BatchEntry, OperationParams, Operations};
 use super::refusal::Refusal;
-use super::respond::BatchWriter;
+use super::respond::{Answer, BatchWriter};
 use super::{HttpSettings, body, respond};
 
 /// What answers `/graphql`.
@@ -92,8 +91,9 @@ impl Endpoint {
             drop(operation);
             let budget = self.answer_budget(address);
             if prepared.kind() != OperationKind::Subscription {
-                let json = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
-                return Ok(Begun::One(hold(json.into(), budget.share())));
+                let outcome = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
+                let Outcome { json, retry_after_s } = outcome;
+                return Ok(Begun::One(Answer { json: hold(json.into(), budget.share()), retry_after_s }));
             }
             if !streams {
                 return Err(Refusal::is_stream());
@@ -181,7 +181,7 @@ impl Endpoint {
         operations: Vec<BatchEntry>,
         mut caller: Caller,
         token: Option<&str>,
-    ) -> Result<Bytes, Refusal> {
+    ) -> Result<Answer, Refusal> {
         if let Some(token) = token {
             caller.viewer = Some(self.callers.sign_in(token).await?);
         }
@@ -207,15 +207,16 @@ impl Endpoint {
                 self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)
             };
             match run.await {
-                Ok(json) => written.add(&json),
+                Ok(Outcome { json, retry_after_s }) => written.add(&json, retry_after_s),
                 Err(refusal) => {
                     refusal.count();
-                    written.add(&respond::errors(&refusal.errors));
+                    written.add(&respond::errors(&refusal.errors), refusal.retry_after_s());
                 }
             }
             // Many that need not wait for anything would hold up others, and the time limit.
             tokio::task::yield_now().await;
         }
-        Ok(hold(written.finish(), budget.share()))
+        let Answer { json, retry_after_s } = written.finish();
+        Ok(Answer { json: hold(json, budget.share()), retry_after_s })
     }
 }

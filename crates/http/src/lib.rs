@@ -51,7 +51,7 @@ pub use cors::Origin;
 pub use engine_refusal::request_errors;
 pub use limits::Limits;
 pub use serve::serve;
-pub use status::Status;
+pub use status::{Readiness, Status};
 
 use caller::Callers;
 use graphql::Endpoint;

@@ -11,7 +11,7 @@ const REQUESTS: QuotaNames = QuotaNames {
     limit: "limit-requests",
     limit_per_client: "limit-requests-per-client",
     held: "requests are running",
-    retry_after_s: "1",
+    retry_after_s: 1,
 };
 
 /// What a request may ask for, and how long it may take.
@@ -304,7 +304,7 @@ impl Limits {
             limit: "limit-sockets",
             limit_per_client: "limit-sockets-per-client",
             held: "sockets and event streams are open",
-            retry_after_s: "5",
+            retry_after_s: 5,
         };
         Quota::new(names, self.limit_sockets, self.limit_sockets_per_client)
     }
@@ -315,7 +315,7 @@ impl Limits {
             limit: "limit-kept-bytes",
             limit_per_client: "limit-kept-bytes-per-client",
             held: "bytes may be kept for operations on sockets and event streams",
-            retry_after_s: "5",
+            retry_after_s: 5,
         };
         Quota::new(names, self.limit_kept_bytes, self.limit_kept_bytes_per_client)
     }
@@ -326,7 +326,7 @@ impl Limits {
             limit: "limit-bodies-bytes",
             limit_per_client: "limit-bodies-bytes-per-client",
             held: "bytes of bodies are being read",
-            retry_after_s: "1",
+            retry_after_s: 1,
         };
         Quota::new(names, self.limit_bodies_bytes, self.limit_bodies_bytes_per_client)
     }
@@ -348,7 +348,7 @@ impl Limits {
             limit: "limit-connections",
             limit_per_client: "limit-connections-per-client",
             held: "connections are open",
-            retry_after_s: "5",
+            retry_after_s: 5,
         };
         Quota::new(names, u64::MAX, self.limit_connections_per_client)
     }
@@ -359,7 +359,7 @@ impl Limits {
             limit: "limit-subscriptions",
             limit_per_client: "limit-subscriptions-per-client",
             held: "subscriptions listen",
-            retry_after_s: "5",
+            retry_after_s: 5,
         };
         Quota::new(names, self.limit_subscriptions, self.limit_subscriptions_per_client)
     }
@@ -368,7 +368,7 @@ impl Limits {
     pub(super) fn subscribed(&self) -> Arc<Quota> {
         let limit = "limit-subscribed-complexity-per-client";
         let held = "values for each event are subscribed to";
-        let names = QuotaNames { limit, limit_per_client: limit, held, retry_after_s: "5" };
+        let names = QuotaNames { limit, limit_per_client: limit, held, retry_after_s: 5 };
         Quota::new(names, u64::MAX, self.limit_subscribed_complexity_per_client)
     }
 
@@ -378,7 +378,7 @@ impl Limits {
             limit: "limit-unsent-bytes",
             limit_per_client: "limit-unsent-bytes-per-client",
             held: "bytes of answers are being made or wait to be read",
-            retry_after_s: "5",
+            retry_after_s: 5,
         };
         Quota::new(names, self.limit_unsent_bytes, self.limit_unsent_bytes_per_client)
     }

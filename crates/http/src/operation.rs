@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::body::Bytes;
 use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
 use futures_util::stream::Stream;
@@ -18,6 +17,7 @@ use telemetry::metrics::ListeningGuard;
 use super::envelope;
 use super::params::OperationParams;
 use super::refusal::Refusal;
+use super::respond::Answer;
 
 /// What is asked, by whom, and in which way.
 pub(super) struct Ask {
@@ -40,7 +40,7 @@ pub(super) struct Ask {
 /// An operation that was not refused.
 pub(super) enum Begun {
     /// A query or a mutation, which is done: its result.
-    One(Bytes),
+    One(Answer),
     /// A subscription.
     Many(Listens),
 }
@@ -110,7 +110,7 @@ impl RunningOperation {
 
     fn begun(&mut self, begun: Result<Begun, Refusal>) -> OperationEvent {
         match begun {
-            Ok(Begun::One(json)) => {
+            Ok(Begun::One(Answer { json, .. })) => {
                 self.0 = OperationState::Last(OperationEvent::Complete);
                 OperationEvent::Next(SubscriptionResult { event_id: None, json })
             }

@@ -3,7 +3,7 @@
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use request::answer::BudgetError;
-use request::error::{ApiError, LIMIT_ANSWER_BYTES, RequestError};
+use request::error::{ApiError, LIMIT_ANSWER_BYTES, RequestError, UNAVAILABLE};
 use request::quota::Exhausted;
 use serde_json::Value as Json;
 use telemetry::metrics;
@@ -42,9 +42,16 @@ impl Refusal {
                 metrics::count_limit(limit);
             }
         }
-        if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) {
+        // A database that is away is no lack of room.
+        let lacks_room = self.errors.iter().any(|error| error.extensions.contains_key("limit"));
+        if self.status == Some(StatusCode::SERVICE_UNAVAILABLE) && lacks_room {
             metrics::count_refused();
         }
+    }
+
+    /// When to come back, if something is unavailable.
+    pub(super) fn retry_after_s(&self) -> Option<u64> {
+        self.errors.iter().filter(|error| error.code() == UNAVAILABLE).find_map(RequestError::retry_after_s)
     }
 
     /// The text of the first error.
@@ -59,20 +66,27 @@ impl Refusal {
 
     /// What the executor would have answered, before it is asked.
     pub(super) fn api(error: &ApiError) -> Self {
-        let (code, message) = error.publish();
-        let status = match code {
+        let error = RequestError::from(error.clone());
+        let status = match error.code() {
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
             "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
-            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
+            UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
             "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let refusal = Self::new(Some(status), code, message);
-        match code {
-            "UNAUTHENTICATED" => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
-            "UNAVAILABLE" => refusal.header(RETRY_AFTER, "1"),
+        let refusal = Self::of(Some(status), vec![error]).tell_retry();
+        match status {
+            StatusCode::UNAUTHORIZED => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
             _ => refusal,
         }
+    }
+
+    /// Says in the header what the error says: when to come back.
+    fn tell_retry(mut self) -> Self {
+        if let Some(after_s) = self.errors.iter().find_map(RequestError::retry_after_s) {
+            self.headers.push((RETRY_AFTER, after_s.into()));
+        }
+        self
     }
 
     fn header(mut self, name: HeaderName, value: &'static str) -> Self {
@@ -138,10 +152,8 @@ impl Refusal {
 
     /// There is no more of what clients share: 429 for what one client may have, 503 for all.
     pub(super) fn exhausted(exhausted: Exhausted) -> Self {
-        let (code, message) = exhausted.publish();
         let status = if exhausted.by_client { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
-        let Exhausted { names, max, .. } = exhausted;
-        Self::new(Some(status), code, message).header(RETRY_AFTER, names.retry_after_s).limit(exhausted.limit(), max)
+        Self::of(Some(status), vec![ApiError::Exhausted(exhausted).into()]).tell_retry()
     }
 
     pub(super) fn socket_operations(operations: u64) -> Self {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
@@ -16,31 +16,53 @@ use telemetry::metrics;
 use super::accept::ResponseFormat;
 use super::refusal::Refusal;
 
-/// The answer to what was executed: a single operation, or a batch.
-pub(super) fn respond(json: Bytes, answer: ResponseFormat) -> Response {
-    write(json, StatusCode::OK, answer)
+/// What was executed: a single operation, or a batch.
+pub(super) struct Answer {
+    pub(super) json: Bytes,
+    /// If it is no more than that something is unavailable: when to come back.
+    pub(super) retry_after_s: Option<u64>,
+}
+
+/// The response to what was executed.
+pub(super) fn respond(done: Answer, format: ResponseFormat) -> Response {
+    tell_retry(write(done.json, StatusCode::OK, format), done.retry_after_s)
+}
+
+/// The response as one that is to be asked for again after some time, if there is one.
+pub(super) fn tell_retry(mut response: Response, retry_after_s: Option<u64>) -> Response {
+    if let Some(after_s) = retry_after_s {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().insert(RETRY_AFTER, after_s.into());
+    }
+    response
 }
 
 /// The outcomes of a batch, written one after the other.
 pub(super) struct BatchWriter {
     json: Vec<u8>,
+    /// Whether something was done.
+    is_done: bool,
+    retry_after_s: Option<u64>,
 }
 
 impl BatchWriter {
     pub(super) fn new() -> Self {
-        Self { json: b"[".to_vec() }
+        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None }
     }
 
-    pub(super) fn add(&mut self, json: &[u8]) {
+    /// Adds an outcome, and when to come back if it is unavailable.
+    pub(super) fn add(&mut self, json: &[u8], retry_after_s: Option<u64>) {
+        self.is_done |= retry_after_s.is_none();
+        self.retry_after_s = self.retry_after_s.max(retry_after_s);
         if self.json.len() > 1 {
             self.json.push(b',');
         }
         self.json.extend_from_slice(json);
     }
 
-    pub(super) fn finish(mut self) -> Bytes {
+    pub(super) fn finish(mut self) -> Answer {
         self.json.push(b']');
-        self.json.into()
+        Answer { json: self.json.into(), retry_after_s: self.retry_after_s.filter(|_| !self.is_done) }
     }
 }
 

@@ -4,19 +4,55 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use futures_util::future::BoxFuture;
 use telemetry::metrics::MEDIA_TYPE;
+
+/// What requests a server is to be sent. Its text is one line: the state, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// All.
+    Full,
+    /// Queries alone, signed in or not; mutations may be done by another instance, or later.
+    ReadOnly(String),
+    /// None, though queries would be answered.
+    Stuck(String),
+    /// None.
+    Down(String),
+}
+
+impl Readiness {
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::ReadOnly(_) | Self::Stuck(_) => "read-only",
+            Self::Down(_) => "down",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Full | Self::ReadOnly(_) => StatusCode::OK,
+            Self::Stuck(_) | Self::Down(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        match self {
+            Self::Full => f.write_str(state),
+            Self::ReadOnly(reason) | Self::Stuck(reason) | Self::Down(reason) => write!(f, "{state}: {reason}"),
+        }
+    }
+}
 
 /// Knows the state of the server.
 pub trait Status: Send + Sync {
-    /// Whether the server is to be sent requests.
-    ///
-    /// # Errors
-    /// Why not, on one line.
-    fn ready(&self) -> BoxFuture<'_, Result<(), String>>;
+    /// Whether the server is to be sent requests, at once.
+    fn ready(&self) -> Readiness;
 
     /// All counts as OpenMetrics text.
     ///
@@ -30,11 +66,14 @@ pub(super) async fn live() -> &'static str {
     "ok\n"
 }
 
-pub(super) async fn ready(State(status): State<Arc<dyn Status>>) -> (StatusCode, String) {
-    match status.ready().await {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-    }
+/// The state without its reason, for fronts that read no body.
+const STATE: HeaderName = HeaderName::from_static("x-kinoteka-state");
+
+pub(super) async fn ready(State(status): State<Arc<dyn Status>>) -> Response {
+    let readiness = status.ready();
+    let headers =
+        [(STATE, HeaderValue::from_static(readiness.state())), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    (readiness.status(), headers, format!("{readiness}\n")).into_response()
 }
 
 pub(super) async fn metrics(State(status): State<Arc<dyn Status>>) -> Response {

@@ -14,8 +14,10 @@ pub use async_graphql::MaybeUndefined as Given;
 use chrono::{Datelike, NaiveDate};
 use heck::ToLowerCamelCase;
 use rust_decimal::Decimal;
-use sea_orm::sea_query::LockType;
-use sea_orm::{ActiveValue, ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, Set, Value};
+use sea_orm::sea_query::{Alias, LockType};
+use sea_orm::{
+    ActiveValue, ColumnTrait, Condition, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, Set, Value,
+};
 
 use super::audit::Changes;
 use super::id::Id;
@@ -232,10 +234,12 @@ pub fn path(field: &str) -> String {
 /// # Errors
 /// What the database answers.
 pub async fn hold<N: Table>(txn: &Transaction, id: Id<N>) -> Result<bool, DbErr> {
+    let table = Alias::new(N::Entity::default().table_name());
     let row: Option<i32> = N::Entity::find()
         .select_only()
         .column(N::key_column())
         .filter(N::key_column().eq(id.key()))
+        .filter(Condition::all().add_option(N::HIDDEN.map(|hidden| hidden.shows(&table))))
         .lock(LockType::KeyShare)
         .into_tuple()
         .one(txn)

@@ -15,7 +15,7 @@ use request::rate::{Rate, Who};
 use request::viewer::{KeyPlace, RequestMutations};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockBehavior, LockType, OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -48,6 +48,19 @@ pub enum Ending {
 
 /// How long a key is remembered.
 pub const RETENTION: TimeDelta = TimeDelta::days(1);
+
+/// What the statement of a change with a key asks before it writes: that a repeated change takes no row's id. `{hash}`
+/// stands for the key's hash.
+pub(super) const IS_NEW: &str = "NOT EXISTS (SELECT FROM idempotency_keys WHERE key_hash = {hash})";
+
+/// Keeps a key with the outcome of a change in the statement of the change, whose row is `done`. A key that was kept
+/// meanwhile fails the statement. `{values}` stands for those of [`IdempotencyKey::values`], of which the hash is first.
+pub(super) const KEEP_DONE: &str = ", kept AS (
+    INSERT INTO idempotency_keys (key_hash, input_hash, created_at, outcome)
+    SELECT sent.key_hash, sent.input_hash, sent.created_at,
+        jsonb_build_object('done', coalesce(sent.outcome, to_jsonb(done.id)))
+    FROM done CROSS JOIN (VALUES ({values})) AS sent (key_hash, input_hash, created_at, outcome)
+)";
 
 /// A key that the client has sent, for one mutation of one viewer's request.
 #[derive(Clone, Debug)]
@@ -122,6 +135,22 @@ impl IdempotencyKey {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Counts the key before a statement that keeps it. Says whether it may be tried: the key was not refused, and there
+    /// were not too many new ones.
+    pub(super) fn admit(&self) -> bool {
+        !self.request.key_is_refused() && self.count().is_ok()
+    }
+
+    /// The values of [`KEEP_DONE`]. Without an outcome, it is the key of the changed row.
+    pub(super) fn values(&self, now: DateTime<Utc>, outcome: Option<&Json>) -> [Value; 4] {
+        [
+            self.key_hash.to_vec().into(),
+            self.input_hash.to_vec().into(),
+            now.fixed_offset().into(),
+            Value::Json(outcome.cloned().map(Box::new)),
+        ]
     }
 
     /// Does not count the key after all: its transaction has failed, and there is no row.

@@ -19,6 +19,7 @@ pub mod registry_cache;
 pub mod rows;
 pub mod scalar;
 pub mod services;
+pub mod single;
 pub mod sort;
 pub mod spelling;
 pub mod upkeep;

@@ -6,6 +6,9 @@
 //! A run takes a turn to write and begins the transaction, on SQLite by `BEGIN IMMEDIATE`. If there is an idempotency key,
 //! it claims the key, runs the work in a savepoint, and stores how it ended. Then it commits. What is refused rolls back.
 //! Payloads are read afterwards, by what the work returned.
+//!
+//! On PostgreSQL a mutation may have a [single statement](super::single) for the case that nothing is in the way. It is
+//! run first, and stands for all of that.
 
 use std::time::Duration;
 
@@ -14,11 +17,11 @@ use db::Transaction;
 use futures_util::future::BoxFuture;
 use migration::connect::{self, Writer};
 use request::clock;
-use request::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, log_database};
+use request::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, is_violation, log_database};
 use request::planted::{self, PlantedFault};
 use request::policy::{self, Rule};
 use request::viewer::Viewer;
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -26,7 +29,9 @@ use serde_json::Value as Json;
 use super::change::Change;
 use super::idempotency::{Claim, Ending, IdempotencyKey, Repeat};
 use super::problem::Rejection;
+use super::rows::ReturnedRow;
 use super::services::{WriteRates, WriteServices};
+use super::single::{SingleCall, SingleFn, SingleStatement};
 
 /// A change that is being made: the transaction, the time, and who makes it.
 #[derive(Debug)]
@@ -98,6 +103,15 @@ pub struct Outcome {
     pub ending: Ending,
     /// Whether this request has changed nothing because an earlier one had.
     pub repeated: bool,
+    /// The changed row, if its statement has returned it.
+    pub row: Option<ReturnedRow>,
+}
+
+impl Outcome {
+    /// An ending without a row.
+    pub fn new(ending: Ending, repeated: bool) -> Self {
+        Self { ending, repeated, row: None }
+    }
 }
 
 /// Does a mutation's work within its transaction, with what it is given. It runs again if the transaction meets another
@@ -107,10 +121,16 @@ pub type WorkFn<I, O> = for<'w> fn(&'w Work, &'w I) -> BoxFuture<'w, Result<O, R
 /// A mutation's work, with an outcome as JSON: there is one runner for all mutations.
 trait Job: Sync {
     fn run<'w>(&'w self, work: &'w Work) -> BoxFuture<'w, Result<Json, Rejection>>;
+
+    /// The statement that stands for it.
+    fn single(&self, _: SingleCall) -> Option<SingleStatement> {
+        None
+    }
 }
 
 struct WithInput<'i, I, O> {
     input: &'i I,
+    single: Option<SingleFn<I>>,
     work: WorkFn<I, O>,
 }
 
@@ -121,6 +141,10 @@ impl<I: Sync, O: Serialize> Job for WithInput<'_, I, O> {
             serde_json::to_value(outcome)
                 .map_err(|error| ApiError::Internal(format!("an outcome is no JSON: {error}")).into())
         })
+    }
+
+    fn single(&self, call: SingleCall) -> Option<SingleStatement> {
+        self.single?(call, self.input)
     }
 }
 
@@ -134,7 +158,19 @@ pub async fn mutate_keyed<I: Sync, O: Serialize>(
     input: &I,
     work: WorkFn<I, O>,
 ) -> ApiResult<Outcome> {
-    run_keyed(change, repeat, &WithInput { input, work }).await
+    run_keyed(change, repeat, &WithInput { input, single: None, work }).await
+}
+
+/// Runs a mutation that has a single statement: that first, on PostgreSQL.
+///
+/// # Errors
+/// Top-level errors.
+pub async fn mutate_single<I: Sync, O: Serialize>(
+    change: &Change<'_>,
+    input: &I,
+    (single, work): (SingleFn<I>, WorkFn<I, O>),
+) -> ApiResult<Outcome> {
+    run_keyed(change, Repeat::SameArguments, &WithInput { input, single: Some(single), work }).await
 }
 
 async fn run_keyed(change: &Change<'_>, repeat: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
@@ -178,7 +214,7 @@ pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     work: WorkFn<I, O>,
 ) -> Result<O, Rejection> {
     let asked = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
-    match run(db, &asked, None, &WithInput { input, work }).await?.ending {
+    match run(db, &asked, None, &WithInput { input, single: None, work }).await?.ending {
         Ending::Done(value) => Ok(read(value)?),
         Ending::Refused(errors, _) => Err(Rejection::Invalid(errors)),
     }
@@ -209,19 +245,23 @@ struct MutationCall<'a> {
 async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>, job: &dyn Job) -> ApiResult<Outcome> {
     let MutationCall { mutation, rule, viewer } = *asked;
     let mut tries = 0;
+    let mut single = SingleTry { is_stopped: db.db.get_database_backend() != DbBackend::Postgres };
     loop {
         tries += 1;
         // SQLite has then waited for the lock of writers for as long as it may.
         let mut is_final = false;
-        let attempt = match Transaction::begin(db).await {
-            Ok(txn) => {
-                let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
-                Box::pin(attempt(prepared, key.as_ref(), job)).await
-            }
-            Err(error) => {
-                is_final = is_locked(&error);
-                Err(unlogged(error))
-            }
+        let attempt = match single.run(db, viewer, key.as_ref(), job).await {
+            Some(outcome) => outcome,
+            None => match Transaction::begin(db).await {
+                Ok(txn) => {
+                    let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
+                    Box::pin(attempt(prepared, key.as_ref(), job)).await
+                }
+                Err(error) => {
+                    is_final = is_locked(&error);
+                    Err(unlogged(error))
+                }
+            },
         };
         match attempt {
             Err(ApiError::Database(error)) if tries < TRIES_MAX && !is_final && is_transient(&error) => {
@@ -235,6 +275,42 @@ async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>,
             Err(ApiError::Database(error)) => return Err(ApiError::Database(log_failure(error))),
             other => return other,
         }
+    }
+}
+
+/// Tries a job's single statement until something was in its way.
+struct SingleTry {
+    is_stopped: bool,
+}
+
+impl SingleTry {
+    /// The outcome, or that of a failure that the work could not explain. None has changed nothing: the work is to run.
+    async fn run(
+        &mut self,
+        db: &Writer,
+        viewer: Option<Viewer>,
+        key: Option<&IdempotencyKey>,
+        job: &dyn Job,
+    ) -> Option<ApiResult<Outcome>> {
+        let (now, viewer) = (clock::now(), viewer.filter(|_| !self.is_stopped));
+        let single = viewer.and_then(|viewer| job.single(SingleCall { viewer, now }));
+        let single = single.filter(|_| key.is_none_or(IdempotencyKey::admit));
+        let outcome = match single {
+            Some(single) => single.run(&db.db, now, key).await,
+            None => Ok(None),
+        };
+        match outcome {
+            Ok(Some((outcome, row))) => {
+                return Some(Ok(Outcome { row: Some(row), ..Outcome::new(Ending::Done(outcome), false) }));
+            }
+            Err(error) if !is_violation(&error) => return Some(Err(unlogged(error))),
+            Ok(None) | Err(_) => {}
+        }
+        self.is_stopped = true;
+        if let Some(key) = key {
+            key.give_back();
+        }
+        None
     }
 }
 
@@ -256,11 +332,11 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) ->
             Ending::Done(_) => commit(prepared.txn).await?,
             Ending::Refused(..) => roll_back(prepared.txn).await,
         }
-        return Ok(Outcome { ending, repeated: false });
+        return Ok(Outcome::new(ending, false));
     };
     if let Claim::Known(ending) = key.claim(&prepared.txn, prepared.now).await? {
         roll_back(prepared.txn).await;
-        return Ok(Outcome { ending, repeated: true });
+        return Ok(Outcome::new(ending, true));
     }
     // What is refused must leave nothing behind but its reasons.
     let Work { txn, now, mutation, rule, viewer } = prepared;
@@ -272,7 +348,7 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) ->
     }
     key.keep(&txn, &ending).await?;
     commit(txn).await?;
-    Ok(Outcome { ending, repeated: false })
+    Ok(Outcome::new(ending, false))
 }
 
 async fn commit(txn: Transaction) -> ApiResult<()> {

@@ -244,7 +244,7 @@ mod tests {
     use crate::quota::QuotaNames;
     use std::net::Ipv4Addr;
 
-    const NAMES: QuotaNames = QuotaNames { limit: "a", limit_per_client: "b", held: "are held", retry_after_s: "1" };
+    const NAMES: QuotaNames = QuotaNames { limit: "a", limit_per_client: "b", held: "are held", retry_after_s: 1 };
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[test]

@@ -1,6 +1,7 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use graphql::{FieldError, SourcePosition};
 use sea_orm::error::ConnAcquireErr;
@@ -10,6 +11,10 @@ use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::quota::Exhausted;
+use crate::retry::{self, Repeats};
+
+/// The code of what may be tried again later.
+pub const UNAVAILABLE: &str = "UNAVAILABLE";
 
 /// What reads and changes return.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -92,6 +97,11 @@ impl RequestError {
         self
     }
 
+    /// After how many seconds it is worth trying again.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        self.extensions.get(retry::EXTENSION).and_then(Value::as_u64)
+    }
+
     /// The code.
     pub fn code(&self) -> &str {
         self.extensions.get("code").and_then(Value::as_str).unwrap_or_default()
@@ -157,6 +167,9 @@ impl ApiError {
             Self::Database(error) if is_transient(error) => {
                 ("UNAVAILABLE", "others change the same at this moment; try again".to_owned())
             }
+            Self::Database(error) if lacks_rights(error) => {
+                ("UNAVAILABLE", "the server lacks rights in the database; whoever runs it has to grant them".to_owned())
+            }
             Self::Database(_) => publish_internal(),
             Self::Internal(text) => {
                 tracing::error!(request_id = telemetry::request_id(), "internal error: {text}");
@@ -166,9 +179,16 @@ impl ApiError {
     }
 }
 
-/// Logs a failure of the database where it is first seen, however many fields it fails.
+/// Logs a failure of the database where it is first seen, however many fields it fails. That it is away, it fails all
+/// requests with, and the log says it once in a while.
 pub fn log_database(error: DbErr) -> Arc<DbErr> {
-    tracing::error!(request_id = telemetry::request_id(), "the database failed: {error}");
+    static AWAY: Mutex<Repeats> = Mutex::new(Repeats::none());
+    let (request_id, is_away) = (telemetry::request_id(), is_unavailable(&error));
+    if !is_away {
+        tracing::error!(request_id, "the database failed: {error}");
+    } else if let Some(others) = AWAY.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
+        tracing::error!(request_id, others, "the database does not serve: {error}; {others} others failed before");
+    }
     Arc::new(error)
 }
 
@@ -186,17 +206,39 @@ fn is_stopped(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| matches!(&*code, "57014" | "9"))
 }
 
-fn is_unavailable(error: &DbErr) -> bool {
+/// Whether the database does not serve at the moment: it cannot be reached, is starting or stopping, or has no room.
+pub fn is_unavailable(error: &DbErr) -> bool {
     match (error, driver_error(error)) {
         (DbErr::ConnectionAcquire(_) | DbErr::Conn(_), _) => true,
-        (
-            _,
-            Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed),
-        ) => true,
-        // PostgreSQL 57P: shutting down or starting up; 53: out of connections or memory. SQLite 7: out of memory.
-        _ => database_code(error)
-            .is_some_and(|code| code.starts_with("57P") || code.starts_with("53") || sqlite_code(&code) == Some(7)),
+        (_, Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed)) => true,
+        // PostgreSQL 53: out of connections or memory. SQLite 7: out of memory.
+        _ => {
+            is_disconnected(error)
+                || database_code(error).is_some_and(|code| code.starts_with("53") || sqlite_code(&code) == Some(7))
+        }
     }
+}
+
+/// Whether the connection on which a statement was sent is of no more use, though it may answer: it has broken, its
+/// server stops, or is a standby now.
+pub fn is_disconnected(error: &DbErr) -> bool {
+    let broken = matches!(error, DbErr::Exec(_) | DbErr::Query(_))
+        && matches!(driver_error(error), Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_)));
+    // PostgreSQL 08: the connection has failed; 57P: stopping or starting, or the database was dropped; 25P03 and
+    // 25P04: a transaction was idle, or took, too long; 25006: a standby, or all transactions are read-only now.
+    let said =
+        |code: &str| code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "25P03" | "25P04");
+    broken || database_code(error).is_some_and(|code| said(&code))
+}
+
+/// Whether the server has no room for another connection, so that it is not away. PostgreSQL 53300.
+pub fn is_full(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "53300")
+}
+
+/// Whether the database's role may not do what a statement says. PostgreSQL 42501.
+pub fn lacks_rights(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "42501")
 }
 
 /// Whether no connection was free in time, while the database can be reached:
@@ -248,6 +290,11 @@ fn sqlite_code(code: &str) -> Option<u32> {
 pub fn is_transient(error: &DbErr) -> bool {
     let transient = |code: &str| matches!(code, "40001" | "40P01") || is_busy(code);
     database_code(error).is_some_and(|code| transient(&code)) || is_stale(error)
+}
+
+/// Whether a change violates a constraint of PostgreSQL, where it has changed nothing.
+pub fn is_violation(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code.len() == 5 && code.starts_with("23"))
 }
 
 /// Whether a statement was prepared before the schema changed, so that PostgreSQL does not run it any more.
@@ -310,10 +357,15 @@ impl ApiError {
         let mut extensions: Vec<(&'static str, Value)> = match self {
             Self::BadInput { field, .. } => vec![("field", field.as_str().into())],
             Self::RateLimited { limit, max, retry_after_s, .. } => {
-                vec![("limit", (*limit).into()), ("max", (*max).into()), ("retryAfterSeconds", (*retry_after_s).into())]
+                vec![("limit", (*limit).into()), ("max", (*max).into()), (retry::EXTENSION, (*retry_after_s).into())]
             }
             Self::TooLarge { max } => vec![("limit", LIMIT_ANSWER_BYTES.into()), ("max", (*max).into())],
-            Self::Exhausted(exhausted) => vec![("limit", exhausted.limit().into()), ("max", exhausted.max.into())],
+            Self::Exhausted(exhausted) => vec![
+                ("limit", exhausted.limit().into()),
+                ("max", exhausted.max.into()),
+                (retry::EXTENSION, exhausted.retry_after_s().into()),
+            ],
+            _ if code == UNAVAILABLE => vec![(retry::EXTENSION, retry::after_s(1).into())],
             _ => Vec::new(),
         };
         if code == "INTERNAL"

@@ -1,13 +1,19 @@
 //! What executes the operations that the transport has read: the engine, and the data of their requests. Names no domain.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, Prepared, Request};
+use serde::Deserialize;
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use telemetry::metrics;
 
 use crate::answer::{Budget, BudgetError};
+use crate::error::UNAVAILABLE;
+use crate::retry;
 use crate::viewer::Caller;
 
 /// Makes the contexts that operations are executed in.
@@ -15,6 +21,18 @@ pub trait Contexts: Send + Sync + 'static {
     /// The context of an operation of this kind, for this caller. What changes something, or tells of changes, reads
     /// what was written last.
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
+
+    /// The context of a query or a mutation, which may depend on what it selects.
+    fn context_of(&self, prepared: &Prepared, caller: Caller, budget: Arc<Budget>) -> Context {
+        self.context(prepared.kind(), caller, budget)
+    }
+
+    /// The context of a subscription's execution for events. Executions for events may share rows, but none that were
+    /// read before `since`.
+    fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
+        let _ = since;
+        self.context(OperationKind::Subscription, caller, budget)
+    }
 }
 
 /// Executes operations. Cloning is cheap.
@@ -49,7 +67,7 @@ impl Executor {
         prepared
     }
 
-    /// Executes a query or a mutation: the bytes of its answer, for which the budget has taken memory.
+    /// Executes a query or a mutation. The budget has taken memory for its answer.
     ///
     /// # Errors
     /// There is no room for the answer of a query.
@@ -58,11 +76,11 @@ impl Executor {
         prepared: &Prepared,
         caller: Caller,
         budget: &Arc<Budget>,
-    ) -> Result<Vec<u8>, BudgetError> {
+    ) -> Result<Outcome, BudgetError> {
         let is_query = prepared.kind() == OperationKind::Query;
         budget.begin(prepared.kind());
         let running = OperationTimer { name: prepared.name(), started: Instant::now() };
-        let context = self.contexts.context(prepared.kind(), name_mutations(prepared, caller), Arc::clone(budget));
+        let context = self.contexts.context_of(prepared, name_mutations(prepared, caller), Arc::clone(budget));
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
         let executed = self.engine.run(prepared, &context).await;
         let answer = executed.answer(bytes_max);
@@ -78,8 +96,37 @@ impl Executor {
         };
         note_errors(&answer.errors);
         budget.keep(answer.json.len())?;
-        Ok(answer.json)
+        // Of several mutations, some may be done.
+        let is_one = is_query || prepared.root_fields().count() == 1;
+        let retry_after_s = retry_after_s(&answer.errors).filter(|_| is_one && is_empty(&answer.json));
+        Ok(Outcome { json: answer.json, retry_after_s })
     }
+}
+
+/// What executing an operation gives.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The bytes of the answer.
+    pub json: Vec<u8>,
+    /// If the answer is no more than that something is unavailable: after how many seconds to try again.
+    pub retry_after_s: Option<u64>,
+}
+
+/// When to try again what is unavailable.
+fn retry_after_s(errors: &[FieldError]) -> Option<u64> {
+    let is_unavailable = |error: &&FieldError| error.extensions.get("code").is_some_and(|code| code == UNAVAILABLE);
+    errors.iter().find(is_unavailable)?.extensions.get(retry::EXTENSION)?.as_u64()
+}
+
+/// Whether no field of the root has a value.
+fn is_empty(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Response<'a> {
+        #[serde(borrow)]
+        data: Option<HashMap<Cow<'a, str>, &'a RawValue>>,
+    }
+    serde_json::from_slice(json)
+        .is_ok_and(|Response { data }| data.into_iter().flatten().all(|(_, value)| value.get() == "null"))
 }
 
 /// The caller with the names of the mutations, which an idempotency key belongs to.

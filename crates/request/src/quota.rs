@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::retry;
+
 /// How many of a client's who have gone may be kept among those who wait, before they are looked for.
 const ABANDONED_MAX: usize = 64;
 
@@ -33,7 +35,7 @@ pub struct QuotaNames {
     /// What is held, as the end of "100 ...": `sockets and event streams are open`.
     pub held: &'static str,
     /// After how many seconds it is worth trying again, as `Retry-After` says it.
-    pub retry_after_s: &'static str,
+    pub retry_after_s: u64,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +85,12 @@ impl Exhausted {
     /// The flag of the limit that was met.
     pub fn limit(&self) -> &'static str {
         if self.by_client { self.names.limit_per_client } else { self.names.limit }
+    }
+
+    /// After how many seconds it is worth trying again: for all clients together they are told different times.
+    pub fn retry_after_s(&self) -> u64 {
+        let after_s = self.names.retry_after_s;
+        if self.by_client { after_s } else { retry::after_s(after_s) }
     }
 
     /// The code and text for the client.
@@ -291,7 +299,7 @@ mod tests {
     use super::*;
 
     const NAMES: QuotaNames =
-        QuotaNames { limit: "limit-a", limit_per_client: "limit-a-per-client", held: "are held", retry_after_s: "1" };
+        QuotaNames { limit: "limit-a", limit_per_client: "limit-a-per-client", held: "are held", retry_after_s: 1 };
 
     fn client(number: u8) -> IpAddr {
         IpAddr::V4([192, 0, 2, number].into())

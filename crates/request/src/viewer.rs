@@ -134,13 +134,20 @@ impl RequestMutations {
 
 /// Tells whom a token stands for. `http` has no other way to know.
 pub trait Authenticate: Send + Sync {
-    /// The user whose token this is.
+    /// The user whose token this is. What another instance has changed may be unknown for a moment.
     ///
     /// # Errors
     /// `Unauthenticated` for one that is unknown or expired.
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
 
-    /// The viewer as they are now: the role may have changed.
+    /// The same, from the database in any case: for what stays open.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for one that is unknown or expired.
+    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
+
+    /// The viewer as they are now: the role may have changed. What another instance has changed may be unknown for a
+    /// moment.
     ///
     /// # Errors
     /// `Unauthenticated` if the session has ended.

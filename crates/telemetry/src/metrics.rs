@@ -48,6 +48,7 @@ struct Metrics {
     statements_failed: Counter,
     log_lines_dropped: Counter,
     feed: FeedMetrics,
+    cluster: ClusterMetrics,
 }
 
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -80,6 +81,7 @@ impl Metrics {
             statements_failed: Counter::default(),
             log_lines_dropped: Counter::default(),
             feed: FeedMetrics::default(),
+            cluster: ClusterMetrics::default(),
         };
         metrics.register()
     }
@@ -88,6 +90,7 @@ impl Metrics {
         self.register_transport();
         self.register_streams();
         self.feed.register(&mut self.registry);
+        self.cluster.register(&mut self.registry);
         let registry = &mut self.registry;
         registry.register_with_unit(
             "operation_duration",
@@ -158,9 +161,13 @@ pub struct FeedMetrics {
     /// 1 as long as the database answers.
     pub connected: Gauge,
     looks: Counter,
+    ticks: Counter,
+    by_tick: Gauge,
     horizon_age: Gauge<f64, AtomicU64>,
     delay: Histogram,
     deliveries: Counter,
+    /// Events that were executed, once for each group.
+    pub executions: Counter,
 }
 
 impl Default for FeedMetrics {
@@ -171,9 +178,12 @@ impl Default for FeedMetrics {
             lagged: Counter::default(),
             connected: Gauge::default(),
             looks: Counter::default(),
+            ticks: Counter::default(),
+            by_tick: Gauge::default(),
             horizon_age: Gauge::default(),
             delay: Histogram::new(DELAY_BUCKETS),
             deliveries: Counter::default(),
+            executions: Counter::default(),
         }
     }
 }
@@ -185,6 +195,12 @@ impl FeedMetrics {
         self.looks.inc();
         self.connected.set(1);
         self.horizon_age.set(waiting.as_secs_f64());
+    }
+
+    /// Notes the order in force: `None` for that of rows, else whether this instance has made a tick.
+    pub fn ticked(&self, made: Option<bool>) {
+        self.by_tick.set(made.is_some().into());
+        self.ticks.inc_by(made.unwrap_or_default().into());
     }
 
     /// Counts a result that was handed to `listeners`, so long after its event was written.
@@ -201,12 +217,56 @@ impl FeedMetrics {
         registry.register("feed_listeners_lagged", about, self.lagged.clone());
         registry.register("feed_connected", "Whether the database answered when last asked", self.connected.clone());
         registry.register("feed_polls", "Looks for new events", self.looks.clone());
-        let about = "How long the first event has waited that stands behind an open transaction; 0 if none does";
+        registry.register("feed_ticks", "Ticks that this instance has made", self.ticks.clone());
+        let about = "1 if events are ordered by ticks; 0 on SQLite and before `kinoteka migrate finish`";
+        registry.register("feed_by_tick", about, self.by_tick.clone());
+        let about = "How long the first event has waited that stands behind an open transaction; 0 by ticks";
         registry.register_with_unit("feed_horizon_age", about, Unit::Seconds, self.horizon_age.clone());
         let about = "Time from an event's writing until its result was handed to a group's listeners";
         registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
         registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
+        let about = "Executions of subscriptions, one for each event and group";
+        registry.register("feed_executions", about, self.executions.clone());
     }
+}
+
+/// What is counted of the servers of PostgreSQL.
+#[derive(Default)]
+pub struct ClusterMetrics {
+    /// 1 as long as there is a server that takes changes.
+    pub leader_known: Gauge,
+    /// Its timeline.
+    pub leader_timeline: Gauge,
+    /// Changes of the leader's timeline.
+    pub failovers: Counter,
+    /// How far the replica is behind the leader.
+    pub replica_lag: Gauge<f64, AtomicU64>,
+    /// Reads that were sent again, to another server or on another connection.
+    pub read_retries: Counter,
+    /// Sessions that were looked up on a replica.
+    pub sessions_from_replica: Counter,
+}
+
+impl ClusterMetrics {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("leader_known", "Whether there is a database that takes changes", self.leader_known.clone());
+        registry.register("leader_timeline", "The leader's timeline", self.leader_timeline.clone());
+        registry.register("failovers", "Changes of the leader's timeline", self.failovers.clone());
+        let about = "How long ago the leader was where the replica is; 60 if longer";
+        registry.register_with_unit("replica_lag", about, Unit::Seconds, self.replica_lag.clone());
+        registry.register(
+            "read_retries",
+            "Reads that were sent once more, elsewhere if possible",
+            self.read_retries.clone(),
+        );
+        let about = "Sessions that were looked up on a replica, since there was no leader";
+        registry.register("sessions_from_replica", about, self.sessions_from_replica.clone());
+    }
+}
+
+/// What is counted of the servers of PostgreSQL.
+pub fn cluster() -> &'static ClusterMetrics {
+    &METRICS.cluster
 }
 
 /// What is counted of the feed of comments.

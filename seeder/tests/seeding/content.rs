@@ -63,7 +63,7 @@ async fn read_rows(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
         // How full-text search lays out its words depends on when they came.
         let is_index = table.contains("_trigram_") || table.starts_with("publication_words_");
         // What is seeded is no news to anyone, and each database's feed has a name of its own.
-        let is_feed = ["comment_events", "comment_feed"].contains(&table.as_str());
+        let is_feed = ["comment_events", "comment_feed", "comment_ticks"].contains(&table.as_str());
         if table.starts_with("seeding_") || table == "seaql_migrations" || is_index || is_feed {
             continue;
         }

@@ -92,7 +92,8 @@ impl Server {
     async fn ask(&self, role: Option<Role>, query: &str, variables: Json) -> Json {
         let viewer = role.map(|role| Viewer { user: USER, session: 1, role });
         let caller = Caller { viewer, ..Caller::anonymous(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
-        let data = RequestData { services: Arc::clone(&self.services), caller: Some(caller), budget: None };
+        let data =
+            RequestData { services: Arc::clone(&self.services), caller: Some(caller), budget: None, shared: None };
         let request = Request { query, operation_name: None, variables: variables.as_object().unwrap() };
         let prepared = self.engine.prepare(&request).unwrap();
         let answer = self.engine.execute(&prepared, &Context::new(Arc::new(data)), usize::MAX).await.unwrap();

@@ -7,7 +7,7 @@ import { noticing, resuming } from './resume.js';
 const COMMENT = `fragment Shown on Comment {
   id text createdAt isDeleted author { username } subject { ... on Movie { title } ... on Publication { title } }
 }`;
-// The cursor comes with the list: what is added meanwhile is in the list, or comes, or both.
+// The cursor comes with the list: what happens meanwhile is in the list, or comes, or both.
 const START = `query Start($subject: ID!, $one: Boolean!) {
   commentCursor
   node(id: $subject) @include(if: $one) {
@@ -15,8 +15,8 @@ const START = `query Start($subject: ID!, $one: Boolean!) {
     ... on Publication { title comments(first: 20) { nodes { ...Shown } } }
   }
 } ${COMMENT}`;
-const ADDED = `subscription Added($subject: ID, $after: String) {
-  commentAdded(subjectId: $subject, after: $after) { cursor comment { ...Shown } }
+const EVENTS = `subscription Events($subject: ID, $after: String) {
+  commentEvents(subjectId: $subject, after: $after) { cursor kind commentId comment { ...Shown } }
 } ${COMMENT}`;
 const BY_TITLE = 'query Find($title: String!) { movies(filter: { title: $title }, first: 10) { nodes { id title year } } }';
 const BY_ID = 'query Find($id: ID!) { movie(id: $id) { id title year } }';
@@ -78,23 +78,23 @@ export async function start(subject, current, tell) {
 }
 
 /** Listens behind a cursor; gives back what ends it. */
-export function addTo(subject, after, { comment, state, expired }) {
+export function addTo(subject, after, { happened, state, expired }) {
   const deaf = [
     stock.on('connected', () => state('connected')),
     stock.on('closed', ({ code }) => code === 1000 || state('connecting', 'reconnecting')),
   ];
   let failed = null;
   const end = client.subscribe(
-    { query: ADDED, variables: { subject: subject || null, after } },
+    { query: EVENTS, variables: { subject: subject || null, after } },
     {
       next: ({ data, errors }) => {
-        const event = data?.commentAdded;
+        const event = data?.commentEvents;
         // Connects anew for it, once; what fails again is left out.
         if (errors && event?.cursor !== failed) {
           failed = event?.cursor;
           return stock.terminate();
         }
-        comment(event?.comment);
+        if (event) happened(event);
       },
       error: (errors) => {
         const codes = Array.isArray(errors) ? errors.map((error) => error.extensions?.code) : [];

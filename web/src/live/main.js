@@ -1,4 +1,4 @@
-// The page /live: a movie's newest comments, and those that come. /live?subject=ID begins with that
+// The page /live: a movie's newest comments, those that come, and what happens to them. /live?subject=ID begins with that
 // movie. What is said to the server is in api.js.
 
 import { addTo, find, start } from './api.js';
@@ -13,6 +13,17 @@ function tell(kind, text = kind) {
   state.textContent = text;
 }
 
+/** Writes what an entry says of a comment, as it is now. */
+function fill(item, comment) {
+  const part = (name) => item.querySelector(name);
+  item.classList.toggle('deleted', comment.isDeleted);
+  part('.text').textContent = comment.isDeleted ? 'Deleted' : comment.text;
+  part('.author').textContent = comment.isDeleted ? '' : (comment.author?.username ?? 'somebody');
+  part('time').textContent = new Date(comment.createdAt).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+  part('time').dateTime = comment.createdAt;
+  part('.about').textContent = comment.subject?.title ?? '';
+}
+
 /** Shows a comment on top, once. */
 function show(comment, fresh) {
   if (!comment || comment.isDeleted || document.getElementById(comment.id)) {
@@ -21,17 +32,27 @@ function show(comment, fresh) {
   const item = element('comment').content.cloneNode(true).firstElementChild;
   item.id = comment.id;
   item.classList.toggle('fresh', fresh);
-  const part = (name) => item.querySelector(name);
-  part('.text').textContent = comment.text;
-  part('.author').textContent = comment.author?.username ?? 'somebody';
-  part('time').textContent = new Date(comment.createdAt).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-  part('time').dateTime = comment.createdAt;
-  part('.about').textContent = comment.subject?.title ?? '';
+  fill(item, comment);
   list.prepend(item);
   if (list.children.length > COMMENTS_MAX) {
     list.lastElementChild.remove();
   }
   none.hidden = true;
+}
+
+/** Shows what happened to a comment. One that is not in the list is not on the page. */
+function happened({ kind, commentId, comment }) {
+  if (kind === 'ADDED') return show(comment, true);
+  const item = document.getElementById(commentId);
+  if (!item) return;
+  // A deleted comment with replies is still there, without its text.
+  if (!comment) {
+    item.remove();
+    none.hidden = list.children.length > 0;
+    return;
+  }
+  fill(item, comment);
+  item.querySelector('.note').textContent = comment.isDeleted ? '' : 'edited';
 }
 
 let stop = () => {};
@@ -59,7 +80,7 @@ async function listen(subject) {
   begin.comments.toReversed().forEach((comment) => show(comment, false));
   list.removeAttribute('aria-busy');
   stop = addTo(subject, begin.cursor, {
-    comment: ifCurrent((comment) => show(comment, true)),
+    happened: ifCurrent(happened),
     state: ifCurrent(tell),
     // It was away for too long, and what it missed is gone: the list is loaded anew.
     expired: ifCurrent(() => listen(subject)),

@@ -8,15 +8,19 @@ use request::error::ApiError;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::event::{About, EventKind, Mark, Position};
+use crate::event::{About, EventKind, Mark};
 use crate::operation::ListenerOperation;
-use crate::testing::{CLIENT, executor, prepare, read_root_field, subscription};
+use crate::testing::{CLIENT, executor, hub, prepare, read_root_field, subscription};
 
 type Room = Result<Option<Share>, Exhausted>;
 
+fn scope() -> CursorScope {
+    CursorScope { epoch: "epoch".into(), seen: None }
+}
+
 fn events(count: i64) -> VecDeque<Event> {
     let event = |id| Event {
-        mark: Mark { position: Position { xact: 0, id }, at_us: 0 },
+        mark: Mark::of_row(0, id, 0),
         kind: EventKind::Added,
         comment: i32::try_from(id).unwrap(),
         about: About::Movie(1),
@@ -41,7 +45,7 @@ fn execution_of(
     let executor = executor(text);
     let prepared = prepare(&executor.engine, query, &json!({}));
     let operation = ListenerOperation::read(subscription(prepared, bytes_max), &executor.engine, read_root_field);
-    operation.unwrap().execution(&executor)
+    operation.unwrap().execution(&executor, &hub())
 }
 
 /// Executes all events: for each run, the comments of its results and their JSON.
@@ -52,7 +56,7 @@ async fn run_all(
 ) -> Vec<Vec<(i32, Value)>> {
     let (mut runs, turns) = (Vec::new(), turns());
     while !events.is_empty() {
-        let outcomes = execution.run((&mut events, "epoch"), (&turns, CLIENT), &mut room).await.unwrap();
+        let outcomes = execution.run((&mut events, &scope()), (&turns, CLIENT), &mut room).await.unwrap();
         let json = |outcome: &EventResult| serde_json::from_slice(&outcome.payload.json).unwrap();
         runs.push(outcomes.iter().map(|outcome| (outcome.event.comment, json(outcome))).collect());
         assert_eq!(turns.taken(), 0, "the turn is over");
@@ -65,7 +69,7 @@ fn comments(runs: &[Vec<(i32, Value)>]) -> Vec<Vec<i32>> {
 }
 
 fn exhausted() -> Exhausted {
-    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: "1" };
+    let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     Exhausted { names, by_client: true, max: 1 }
 }
 
@@ -130,9 +134,55 @@ async fn an_event_that_takes_too_long_alone_ends_its_listeners() {
     let mut execution = execution_of(query, 1_000, |_| Ok(String::new()));
     execution.patience = Duration::from_millis(1);
     let (mut events, turns) = (events(2), turns());
-    let ended = execution.run((&mut events, "epoch"), (&turns, CLIENT), |_| Ok(None)).await;
+    let ended = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await;
     assert!(matches!(ended, Err(End::Stopping)), "{ended:?}");
     assert_eq!((events.len(), turns.taken()), (2, 0));
+}
+
+/// An operation whose first events take too long, so many times, while the database answers others or not.
+fn too_slow(tries: u32, answers: bool) -> (FeedExecution, std::sync::Arc<AtomicU32>) {
+    let (hub, tried) = (hub(), std::sync::Arc::new(AtomicU32::new(0)));
+    let (answering, counter) = (std::sync::Arc::clone(&hub), std::sync::Arc::clone(&tried));
+    let executor = executor(move |_| {
+        if answers {
+            answering.dispatch(&[]);
+        }
+        match counter.fetch_add(1, Ordering::Relaxed) {
+            past if past < tries => Err(FieldError::new("TIMEOUT", "too slow")),
+            _ => Ok(String::new()),
+        }
+    });
+    let prepared = prepare(&executor.engine, "subscription { happened { text } }", &json!({}));
+    let operation = ListenerOperation::read(subscription(prepared, 1_000), &executor.engine, read_root_field);
+    (operation.unwrap().execution(&executor, &hub), tried)
+}
+
+#[tokio::test]
+async fn an_operation_that_always_takes_too_long_is_given_up() {
+    let (mut execution, tried) = too_slow(u32::MAX, true);
+    let (mut events, turns) = (events(5), turns());
+    for tries in [TIMEOUTS_MAX, 1, 1] {
+        let before = tried.load(Ordering::Relaxed);
+        let batch = if tries == TIMEOUTS_MAX { 1 } else { 0 };
+        let outcomes = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await.unwrap();
+        let json: Value = serde_json::from_slice(&outcomes[0].payload.json).unwrap();
+        assert_eq!((outcomes.len(), &json["errors"][0]["extensions"]["code"]), (1, &json!("TIMEOUT")));
+        // The first is tried once with the others, each of which is resolved.
+        assert_eq!(tried.load(Ordering::Relaxed) - before, tries + batch * 5);
+    }
+    let ended = execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await;
+    assert!(matches!(&ended, Err(End::Refused(errors)) if errors[0].code() == "TIMEOUT"), "{ended:?}");
+    // Who comes next has one try for each event.
+    let before = tried.load(Ordering::Relaxed);
+    assert!(execution.run((&mut events, &scope()), (&turns, CLIENT), |_| Ok(None)).await.is_ok());
+    assert_eq!(tried.load(Ordering::Relaxed) - before, 1);
+}
+
+#[tokio::test]
+async fn an_event_waits_for_a_database_that_answers_nobody() {
+    let (mut execution, _) = too_slow(TIMEOUTS_MAX, false);
+    let runs = run_all(&mut execution, events(1), |_| Ok(None)).await;
+    assert_eq!(runs[0][0].1.get("errors"), None, "{runs:?}");
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use request::subscribe::End;
 use telemetry::metrics;
 use tokio::sync::broadcast;
 
 use super::backlog::Backlog;
 use super::flow::Flow;
-use super::{Delivery, Group, Groups};
+use super::{Delivery, Group, GroupEnd, Groups};
 use crate::event::StopReason;
 use crate::execution::FeedExecution;
 use crate::follower::Follower;
@@ -22,19 +23,19 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) async fn run(self, follower: Follower, execution: FeedExecution) {
         tokio::select! {
-            stop = self.drive(follower, execution) => self.group.lock().ended = Some(stop),
+            end = self.drive(follower, execution) => self.group.lock().ended = Some(end),
             () = self.group.deserted.notified() => {}
         }
     }
 
-    async fn drive(&self, mut follower: Follower, mut execution: FeedExecution) -> StopReason {
+    async fn drive(&self, mut follower: Follower, mut execution: FeedExecution) -> GroupEnd {
         let (mut flow, mut backlog) = (Flow::default(), Backlog::default());
         let (turns, budget) = (self.groups.turns(), Arc::clone(execution.budget()));
         let take = |bytes| self.group.take(&budget, bytes);
         loop {
             let mut events = match follower.next(execution.batch_size()).await {
                 Ok(events) => events,
-                Err(stop) => return stop,
+                Err(stop) => return GroupEnd::Stop(stop),
             };
             while !events.is_empty() {
                 let client = self.group.client(turns);
@@ -44,9 +45,14 @@ impl Driver {
                         take(bytes)
                     })
                 };
-                let outcomes = execution.run((&mut events, follower.epoch()), (turns, client), room).await;
-                let Ok(outcomes) = outcomes else { return StopReason::Stopping };
+                let outcomes = execution.run((&mut events, follower.scope()), (turns, client), room).await;
+                let outcomes = match outcomes {
+                    Ok(outcomes) => outcomes,
+                    Err(End::Refused(errors)) => return GroupEnd::Refused(errors),
+                    Err(_) => return GroupEnd::Stop(StopReason::Stopping),
+                };
                 for outcome in outcomes {
+                    self.group.remember(&self.groups, &outcome);
                     let delivery = flow.send((&self.group, &self.results), outcome).await;
                     backlog.push(delivery, take);
                 }

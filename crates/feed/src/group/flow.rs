@@ -60,7 +60,7 @@ impl Flow {
 }
 
 fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: EventResult) -> Arc<Delivery> {
-    let EventResult { event, payload } = outcome;
+    let (event, payload) = (outcome.event, outcome.held());
     let mut state = group.lock();
     let expected = results.receiver_count();
     let position = event.mark.position;

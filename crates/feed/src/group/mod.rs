@@ -1,21 +1,24 @@
 //! Listeners that are alike share one execution for each event, and its bytes.
 //!
-//! A [`driver`] executes the group's operation. The [`backlog`] bounds the results that wait for slow listeners, and
-//! [`flow`] keeps the driver from running ahead of all of them.
+//! A [`driver`] executes the group's operation for what is new. Whoever comes back executes it for all who have missed the
+//! same ([`Group::catching_up`]). [`recent`] has the results of both for whoever comes next. The [`backlog`] bounds the
+//! results that wait for slow listeners, and [`flow`] keeps the driver from running ahead of all of them.
 
 mod backlog;
 mod driver;
 mod flow;
+mod recent;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use request::answer::Budget;
-use request::error::ApiError;
+use request::error::{ApiError, RequestError};
 use request::quota::{Exhausted, Quota, Share, network};
 use request::subscribe::{End, SubscriptionResult};
 use telemetry::metrics;
@@ -23,8 +26,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, broadcast};
 
 use self::driver::Driver;
-use super::event::{Position, StopReason};
-use super::execution::{FeedExecution, turns};
+use self::recent::RecentResults;
+use super::event::{Event, Position, StopReason};
+use super::execution::{EventResult, FeedExecution, turns};
 use super::follower::Follower;
 use super::operation::{GroupKey, ListenerOperation};
 
@@ -39,11 +43,19 @@ const CLIENTS_ASKED: usize = 16;
 pub(super) struct Groups {
     groups: Mutex<HashMap<GroupKey, Arc<Group>>>,
     turns: Arc<Quota>,
+    recent: RecentResults,
+    next_number: AtomicU64,
 }
 
 /// Listeners that are alike, and what they get.
 pub(super) struct Group {
     key: GroupKey,
+    /// Tells it apart from all others of this instance, earlier ones too.
+    number: u64,
+    /// Executes what was missed, for one listener at a time: the others find the results.
+    pub(super) catching_up: tokio::sync::Mutex<FeedExecution>,
+    /// Of the results that wait for those who come back.
+    pub(super) budget: Arc<Budget>,
     state: Mutex<GroupState>,
     deserted: Notify,
 }
@@ -55,7 +67,25 @@ struct GroupState {
     members: HashMap<IpAddr, usize>,
     /// None when the group has ended, for the reason in `ended`.
     results: Option<broadcast::Sender<Arc<Delivery>>>,
-    ended: Option<StopReason>,
+    ended: Option<GroupEnd>,
+}
+
+/// Why a group has ended.
+#[derive(Clone)]
+enum GroupEnd {
+    /// The feed has.
+    Stop(StopReason),
+    /// Its operation was given up.
+    Refused(Vec<RequestError>),
+}
+
+impl From<GroupEnd> for End {
+    fn from(end: GroupEnd) -> Self {
+        match end {
+            GroupEnd::Stop(stop) => stop.into(),
+            GroupEnd::Refused(errors) => Self::Refused(errors),
+        }
+    }
 }
 
 impl From<StopReason> for End {
@@ -85,7 +115,8 @@ impl fmt::Debug for Group {
 
 impl Groups {
     pub(super) fn new() -> Self {
-        Self { groups: Mutex::default(), turns: turns() }
+        let (groups, recent, next_number) = (Mutex::default(), RecentResults::new(), AtomicU64::default());
+        Self { groups, turns: turns(), recent, next_number }
     }
 
     /// Turns to execute events.
@@ -97,13 +128,13 @@ impl Groups {
     pub(super) fn enter(
         self: &Arc<Self>,
         operation: &ListenerOperation,
-        found: impl FnOnce() -> (Follower, FeedExecution),
+        found: impl FnOnce() -> (Follower, [FeedExecution; 2]),
     ) -> Membership {
         let mut groups = self.lock();
         if let Some(group) = groups.get(&operation.key) {
             return self.join(group, operation.client);
         }
-        let (follower, execution) = found();
+        let (follower, [execution, catching_up]) = found();
         let (results, _) = broadcast::channel(BUFFER);
         let state = GroupState {
             position: follower.covered(),
@@ -112,7 +143,14 @@ impl Groups {
             ended: None,
         };
         let key = operation.key.clone();
-        let group = Arc::new(Group { key: key.clone(), state: Mutex::new(state), deserted: Notify::new() });
+        let group = Arc::new(Group {
+            key: key.clone(),
+            number: self.next_number.fetch_add(1, Ordering::Relaxed),
+            budget: Arc::clone(catching_up.budget()),
+            catching_up: tokio::sync::Mutex::new(catching_up),
+            state: Mutex::new(state),
+            deserted: Notify::new(),
+        });
         groups.insert(key, Arc::clone(&group));
         metrics::feed().groups.inc();
         let member = self.join(&group, operation.client);
@@ -147,9 +185,20 @@ impl Groups {
 }
 
 impl Group {
+    /// The result of the last moments for an event, if it was executed since then.
+    pub(super) fn recent(&self, groups: &Groups, event: &Event, since: Instant) -> Option<SubscriptionResult> {
+        groups.recent.get((self.number, event.mark.position), since)
+    }
+
+    /// Enters a result for whoever comes back.
+    pub(super) fn remember(&self, groups: &Groups, result: &EventResult) {
+        let key = (self.number, result.event.mark.position);
+        groups.recent.add(key, result.payload.clone(), result.begun);
+    }
+
     /// For whom the next events are executed: whoever of those who listen has the shortest queue, so that nobody waits
     /// for what another has subscribed to besides.
-    fn client(&self, turns: &Quota) -> IpAddr {
+    pub(super) fn client(&self, turns: &Quota) -> IpAddr {
         let clients: Vec<_> = self.lock().members.keys().copied().take(CLIENTS_ASKED).collect();
         match clients[..] {
             [client] => client,
@@ -188,6 +237,11 @@ pub(super) struct Membership {
 }
 
 impl Membership {
+    /// The group.
+    pub(super) fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
     /// Begins to listen: to what stands behind `covered` and behind the place that is given back.
     pub(super) fn listen(self, covered: Position) -> (Listener, Position) {
         let state = self.group.lock();
@@ -260,8 +314,8 @@ impl Listener {
                 Err(RecvError::Closed) => break,
             }
         }
-        let ended = self.member.group.lock().ended;
-        Err(ended.unwrap_or(StopReason::Stopping).into())
+        let ended = self.member.group.lock().ended.clone();
+        Err(ended.map_or(End::Stopping, End::from))
     }
 
     fn lag() -> End {
@@ -281,31 +335,23 @@ impl Delivery {
 mod tests {
     use std::time::Duration;
 
-    use migration::connect::pool_options;
     use serde_json::json;
 
     use super::*;
-    use crate::event::Mark;
-    use crate::hub::Hub;
-    use crate::source::{HistoryPage, Source};
-    use crate::testing::{TOPIC, executor, prepare, read_root_field, subscription};
+    use crate::testing::{TOPIC, executor, hub, prepare, read_root_field, subscription};
 
     /// As when the server's grace is over while somebody begins to listen.
     #[test]
     fn a_group_that_is_founded_while_the_runtime_ends_holds_up_nobody() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let (operation, execution, hub) = runtime.block_on(async {
+        let (operation, executions, hub) = runtime.block_on(async {
             let executor = executor(|_| Ok(String::new()));
             let prepared = prepare(&executor.engine, "subscription { happened { text } }", &json!({}));
             let operation =
                 ListenerOperation::read(subscription(prepared, 1_000), &executor.engine, read_root_field).unwrap();
-            // Never connected to.
-            let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
-            let edge = Mark::default();
-            let page =
-                HistoryPage { epoch: "abcdefabcdef".into(), intact: true, waiting: None, edge, events: Vec::new() };
-            let execution = operation.execution(&executor);
-            (operation, execution, Arc::new(Hub::new(source, page)))
+            let hub = hub();
+            let executions = [(); 2].map(|()| operation.execution(&executor, &hub));
+            (operation, executions, hub)
         });
         let handle = runtime.handle().clone();
         // Waits until it takes no more tasks.
@@ -314,7 +360,7 @@ mod tests {
         std::thread::spawn(move || {
             let _entered = handle.enter();
             let groups = Arc::new(Groups::new());
-            let member = groups.enter(&operation, || (Follower::begin(hub, TOPIC), execution));
+            let member = groups.enter(&operation, || (Follower::begin(hub, TOPIC), executions));
             done.send((groups.lock().is_empty(), member.group.lock().results.is_none())).unwrap();
         });
         let (is_forgotten, has_ended) =

@@ -2,16 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use graphql::FieldError;
 use migration::connect::pool_options;
 use request::subscribe::ResumeFrom;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::*;
-use crate::event::{About, EventKind, Mark};
-use crate::source::{HistoryPage, Source};
+use crate::event::{About, Event, EventKind, Mark};
+use crate::execution::EventWithCursor;
+use crate::source::{FeedOrder, HistoryPage, Source};
 use crate::testing::{CLIENT, TOPIC, executor, prepare, read_root_field, subscription};
 
 const EPOCH: &str = "abcdefabcdef";
@@ -20,7 +23,7 @@ const EPOCH: &str = "abcdefabcdef";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn mark(id: i32) -> Mark {
-    Mark { position: Position { xact: 0, id: id.into() }, at_us: 0 }
+    Mark::of_row(0, id.into(), 0)
 }
 
 fn event(comment: i32) -> Event {
@@ -31,15 +34,19 @@ fn event(comment: i32) -> Event {
 
 /// A feed whose hub has read so many events.
 fn feed(count: i32) -> SharedExecutor {
+    feed_of(count, |sent| Ok(sent.event.comment.to_string()))
+}
+
+fn feed_of(
+    count: i32,
+    text: impl Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync + 'static,
+) -> SharedExecutor {
     // Never connected to: all is in memory.
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
     let events = (1..=count).map(event).collect();
-    let page = HistoryPage { epoch: EPOCH.into(), intact: true, waiting: None, edge: mark(0), events };
-    SharedExecutor::new(
-        executor(|sent| Ok(sent.event.comment.to_string())),
-        Arc::new(Hub::new(source, page)),
-        read_root_field,
-    )
+    let page =
+        HistoryPage { epoch: EPOCH.into(), order: FeedOrder::Rows, intact: true, waiting: None, edge: mark(0), events };
+    SharedExecutor::new(executor(text), Arc::new(Hub::new(source, page)), read_root_field)
 }
 
 impl SharedExecutor {
@@ -107,20 +114,13 @@ async fn whoever_comes_back_joins_those_who_listen_already() {
 async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
     let feed = feed(3);
     let operation = ListenerOperation::read(feed.subscription(), &feed.0.executor.engine, read_root_field).unwrap();
-    let found = || (Follower::begin(Arc::clone(&feed.0.hub), TOPIC), operation.execution(&feed.0.executor));
-    let member = feed.0.groups.enter(&operation, found);
+    let hub = &feed.0.hub;
+    let executions = [(); 2].map(|()| operation.execution(&feed.0.executor, hub));
+    let member = feed.0.groups.enter(&operation, || (Follower::begin(Arc::clone(hub), TOPIC), executions));
     member.put_group_at(mark(5).position);
-    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0) };
-    let mut back = Back {
-        groups: Arc::clone(&feed.0.groups),
-        execution: operation.execution(&feed.0.executor),
-        client: CLIENT,
-        follower: Follower::resume(Arc::clone(&feed.0.hub), TOPIC, &cursor).unwrap(),
-        member: Some(member),
-        joined: None,
-        events: VecDeque::new(),
-        results: VecDeque::new(),
-    };
+    let cursor = FeedCursor { epoch: EPOCH.to_owned(), mark: mark(0), seen: None };
+    let follower = Follower::resume(Arc::clone(hub), TOPIC, &cursor).unwrap();
+    let mut back = Back::new((&feed.0.groups, hub), CLIENT, follower, member);
     assert!(back.next().await.unwrap().is_none());
     assert_eq!(back.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [1, 2, 3]);
     // It listens, and waits for what the group has done.
@@ -136,6 +136,58 @@ async fn what_a_group_has_done_ahead_is_executed_for_whoever_joins() {
     assert_eq!(back.results.drain(..).map(|payload| comment(&payload)).collect::<Vec<_>>(), [4, 5]);
     let next = timeout(PATIENCE, listener.next()).await.unwrap();
     assert_eq!(comment(&next.unwrap_or_else(|_| panic!("the group goes on"))), 6);
+}
+
+/// As after an instance was lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_come_back_at_once_share_executions() {
+    const EVENTS: usize = 100;
+    let executed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&executed);
+    let feed = feed_of(100, move |sent| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(sent.event.comment.to_string())
+    });
+    let begun = Instant::now();
+    let mut listeners = tokio::task::JoinSet::new();
+    for number in 0..1_000 {
+        // Some have seen a little more.
+        let seen = number % 5;
+        let mut listener = feed.listen_behind(seen);
+        listeners.spawn(async move {
+            let taken = take(&mut listener, EVENTS - usize::try_from(seen).unwrap()).await;
+            assert_eq!(taken, (seen + 1..=100).collect::<Vec<_>>());
+        });
+    }
+    while let Some(listened) = listeners.join_next().await {
+        listened.unwrap();
+    }
+    // Results are shared while they are new.
+    let rounds = 1 + usize::try_from(begun.elapsed().as_secs()).unwrap() / 2;
+    let executed = executed.load(Ordering::Relaxed);
+    assert!(executed <= EVENTS * rounds, "{executed} executions in {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn what_was_executed_for_a_group_is_given_to_who_comes_back_until_a_comment_changes() {
+    let executed = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&executed);
+    let feed = feed_of(0, move |sent| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(sent.event.comment.to_string())
+    });
+    let mut live = feed.subscribe(feed.subscription());
+    assert!(timeout(Duration::from_millis(50), live.next()).await.is_err());
+    let begun = Instant::now();
+    feed.dispatch(1..=10);
+    assert_eq!(take(&mut live, 10).await.len(), 10);
+    assert_eq!(take(&mut feed.listen_behind(0), 10).await.len(), 10);
+    if begun.elapsed() < Duration::from_secs(1) {
+        assert_eq!(executed.load(Ordering::Relaxed), 10);
+    }
+    feed.0.hub.dispatch(&[Event { kind: EventKind::Edited, ..event(11) }]);
+    assert_eq!(take(&mut feed.listen_behind(0), 10).await.len(), 10);
+    assert!(executed.load(Ordering::Relaxed) >= 20, "what shows a comment may be out of date");
 }
 
 /// Events come from another thread meanwhile, so that listeners join at any moment of the group.

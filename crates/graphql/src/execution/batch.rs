@@ -7,16 +7,20 @@
 //!
 //! If the caller that reads goes away, another one of the batch reads the same keys.
 
-use std::any::{Any, TypeId};
+mod found;
+
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::timeout;
 
+use self::found::FoundBatch;
+pub use self::found::{FoundRows, SharedRows};
 use crate::describe::Columns;
 
 /// The number of statements of one kind that run at the same time. Keys that come meanwhile wait for the next one: the
@@ -49,7 +53,7 @@ struct BatchGroup<E> {
 /// A batch: the keys of several callers, and the result.
 struct OpenBatch<E> {
     wanted: Mutex<RowRequest>,
-    found: OnceCell<Result<Arc<dyn Any + Send + Sync>, E>>,
+    found: OnceCell<Result<FoundBatch, E>>,
 }
 
 impl<E> Default for OpenBatch<E> {
@@ -81,17 +85,17 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         V: Send + Sync + 'static,
         R: Future<Output = Result<V, E>>,
     {
-        self.read_columns(statement, keys, 0, |keys, _| read(keys)).await
+        self.read_columns((statement, None), keys, 0, |keys, _| read(keys)).await
     }
 
-    /// The same for rows: `read` finds all columns that anybody wants.
+    /// The same for rows: `read` finds all columns that anybody wants. They may be those of `shared` rows.
     ///
     /// # Errors
     /// What `read` fails with.
     #[expect(clippy::expect_used, reason = "a group has values of one type")]
     pub async fn read_columns<V, R>(
         &self,
-        statement: &S,
+        (statement, shared): (&S, Option<&SharedRows<S>>),
         keys: &[i32],
         columns: Columns,
         read: impl FnOnce(Vec<i32>, Columns) -> R,
@@ -100,6 +104,14 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
         V: Send + Sync + 'static,
         R: Future<Output = Result<V, E>>,
     {
+        let of_one_type = "values of the statement's type";
+        let mut columns = columns;
+        if let Some(SharedRows { rows, since }) = shared {
+            match rows.find(&(TypeId::of::<V>(), statement.clone()), (keys, columns), *since) {
+                Ok(values) => return Ok(values.downcast().expect(of_one_type)),
+                Err(wanted) => columns = wanted,
+            }
+        }
         let group = self.group(TypeId::of::<V>(), statement);
         let gathering = {
             let mut open = lock(&group.open);
@@ -135,10 +147,14 @@ impl<S: Eq + Hash + Clone, E: Clone> Batches<S, E> {
             let RowRequest { mut keys, columns } = lock(&gathering.wanted).clone();
             keys.sort_unstable();
             keys.dedup();
-            read(keys, columns).await.map(|found| Arc::new(found) as Arc<dyn Any + Send + Sync>)
+            let (of, begun) = (keys.as_slice().into(), Instant::now());
+            read(keys, columns).await.map(|found| FoundBatch { keys: of, columns, begun, values: Arc::new(found) })
         };
         let found = gathering.found.get_or_init(start).await.clone()?;
-        Ok(found.downcast().expect("values of the statement's type"))
+        if let Some(SharedRows { rows, .. }) = shared {
+            rows.add((TypeId::of::<V>(), statement.clone()), found.clone());
+        }
+        Ok(found.values.downcast().expect(of_one_type))
     }
 
     fn group(&self, of: TypeId, statement: &S) -> Arc<BatchGroup<E>> {

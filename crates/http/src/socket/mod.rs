@@ -35,8 +35,9 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// What is read ahead. A listener hardly says anything, and each socket keeps this much memory.
-const READ_BUFFER_BYTES: usize = 4 << 10;
+/// What is read ahead. A listener hardly says anything, and each socket keeps this much memory. It grows for a message
+/// that is larger.
+const READ_BUFFER_BYTES: usize = 1 << 10;
 /// Frames are gathered up to this size before they are written.
 const WRITE_BUFFER_BYTES: usize = 16 << 10;
 /// How long a client may take to answer a close frame.
@@ -101,7 +102,7 @@ impl Opening {
         // Subscriptions end before the client has said goodbye.
         drop(session);
         // An error says that the client's patience, or ours, is over.
-        let _ = timeout(CLOSE_PATIENCE, say_goodbye(&mut socket, &reason)).await;
+        let _ = Box::pin(timeout(CLOSE_PATIENCE, say_goodbye(&mut socket, &reason))).await;
         drop((place, link));
     }
 }

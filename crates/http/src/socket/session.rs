@@ -119,13 +119,14 @@ impl Session {
         Streamed { end: String::new(), operations: self.begun, results: self.results, open: self.opened.elapsed() }
     }
 
-    /// Goes on until there is a reason to end.
+    /// Goes on until there is a reason to end. What is done now and then is in boxes, so that a socket which listens keeps
+    /// no room for it.
     pub(super) async fn run(&mut self, socket: &mut Socket) -> Close {
         let mut alarm = std::pin::pin!(sleep_until(self.opened + self.endpoint.limits.init_timeout()));
         loop {
             match self.turn(socket, alarm.as_mut()).await {
                 Ok(()) => {}
-                Err(close) if close.is_for_now() => return self.finish(socket, close).await,
+                Err(close) if close.is_for_now() => return Box::pin(self.finish(socket, close)).await,
                 Err(close) => return close,
             }
         }
@@ -140,16 +141,16 @@ impl Session {
             _ = self.stopping.changed() => return Err(Close::RESTART),
             () = caller::changed(&mut self.changes), if listens => {
                 self.told = true;
-                self.sign_in().await?;
+                Box::pin(self.sign_in()).await?;
             }
             () = &mut alarm => {
-                let next = self.look_round(socket).await?;
+                let next = Box::pin(self.look_round(socket)).await?;
                 alarm.as_mut().reset(next);
             }
             message = socket.next() => {
                 let message = message.ok_or(Close::Lost)?;
                 let limit = self.endpoint.limits.limit_message_bytes;
-                self.hear(socket, message.map_err(|error| Close::after(&error, limit))?).await?;
+                Box::pin(self.hear(socket, message.map_err(|error| Close::after(&error, limit))?)).await?;
                 if self.begun == 0 && self.acknowledged {
                     alarm.as_mut().reset(self.next_look());
                 }
@@ -196,7 +197,7 @@ impl Session {
         if let Some(token) = read_token(payload)? {
             self.token = Some(token.into());
         }
-        self.sign_in().await?;
+        Box::pin(self.sign_in()).await?;
         self.acknowledged = true;
         self.say(socket, message::ack()).await
     }
@@ -222,7 +223,7 @@ impl Session {
         }
         let Some(token) = &self.token else { return Ok(()) };
         let limits = &self.endpoint.limits;
-        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in(token)).await;
+        let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         let viewer = match found {
             Ok(Ok(viewer)) => viewer,
@@ -323,7 +324,7 @@ impl Session {
             }
             OperationEvent::Next(payload) => {
                 if self.is_unsure() {
-                    self.sign_in().await?;
+                    Box::pin(self.sign_in()).await?;
                 }
                 self.results += 1;
                 metrics::count_result();
@@ -391,7 +392,7 @@ impl Session {
             return Err(Close::Lost);
         }
         if self.token.is_some() && now >= self.look_at {
-            self.sign_in().await?;
+            Box::pin(self.sign_in()).await?;
         }
         if self.pinged.is_none() && now - self.heard >= patience {
             self.pinged = Some(now);

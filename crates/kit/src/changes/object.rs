@@ -11,8 +11,9 @@ use super::input::{Input, MutationArguments};
 use super::payload::{Payload, with_errors};
 use crate::change::{self, Change};
 use crate::idempotency::Repeat;
-use crate::mutate::{WorkFn, mutate_keyed};
+use crate::mutate::{WorkFn, mutate_keyed, mutate_single};
 use crate::rows::ContextExt;
+use crate::single::SingleFn;
 
 /// Fields of the mutation root.
 pub trait MutationObject: Sized {
@@ -25,6 +26,19 @@ pub trait MutationObject: Sized {
         rule: Rule,
         payload: Object<Payload<O>>,
         work: WorkFn<I, O>,
+    ) -> Self
+    where
+        O: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The same with the single statement that stands for the work where nothing is in the way.
+    #[must_use]
+    fn single_change<I: Input, O>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        rule: Rule,
+        payload: Object<Payload<O>>,
+        work: (SingleFn<I>, WorkFn<I, O>),
     ) -> Self
     where
         O: Serialize + DeserializeOwned + Send + Sync + 'static;
@@ -59,6 +73,22 @@ impl MutationObject for Object<Root> {
     {
         self.perform(name, description, rule, payload, move |change, input: &I| {
             Box::pin(async move { mutate_keyed(change, Repeat::SameArguments, input, work).await?.payload() })
+        })
+    }
+
+    fn single_change<I: Input, O>(
+        self,
+        name: &'static str,
+        description: &'static str,
+        rule: Rule,
+        payload: Object<Payload<O>>,
+        work: (SingleFn<I>, WorkFn<I, O>),
+    ) -> Self
+    where
+        O: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        self.perform(name, description, rule, payload, move |change, input: &I| {
+            Box::pin(async move { mutate_single(change, input, work).await?.payload() })
         })
     }
 

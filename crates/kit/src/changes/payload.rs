@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::idempotency::Ending;
 use crate::mutate::{Outcome, read};
-use crate::rows::{Missing, Table, by_key, or_failed};
+use crate::rows::{Missing, ReturnedRow, Table, by_key, or_failed};
 use crate::{Id, NodeType, UserError, UserErrorCode};
 
 /// The payload of a mutation with outcomes of type `O`.
@@ -17,6 +17,8 @@ pub struct Payload<O> {
     pub outcome: Option<O>,
     /// Why nothing was changed.
     pub errors: Vec<UserError>,
+    /// The changed row, if its statement has returned it.
+    pub row: Option<ReturnedRow>,
 }
 
 impl Outcome {
@@ -29,7 +31,7 @@ impl Outcome {
             Ending::Done(outcome) => (Some(outcome), Vec::new()),
             Ending::Refused(errors, outcome) => (outcome, errors),
         };
-        Ok(Payload { outcome: outcome.map(read).transpose()?, errors })
+        Ok(Payload { outcome: outcome.map(read).transpose()?, errors, row: self.row })
     }
 }
 
@@ -55,7 +57,8 @@ pub fn payload<O: Send + Sync + 'static>() -> Object<Payload<O>> {
 
 /// Fields of payloads.
 pub trait PayloadObject<O>: Sized {
-    /// The object with the key that the outcome names. It is read after the change. Null if it is deleted again.
+    /// The object with the key that the outcome names: as its statement has returned it, or else read after the change.
+    /// Null if it is deleted again.
     #[must_use]
     fn object<N: Table>(self, name: &'static str, description: &'static str, key: fn(&O) -> i32) -> Self;
 }
@@ -65,7 +68,13 @@ impl<O: Send + Sync + 'static> PayloadObject<O> for Object<Payload<O>> {
         let of = |_: &mut Registry| N::type_name().into_owned();
         self.resolve_by::<NoArguments>(name, description, of, move |call: Call<'_, Payload<O>>| {
             Box::pin(async move {
-                let keys = call.iter().map(|payload| payload.outcome.as_ref().map(key)).collect();
+                let keys: Vec<_> = call.iter().map(|payload| payload.outcome.as_ref().map(key)).collect();
+                // A mutation has one payload.
+                if let ([Some(key)], Some(row)) = (&*keys, call.iter().find_map(|payload| payload.row.as_ref()))
+                    && let Some(shown) = row.show::<N>(call.context, *key)
+                {
+                    return shown.into();
+                }
                 or_failed(by_key::<N>(call.context, keys, call.selected.columns(), Missing::IsNull)).await
             })
         })

@@ -7,7 +7,7 @@
 //!
 //! Rows of a registry are not joined, since they mostly are at hand.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt::Write;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -51,8 +51,8 @@ impl<N: Table> LinkTarget for TargetOf<N> {
     fn join(&self, statement: &mut SelectStatement, alias: &Alias, key: (Alias, Alias), columns: Columns) {
         let column = |name| Expr::col((alias.clone(), Alias::new(name)));
         let mut on = Condition::all().add(column(N::COLUMNS[0]).equals(key));
-        if let Some(hidden) = N::HIDDEN_BY {
-            on = on.add(column(hidden).is_null());
+        if let Some(hidden) = N::HIDDEN {
+            on = on.add(hidden.shows(alias));
         }
         statement.join_as(JoinType::LeftJoin, N::Entity::default().table_ref(), alias.clone(), on);
         select_as::<N>(statement, alias, columns);
@@ -86,6 +86,13 @@ struct Join {
 }
 
 impl Joins {
+    /// One link, by this column of `T` to an object of type `N`, with all columns.
+    pub(super) fn one<T: Record, N: Table, R>(name: &str, field: &RowColumn<T, R>) -> Self {
+        let join =
+            |link| Join { name: name.to_owned(), link, target: &TargetOf::<N>(PhantomData), columns: Columns::MAX };
+        Self(T::COLUMNS.get(field.at as usize).map(|link| join(*link)).into_iter().collect())
+    }
+
     /// The links that are selected of rows of type `T` below a field.
     pub fn selected<T: Record>(selected: &FieldSelection<'_>) -> Self {
         let mut joins: Vec<Join> = Vec::new();
@@ -138,20 +145,43 @@ impl Joins {
             at += join.target.width(join.columns);
             Ok((join.name.clone(), join.columns, objects))
         };
-        Ok(JoinedRows(self.0.iter().map(read).collect::<Result<_, DbErr>>()?))
+        let links = self.0.iter().map(read).collect::<Result<_, DbErr>>()?;
+        Ok(JoinedRows { links, text: None })
     }
 }
 
-/// The objects that were read with rows, by the links that lead to them: their name, the columns that were read.
+/// What was read with rows: the objects that they refer to, and the wide column of a row that was just written.
 #[derive(Default)]
-pub struct JoinedRows(Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>);
+pub struct JoinedRows {
+    /// By the links that lead to them: their name, the columns that were read.
+    links: Vec<(String, Columns, Arc<dyn Any + Send + Sync>)>,
+    text: Option<WrittenText>,
+}
+
+/// A wide column of one row, as it was written.
+struct WrittenText {
+    column: TypeId,
+    key: i32,
+    text: Arc<str>,
+}
 
 impl JoinedRows {
     /// The objects of a link with these columns, if they were read.
     pub(super) fn get<N: Table>(&self, link: &str, columns: Columns) -> Option<Arc<RowsByKey<N>>> {
         let has = |(name, read, _): &&(String, Columns, _)| name == link && columns & !read == 0;
-        let (_, _, objects) = self.0.iter().find(has)?;
+        let (_, _, objects) = self.links.iter().find(has)?;
         Arc::clone(objects).downcast().ok()
+    }
+
+    /// The wide column of the one row with this key, if it was written with it.
+    pub(super) fn written(&self, column: TypeId, keys: &[i32]) -> Option<&Arc<str>> {
+        let written = self.text.as_ref().filter(|written| written.column == column && keys == [written.key])?;
+        Some(&written.text)
+    }
+
+    /// Adds the wide column of a row.
+    pub(super) fn write(&mut self, column: TypeId, key: i32, text: Arc<str>) {
+        self.text = Some(WrittenText { column, key, text });
     }
 }
 

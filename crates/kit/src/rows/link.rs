@@ -7,12 +7,12 @@ use std::sync::Arc;
 use db::dialect;
 use graphql::{Call, Cell, Cells, Column, Columns, Context, FieldError, Part, Rows};
 use request::error::{ApiError, log_database};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, SelectStatement};
+use sea_orm::sea_query::{Alias, SelectStatement};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
 
 use super::KeyMap;
 use super::join::JoinedRows;
-use super::request::{ContextExt, Services, count_texts};
+use super::request::{ContextExt, Services, count_texts, gather};
 use super::statement::Statement;
 use super::table::{Table, select};
 
@@ -20,12 +20,18 @@ use super::table::{Table, select};
 pub(super) struct RowsByKey<N> {
     rows: Arc<Vec<N>>,
     places: KeyMap<u32>,
+    /// What was read with them.
+    joined: Option<Arc<JoinedRows>>,
 }
 
 impl<N: Table> RowsByKey<N> {
     pub(super) fn new(rows: Vec<N>) -> Self {
         let places = rows.iter().map(N::key).zip(0..).collect();
-        Self { rows: Arc::new(rows), places }
+        Self { rows: Arc::new(rows), places, joined: None }
+    }
+
+    pub(super) fn with_joined(self, joined: JoinedRows) -> Self {
+        Self { joined: Some(Arc::new(joined)), ..self }
     }
 
     /// Adds a row if its key is new.
@@ -87,7 +93,7 @@ fn distinct(keys: &[Option<i32>]) -> Vec<i32> {
 }
 
 /// Puts objects in the order of their keys.
-fn place<N: Table>(
+pub(super) fn place<N: Table>(
     context: &Context,
     found: &RowsByKey<N>,
     (keys, wanted): (&[Option<i32>], &[i32]),
@@ -109,7 +115,10 @@ fn place<N: Table>(
         _ => Vec::new(),
     };
     count_texts(context, picked.iter().map(|(_, row)| &found.rows[*row as usize]))?;
-    let rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
+    let mut rows = Rows::picked(Arc::clone(&found.rows), picked.iter().map(|(_, row)| *row).collect());
+    if let Some(joined) = &found.joined {
+        rows = rows.with_attached(Arc::<JoinedRows>::clone(joined));
+    }
     Ok(Column::Cells(Cells {
         cells: keys.iter().map(cell).collect(),
         parts: vec![Part { of: N::type_name(), rows }],
@@ -194,7 +203,7 @@ async fn find<N: Table>(
         }
         Ok(RowsByKey::new(rows))
     };
-    Ok(services.batches.read_columns(&statement, wanted, columns, read).await.map_err(ApiError::from)?)
+    gather(context, &statement, (wanted, columns), read).await
 }
 
 async fn read_rows<N: Table>(
@@ -213,8 +222,8 @@ fn select_rows<N: Table>(backend: DbBackend, keys: &[i32], columns: Columns) -> 
     let table = Alias::new(N::Entity::default().table_name());
     let id = (table.clone(), Alias::new(N::COLUMNS[0]));
     let rows = N::Entity::find().select_only().filter(dialect::one_of(backend, id, keys));
-    let rows = match N::HIDDEN_BY {
-        Some(hidden) => rows.filter(Expr::col((table, Alias::new(hidden))).is_null()),
+    let rows = match N::HIDDEN {
+        Some(hidden) => rows.filter(hidden.shows(&table)),
         None => rows,
     };
     let mut statement = rows.into_query();

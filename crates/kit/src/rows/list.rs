@@ -19,7 +19,7 @@ use super::cell::ColumnValue;
 use super::connection::{Connection, CountRows, ListRows as Shared};
 use super::join::{JoinedRows, Joins, RowsWithJoins};
 use super::nested::{count_rows, select_pages};
-use super::request::{ContextExt, Services, count_texts};
+use super::request::{ContextExt, Services, count_texts, gather};
 use super::statement::Statement;
 use super::table::{Record, Table, place_of, select, width};
 use crate::cursor::{KeyPart, Keys};
@@ -200,7 +200,7 @@ pub(super) async fn pages<L: List>(
         let found = read_pages::<L>(services, &statement, (&edge, order, &window), (columns, &joins), &keys).await;
         found.map_err(log_database)
     };
-    let found = services.batches.read_columns(&statement, &parents, columns, read).await.map_err(ApiError::from)?;
+    let found = gather(context, &statement, (&parents, columns), read).await?;
     let rows_of = |parent: &i32| found.pages.get(parent).copied().unwrap_or_default();
     let ranges = parents.iter().map(rows_of).map(|PageRows { from, len, .. }| from as usize..(from + len) as usize);
     count_texts(context, ranges.flat_map(|range| &found.list.rows.rows[range]))?;
@@ -371,8 +371,8 @@ pub async fn count_of<L: List>(
 ) -> Result<Arc<HashMap<i32, u64>>, FieldError> {
     let services = context.services();
     let statement = Statement { name: L::LIST, parameters: format!("count {list:?}") };
-    let read = async |keys: Vec<i32>| count_rows(&services.db, list, &keys).await.map_err(log_database);
-    Ok(services.batches.read(&statement, parents, read).await.map_err(ApiError::from)?)
+    let read = async |keys: Vec<i32>, _| count_rows(&services.db, list, &keys).await.map_err(log_database);
+    gather(context, &statement, (parents, 0), read).await
 }
 
 /// The page of a list of the root.

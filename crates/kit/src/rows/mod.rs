@@ -5,6 +5,7 @@
 //! - [`link`]: objects by their keys. [`list`]: pages of lists, of many parents at once. [`text`]: wide columns.
 //! - [`mod@join`]: linked objects that are read along with their rows.
 //! - [`connection`]: what clients see of a page. [`objects`]: the builder's methods for all of these.
+//! - [`returned`]: rows that the statement which changed them has returned.
 //! - [`request`]: what a request brings along.
 
 pub mod cell;
@@ -16,6 +17,7 @@ mod nested;
 pub mod objects;
 mod order;
 pub mod request;
+pub mod returned;
 pub mod statement;
 pub mod table;
 pub mod text;
@@ -29,7 +31,8 @@ pub use list::{All, List, ListEntity, ListSelect, RootList, WholeTable, count_of
 pub use objects::{QueryObject, RowObject, or_failed};
 pub use order::ByKey;
 pub use request::{ContextExt, RequestData, Services, count_texts, look_up, look_up_columns};
+pub use returned::{ReturnedRow, Returning};
 pub use statement::{Statement, StatementTexts};
 pub use table::row;
-pub use table::{KEY, Record, RowColumn, Table};
+pub use table::{Hidden, KEY, Record, RowColumn, Table, shows_with};
 pub use text::WideColumn;

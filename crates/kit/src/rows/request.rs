@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use db::ReadPool;
-use graphql::{Batches, Columns, Context, FieldError};
+use graphql::{Batches, Columns, Context, FieldError, SharedRows};
 use request::answer::Budget;
 use request::error::{ApiError, ApiResult, log_database};
 use request::policy;
@@ -27,9 +27,23 @@ pub struct Services {
     /// Look-ups that requests make together.
     pub batches: Batches<Statement, Arc<DbErr>>,
     /// Texts of statements that were made before.
-    pub texts: StatementTexts,
+    pub texts: Arc<StatementTexts>,
     /// What mutations need.
     pub writes: Arc<WriteServices>,
+}
+
+impl Services {
+    /// The same with reads that all see one moment, and share nothing with those of other requests.
+    #[must_use]
+    pub fn of_one_moment(&self) -> Self {
+        Self {
+            db: self.writes.db.snapshot(),
+            registry_cache: None,
+            batches: Batches::new(),
+            texts: Arc::clone(&self.texts),
+            writes: Arc::clone(&self.writes),
+        }
+    }
 }
 
 /// What one request brings along.
@@ -40,6 +54,8 @@ pub struct RequestData {
     pub caller: Option<Caller>,
     /// What its answer may take, if a transport has said so.
     pub budget: Option<Arc<Budget>>,
+    /// Rows that it may share with others, if it tells of an event.
+    pub shared: Option<SharedRows<Statement>>,
 }
 
 impl fmt::Debug for RequestData {
@@ -121,7 +137,26 @@ where
 {
     let services = context.services();
     let read = async |keys, columns| read(&services.db, keys, columns).await.map_err(log_database);
-    Ok(services.batches.read_columns(statement, keys, columns, read).await.map_err(ApiError::from)?)
+    gather(context, statement, (keys, columns), read).await
+}
+
+/// The same for a look-up that logs its errors.
+///
+/// # Errors
+/// The database failed.
+pub(super) async fn gather<V, R>(
+    context: &Context,
+    statement: &Statement,
+    (keys, columns): (&[i32], Columns),
+    read: impl FnOnce(Vec<i32>, Columns) -> R,
+) -> Result<Arc<V>, FieldError>
+where
+    V: Send + Sync + 'static,
+    R: Future<Output = Result<V, Arc<DbErr>>>,
+{
+    let RequestData { services, shared, .. } = context.request();
+    let found = services.batches.read_columns((statement, shared.as_ref()), keys, columns, read).await;
+    Ok(found.map_err(ApiError::from)?)
 }
 
 /// Counts the texts of rows, which are kept until the answer is written.

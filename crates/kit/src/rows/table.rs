@@ -1,7 +1,7 @@
 //! Row types: which columns of a table an object is made of.
 
 use graphql::Columns;
-use sea_orm::sea_query::{Alias, Expr, SelectStatement};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SelectStatement};
 use sea_orm::{DbErr, EntityName, EntityTrait, QueryResult};
 
 use crate::NodeType;
@@ -38,13 +38,47 @@ pub trait Table: Record + NodeType {
     /// The column of the primary key.
     fn key_column() -> <Self::Entity as EntityTrait>::Column;
 
-    /// The column that is set in rows that nobody may see, if there are such.
-    const HIDDEN_BY: Option<&'static str> = None;
+    /// Which rows nobody may see, if there are such.
+    const HIDDEN: Option<Hidden> = None;
 
     /// The key of the one user who may see the row, if not everybody may.
     fn owner(&self) -> Option<i32> {
         None
     }
+}
+
+/// What tells the rows that nobody may see.
+#[derive(Clone, Copy, Debug)]
+pub enum Hidden {
+    /// This column is set.
+    Deleted(&'static str),
+    /// This column refers to a row of a table that is deleted in parts: its own `deleted_at` is set.
+    With {
+        /// The column.
+        column: &'static str,
+        /// The table.
+        parent: &'static str,
+    },
+}
+
+impl Hidden {
+    /// Whether a row is to be seen, where the table has this alias.
+    pub fn shows(self, table: &Alias) -> Expr {
+        let column = |name| Expr::col((table.clone(), Alias::new(name)));
+        match self {
+            Self::Deleted(deleted_at) => column(deleted_at).is_null(),
+            Self::With { column: key, parent } => shows_with(column(key), parent),
+        }
+    }
+}
+
+/// Whether a row is to be seen that refers by this key, which may be NULL, to a table that is deleted in parts. Hardly
+/// ever is there a row of it that is hidden.
+pub fn shows_with(key: Expr, parent: &'static str) -> Expr {
+    let (id, deleted_at) = (Alias::new("id"), Alias::new("deleted_at"));
+    let hidden =
+        Query::select().column(id).from(Alias::new(parent)).and_where(Expr::col(deleted_at).is_not_null()).take();
+    Expr::expr(Func::coalesce([key, Expr::val(0)])).not_in_subquery(hidden)
 }
 
 /// The primary key alone.
@@ -104,7 +138,8 @@ pub fn select_as<T: Record>(statement: &mut SelectStatement, table: &Alias, colu
 /// `row! { Movie of movies { id: Id<Movie>, original_title: Option<String> = title_original } }`. Behind the table's name
 /// may stand, in this order:
 /// - `[registry: true]`: see [`Table::IS_REGISTRY`];
-/// - `[hidden: deleted_at]`: see [`Table::HIDDEN_BY`];
+/// - `[hidden: deleted_at]`: see [`Hidden::Deleted`];
+/// - `[with: publication_id of publications]`: see [`Hidden::With`];
 /// - `[owner: user_id]`: the field with the id of the one user who may see the row;
 /// - alone, `[key: none]`: the table has no integer key, and nothing refers to its rows.
 #[macro_export]
@@ -175,7 +210,7 @@ macro_rules! row {
     (
         $(#[$doc:meta])*
         $node:ident of $table:ident
-        $([registry: $registry:literal])? $([hidden: $hidden:ident])? $([owner: $owner:ident])?
+        $([registry: $registry:literal])? $([hidden: $hidden:ident])? $([with: $with:ident of $parent:ident])? $([owner: $owner:ident])?
         { $first:ident: $of_first:ty, $($field:ident: $of:ty $(= $column:ident)?),* $(,)? }
     ) => {
         $(#[$doc])*
@@ -207,9 +242,15 @@ macro_rules! row {
                     $table::Column::Id
                 }
 
-                $(const HIDDEN_BY: Option<&'static str> = {
+                $(const HIDDEN: Option<$crate::rows::Hidden> = {
                     let _: fn(&$table::Model) -> bool = |model| model.$hidden.is_some();
-                    Some(stringify!($hidden))
+                    Some($crate::rows::Hidden::Deleted(stringify!($hidden)))
+                };)?
+
+                $(const HIDDEN: Option<$crate::rows::Hidden> = {
+                    let _: fn(&$table::Model) -> Option<i32> = |model| model.$with;
+                    let _: fn(&$parent::Model) -> bool = |model| model.deleted_at.is_some();
+                    Some($crate::rows::Hidden::With { column: stringify!($with), parent: stringify!($parent) })
                 };)?
 
                 $(fn owner(&self) -> Option<i32> {

@@ -1,5 +1,6 @@
 //! Columns too wide to be read with every row: plots, biographies, texts.
 
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::SemaphorePermit;
 
-use super::request::ContextExt;
+use super::join::JoinedRows;
+use super::request::{ContextExt, gather};
 use super::statement::Statement;
 use super::table::{Record, Table};
 
@@ -47,6 +49,11 @@ where
 
     async fn find(call: Call<'_, T>) -> Result<Vec<Option<Arc<str>>>, FieldError> {
         let keys: Vec<i32> = call.iter().map(T::key).collect();
+        let joined = call.rows.attached::<JoinedRows>();
+        if let Some(text) = joined.and_then(|joined| joined.written(TypeId::of::<W>(), &keys)) {
+            count_text(call.context, text)?;
+            return Ok(vec![Some(Arc::clone(text))]);
+        }
         texts::<W>(call.context, &keys).await
     }
 }
@@ -93,13 +100,22 @@ pub async fn texts_as<W: WideColumn, V: AsRef<str>>(
         let found = find_texts::<W>(context, keys).await?;
         for key in keys {
             let text = found.get(key).map(&get);
-            if let (Some(text), Some(budget)) = (&text, &context.request().budget) {
-                budget.count_text(text.as_ref()).map_err(ApiError::from)?;
+            if let Some(text) = &text {
+                count_text(context, text.as_ref())?;
             }
             all.push(text);
         }
     }
     Ok(all)
+}
+
+/// # Errors
+/// The answer has no room for it.
+fn count_text(context: &Context, text: &str) -> Result<(), FieldError> {
+    match &context.request().budget {
+        Some(budget) => Ok(budget.count_text(text).map_err(ApiError::from)?),
+        None => Ok(()),
+    }
 }
 
 /// The wide column of one object, for those who make something shorter of it: it takes no room in the answer.
@@ -122,8 +138,8 @@ async fn admit(context: &Context, turns: u32) -> Option<SemaphorePermit<'_>> {
 async fn find_texts<W: WideColumn>(context: &Context, keys: &[i32]) -> Result<Arc<HashMap<i32, Arc<str>>>, FieldError> {
     let services = context.services();
     let statement = Statement { name: std::any::type_name::<W>(), parameters: "text".to_owned() };
-    let read = async |keys: Vec<i32>| read_texts::<W>(&services.db, &keys).await.map_err(log_database);
-    Ok(services.batches.read(&statement, keys, read).await.map_err(ApiError::from)?)
+    let read = async |keys: Vec<i32>, _| read_texts::<W>(&services.db, &keys).await.map_err(log_database);
+    gather(context, &statement, (keys, 0), read).await
 }
 
 async fn read_texts<W: WideColumn>(db: &ReadPool, keys: &[i32]) -> Result<HashMap<i32, Arc<str>>, DbErr> {

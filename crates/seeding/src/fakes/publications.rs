@@ -74,5 +74,6 @@ pub fn publication(world: &World, publication: u32) -> Model {
         created_at: traits.created_at,
         changed_at: if is_changed { moment(traits.created_at, until, unit(dice).powi(3)) } else { traits.created_at },
         tags: (!chance(8, dice)).then(|| json!(movies::draw_tags(dice))),
+        deleted_at: None,
     }
 }

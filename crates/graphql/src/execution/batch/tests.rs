@@ -4,11 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::{Batches, KEYS_MAX, RUNNING_MAX};
+use super::{Batches, FoundRows, KEYS_MAX, RUNNING_MAX, SharedRows};
 use crate::execution::FieldError;
 
 /// Statements that were read: their keys.
@@ -167,4 +168,31 @@ fn a_statement_has_so_many_keys_and_no_more() {
     let (answers, reads) = ask(&[("a", &many[1..]), ("a", &[1]), ("a", &[2])]);
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(reads.iter().map(Vec::len).collect::<Vec<_>>(), [KEYS_MAX, 1]);
+}
+
+#[test]
+fn rows_are_shared_while_they_are_new_and_have_what_is_wanted() {
+    let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
+    let rows = Arc::new(FoundRows::new());
+    let ask = async |statement: &'static str, keys: &[i32], columns, since| {
+        let shared = SharedRows { rows: Arc::clone(&rows), since };
+        let read = |keys, _| reads.read(keys, &open);
+        let found: Shared = batches.read_columns((&statement, Some(&shared)), keys, columns, read).await;
+        found.map(|found| found.to_vec()).unwrap_or_default()
+    };
+    let found = block_on(async {
+        let begun = Instant::now();
+        let first = ask("a", &[1, 2, 3], 0b01, begun).await;
+        // The same rows, and fewer.
+        assert_eq!([ask("a", &[1, 2, 3], 0b01, begun).await, ask("a", &[2], 0, begun).await], [first.clone(), first]);
+        assert_eq!(reads.keys().len(), 1);
+        // Other columns, keys and statements, and rows that are too old, are read; columns with those of others.
+        assert_eq!(ask("a", &[2], 0b10, begun).await, [2]);
+        assert_eq!(ask("a", &[2], 0b11, begun).await, [2]);
+        assert_eq!(ask("a", &[4], 0b01, begun).await, [4]);
+        assert_eq!(ask("b", &[1], 0b01, begun).await, [1]);
+        assert_eq!(ask("a", &[1], 0b01, Instant::now()).await, [1]);
+    });
+    assert!(found.is_some());
+    assert_eq!(reads.keys(), [vec![1, 2, 3], vec![2], vec![4], vec![1], vec![1]]);
 }

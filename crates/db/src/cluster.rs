@@ -1,0 +1,279 @@
+//! What an instance sees of the servers of PostgreSQL: whether there is a leader, how far it and the replica are.
+//!
+//! Somebody has to [look](Cluster::look) again and again; with SQLite there is nothing to see.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use migration::connect::Generation;
+use request::error::is_full;
+use request::retry::Repeats;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
+use telemetry::metrics;
+use tokio::time::timeout;
+
+use super::place::{Sight, silence};
+
+/// How long a look may take.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// For how long the leader's positions are kept.
+const POSITIONS_KEPT: Duration = Duration::from_secs(60);
+
+/// What a replica may lack of what the leader was last seen to have, if it is to tell whose a session is.
+pub const SESSION_LAG_MAX: Duration = Duration::from_secs(5);
+
+/// The same by the time of the last transaction that it has replayed, where no leader was seen yet.
+const SESSION_AGE_S_MAX: f64 = 60.0;
+
+/// Whether it is a standby, its position, the leader's timeline, and how long ago the last transaction was replayed.
+const LOOK: &str = "
+    SELECT pg_is_in_recovery(),
+        (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_flush_lsn() END
+            - '0/0'::pg_lsn)::bigint,
+        CASE WHEN NOT pg_is_in_recovery()
+            THEN ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint END,
+        extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8";
+
+/// What the servers look like. Cloning is cheap; clones are one.
+#[derive(Clone, Debug)]
+pub struct Cluster(Arc<ClusterState>);
+
+#[derive(Debug)]
+struct ClusterState {
+    leader: Watched,
+    replica: Option<Watched>,
+    history: Mutex<LeaderHistory>,
+    lag_log: Mutex<Repeats>,
+}
+
+/// A server, with a connection that nobody else uses.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// A pool of one.
+    pub(super) pool: DatabaseConnection,
+    pub(super) own: Generation,
+    /// Of the connections of all pools to it.
+    pub(super) generations: Vec<Generation>,
+    pub(super) sight: Sight,
+    /// How it is called: with its flag.
+    pub(super) name: String,
+}
+
+/// Where the leader was, and when.
+#[derive(Debug, Default)]
+struct LeaderHistory {
+    timeline: Option<i64>,
+    positions: VecDeque<(Instant, i64)>,
+}
+
+/// What a server says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) is_standby: bool,
+    position: i64,
+    timeline: Option<i64>,
+    replayed_s_ago: Option<f64>,
+}
+
+impl Cluster {
+    pub(super) fn new(leader: Watched, replica: Option<Watched>) -> Self {
+        Self(Arc::new(ClusterState { leader, replica, history: Mutex::default(), lag_log: Mutex::default() }))
+    }
+
+    /// Looks at all servers, each for less than a second; notes and logs what has changed.
+    pub async fn look(&self) {
+        let ClusterState { leader, replica, .. } = &*self.0;
+        if leader.pool.get_database_backend() != DbBackend::Postgres {
+            return;
+        }
+        let replica = async {
+            match replica {
+                Some(replica) => Some((replica, replica.look().await)),
+                None => None,
+            }
+        };
+        let (led, replica) = tokio::join!(leader.look(), replica);
+        let led = led.and_then(|standing| match standing.is_standby {
+            true => Err(DbErr::Custom("it is a standby".to_owned())),
+            false => Ok(standing),
+        });
+        leader.note(led.as_ref().err());
+        metrics::cluster().leader_known.set(led.is_ok().into());
+        if let Ok(standing) = &led {
+            self.note_leader(standing);
+        }
+        if let Some((replica, seen)) = replica {
+            replica.note(seen.as_ref().err());
+            self.note_lag(seen.as_ref().ok());
+        }
+    }
+
+    /// Does work with the [watchers](Self::watchers), for less than a second.
+    ///
+    /// # Errors
+    /// Whatever the database answers, or that it does not.
+    pub async fn in_time<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let mut work = std::pin::pin!(work);
+        match timeout(LOOK_TIMEOUT, &mut work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                // Before it is dropped, so that its connection is not kept.
+                self.0.leader.own.end();
+                self.0.replica.iter().for_each(|replica| replica.own.end());
+                Err(silence())
+            }
+        }
+    }
+
+    /// Whether the leader was not seen when somebody last looked.
+    pub fn is_leader_away(&self) -> bool {
+        self.0.leader.sight.is_away()
+    }
+
+    /// Whether there are replicas to read from, and none was seen when somebody last looked.
+    pub fn is_replica_away(&self) -> Option<bool> {
+        self.0.replica.as_ref().map(|replica| replica.sight.is_away())
+    }
+
+    /// The connection of the one who looks to where changes are made, and to where queries are.
+    pub fn watchers(&self) -> (&DatabaseConnection, &DatabaseConnection) {
+        let leader = &self.0.leader.pool;
+        match &self.0.replica {
+            Some(replica) if !replica.sight.is_away() => (leader, &replica.pool),
+            _ => (leader, leader),
+        }
+    }
+
+    /// Whether a server has come far enough to tell whose a session is: one that was ended is to be known as such.
+    pub(super) fn may_tell_sessions(&self, standing: &Standing) -> bool {
+        let history = self.history();
+        match history.positions.is_empty() {
+            _ if !standing.is_standby => true,
+            true => standing.replayed_s_ago.is_some_and(|ago| ago <= SESSION_AGE_S_MAX),
+            false => history.lag(standing.position).is_some_and(|lag| lag <= SESSION_LAG_MAX),
+        }
+    }
+
+    fn note_leader(&self, standing: &Standing) {
+        let mut history = self.history();
+        if let Some(timeline) = standing.timeline {
+            metrics::cluster().leader_timeline.set(timeline);
+            let before = history.timeline.replace(timeline);
+            if let Some(before) = before.filter(|before| *before != timeline) {
+                metrics::cluster().failovers.inc();
+                tracing::warn!("another leader: timeline {timeline} after {before}");
+                history.positions.clear();
+                self.0.leader.end_generations();
+            }
+        }
+        history.note(Instant::now(), standing.position);
+    }
+
+    fn note_lag(&self, replica: Option<&Standing>) {
+        let Some(replica) = replica else { return };
+        let lag = if replica.is_standby { self.history().lag(replica.position) } else { Some(Duration::ZERO) };
+        let lag_s = lag.unwrap_or(POSITIONS_KEPT).as_secs_f64();
+        metrics::cluster().replica_lag.set(lag_s);
+        if lag_s > SESSION_LAG_MAX.as_secs_f64() && !self.is_leader_away() {
+            let mut log = self.0.lag_log.lock().unwrap_or_else(PoisonError::into_inner);
+            if log.note(Instant::now()).is_some() {
+                tracing::warn!("{} lags {lag_s:.1} s behind", self.0.replica.as_ref().map_or("", |seen| &seen.name));
+            }
+        }
+    }
+
+    fn history(&self) -> MutexGuard<'_, LeaderHistory> {
+        self.0.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watched {
+    async fn look(&self) -> Result<Standing, DbErr> {
+        let mut looking = std::pin::pin!(look_at(&self.pool));
+        match timeout(LOOK_TIMEOUT, &mut looking).await {
+            Ok(outcome) => outcome.inspect_err(|_| self.own.end()),
+            Err(_) => {
+                // Before it is dropped, so that its connection is not kept.
+                self.own.end();
+                Err(silence())
+            }
+        }
+    }
+
+    fn note(&self, failure: Option<&DbErr>) {
+        let changed = match failure.filter(|error| !is_full(error)) {
+            None => {
+                let changed = self.sight.note_answer();
+                if changed {
+                    tracing::info!("{} answers again", self.name);
+                }
+                changed
+            }
+            Some(error) => {
+                let changed = self.sight.note_silence();
+                if changed {
+                    tracing::warn!("{} is away: {error}", self.name);
+                }
+                changed
+            }
+        };
+        if changed {
+            self.end_generations();
+        }
+    }
+
+    fn end_generations(&self) {
+        for generation in &self.generations {
+            generation.end();
+        }
+    }
+}
+
+/// What a server says of itself.
+pub(super) async fn look_at(db: &impl ConnectionTrait) -> Result<Standing, DbErr> {
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, LOOK)).await?;
+    let row = row.ok_or_else(silence)?;
+    Ok(Standing {
+        is_standby: bool::try_get_by(&row, 0)?,
+        position: i64::try_get_by(&row, 1)?,
+        timeline: Option::try_get_by(&row, 2)?,
+        replayed_s_ago: Option::try_get_by(&row, 3)?,
+    })
+}
+
+impl LeaderHistory {
+    fn note(&mut self, now: Instant, position: i64) {
+        self.positions.push_back((now, position));
+        while self.positions.front().is_some_and(|(at, _)| now.duration_since(*at) > POSITIONS_KEPT) {
+            self.positions.pop_front();
+        }
+    }
+
+    /// How long before it was last seen the leader was where a replica is; none if that is further back than is known.
+    fn lag(&self, position: i64) -> Option<Duration> {
+        let (last, _) = self.positions.back()?;
+        let (reached, _) = self.positions.iter().rev().find(|(_, passed)| *passed <= position)?;
+        Some(last.duration_since(*reached))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lag_is_told_by_where_the_leader_was() {
+        let (mut history, start) = (LeaderHistory::default(), Instant::now());
+        assert_eq!(history.lag(7), None);
+        for (second, position) in [(0, 100), (1, 200), (2, 200), (3, 300)] {
+            history.note(start + Duration::from_secs(second), position);
+        }
+        let lag_s = |position| history.lag(position).map(|lag| lag.as_secs());
+        assert_eq!([300, 400, 299, 200, 150, 99].map(lag_s), [Some(0), Some(0), Some(1), Some(1), Some(3), None]);
+        history.note(start + Duration::from_secs(62), 400);
+        assert_eq!(history.lag(200).map(|lag| lag.as_secs()), Some(60));
+        assert_eq!(history.lag(100), None, "too long ago");
+    }
+}

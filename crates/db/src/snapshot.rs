@@ -1,0 +1,62 @@
+//! Reads that all see one moment of the database that is written to.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use request::quota::{Quota, QuotaNames, Share};
+use sea_orm::error::ConnAcquireErr;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+/// A transaction that begins with the first read and ends when this is dropped. It holds a connection meanwhile.
+pub(super) struct ReadSnapshot {
+    pool: DatabaseConnection,
+    turns: Arc<Quota>,
+    acquire_timeout: Duration,
+    begun: OnceCell<Begun>,
+}
+
+struct Begun {
+    txn: DatabaseTransaction,
+    // Behind it: given back when the connection is.
+    _turn: Share,
+}
+
+/// One that waits too long for its turn fails as one that waits too long for a connection.
+const TURNS: QuotaNames = QuotaNames {
+    limit: "database-connections",
+    limit_per_client: "database-connections",
+    held: "reads of one snapshot run",
+    retry_after_s: 1,
+};
+
+/// Turns for so many connections. Half of them may be held by snapshots, and of these half by those of one client.
+pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
+    let half = |number: u32| (number / 2).max(1);
+    let max = half(connections_max);
+    Quota::new(TURNS, max.into(), half(max).into())
+}
+
+impl ReadSnapshot {
+    pub(super) fn new(pool: DatabaseConnection, turns: Arc<Quota>, acquire_timeout: Duration) -> Self {
+        Self { pool, turns, acquire_timeout, begun: OnceCell::new() }
+    }
+
+    /// The transaction, which the first call begins.
+    pub(super) async fn transaction(&self) -> Result<&DatabaseTransaction, DbErr> {
+        let begun = self.begun.get_or_try_init(async || {
+            let turn = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
+            let turn = turn.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+            Ok::<_, DbErr>(Begun { txn: migration::begin_snapshot(&self.pool).await?, _turn: turn })
+        });
+        Ok(&begun.await?.txn)
+    }
+}
+
+impl fmt::Debug for ReadSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadSnapshot").field("begun", &self.begun.initialized()).finish_non_exhaustive()
+    }
+}

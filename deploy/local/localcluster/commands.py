@@ -1,0 +1,178 @@
+"""What can be done with a cluster that is up."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+from . import bring_up, control, processes, programs, psql, supervisor, web
+from .problem import Problem
+from .settings import NODES, SCOPE, SERVERS, Settings
+
+PARTS = ("patroni", "etcd")
+
+
+def down(settings: Settings, wipe: bool) -> None:
+    """Stops everything, also what a supervisor that was killed has left."""
+    was_up = supervisor.take_lock(settings)
+    if was_up is None:
+        # It may be at it already: it then listens no more.
+        with contextlib.suppress(Problem):
+            control.ask(settings, "stop")
+        if not supervisor.wait_gone(settings):
+            raise Problem("the supervisor does not end", f"see {settings.log_dir}/supervisor.log")
+        print("stopped")
+    else:
+        os.close(was_up)
+        count = processes.end_leftovers(settings)
+        print(f"ended {count} processes that a killed supervisor had left" if count else "nothing runs")
+    if wipe:
+        for entry in settings.path.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        print(f"removed what was in {settings.state}")
+
+
+def status(settings: Settings, as_json: bool) -> None:
+    """The members, then what runs and what each server says of itself."""
+    if as_json:
+        listed = [{key: m[key] for key in ("name", "role", "state", "timeline", "lag")} for m in _members(settings)]
+        print(json.dumps({"members": listed}))
+        return
+    running = control.ask(settings, "list")
+    try:
+        print(bring_up.run_patronictl(settings, ["list"], within_s=10), end="")
+    except Problem as problem:
+        print(problem)
+    for node in NODES:
+        parts = [_process_state(running, f"{part}-{node}", part) for part in PARTS]
+        parts.append("postgres " + ("running" if processes.postgres_of(settings, node) else "not running"))
+        print(f"{node} {settings.address(node)}: {', '.join(parts)}")
+    front, ports = settings.front, settings.ports
+    print(
+        f"haproxy {front}: {_process_state(running, 'haproxy', '')}; write {ports['write']}, read {ports['read']}, "
+        f"statistics http://{front}:{ports['stats']}/"
+    )
+    for name, (code, body) in web.server_states(settings).items():
+        print(
+            f"{name} {front}:{ports[name]}: {_process_state(running, name, '')}; "
+            f"/readyz {code or 'silent'} {body.strip()}"
+        )
+    print(f"GraphQL: http://{front}:{ports['http']}/graphql")
+
+
+def _members(settings: Settings) -> list[dict[str, Any]]:
+    control.ask(settings, "list")
+    return web.members(settings)
+
+
+def _process_state(running: dict[str, Any], name: str, label: str) -> str:
+    state = "running" if name in running["running"] else f"ended ({running['ended'].get(name, 'never started')})"
+    return f"{label} {state}".strip()
+
+
+def signal_node(settings: Settings, name: str, how: str, with_etcd: bool) -> None:
+    """Kills, freezes or thaws a node, or a server."""
+    parts = ["patroni"] + (["etcd"] if with_etcd else [])
+    count = control.ask(settings, "signal", name=name, how=how, parts=parts)["count"]
+    done = {"kill": "killed", "freeze": "frozen", "thaw": "thawed"}[how]
+    if count == 0:
+        raise Problem(f"nothing of {name} runs", f"`cluster start {name}`")
+    print(f"{name}: {count} processes {done}")
+
+
+def start(settings: Settings, name: str) -> None:
+    """Starts again what was killed of a node, or a server."""
+    running = control.ask(settings, "list")["running"]
+    wanted = [name] if name in SERVERS else [f"etcd-{name}", f"patroni-{name}"]
+    missing = [process for process in wanted if process not in running]
+    for process in missing:
+        control.ask(settings, "start", name=process)
+    print(f"started {', '.join(missing)}" if missing else f"{name} runs already")
+
+
+def switchover(settings: Settings, to: str | None) -> None:
+    """Hands leadership over, to the named replica or to one that counts for commits."""
+    listed = _members(settings)
+    leader = next((m["name"] for m in listed if m["role"] == "leader"), None)
+    if leader is None:
+        raise Problem("there is no leader to switch over from", "a failover is under way; `cluster status`")
+    candidates = [m["name"] for m in listed if m["role"] == "quorum_standby"]
+    if to == leader:
+        raise Problem(
+            f"{to} is the leader already", f"--to one of {', '.join(candidates) or 'no replica that is ready'}"
+        )
+    if not to and not candidates:
+        raise Problem("there is no replica that counts for commits", "`cluster status`; `cluster start NODE`")
+    chosen = to or candidates[0]
+    arguments = ["switchover", SCOPE, "--leader", leader, "--candidate", chosen, "--force"]
+    print(bring_up.run_patronictl(settings, arguments), end="")
+    remedy = f"`cluster logs patroni-{chosen}`"
+    web.wait_for(f"leader {chosen}", lambda: web.leader(settings) == chosen, 30, remedy)
+
+
+def lag(settings: Settings, node: str, resume: bool) -> None:
+    """Stops a replica's replay: what it receives is kept, and not seen by those who read there.
+
+    By freezing the process that replays. Patroni would take back pg_wal_replay_pause() within loop_wait.
+    """
+    control.ask(settings, "list")
+    startup = processes.startup_of(settings, node)
+    if startup is None:
+        raise Problem(
+            f"{node} replays nothing: it is the leader, or it does not run", "`cluster status` names the replicas"
+        )
+    startup.signal(supervisor.SIGNALS["thaw" if resume else "freeze"])
+    print(f"{node} {'replays again' if resume else 'does not replay; --resume lets it go on'}")
+
+
+def restart(settings: Settings, node: str | None) -> None:
+    """Restarts PostgreSQL by Patroni, on one node or on all, replicas first."""
+    control.ask(settings, "list")
+    if node:
+        print(bring_up.run_patronictl(settings, ["restart", SCOPE, node, "--force"]), end="")
+    else:
+        bring_up.restart(settings)
+        print("restarted all members, replicas first")
+
+
+def edit_config(settings: Settings, arguments: list[str]) -> None:
+    """Passes on to `patronictl edit-config`, and says what needs a restart."""
+    control.ask(settings, "list")
+    code = subprocess.run(programs.patronictl(settings, ["edit-config", SCOPE, *arguments])).returncode
+    if code:
+        raise Problem(f"patronictl edit-config failed ({code})")
+    print("`cluster status` shows within loop_wait whether a restart is pending; `cluster restart` does it")
+
+
+def logs(settings: Settings, name: str | None, lines: int, follow: bool) -> None:
+    """Shows the end of a log, or names them all."""
+    files = sorted(file.stem for file in settings.log_dir.glob("*.log"))
+    if name is None:
+        print("\n".join(files))
+        return
+    if name not in files:
+        raise Problem(f"there is no log {name}", f"one of {', '.join(files)}")
+    sys.stdout.flush()
+    command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(settings.log_dir / f"{name}.log")]
+    os.execvp("tail", command)
+
+
+def run_psql(settings: Settings, role: str, port: str, database: str, arguments: list[str]) -> None:
+    """Becomes psql."""
+    command = psql.arguments(settings, role, database, port) + arguments
+    os.execve(command[0], command, programs.client_env(settings))
+
+
+def run_patronictl(settings: Settings, arguments: list[str]) -> None:
+    """Becomes patronictl."""
+    command = programs.patronictl(settings, arguments)
+    os.execv(command[0], command)
+
+
+def run_load(settings: Settings, seconds: int) -> None:
+    """Drives the servers through the front."""
+    control.ask(settings, "list")
+    bring_up.load(settings, seconds)

@@ -1,0 +1,34 @@
+"""What `up` is at, and how long each step took."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+
+class Progress:
+    """A line for each step, with its seconds when it is done."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Prints the step at once, and its time when it is over."""
+        is_terminal = sys.stdout.isatty()
+        if is_terminal:
+            print(f"  ...    {what}", end="", flush=True)
+        begun = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            if is_terminal:
+                print(flush=True)
+            print(f"  failed {what}", flush=True)
+            raise
+        line = f"{time.monotonic() - begun:6.1f} s {what}"
+        print(f"\r{line}" if is_terminal else line, flush=True)
+
+    def end(self, what: str) -> None:
+        """The time of all together."""
+        print(f"{time.monotonic() - self.begun:6.1f} s {what}", flush=True)

@@ -1,0 +1,246 @@
+"""The process that holds all others.
+
+One thread, which starts, signals and reaps: a process dies with the thread that has started it. It obeys requests
+at a socket in the state directory, one line of JSON each. `hold` keeps the connection: if it ends before `settle` was
+asked for, `up` has failed or was killed, and everything is stopped.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from . import processes, programs
+from .problem import Problem
+from .processes import Process, read_stat
+from .settings import NODES, SERVERS, Settings
+
+SOCKET = "control.sock"
+SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
+# Of each group of processes that `_stop_all` asks to end.
+STOP_WITHIN_S = 15
+# The last etcd would wait longer for its peers; it has written everything down before.
+STOP_ETCD_WITHIN_S = 2
+
+
+class Supervisor:
+    """The children and the requests."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.children: dict[str, Process] = {}
+        self.ended: dict[str, str] = {}
+        self.holder: socket.socket | None = None
+        self.is_stopping = False
+
+    def run(self) -> None:
+        """Serves requests until one of them, a signal, or the loss of the holder asks to stop."""
+        processes.adopt_orphans()
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_write, False)
+        os.set_blocking(wake_read, False)
+        signal.set_wakeup_fd(wake_write)
+        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note_signal)
+        listener = socket.socket(socket.AF_UNIX)
+        path = self.settings.path / SOCKET
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(16)
+        self._record()
+        while not self.is_stopping:
+            watched: list[Any] = [listener, wake_read] + ([self.holder] if self.holder else [])
+            ready, _, _ = select.select(watched, [], [])
+            if wake_read in ready:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_read, 4096)
+                self._reap()
+            if listener in ready:
+                connection, _ = listener.accept()
+                self._serve(connection)
+            if self.holder in ready:
+                say("up has ended before the cluster was there: stopping")
+                self.is_stopping = True
+        listener.close()
+        path.unlink(missing_ok=True)
+        self._stop_all()
+
+    def _note_signal(self, number: int, _frame: object) -> None:
+        if number != signal.SIGCHLD:
+            self.is_stopping = True
+
+    def _serve(self, connection: socket.socket) -> None:
+        """Answers one request. Those who ask are of this user, and quick."""
+        connection.settimeout(2)
+        try:
+            request = json.loads(connection.makefile("r").readline())
+            answer = {"ok": True, **self._obey(request, connection)}
+        except Problem as problem:
+            answer = {"ok": False, "what": problem.what, "remedy": problem.remedy}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            answer = {"ok": False, "what": f"{type(error).__name__}: {error}", "remedy": ""}
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+        if connection is not self.holder:
+            connection.close()
+
+    def _obey(self, request: dict[str, Any], connection: socket.socket) -> dict[str, Any]:
+        match request["do"]:
+            case "hold":
+                self.holder = connection
+            case "settle":
+                if self.holder:
+                    self.holder.close()
+                self.holder = None
+            case "start":
+                self._start(request["name"])
+            case "signal":
+                return {"count": self._signal(request["name"], request["how"], request["parts"])}
+            case "list":
+                return {
+                    "running": {n: p.pid for n, p in self.children.items()},
+                    "ended": self.ended,
+                    "pid": os.getpid(),
+                }
+            case "stop":
+                self.is_stopping = True
+            case other:
+                raise ValueError(f"cannot {other}")
+        return {}
+
+    def _start(self, name: str) -> None:
+        if name in self.children:
+            raise Problem(f"{name} runs already")
+        if name not in programs.names():
+            raise Problem(f"there is no {name}", f"one of {', '.join(programs.names())}")
+        program = programs.program(self.settings, name)
+        child = processes.spawn(program.argv, program.env, program.cwd, self.settings.log_dir / f"{name}.log")
+        # It is reaped here, not by subprocess.
+        child.returncode = 0
+        self.children[name] = Process(child.pid, read_stat(child.pid)[0])
+        self.ended.pop(name, None)
+        say(f"started {name}, {child.pid}")
+        self._record()
+
+    def _record(self) -> None:
+        pids = {"supervisor": os.getpid()} | {name: child.pid for name, child in self.children.items()}
+        processes.record(self.settings, pids)
+
+    def _reap(self) -> None:
+        """Takes leave of children that have ended, and of orphans that were adopted."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for name, child in list(self.children.items()):
+                if child.pid == pid:
+                    code = os.waitstatus_to_exitcode(status)
+                    how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+                    say(f"{name} has ended: {how}")
+                    self.ended[name] = how
+                    del self.children[name]
+                    self._record()
+
+    def _signal(self, name: str, how: str, parts: list[str]) -> int:
+        """Signals all processes of a node's parts, or of a server."""
+        pids: set[int] = set()
+        for part in [name] if name in SERVERS else [f"{part}-{name}" for part in parts]:
+            if part in self.children:
+                pids |= processes.in_group(self.children[part].pid)
+        if "patroni" in parts and name in NODES:
+            pids |= processes.descendants(processes.postgres_of(self.settings, name))
+        pids -= {os.getpid()}
+        found = [Process(pid, read_stat(pid)[0]) for pid in pids]
+        found = [process for process in found if process.is_alive()]
+        for process in found:
+            process.signal(SIGNALS[how])
+        if how == "kill":
+            self._wait(found, 5)
+        say(f"{how} {name} ({', '.join(parts)}): {len(found)} processes")
+        return len(found)
+
+    def _stop_all(self) -> None:
+        """Ends servers, HAProxy, Patroni with PostgreSQL, then etcd; kills what does not end."""
+        say("stopping")
+        for process in processes.leftovers(self.settings):
+            process.signal(signal.SIGCONT)
+        for kinds in (SERVERS, ("haproxy",), ("patroni-",), ("etcd-",)):
+            group = [child for name, child in self.children.items() if name.startswith(kinds)]
+            for child in group:
+                child.signal(signal.SIGTERM)
+            self._wait(group, STOP_ETCD_WITHIN_S if "etcd-" in kinds else STOP_WITHIN_S)
+            if "patroni-" in kinds:
+                self._stop_postmasters()
+        killed = processes.end_leftovers(self.settings)
+        self._reap()
+        say(f"stopped; {killed} processes had to be killed")
+
+    def _stop_postmasters(self) -> None:
+        """Ends postmasters whose Patroni was killed before."""
+        left = [pid for node in NODES for pid in processes.postgres_of(self.settings, node)]
+        masters = [Process(pid, read_stat(pid)[0]) for pid in left if read_stat(pid)[2] not in left]
+        for master in masters:
+            master.signal(signal.SIGINT)
+        self._wait(masters, STOP_WITHIN_S)
+
+    def _wait(self, waited: list[Process], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while any(process.is_alive() for process in waited) and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.02)
+        self._reap()
+
+
+def say(text: str) -> None:
+    """A line of the supervisor's log."""
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+def take_lock(settings: Settings) -> int | None:
+    """The lock that a supervisor holds as long as it lives; None if there is one."""
+    lock = os.open(settings.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def wait_gone(settings: Settings) -> bool:
+    """Waits until there is no supervisor, which stops everything first. Whether it went in time."""
+    deadline = time.monotonic() + 5 * STOP_WITHIN_S
+    while (lock := take_lock(settings)) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    os.close(lock)
+    return True
+
+
+def start(settings: Settings) -> None:
+    """Leaves a supervisor behind, which inherits the lock of its starter. Returns in the starter."""
+    if os.fork():
+        return
+    try:
+        os.setsid()
+        os.chdir(settings.path)
+        with open(settings.log_dir / "supervisor.log", "ab") as log, open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        Supervisor(settings).run()
+    except BaseException as error:
+        print(f"supervisor: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)

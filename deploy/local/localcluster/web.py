@@ -1,0 +1,103 @@
+"""HTTP to Patroni, etcd and the servers, and waiting for what they say."""
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .problem import Problem
+from .settings import NODES, SERVERS, Settings
+
+Answer = TypeVar("Answer")
+
+
+def get(address: str, port: int, path: str, timeout_s: float = 2.0) -> tuple[int, str]:
+    """Status and body; status 0 if nobody answers, with the reason."""
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as error:
+        return 0, str(error) or type(error).__name__
+    finally:
+        connection.close()
+
+
+def patroni(settings: Settings, node: str, path: str) -> tuple[int, str]:
+    """What a node's Patroni says."""
+    return get(settings.address(node), settings.ports["patroni"], path)
+
+
+def members(settings: Settings) -> list[dict[str, Any]]:
+    """The members as the first Patroni that answers sees them.
+
+    Their roles are Patroni's: leader, quorum_standby, replica. The lag is in bytes; None for the leader, and where it
+    is not known.
+    """
+    reasons = []
+    for node in NODES:
+        status, body = patroni(settings, node, "/cluster")
+        if status != 200:
+            reasons.append(f"{node}: {body.strip()[:60] or status}")
+            continue
+        listed = json.loads(body).get("members", [])
+        return sorted((_member(entry) for entry in listed), key=lambda member: str(member["name"]))
+    raise Problem(
+        f"no Patroni answers at port {settings.ports['patroni']} ({'; '.join(reasons)})",
+        "`cluster status` says what runs; `cluster start NODE` starts it again, `cluster logs patroni-n1` has more",
+    )
+
+
+def _member(entry: dict[str, Any]) -> dict[str, Any]:
+    lag = entry.get("lag")
+    return {
+        "name": entry["name"],
+        "role": entry["role"],
+        "state": entry["state"],
+        "timeline": entry.get("timeline"),
+        "lag": lag if isinstance(lag, int) else None,
+        "pending_restart": bool(entry.get("pending_restart")),
+    }
+
+
+def leader(settings: Settings) -> str | None:
+    """The node whose Patroni says that it is the leader."""
+    for node in NODES:
+        if patroni(settings, node, "/primary")[0] == 200:
+            return node
+    return None
+
+
+def is_whole(listed: list[dict[str, Any]], count: int = len(NODES)) -> bool:
+    """Whether there are a leader and as many replicas that stream and count for commits."""
+    leaders = [m for m in listed if m["role"] == "leader" and m["state"] == "running"]
+    standbys = [m for m in listed if m["role"] == "quorum_standby" and m["state"] == "streaming"]
+    return len(leaders) == 1 and len(standbys) == count - 1
+
+
+def etcd_trouble(settings: Settings) -> list[str]:
+    """What is wrong with each etcd; nothing if all are well."""
+    trouble = []
+    for node in NODES:
+        status, body = get(settings.address(node), settings.ports["etcd"], "/health")
+        if status != 200 or '"true"' not in body:
+            trouble.append(f"etcd-{node}: {body.strip()[:60] if status == 0 else 'no quorum'}")
+    return trouble
+
+
+def server_states(settings: Settings) -> dict[str, tuple[int, str]]:
+    """What /readyz of each server says."""
+    return {name: get(settings.front, settings.ports[name], "/readyz") for name in SERVERS}
+
+
+def wait_for(what: str, ask: Callable[[], Answer | None], seconds: float, remedy: str) -> Answer:
+    """Asks until there is an answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := ask():
+            return answer
+        if time.monotonic() > deadline:
+            raise Problem(f"after {seconds:.0f} s there is still no {what}", remedy)
+        time.sleep(0.1)

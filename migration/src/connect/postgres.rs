@@ -1,0 +1,138 @@
+//! Pools of connections to PostgreSQL.
+
+use std::time::Duration;
+
+use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Postgres, Row as _};
+use tokio::time::timeout;
+
+use super::{Access, ConnectError, DatabaseUrl, PoolSettings, Timeouts, pool_options, probe};
+use crate::age::{Generation, Lifetime, is_outdated};
+use crate::pooler::{SHARED, shares_sessions};
+use crate::transaction::is_reusable;
+
+/// What a pool's connections are like.
+#[derive(Clone, Debug)]
+pub struct PostgresPool {
+    /// Whether a standby is refused.
+    pub access: Access,
+    /// How many, and how long to wait for one.
+    pub settings: PoolSettings,
+    /// How long statements may take.
+    pub timeouts: Option<Timeouts>,
+    /// How old they become.
+    pub lifetime: Lifetime,
+    /// Ends when something shows that they are of no use.
+    pub generation: Generation,
+}
+
+/// Each connection's settings, and not start-up options, which poolers between us and the server
+/// refuse. Compiling a statement (`jit`) takes longer than a page.
+const SETTINGS: &str = "SELECT set_config('jit', 'off', false),
+    set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false),
+    set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false), pg_is_in_recovery()";
+
+/// How long a pooled connection may rest before it is tested.
+const IDLE_UNTESTED_MAX: Duration = Duration::from_secs(1);
+
+/// How long the test may take: a frozen server accepts what it is sent, and says nothing.
+const TEST_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a connection that is released may take to end what was given up, such as a commit that waits for a standby.
+/// Meanwhile it counts, so that those who wait do not become more and more.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Opens a pool, after connections have shown that the database answers and is what it should be.
+pub(crate) async fn open(
+    url: &DatabaseUrl,
+    options: &PgConnectOptions,
+    pool: PostgresPool,
+) -> Result<DatabaseConnection, ConnectError> {
+    let (access, settings) = (pool.access, pool.settings);
+    let options = prepare(options);
+    if probe(shares_sessions(&options), settings).await?.map_err(|error| explain(url, &error))? {
+        return Err(ConnectError::new(format!("the {url} is behind a pooler {SHARED}")));
+    }
+    if access == Access::Write && probe(is_standby(&options), settings).await?.map_err(|error| explain(url, &error))? {
+        return Err(ConnectError::away(format!(
+            "the {url} is a standby, which cannot be written to: name the leader, or an address that leads to it"
+        )));
+    }
+    let pool = pool_of(pool).connect_with(options).await.map_err(|error| explain(url, &error))?;
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// A pool that connects when it is first used.
+pub fn open_lazy(options: &PgConnectOptions, pool: PostgresPool) -> DatabaseConnection {
+    let pool: PgPool = pool_of(pool).connect_lazy_with(prepare(options));
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+fn prepare(options: &PgConnectOptions) -> PgConnectOptions {
+    // Poolers refuse `extra_float_digits`, and since PostgreSQL 12 its default is exact.
+    options.clone().application_name("kinoteka").disable_statement_logging().extra_float_digits(None)
+}
+
+async fn is_standby(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let row = connection.fetch_one("SELECT pg_is_in_recovery()").await?;
+    connection.close().await?;
+    row.try_get(0)
+}
+
+fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
+    let PostgresPool { access, settings, timeouts, lifetime, generation } = pool;
+    let ended = generation.clone();
+    pool_options::<Postgres>()
+        .max_connections(settings.connections_max)
+        .acquire_timeout(settings.acquire_timeout)
+        // A round trip before each statement is dear; after a rest it finds dead connections.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| Box::pin(set_up(connection, access, timeouts)))
+        .before_acquire(move |connection, state| {
+            let is_over = is_outdated(state.age, lifetime) || generation.is_over(state.age);
+            Box::pin(async move { Ok(!is_over && (state.idle_for <= IDLE_UNTESTED_MAX || answers(connection).await)) })
+        })
+        .after_release(move |connection, state| {
+            let is_over = ended.is_over(state.age);
+            Box::pin(async move { if is_over { Ok(false) } else { release(connection).await } })
+        })
+}
+
+async fn set_up(connection: &mut PgConnection, access: Access, timeouts: Option<Timeouts>) -> Result<(), sqlx::Error> {
+    let in_ms = |timeout: Duration| timeout.as_millis().max(1).to_string();
+    let statement = timeouts.map(|timeouts| in_ms(timeouts.statement));
+    let lock = timeouts.map(|timeouts| in_ms(timeouts.lock));
+    let row = sqlx::query(SETTINGS).bind(statement).bind(lock).fetch_one(connection).await?;
+    match access {
+        // After a failover an address may still lead to the old primary.
+        Access::Write if row.try_get(3)? => Err(sqlx::Error::Configuration("this is a standby".into())),
+        Access::Write | Access::Read => Ok(()),
+    }
+}
+
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(timeout(TEST_TIMEOUT, connection.ping()).await, Ok(Ok(())))
+}
+
+/// Whether a connection may be used again. The pool's own test has no bound: what was given up is waited for here.
+async fn release(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let test = async {
+        if connection.should_flush() {
+            connection.ping().await?;
+        }
+        is_reusable(connection).await
+    };
+    timeout(RELEASE_TIMEOUT, test).await.unwrap_or(Ok(false))
+}
+
+fn explain(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    match &*code {
+        "3D000" => ConnectError::new(format!("the {url} does not exist: create it (createdb), or correct the URL")),
+        "28P01" | "28000" => ConnectError::new(format!("the {url} refuses this user or password: correct the URL")),
+        _ => ConnectError::away(format!("the {url} cannot be reached ({error}): start it, or correct the URL")),
+    }
+}

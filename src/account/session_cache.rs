@@ -1,0 +1,131 @@
+//! Sessions that this instance looked up a moment ago, so that most requests do not ask the database whose token is whose.
+//!
+//! Only sessions that were found are kept, and none for longer than its time to live: that bounds for how long a change by
+//! another instance stays unknown. What this instance changes is known at once, also to look-ups that are under way: a
+//! look-up that began before the change does not count.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+
+use crate::viewer::Viewer;
+
+/// Sessions at most.
+const SESSIONS_MAX: usize = 10_000;
+
+/// From so many changed users on, those are looked for whose change no longer matters.
+const CHANGES_SWEPT: usize = 64;
+
+/// How a session is found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum SessionKey {
+    /// By the hash of its token.
+    Token([u8; 32]),
+    /// By its key.
+    Session(i32),
+}
+
+/// A session that was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FoundSession {
+    pub viewer: Viewer,
+    pub expires_at: DateTime<Utc>,
+    /// When the look-up began.
+    pub asked_at: Instant,
+}
+
+/// The sessions.
+#[derive(Debug)]
+pub(super) struct SessionCache {
+    sessions: Cache<SessionKey, FoundSession>,
+    /// When sessions or roles of a user were changed last.
+    changes: Mutex<HashMap<i32, Instant>>,
+    time_to_live: Duration,
+}
+
+impl SessionCache {
+    /// Keeps sessions for this time; none if it is zero.
+    pub(super) fn new(time_to_live: Duration) -> Self {
+        Self { sessions: Cache::new(SESSIONS_MAX), changes: Mutex::default(), time_to_live }
+    }
+
+    /// Whose session it is, if that is known.
+    pub(super) fn get(&self, key: &SessionKey, now: DateTime<Utc>) -> Option<Viewer> {
+        let FoundSession { viewer, expires_at, asked_at } = self.sessions.get(key)?;
+        let is_fresh = asked_at.elapsed() < self.time_to_live && now < expires_at;
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_changed = changes.get(&viewer.user).is_some_and(|changed_at| *changed_at >= asked_at);
+        (is_fresh && !is_changed).then_some(viewer)
+    }
+
+    /// Keeps a session.
+    pub(super) fn put(&self, key: SessionKey, found: FoundSession) {
+        if !self.time_to_live.is_zero() {
+            self.sessions.insert(key, found);
+        }
+    }
+
+    /// Forgets the sessions of a user.
+    pub(super) fn forget(&self, user: i32) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if changes.len() >= CHANGES_SWEPT && changes.len().is_power_of_two() {
+            // Sessions that were asked for before are too old by now.
+            changes.retain(|_, changed_at| changed_at.elapsed() < self.time_to_live);
+        }
+        changes.insert(user, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::viewer::Role;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn found(user: i32) -> FoundSession {
+        let viewer = Viewer { user, session: user, role: Role::Member };
+        FoundSession { viewer, expires_at: clock::now() + LONG, asked_at: Instant::now() }
+    }
+
+    fn get(cache: &SessionCache, session: i32) -> Option<i32> {
+        cache.get(&SessionKey::Session(session), clock::now()).map(|viewer| viewer.user)
+    }
+
+    #[test]
+    fn a_look_up_that_a_change_overtakes_does_not_count() {
+        let cache = SessionCache::new(LONG);
+        let (one, other) = (found(1), found(2));
+        cache.forget(1);
+        cache.put(SessionKey::Session(1), one);
+        cache.put(SessionKey::Session(2), other);
+        assert_eq!((get(&cache, 1), get(&cache, 2)), (None, Some(2)));
+        cache.put(SessionKey::Session(1), found(1));
+        assert_eq!(get(&cache, 1), Some(1));
+        cache.forget(1);
+        assert_eq!(get(&cache, 1), None);
+    }
+
+    #[test]
+    fn nothing_outlives_its_time() {
+        let cache = SessionCache::new(LONG);
+        cache.put(SessionKey::Session(1), FoundSession { expires_at: clock::now(), ..found(1) });
+        let before = Instant::now().checked_sub(LONG).unwrap_or_else(Instant::now);
+        cache.put(SessionKey::Session(2), FoundSession { asked_at: before, ..found(2) });
+        assert_eq!((get(&cache, 1), get(&cache, 2).filter(|_| before.elapsed() >= LONG)), (None, None));
+        let off = SessionCache::new(Duration::ZERO);
+        off.put(SessionKey::Session(1), found(1));
+        assert_eq!(get(&off, 1), None);
+    }
+
+    #[test]
+    fn changes_do_not_pile_up() {
+        let cache = SessionCache::new(Duration::from_nanos(1));
+        (0..100_000).for_each(|user| cache.forget(user));
+        assert!(cache.changes.lock().unwrap_or_else(PoisonError::into_inner).len() <= CHANGES_SWEPT);
+    }
+}

@@ -1,0 +1,142 @@
+//! What is done with a database before the server serves from it: the schema, the demo, checks.
+
+use anyhow::{Context, anyhow, bail};
+use migration::connect::{Access, DatabaseUrl};
+use migration::{Migration, SchemaState};
+use sea_orm::DatabaseConnection;
+use seeding::{SeedError, accounts};
+
+use crate::account::{AccountServices, operator};
+use crate::config::ServeArgs;
+use crate::db::{self, Db};
+use crate::http;
+
+/// Brings up the schema, fills it as the settings say, and checks that all is there that the server needs.
+pub(crate) async fn prepare(owner: &DatabaseConnection, url: &DatabaseUrl, args: &ServeArgs) -> anyhow::Result<()> {
+    db::check_rights(owner, url, Access::Write).await?;
+    let is_newer = prepare_schema(owner, url, args.migrate || args.demo).await?;
+    if args.demo && !is_newer {
+        fill_demo(owner).await?;
+    }
+    check_content(owner, url, is_newer).await
+}
+
+/// A seed that is under way or has failed leaves rows out. The triggers of a newer schema may be others.
+async fn check_content(db: &DatabaseConnection, url: &DatabaseUrl, is_newer: bool) -> anyhow::Result<()> {
+    if seeding::is_unfinished(db).await.context("cannot read the marks of the seeder")? {
+        bail!("a seed of the {url} has not finished: start it again with the same flags (`seeder seed --help`)");
+    }
+    if is_newer { Ok(()) } else { check_triggers(db, url).await }
+}
+
+/// Whether the schema has steps of a newer version, with which this one can go on. Its triggers may be others.
+async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: bool) -> anyhow::Result<bool> {
+    let sqlite = matches!(url, DatabaseUrl::Sqlite(_));
+    let compare = async || migration::compare(db).await.with_context(|| format!("cannot read the schema of the {url}"));
+    let mut state = compare().await?;
+    let migration = Migration { tell: &|line| tracing::info!("migrating: {line}"), ..Migration::default() };
+    let unfinished = migration.unfinished_indexes(db).await;
+    let unfinished = unfinished.with_context(|| format!("cannot read the indexes of the {url}"))?;
+    let is_behind = matches!(state, SchemaState::Behind(_)) || !unfinished.is_empty();
+    if is_behind && (migrate || sqlite) {
+        let steps = migration.up(db, None).await.map_err(|error| match migration::explain_refusal(&error) {
+            Some(reason) => anyhow!("cannot migrate the {url}: {reason}"),
+            None => anyhow::Error::from(error)
+                .context(format!("cannot migrate the {url}: it is locked, or changed by other means than the steps")),
+        })?;
+        tracing::info!(steps = steps.join(", "), "migrated the {url}");
+        state = compare().await?;
+    } else if !unfinished.is_empty() {
+        let indexes = unfinished.join(", ");
+        tracing::warn!("queries are slow without indexes of the {url}: run `kinoteka migrate up` to build {indexes}");
+    }
+    match state {
+        SchemaState::Current => Ok(false),
+        SchemaState::Incomplete(_) => {
+            let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
+            tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
+            Ok(false)
+        }
+        SchemaState::Newer(_) => {
+            tracing::warn!("{state}");
+            Ok(true)
+        }
+        state => bail!("cannot serve the {url}: {state}"),
+    }
+}
+
+/// Without triggers side tables are wrong, and listeners hear nothing.
+async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::Result<()> {
+    let silent = migration::silent_triggers(db).await;
+    let silent = silent.with_context(|| format!("cannot read the triggers of the {url}"))?;
+    if !silent.is_empty() {
+        bail!(
+            "cannot serve the {url}: triggers do not fire: {}; enable them by ALTER TABLE ... ENABLE TRIGGER USER, or \
+             restore the schema",
+            silent.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Demo accounts that a warning names.
+const DEMO_ACCOUNTS_SHOWN: usize = 5;
+
+/// Warns of what is for development alone, and of what clients should not see.
+pub(crate) async fn warn_of_development(
+    db: &Db,
+    accounts: &AccountServices,
+    transport: &http::HttpSettings,
+) -> anyhow::Result<()> {
+    let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
+    let known = operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await?;
+    if !known.is_empty() {
+        let shown = known[..known.len().min(DEMO_ACCOUNTS_SHOWN)].join(", ");
+        let more = match known.len().saturating_sub(DEMO_ACCOUNTS_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        tracing::warn!(
+            "--production: demo accounts can log in with the password that everybody knows: {shown}{more}; give them \
+             others by `kinoteka user reset-password`, or delete them"
+        );
+    }
+    if transport.metrics {
+        tracing::warn!(
+            "--production: clients can read /metrics on the address of --listen: move it by --metrics-listen"
+        );
+    }
+    Ok(())
+}
+
+/// Passes a replica that has all that reads need.
+pub(crate) async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
+    db::check_rights(db.read.connections(), read_url, Access::Read).await?;
+    match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
+        SchemaState::Current => check_content(db.read.connections(), read_url, false).await,
+        SchemaState::Newer(_) => check_content(db.read.connections(), read_url, true).await,
+        state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
+    }
+}
+
+async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let options = seeding::SeedOptions { demo_accounts: Some(0), ..Default::default() };
+    let outcome = seeding::seed(db, &options, |event: seeding::SeedEvent| {
+        if let seeding::SeedEvent::Done(step) = event {
+            tracing::debug!(rows = step.rows, "{}..OK", step.name);
+        }
+    })
+    .await;
+    match outcome {
+        Ok(summary) => {
+            tracing::info!(rows = summary.rows, "filled the empty database with the demo catalogue");
+            let names: Vec<_> = accounts::usernames(0).collect();
+            tracing::info!("demo accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD);
+        }
+        Err(SeedError::NotEmpty { table }) => {
+            tracing::info!(table, "the database holds rows: the demo catalogue is left out");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Stands between the server and PostgreSQL: sees what each turn asks, and may lose one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::database::TestDatabase;
+
+/// What of a turn is lost. The connection goes with it.
+#[derive(Clone, Copy, Debug)]
+pub enum Lost {
+    /// It never arrives.
+    Turn,
+    /// It is done, and nobody hears of it.
+    Answer,
+}
+
+/// The proxy. Cloning is cheap.
+#[derive(Clone, Default)]
+pub struct Proxy(Arc<ProxyState>);
+
+#[derive(Default)]
+struct ProxyState {
+    turns: Mutex<Vec<String>>,
+    loses: Mutex<Option<(Lost, Vec<u8>)>>,
+}
+
+impl Proxy {
+    /// A proxy that the database's URL leads to from now on.
+    pub async fn before(database: &mut TestDatabase) -> Self {
+        let (start, name) = database.url.rsplit_once('/').unwrap();
+        let (user, target) = start.rsplit_once('@').unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, target) = (listener.local_addr().unwrap().port(), target.to_owned());
+        database.url = format!("{user}@127.0.0.1:{port}/{name}");
+        let proxy = Self::default();
+        let shared = proxy.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let far = TcpStream::connect(&target).await.unwrap();
+                tokio::spawn(shared.clone().hand_on(near, far));
+            }
+        });
+        proxy
+    }
+
+    /// Loses the first turn that has these bytes.
+    pub fn lose(&self, lost: Lost, with: &str) {
+        *self.0.loses.lock().unwrap() = Some((lost, with.as_bytes().to_vec()));
+    }
+
+    /// Whether it is still to lose one.
+    pub fn loses(&self) -> bool {
+        self.0.loses.lock().unwrap().is_some()
+    }
+
+    /// The statements since the last call, one for each turn, but for what the server does by itself. Preparing one, and
+    /// asking whether a connection lives, is none.
+    pub fn take_turns(&self) -> Vec<String> {
+        let mut turns = std::mem::take(&mut *self.0.turns.lock().unwrap());
+        turns.retain(|sql| {
+            !["comment_events", "comment_feed", "pg_notify", "set_config"].iter().any(|own| sql.contains(own))
+        });
+        turns
+    }
+
+    async fn hand_on(self, mut near: TcpStream, mut far: TcpStream) {
+        let (mut said, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+        let mut protocol = Protocol::default();
+        loop {
+            tokio::select! {
+                Ok(length @ 1..) = near.read(&mut said) => {
+                    self.0.turns.lock().unwrap().extend(protocol.read(&said[..length]));
+                    let lost = self.take_lost(&said[..length]);
+                    if matches!(lost, Some(Lost::Turn)) || far.write_all(&said[..length]).await.is_err() {
+                        return;
+                    }
+                    if lost.is_some() {
+                        let _ = far.read(&mut answered).await;
+                        return;
+                    }
+                }
+                Ok(length @ 1..) = far.read(&mut answered) => {
+                    if near.write_all(&answered[..length]).await.is_err() {
+                        return;
+                    }
+                }
+                else => return,
+            }
+        }
+    }
+
+    fn take_lost(&self, said: &[u8]) -> Option<Lost> {
+        let mut loses = self.0.loses.lock().unwrap();
+        let is_meant = |(_, with): &mut (Lost, Vec<u8>)| said.windows(with.len()).any(|bytes| bytes == with);
+        loses.take_if(is_meant).map(|(lost, _)| lost)
+    }
+}
+
+/// What a client has said on a connection: <https://www.postgresql.org/docs/15/protocol-message-formats.html>.
+#[derive(Default)]
+struct Protocol {
+    unread: Vec<u8>,
+    has_started: bool,
+    /// The prepared statements by name.
+    statements: HashMap<Vec<u8>, String>,
+    /// The statement that is bound, and whether it is executed.
+    bound: Option<(String, bool)>,
+}
+
+impl Protocol {
+    /// The statements of the turns that these bytes complete.
+    fn read(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.unread.extend_from_slice(bytes);
+        let mut turns = Vec::new();
+        loop {
+            let start = usize::from(self.has_started);
+            let Some(length) = self.unread.get(start..start + 4) else { return turns };
+            let end = start + u32::from_be_bytes(length.try_into().unwrap()) as usize;
+            if self.unread.len() < end {
+                return turns;
+            }
+            let message: Vec<u8> = self.unread.drain(..end).collect();
+            let content = &message[start + 4..];
+            if self.has_started {
+                turns.extend(self.turn(message[0], content));
+            } else {
+                // A question for TLS comes before the start.
+                self.has_started = content[..4] != 80_877_103_u32.to_be_bytes();
+            }
+        }
+    }
+
+    fn turn(&mut self, kind: u8, content: &[u8]) -> Option<String> {
+        let mut parts = content.split(|byte| *byte == 0);
+        let mut text = || parts.next().unwrap_or_default().to_vec();
+        match kind {
+            b'Q' => return Some(String::from_utf8(text()).unwrap()),
+            b'P' => {
+                let (name, sql) = (text(), text());
+                self.statements.insert(name, String::from_utf8(sql).unwrap());
+            }
+            b'B' => {
+                let (_portal, name) = (text(), text());
+                self.bound = self.statements.get(&name).map(|sql| (sql.clone(), false));
+            }
+            b'E' => self.bound.as_mut()?.1 = true,
+            b'S' => return self.bound.take().filter(|(_, is_executed)| *is_executed).map(|(sql, _)| sql),
+            _ => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,1 @@
+"""Tests of the local cluster, and of what runs on it."""

@@ -1,0 +1,97 @@
+//! The leader dies, freezes, and another one follows.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::ConnectionTrait;
+
+use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, until};
+use crate::support::database::connect_to;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_go_on_without_a_leader_and_changes_with_the_next_one() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&[]);
+    let user = Client::sign_up(&server, "anna").await;
+    assert_eq!(user.ready().await, (200, "full".to_owned(), "full\n".to_owned()));
+    assert!(user.comment().await.is_good());
+    pair.settle().await;
+    pair.primary.stop_at_once();
+    user.read_for(Duration::from_secs(2)).await;
+    let told = "read-only: there is no database that takes changes\n".to_owned();
+    assert_eq!(user.ready().await, (200, "read-only".to_owned(), told));
+    assert_eq!(user.count("kinoteka_leader_known").await, 0.0);
+    let refused = user.comment().await;
+    let (wait, extensions) = (refused.retry_after, &refused.body["errors"][0]["extensions"]);
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
+    assert!(wait.is_some() && extensions["retryAfterSeconds"].as_u64() == wait, "{refused:?}");
+    pair.fail_over();
+    user.wait_for("full").await;
+    until("comments can be written", async || user.comment().await.is_good()).await;
+    assert_eq!((user.count("kinoteka_leader_known").await, user.count("kinoteka_failovers_total").await), (1.0, 1.0));
+    assert_eq!(user.count("kinoteka_leader_timeline").await, 2.0);
+    assert_eq!(user.count("kinoteka_requests_refused_total").await, 0.0, "that is for lack of room");
+    server.signal("TERM");
+    let (status, log) = server.wait(PATIENCE);
+    assert!(status.success(), "{log}");
+    assert_eq!(log.matches("the leader (--database-url").count(), 2, "it goes and comes: {log}");
+    assert!(log.matches("\"level\":\"ERROR\"").count() < 5, "{log}");
+    assert!(!log.contains("INTERNAL") && !log.contains("internal error"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_leader_holds_nothing_up() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&["--request-timeout-ms", "4000"]);
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    // Some of its connections are in use.
+    let busy = async {
+        for _ in 0..20 {
+            user.comment().await;
+        }
+    };
+    let freeze = async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        pair.primary.signal("STOP");
+        user.read_for(Duration::from_secs(3)).await;
+    };
+    let started = Instant::now();
+    tokio::select! {
+        () = busy => {}
+        () = freeze => {}
+    }
+    assert_eq!(user.ready().await.1, "read-only");
+    let changed = user.comment().await;
+    assert!(["UNAVAILABLE", "TIMEOUT"].contains(&changed.code()), "{changed:?}");
+    assert!(changed.took < Duration::from_secs(6), "{changed:?}, {:?}", started.elapsed());
+    // Another one follows, at an address that leads to it: the connections to the frozen one are given up.
+    pair.fail_over();
+    user.wait_for("full").await;
+    until("comments can be written", async || user.comment().await.is_good()).await;
+    user.read(VIEWER).await;
+    pair.primary.signal("CONT");
+}
+
+/// A server that has become a standby answers pings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_read_only_is_unavailable_and_its_connections_are_given_up() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&[]);
+    let user = Client::sign_up(&server, "anna").await;
+    assert!(user.comment().await.is_good());
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    // Sessions that are there already, too.
+    primary.execute_unprepared("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
+    primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    until("it is read-only", async || !user.comment().await.is_good()).await;
+    let refused = user.comment().await;
+    assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
+    let told = "read-only: the database cannot be written: it is read-only\n";
+    until("it says so", async || user.ready().await.2 == told).await;
+    user.read(READ).await;
+    primary.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
+    primary.execute_unprepared("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
+    primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    user.wait_for("full").await;
+    assert!(user.comment().await.is_good());
+}

@@ -1,0 +1,16 @@
+//! The server in front of a primary and a standby, of which one is killed, frozen, paused or promoted. Real processes.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[expect(unused_macros, reason = "the tests' support has one for tests on both databases")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commits;
+mod front;
+mod leader;
+mod pair;
+#[path = "../support/process.rs"]
+mod process;
+mod replica;
+mod start;

@@ -1,0 +1,164 @@
+"""The whole stack runs: real Prometheus, Alertmanager and node exporter, and the receiver, over recorded exports."""
+
+import os
+import random
+import re
+import subprocess
+import tempfile
+import time
+import unittest
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from names import ROOT
+from exporters import Exporters
+from evaluate import DASHBOARDS, evaluate
+from stack import Node, Process, Stack
+
+T = TypeVar("T")
+
+FILES = sorted(DASHBOARDS.glob("*.json"))
+
+
+def until(what: str, look: Callable[[], T], seconds_max: float, *, holds: Callable[[T], object] = bool) -> T:
+    """The first answer of `look` of which `holds` is true."""
+    end = time.monotonic() + seconds_max
+    while not holds(answer := look()):
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds_max} s: {what}: {answer}")
+        time.sleep(0.2)
+    return answer
+
+
+def nothing(problems: list[str]) -> bool:
+    return not problems
+
+
+class Running(unittest.TestCase):
+    """Two members and two servers, whose exporters are stand-ins."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        # An address of its own for each run: others may use these ports on theirs.
+        base = f"127.{random.randint(100, 250)}.{random.randint(1, 250)}"
+        cls.stack = Stack(
+            folder=Path(folder.name),
+            nodes=[Node(f"n{i}", f"{base}.{i}", "postgresql://nobody@localhost/none") for i in (1, 2)],
+            servers={f"k{i}": f"{base}.3:{8600 + i}" for i in (1, 2)},
+            haproxy=f"{base}.3:7000",
+            prometheus=f"{base}.3:9090",
+            alertmanager=f"{base}.3:9093",
+            receiver=f"{base}.3:9099",
+            node_exporter=f"{base}.3:9100",
+        )
+        assert not cls.stack.missing_programs(), cls.stack.missing_programs()
+        cls.stack.write()
+        exports = {(f"{base}.3", 7000): "haproxy"}
+        for i in (1, 2):
+            exports |= {
+                (f"{base}.{i}", 8008): f"patroni-n{i}",
+                (f"{base}.{i}", 9187): f"postgresql-n{i}",
+                (f"{base}.{i}", 2379): "etcd",
+                (f"{base}.3", 8600 + i): "kinoteka",
+            }
+        cls.exporters = Exporters(exports)
+        cls.addClassCleanup(cls.exporters.stop)
+        for process in cls.stack.processes():
+            if not process.name.startswith("exporter-"):
+                cls.start(process)
+        # Prometheus learns of targets within 5 s, and scrapes each within 5 s more.
+        started = time.monotonic()
+        until("all targets are up", cls.stack.down, 60, holds=nothing)
+        print(f"all targets were up after {time.monotonic() - started:.1f} s")
+
+    @classmethod
+    def start(cls, process: Process) -> None:
+        log = (cls.stack.folder / f"{process.name}.log").open("wb")
+        cls.addClassCleanup(log.close)
+        started = subprocess.Popen(process.argv, env={**os.environ, **process.env}, stdout=log, stderr=log)
+
+        def stop() -> None:
+            started.terminate()
+            started.wait(20)
+
+        cls.addClassCleanup(stop)
+
+    def received(self) -> list[tuple[str, str]]:
+        return [(one["labels"]["alertname"], one["status"]) for one in self.stack.received()]
+
+    def empty_panels(self) -> list[str]:
+        return evaluate(self.stack.status()["prometheus"], FILES)[1]
+
+    def test_panels_have_data_and_alerts_arrive(self) -> None:
+        until("every panel has data", self.empty_panels, 30, holds=nothing)
+        evaluated, _ = evaluate(self.stack.status()["prometheus"], FILES)
+        self.assertGreater(evaluated, 200)
+        self.assertEqual(self.received(), [], "a healthy cluster alerts nobody")
+
+        self.exporters.renamed = ("patroni_primary{", "patroni_leads{")
+
+        problems = until(
+            "a renamed metric makes panels empty",
+            self.empty_panels,
+            15,
+            holds=lambda found: any(line.startswith("cluster.json: Leaders: no data") for line in found),
+        )
+        self.assertNotIn("service.json", "".join(problems))
+        until("the alert arrives", self.received, 40, holds=lambda alerts: ("NoLeader", "firing") in alerts)
+        self.exporters.renamed = None
+        until("its end arrives", self.received, 40, holds=lambda alerts: ("NoLeader", "resolved") in alerts)
+
+    def test_a_target_that_is_away_is_named(self) -> None:
+        stack = Stack(**{**self.stack.__dict__, "servers": {**self.stack.servers, "k3": "127.0.0.1:1"}})
+        away = ["kinoteka 127.0.0.1:1: not scraped yet"]
+        until("the others are up", stack.down, 15, holds=lambda down: down == away)
+
+    def test_a_program_that_is_away_is_named(self) -> None:
+        for name in ("prometheus", "alertmanager", "receiver"):
+            stack = Stack(**{**self.stack.__dict__, name: "127.0.0.1:1"})
+            (down,) = until("the others are up", stack.down, 15, holds=lambda down: len(down) == 1)
+            self.assertRegex(down, f"^{name}: .*refused")
+
+
+class Configuration(unittest.TestCase):
+    def test_prometheus_and_alertmanager_accept_it(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            stack = Stack(
+                Path(folder),
+                [Node("n1", "127.0.0.1", "")],
+                {"k1": "127.0.0.1:8611"},
+                "127.0.0.1:7000",
+                receiver="127.9.9.9:9",
+            )
+            stack.write()
+            for command in (
+                ["promtool", "check", "config", "prometheus.yml"],
+                ["amtool", "check-config", "alertmanager.yml"],
+            ):
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn("http://127.9.9.9:9/alerts", (Path(folder) / "alertmanager.yml").read_text())
+
+    def test_missing_programs_are_named_by_their_packages(self) -> None:
+        path = os.environ["PATH"]
+        os.environ["PATH"] = "/nonexistent"
+        self.addCleanup(os.environ.__setitem__, "PATH", path)
+        missing = Stack(Path(), [], {}, "").missing_programs()
+        self.assertIn("prometheus-postgres-exporter", missing)
+
+    def test_statements_that_can_hold_passwords_are_left_out(self) -> None:
+        queries = (ROOT / "deploy/monitoring/queries.yml").read_text()
+        pattern = re.search(r"s\.query ~\* '(.*?)'", queries)
+        assert pattern is not None
+        begins = re.compile(pattern[1].replace(r"\M", r"\b"), re.IGNORECASE)
+        for statement in ("SELECT 1", "  insert into t", "WITH a AS (SELECT 1) SELECT"):
+            self.assertTrue(begins.search(statement), statement)
+        for statement in ("ALTER ROLE pmm PASSWORD 'x'", "create role a", "CREATE USER MAPPING", "selective"):
+            self.assertFalse(begins.search(statement), statement)
+
+
+if __name__ == "__main__":
+    unittest.main()
