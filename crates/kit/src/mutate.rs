@@ -245,7 +245,9 @@ struct MutationCall<'a> {
 async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>, job: &dyn Job) -> ApiResult<Outcome> {
     let MutationCall { mutation, rule, viewer } = *asked;
     let mut tries = 0;
-    let mut single = SingleTry { is_stopped: db.db.get_database_backend() != DbBackend::Postgres };
+    // These faults strike at the commit of a transaction.
+    let in_transactions = [PlantedFault::AcknowledgeEarly, PlantedFault::SkipWait].into_iter().any(planted::is_planted);
+    let mut single = SingleTry { is_stopped: in_transactions || db.db.get_database_backend() != DbBackend::Postgres };
     loop {
         tries += 1;
         // SQLite has then waited for the lock of writers for as long as it may.
