@@ -77,7 +77,7 @@ impl Application {
         let read_url =
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         let limits = fit_open_files(args, &url, read_url.is_some())?;
-        let db = open_database(args, &url, read_url.as_ref(), observer).await?;
+        let db = open_database(args, &url, read_url.as_ref(), observer).await?.with_leader_wait(args.leader_wait());
         let health = Health::new(db.clone());
         health.look().await;
         let feed = Feed::start(&db, args.feed()).await?;
@@ -206,7 +206,7 @@ impl Application {
     }
 }
 
-/// Brings up the schema and opens the pools. Without a leader that is done with what the replica has.
+/// Brings up the schema and opens the pools. One of leader and replica may be away: the other one is checked.
 async fn open_database(
     args: &ServeArgs,
     url: &DatabaseUrl,
@@ -215,22 +215,31 @@ async fn open_database(
 ) -> anyhow::Result<Db> {
     let (pool, timeouts, observer) = (args.pool(), timeouts(args), Some(observe(observer)));
     // Migrating and filling take as long as they take: the pools for requests come later.
-    let db = match connect::open(url, Access::Write, pool).await {
+    let has_leader = match connect::open(url, Access::Write, pool).await {
         Ok(owner) => {
             start::prepare(&owner, url, args).await?;
             owner.close().await?;
-            Db::open(url, read_url, pool, timeouts, observer).await?
+            true
         }
         Err(error) if error.is_away() && read_url.is_some() && !args.demo && !args.migrate => {
             tracing::warn!("starting read-only, until there is a database that takes changes: {error}");
-            Db::open_unseen(url, read_url, pool, timeouts, observer).await?
+            false
         }
         Err(error) => return Err(error).context("--database-url"),
     };
     if let Some(read_url) = read_url {
-        start::check_replica(&db, read_url).await?;
+        match connect::open(read_url, Access::Read, pool).await {
+            Ok(replica) => {
+                start::check_replica(&replica, read_url).await?;
+                replica.close().await?;
+            }
+            Err(error) if error.is_away() && has_leader => {
+                tracing::warn!("reading from the leader, until there is a replica: {error}");
+            }
+            Err(error) => return Err(error).context("--database-read-url"),
+        }
     }
-    Ok(db)
+    Db::open(url, read_url, pool, timeouts, observer).await
 }
 
 /// Counts every statement.

@@ -1,24 +1,23 @@
 //! Every setting with its flag, environment variable, default and unit.
 
+mod accounts;
+mod commands;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
-use chrono::TimeDelta;
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use ipnet::IpNet;
-use migration::Migration;
 use migration::connect::{DatabaseUrl, PoolSettings};
 
-use crate::account::{AccountServices, Passwords, SessionChanges, Throttle};
 use crate::db;
 use crate::feed;
 use crate::http::{Limits, Origin};
-use crate::kit::changes::WriteRates;
-use crate::rate::{self, Rate};
 use crate::telemetry::LogFormat;
-use crate::viewer::Role;
+
+pub use self::accounts::{AccountArgs, HashArgs};
+pub use self::commands::{Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, UserCommand, WaitArgs};
 
 /// A GraphQL API server for an online film library.
 ///
@@ -42,147 +41,6 @@ const EXAMPLES: &str = "Examples:
       create or update the schema
   kinoteka serve --database-url postgres://kinoteka@localhost/kinoteka --log-format json
       serve from PostgreSQL, logs for a collector";
-
-/// What the program can do.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Serve the API (the default).
-    Serve(Box<ServeArgs>),
-    /// Create, update or look at the database schema.
-    #[command(subcommand)]
-    Migrate(MigrateCommand),
-    /// Give users roles, and take them back.
-    #[command(subcommand)]
-    Role(RoleCommand),
-    /// Help users with their accounts.
-    #[command(subcommand)]
-    User(UserCommand),
-    /// Print the GraphQL schema in SDL.
-    Schema,
-}
-
-/// What can be done with the schema of a database.
-#[derive(Debug, Subcommand)]
-pub enum MigrateCommand {
-    /// Apply the pending steps.
-    Up {
-        /// The database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// Apply at most this many steps; all if left out.
-        #[arg(long, value_name = "N")]
-        steps: Option<u32>,
-        /// How long it waits for locks.
-        #[command(flatten)]
-        waiting: WaitArgs,
-    },
-    /// Take back the last steps, with the data in their tables.
-    Down {
-        /// The database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// How many steps.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        steps: u32,
-        /// How long it waits for locks.
-        #[command(flatten)]
-        waiting: WaitArgs,
-    },
-    /// List the steps and whether the database has them. Count texts that the API would not write now.
-    Status {
-        /// The database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
-    /// Take into use what only this release understands. Run it when every instance of the release before has been stopped.
-    Finish {
-        /// The database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
-    /// Record steps whose SQL was run by hand (psql -f), after checking that they are there.
-    Adopt {
-        /// The database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
-}
-
-/// How long changes of the schema wait.
-#[derive(Clone, Copy, Debug, Args)]
-pub struct WaitArgs {
-    /// How long a statement waits for a lock on PostgreSQL before it is tried again after a pause, in milliseconds.
-    /// Requests that use the table wait as long: keep it below the server's --lock-timeout-ms.
-    #[arg(long, value_name = "MS", default_value_t = u64::try_from(migration::LOCK_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    pub lock_timeout_ms: u64,
-}
-
-impl WaitArgs {
-    /// The migration that waits so, and says what it waits for.
-    pub fn migration<'a>(self, tell: &'a (dyn Fn(&str) + Sync)) -> Migration<'a> {
-        Migration { lock_timeout: Duration::from_millis(self.lock_timeout_ms), tell, ..Migration::default() }
-    }
-}
-
-/// What can be done with roles. Each change is in the audit log.
-#[derive(Debug, Subcommand)]
-pub enum RoleCommand {
-    /// Give a user a role.
-    Grant(RoleArgs),
-    /// Take a role from a user.
-    Revoke(RoleArgs),
-}
-
-/// Whose role, and which.
-#[derive(Clone, Debug, Args)]
-pub struct RoleArgs {
-    /// The user's name or e-mail address.
-    #[arg(value_name = "USER")]
-    pub user: String,
-    /// The role.
-    #[arg(value_name = "ROLE")]
-    pub role: GivenRole,
-    /// The database.
-    #[command(flatten)]
-    pub database: DatabaseArgs,
-}
-
-/// A role beyond that of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum GivenRole {
-    /// Changes the catalogue, and what others have written.
-    Editor,
-    /// Changes roles too, and removes accounts.
-    Admin,
-}
-
-impl From<GivenRole> for Role {
-    fn from(role: GivenRole) -> Self {
-        match role {
-            GivenRole::Editor => Self::Editor,
-            GivenRole::Admin => Self::Admin,
-        }
-    }
-}
-
-/// What operators can do for users.
-#[derive(Debug, Subcommand)]
-pub enum UserCommand {
-    /// Give a user a new password, and end all their sessions. It is read from standard input, one
-    /// line; if that is a terminal or empty, a random one is made and printed.
-    ResetPassword {
-        /// The user's name or e-mail address.
-        #[arg(value_name = "USER")]
-        user: String,
-        /// How passwords are hashed.
-        #[command(flatten)]
-        hashing: HashArgs,
-        /// The database.
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
-}
 
 /// Which database.
 #[derive(Clone, Debug, Args)]
@@ -253,6 +111,20 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_LOCK_TIMEOUT_MS", value_name = "MS", default_value_t = 2_000,
           value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     pub lock_timeout_ms: u64,
+
+    /// How long after its start a mutation may wait for a leader of PostgreSQL, in milliseconds; at most four fifths of
+    /// --request-timeout-ms. 0 refuses it at once.
+    #[arg(long, env = "KINOTEKA_LEADER_WAIT_MS", value_name = "MS", default_value_t = 8_000,
+          value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+    pub leader_wait_ms: u64,
+
+    /// Mutations that wait for a leader at most; further ones are told to come back.
+    #[arg(long, env = "KINOTEKA_LEADER_WAITING", value_name = "N", default_value_t = 256)]
+    pub leader_waiting: u32,
+
+    /// Of these, from one client's network address at most.
+    #[arg(long, env = "KINOTEKA_LEADER_WAITING_PER_CLIENT", value_name = "N", default_value_t = 64)]
+    pub leader_waiting_per_client: u32,
 
     /// The address to listen on. Port 0 takes any free one; the log names it.
     #[arg(long, env = "KINOTEKA_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -336,126 +208,6 @@ pub struct ServeArgs {
     pub limits: Limits,
 }
 
-/// The settings of accounts and sessions.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Accounts")]
-pub struct AccountArgs {
-    /// How long a session lives after it was last seen, in hours.
-    #[arg(long, env = "KINOTEKA_SESSION_HOURS", value_name = "HOURS", default_value_t = 720,
-          value_parser = clap::value_parser!(u32).range(1..=87_600))]
-    pub session_hours: u32,
-
-    /// How long a session that was looked up is known without asking the database again, in milliseconds: for so long,
-    /// requests may still pass whose session or role another instance has ended. 0 asks for each request.
-    #[arg(long, env = "KINOTEKA_SESSION_CACHE_MS", value_name = "MS", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u64).range(..=1_000))]
-    pub session_cache_ms: u64,
-
-    /// How passwords are hashed.
-    #[command(flatten)]
-    pub hashing: HashArgs,
-
-    /// Passwords that are hashed at once; if left out, as many as half of the processors, one at
-    /// least.
-    #[arg(long, env = "KINOTEKA_PASSWORDS_AT_ONCE", value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    pub passwords_at_once: Option<u16>,
-
-    /// Log-ins that wait for their turn at most; further ones are told to come back.
-    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING", value_name = "N", default_value_t = 64)]
-    pub passwords_waiting: u16,
-
-    /// Of these, from one client's network address at most.
-    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING_PER_CLIENT", value_name = "N", default_value_t = 16)]
-    pub passwords_waiting_per_client: u16,
-
-    /// Sign-ups and new e-mail addresses of users from one client's network address in an hour, whatever becomes of
-    /// them.
-    #[arg(long, env = "KINOTEKA_SIGNUPS_PER_ADDRESS", value_name = "N", default_value_t = 30,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
-    pub signups_per_address: u32,
-
-    /// Mutations of one user in a minute. Without a session, of one client's network address. Editors and admins
-    /// have no limit.
-    #[arg(long, env = "KINOTEKA_MUTATIONS_PER_USER", value_name = "N", default_value_t = 600,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
-    pub mutations_per_user: u32,
-
-    /// Idempotency keys of one user in an hour that were not sent before. Without a session, of one client's network
-    /// address. Editors and admins have no limit.
-    #[arg(long, env = "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER", value_name = "N", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
-    pub idempotency_keys_per_user: u32,
-
-    /// Failed log-ins to an account from an address in 15 minutes; ten times as many to an account
-    /// from all addresses, and from an address to all accounts.
-    #[arg(long, env = "KINOTEKA_LOGIN_FAILURES", value_name = "N", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub login_failures: u32,
-}
-
-/// How dear it is to try out passwords, by argon2id: the defaults are what OWASP advises.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Accounts")]
-pub struct HashArgs {
-    /// Memory that hashing a password takes, in KiB. A hash made with less is replaced when its
-    /// user logs in.
-    #[arg(long, env = "KINOTEKA_PASSWORD_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456,
-          value_parser = clap::value_parser!(u32).range(8..=1_048_576))]
-    pub password_memory_kib: u32,
-
-    /// How often hashing a password passes over that memory. A hash made with less is replaced too.
-    #[arg(long, env = "KINOTEKA_PASSWORD_PASSES", value_name = "N", default_value_t = 2,
-          value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub password_passes: u32,
-}
-
-impl HashArgs {
-    /// Hashes `at_once` passwords at the same time, while as many as `waiting` wait, and of one client
-    /// `waiting_per_client`.
-    ///
-    /// # Errors
-    /// argon2id refuses the settings.
-    pub fn open(&self, at_once: u64, waiting: u64, waiting_per_client: u64) -> anyhow::Result<Passwords> {
-        Passwords::new(self.password_memory_kib, self.password_passes, at_once, waiting, waiting_per_client)
-            .context("--password-memory-kib, --password-passes")
-    }
-}
-
-impl AccountArgs {
-    /// What log-ins need.
-    ///
-    /// # Errors
-    /// Passwords cannot be hashed so.
-    pub fn open(&self) -> anyhow::Result<AccountServices> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let at_once = self.passwords_at_once.map_or((processors as u64 / 2).max(1), u64::from);
-        let waiting = u64::from(self.passwords_waiting);
-        let passwords = self.hashing.open(at_once, waiting, self.passwords_waiting_per_client.into())?;
-        let throttle = Throttle::new(self.login_failures);
-        let too_many = "too many sign-ups or new e-mail addresses from your address";
-        let names = rate::RateNames { limit: "signups-per-address", too_many };
-        let signups = Rate::new(names, self.signups_per_address, Duration::from_secs(3_600));
-        let session_lifetime = TimeDelta::hours(i64::from(self.session_hours));
-        Ok(AccountServices {
-            passwords,
-            throttle,
-            signups,
-            session_lifetime,
-            session_changes: SessionChanges::new(Duration::from_millis(self.session_cache_ms)),
-        })
-    }
-
-    /// How much users may change.
-    pub fn writes(&self) -> WriteRates {
-        let names = rate::RateNames { limit: "mutations-per-user", too_many: "too many mutations" };
-        let mutations = Rate::new(names, self.mutations_per_user, Duration::from_secs(60));
-        let names = rate::RateNames { limit: "idempotency-keys-per-user", too_many: "too many new idempotency keys" };
-        let keys = Rate::new(names, self.idempotency_keys_per_user, Duration::from_secs(3_600));
-        WriteRates { mutations, keys }
-    }
-}
-
 impl ServeArgs {
     /// Whether the schema may be read.
     pub fn introspection(&self) -> bool {
@@ -477,6 +229,16 @@ impl ServeArgs {
         feed::FeedSettings {
             pause: Duration::from_millis(self.feed_poll_ms),
             retention: Duration::from_secs(u64::from(self.feed_retention_hours) * 3_600),
+        }
+    }
+
+    /// How mutations wait for a leader.
+    pub fn leader_wait(&self) -> db::LeaderWait {
+        let request = Duration::from_millis(self.limits.request_timeout_ms);
+        db::LeaderWait {
+            time_max: Duration::from_millis(self.leader_wait_ms).min(request * 4 / 5),
+            waiting_max: self.leader_waiting.into(),
+            waiting_max_per_client: self.leader_waiting_per_client.into(),
         }
     }
 

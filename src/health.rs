@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use migration::SchemaState;
 use migration::connect::Access;
 
@@ -61,24 +62,50 @@ impl Health {
 
     /// Looks again and again; never ends by itself.
     pub async fn watch(self) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_GAP) => {}
-                () = self.db.writes.wait_for_missing_rights() => self.lock().rights_at = None,
+        // One does not wait for the other: how soon a server is known to be away depends on the first.
+        let servers = async {
+            loop {
+                tokio::time::sleep(LOOK_GAP).await;
+                self.look_at_servers().await;
             }
-            self.look().await;
-        }
+        };
+        let contents = async {
+            loop {
+                // Also between changes that fail one after the other.
+                tokio::time::sleep(LOOK_GAP).await;
+                if self.db.writes.wait_for_missing_rights().now_or_never().is_some() {
+                    self.lock().rights_at = None;
+                }
+                self.look_at_contents().await;
+            }
+        };
+        tokio::join!(servers, contents);
     }
 
-    /// Looks at the servers, and from time to time at schema and rights.
+    /// Looks at the servers, the schema and the rights.
     pub async fn look(&self) {
         self.db.cluster.look().await;
+        self.look_at_contents().await;
+    }
+
+    async fn look_at_servers(&self) {
+        self.db.cluster.look().await;
+        self.tell();
+    }
+
+    /// From time to time looks at schema and rights.
+    async fn look_at_contents(&self) {
         if self.is_due(|seen| seen.schema_at, SCHEMA_GAP) {
             self.look_at_schema().await;
         }
         if self.is_due(|seen| seen.rights_at, RIGHTS_GAP) && !self.db.cluster.is_leader_away() {
             self.look_at_rights().await;
         }
+        self.tell();
+    }
+
+    /// Judges anew, and logs what has changed.
+    fn tell(&self) {
         let readiness = self.judge();
         let before = self.lock().readiness.replace(readiness.clone());
         if before.is_some_and(|before| before != readiness) {
@@ -105,7 +132,8 @@ impl Health {
         let found = found.await;
         let now = Instant::now();
         let mut seen = self.lock();
-        seen.schema_at = Some(now);
+        // If it cannot be read, the next look tries again.
+        seen.schema_at = found.is_ok().then_some(now);
         match found {
             Ok(trouble) => {
                 seen.schema = trouble;

@@ -110,11 +110,11 @@ pub(crate) async fn warn_of_development(
 }
 
 /// Passes a replica that has all that reads need.
-pub(crate) async fn check_replica(db: &Db, read_url: &DatabaseUrl) -> anyhow::Result<()> {
-    db::check_rights(db.read.connections(), read_url, Access::Read).await?;
-    match migration::compare(&db.read).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
-        SchemaState::Current => check_content(db.read.connections(), read_url, false).await,
-        SchemaState::Newer(_) => check_content(db.read.connections(), read_url, true).await,
+pub(crate) async fn check_replica(replica: &DatabaseConnection, read_url: &DatabaseUrl) -> anyhow::Result<()> {
+    db::check_rights(replica, read_url, Access::Read).await?;
+    match migration::compare(replica).await.with_context(|| format!("cannot read the schema of the {read_url}"))? {
+        SchemaState::Current => check_content(replica, read_url, false).await,
+        SchemaState::Newer(_) => check_content(replica, read_url, true).await,
         state => bail!("cannot read from the {read_url} (--database-read-url): {state}"),
     }
 }

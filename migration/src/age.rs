@@ -38,23 +38,42 @@ pub fn forget_statements() {
 
 /// The connections of some pools that were opened before a failover or the like. Cloning is cheap; clones are one.
 #[derive(Clone, Debug, Default)]
-pub struct Generation(Arc<Moment>);
+pub struct Generation(Arc<GenerationState>);
+
+#[derive(Debug, Default)]
+struct GenerationState {
+    ended: Moment,
+    lost: Moment,
+}
+
+/// Within what time a connection is released on which a statement was given up.
+const LOSS: Duration = Duration::from_secs(1);
 
 impl Generation {
     /// Has connections that are open now closed when they are released, or before they would be used again. A server
     /// that has become a standby answers pings, and one that is frozen never does.
     pub fn end(&self) {
-        self.0.set();
+        self.0.ended.set();
+    }
+
+    /// Has a connection that is released in this second closed, unless it answers: nothing came of its statement.
+    pub fn lose(&self) {
+        self.0.lost.set();
+    }
+
+    /// Whether one was lost just now.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.0.lost.is_after(LOSS)
     }
 
     /// Whether it has ended since then.
     pub fn has_ended_since(&self, since: Instant) -> bool {
-        self.0.last().is_some_and(|ended| ended >= since)
+        self.0.ended.last().is_some_and(|ended| ended >= since)
     }
 
     /// Whether a connection of this age is of one that has ended.
     pub(crate) fn is_over(&self, age: Duration) -> bool {
-        self.0.is_after(age)
+        self.0.ended.is_after(age)
     }
 }
 

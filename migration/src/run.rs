@@ -8,7 +8,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTr
 
 use crate::step::Migrator;
 use crate::waiting::{self, is_blocked};
-use crate::{STEPS, Step, begin_alone, indexes, order, read_applied};
+use crate::{STEPS, SchemaState, Step, are_tolerated, begin_alone, indexes, order, read_applied};
 
 /// How steps are applied and taken back.
 #[derive(Clone, Copy)]
@@ -73,6 +73,8 @@ impl Migration<'_> {
             let (before, after) = self.change(db, Direction::Up(limit)).await?;
             applied = after;
             applied.retain(|name| !before.contains(name));
+        } else {
+            self.refuse_unknown(db, known).await?;
         }
         indexes::build(db, self.steps, self.pauses, self.tell).await?;
         Ok(applied)
@@ -94,6 +96,15 @@ impl Migration<'_> {
     pub async fn unfinished_indexes(&self, db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
         let unfinished = indexes::list_unfinished(db, self.steps).await?;
         Ok(unfinished.into_iter().map(|index| index.name.to_owned()).collect())
+    }
+
+    /// Leaves a database alone that has steps which this program cannot go on with.
+    async fn refuse_unknown(&self, db: &DatabaseConnection, mut known: Vec<String>) -> Result<(), DbErr> {
+        known.retain(|name| self.steps.iter().all(|step| step.name != *name));
+        if known.is_empty() || are_tolerated(db, &known).await? {
+            return Ok(());
+        }
+        Err(DbErr::Migration(SchemaState::Ahead(known).to_string()))
     }
 
     /// The steps that are recorded before and after.

@@ -183,7 +183,7 @@ fn refused(message: &str) -> Outcome {
 
 /// The user with this username or e-mail address, and what is stored of their password.
 async fn find(change: &Change<'_>, login: &str) -> ApiResult<Option<(i32, String)>> {
-    let found = service::find_by_login(change.db(), login).await?;
+    let found = change.read(|| service::find_by_login(change.db(), login)).await?;
     Ok(found.map(|user| (user.id, user.password)))
 }
 
@@ -301,7 +301,7 @@ async fn with_password<I: Sync, O: Serialize>(
     let verified = async {
         let turn = accounts.passwords.turn(change.address()).await?;
         let rows = users::Entity::find_by_id(viewer.user).select_only().column(users::Column::Password);
-        let stored: Option<String> = rows.into_tuple().one(change.db()).await?;
+        let stored: Option<String> = change.read(|| rows.clone().into_tuple().one(change.db())).await?;
         let fits = !password::is_too_long(given) && turn.verify(given, stored.clone()).await?;
         Ok::<_, ApiError>(stored.filter(|_| fits))
     };
@@ -334,7 +334,7 @@ fn viewer(change: &Change<'_>) -> ApiResult<Viewer> {
 
 async fn names_of(change: &Change<'_>, user: i32) -> ApiResult<[String; 2]> {
     let rows = users::Entity::find_by_id(user).select_only().columns([users::Column::Username, users::Column::Email]);
-    let names: Option<(String, String)> = rows.into_tuple().one(change.db()).await?;
+    let names: Option<(String, String)> = change.read(|| rows.clone().into_tuple().one(change.db())).await?;
     Ok(names.map_or_else(Default::default, |(username, email)| [username, email]))
 }
 

@@ -261,9 +261,6 @@ impl Sessions {
             return Err(if is_leader { ApiError::UnknownToken } else { unknown });
         };
         let (session, user, seen_at, expires_at) = (*session, *user, *seen_at, *expires_at);
-        if is_leader && now - seen_at > self.lifetime / 100 {
-            self.prolong(session, now).await;
-        }
         let role = rows.iter().filter_map(|(.., role)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
         let viewer = Viewer { user, session, role };
         let found = FoundSession { viewer, expires_at, asked_at };
@@ -272,26 +269,23 @@ impl Sessions {
                 self.changes.known.put(key, found);
             }
         }
+        if is_leader && now - seen_at > self.lifetime / 100 {
+            // Behind the cache: others who come meanwhile do not wait as well.
+            self.prolong(session, now).await;
+        }
         Ok(viewer)
     }
 
     /// The rows of a session, and whether the leader gave them: without one, a replica does.
     async fn read(&self, select: Select<sessions::Entity>) -> ApiResult<(Vec<SessionRow>, bool)> {
-        let failure = if self.db.cluster.is_leader_away() {
-            None
-        } else {
-            match select.clone().into_tuple().all(&self.db.sessions).await {
-                Err(error) if is_unavailable(&error) => Some(error),
-                rows => return Ok((rows?, true)),
-            }
+        // Fails at once while the leader is known to be away.
+        let error = match select.clone().into_tuple().all(&self.db.sessions).await {
+            Err(error) if is_unavailable(&error) => error,
+            rows => return Ok((rows?, true)),
         };
-        if let Some(replica) = self.db.stand_in().await {
-            return Ok((select.into_tuple().all(&replica).await?, false));
-        }
-        match failure {
-            Some(error) => Err(error.into()),
-            // It may have just come back.
-            None => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
+        match self.db.ask_stand_in(|replica| async move { select.into_tuple().all(&replica).await }).await {
+            Some(rows) => Ok((rows, false)),
+            None => Err(error.into()),
         }
     }
 
@@ -312,23 +306,32 @@ impl Sessions {
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
     /// for other changes, or for whoever has locked the session.
     async fn prolong(&self, session: i32, now: DateTime<Utc>) {
-        let Ok(Ok(_turn)) = timeout(PROLONG_TIMEOUT, self.db.turn_to_write(db::OWN)).await else { return };
+        // The connection and the commit too: a commit may wait for a standby that is away.
+        match timeout(PROLONG_TIMEOUT, self.try_prolong(session, now)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                self.db.writes.note_failure(&error);
+                tracing::warn!("session {session} could not be prolonged: {error}");
+            }
+            Err(_) => tracing::debug!("session {session} could not be prolonged within {PROLONG_TIMEOUT:?}"),
+        }
+    }
+
+    async fn try_prolong(&self, session: i32, now: DateTime<Utc>) -> Result<(), DbErr> {
+        let Ok(_turn) = self.db.turn_to_write(db::OWN).await else { return Ok(()) };
         let unlocked = Query::select()
             .column(sessions::Column::Id)
             .from(sessions::Entity)
             .and_where(sessions::Column::Id.eq(session))
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .take();
-        let outcome = sessions::Entity::update_many()
+        sessions::Entity::update_many()
             .col_expr(sessions::Column::SeenAt, Expr::value(now.fixed_offset()))
             .col_expr(sessions::Column::ExpiresAt, Expr::value((now + self.lifetime).fixed_offset()))
             .filter(sessions::Column::Id.in_subquery(unlocked))
             .exec(&self.db.write)
-            .await;
-        if let Err(error) = outcome {
-            self.db.writes.note_failure(&error);
-            tracing::warn!("session {session} could not be prolonged: {error}");
-        }
+            .await
+            .map(drop)
     }
 }
 

@@ -13,8 +13,11 @@ use quick_cache::sync::Cache;
 
 use crate::viewer::Viewer;
 
-/// Sessions at most.
+/// Sessions at most. The cache is divided by hash, so some are evicted when nine tenths of so many are there.
 const SESSIONS_MAX: usize = 10_000;
+
+/// A session is kept by its token and by its key.
+const KEYS_OF_A_SESSION: usize = 2;
 
 /// From so many changed users on, those are looked for whose change no longer matters.
 const CHANGES_SWEPT: usize = 64;
@@ -49,7 +52,7 @@ pub(super) struct SessionCache {
 impl SessionCache {
     /// Keeps sessions for this time; none if it is zero.
     pub(super) fn new(time_to_live: Duration) -> Self {
-        Self { sessions: Cache::new(SESSIONS_MAX), changes: Mutex::default(), time_to_live }
+        Self { sessions: Cache::new(SESSIONS_MAX * KEYS_OF_A_SESSION), changes: Mutex::default(), time_to_live }
     }
 
     /// Whose session it is, if that is known.
@@ -80,7 +83,12 @@ impl SessionCache {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
+    use std::ops::Range;
+
+    use sha2::{Digest, Sha256};
+
     use super::*;
     use crate::clock;
     use crate::viewer::Role;
@@ -120,6 +128,28 @@ mod tests {
         let off = SessionCache::new(Duration::ZERO);
         off.put(SessionKey::Session(1), found(1));
         assert_eq!(get(&off, 1), None);
+    }
+
+    #[test]
+    fn each_session_is_kept_by_both_its_keys() {
+        let cache = SessionCache::new(LONG);
+        let keys = |session: i32| {
+            let token = Sha256::digest(session.to_be_bytes()).into();
+            [SessionKey::Token(token), SessionKey::Session(session)]
+        };
+        let put = |sessions: Range<i32>| {
+            for session in sessions {
+                for key in keys(session) {
+                    cache.put(key, found(session));
+                }
+            }
+        };
+        let most = i32::try_from(SESSIONS_MAX).unwrap();
+        put(0..most * 9 / 10);
+        let kept = (0..most * 9 / 10).flat_map(keys).filter(|key| cache.get(key, clock::now()).is_some()).count();
+        assert!(kept >= SESSIONS_MAX * KEYS_OF_A_SESSION * 89 / 100, "{kept}");
+        put(most..most * 3);
+        assert!(cache.sessions.len() <= SESSIONS_MAX * KEYS_OF_A_SESSION + 64, "{}", cache.sessions.len());
     }
 
     #[test]

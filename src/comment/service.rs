@@ -27,24 +27,40 @@ use crate::subject::{SHOWS, SubjectId, SubjectSql};
 /// Characters of a comment at most.
 const TEXT_LENGTH_MAX: usize = 10_000;
 
+/// What [`add`] adds.
+struct NewComment {
+    text: String,
+    subject: Option<SubjectId>,
+    parent: Option<Id<Comment>>,
+}
+
+impl NewComment {
+    fn parse(input: &AddCommentInput, problems: &mut Problems) -> Result<Self, Rejection> {
+        let text = parse_text(&input.text, problems);
+        let subject = input.subject_id.as_ref().map(|id| SubjectId::parse(&path("subjectId"), id));
+        let subject = problems.take(subject.transpose())?.flatten();
+        let parent = input.parent_id.as_ref().and_then(|id| problems.id(&path("parentId"), id));
+        if input.subject_id.is_none() && input.parent_id.is_none() {
+            problems
+                .bad_input(path("subjectId"), "is missing; name a movie or a publication, or a comment in `parentId`");
+        }
+        Ok(Self { text, subject, parent })
+    }
+}
+
+fn parse_text(text: &str, problems: &mut Problems) -> String {
+    problems.text(&path("text"), text, 1, TEXT_LENGTH_MAX)
+}
+
 /// Says something about a movie or a publication, or answers a comment.
 ///
 /// # Errors
 /// `Invalid` with all that is wrong with the input.
 pub async fn add(work: &Work, input: &AddCommentInput) -> Result<Id<Comment>, Rejection> {
     let mut problems = Problems::new();
-    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
-    let subject = input.subject_id.as_ref().map(|id| SubjectId::parse(&path("subjectId"), id));
-    let subject = problems.take(subject.transpose())?.flatten();
-    let parent = input.parent_id.as_ref().map(|id| Id::<Comment>::parse(&path("parentId"), id));
-    let parent = problems.take(parent.transpose())?.flatten();
+    let NewComment { text, subject, parent } = NewComment::parse(input, &mut problems)?;
     let subject = match parent {
         Some(parent) => problems.take(answer(work, parent, subject).await)?,
-        None if input.subject_id.is_none() && input.parent_id.is_none() => {
-            problems
-                .bad_input(path("subjectId"), "is missing; name a movie or a publication, or a comment in `parentId`");
-            None
-        }
         None => subject,
     };
     problems.check()?;
@@ -74,11 +90,11 @@ static ADD: LazyLock<SubjectSql> = LazyLock::new(|| {
 });
 
 /// Of a parent whose lock was waited for, the text says whether it was deleted meanwhile: that empties it. Its depth never
-/// changes.
+/// changes. The publication is locked, too: its deletion may begin meanwhile and leave the parent as it is for a while.
 static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
     let insert = "parent AS (
             SELECT id, movie_id, publication_id FROM comments
-            WHERE id = $1 AND comment <> '' AND {shows} AND {is_new}
+            WHERE id = $1 AND comment <> '' AND {is_new}
                 AND NOT EXISTS (SELECT FROM comment_tombstones WHERE comment_id = $1)
                 AND ($5 IS NULL OR movie_id = $5) AND ($6 IS NULL OR publication_id = $6)
                 AND (parent_id IS NULL OR $7 > (
@@ -91,12 +107,17 @@ static REPLY: LazyLock<SingleSql> = LazyLock::new(|| {
                     SELECT max(level) FROM above
                 ))
             FOR KEY SHARE
+        ), publication AS (
+            SELECT publications.id FROM parent JOIN publications ON publications.id = parent.publication_id
+            WHERE publications.deleted_at IS NULL
+            FOR KEY SHARE OF publications
         ), done AS (
             INSERT INTO comments (parent_id, movie_id, publication_id, user_id, comment, created_at)
             SELECT id, movie_id, publication_id, $2, $3, $4 FROM parent
+            WHERE publication_id IS NULL OR publication_id IN (SELECT id FROM publication)
             RETURNING *
         )";
-    SingleSql::new(insert.replace("{shows}", SHOWS), with_author())
+    SingleSql::new(insert, with_author())
 });
 
 fn with_author() -> Returning<Comment> {
@@ -106,15 +127,14 @@ fn with_author() -> Returning<Comment> {
 /// The statement of [`add`].
 pub fn add_single(call: SingleCall, input: &AddCommentInput) -> Option<SingleStatement> {
     let mut problems = Problems::new();
-    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    let NewComment { text, subject, parent } = NewComment::parse(input, &mut problems).ok()?;
     problems.check().ok()?;
-    let subject = input.subject_id.as_ref().map(|id| SubjectId::parse("", id)).transpose().ok()?;
     let values = |of: i32| [of.into(), call.viewer.user.into(), text.into(), call.now.fixed_offset().into()];
-    let Some(parent) = &input.parent_id else {
+    let Some(parent) = parent else {
         let (sql, subject) = ADD.of(subject?);
         return Some(sql.bind(values(subject)));
     };
-    let [parent, user, text, now] = values(Id::<Comment>::parse("", parent).ok()?.key());
+    let [parent, user, text, now] = values(parent.key());
     let (movie, publication) = match subject {
         None => (None, None),
         Some(SubjectId::Movie(id)) => (Some(id.key()), None),
@@ -193,7 +213,7 @@ async fn is_deepest(work: &Work, comment: Id<Comment>) -> Result<bool, DbErr> {
 pub async fn edit(work: &Work, input: &EditCommentInput) -> Result<Id<Comment>, Rejection> {
     let row = find(work, &input.id, LockType::NoKeyUpdate).await?;
     let mut problems = Problems::new();
-    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    let text = parse_text(&input.text, &mut problems);
     problems.check()?;
     let before = row.changed_at.unwrap_or(row.created_at);
     let changed = comments::ActiveModel {
@@ -222,7 +242,7 @@ static EDIT: LazyLock<SingleSql> = LazyLock::new(|| {
 pub fn edit_single(call: SingleCall, input: &EditCommentInput) -> Option<SingleStatement> {
     let id = Id::<Comment>::parse("", &input.id).ok()?;
     let mut problems = Problems::new();
-    let text = problems.text(&path("text"), &input.text, 1, TEXT_LENGTH_MAX);
+    let text = parse_text(&input.text, &mut problems);
     problems.check().ok()?;
     Some(EDIT.bind([id.key().into(), call.viewer.user.into(), text.into(), call.now.fixed_offset().into()]))
 }

@@ -31,6 +31,14 @@ const TITLE_LENGTH_MAX: usize = 256;
 /// which this many can never be.
 const TEXT_LENGTH_MAX: usize = 100_000;
 
+fn title_rule() -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
+    line(TITLE_LENGTH_MAX)
+}
+
+fn text_rule() -> impl FnOnce(&mut Problems, &str, String) -> String + Send {
+    lines(TEXT_LENGTH_MAX)
+}
+
 /// Publishes a text of the viewer's.
 ///
 /// # Errors
@@ -45,8 +53,8 @@ pub async fn create(work: &Work, input: &CreatePublicationInput) -> Result<Id<Pu
         changed_at: Set(now),
         ..Default::default()
     };
-    form.must(&mut row.title, field!(title).required(), line(TITLE_LENGTH_MAX)).await?;
-    form.must(&mut row.text, field!(text).required(), lines(TEXT_LENGTH_MAX)).await?;
+    form.must(&mut row.title, field!(title).required(), title_rule()).await?;
+    form.must(&mut row.text, field!(text).required(), text_rule()).await?;
     form.must(&mut row.category, field!(category_id).required(), reference::<PublicationCategory>()).await?;
     form.may(&mut row.tags, field!(tags), KnownTags).await?;
     form.check()?;
@@ -72,8 +80,8 @@ static CREATE: LazyLock<SingleSql> = LazyLock::new(|| {
 /// The statement of [`create`].
 pub fn create_single(call: SingleCall, input: &CreatePublicationInput) -> Option<SingleStatement> {
     let mut problems = Problems::new();
-    let title = line(TITLE_LENGTH_MAX)(&mut problems, &path("title"), input.title.clone());
-    let text = lines(TEXT_LENGTH_MAX)(&mut problems, &path("text"), input.text.clone());
+    let title = title_rule()(&mut problems, &path("title"), input.title.clone());
+    let text = text_rule()(&mut problems, &path("text"), input.text.clone());
     problems.check().ok()?;
     let category = Id::<PublicationCategory>::parse("", &input.category_id).ok()?;
     let tags = input.tags.as_opt_ref().flatten();
@@ -106,8 +114,8 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
     let mut form = Form::new(work);
     let changed_at = work.later_than(row.changed_at);
     let mut changed = row.into_active_model();
-    form.must(&mut changed.title, field!(title), line(TITLE_LENGTH_MAX)).await?;
-    form.must(&mut changed.text, field!(text), lines(TEXT_LENGTH_MAX)).await?;
+    form.must(&mut changed.title, field!(title), title_rule()).await?;
+    form.must(&mut changed.text, field!(text), text_rule()).await?;
     form.must(&mut changed.category, field!(category_id), reference::<PublicationCategory>()).await?;
     form.may(&mut changed.tags, field!(tags), KnownTags).await?;
     let changes = form.check()?;

@@ -23,15 +23,20 @@ const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users
 
 const RATINGS: RangeInclusive<i32> = 1..=5;
 
+fn parse(input: &RateInput, problems: &mut Problems) -> Result<Option<SubjectId>, Rejection> {
+    let subject = problems.take(SubjectId::parse(&path("subjectId"), &input.subject_id))?;
+    let is_rating = RATINGS.contains(&input.rating);
+    problems.require(is_rating, &path("rating"), format!("{} is no rating; give 1 to 5", input.rating));
+    Ok(subject)
+}
+
 /// Gives a subject a rating of the viewer's, in place of an earlier one.
 ///
 /// # Errors
 /// `Invalid` with all that is wrong with the input.
 pub async fn rate(work: &Work, input: &RateInput) -> Result<Id<Rating>, Rejection> {
     let mut problems = Problems::new();
-    let subject = problems.take(SubjectId::parse(&path("subjectId"), &input.subject_id))?;
-    let is_rating = RATINGS.contains(&input.rating);
-    problems.require(is_rating, &path("rating"), format!("{} is no rating; give 1 to 5", input.rating));
+    let subject = parse(input, &mut problems)?;
     problems.check()?;
     let gone = || UserError::not_found(path("subjectId"), "movie or publication");
     let Some(subject) = subject else { return Err(gone().into()) };
@@ -87,9 +92,11 @@ static REMOVE: LazyLock<SubjectSql> = LazyLock::new(|| {
 
 /// The statement of [`rate`].
 pub fn rate_single(call: SingleCall, input: &RateInput) -> Option<SingleStatement> {
-    let (sql, subject) = RATE.of(SubjectId::parse("", &input.subject_id).ok()?);
-    let rating = Some(input.rating).filter(|rating| RATINGS.contains(rating))?;
-    Some(sql.bind([subject.into(), call.viewer.user.into(), rating.into(), call.now.fixed_offset().into()]))
+    let mut problems = Problems::new();
+    let subject = parse(input, &mut problems).ok()?;
+    problems.check().ok()?;
+    let (sql, subject) = RATE.of(subject?);
+    Some(sql.bind([subject.into(), call.viewer.user.into(), input.rating.into(), call.now.fixed_offset().into()]))
 }
 
 /// The statement of [`remove`].

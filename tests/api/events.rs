@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use graphql::Request;
 use kinoteka::http::Limits;
 use kinoteka::library;
+use request::subscribe::EVENT_ID_BYTES_MAX;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Response};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
@@ -291,6 +292,9 @@ async fn single_results_and_mistakes_are_events_too() {
         assert_eq!((events.len(), &events[1], code(&events[0].1)), (2, &complete(), wanted), "{events:?}");
         assert!(events[0].1.get("data").is_none(), "{events:?}");
     }
+    // As long as a cursor that was read with a list may be.
+    let longest = ask(&app, ADDED, json!({})).header("last-event-id", "x".repeat(EVENT_ID_BYTES_MAX));
+    assert_eq!(code(&Events::open(longest).await.rest().await[0].1), "BAD_USER_INPUT");
     // What is wrong with the request itself has a status, and a body in JSON.
     let accept = |request: RequestBuilder, accept: &str| send(request.header(ACCEPT, accept));
     for (request, wanted) in [
@@ -298,7 +302,7 @@ async fn single_results_and_mistakes_are_events_too() {
         (post(&app, "{}"), 400),
         (app.client.put(format!("{}/graphql", app.origin)), 405),
         (app.client.post(format!("{}/graphql", app.origin)).body("{}"), 415),
-        (ask(&app, ADDED, json!({})).header("last-event-id", "x".repeat(1_025)), 400),
+        (ask(&app, ADDED, json!({})).header("last-event-id", "x".repeat(EVENT_ID_BYTES_MAX + 1)), 400),
     ] {
         let (status, _, answer) = accept(request, EVENTS).await;
         assert_eq!((status, code(&answer)), (wanted, "BAD_USER_INPUT"), "{answer}");

@@ -1,6 +1,6 @@
 //! What every answer carries, and what orchestrators ask.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 use serde_json::json;
@@ -82,11 +82,14 @@ async fn health_tells_alive_from_ready(backend: Backend) {
     assert_eq!(ask("/readyz").await, (200, "full\n".to_owned()));
     let db = app.sql().await;
     db.execute_unprepared("DELETE FROM seaql_migrations WHERE version = '0002_indexes'").await.unwrap();
+    let started = Instant::now();
     let (status, text) = loop {
         let (status, text) = ask("/readyz").await;
         if status != 200 {
             break (status, text);
         }
+        assert!(started.elapsed() < Duration::from_secs(30), "still {text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!(status, 503);
     assert!(text.contains("0002_indexes") && text.contains("kinoteka migrate up"), "{text}");

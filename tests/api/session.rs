@@ -518,9 +518,9 @@ async fn other_instances_know_of_an_end_within_a_second() {
     until_known(answered, async || is_refused(viewer(&elsewhere(&boris)).await)).await;
 }
 
-/// A replica lags: what it has says nothing of a session.
+/// A replica lags: it may still have a session that was ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_vouches_for_no_session() {
+async fn sessions_are_looked_up_on_the_leader_while_there_is_one() {
     let (primary, replica) =
         (TestDatabase::seeded(Backend::Postgres).await, TestDatabase::seeded(Backend::Postgres).await);
     let app = TestApp::start(primary, &["--database-read-url", &replica.url]).await;

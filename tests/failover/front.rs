@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::support::address::own_address;
@@ -12,7 +13,16 @@ use crate::support::address::own_address;
 pub struct Front {
     pub address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
+    breaks: Breaks,
     _tasks: JoinSet<()>,
+}
+
+/// What is done to connections.
+#[derive(Clone, Default)]
+struct Breaks {
+    /// Answers to what has these bytes are swallowed.
+    mute_at: Arc<Mutex<Option<Vec<u8>>>>,
+    cut: watch::Sender<()>,
 }
 
 impl Front {
@@ -21,23 +31,83 @@ impl Front {
         let address = own_address();
         let listener = TcpListener::bind(address).await.unwrap();
         let target = Arc::new(Mutex::new(target));
-        let (mut tasks, current) = (JoinSet::new(), Arc::clone(&target));
+        let (mut tasks, current, breaks) = (JoinSet::new(), Arc::clone(&target), Breaks::default());
+        let own = breaks.clone();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let target = *current.lock().unwrap();
+            while let Ok((client, _)) = listener.accept().await {
+                let (target, breaks) = (*current.lock().unwrap(), own.clone());
                 connections.spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(target).await {
-                        let _ = copy_bidirectional(&mut client, &mut server).await;
+                    if let Ok(server) = TcpStream::connect(target).await {
+                        breaks.pass(client, server).await;
                     }
                 });
             }
         });
-        Self { address, target, _tasks: tasks }
+        Self { address, target, breaks, _tasks: tasks }
     }
 
     /// Leads to another server from now on.
     pub fn lead_to(&self, target: SocketAddr) {
         *self.target.lock().unwrap() = target;
+    }
+
+    /// From now on, who sends these bytes gets no further answer on that connection.
+    pub fn mute_at(&self, bytes: &str) {
+        *self.breaks.mute_at.lock().unwrap() = Some(bytes.as_bytes().to_vec());
+    }
+
+    /// Whether somebody has sent them.
+    pub fn has_muted(&self) -> bool {
+        self.breaks.mute_at.lock().unwrap().is_none()
+    }
+
+    /// Ends all connections.
+    pub fn cut(&self) {
+        self.breaks.cut.send_replace(());
+    }
+}
+
+impl Breaks {
+    async fn pass(&self, mut client: TcpStream, mut server: TcpStream) {
+        let mut cut = self.cut.subscribe();
+        let (mut from_client, mut to_client) = client.split();
+        let (mut from_server, mut to_server) = server.split();
+        let is_muted = std::sync::atomic::AtomicBool::new(false);
+        let up = async {
+            let mut bytes = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = from_client.read(&mut bytes).await {
+                if self.is_muting(&bytes[..length]) {
+                    is_muted.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+                if to_server.write_all(&bytes[..length]).await.is_err() {
+                    break;
+                }
+            }
+            let _ = to_server.shutdown().await;
+        };
+        let down = async {
+            let mut bytes = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = from_server.read(&mut bytes).await {
+                let is_muted = is_muted.load(std::sync::atomic::Ordering::Relaxed);
+                if !is_muted && to_client.write_all(&bytes[..length]).await.is_err() {
+                    break;
+                }
+            }
+            let _ = to_client.shutdown().await;
+        };
+        tokio::select! {
+            _ = async { tokio::join!(up, down) } => {}
+            _ = cut.changed() => {}
+        }
+    }
+
+    fn is_muting(&self, sent: &[u8]) -> bool {
+        let mut mute_at = self.mute_at.lock().unwrap();
+        let found = mute_at.as_ref().is_some_and(|bytes| sent.windows(bytes.len()).any(|part| part == bytes));
+        if found {
+            *mute_at = None;
+        }
+        found
     }
 }

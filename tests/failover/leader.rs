@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 
-use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, until};
+use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, text, until};
 use crate::support::database::connect_to;
+
+/// Nothing waits for a leader.
+const AT_ONCE: &[&str] = &["--leader-wait-ms", "0"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_go_on_without_a_leader_and_changes_with_the_next_one() {
     let pair = Pair::start().await;
-    let server = pair.serve(&[]);
+    let server = pair.serve(AT_ONCE);
     let user = Client::sign_up(&server, "anna").await;
     assert_eq!(user.ready().await, (200, "full".to_owned(), "full\n".to_owned()));
     assert!(user.comment().await.is_good());
@@ -24,6 +27,8 @@ async fn reads_go_on_without_a_leader_and_changes_with_the_next_one() {
     let (wait, extensions) = (refused.retry_after, &refused.body["errors"][0]["extensions"]);
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
     assert!(wait.is_some() && extensions["retryAfterSeconds"].as_u64() == wait, "{refused:?}");
+    assert_eq!(refused.outcome(), "NOTHING");
+    assert!(refused.took < Duration::from_secs(1), "{refused:?}");
     pair.fail_over();
     user.wait_for("full").await;
     until("comments can be written", async || user.comment().await.is_good()).await;
@@ -45,13 +50,17 @@ async fn a_frozen_leader_holds_nothing_up() {
     let user = Client::sign_up(&server, "anna").await;
     pair.settle().await;
     // Some of its connections are in use.
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    let lock = primary.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE comments IN EXCLUSIVE MODE").await.unwrap();
     let busy = async {
-        for _ in 0..20 {
+        loop {
             user.comment().await;
         }
     };
     let freeze = async {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let waiting = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        until("a change is under way", async || text(&lock, waiting).await != "0").await;
         pair.primary.signal("STOP");
         user.read_for(Duration::from_secs(3)).await;
     };
@@ -76,7 +85,7 @@ async fn a_frozen_leader_holds_nothing_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_read_only_is_unavailable_and_its_connections_are_given_up() {
     let pair = Pair::start().await;
-    let server = pair.serve(&[]);
+    let server = pair.serve(AT_ONCE);
     let user = Client::sign_up(&server, "anna").await;
     assert!(user.comment().await.is_good());
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();

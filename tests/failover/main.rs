@@ -9,6 +9,7 @@ mod support;
 mod commits;
 mod front;
 mod leader;
+mod mutations;
 mod pair;
 #[path = "../support/process.rs"]
 mod process;

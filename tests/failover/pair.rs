@@ -114,6 +114,11 @@ impl Answer {
         self.status == 200 && self.body["errors"].is_null() && self.body["data"].is_object()
     }
 
+    /// What has become of a mutation that failed.
+    pub fn outcome(&self) -> &str {
+        self.body["errors"][0]["extensions"]["outcome"].as_str().unwrap_or("none")
+    }
+
     pub fn code(&self) -> &str {
         self.body["errors"][0]["extensions"]["code"].as_str().unwrap_or("none")
     }
@@ -126,15 +131,26 @@ impl Client {
 
     /// Somebody with a new account.
     pub async fn sign_up(server: &Kinoteka, name: &str) -> Self {
+        Self::sign_up_with(server, name, None).await
+    }
+
+    /// The same with an idempotency key.
+    pub async fn sign_up_with(server: &Kinoteka, name: &str, key: Option<&str>) -> Self {
         let query = "mutation($input: SignUpInput!) { it: signUp(input: $input) { token } }";
         let input = json!({ "username": name, "email": format!("{name}@example.org"), "password": "трамвай № 47",
                             "fullName": name, "birthday": "1990-02-28" });
         let body = json!({ "query": query, "variables": { "input": input } });
         let anonymous = Self::of(server);
-        let answer = anonymous.send(body).await;
+        let answer = anonymous.send_with(body, key).await;
         let token = answer.body["data"]["it"]["token"].as_str().map(str::to_owned);
         assert!(token.is_some(), "{answer:?}");
         Self { token, ..anonymous }
+    }
+
+    /// The same from another address of this machine.
+    pub fn from(&self, address: [u8; 4]) -> Self {
+        let http = client::builder().local_address(std::net::IpAddr::from(address)).build().unwrap();
+        Self { http, url: self.url.clone(), token: self.token.clone() }
     }
 
     pub async fn ask(&self, query: &str) -> Answer {
@@ -143,17 +159,31 @@ impl Client {
 
     /// Adds a comment; it is there if the answer is good.
     pub async fn comment(&self) -> Answer {
-        let query = "mutation($id: ID!) { it: addComment(input: { subjectId: $id, text: \"Раз\" }) \
+        self.add("Раз", None).await
+    }
+
+    /// Adds a comment with this text; it is there if the answer is good.
+    pub async fn add(&self, text: &str, key: Option<&str>) -> Answer {
+        let query = "mutation($id: ID!, $text: String!) { it: addComment(input: { subjectId: $id, text: $text }) \
                      { errors { message } } }";
         let id = kinoteka::kit::id::encode("Movie", 1);
-        let answer = self.send(json!({ "query": query, "variables": { "id": id } })).await;
+        let body = json!({ "query": query, "variables": { "id": id, "text": text } });
+        let answer = self.send_with(body, key).await;
         let problems = &answer.body["data"]["it"]["errors"];
         assert!(problems.as_array().is_none_or(Vec::is_empty), "{answer:?}");
         answer
     }
 
     async fn send(&self, body: Value) -> Answer {
+        self.send_with(body, None).await
+    }
+
+    async fn send_with(&self, body: Value, key: Option<&str>) -> Answer {
         let (request, started) = (self.http.post(&self.url).json(&body), Instant::now());
+        let request = match key {
+            Some(key) => request.header("Idempotency-Key", key),
+            None => request,
+        };
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -26,6 +26,26 @@ async fn an_instance_starts_without_a_leader_and_becomes_full_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_instance_starts_without_a_replica_and_reads_from_the_leader() {
+    let pair = Pair::start().await;
+    pair.standby.stop_at_once();
+    let server = pair.serve(&[]);
+    let user = Client::sign_up(&server, "anna").await;
+    assert_eq!(user.ready().await.1, "full");
+    user.read(VIEWER).await;
+    pair.standby.start_again();
+    user.read_for(Duration::from_secs(1)).await;
+    // A name that is wrong is not a server that is away.
+    let url = "postgres://kinoteka@leader.invalid/postgres";
+    let refused = run(&[
+        &["serve", "--listen", "127.0.0.1:0", "--database-url", url, "--database-read-url", &pair.url()][..],
+        HASHING,
+    ]
+    .concat());
+    assert!(refused.failure().contains("--database-url"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_url_that_leads_to_no_leader_is_refused_with_the_remedy() {
     let pair = Pair::start().await;
     let serve = |url: &str| run(&[&["serve", "--listen", "127.0.0.1:0", "--database-url", url][..], HASHING].concat());

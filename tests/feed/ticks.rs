@@ -275,6 +275,20 @@ async fn a_database_that_comes_back_read_only_is_waited_for() {
     assert_eq!(listener.texts(1).await, ["два"]);
 }
 
+/// Operators may set a stricter isolation for a database or a role.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_isolation_of_a_database_does_not_matter() {
+    let (database, db) = database(Backend::Postgres).await;
+    let name = read(&db, "SELECT current_database()::text").await;
+    for isolation in ["repeatable read", "serializable"] {
+        let set = format!("ALTER DATABASE \"{name}\" SET default_transaction_isolation = '{isolation}'");
+        db.execute_unprepared(&set).await.unwrap();
+        let instance = Instance::start(&database.url).await;
+        let mut listener = instance.listen(ADDED, json!({}));
+        told(&db, &mut listener, "раз").await;
+    }
+}
+
 /// Two instances frozen or killed at any moment hold no lock: another goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_instance_holds_nothing_up() {

@@ -118,7 +118,9 @@ async fn what_subscriptions_keep_is_bounded() {
     eprintln!("plans of {begun} subscriptions, {} refused: {peak} MiB", refused.len());
     // 93 KB each.
     assert!((75..100).contains(&begun), "{begun}");
-    let limit = json!({ "code": "RATE_LIMITED", "limit": "limit-kept-bytes-per-client", "max": 8_000_000 });
+    let limit = json!({
+        "code": "RATE_LIMITED", "limit": "limit-kept-bytes-per-client", "max": 8_000_000, "retryAfterSeconds": 5,
+    });
     assert!(refused.iter().all(|refused| *refused == limit), "{:?}", refused[0]);
     assert!(peak < 150, "{peak} MiB");
     // Event streams are counted with them, and what has ended gives its room back.

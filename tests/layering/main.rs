@@ -21,7 +21,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("crates/db", &["migration", "request", "telemetry"]),
     ("crates/http", &["graphql", "request", "telemetry"]),
     ("crates/feed", &["db", "graphql", "migration", "request", "telemetry"]),
-    ("crates/kit", &["db", "entity", "graphql", "migration", "request"]),
+    ("crates/kit", &["db", "entity", "graphql", "migration", "request", "telemetry"]),
     ("", &["db", "entity", "feed", "graphql", "http", "kit", "migration", "request", "seeding", "telemetry"]),
 ];
 

@@ -142,10 +142,19 @@ impl Server {
         text.lines().next().and_then(|line| line.parse().ok()).expect("the id in the first line")
     }
 
+    /// Stops it as for a switchover: it ends its connections, and its standbys have all that it has.
+    pub fn stop_cleanly(&self) {
+        self.stop("fast");
+    }
+
     /// Stops it as a crash would.
     pub fn stop_at_once(&self) {
+        self.stop("immediate");
+    }
+
+    fn stop(&self, mode: &str) {
         run(as_user(&self.owner, &self.programs.join("pg_ctl"))
-            .args(["stop", "--mode=immediate", "--wait", "--pgdata"])
+            .args(["stop", "--mode", mode, "--wait", "--pgdata"])
             .arg(self.folder.join("data")));
     }
 }

@@ -11,9 +11,11 @@ use request::error::is_full;
 use request::retry::Repeats;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
 use telemetry::metrics;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::place::{Sight, silence};
+use super::place::{Sight, is_silence, silence};
+use super::reach::why_unreachable;
 
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
@@ -27,14 +29,16 @@ pub const SESSION_LAG_MAX: Duration = Duration::from_secs(5);
 /// The same by the time of the last transaction that it has replayed, where no leader was seen yet.
 const SESSION_AGE_S_MAX: f64 = 60.0;
 
-/// Whether it is a standby, its position, the leader's timeline, and how long ago the last transaction was replayed.
+/// Whether it is a standby, its position, the leader's timeline, how long ago the last transaction was replayed, and
+/// whether changes are refused.
 const LOOK: &str = "
     SELECT pg_is_in_recovery(),
         (CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_replay_lsn(), '0/0') ELSE pg_current_wal_flush_lsn() END
             - '0/0'::pg_lsn)::bigint,
         CASE WHEN NOT pg_is_in_recovery()
             THEN ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint END,
-        extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8";
+        extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::float8,
+        current_setting('transaction_read_only')::bool";
 
 /// What the servers look like. Cloning is cheap; clones are one.
 #[derive(Clone, Debug)]
@@ -46,7 +50,20 @@ struct ClusterState {
     replica: Option<Watched>,
     history: Mutex<LeaderHistory>,
     lag_log: Mutex<Repeats>,
+    leader_seen: watch::Sender<LeaderSeen>,
 }
+
+/// What the looks have found where the leader should be.
+#[derive(Clone, Copy, Debug, Default)]
+struct LeaderSeen {
+    /// Looks that have found a server that takes changes.
+    found: u64,
+    /// Looks since then that have found no leader.
+    missed: u32,
+}
+
+/// After so many looks in vain, what waits for the leader's answer is given up. One may just have been slow.
+const LOST_AFTER: u32 = 2;
 
 /// A server, with a connection that nobody else uses.
 #[derive(Debug)]
@@ -75,11 +92,13 @@ pub(super) struct Standing {
     position: i64,
     timeline: Option<i64>,
     replayed_s_ago: Option<f64>,
+    is_read_only: bool,
 }
 
 impl Cluster {
     pub(super) fn new(leader: Watched, replica: Option<Watched>) -> Self {
-        Self(Arc::new(ClusterState { leader, replica, history: Mutex::default(), lag_log: Mutex::default() }))
+        let (history, lag_log, leader_seen) = (Mutex::default(), Mutex::default(), watch::Sender::default());
+        Self(Arc::new(ClusterState { leader, replica, history, lag_log, leader_seen }))
     }
 
     /// Looks at all servers, each for less than a second; notes and logs what has changed.
@@ -100,10 +119,18 @@ impl Cluster {
             false => Ok(standing),
         });
         leader.note(led.as_ref().err());
-        metrics::cluster().leader_known.set(led.is_ok().into());
+        metrics::cluster().leader_known.set((!leader.sight.is_away()).into());
         if let Ok(standing) = &led {
             self.note_leader(standing);
         }
+        // Last of all: whoever waits then uses new connections.
+        self.0.leader_seen.send_modify(|seen| match &led {
+            Ok(standing) => {
+                seen.missed = 0;
+                seen.found += u64::from(!standing.is_read_only);
+            }
+            Err(_) => seen.missed += 1,
+        });
         if let Some((replica, seen)) = replica {
             replica.note(seen.as_ref().err());
             self.note_lag(seen.as_ref().ok());
@@ -130,6 +157,19 @@ impl Cluster {
     /// Whether the leader was not seen when somebody last looked.
     pub fn is_leader_away(&self) -> bool {
         self.0.leader.sight.is_away()
+    }
+
+    /// Waits until the next look that finds a server which takes changes.
+    pub(super) async fn wait_for_leader(&self) {
+        let mut seen = self.0.leader_seen.subscribe();
+        let before = seen.borrow_and_update().found;
+        // The sender lives as long as this.
+        let _ = seen.wait_for(|seen| seen.found > before).await;
+    }
+
+    /// Waits until looks have not found the leader.
+    pub async fn wait_until_lost(&self) {
+        let _ = self.0.leader_seen.subscribe().wait_for(|seen| seen.missed >= LOST_AFTER).await;
     }
 
     /// Whether there are replicas to read from, and none was seen when somebody last looked.
@@ -192,16 +232,21 @@ impl Cluster {
 impl Watched {
     async fn look(&self) -> Result<Standing, DbErr> {
         let mut looking = std::pin::pin!(look_at(&self.pool));
-        match timeout(LOOK_TIMEOUT, &mut looking).await {
-            Ok(outcome) => outcome.inspect_err(|_| self.own.end()),
-            Err(_) => {
-                // Before it is dropped, so that its connection is not kept.
-                self.own.end();
-                Err(silence())
+        let outcome = timeout(LOOK_TIMEOUT, &mut looking).await;
+        if !matches!(outcome, Ok(Ok(_))) {
+            // Before it is dropped, so that its connection is not kept.
+            self.own.end();
+        }
+        match outcome {
+            // The pool goes on trying where connections are refused, and does not say so.
+            Err(_) | Ok(Err(DbErr::ConnectionAcquire(_))) => {
+                Err(why_unreachable(&self.pool).await.unwrap_or_else(silence))
             }
+            Ok(outcome) => outcome,
         }
     }
 
+    /// A server that says nothing may just be slow: that counts from the second time on.
     fn note(&self, failure: Option<&DbErr>) {
         let changed = match failure.filter(|error| !is_full(error)) {
             None => {
@@ -212,7 +257,7 @@ impl Watched {
                 changed
             }
             Some(error) => {
-                let changed = self.sight.note_silence();
+                let changed = self.sight.note_miss(!is_silence(error));
                 if changed {
                     tracing::warn!("{} is away: {error}", self.name);
                 }
@@ -240,6 +285,7 @@ pub(super) async fn look_at(db: &impl ConnectionTrait) -> Result<Standing, DbErr
         position: i64::try_get_by(&row, 1)?,
         timeline: Option::try_get_by(&row, 2)?,
         replayed_s_ago: Option::try_get_by(&row, 3)?,
+        is_read_only: bool::try_get_by(&row, 4)?,
     })
 }
 

@@ -14,8 +14,10 @@
 
 mod cluster;
 pub mod dialect;
+mod leader_queue;
 mod open;
 mod place;
+mod reach;
 mod read_pool;
 mod rights;
 mod snapshot;
@@ -30,13 +32,14 @@ use std::time::Duration;
 
 use migration::Commits;
 use migration::connect::{DatabaseUrl, Writer};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait, metric};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
 pub use self::cluster::{Cluster, SESSION_LAG_MAX};
+pub use self::leader_queue::{LeaderQueue, LeaderWait};
 pub use self::open::files;
 use self::place::Place;
-use self::read_pool::Reach;
+pub use self::place::silence;
 pub use self::read_pool::ReadPool;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
@@ -57,12 +60,15 @@ pub struct Db {
     pub write: DatabaseConnection,
     /// For queries; the same pool as `write` unless a read URL is set or the database is SQLite.
     pub read: ReadPool,
-    /// For looking up sessions: on the leader, by connections that nothing else holds. See [`stand_in`](Self::stand_in).
+    /// For looking up sessions: on the leader, by connections that nothing else holds. See
+    /// [`ask_stand_in`](Self::ask_stand_in).
     pub sessions: ReadPool,
     /// Whether changes can be written at the moment.
     pub writes: Writes,
     /// What the servers look like.
     pub cluster: Cluster,
+    /// Where changes wait while there is no leader.
+    pub leader_queue: LeaderQueue,
     leader: Place,
     replica: Option<Place>,
     commits: Commits,
@@ -70,7 +76,6 @@ pub struct Db {
     writers: Arc<Quota>,
     snapshots: Arc<Quota>,
     acquire_timeout: Duration,
-    reach: Arc<Reach>,
 }
 
 /// A turn to write: to be held as long as the change takes.
@@ -120,7 +125,16 @@ impl Db {
 
     /// What a change has failed of: `error`, or why no connection for it could be made.
     pub async fn explain(&self, error: Arc<DbErr>) -> Arc<DbErr> {
-        self.reach.reason(&self.write, &error).await.map_or(error, Arc::new)
+        self.leader.reason(&error).await.map_or(error, Arc::new)
+    }
+
+    /// The same with changes that wait for a leader of PostgreSQL.
+    #[must_use]
+    pub fn with_leader_wait(self, settings: LeaderWait) -> Self {
+        if self.write.get_database_backend() != DbBackend::Postgres {
+            return self;
+        }
+        Self { leader_queue: LeaderQueue::new(self.cluster.clone(), settings), ..self }
     }
 
     /// Where transactions that write begin.
@@ -146,22 +160,35 @@ impl Db {
         read.of(snapshot)
     }
 
-    /// A transaction on a replica in which a session may be looked up while there is no leader: the replica has all
-    /// but what the leader did in its last [`SESSION_LAG_MAX`].
-    pub async fn stand_in(&self) -> Option<DatabaseTransaction> {
+    /// Asks a replica whose a session is while there is no leader: the replica has all but what the leader did in its last
+    /// [`SESSION_LAG_MAX`]. None if it lags more, or does not answer either. It is asked in a transaction, since an address
+    /// may lead to several replicas, and in a turn of the client, as for any read.
+    pub async fn ask_stand_in<T, F>(&self, ask: impl FnOnce(DatabaseTransaction) -> F) -> Option<T>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
-        let begin = place.attempt(true, async {
-            let txn = place.pool.begin().await?;
+        let _turn = self.read.only(place.clone()).turn().await.ok()?;
+        let asked = place.attempt(true, async {
+            // A `BEGIN` that is given up is noted.
+            let txn = migration::begin(&place.pool).await?;
             let standing = cluster::look_at(&txn).await?;
-            Ok((txn, standing))
+            if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
         });
-        let (txn, standing) = begin.await.ok()?;
-        if !self.cluster.may_tell_sessions(&standing) {
-            tracing::debug!("a replica lags too much to tell whose a session is");
-            return None;
+        match asked.await {
+            Ok(Some(found)) => {
+                metrics::cluster().sessions_from_replica.inc();
+                Some(found)
+            }
+            Ok(None) => {
+                tracing::debug!("a replica lags too much to tell whose a session is");
+                None
+            }
+            Err(error) => {
+                tracing::debug!("a replica does not tell whose a session is: {error}");
+                None
+            }
         }
-        metrics::cluster().sessions_from_replica.inc();
-        Some(txn)
     }
 
     /// The pools by name: one if reads and writes share it.
@@ -176,7 +203,7 @@ impl Db {
         pools
     }
 
-    /// Closes both pools, waiting for connections that are in use.
+    /// Closes all pools, waiting for connections that are in use.
     ///
     /// # Errors
     /// Whatever the driver answers.

@@ -13,12 +13,12 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::cluster::{Cluster, Watched};
 use super::place::{Place, Sight};
-use super::{Db, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
+use super::{Db, LeaderQueue, LeaderWait, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
 
 /// Connections for looking up sessions: each look-up takes well under a millisecond.
 const SESSION_CONNECTIONS: u32 = 3;
 
-/// Connections for looking at a server: the second one while the first ends what was given up.
+/// Connections for looking at a server: one at how it is, one at its schema and rights.
 const WATCHERS: u32 = 2;
 
 /// The pools of an open database.
@@ -34,32 +34,12 @@ struct Pools {
 
 impl Db {
     /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements.
+    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements. The pools of
+    /// PostgreSQL connect when they are used: a server may be away at the moment.
     ///
     /// # Errors
-    /// When a database cannot be reached: the flag, the database and the remedy.
+    /// When a SQLite file cannot be opened: the flag, the database and the remedy.
     pub async fn open(
-        url: &DatabaseUrl,
-        read_url: Option<&DatabaseUrl>,
-        pool: PoolSettings,
-        timeouts: Timeouts,
-        observer: Option<Observer>,
-    ) -> anyhow::Result<Self> {
-        if let DatabaseUrl::Postgres(_) = url {
-            let probe = PoolSettings { connections_max: 1, ..pool };
-            connect::open(url, Access::Write, probe).await.context("--database-url")?.close().await?;
-            if let Some(read_url @ DatabaseUrl::Postgres(_)) = read_url {
-                connect::open(read_url, Access::Read, probe).await.context("--database-read-url")?.close().await?;
-            }
-        }
-        Self::open_unseen(url, read_url, pool, timeouts, observer).await
-    }
-
-    /// The same of a database of which PostgreSQL may have no leader at the moment: the pools connect when they are used.
-    ///
-    /// # Errors
-    /// A SQLite file cannot be opened.
-    pub async fn open_unseen(
         url: &DatabaseUrl,
         read_url: Option<&DatabaseUrl>,
         pool: PoolSettings,
@@ -85,7 +65,8 @@ impl Db {
             None => ReadPool::new(leader.clone(), None, pool),
         };
         let sessions = match sessions {
-            Some(place) => ReadPool::new(place, None, PoolSettings { connections_max: SESSION_CONNECTIONS, ..pool }),
+            Some(place) => ReadPool::new(place, None, PoolSettings { connections_max: SESSION_CONNECTIONS, ..pool })
+                .with_stand_in(replica.is_some()),
             None => read.clone(),
         };
         Ok(Self {
@@ -93,6 +74,7 @@ impl Db {
             read,
             sessions,
             writes: Writes::new(leader.generation.clone()),
+            leader_queue: LeaderQueue::new(cluster.clone(), LeaderWait::NONE),
             cluster,
             leader,
             replica,
@@ -101,7 +83,6 @@ impl Db {
             writers: Quota::new(TURNS, writers, writers_max_per_client(writers)),
             snapshots: super::snapshot::turns(pool.connections_max),
             acquire_timeout: pool.acquire_timeout,
-            reach: Arc::default(),
         })
     }
 }
@@ -119,7 +100,12 @@ fn postgres(
         let settings = PoolSettings { connections_max, ..settings };
         let pool =
             PostgresPool { access, settings, timeouts: Some(timeouts), lifetime, generation: generation.clone() };
-        Place { pool: observed(connect::open_lazy(options, pool), &observer), generation, sight: sight.clone() }
+        Place {
+            pool: observed(connect::open_lazy(options, pool), &observer),
+            generation,
+            sight: sight.clone(),
+            reach: Arc::default(),
+        }
     };
     let watched = |name, options, places: &[&Place]| {
         let own = Generation::default();
@@ -161,7 +147,8 @@ async fn sqlite(
     let open = async |settings| {
         connect::open_timed(read_url.unwrap_or(url), Access::Read, settings, Some(timeouts)).await.context(flag)
     };
-    let place = |pool| Place { pool, generation: Generation::default(), sight: Sight::default() };
+    let place =
+        |pool| Place { pool, generation: Generation::default(), sight: Sight::default(), reach: Arc::default() };
     let leader = place(observed(db, &observer));
     let replica = place(observed(open(settings).await?, &observer));
     let pool = open(PoolSettings { connections_max: 1, ..settings }).await?;

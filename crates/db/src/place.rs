@@ -1,6 +1,6 @@
 //! Where statements are sent: the leader, which takes changes, or a replica, and what is known of it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,19 @@ use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::time::timeout;
 
+use super::reach::Reach;
+
 /// How long an attempt may take at a place that does not answer others either.
 pub(super) const ATTEMPT_MAX: Duration = Duration::from_millis(900);
 
 /// Between two looks whether what is waited for is to be given up.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// A place that has answered so lately is just slow.
-const FRESH: Duration = Duration::from_millis(500);
+/// A place that has answered so lately is just slow. Looks at a slow one are up to 0.95 s apart.
+const FRESH: Duration = Duration::from_millis(1_400);
+
+/// Looks without an answer after which a server is away.
+const MISSES: u32 = 2;
 
 /// A pool of connections, and what is known of the server behind it. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -26,6 +31,8 @@ pub(super) struct Place {
     /// Of its connections.
     pub(super) generation: Generation,
     pub(super) sight: Sight,
+    /// Clones are one.
+    pub(super) reach: Arc<Reach>,
 }
 
 /// What was last seen of a server. Until somebody looks, it is taken to be there. Cloning is cheap; clones are one.
@@ -35,6 +42,8 @@ pub(super) struct Sight(Arc<SightState>);
 #[derive(Debug, Default)]
 struct SightState {
     away: AtomicBool,
+    /// Looks without an answer since the last answer.
+    misses: AtomicU32,
     /// When it last answered, in milliseconds since [`START`]; 0 for never.
     answered_ms: AtomicU64,
 }
@@ -46,19 +55,22 @@ impl Sight {
     pub(super) fn note_answer(&self) -> bool {
         let now_ms = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         self.0.answered_ms.store(now_ms, Ordering::Relaxed);
+        self.0.misses.store(0, Ordering::Relaxed);
         self.0.away.swap(false, Ordering::Relaxed)
     }
 
-    /// Notes that there was no answer; says whether there was one before.
-    pub(super) fn note_silence(&self) -> bool {
-        !self.0.away.swap(true, Ordering::Relaxed)
+    /// Notes a look without an answer; says whether the server is away since then. It is at once if that is certain,
+    /// and else after the second such look: one that has much to do answers late.
+    pub(super) fn note_miss(&self, is_certain: bool) -> bool {
+        let misses = self.0.misses.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        (is_certain || misses >= MISSES) && !self.0.away.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn is_away(&self) -> bool {
         self.0.away.load(Ordering::Relaxed)
     }
 
-    fn has_answered_lately(&self) -> bool {
+    pub(super) fn has_answered_lately(&self) -> bool {
         let answered = Duration::from_millis(self.0.answered_ms.load(Ordering::Relaxed));
         !answered.is_zero() && START.elapsed().saturating_sub(answered) < FRESH
     }
@@ -85,8 +97,8 @@ impl Place {
                 return outcome.inspect_err(|error| self.note(error));
             }
             if started.elapsed() >= ATTEMPT_MAX && self.is_lost(started, has_other) {
-                // Before it is dropped, so that its connection is not kept.
-                self.generation.end();
+                // Before it is dropped, so that its connection is not kept. The others may be of use.
+                self.generation.lose();
                 return Err(silence());
             }
         }
@@ -95,6 +107,11 @@ impl Place {
     fn is_lost(&self, started: Instant, has_other: bool) -> bool {
         let is_silent = || self.generation.has_ended_since(started) || !self.sight.has_answered_lately();
         self.sight.is_away() || has_other && is_silent()
+    }
+
+    /// Why the database cannot be reached, if that is why no connection was free in time.
+    pub(super) async fn reason(&self, error: &DbErr) -> Option<DbErr> {
+        self.reach.reason(&self.pool, error).await
     }
 
     /// Has the connections replaced if the error shows that they are of no use.
@@ -113,6 +130,29 @@ pub(super) fn is_retried(error: &DbErr) -> bool {
 }
 
 /// The server says nothing.
-pub(super) fn silence() -> DbErr {
+pub fn silence() -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))))
+}
+
+/// Whether the server says nothing, rather than that it cannot serve.
+pub(super) fn is_silence(error: &DbErr) -> bool {
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else { return false };
+    matches!(&**error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_late_once_is_not_away() {
+        let sight = Sight::default();
+        assert!(!sight.note_miss(false) && !sight.is_away());
+        assert!(!sight.note_answer());
+        assert!(!sight.note_miss(false) && sight.note_miss(false) && sight.is_away());
+        assert!(!sight.note_miss(false), "it was away before");
+        assert!(sight.note_answer() && !sight.is_away());
+        assert!(sight.note_miss(true) && sight.is_away(), "nothing listens there");
+        assert!(is_silence(&silence()));
+    }
 }

@@ -9,12 +9,11 @@ use request::error::is_stale;
 use request::quota::{Quota, QuotaNames, Share};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::prelude::async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use telemetry::metrics;
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::place::{Place, TICK, is_retried, silence};
+use super::place::{Place, TICK, is_retried, is_silence, silence};
 use super::snapshot::ReadSnapshot;
 
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
@@ -26,7 +25,8 @@ pub struct ReadPool {
     other: Option<Place>,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
-    reach: Arc<Reach>,
+    /// Whether another place is asked when this one says nothing.
+    has_stand_in: bool,
     /// All reads are of one moment.
     snapshot: Option<Arc<ReadSnapshot>>,
 }
@@ -44,7 +44,12 @@ impl ReadPool {
     pub(super) fn new(place: Place, other: Option<Place>, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { place, other, turns, acquire_timeout, reach: Arc::default(), snapshot: None }
+        Self { place, other, turns, acquire_timeout, has_stand_in: false, snapshot: None }
+    }
+
+    /// The same, of reads that whoever sends them sends elsewhere when the place says nothing.
+    pub(super) fn with_stand_in(self, has_stand_in: bool) -> Self {
+        Self { has_stand_in, ..self }
     }
 
     /// The same turns at another place alone.
@@ -73,7 +78,7 @@ impl ReadPool {
     }
 
     /// Waits for the client's turn as long as for a connection.
-    async fn turn(&self) -> Result<Share, DbErr> {
+    pub(super) async fn turn(&self) -> Result<Share, DbErr> {
         let client = telemetry::client();
         if let Ok(turn) = self.turns.take(client, 1) {
             return Ok(turn);
@@ -83,7 +88,7 @@ impl ReadPool {
             if let Ok(turn) = timeout(TICK.min(self.acquire_timeout), &mut waiting).await {
                 return Ok(turn);
             }
-            if self.is_away() {
+            if self.is_away() || self.has_stand_in && !self.place.sight.has_answered_lately() {
                 return Err(silence());
             }
         }
@@ -117,25 +122,27 @@ impl ReadPool {
         }
         let _turn = match self.turn().await {
             Ok(turn) => turn,
-            Err(late) => return Err(self.reach.reason(&self.place.pool, &late).await.unwrap_or(late)),
+            Err(late) => return Err(self.place.reason(&late).await.unwrap_or(late)),
         };
         if self.get_database_backend() != DbBackend::Postgres {
             return ask(self.place.pool.clone(), statement).await;
         }
         let (first, second) = self.places();
-        let error = match first.attempt(second.is_some(), ask_anew(first, statement.clone(), &ask)).await {
+        let has_other = second.is_some() || self.has_stand_in;
+        let error = match first.attempt(has_other, ask_anew(first, statement.clone(), &ask)).await {
+            Err(error) if self.has_stand_in && is_silence(&error) => return Err(error),
             Err(error) if is_retried(&error) => error,
             done => return done,
         };
         // Elsewhere, or on another connection; not where nothing is.
         let last = second.unwrap_or(first);
         if last.sight.is_away() {
-            return Err(self.reach.reason(&first.pool, &error).await.unwrap_or(error));
+            return Err(first.reason(&error).await.unwrap_or(error));
         }
         metrics::cluster().read_retries.inc();
         tracing::debug!("a read is sent again: {error}");
-        match last.attempt(false, ask_anew(last, statement, &ask)).await {
-            Err(error) => Err(self.reach.reason(&last.pool, &error).await.unwrap_or(error)),
+        match last.attempt(self.has_stand_in, ask_anew(last, statement, &ask)).await {
+            Err(error) => Err(last.reason(&error).await.unwrap_or(error)),
             done => done,
         }
     }
@@ -193,54 +200,5 @@ impl ConnectionTrait for ReadPool {
             return snapshot.transaction().await?.query_all_raw(statement).await;
         }
         self.run(statement, |pool, statement| async move { pool.query_all_raw(statement).await }).await
-    }
-}
-
-/// Finds out why a pool had no connection in time: the driver's pool says the same whether all are in use or
-/// none can be made.
-#[derive(Debug, Default)]
-pub(super) struct Reach(Mutex<Option<(Instant, ProbeResult)>>);
-
-/// Whether a connection could be made, or why not.
-type ProbeResult = Result<(), Arc<sqlx::Error>>;
-
-/// How long a look at the database may take, and how long its outcome counts for others.
-const LOOK_TIMEOUT: Duration = Duration::from_millis(500);
-
-impl Reach {
-    /// Why the database cannot be reached, if that is why no connection was free in time.
-    pub(super) async fn reason(&self, pool: &DatabaseConnection, error: &DbErr) -> Option<DbErr> {
-        if !matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
-            || pool.get_database_backend() != DbBackend::Postgres
-        {
-            return None;
-        }
-        // Held while looking: one look serves all who wait, so that a full pool takes one connection more.
-        let mut last = self.0.lock().await;
-        let found = match &*last {
-            Some((looked, found)) if looked.elapsed() < LOOK_TIMEOUT => found.clone(),
-            _ => {
-                let found = look(pool).await;
-                *last = Some((Instant::now(), found.clone()));
-                found
-            }
-        };
-        found.err().map(|reason| DbErr::Conn(RuntimeErr::SqlxError(reason)))
-    }
-}
-
-/// Whether a further connection could be made.
-async fn look(pool: &DatabaseConnection) -> ProbeResult {
-    let options = pool.get_postgres_connection_pool().connect_options();
-    match timeout(LOOK_TIMEOUT, sqlx::ConnectOptions::connect(options.as_ref())).await {
-        Ok(Ok(connection)) => {
-            // Its end is no concern of who waits.
-            tokio::spawn(sqlx::Connection::close(connection));
-            Ok(())
-        }
-        // Too many connections: all are in use there, too.
-        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("53300") => Ok(()),
-        Ok(Err(error)) => Err(Arc::new(error)),
-        Err(_) => Err(Arc::new(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))),
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use request::subscribe::EVENT_ID_BYTES_MAX;
 
 use super::event::{Mark, Position, Stamp};
 
-/// Bytes of a cursor's text at most.
-pub const CURSOR_BYTES_MAX: usize = 8 << 10;
+/// Bytes of a cursor's text at most: each is the id of an event.
+pub const CURSOR_BYTES_MAX: usize = EVENT_ID_BYTES_MAX;
 
 /// A place in the feed of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -123,10 +123,12 @@ impl TickRow {
 }
 
 /// Settings of every connection: reads by the index, in its order, even where statistics are stale, planned once. A tick may be read as
-/// soon as it is committed, so it and the events that it shows have to be safe by then.
+/// soon as it is committed, so it and the events that it shows have to be safe by then. Under a stricter isolation a tick cannot
+/// be made.
 const SETTINGS: &str = "
     SELECT set_config('jit', 'off', false), set_config('enable_seqscan', 'off', false), set_config('enable_sort', 'off', false),
         set_config('plan_cache_mode', 'force_generic_plan', false), set_config('statement_timeout', '10s', false),
+        set_config('default_transaction_isolation', 'read committed', false),
         set_config('synchronous_commit', CASE current_setting('synchronous_commit')
             WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
 

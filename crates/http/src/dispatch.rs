@@ -73,8 +73,9 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
         }
         Operations::Batch(operations) => {
             let answer = answer.ok_or_else(Refusal::not_acceptable)?;
+            let mutations = caller.mutations.clone();
             let batch = endpoint.execute_batch(operations, caller, token.as_deref());
-            Ok(respond::respond(endpoint.in_time(address, false, batch).await?, answer))
+            Ok(respond::respond(endpoint.in_time(address, false, mutations, batch).await?, answer))
         }
     }
 }

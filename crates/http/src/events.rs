@@ -15,7 +15,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use request::answer::UNSHARED;
 use request::error::RequestError;
 use request::quota::Share;
-use request::subscribe::{Payloads, ResumeFrom, SubscriptionResult};
+use request::subscribe::{EVENT_ID_BYTES_MAX, Payloads, ResumeFrom, SubscriptionResult};
 use request::viewer::Viewer;
 use telemetry::metrics::{self, OpenSocket};
 use telemetry::{self, RequestContext, Streamed};
@@ -29,8 +29,6 @@ use super::refusal::Refusal;
 use super::respond::{self, Answer, PIECE_BYTES, Pieces};
 use super::serve::ConnectionHandle;
 
-/// Characters of an event's id at most: longer ones are none of ours.
-const EVENT_ID_LENGTH_MAX: usize = 1_024;
 /// Results that are written at once.
 const RESULTS_PER_CHUNK: usize = 64;
 
@@ -40,7 +38,7 @@ const RESULTS_PER_CHUNK: usize = 64;
 /// It cannot be an event's id. Who is given a stream from now on instead would miss what came before.
 pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Refusal> {
     let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
-    let id = id.to_str().ok().filter(|id| id.len() <= EVENT_ID_LENGTH_MAX);
+    let id = id.to_str().ok().filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
     let id = id.ok_or_else(|| Refusal::parameter("Last-Event-ID", "is no id of an event; give back one as it came"))?;
     Ok(Some(ResumeFrom(id.into())))
 }

@@ -11,7 +11,7 @@ use request::answer::{Budget, hold};
 use request::executor::{Executor, Outcome, short_name};
 use request::quota::Quota;
 use request::subscribe::{Subscribe, Subscription};
-use request::viewer::Caller;
+use request::viewer::{Caller, RequestMutations};
 use tokio::time::timeout;
 
 use super::accept;
@@ -81,7 +81,8 @@ impl Endpoint {
     pub(super) async fn begin(&self, ask: Ask) -> Result<Begun, Refusal> {
         let Ask { operation, mut caller, token, safe, streams, waits, resume_from, kept } = ask;
         let address = caller.address;
-        self.in_time(address, waits, async {
+        let mutations = caller.mutations.clone();
+        self.in_time(address, waits, mutations, async {
             if let Some(token) = token {
                 caller.viewer = Some(self.callers.sign_in(&token).await?);
             }
@@ -123,6 +124,7 @@ impl Endpoint {
         &self,
         address: IpAddr,
         waits: bool,
+        mutations: RequestMutations,
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let time = self.limits.request_timeout();
@@ -135,7 +137,7 @@ impl Endpoint {
             place => place,
         };
         let _place = place.map_err(Refusal::exhausted)?;
-        let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms));
+        let too_late = |_| Err(Refusal::timeout(self.limits.request_timeout_ms, mutations.outcome()));
         timeout(time, work).await.unwrap_or_else(too_late)
     }
 

@@ -3,7 +3,7 @@
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use request::answer::BudgetError;
-use request::error::{ApiError, LIMIT_ANSWER_BYTES, RequestError, UNAVAILABLE};
+use request::error::{ApiError, LIMIT_ANSWER_BYTES, OUTCOME, OUTCOME_UNKNOWN, RequestError, UNAVAILABLE};
 use request::quota::Exhausted;
 use serde_json::Value as Json;
 use telemetry::metrics;
@@ -179,9 +179,18 @@ impl Refusal {
             .limit("body-timeout-ms", milliseconds)
     }
 
-    pub(super) fn timeout(milliseconds: u64) -> Self {
+    /// The request took too long. `outcome` says what has become of its mutations, if it has some.
+    pub(super) fn timeout(milliseconds: u64, outcome: Option<&'static str>) -> Self {
         let message = format!("the request was stopped after {milliseconds} ms; ask for less at once");
-        Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message).limit("request-timeout-ms", milliseconds)
+        let refusal = Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message);
+        let refusal = refusal.limit("request-timeout-ms", milliseconds);
+        if outcome == Some(OUTCOME_UNKNOWN) {
+            metrics::cluster().mutations_unknown.inc();
+        }
+        match outcome {
+            Some(outcome) => refusal.extension(OUTCOME, outcome),
+            None => refusal,
+        }
     }
 
     pub(super) fn body_too_large(bytes: u64) -> Self {

@@ -1,13 +1,14 @@
 //! Idempotency keys: a mutation that is sent again with the same key is not done again.
 //!
-//! A key's row is written in the mutation's own transaction, before anything else. So it is there
-//! exactly when the change is, and a second request with the same key waits for the first.
+//! A key's row is written in the mutation's own transaction, so it is there exactly when the change is, and a second
+//! request with the same key waits for the first. Work in a transaction writes the key first; a single statement writes
+//! it last, from the row that it has changed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use db::{Db, Transaction};
 use entity::idempotency_keys as keys;
 use request::error::{ApiError, ApiResult};
@@ -84,8 +85,8 @@ struct NewKeyCount {
 pub enum Claim {
     /// Nothing: it is this request's.
     New,
-    /// How the earlier request ended.
-    Known(Ending),
+    /// How the earlier request ended, and the time of its change.
+    Known(Ending, DateTime<FixedOffset>),
 }
 
 impl IdempotencyKey {
@@ -195,7 +196,7 @@ impl IdempotencyKey {
         }
         let ending = row.outcome.and_then(|outcome| serde_json::from_value(outcome).ok());
         ending
-            .map(Claim::Known)
+            .map(|ending| Claim::Known(ending, row.created_at))
             .ok_or_else(|| ApiError::Internal("an idempotency key has no outcome that can be read".to_owned()))
     }
 

@@ -26,6 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use self::repeat::Sent;
 use super::change::Change;
 use super::idempotency::{Claim, Ending, IdempotencyKey, Repeat};
 use super::problem::Rejection;
@@ -173,23 +174,15 @@ pub async fn mutate_single<I: Sync, O: Serialize>(
     run_keyed(change, Repeat::SameArguments, &WithInput { input, single: Some(single), work }).await
 }
 
-async fn run_keyed(change: &Change<'_>, repeat: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
-    let WriteServices { db, rates, registry_cache, wake, .. } = change.services;
+async fn run_keyed(change: &Change<'_>, same: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
+    let WriteServices { rates, registry_cache, wake, .. } = change.services;
     let asked = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
-    let known = if planted::is_planted(PlantedFault::LoseKey) { None } else { IdempotencyKey::of(change, &repeat) };
+    let known = if planted::is_planted(PlantedFault::LoseKey) { None } else { IdempotencyKey::of(change, &same) };
     let key = known.map(|key| match WriteRates::counted(change.caller) {
         Some(who) => key.count_by(rates.keys.clone(), who),
         None => key,
     });
-    let turn = db.turn_to_write(change.address()).await?;
-    let outcome = match Box::pin(run(&db.writer(), &asked, key.clone(), job)).await {
-        Err(ApiError::Database(error)) => {
-            db.writes.note_failure(&error);
-            Err(ApiError::Database(db.explain(error).await))
-        }
-        other => other,
-    };
-    drop(turn);
+    let outcome = Box::pin(repeat::run_on_leader(change, &asked, key.as_ref(), job)).await;
     if outcome.is_ok() && planted::strikes(PlantedFault::LoseKey) {
         return Err(ApiError::Internal("an answer is lost, as planted".to_owned()));
     }
@@ -214,7 +207,12 @@ pub async fn run_as_operator<I: Sync, O: Serialize + DeserializeOwned>(
     work: WorkFn<I, O>,
 ) -> Result<O, Rejection> {
     let asked = MutationCall { mutation, rule: Rule::Anyone, viewer: None };
-    match run(db, &asked, None, &WithInput { input, single: None, work }).await?.ending {
+    let outcome = run(db, &asked, None, &WithInput { input, single: None, work }, &Sent::default()).await;
+    let outcome = outcome.map_err(|error| match error {
+        ApiError::Database(error) => ApiError::Database(log_failure(error)),
+        other => other,
+    });
+    match outcome?.ending {
         Ending::Done(value) => Ok(read(value)?),
         Ending::Refused(errors, _) => Err(Rejection::Invalid(errors)),
     }
@@ -242,7 +240,15 @@ struct MutationCall<'a> {
     viewer: Option<Viewer>,
 }
 
-async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>, job: &dyn Job) -> ApiResult<Outcome> {
+/// # Errors
+/// `Database` is not logged yet.
+async fn run(
+    db: &Writer,
+    asked: &MutationCall<'_>,
+    key: Option<IdempotencyKey>,
+    job: &dyn Job,
+    sent: &Sent,
+) -> ApiResult<Outcome> {
     let MutationCall { mutation, rule, viewer } = *asked;
     let mut tries = 0;
     // These faults strike at the commit of a transaction.
@@ -252,12 +258,12 @@ async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>,
         tries += 1;
         // SQLite has then waited for the lock of writers for as long as it may.
         let mut is_final = false;
-        let attempt = match single.run(db, viewer, key.as_ref(), job).await {
+        let attempt = match single.run(db, viewer, key.as_ref(), job, sent).await {
             Some(outcome) => outcome,
             None => match Transaction::begin(db).await {
                 Ok(txn) => {
                     let prepared = Work { txn, now: clock::now(), mutation: mutation.to_owned(), rule, viewer };
-                    Box::pin(attempt(prepared, key.as_ref(), job)).await
+                    Box::pin(attempt(prepared, key.as_ref(), job, sent)).await
                 }
                 Err(error) => {
                     is_final = is_locked(&error);
@@ -274,8 +280,7 @@ async fn run(db: &Writer, asked: &MutationCall<'_>, key: Option<IdempotencyKey>,
                 let pause = PAUSE_MAX * (1 << (tries - 1));
                 tokio::time::sleep(pause.mul_f64(rand::random())).await;
             }
-            Err(ApiError::Database(error)) => return Err(ApiError::Database(log_failure(error))),
-            other => return other,
+            outcome => return outcome,
         }
     }
 }
@@ -293,12 +298,16 @@ impl SingleTry {
         viewer: Option<Viewer>,
         key: Option<&IdempotencyKey>,
         job: &dyn Job,
+        sent: &Sent,
     ) -> Option<ApiResult<Outcome>> {
         let (now, viewer) = (clock::now(), viewer.filter(|_| !self.is_stopped));
         let single = viewer.and_then(|viewer| job.single(SingleCall { viewer, now }));
         let single = single.filter(|_| key.is_none_or(IdempotencyKey::admit));
         let outcome = match single {
-            Some(single) => single.run(&db.db, now, key).await,
+            Some(single) => {
+                sent.note(now);
+                single.run(&db.db, now, key).await
+            }
             None => Ok(None),
         };
         match outcome {
@@ -308,6 +317,7 @@ impl SingleTry {
             Err(error) if !is_violation(&error) => return Some(Err(unlogged(error))),
             Ok(None) | Err(_) => {}
         }
+        sent.settle();
         self.is_stopped = true;
         if let Some(key) = key {
             key.give_back();
@@ -327,18 +337,23 @@ fn log_failure(error: std::sync::Arc<DbErr>) -> std::sync::Arc<DbErr> {
 
 /// # Errors
 /// `Database` is not logged yet.
-async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) -> ApiResult<Outcome> {
+async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, sent: &Sent) -> ApiResult<Outcome> {
+    sent.settle();
     let Some(key) = key else {
         let ending = finish(job.run(&prepared).await)?;
         match ending {
-            Ending::Done(_) => commit(prepared.txn).await?,
+            Ending::Done(_) => {
+                sent.note(prepared.now);
+                commit(prepared.txn).await?;
+            }
             Ending::Refused(..) => roll_back(prepared.txn).await,
         }
         return Ok(Outcome::new(ending, false));
     };
-    if let Claim::Known(ending) = key.claim(&prepared.txn, prepared.now).await? {
+    if let Claim::Known(ending, kept_at) = key.claim(&prepared.txn, prepared.now).await? {
         roll_back(prepared.txn).await;
-        return Ok(Outcome::new(ending, true));
+        // One whose answer was lost is this request's.
+        return Ok(Outcome::new(ending, !sent.includes(kept_at)));
     }
     // What is refused must leave nothing behind but its reasons.
     let Work { txn, now, mutation, rule, viewer } = prepared;
@@ -349,6 +364,7 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job) ->
         Ending::Refused(..) => inner.txn.rollback().await.map_err(unlogged)?,
     }
     key.keep(&txn, &ending).await?;
+    sent.note(now);
     commit(txn).await?;
     Ok(Outcome::new(ending, false))
 }
@@ -395,5 +411,6 @@ fn finish(outcome: Result<Json, Rejection>) -> ApiResult<Ending> {
     }
 }
 
+mod repeat;
 #[cfg(test)]
 mod tests;

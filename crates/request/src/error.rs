@@ -1,5 +1,7 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
+mod outcome;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
+pub use self::outcome::{OUTCOME, OUTCOME_NOTHING, OUTCOME_UNKNOWN, has_done_nothing, is_leaderless};
 use crate::quota::Exhausted;
 use crate::retry::{self, Repeats};
 
@@ -67,6 +70,8 @@ pub enum ApiError {
     /// The database failed, which [`log_database`] has logged: `UNAVAILABLE` when it cannot be
     /// reached, else `INTERNAL`.
     Database(Arc<DbErr>),
+    /// A change was sent, and its answer was lost: `UNAVAILABLE`. It may have been made.
+    Unknown,
     /// A fault of ours: `INTERNAL`. The text is logged, never sent.
     Internal(String),
 }
@@ -170,6 +175,11 @@ impl ApiError {
             Self::Database(error) if lacks_rights(error) => {
                 ("UNAVAILABLE", "the server lacks rights in the database; whoever runs it has to grant them".to_owned())
             }
+            Self::Unknown => (
+                "UNAVAILABLE",
+                "the connection to the database was lost, and the change may have been made; look before sending it again"
+                    .to_owned(),
+            ),
             Self::Database(_) => publish_internal(),
             Self::Internal(text) => {
                 tracing::error!(request_id = telemetry::request_id(), "internal error: {text}");

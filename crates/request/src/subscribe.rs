@@ -42,6 +42,9 @@ pub struct Subscription {
     pub resume_from: Option<ResumeFrom>,
 }
 
+/// Bytes of a [`SubscriptionResult::event_id`] at most.
+pub const EVENT_ID_BYTES_MAX: usize = 8 << 10;
+
 /// The [`SubscriptionResult::event_id`] after which a listener wants to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResumeFrom(pub Arc<str>);

@@ -5,12 +5,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
 use async_graphql::Enum;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-use crate::error::ApiResult;
+use crate::error::{ApiResult, OUTCOME_NOTHING, OUTCOME_UNKNOWN};
 
 /// What a user may do. A role includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
@@ -72,9 +73,11 @@ pub struct RequestMutations {
     keyed: Arc<AtomicU32>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
+    began: Instant,
     begun: AtomicBool,
+    sent: AtomicBool,
     key_is_refused: AtomicBool,
 }
 
@@ -91,7 +94,9 @@ pub struct KeyPlace {
 
 impl Default for RequestMutations {
     fn default() -> Self {
-        Self { request: Arc::default(), place: (0, 1), names: "".into(), keyed: Arc::default() }
+        let (begun, sent, key_is_refused) = Default::default();
+        let request = Arc::new(Progress { began: Instant::now(), begun, sent, key_is_refused });
+        Self { request, place: (0, 1), names: "".into(), keyed: Arc::default() }
     }
 }
 
@@ -107,6 +112,23 @@ impl RequestMutations {
     #[must_use]
     pub fn named(&self, names: &[&str]) -> Self {
         Self { names: names.join(" ").into(), keyed: Arc::default(), ..self.clone() }
+    }
+
+    /// When the request began.
+    pub fn began(&self) -> Instant {
+        self.request.began
+    }
+
+    /// Notes that something is sent to the database which commits a change.
+    pub fn note_sent(&self) {
+        self.request.sent.store(true, Ordering::Relaxed);
+    }
+
+    /// The [`OUTCOME`](crate::error::OUTCOME) of a request that is stopped now, if it has mutations.
+    pub fn outcome(&self) -> Option<&'static str> {
+        let has = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let outcome = if has(&self.request.sent) { OUTCOME_UNKNOWN } else { OUTCOME_NOTHING };
+        has(&self.request.begun).then_some(outcome)
     }
 
     /// Begins the next mutation. Returns whether one of the request was begun before.

@@ -3,10 +3,12 @@
 //!
 //! The counters belong to the process, so that counting needs no handle.
 
+mod cluster;
+mod feed;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -17,6 +19,9 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+pub use self::cluster::ClusterMetrics;
+pub use self::feed::FeedMetrics;
 
 /// The media type of [`render`]'s text, which Prometheus asks for first.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -144,123 +149,6 @@ impl Metrics {
         let mut names = self.operation_names.write().unwrap_or_else(PoisonError::into_inner);
         // Another request may have taken the last place meanwhile.
         names.contains(name) || (names.len() < OPERATIONS_MAX && names.insert(name.to_owned()))
-    }
-}
-
-/// From a hint that came at once to a database that was away, in seconds.
-const DELAY_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-
-/// What is counted of the feed of comments.
-pub struct FeedMetrics {
-    /// Who listens at this moment.
-    pub listeners: Gauge,
-    /// How many kinds of listeners: those that are alike share the work.
-    pub groups: Gauge,
-    /// Listeners that were ended because they took too slowly what they were sent.
-    pub lagged: Counter,
-    /// 1 as long as the database answers.
-    pub connected: Gauge,
-    looks: Counter,
-    ticks: Counter,
-    by_tick: Gauge,
-    horizon_age: Gauge<f64, AtomicU64>,
-    delay: Histogram,
-    deliveries: Counter,
-    /// Events that were executed, once for each group.
-    pub executions: Counter,
-}
-
-impl Default for FeedMetrics {
-    fn default() -> Self {
-        Self {
-            listeners: Gauge::default(),
-            groups: Gauge::default(),
-            lagged: Counter::default(),
-            connected: Gauge::default(),
-            looks: Counter::default(),
-            ticks: Counter::default(),
-            by_tick: Gauge::default(),
-            horizon_age: Gauge::default(),
-            delay: Histogram::new(DELAY_BUCKETS),
-            deliveries: Counter::default(),
-            executions: Counter::default(),
-        }
-    }
-}
-
-impl FeedMetrics {
-    /// Counts a look for new events. `waiting` is how long the first one has waited that stands behind
-    /// a transaction which has not ended.
-    pub fn looked(&self, waiting: Duration) {
-        self.looks.inc();
-        self.connected.set(1);
-        self.horizon_age.set(waiting.as_secs_f64());
-    }
-
-    /// Notes the order in force: `None` for that of rows, else whether this instance has made a tick.
-    pub fn ticked(&self, made: Option<bool>) {
-        self.by_tick.set(made.is_some().into());
-        self.ticks.inc_by(made.unwrap_or_default().into());
-    }
-
-    /// Counts a result that was handed to `listeners`, so long after its event was written.
-    pub fn delivered(&self, delay: Duration, listeners: usize) {
-        self.delay.observe(delay.as_secs_f64());
-        self.deliveries.inc_by(u64::try_from(listeners).unwrap_or(u64::MAX));
-    }
-
-    fn register(&self, registry: &mut Registry) {
-        registry.register("feed_listeners", "Subscriptions to the feed of comments", self.listeners.clone());
-        let about = "Groups of subscriptions with the same document, variables and rights";
-        registry.register("feed_groups", about, self.groups.clone());
-        let about = "Subscriptions that were ended because their clients read too slowly";
-        registry.register("feed_listeners_lagged", about, self.lagged.clone());
-        registry.register("feed_connected", "Whether the database answered when last asked", self.connected.clone());
-        registry.register("feed_polls", "Looks for new events", self.looks.clone());
-        registry.register("feed_ticks", "Ticks that this instance has made", self.ticks.clone());
-        let about = "1 if events are ordered by ticks; 0 on SQLite and before `kinoteka migrate finish`";
-        registry.register("feed_by_tick", about, self.by_tick.clone());
-        let about = "How long the first event has waited that stands behind an open transaction; 0 by ticks";
-        registry.register_with_unit("feed_horizon_age", about, Unit::Seconds, self.horizon_age.clone());
-        let about = "Time from an event's writing until its result was handed to a group's listeners";
-        registry.register_with_unit("feed_delivery_delay", about, Unit::Seconds, self.delay.clone());
-        registry.register("feed_deliveries", "Results handed to listeners", self.deliveries.clone());
-        let about = "Executions of subscriptions, one for each event and group";
-        registry.register("feed_executions", about, self.executions.clone());
-    }
-}
-
-/// What is counted of the servers of PostgreSQL.
-#[derive(Default)]
-pub struct ClusterMetrics {
-    /// 1 as long as there is a server that takes changes.
-    pub leader_known: Gauge,
-    /// Its timeline.
-    pub leader_timeline: Gauge,
-    /// Changes of the leader's timeline.
-    pub failovers: Counter,
-    /// How far the replica is behind the leader.
-    pub replica_lag: Gauge<f64, AtomicU64>,
-    /// Reads that were sent again, to another server or on another connection.
-    pub read_retries: Counter,
-    /// Sessions that were looked up on a replica.
-    pub sessions_from_replica: Counter,
-}
-
-impl ClusterMetrics {
-    fn register(&self, registry: &mut Registry) {
-        registry.register("leader_known", "Whether there is a database that takes changes", self.leader_known.clone());
-        registry.register("leader_timeline", "The leader's timeline", self.leader_timeline.clone());
-        registry.register("failovers", "Changes of the leader's timeline", self.failovers.clone());
-        let about = "How long ago the leader was where the replica is; 60 if longer";
-        registry.register_with_unit("replica_lag", about, Unit::Seconds, self.replica_lag.clone());
-        registry.register(
-            "read_retries",
-            "Reads that were sent once more, elsewhere if possible",
-            self.read_retries.clone(),
-        );
-        let about = "Sessions that were looked up on a replica, since there was no leader";
-        registry.register("sessions_from_replica", about, self.sessions_from_replica.clone());
     }
 }
 

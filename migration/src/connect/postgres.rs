@@ -1,5 +1,6 @@
 //! Pools of connections to PostgreSQL.
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector};
@@ -29,8 +30,10 @@ pub struct PostgresPool {
 }
 
 /// Each connection's settings, and not start-up options, which poolers between us and the server
-/// refuse. Compiling a statement (`jit`) takes longer than a page.
+/// refuse. Compiling a statement (`jit`) takes longer than a page. Statements rely on seeing what was committed before them,
+/// whatever a database or a role has by default.
 const SETTINGS: &str = "SELECT set_config('jit', 'off', false),
+    set_config('default_transaction_isolation', 'read committed', false),
     set_config('statement_timeout', coalesce($1, current_setting('statement_timeout')), false),
     set_config('lock_timeout', coalesce($2, current_setting('lock_timeout')), false), pg_is_in_recovery()";
 
@@ -96,8 +99,12 @@ fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
             Box::pin(async move { Ok(!is_over && (state.idle_for <= IDLE_UNTESTED_MAX || answers(connection).await)) })
         })
         .after_release(move |connection, state| {
-            let is_over = ended.is_over(state.age);
-            Box::pin(async move { if is_over { Ok(false) } else { release(connection).await } })
+            let (is_over, is_suspect) = (ended.is_over(state.age), ended.has_lost());
+            Box::pin(async move {
+                // What was given up here may never end.
+                let is_lost = is_over || is_suspect && !answers(connection).await;
+                if is_lost { Ok(false) } else { release(connection).await }
+            })
         })
 }
 
@@ -108,7 +115,7 @@ async fn set_up(connection: &mut PgConnection, access: Access, timeouts: Option<
     let row = sqlx::query(SETTINGS).bind(statement).bind(lock).fetch_one(connection).await?;
     match access {
         // After a failover an address may still lead to the old primary.
-        Access::Write if row.try_get(3)? => Err(sqlx::Error::Configuration("this is a standby".into())),
+        Access::Write if row.try_get(4)? => Err(sqlx::Error::Configuration("this is a standby".into())),
         Access::Write | Access::Read => Ok(()),
     }
 }
@@ -133,6 +140,23 @@ fn explain(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
     match &*code {
         "3D000" => ConnectError::new(format!("the {url} does not exist: create it (createdb), or correct the URL")),
         "28P01" | "28000" => ConnectError::new(format!("the {url} refuses this user or password: correct the URL")),
-        _ => ConnectError::away(format!("the {url} cannot be reached ({error}): start it, or correct the URL")),
+        code => {
+            let message = format!("the {url} cannot be reached ({error}): start it, or correct the URL");
+            if may_come(error, code) { ConnectError::away(message) } else { ConnectError::new(message) }
+        }
+    }
+}
+
+/// Whether the server may be there later, rather than that the URL or its settings are wrong.
+fn may_come(error: &sqlx::Error, code: &str) -> bool {
+    match error {
+        // The system's errors have numbers, but a host that is unknown has none; neither has an invalid certificate.
+        sqlx::Error::Io(error) => {
+            error.raw_os_error().is_some() || matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::UnexpectedEof)
+        }
+        // A proxy that has no server closes the connection, which the driver takes for an answer.
+        sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => true,
+        // Stopping, starting; no room; the connection has failed.
+        _ => matches!(code, "57P01" | "57P02" | "57P03" | "53300") || code.starts_with("08"),
     }
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use graphql::{Call, Column, Object, Registry, Root};
-use request::error::ApiResult;
+use request::error::{ApiError, ApiResult};
 use request::policy::Rule;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -116,9 +116,12 @@ impl MutationObject for Object<Root> {
                     let (mutation, caller) = (call.selected.name(), caller.as_deref());
                     let change = Change { mutation, rule, caller, arguments: json, services };
                     change.admit()?;
+                    // Before anything is done for it, such as hashing a password.
+                    change.pass_to_leader().await?;
                     perform(&change, input).await
                 };
-                run.await.map(|payload| Column::objects(I::payload(), vec![payload])).into()
+                let payload = run.await.map_err(ApiError::of_mutation);
+                payload.map(|payload| Column::objects(I::payload(), vec![payload])).into()
             })
         })
         .extension(rule)

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::idempotency::Ending;
 use crate::mutate::{Outcome, read};
-use crate::rows::{Missing, ReturnedRow, Table, by_key, or_failed};
+use crate::rows::{ContextExt, Missing, ReturnedRow, Table, by_key, or_failed};
 use crate::{Id, NodeType, UserError, UserErrorCode};
 
 /// The payload of a mutation with outcomes of type `O`.
@@ -74,6 +74,13 @@ impl<O: Send + Sync + 'static> PayloadObject<O> for Object<Payload<O>> {
                     && let Some(shown) = row.show::<N>(call.context, *key)
                 {
                     return shown.into();
+                }
+                // What was changed is read where it was: there may be another leader by now.
+                let request = call.context.request();
+                if let Some(caller) = &request.caller {
+                    let queue = &request.services.writes.db.leader_queue;
+                    // Who cannot wait reads, and fails.
+                    let _ = queue.pass(caller.address, caller.mutations.began()).await;
                 }
                 or_failed(by_key::<N>(call.context, keys, call.selected.columns(), Missing::IsNull)).await
             })

@@ -106,7 +106,7 @@ impl Database {
 
     async fn run(&self, job: &Failing) -> ApiResult<Outcome> {
         let asked = MutationCall { mutation: "run", rule: Rule::Anyone, viewer: None };
-        run(&self.writer, &asked, None, job).await
+        run(&self.writer, &asked, None, job, &Sent::default()).await
     }
 
     /// The runs that have left something behind.

@@ -1,0 +1,82 @@
+//! Where changes wait while no server takes them, such as during a switchover.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use request::error::{ApiError, ApiResult};
+use request::quota::{Quota, QuotaNames};
+use telemetry::metrics;
+use tokio::time::timeout;
+
+use super::cluster::Cluster;
+use super::place::silence;
+
+/// How long changes wait for a leader, and how many.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaderWait {
+    /// From the start of the request.
+    pub time_max: Duration,
+    /// At a time.
+    pub waiting_max: u64,
+    /// Of these, of one client's network address.
+    pub waiting_max_per_client: u64,
+}
+
+impl LeaderWait {
+    /// None waits.
+    pub const NONE: Self = Self { time_max: Duration::ZERO, waiting_max: 0, waiting_max_per_client: 0 };
+}
+
+/// How places in the queue are called.
+const PLACES: QuotaNames = QuotaNames {
+    limit: "leader-waiting",
+    limit_per_client: "leader-waiting-per-client",
+    held: "changes wait for a database that takes them",
+    retry_after_s: 1,
+};
+
+/// Changes that wait for a leader. They hold no connection, no turn and no lock. Cloning is cheap; clones are one.
+#[derive(Clone, Debug)]
+pub struct LeaderQueue {
+    cluster: Cluster,
+    time_max: Duration,
+    places: Arc<Quota>,
+}
+
+impl LeaderQueue {
+    pub(super) fn new(cluster: Cluster, settings: LeaderWait) -> Self {
+        let places = Quota::new(PLACES, settings.waiting_max, settings.waiting_max_per_client);
+        Self { cluster, time_max: settings.time_max, places }
+    }
+
+    /// Waits until somebody sees a leader, for a request of this client that has begun at this time. Says whether there
+    /// is one; if not, the request's time to wait is over.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub async fn wait(&self, client: IpAddr, began: Instant) -> ApiResult<bool> {
+        let left = self.time_max.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        let Ok(_place) = self.places.take(client, 1).inspect_err(|full| metrics::count_limit(full.limit())) else {
+            return Err(ApiError::Busy("too many changes wait for a database that takes them"));
+        };
+        let started = Instant::now();
+        let is_found = timeout(left, self.cluster.wait_for_leader()).await.is_ok();
+        metrics::cluster().mutation_leader_wait.observe(started.elapsed().as_secs_f64());
+        Ok(is_found)
+    }
+
+    /// Waits if there is no leader at the moment.
+    ///
+    /// # Errors
+    /// There still is none, or too many wait already.
+    pub async fn pass(&self, client: IpAddr, began: Instant) -> ApiResult<()> {
+        if !self.cluster.is_leader_away() || self.wait(client, began).await? {
+            return Ok(());
+        }
+        Err(silence().into())
+    }
+}

@@ -1,0 +1,176 @@
+//! Runs a mutation when there may be no leader: it waits for one, and is sent again where that is safe.
+//!
+//! It is safe before anything was sent that would commit; if the database has said that nothing was done; and under an
+//! idempotency key, since the key's row is there exactly when the change is. Else nobody knows what has become of the
+//! change, and it is not sent again. A transaction has a number that could be looked up, but asking for it takes a turn.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use chrono::{DateTime, FixedOffset, Utc};
+use request::error::{ApiError, ApiResult, has_done_nothing, is_leaderless};
+use request::viewer::RequestMutations;
+use sea_orm::{DbBackend, DbErr};
+use telemetry::metrics;
+
+use super::{Job, MutationCall, Outcome, log_failure, run};
+use crate::change::Change;
+use crate::idempotency::IdempotencyKey;
+
+/// What a mutation has sent that commits it.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    request: Option<RequestMutations>,
+    /// Whether the last one has no answer yet.
+    is_open: AtomicBool,
+    /// Whether one has none for good.
+    is_lost: AtomicBool,
+    /// The times of the changes that were to be committed.
+    times: Mutex<Vec<DateTime<Utc>>>,
+}
+
+impl Sent {
+    /// Notes that something is about to be sent which commits a change of this time.
+    pub(super) fn note(&self, now: DateTime<Utc>) {
+        if let Some(request) = &self.request {
+            request.note_sent();
+        }
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).push(now);
+        self.is_open.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that it has changed nothing.
+    pub(super) fn settle(&self) {
+        self.is_open.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a change that was made at this time may be this mutation's own.
+    pub(super) fn includes(&self, time: DateTime<FixedOffset>) -> bool {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|sent| *sent == time)
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
+    }
+
+    /// Gives up the answer of the last one, if it has none yet.
+    fn give_up(&self) {
+        self.is_lost.fetch_or(self.is_open(), Ordering::Relaxed);
+    }
+
+    /// Whether a change may have been made that has failed like this.
+    fn is_unknown_after(&self, error: &DbErr) -> bool {
+        self.is_lost.load(Ordering::Relaxed) || self.is_open() && !has_done_nothing(error)
+    }
+}
+
+/// Runs a mutation until its outcome is known, or its time to wait for a leader is over.
+///
+/// # Errors
+/// Top-level errors: `Unknown` if it may have been done.
+pub(super) async fn run_on_leader(
+    change: &Change<'_>,
+    asked: &MutationCall<'_>,
+    key: Option<&IdempotencyKey>,
+    job: &dyn Job,
+) -> ApiResult<Outcome> {
+    let db = &change.services.db;
+    let sent = Sent { request: change.caller.map(|caller| caller.mutations.clone()), ..Sent::default() };
+    let mut is_unknown = false;
+    loop {
+        sent.settle();
+        let error = match attempt(change, asked, key, job, &sent).await {
+            Err(ApiError::Database(error)) => error,
+            Err(ApiError::Busy(_) | ApiError::Exhausted(_)) if is_unknown => return Err(unknown()),
+            outcome => return outcome,
+        };
+        db.writes.note_failure(&error);
+        let error = db.explain(error).await;
+        if db.write.get_database_backend() != DbBackend::Postgres {
+            return Err(ApiError::Database(log_failure(error)));
+        }
+        is_unknown |= sent.is_unknown_after(&error);
+        let is_safe = key.is_some() || !is_unknown;
+        match is_safe && is_leaderless(&error) && change.wait_for_leader().await.is_ok_and(|is_found| is_found) {
+            true => {
+                metrics::cluster().mutations_repeated.inc();
+                tracing::debug!(mutation = asked.mutation, "a mutation is sent again: {error}");
+            }
+            false if is_unknown => {
+                log_failure(error);
+                return Err(unknown());
+            }
+            false => return Err(ApiError::Database(log_failure(error))),
+        }
+    }
+}
+
+/// Runs it once. While it waits for a leader, it has no turn to write.
+async fn attempt(
+    change: &Change<'_>,
+    asked: &MutationCall<'_>,
+    key: Option<&IdempotencyKey>,
+    job: &dyn Job,
+    sent: &Sent,
+) -> ApiResult<Outcome> {
+    let db = &change.services.db;
+    change.pass_to_leader().await?;
+    let _turn = db.turn_to_write(change.address()).await?;
+    let writer = db.writer();
+    let mut running = Box::pin(run(&writer, asked, key.cloned(), job, sent));
+    tokio::select! {
+        outcome = &mut running => return outcome,
+        () = db.cluster.wait_until_lost() => {}
+    }
+    // What was sent may still be answered.
+    if sent.is_open() && key.is_none() {
+        return running.await;
+    }
+    sent.give_up();
+    Err(ApiError::Database(db::silence().into()))
+}
+
+fn unknown() -> ApiError {
+    metrics::cluster().mutations_unknown.inc();
+    ApiError::Unknown
+}
+
+impl Change<'_> {
+    /// When its request has begun.
+    fn began(&self) -> Instant {
+        self.caller.map_or_else(Instant::now, |caller| caller.mutations.began())
+    }
+
+    /// Reads from the database that is written to, again if it was lost meanwhile and another leader comes in time.
+    ///
+    /// # Errors
+    /// Whatever the database answers.
+    pub async fn read<T, F: Future<Output = Result<T, DbErr>>>(&self, read: impl Fn() -> F) -> ApiResult<T> {
+        loop {
+            let error = match read().await {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            if !is_leaderless(&error) || !self.wait_for_leader().await? {
+                return Err(error.into());
+            }
+        }
+    }
+
+    /// Waits for the next time that a leader is seen; says whether one was.
+    ///
+    /// # Errors
+    /// Too many wait already.
+    pub(crate) async fn wait_for_leader(&self) -> ApiResult<bool> {
+        self.services.db.leader_queue.wait(self.address(), self.began()).await
+    }
+
+    /// Waits if there is no leader at the moment.
+    ///
+    /// # Errors
+    /// There still is none, or too many wait already.
+    pub(crate) async fn pass_to_leader(&self) -> ApiResult<()> {
+        self.services.db.leader_queue.pass(self.address(), self.began()).await
+    }
+}
