@@ -183,6 +183,17 @@ def write(summary):
     begin, end = "<!-- results -->\n", "<!-- end of results -->"
     before, rest = DOCUMENT.read_text().split(begin)
     after = rest.split(end)[1]
-    images = plots.write(summary, DOCUMENT.parent / "benchmarks")
-    shown = "".join(f"![{title}](benchmarks/{name})\n\n" for name, title in images)
-    DOCUMENT.write_text(f"{before}{begin}\n{tables(summary)}\n{shown}{end}{after}")
+    DOCUMENT.write_text(f"{before}{begin}\n{tables(summary)}\n{images(summary)}\n\n{end}{after}")
+
+
+def redraw():
+    """Draws the plots from the stored results."""
+    shown = images(json.loads(RESULTS.read_text()))
+    block = r"(?:!\[[^]]*\]\(benchmarks/[^)]*\)\n*)+"
+    DOCUMENT.write_text(re.sub(block, lambda _: shown + "\n\n", DOCUMENT.read_text(), count=1))
+
+
+def images(summary):
+    """Writes the plots, and gives the Markdown that shows them."""
+    found = plots.write(summary, DOCUMENT.parent / "benchmarks")
+    return "\n\n".join(f"![{title}](benchmarks/{name})" for name, title in found)
