@@ -7,6 +7,7 @@ import platform
 import re
 import statistics
 import subprocess
+import textwrap
 
 import plots
 import queries
@@ -65,12 +66,11 @@ def versions(found, programs, with_peers):
 
 def tables(summary):
     """The results as Markdown."""
-    text = [
-        f"{summary['date']}; {summary['machine']}. " + ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
-        + f". {summary['rows']['movies']:,} movies, {summary['rows']['comments']:,} comments; medians of {summary['rounds']} rounds "
-          f"of {summary['seconds']} s, the range of the rounds in brackets.",
-        "",
-    ]
+    measured = (f"{summary['date']}; {summary['machine']}. "
+                + ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
+                + f". {summary['rows']['movies']:,} movies, {summary['rows']['comments']:,} comments; medians of {summary['rounds']} "
+                  f"rounds of {summary['seconds']} s, the range of the rounds in brackets.")
+    text = [*textwrap.wrap(measured, 110, break_on_hyphens=False), ""]
     if targets := list(judge(summary["results"])):
         text += ["### Targets", "", "| target | measured | |", "|---|---|---|",
                  *[f"| {name} | {shown} | {'met' if met else '**missed**'} |" for name, shown, met in targets], ""]
