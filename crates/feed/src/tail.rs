@@ -23,12 +23,12 @@ const PAGE: usize = 1_000;
 /// A statement that takes longer comes from a database that is gone.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Between two looks, however many hints come. Each tick is a commit of its own, so that comments that are added within
-/// this time share one.
-const GAP_MIN: Duration = Duration::from_millis(5);
+/// Between two looks, however many hints come.
+const GAP_MIN: Duration = Duration::from_millis(1);
 
-/// The same in the order of rows, where a look writes nothing.
-const GAP_MIN_BY_ROWS: Duration = Duration::from_millis(1);
+/// The same after a tick of several events. Each tick is a commit of its own: when comments are many, those that are
+/// added within this time share one.
+const GAP_MIN_BUSY: Duration = Duration::from_millis(5);
 
 /// Between two looks while something waits for a transaction to end: at first, and after a while.
 const SHORT: Duration = Duration::from_millis(2);
@@ -196,7 +196,7 @@ impl Tail {
             has_events: !page.events.is_empty(),
             has_more: is_full || tick.as_ref().is_some_and(is_behind),
             is_waiting: page.waiting.is_some(),
-            gap: if by_tick { GAP_MIN } else { GAP_MIN_BY_ROWS },
+            gap: if by_tick && page.events.len() > 1 { GAP_MIN_BUSY } else { GAP_MIN },
         })
     }
 }
