@@ -286,7 +286,11 @@ impl Sessions {
             Err(error) if is_unavailable(&error) => error,
             rows => return Ok((rows?, true)),
         };
-        match self.db.ask_stand_in(|replica| async move { select.into_tuple().all(&replica).await }).await {
+        let ask = |replica| {
+            let select = select.clone();
+            async move { select.into_tuple().all(&replica).await }
+        };
+        match self.db.ask_stand_in(ask).await {
             Some(rows) => Ok((rows, false)),
             None => Err(error.into()),
         }

@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
 
-use crate::pair::{Client, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::front::Front;
+use crate::pair::{Client, HASHING, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::process::Server as Kinoteka;
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +42,26 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     user.wait_for("read-only").await;
     pair.primary.start_again();
     user.wait_for("full").await;
+}
+
+/// As when another replica becomes the leader, and HAProxy cuts its connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_while_it_tells_whose_a_session_is_costs_nobody_an_error() {
+    let pair = Pair::start().await;
+    let front = Front::to(pair.standby.address()).await;
+    let (url, replica) = (pair.url(), format!("postgres://kinoteka@{}/postgres", front.address));
+    let server = Kinoteka::start(&[&["--database-url", &url, "--database-read-url", &replica][..], HASHING].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    pair.primary.stop_at_once();
+    user.wait_for("read-only").await;
+    user.read(VIEWER).await;
+    front.mute_at("BEGIN");
+    let cut = async {
+        until("the replica is asked", async || front.has_muted()).await;
+        front.cut();
+    };
+    tokio::join!(user.read(VIEWER), cut);
 }
 
 /// It would not know that a session was ended.
