@@ -291,6 +291,9 @@ impl Sessions {
             async move { select.into_tuple().all(&replica).await }
         };
         match self.db.ask_stand_in(ask).await {
+            Some(rows) if !rows.is_empty() => Ok((rows, false)),
+            // The leader has come back meanwhile, or there is another one.
+            _ if !self.db.cluster.is_leader_away() => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
             Some(rows) => Ok((rows, false)),
             None => Err(error.into()),
         }
