@@ -20,8 +20,9 @@ from failovertest.events import EVENTS, SHORT  # noqa: E402
 from failovertest.judge import EventReport, Targets  # noqa: E402
 from failovertest.measure import Hearing, KindReport, Losses, Shot, Turn  # noqa: E402
 from failovertest.probe import Probe, read_answer  # noqa: E402
-from failovertest.watch import read_node  # noqa: E402
+from failovertest.watch import read_node, wait_whole  # noqa: E402
 from localcluster.problem import Problem  # noqa: E402
+from localcluster.settings import Settings  # noqa: E402
 
 PROGRAM = str(ROOT / "deploy" / "local" / "failover")
 PAGE = (ROOT / "docs" / "failover.md").read_text()
@@ -213,6 +214,13 @@ class Nonsense(unittest.TestCase):
             with self.subTest(said=said), self.assertRaises(Problem) as caught:
                 Probe(self.answer(said), 1, measure.READS, 1).start("load1", "x")
             self.assertIn(words, caught.exception.what)
+
+    def test_a_cluster_that_does_not_become_whole_is_told_with_what_is_away(self) -> None:
+        with self.assertRaises(Problem) as caught:
+            wait_whole(Settings(state="/nowhere", subnet="127.0.99"), within_s=0.1)
+        for words in ("not whole", "etcd-n1: ", "no Patroni answers", "k2: /readyz silent", "the front does not answer"):
+            self.assertIn(words, caught.exception.what)
+        self.assertIn("`cluster start NODE`", caught.exception.remedy)
 
     def test_streams_are_read_event_by_event(self) -> None:
         async def read() -> list[tuple[str, str, str]]:

@@ -22,6 +22,8 @@ from .watch import Watch, wait_whole
 # A member whom the load does not use.
 PROBE_LOGIN = "load45"
 LISTENERS = 2
+# Errors of a load to which nothing happens: a movie that was ordered already, a publication that was just deleted.
+ORDINARY = ("CONFLICT", "NOT_FOUND")
 # Before the first event, and after each one.
 QUIET_S = 2.0
 
@@ -95,9 +97,9 @@ class Run:
             missed.append(f"{probe.feed.expired} cursors of listeners expired: history was lost")
         losses = measure.find_losses(probe.shots, found, probe.feed.hearings, LISTENERS, 0, float("inf"))
         missed += [f"{len(n)} {name.replace('_', ' ')} in all" for name, n in vars(losses).items() if n]
-        again = loaded["sentAgain"]
-        if self.options.is_planned and again["count"]:
-            missed.append(f"{again['count']} requests of the load were sent again: {again['codes']}")
+        failed = {code: count for code, count in loaded["total"]["errors"].items() if code not in ORDINARY}
+        if self.options.is_planned and failed:
+            missed.append(f"actions of the load failed: {failed}")
         return RunReport(reports, loaded, checked, missed)
 
     def _report_event(self, played: Played, probe: Probe, found: Counter[int]) -> EventReport:
