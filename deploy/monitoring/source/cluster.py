@@ -131,6 +131,7 @@ CLUSTER = Page(
                         "{{service_name}}: sessions from a replica a second",
                     ),
                     ("rate(kinoteka_mutations_repeated_total{@}[@])", "{{service_name}}: mutations sent again a second"),
+                    ("rate(kinoteka_leader_fallbacks_total{@}[@])", "{{service_name}}: reads from the leader a second"),
                 ),
                 lines(
                     "Mutations without a known outcome",
