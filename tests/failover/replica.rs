@@ -66,3 +66,26 @@ async fn a_replica_that_lags_tells_nobodys_session() {
     pair.primary.start_again();
     until("the session is known as ended", async || user.ask(VIEWER).await.status == 401).await;
 }
+
+/// Whom only a replica knows, who may have been signed out, reads until then and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_only_a_replica_knows_changes_nothing() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&["--session-cache-ms", "0"]);
+    let [ended, user] = [Client::sign_up(&server, "anna").await, Client::sign_up(&server, "boris").await];
+    pair.settle().await;
+    Pair::pause(&pair.standby).await;
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    let sign_out = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'anna')";
+    primary.execute_unprepared(sign_out).await.unwrap();
+    pair.primary.stop_at_once();
+    user.wait_for("read-only").await;
+    ended.read(VIEWER).await;
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        pair.primary.start_again();
+    };
+    let (refused, written, ()) = tokio::join!(ended.comment(), user.comment(), later);
+    assert_eq!((refused.code(), refused.outcome()), ("UNAUTHENTICATED", "none"), "{refused:?}");
+    assert!(written.is_good(), "{written:?}");
+}

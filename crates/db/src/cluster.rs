@@ -27,6 +27,10 @@ const POSITIONS_KEPT: Duration = Duration::from_secs(60);
 /// What a replica may lack of what the leader was last seen to have, if it is to tell whose a session is.
 pub const SESSION_LAG_MAX: Duration = Duration::from_secs(5);
 
+/// For how long after the leader was last seen a replica may tell whose a session is: on the other side of a broken network,
+/// sessions end of which it is never told.
+const SESSIONS_TOLD_FOR: Duration = Duration::from_secs(600);
+
 /// The same by the time of the last transaction that it has replayed, where no leader was seen yet.
 const SESSION_AGE_S_MAX: f64 = 60.0;
 
@@ -197,7 +201,7 @@ impl Cluster {
         match history.positions.is_empty() {
             _ if !standing.is_standby => true,
             true => standing.replayed_s_ago.is_some_and(|ago| ago <= SESSION_AGE_S_MAX),
-            false => history.lag(standing.position).is_some_and(|lag| lag <= SESSION_LAG_MAX),
+            false => history.may_tell_sessions(standing.position, Instant::now()),
         }
     }
 
@@ -315,6 +319,12 @@ impl LeaderHistory {
         }
     }
 
+    /// Whether a replica that has come so far may tell whose a session is.
+    fn may_tell_sessions(&self, position: i64, now: Instant) -> bool {
+        let is_recent = self.positions.back().is_some_and(|(seen, _)| now.duration_since(*seen) <= SESSIONS_TOLD_FOR);
+        is_recent && self.lag(position).is_some_and(|lag| lag <= SESSION_LAG_MAX)
+    }
+
     /// For how long positions are known.
     fn span(&self) -> Duration {
         match (self.positions.front(), self.positions.back()) {
@@ -347,5 +357,8 @@ mod tests {
         history.note(start + Duration::from_secs(62), 400);
         assert_eq!(history.lag(200).map(|lag| lag.as_secs()), Some(60));
         assert_eq!(history.lag(100), None, "too long ago");
+        let tells = |position, second| history.may_tell_sessions(position, start + Duration::from_secs(second));
+        assert!(tells(400, 62) && tells(400, 662) && !tells(400, 663), "ten minutes after the leader was seen");
+        assert!(!tells(200, 62), "it lags");
     }
 }
