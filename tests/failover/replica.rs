@@ -1,10 +1,12 @@
 //! The replica dies, freezes or stands still.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 
-use crate::pair::{Client, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::pair::{Client, PATIENCE, Pair, READ, READ_MAX, VIEWER, text, until};
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +42,43 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     user.wait_for("read-only").await;
     pair.primary.start_again();
     user.wait_for("full").await;
+}
+
+/// The other connections are of use.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broken_connection_takes_no_other_with_it() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&[]);
+    let anonymous = Client::of(&server);
+    let standby = connect_to(&pair.standby_url()).await.unwrap();
+    let pids = async || {
+        let sql = "SELECT coalesce(string_agg(pid::text, ' '), '') FROM pg_stat_activity
+            WHERE application_name = 'kinoteka' AND query LIKE '%movies%'";
+        text(&standby, sql).await.split_whitespace().map(str::to_owned).collect::<HashSet<_>>()
+    };
+    until("there are several connections", async || {
+        join_all((0..20).map(|_| anonymous.read(READ))).await;
+        pids().await.len() >= 4
+    })
+    .await;
+    let before = pids().await;
+    let broken = before.iter().next().unwrap();
+    let reads = async {
+        let started = Instant::now();
+        // Again and again, so that none is tested for its rest.
+        while anonymous.count("kinoteka_read_retries_total").await < 1.0 {
+            join_all((0..20).map(|_| anonymous.read(READ))).await;
+            assert!(started.elapsed() < PATIENCE, "nobody has met it");
+        }
+    };
+    let end = format!("SELECT pg_terminate_backend({broken})");
+    let (ended, ()) = tokio::join!(standby.execute_unprepared(&end), reads);
+    ended.unwrap();
+    for _ in 0..5 {
+        join_all((0..20).map(|_| anonymous.read(READ))).await;
+    }
+    let kept = pids().await.intersection(&before).count();
+    assert_eq!(kept, before.len() - 1, "{before:?}, without {broken}");
 }
 
 /// It would not know that a session was ended.

@@ -130,7 +130,8 @@ fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
         })
         .before_acquire(move |connection, state| {
             let is_over = is_outdated(state.age, lifetime) || generation.is_over(state.age);
-            Box::pin(async move { Ok(!is_over && (state.idle_for <= IDLE_UNTESTED_MAX || answers(connection).await)) })
+            let is_untested = state.idle_for <= IDLE_UNTESTED_MAX && !generation.is_doubtful(state.idle_for);
+            Box::pin(async move { Ok(!is_over && (is_untested || answers(connection).await)) })
         })
         .after_release(move |connection, state| {
             let (is_over, is_suspect) = (ended.is_over(state.age), ended.has_lost());
