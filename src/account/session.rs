@@ -29,6 +29,7 @@ use crate::error::{ApiError, ApiResult, is_unavailable};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
+use crate::planted::{self, PlantedFault};
 use crate::position::Position;
 use crate::viewer::{Authenticate, Role, SignedIn, Viewer};
 
@@ -296,10 +297,31 @@ impl Sessions {
             Err(error) if may_ask_replica && is_unavailable(&error) => error,
             rows => return Ok((rows?, true)),
         };
-        match self.db.ask_stand_in(|replica| async move { select.into_tuple().all(&replica).await }).await {
+        let ask = |replica| {
+            let select = select.clone();
+            async move { select.into_tuple().all(&replica).await }
+        };
+        match self.db.ask_stand_in(ask).await {
+            Some(rows) if !rows.is_empty() => Ok((rows, false)),
+            // The leader has come back meanwhile, or there is another one.
+            _ if !self.db.cluster.is_leader_away() => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
             Some(rows) => Ok((rows, false)),
             None => Err(error.into()),
         }
+    }
+
+    /// As a planted fault has it.
+    async fn know_for_ever(&self, token: &str) -> ApiResult<SignedIn> {
+        static KNOWN: Mutex<Vec<(Vec<u8>, SignedIn)>> = Mutex::new(Vec::new());
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = hash(token).to_vec();
+        let signed_in = known().iter().find(|(known, _)| *known == hash).map(|(_, signed_in)| *signed_in);
+        if let Some(signed_in) = signed_in {
+            return Ok(signed_in);
+        }
+        let signed_in = self.authenticate_anew(token).await?;
+        known().push((hash, signed_in));
+        Ok(signed_in)
     }
 
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
@@ -336,6 +358,9 @@ impl Sessions {
 
 impl Authenticate for Sessions {
     fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+        if planted::is_planted(PlantedFault::StaleSession) {
+            return Box::pin(self.know_for_ever(token));
+        }
         let hash = hash(token);
         Box::pin(self.find(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec())))
     }

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 
-use crate::pair::{Client, PATIENCE, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::front::Front;
+use crate::pair::{Client, HASHING, PATIENCE, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::process::Server as Kinoteka;
+use crate::support::address::own_address;
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +45,51 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     user.wait_for("read-only").await;
     pair.primary.start_again();
     user.wait_for("full").await;
+}
+
+/// A server that asks its replica through a front, without a leader.
+async fn without_a_leader(pair: &Pair) -> (Front, Kinoteka, Client) {
+    let replica = Front::to(pair.standby.address()).await;
+    let (url, read_url) = (pair.url(), format!("postgres://kinoteka@{}/postgres", replica.address));
+    let urls = ["--database-url", &url, "--database-read-url", &read_url, "--session-cache-ms", "0"];
+    let server = Kinoteka::start(&[&urls[..], HASHING].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    pair.front.lead_to(own_address());
+    pair.front.cut();
+    user.wait_for("read-only").await;
+    user.read(VIEWER).await;
+    (replica, server, user)
+}
+
+/// As when another replica becomes the leader, and HAProxy cuts its connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_while_it_tells_whose_a_session_is_costs_nobody_an_error() {
+    let pair = Pair::start().await;
+    let (replica, _server, user) = without_a_leader(&pair).await;
+    replica.mute_at("BEGIN");
+    let cut = async {
+        until("the replica is asked", async || replica.has_muted()).await;
+        replica.cut();
+    };
+    tokio::join!(user.read(VIEWER), cut);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_returns_while_a_replica_is_asked_tells_whose_a_session_is() {
+    let pair = Pair::start().await;
+    let (replica, _server, user) = without_a_leader(&pair).await;
+    replica.mute_at("BEGIN");
+    let come_back = async {
+        until("the replica is asked", async || replica.has_muted()).await;
+        pair.front.lead_to(pair.primary.address());
+        until("the leader is seen", async || user.count("kinoteka_leader_known").await == 1.0).await;
+        replica.mute_at("BEGIN");
+        replica.cut();
+        until("the replica is asked again", async || replica.has_muted()).await;
+        replica.cut();
+    };
+    tokio::join!(user.read(VIEWER), come_back);
 }
 
 /// The other connections are of use.

@@ -176,6 +176,16 @@ impl Cluster {
         let _ = seen.wait_for(|seen| seen.found > before).await;
     }
 
+    /// Waits before something is asked of the leader again: for so long, or until a leader that was away is seen, if that
+    /// is earlier.
+    pub async fn pause(&self, pause: Duration) {
+        match self.is_leader_away() {
+            // It is no matter which of both it was.
+            true => drop(timeout(pause, self.wait_for_leader()).await),
+            false => tokio::time::sleep(pause).await,
+        }
+    }
+
     /// Waits until looks have not found the leader.
     pub async fn wait_until_lost(&self) {
         let _ = self.0.leader_seen.subscribe().wait_for(|seen| seen.missed >= LOST_AFTER).await;

@@ -167,20 +167,19 @@ impl Db {
 
     /// Asks a replica whose a session is while there is no leader: the replica has all but what the leader did in its last
     /// [`SESSION_LAG_MAX`]. None if it lags more, or does not answer either. It is asked in a transaction, since an address
-    /// may lead to several replicas, and in a turn of the client, as for any read.
-    pub async fn ask_stand_in<T, F>(&self, ask: impl FnOnce(DatabaseTransaction) -> F) -> Option<T>
+    /// may lead to several replicas, and in a turn of the client, as for any read; and once more if it was lost meanwhile.
+    pub async fn ask_stand_in<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
         let _turn = self.read.only(place.clone()).turn().await.ok()?;
-        let asked = place.attempt(true, async {
-            // A `BEGIN` that is given up is noted.
-            let txn = migration::begin(&place.pool).await?;
-            let standing = cluster::look_at(&txn).await?;
-            if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
-        });
-        match asked.await {
+        let mut asked = self.ask_replica(place, &ask).await;
+        if asked.as_ref().is_err_and(place::is_retried) && !place.sight.is_away() {
+            metrics::cluster().read_retries.inc();
+            asked = self.ask_replica(place, &ask).await;
+        }
+        match asked {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();
                 Some(found)
@@ -194,6 +193,24 @@ impl Db {
                 None
             }
         }
+    }
+
+    async fn ask_replica<T, F>(
+        &self,
+        place: &Place,
+        ask: &impl Fn(DatabaseTransaction) -> F,
+    ) -> Result<Option<T>, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        place
+            .attempt(true, async {
+                // A `BEGIN` that is given up is noted.
+                let txn = migration::begin(&place.pool).await?;
+                let standing = cluster::look_at(&txn).await?;
+                if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
+            })
+            .await
     }
 
     /// The pools by name: one if reads and writes share it.

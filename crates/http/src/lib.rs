@@ -49,6 +49,7 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use cors::Origin;
 pub use engine_refusal::request_errors;
+pub use ide::DemoLogin;
 pub use limits::Limits;
 pub use serve::serve;
 pub use status::{Readiness, Status};
@@ -67,6 +68,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether there are pages for people at `/`.
     pub ide: bool,
+    /// Accounts that these pages offer to try out the API with.
+    pub demo: Option<DemoLogin>,
     /// Whether `/metrics` is on the main address.
     pub metrics: bool,
 }
@@ -91,7 +94,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     let graphql = any(dispatch::answer).with_state(endpoint);
     let mut router = health_routes(status).route("/graphql", graphql);
     if settings.ide {
-        router = router.merge(ide::routes());
+        router = router.merge(ide::routes(settings.demo.as_ref()));
     }
     if settings.metrics {
         router = router.merge(metrics_route(status));

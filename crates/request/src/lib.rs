@@ -3,12 +3,14 @@
 //! when ([`clock`]).
 //!
 //! The transport and the feed meet here too: [`executor`] executes what they have read, [`subscribe`] is how results of
-//! subscriptions get from one to the other. Names no table, no domain and no HTTP.
+//! subscriptions get from one to the other. [`planted`] is for tests of the checker. Names no table, no domain and no
+//! HTTP.
 
 pub mod answer;
 pub mod clock;
 pub mod error;
 pub mod executor;
+pub mod planted;
 pub mod policy;
 pub mod position;
 pub mod quota;
