@@ -2,12 +2,13 @@
 
 mod accounts;
 mod commands;
+mod status;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, ValueEnum};
+use clap::{ArgAction, Args, Parser, ValueEnum};
 use ipnet::IpNet;
 use migration::connect::{DatabaseUrl, PoolSettings};
 
@@ -17,7 +18,10 @@ use crate::http::{Limits, Origin};
 use crate::telemetry::LogFormat;
 
 pub use self::accounts::{AccountArgs, HashArgs};
-pub use self::commands::{Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, UserCommand, WaitArgs};
+pub use self::commands::{
+    Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, StatusCommand, UserCommand, WaitArgs,
+};
+pub use self::status::StatusArgs;
 
 /// A GraphQL API server for an online film library.
 ///
@@ -166,6 +170,11 @@ pub struct ServeArgs {
     #[arg(long, env = "KINOTEKA_IDE", value_name = "BOOL", value_parser = BoolishValueParser::new())]
     pub ide: Option<bool>,
 
+    /// Whether /status.json tells admins how the cluster, the servers and the database are, and /status shows it.
+    #[arg(long, env = "KINOTEKA_STATUS", value_name = "BOOL", default_value_t = true, action = ArgAction::Set,
+          value_parser = BoolishValueParser::new())]
+    pub status: bool,
+
     /// How long what happened to comments is kept for subscribers who come back, in hours.
     #[arg(long, env = "KINOTEKA_FEED_RETENTION_HOURS", value_name = "HOURS", default_value_t = 168,
           value_parser = clap::value_parser!(u32).range(1..=87_600))]
@@ -206,6 +215,10 @@ pub struct ServeArgs {
     /// Limits of requests.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// Where to look for the status.
+    #[command(flatten)]
+    pub sources: StatusArgs,
 }
 
 impl ServeArgs {

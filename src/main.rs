@@ -2,13 +2,18 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
 use kinoteka::account::operator;
 use kinoteka::app::Application;
-use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
+use kinoteka::config::{
+    Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, StatusCommand, UserCommand,
+};
+use kinoteka::status::{Gatherer, print as show};
+use kinoteka::telemetry::LogFormat;
 use kinoteka::{library, log, stored_texts, telemetry};
 use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
 use migration::{AdoptError, Migration, SchemaState};
@@ -41,6 +46,7 @@ const RUNTIME_TIMEOUT: Duration = Duration::from_secs(1);
 async fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Some(Command::Status(command)) => return status(&command).await,
         None => serve(cli.serve).await,
         Some(Command::Serve(args)) => serve(*args).await,
         Some(Command::Migrate(command)) => migrate(command).await,
@@ -52,11 +58,13 @@ async fn run() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            log::print(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    log::print(&format!("error: {error:#}"));
+    ExitCode::FAILURE
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
@@ -180,6 +188,43 @@ async fn change_role(command: RoleCommand) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Between two times of `status --watch`.
+const WATCH_GAP: Duration = Duration::from_secs(2);
+
+/// Its code says whether all is well.
+async fn status(command: &StatusCommand) -> ExitCode {
+    match show_status(command).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn show_status(command: &StatusCommand) -> anyhow::Result<bool> {
+    telemetry::start_logging(LogFormat::Pretty, "warn")?;
+    let gatherer = Gatherer::new(command.sources.command_sources()?)?;
+    loop {
+        let document = match command.watch {
+            true => gatherer.look().await,
+            false => Arc::new(gatherer.look_until_settled().await),
+        };
+        let text = match command.json {
+            true => format!("{}\n", serde_json::to_string(&*document)?),
+            false => show::print(&document),
+        };
+        let clear = if command.watch && io::stdout().is_terminal() { CLEAR } else { "" };
+        let mut output = anstream::stdout();
+        output.write_all(format!("{clear}{text}").as_bytes()).and_then(|()| output.flush())?;
+        if !command.watch {
+            return Ok(document.is_well);
+        }
+        tokio::time::sleep(WATCH_GAP).await;
+    }
+}
+
+/// Has a terminal begin at the top of an empty screen.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs) -> anyhow::Result<()> {
     let given = read_password()?;

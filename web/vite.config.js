@@ -1,11 +1,14 @@
 import { defineConfig } from 'vite';
 
+import { guide } from './guide.js';
+
 // One entry a page: the server answers dist/index.html at /, and dist/NAME.html at /NAME.
-const pages = ['index.html', 'live.html'];
+const pages = ['index.html', 'live.html', 'monitoring.html', 'status.html'];
 
 export default defineConfig({
   // Relative, so that a proxy may serve the pages under a prefix.
   base: './',
+  plugins: [guide],
   esbuild: { jsx: 'automatic' },
   build: {
     target: 'es2022',
@@ -22,5 +25,10 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   // `npx vite` serves the pages while they are worked on; the API is a server beside it.
-  server: { proxy: { '/graphql': { target: 'http://127.0.0.1:8000', ws: true } } },
+  server: {
+    proxy: {
+      '/graphql': { target: 'http://127.0.0.1:8000', ws: true },
+      '^/(site|status)\\.json': 'http://127.0.0.1:8000',
+    },
+  },
 });

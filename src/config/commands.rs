@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use migration::Migration;
 
-use super::{DatabaseArgs, HashArgs, ServeArgs};
+use super::{DatabaseArgs, HashArgs, ServeArgs, StatusArgs};
 use crate::viewer::Role;
 
 /// What the program can do.
@@ -22,8 +22,24 @@ pub enum Command {
     /// Help users with their accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// Show how the cluster, the servers and the database are. Exits with 1 if something is wrong.
+    Status(StatusCommand),
     /// Print the GraphQL schema in SDL.
     Schema,
+}
+
+/// How the status is shown.
+#[derive(Clone, Debug, Args)]
+pub struct StatusCommand {
+    /// Show it anew every 2 seconds, until the command is ended.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON document, as /status.json does; with --watch, one a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Where to look.
+    #[command(flatten)]
+    pub sources: StatusArgs,
 }
 
 /// What can be done with the schema of a database.

@@ -10,11 +10,14 @@ mod accounts;
 mod listen;
 mod metrics;
 mod migrate;
+#[path = "../support/patroni.rs"]
+mod patroni;
 mod pooler;
 #[path = "../support/process.rs"]
 mod process;
 mod restore;
 mod serve;
 mod start;
+mod status;
 mod typed_client;
 mod unread;

@@ -1,5 +1,6 @@
-//! The pages for people: GraphiQL at `/` and new comments at `/live`, built from `web/` and embedded,
-//! and the plain page at `/plain`, which stands in at `/` when `web/` was not built. They are embedded compressed.
+//! The pages for people: GraphiQL at `/`, new comments at `/live`, and for admins `/status` with what it links to at
+//! `/monitoring`, built from `web/` and embedded; and the plain page at `/plain`, which stands in at `/` when `web/` was not
+//! built. They are embedded compressed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -49,9 +50,13 @@ struct Page {
     etag: String,
 }
 
-/// The routes of all pages.
-pub(super) fn routes() -> Router {
-    pages(BUILT).into_iter().fold(Router::new(), |router, page| {
+/// The routes of the pages: those of the IDE and those of the status, if they are wanted.
+pub(super) fn routes(ide: bool, status: bool) -> Router {
+    let is_wanted = |page: &Page| match &*page.route {
+        "/status" | "/monitoring" => status,
+        route => ide || status && route.starts_with("/assets/"),
+    };
+    pages(BUILT).into_iter().filter(is_wanted).fold(Router::new(), |router, page| {
         let route = page.route.clone();
         router.route(&route, get(async move |headers: HeaderMap| answer(&page, &headers)))
     })
