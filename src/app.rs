@@ -80,6 +80,7 @@ impl Application {
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         let limits = fit_open_files(args, &url, read_url.is_some())?;
         let db = open_database(args, &url, read_url.as_ref(), observer).await?.with_leader_wait(args.leader_wait());
+        db.set_replica_limits(args.replicas());
         let health = Health::new(db.clone());
         health.look().await;
         let feed = Feed::start(&db, args.feed()).await?;

@@ -207,8 +207,12 @@ pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, Sche
 pub struct Backends {
     /// For queries.
     pub queries: Services,
-    /// For mutations and subscriptions: reads see every committed change.
+    /// For queries that have to see what their session has changed. Cached rows may be older.
+    pub fresh_queries: Services,
+    /// For mutations and subscriptions, and for queries while replicas lag: reads see every committed change.
     pub changes: Services,
+    /// Tells what queries have to see.
+    pub db: Db,
 }
 
 impl std::fmt::Debug for Backends {
@@ -228,7 +232,12 @@ pub fn backends(db: &Db, feed: &Feed, accounts: &AccountServices, rates: &WriteR
         texts: Arc::default(),
         writes: Arc::clone(&writes),
     };
-    Backends { queries: services(&db.read, Some(registry_cache)), changes: services(&writes.db.read, None) }
+    Backends {
+        queries: services(&db.read, Some(registry_cache)),
+        fresh_queries: services(&db.fresh_replicas(), None),
+        changes: services(&writes.db.read, None),
+        db: db.clone(),
+    }
 }
 
 /// What mutations need, with the services of all domains.

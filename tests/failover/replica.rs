@@ -50,9 +50,7 @@ async fn a_replica_that_lags_tells_nobodys_session() {
     let user = Client::sign_up(&server, "anna").await;
     pair.settle().await;
     let standby = connect_to(&pair.standby_url()).await.unwrap();
-    standby.execute_unprepared("SELECT pg_wal_replay_pause()").await.unwrap();
-    let state = "SELECT pg_get_wal_replay_pause_state()";
-    until("the standby stands still", async || text(&standby, state).await == "paused").await;
+    Pair::pause(&pair.standby).await;
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
     primary.execute_unprepared("DELETE FROM sessions").await.unwrap();
     until("the lag is seen", async || user.count("kinoteka_replica_lag_seconds").await > 5.5).await;

@@ -15,6 +15,7 @@ on_both!(
     a_server_that_is_killed_loses_nothing,
     what_is_wrong_is_found,
     a_rate_is_kept,
+    listeners_go_on_after_their_cursors_expired,
 );
 
 const ACTIONS: [&str; 11] = [
@@ -95,11 +96,27 @@ async fn what_is_wrong_is_found(backend: Backend) {
     for part in [
         "was acknowledged and is missing",
         "which is not what was acknowledged last",
-        "was refused and is there",
+        "was never sent and is there",
         "which was refused",
     ] {
         assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {text}");
     }
+}
+
+/// As after a failover that has lost events.
+async fn listeners_go_on_after_their_cursors_expired(backend: Backend) {
+    let served = Served::start(backend).await;
+    let db = served.database.connect().await;
+    let mut running =
+        Running::start(&served.url(), &["--verify", "--listeners=2", "--workers=4", "--mix=comment-movie"]);
+    running.read(30);
+    db.execute_unprepared("UPDATE comment_feed SET epoch = '0123456789ab'").await.unwrap();
+    running.read(60);
+    running.signal("INT");
+    let output = running.end();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}\n{output:?}");
+    assert!(text.contains("connections, 2 times anew") && text.contains(" 0 faults"), "{text}");
 }
 
 async fn a_rate_is_kept(backend: Backend) {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::place::{Sight, is_silence, silence};
 use super::reach::why_unreachable;
+use super::replicas::Replicas;
 
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
@@ -48,6 +49,7 @@ pub struct Cluster(Arc<ClusterState>);
 struct ClusterState {
     leader: Watched,
     replica: Option<Watched>,
+    replicas: Option<Replicas>,
     history: Mutex<LeaderHistory>,
     lag_log: Mutex<Repeats>,
     leader_seen: watch::Sender<LeaderSeen>,
@@ -96,9 +98,9 @@ pub(super) struct Standing {
 }
 
 impl Cluster {
-    pub(super) fn new(leader: Watched, replica: Option<Watched>) -> Self {
+    pub(super) fn new(leader: Watched, replica: Option<Watched>, replicas: Option<Replicas>) -> Self {
         let (history, lag_log, leader_seen) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Self(Arc::new(ClusterState { leader, replica, history, lag_log, leader_seen }))
+        Self(Arc::new(ClusterState { leader, replica, replicas, history, lag_log, leader_seen }))
     }
 
     /// Looks at all servers, each for less than a second; notes and logs what has changed.
@@ -133,6 +135,9 @@ impl Cluster {
         });
         if let Some((replica, seen)) = replica {
             replica.note(seen.as_ref().err());
+            if let Some(replicas) = &self.0.replicas {
+                replicas.start_to_poll();
+            }
             self.note_lag(seen.as_ref().ok());
         }
     }
@@ -196,6 +201,11 @@ impl Cluster {
         }
     }
 
+    /// Where the leader was when it was last seen.
+    pub(super) fn leader_position(&self) -> Option<i64> {
+        self.history().positions.back().map(|(_, position)| *position)
+    }
+
     fn note_leader(&self, standing: &Standing) {
         let mut history = self.history();
         if let Some(timeline) = standing.timeline {
@@ -206,6 +216,7 @@ impl Cluster {
                 tracing::warn!("another leader: timeline {timeline} after {before}");
                 history.positions.clear();
                 self.0.leader.end_generations();
+                self.0.replicas.iter().for_each(Replicas::forget);
             }
         }
         history.note(Instant::now(), standing.position);
@@ -213,9 +224,16 @@ impl Cluster {
 
     fn note_lag(&self, replica: Option<&Standing>) {
         let Some(replica) = replica else { return };
-        let lag = if replica.is_standby { self.history().lag(replica.position) } else { Some(Duration::ZERO) };
+        let seen = if replica.is_standby { replica.position } else { i64::MAX };
+        // Of all servers behind the address the last one.
+        let least = self.0.replicas.as_ref().and_then(Replicas::least).map_or(seen, |least| least.min(seen));
+        let lag = if least == i64::MAX { Some(Duration::ZERO) } else { self.history().lag(least) };
         let lag_s = lag.unwrap_or(POSITIONS_KEPT).as_secs_f64();
         metrics::cluster().replica_lag.set(lag_s);
+        let lag_min = lag.unwrap_or_else(|| self.history().span());
+        if self.0.replicas.as_ref().is_some_and(|replicas| replicas.note_lag(lag_min)) && !self.is_leader_away() {
+            tracing::warn!("the leader is read from: a server behind --database-read-url lags {lag_s:.1} s behind");
+        }
         if lag_s > SESSION_LAG_MAX.as_secs_f64() && !self.is_leader_away() {
             let mut log = self.0.lag_log.lock().unwrap_or_else(PoisonError::into_inner);
             if log.note(Instant::now()).is_some() {
@@ -294,6 +312,14 @@ impl LeaderHistory {
         self.positions.push_back((now, position));
         while self.positions.front().is_some_and(|(at, _)| now.duration_since(*at) > POSITIONS_KEPT) {
             self.positions.pop_front();
+        }
+    }
+
+    /// For how long positions are known.
+    fn span(&self) -> Duration {
+        match (self.positions.front(), self.positions.back()) {
+            (Some((first, _)), Some((last, _))) => last.duration_since(*first),
+            _ => Duration::ZERO,
         }
     }
 

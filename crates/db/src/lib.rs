@@ -17,8 +17,10 @@ pub mod dialect;
 mod leader_queue;
 mod open;
 mod place;
+mod position;
 mod reach;
 mod read_pool;
+mod replicas;
 mod rights;
 mod snapshot;
 mod transaction;
@@ -41,6 +43,8 @@ pub use self::open::files;
 use self::place::Place;
 pub use self::place::silence;
 pub use self::read_pool::ReadPool;
+pub use self::replicas::ReplicaLimits;
+use self::replicas::Replicas;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
@@ -71,6 +75,7 @@ pub struct Db {
     pub leader_queue: LeaderQueue,
     leader: Place,
     replica: Option<Place>,
+    replicas: Option<Replicas>,
     commits: Commits,
     shared: bool,
     writers: Arc<Quota>,
@@ -208,6 +213,9 @@ impl Db {
     /// # Errors
     /// Whatever the driver answers.
     pub async fn close(self) -> Result<(), DbErr> {
+        if let Some(replicas) = &self.replicas {
+            replicas.close().await;
+        }
         let (leader, reader) = self.cluster.watchers();
         for pool in [self.read.connections(), self.sessions.connections(), leader, reader] {
             pool.clone().close().await?;

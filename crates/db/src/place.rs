@@ -77,6 +77,10 @@ impl Sight {
 }
 
 impl Place {
+    pub(super) fn new(pool: DatabaseConnection, generation: Generation, sight: Sight) -> Self {
+        Self { pool, generation, sight, reach: Arc::default() }
+    }
+
     /// Asks, unless the server does not answer. That of a place that is known to be away, or that has another beside
     /// it, is waited for [`ATTEMPT_MAX`]; longer while it answers others.
     ///

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from . import bring_up, control, processes, programs, psql, supervisor, web
+from . import bring_up, control, monitoring, processes, programs, psql, supervisor, web
 from .problem import Problem
 from .settings import NODES, SCOPE, SERVERS, Settings
 
@@ -39,7 +39,7 @@ def status(settings: Settings, as_json: bool) -> None:
     """The members, then what runs and what each server says of itself."""
     if as_json:
         listed = [{key: m[key] for key in ("name", "role", "state", "timeline", "lag")} for m in _members(settings)]
-        print(json.dumps({"members": listed}))
+        print(json.dumps({"members": listed} | monitoring.addresses(settings)))
         return
     running = control.ask(settings, "list")
     try:
@@ -60,6 +60,8 @@ def status(settings: Settings, as_json: bool) -> None:
             f"{name} {front}:{ports[name]}: {_process_state(running, name, '')}; "
             f"/readyz {code or 'silent'} {body.strip()}"
         )
+    for line in monitoring.report(settings):
+        print(line)
     print(f"GraphQL: http://{front}:{ports['http']}/graphql")
 
 
@@ -74,8 +76,9 @@ def _process_state(running: dict[str, Any], name: str, label: str) -> str:
 
 
 def signal_node(settings: Settings, name: str, how: str, with_etcd: bool) -> None:
-    """Kills, freezes or thaws a node, or a server."""
-    parts = ["patroni"] + (["etcd"] if with_etcd else [])
+    """Kills, freezes or thaws a node, a server, or a program of the monitoring."""
+    # What watches a machine is on it.
+    parts = ["patroni"] + (["etcd", "exporter"] if with_etcd else [])
     count = control.ask(settings, "signal", name=name, how=how, parts=parts)["count"]
     done = {"kill": "killed", "freeze": "frozen", "thaw": "thawed"}[how]
     if count == 0:
@@ -84,9 +87,11 @@ def signal_node(settings: Settings, name: str, how: str, with_etcd: bool) -> Non
 
 
 def start(settings: Settings, name: str) -> None:
-    """Starts again what was killed of a node, or a server."""
+    """Starts again what was killed of a node, a server, or the monitoring."""
     running = control.ask(settings, "list")["running"]
-    wanted = [name] if name in SERVERS else [f"etcd-{name}", f"patroni-{name}"]
+    wanted = monitoring.parts(settings, name)
+    if name in NODES:
+        wanted = [n for n in programs.names(settings) if n.endswith(f"-{name}")]
     missing = [process for process in wanted if process not in running]
     for process in missing:
         control.ask(settings, "start", name=process)
