@@ -172,6 +172,7 @@ async fn router() -> Router {
         cors_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         ide: false,
+        demo: None,
         metrics: false,
     };
     let engine = Engine::described::<Films>(graphql::EngineSettings {

@@ -86,11 +86,17 @@ impl Application {
         let feed = Feed::start(&db, args.feed()).await?;
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
+        let accounts = args.accounts.open()?;
+        let demo = match args.demo && args.ide() && !args.production {
+            true => start::find_demo_login(&db, &accounts).await?,
+            false => None,
+        };
         let transport = http::HttpSettings {
             limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
             ide: args.ide(),
+            demo,
             metrics: operations.is_none(),
         };
         let overview = match args.status {
@@ -100,7 +106,6 @@ impl Application {
             }
             false => None,
         };
-        let accounts = args.accounts.open()?;
         if args.production {
             start::warn_of_development(&db, &accounts, &transport).await?;
         }

@@ -16,6 +16,15 @@ markdown.renderer.rules.heading_open = (tokens, index) => {
   return `<${tag} id="${slug(tokens[index + 1].content)}" tabindex="-1">`;
 };
 
+// What is too wide is scrolled, also by keyboard.
+const { fence } = markdown.renderer.rules;
+markdown.renderer.rules.fence = (...given) => fence(...given).replace('<pre>', '<pre tabindex="0">');
+markdown.renderer.rules.table_open = () => '<table tabindex="0">';
+// A corner without text heads nothing.
+const isCorner = (tokens, index, step) => tokens[index + step].content === '';
+markdown.renderer.rules.th_open = (tokens, index) => (isCorner(tokens, index, 1) ? '<td>' : '<th scope="col">');
+markdown.renderer.rules.th_close = (tokens, index) => (isCorner(tokens, index, -1) ? '</td>' : '</th>');
+
 // What is beside the document is not beside the page: pictures and links to other documents are left out.
 markdown.renderer.rules.image = () => '';
 const isKept = (token) => /^(#|https?:)/.test(token.attrGet('href'));

@@ -24,7 +24,8 @@ const HELD_BACK_S_MAX: f64 = 10.0;
 const AT_ONCE: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_secs(2);
 
-const LATER: Duration = Duration::from_secs(4);
+/// The longest time for which something has to be seen.
+const LATER: Duration = Duration::from_secs(3);
 
 /// Something that looks wrong now.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ const GAP_MAX: Duration = Duration::from_secs(15);
 const SETTLE_GAP: Duration = Duration::from_millis(500);
 
 /// When enough was looked.
-const SETTLED_AFTER: Duration = Duration::from_secs(6);
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// Where to look.
 #[derive(Debug)]

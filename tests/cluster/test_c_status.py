@@ -95,6 +95,8 @@ class Status(ClusterCase):
         self.assertIn("role dba lacks pg_monitor", done.stdout)
 
     def test_4_a_replica_that_does_not_replay_is_shown_within_ten_seconds(self) -> None:
+        for needed in ("web/dist/status.html", "web/node_modules/playwright-core"):
+            self.assertTrue((ROOT / needed).exists(), f"{needed} is missing: run scripts/web before the server is built")
         replica = "n2" if self.wait_whole() != "n2" else "n3"
         token = log_in("admin")
         page = subprocess.Popen(

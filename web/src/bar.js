@@ -117,4 +117,4 @@ document.getElementById('bar').append(
   message,
 );
 document.body.append(dialog);
-readSite().catch(() => {});
+readSite();

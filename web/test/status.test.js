@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 
-import { launch, logIn, open, screenshot } from './chromium.js';
+import { PHONE, enter, fits, isAccessible, launch, newPage, screenshot } from './browser.js';
 
 const LEADER_AT = 0x3000000;
 /** What the stand-in says of n2. */
@@ -55,12 +55,19 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** Opens the page. */
+async function open(options) {
+  const { page, troubles } = await newPage(chromium.browser, origin, options);
+  await page.goto(`${origin}/status`);
+  return { page, troubles };
+}
+
 const state = (page, text) => page.locator('#state', { hasText: text }).waitFor({ timeout: 60_000 });
 
 test('whoever is no admin is told so', async () => {
-  const { page, troubles } = await open(chromium.browser, origin, '/status');
+  const { page, troubles } = await open();
   await page.locator('#gate', { hasText: 'This page is for admins. Log in as one.' }).waitFor();
-  await logIn(page, 'member', 'kinoteka-demo');
+  await enter(page, 'member', 'kinoteka-demo');
   await page.locator('#gate', { hasText: 'you are not one' }).waitFor();
   assert.equal(await page.locator('#shown').isVisible(), false);
   await page.locator('.bar button', { hasText: 'Log out' }).click();
@@ -72,11 +79,11 @@ test('whoever is no admin is told so', async () => {
 });
 
 test('a node in trouble is shown, with its story and what to do', async () => {
-  const { page, troubles } = await open(chromium.browser, origin, '/status');
-  await logIn(page, 'admin', 'kinoteka-demo');
+  const { page, troubles } = await open();
+  await enter(page, 'admin', 'kinoteka-demo');
   await state(page, 'all is well');
   assert.deepEqual(await page.locator('table').first().locator('tbody th').allTextContents(), ['n1', 'n2', 'n3']);
-  await screenshot(page, 'status-1-well', { fullPage: true });
+  await screenshot(page, 'status-1-well');
   // The focus stays where it is while the page is drawn anew.
   await page.locator('#link-n2').focus();
   n2.replayed -= 5 << 20;
@@ -84,17 +91,20 @@ test('a node in trouble is shown, with its story and what to do', async () => {
   await symptom.waitFor();
   assert.equal(await page.evaluate(() => document.activeElement.id), 'link-n2');
   await state(page, '1 thing is wrong');
-  await screenshot(page, 'status-2-trouble', { fullPage: true });
+  await screenshot(page, 'status-2-trouble');
+  await isAccessible(page, 'status with a symptom');
   await page.keyboard.press('Enter');
   await page.locator('h2', { hasText: 'Node n2' }).waitFor();
   await page.locator('.events li', { hasText: 'ReplayStopped: n2 receives changes' }).waitFor();
   await page.locator('dd', { hasText: '5.0 MiB' }).waitFor();
   assert.equal(await page.locator('figure').count(), 1, 'the plot of this node alone');
-  await screenshot(page, 'status-3-node', { fullPage: true });
+  await screenshot(page, 'status-3-node');
+  await isAccessible(page, 'status of a node');
   const [guide] = await Promise.all([chromium.browser.waitForEvent('page'), symptom.locator('a', { hasText: 'What to do' }).click()]);
   await guide.locator('h3#replaystopped:target', { hasText: 'ReplayStopped' }).waitFor();
   assert.equal(await guide.locator('h3#replaystopped').evaluate((it) => it.getBoundingClientRect().top < innerHeight / 2), true);
   await screenshot(guide, 'status-4-what-to-do');
+  await isAccessible(guide, 'what to do');
   await guide.close();
   n2.replayed = LEADER_AT;
   await state(page, 'all is well');
@@ -107,13 +117,13 @@ test('a node in trouble is shown, with its story and what to do', async () => {
 });
 
 test('it is readable on a phone in the dark, and small', async () => {
-  const { page, troubles } = await open(chromium.browser, origin, '/status', { viewport: { width: 375, height: 720 }, colorScheme: 'dark' });
-  await logIn(page, 'admin', 'kinoteka-demo');
+  const { page, troubles } = await open({ viewport: PHONE, colorScheme: 'dark' });
+  await enter(page, 'admin', 'kinoteka-demo');
   await state(page, 'all is well');
   await page.locator('figure').first().waitFor();
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(width <= 375, `${width} pixels on a phone`);
-  await screenshot(page, 'status-5-phone-dark', { fullPage: true });
+  await fits(page);
+  await isAccessible(page, 'status on a phone, dark');
+  await screenshot(page, 'status-5-phone-dark');
   // The token is that of the tab, so that a new load shows the page at once.
   await page.reload();
   await state(page, 'all is well');
@@ -129,8 +139,8 @@ test('it is readable on a phone in the dark, and small', async () => {
 });
 
 test('a server that is away is said to be, and found again', async () => {
-  const { page, troubles } = await open(chromium.browser, origin, '/status');
-  await logIn(page, 'admin', 'kinoteka-demo');
+  const { page, troubles } = await open();
+  await enter(page, 'admin', 'kinoteka-demo');
   await state(page, 'all is well');
   server.kill('SIGSTOP');
   await state(page, 'the server does not answer');

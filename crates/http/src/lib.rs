@@ -50,6 +50,7 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use cors::Origin;
 pub use engine_refusal::request_errors;
+pub use ide::DemoLogin;
 pub use limits::Limits;
 pub use overview::Overview;
 pub use serve::serve;
@@ -69,6 +70,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether there are pages for people at `/`.
     pub ide: bool,
+    /// Accounts that these pages offer to try out the API with.
+    pub demo: Option<DemoLogin>,
     /// Whether `/metrics` is on the main address.
     pub metrics: bool,
 }
@@ -94,7 +97,9 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
     let graphql = any(dispatch::answer).with_state(Arc::clone(&endpoint));
     let mut router = health_routes(status).route("/graphql", graphql);
-    router = router.merge(ide::routes(settings.ide, overview.is_some()));
+    if settings.ide || overview.is_some() {
+        router = router.merge(ide::routes(settings.ide, overview.is_some(), settings.demo.as_ref()));
+    }
     if let Some(overview) = overview {
         router = router.route("/status.json", get(overview::answer).with_state((endpoint, overview)));
     }

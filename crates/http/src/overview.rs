@@ -13,7 +13,7 @@ use request::viewer::Role;
 use super::accept::ResponseFormat;
 use super::graphql::Endpoint;
 use super::refusal::Refusal;
-use super::respond::{self, Answer};
+use super::respond::{self, Answer, Seen};
 
 /// Knows how the cluster, the servers and the database are.
 pub trait Overview: Send + Sync {
@@ -40,10 +40,11 @@ async fn look(endpoint: &Endpoint, overview: &dyn Overview, request: &Parts) -> 
     let refuse = |error: ApiError| Refusal::api(&error);
     let token = token.ok_or(ApiError::Unauthenticated).map_err(refuse)?;
     let work = async {
-        let viewer = endpoint.callers.sign_in(&token).await?;
+        let viewer = endpoint.callers.sign_in(&token).await?.viewer;
         policy::require(viewer, Role::Admin).map_err(refuse)?;
         let json = overview.overview().await.map_err(refuse)?;
-        Ok(respond::respond(Answer { json: json.into(), retry_after_s: None }, ResponseFormat::Json))
+        let answer = Answer { json: json.into(), retry_after_s: None, seen: Seen::default() };
+        Ok(respond::respond(answer, ResponseFormat::Json))
     };
     endpoint.in_time(caller.address, false, caller.mutations.clone(), work).await
 }
