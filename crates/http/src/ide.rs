@@ -229,11 +229,11 @@ mod tests {
 
     #[test]
     fn site_names_the_pages_that_there_are() {
-        let json = |built, demo| serde_json::to_string(&Site::new(built, demo)).unwrap();
-        assert_eq!(json(DIST, None), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
+        let json = |built, demo| serde_json::to_string(&Site::new(built, demo));
+        assert_eq!(json(DIST, None).unwrap(), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
         let demo = DemoLogin { usernames: vec!["member".to_owned()], password: "known".to_owned() };
         let expected = r#"{"pages":["/plain"],"demo":{"usernames":["member"],"password":"known"}}"#;
-        assert_eq!(json(&[], Some(&demo)), expected);
+        assert_eq!(json(&[], Some(&demo)).unwrap(), expected);
     }
 
     #[test]
