@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Database, Sqlite};
 pub use self::postgres::{Arrivals, PostgresPool, SERVER, open_lazy};
 pub use crate::age::{Generation, Lifetime, forget_statements, is_outdated};
 use crate::commits::Commits;
+pub use crate::release::Releases;
 
 /// A database URL of a kind that we serve, parsed.
 #[derive(Clone)]

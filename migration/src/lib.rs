@@ -13,6 +13,7 @@ mod indexes;
 mod order;
 mod pooler;
 mod refusal;
+mod release;
 mod rows;
 mod run;
 mod step;
