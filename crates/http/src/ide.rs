@@ -184,6 +184,7 @@ fn content_type(path: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::{BUILT, DemoLogin, Site, pages};
 
