@@ -1,21 +1,15 @@
 //! The command line of the seeder: rows by the library `seeding`, load through the API.
 
-mod arguments;
-mod history;
-mod interruption;
-mod load;
-mod progress;
-mod script;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use arguments::{SeedArguments, SeederArguments, SeederCommand};
 use clap::Parser;
+use kinoteka_seeder::arguments::{SeedArguments, SeederArguments, SeederCommand};
+use kinoteka_seeder::progress::{Progress, print_error, print_line};
+use kinoteka_seeder::{history, interruption, load};
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
-use progress::{Progress, print_error, print_line};
 use sea_orm::DatabaseConnection;
 use seeding::accounts;
 
