@@ -9,7 +9,6 @@ use seeding::{SeedError, accounts};
 use crate::account::{AccountServices, operator};
 use crate::config::ServeArgs;
 use crate::db::{self, Db};
-use crate::http;
 
 /// Brings up the schema, fills it as the settings say, and checks that all is there that the server needs.
 pub(crate) async fn prepare(owner: &DatabaseConnection, url: &DatabaseUrl, args: &ServeArgs) -> anyhow::Result<()> {
@@ -82,12 +81,8 @@ async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::R
 /// Demo accounts that a warning names.
 const DEMO_ACCOUNTS_SHOWN: usize = 5;
 
-/// Warns of what is for development alone, and of what clients should not see.
-pub(crate) async fn warn_of_development(
-    db: &Db,
-    accounts: &AccountServices,
-    transport: &http::HttpSettings,
-) -> anyhow::Result<()> {
+/// Warns of accounts whose password everybody knows.
+pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<()> {
     let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
     let known = operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await?;
     if !known.is_empty() {
@@ -99,11 +94,6 @@ pub(crate) async fn warn_of_development(
         tracing::warn!(
             "--production: demo accounts can log in with the password that everybody knows: {shown}{more}; give them \
              others by `kinoteka user reset-password`, or delete them"
-        );
-    }
-    if transport.metrics {
-        tracing::warn!(
-            "--production: clients can read /metrics on the address of --listen: move it by --metrics-listen"
         );
     }
     Ok(())

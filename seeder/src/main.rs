@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use arguments::{SeedArguments, SeederArguments, SeederCommand};
-use clap::Parser;
+use arguments::{COMMON_FLAGS, SeedArguments, SeederArguments, SeederCommand};
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use progress::{Progress, print_error, print_line};
 use sea_orm::DatabaseConnection;
@@ -23,15 +22,24 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match SeederArguments::parse().command {
-        SeederCommand::Seed(arguments) => seed(*arguments).await,
-        SeederCommand::Restore { database_url } => restore(&database_url).await,
+    let invocation = settings::read::<SeederArguments>(COMMON_FLAGS);
+    // Those that are unlike any of ours may be the server's.
+    for warning in invocation.unknown_variables(&[], true) {
+        print_error(&format!("warning: {warning}"));
+    }
+    let outcome = match &invocation.arguments.command {
+        SeederCommand::Seed(arguments) => seed(arguments).await,
+        SeederCommand::Restore { database_url } => restore(database_url).await,
         SeederCommand::Load(arguments) => load::run(arguments.options()).await,
+        SeederCommand::Reference => {
+            print_line(settings::reference_of_commands(&settings::command::<SeederArguments>(COMMON_FLAGS)).trim_end());
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            print_error(&format!("error: {error:#}"));
+            print_error(&format!("error: {}", invocation.name_variables(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
     }
@@ -43,7 +51,7 @@ async fn connect(url: &str) -> anyhow::Result<DatabaseConnection> {
     open(&url, Access::Write, pool).await.context("--database-url")
 }
 
-async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
+async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
     let options = arguments.options();
     let db = connect(&arguments.database_url).await?;
     let progress = Arc::new(Progress::start());

@@ -15,6 +15,7 @@ mod pooler;
 mod process;
 mod restore;
 mod serve;
+mod settings;
 mod start;
 mod typed_client;
 mod unread;
