@@ -8,6 +8,7 @@ mod support;
 
 mod accounts;
 mod listen;
+mod log;
 mod metrics;
 mod migrate;
 mod pooler;
