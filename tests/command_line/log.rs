@@ -169,7 +169,7 @@ async fn pretty_lines_fit_a_terminal() {
     let words: Vec<_> = line.split_whitespace().collect();
     assert_eq!((words[2], words[3]), ("INFO", "200"), "{line}");
     assert!(words[4].ends_with("ms") && words[5..8] == ["POST", "/graphql", "Titles"], "{line}");
-    assert!(words.last().unwrap().starts_with("request_id="), "{line}");
+    assert!(words.last().unwrap().starts_with("id="), "{line}");
 }
 
 /// The log names the cause, not the pool that waited for it.

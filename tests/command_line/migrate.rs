@@ -68,7 +68,7 @@ fn at_a_terminal(args: &[&str], typed: &str) -> Run {
 async fn down_says_what_is_deleted_and_asks(backend: Backend) {
     let database = TestDatabase::seeded(backend).await;
     let db = database.connect().await;
-    let date = if backend == Backend::Postgres { "now()" } else { "'2026-01-01 00:00:00+00:00'" };
+    let date = if backend == Backend::Postgres { "now()" } else { "'2026-01-01T00:00:00+00:00'" };
     db.execute_unprepared(&format!("UPDATE publications SET deleted_at = {date} WHERE id = 7")).await.unwrap();
     let down = ["migrate", "down", "--database-url", &database.url];
     let all = [&down[..], &["--steps", "99"]].concat();

@@ -3,6 +3,7 @@
 mod codes;
 mod outcome;
 
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -210,6 +211,9 @@ pub fn describe(error: &DbErr) -> String {
     match (error, driver_error(error)) {
         (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), _) => {
             "all connections to the database are in use: none was free in time".to_owned()
+        }
+        (DbErr::Conn(_), Some(sqlx::Error::Io(reason))) if reason.kind() == ErrorKind::TimedOut => {
+            "the database is down, or cannot be reached: it does not answer".to_owned()
         }
         (DbErr::Conn(_), Some(sqlx::Error::Io(reason))) => {
             format!("the database is down, or cannot be reached: {reason}")

@@ -89,7 +89,7 @@ impl Fields {
         parts.extend(self.take("message"));
         parts.extend(self.take("operation").filter(|name| name != "-"));
         self.0.sort_by_key(|(name, _)| IDS.contains(name));
-        parts.extend(self.0.into_iter().map(|(name, value)| format!("{name}={value}")));
+        parts.extend(self.0.into_iter().map(|(name, value)| format!("{}={value}", shorten(name))));
         parts
     }
 
@@ -98,6 +98,16 @@ impl Fields {
         if !field.name().starts_with("log.") {
             self.0.push((field.name(), value));
         }
+    }
+}
+
+/// Names that would take too much of the line.
+fn shorten(name: &str) -> &str {
+    match name {
+        "statements" => "sql",
+        "request_id" => "id",
+        "trace_id" => "trace",
+        name => name,
     }
 }
 
@@ -178,7 +188,7 @@ mod tests {
             );
         });
         assert!(line.lines().count() == 1 && line.trim_end().len() <= WIDTH, "{line}");
-        let expected = format!("  INFO 200 1.2ms POST /graphql Titles statements=3 request_id={ID}\n");
+        let expected = format!("  INFO 200 1.2ms POST /graphql Titles sql=3 id={ID}\n");
         assert_eq!(line["11-29 14:02:05.123".len()..], expected);
     }
 
@@ -200,7 +210,7 @@ mod tests {
         assert!(lines.lines().count() > 1, "{lines}");
         assert!(lines.lines().all(|line| line.len() <= WIDTH), "{lines}");
         assert!(lines.lines().skip(1).all(|line| line.starts_with(INDENT)), "{lines}");
-        assert!(lines.ends_with(&format!("request_id={ID}\n")), "{lines}");
+        assert!(lines.ends_with(&format!(" id={ID}\n")), "{lines}");
     }
 
     #[test]
