@@ -33,7 +33,7 @@ use kinoteka::kit::rows::list::cut;
 use kinoteka::kit::{PageArgs, SortKey};
 use kinoteka::library;
 use kinoteka::subscribe::{Payloads, Subscribe, Subscription};
-use kinoteka::viewer::{Authenticate, Caller, Viewer};
+use kinoteka::viewer::{Authenticate, Caller, SignedIn, Viewer};
 use migration::connect::Timeouts;
 use serde_json::json;
 use tokio::runtime::Runtime;
@@ -141,11 +141,11 @@ impl Authenticate for Nothing {
         Box::pin(async move { Ok(viewer) })
     }
 
-    fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+    fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         self.authenticate(token)
     }
 
@@ -172,6 +172,7 @@ async fn router() -> Router {
         cors_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         ide: false,
+        demo: None,
         metrics: false,
     };
     let engine = Engine::described::<Films>(graphql::EngineSettings {

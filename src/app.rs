@@ -78,19 +78,25 @@ impl Application {
             args.database_read_url.as_deref().map(|url| db::parse_url("--database-read-url", url)).transpose()?;
         let limits = fit_open_files(args, &url, read_url.is_some())?;
         let db = open_database(args, &url, read_url.as_ref(), observer).await?.with_leader_wait(args.leader_wait());
+        db.set_replica_limits(args.replicas());
         let health = Health::new(db.clone());
         health.look().await;
         let feed = Feed::start(&db, args.feed()).await?;
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
+        let accounts = args.accounts.open()?;
+        let demo = match args.demo && args.ide() && !args.production {
+            true => start::find_demo_login(&db, &accounts).await?,
+            false => None,
+        };
         let transport = http::HttpSettings {
             limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
             ide: args.ide(),
+            demo,
             metrics: operations.is_none(),
         };
-        let accounts = args.accounts.open()?;
         if args.production {
             start::warn_of_demo_accounts(&db, &accounts).await?;
         }

@@ -129,6 +129,17 @@ pub struct ServeArgs {
     #[arg(long, help_heading = "Database", env = "DATABASE_READ_URL", hide_env_values = true, value_name = "URL")]
     pub database_read_url: Option<String>,
 
+    /// How long a query waits for a replica that lacks what its session has changed, in milliseconds; then it reads from
+    /// the database above.
+    #[arg(long, help_heading = "Database", env = "KINOTEKA_REPLICA_WAIT_MS", value_name = "MS", default_value_t = 200,
+          value_parser = number::<u64>(0..=1_000))]
+    pub replica_wait_ms: u64,
+
+    /// How far a replica may lag, in milliseconds: queries read from the database above while it lags more.
+    #[arg(long, help_heading = "Database", env = "KINOTEKA_REPLICA_LAG_MAX_MS", value_name = "MS", default_value_t = 5_000,
+          value_parser = number::<u64>(1_000..=50_000))]
+    pub replica_lag_max_ms: u64,
+
     /// Connections to each database at most.
     #[arg(long, help_heading = "Database", env = "KINOTEKA_DATABASE_CONNECTIONS", value_name = "N", default_value_t = 8,
           value_parser = number::<u32>(1..=1000))]
@@ -279,6 +290,14 @@ impl ServeArgs {
     /// How long fronts may take to notice that the server stops.
     pub fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms.unwrap_or(if self.production { 5_000 } else { 0 }))
+    }
+
+    /// How long queries wait for replicas, and how far these may lag.
+    pub fn replicas(&self) -> db::ReplicaLimits {
+        db::ReplicaLimits {
+            wait_max: Duration::from_millis(self.replica_wait_ms),
+            lag_max: Duration::from_millis(self.replica_lag_max_ms),
+        }
     }
 
     /// The feed's settings.

@@ -47,6 +47,6 @@ pub mod tag;
 
 // The layers below, under the names that domains know them by.
 pub use kinoteka_http as http;
-pub use request::{answer, clock, error, executor, policy, quota, rate, subscribe, viewer};
+pub use request::{answer, clock, error, executor, planted, policy, position, quota, rate, subscribe, viewer};
 pub use telemetry::{log, metrics};
 pub use {db, feed, kit, telemetry};

@@ -84,7 +84,9 @@ fn confirm(question: &str) -> anyhow::Result<()> {
 
 async fn finish(database: &DatabaseArgs) -> anyhow::Result<()> {
     let db = open_database(database).await?.db;
-    refuse_unknown_steps(&db).await?;
+    if let state @ SchemaState::Behind(_) = refuse_unknown_steps(&db).await? {
+        bail!("{state}, then `kinoteka migrate finish` again");
+    }
     let done = match migration::finish(&db).await? {
         true => "the comment feed is ordered by ticks now",
         false => "nothing to finish",

@@ -9,6 +9,7 @@ use seeding::{SeedError, accounts};
 use crate::account::{AccountServices, operator};
 use crate::config::ServeArgs;
 use crate::db::{self, Db};
+use crate::http;
 
 /// Brings up the schema, fills it as the settings say, and checks that all is there that the server needs.
 pub(crate) async fn prepare(owner: &DatabaseConnection, url: &DatabaseUrl, args: &ServeArgs) -> anyhow::Result<()> {
@@ -83,8 +84,7 @@ const DEMO_ACCOUNTS_SHOWN: usize = 5;
 
 /// Warns of accounts whose password everybody knows.
 pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<()> {
-    let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
-    let known = operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await?;
+    let known = find_demo_accounts(db, accounts).await?;
     if !known.is_empty() {
         let shown = known[..known.len().min(DEMO_ACCOUNTS_SHOWN)].join(", ");
         let more = match known.len().saturating_sub(DEMO_ACCOUNTS_SHOWN) {
@@ -97,6 +97,20 @@ pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -
         );
     }
     Ok(())
+}
+
+/// The users that log in with the password of demo accounts.
+async fn find_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<Vec<String>> {
+    let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
+    operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await
+}
+
+/// The demo accounts that pages offer: those that still have the password.
+pub(crate) async fn find_demo_login(db: &Db, accounts: &AccountServices) -> anyhow::Result<Option<http::DemoLogin>> {
+    let known = find_demo_accounts(db, accounts).await?;
+    let usernames: Vec<_> = accounts::usernames(0).filter(|username| known.contains(username)).collect();
+    let password = accounts::PASSWORD.to_owned();
+    Ok((!usernames.is_empty()).then_some(http::DemoLogin { usernames, password }))
 }
 
 /// Passes a replica that has all that reads need.

@@ -3,6 +3,8 @@ import { defineConfig } from 'vite';
 // One entry a page: the server answers dist/index.html at /, and dist/NAME.html at /NAME.
 const pages = ['index.html', 'live.html'];
 
+const api = process.env.KINOTEKA_URL ?? 'http://127.0.0.1:8000';
+
 export default defineConfig({
   // Relative, so that a proxy may serve the pages under a prefix.
   base: './',
@@ -22,5 +24,6 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   // `npx vite` serves the pages while they are worked on; the API is a server beside it.
-  server: { proxy: { '/graphql': { target: 'http://127.0.0.1:8000', ws: true } } },
+  optimizeDeps: { exclude: ['graphiql/setup-workers/vite', '@graphiql/react/setup-workers/vite'] },
+  server: { proxy: { '/graphql': { target: api, ws: true }, '/site.json': api } },
 });

@@ -17,6 +17,7 @@ EPILOG = """Examples:
   scripts/bench --quick            (a), (b), (c) in two short rounds: to see what a change does
   scripts/bench --long --write     also 1 and 256 connections, and growth up to 100,000 movies;
                                    then docs/benchmarks.md, its plots and results/latest.json
+  scripts/bench --redraw           only the plots, from results/latest.json
   scripts/bench --peer-settings    the peers with other settings than those they are measured with
   scripts/bench --quick --no-peers --seconds 1 --movies 500
                                    whether it works at all
@@ -47,6 +48,7 @@ def read_arguments():
     parser.add_argument("--seconds", type=int, help="of each measurement (default: 4; 2 with --quick)")
     parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (default: 3; 2 with --quick)")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, its plots, and results/latest.json")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing; draw the plots from results/latest.json")
     arguments = parser.parse_args()
     if arguments.movies < 500:
         parser.error("--movies: 500 is the least, which makes one thread of 500 comments")
@@ -158,6 +160,8 @@ def measure_growth(arguments, folder, found, programs, postgres):
 
 def main():
     arguments = read_arguments()
+    if arguments.redraw:
+        return report.redraw()
     return carry_out("scripts/bench", lambda folder: run(arguments, folder))
 
 

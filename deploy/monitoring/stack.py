@@ -118,8 +118,10 @@ class Stack:
         """Writes the configuration of all programs, and makes their data folders."""
         for name in ("targets", "prometheus", "alertmanager", "textfile"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        for name in ("prometheus.yml", "rules.yml", "queries.yml"):
+        for name in ("prometheus.yml", "rules.yml"):
             shutil.copyfile(HERE / name, self.folder / name)
+        queries = [(HERE / name).read_text() for name in ("queries.yml", "overrides.yml")]
+        (self.folder / "queries.yml").write_text("\n".join(queries))
         alertmanager = (HERE / "alertmanager.yml").read_text()
         (self.folder / "alertmanager.yml").write_text(alertmanager.replace("127.0.0.1:9099", self.receiver))
         targets = list(self.targets())
@@ -173,6 +175,8 @@ class Stack:
                 f"--storage.tsdb.path={folder / 'prometheus'}",
                 "--storage.tsdb.retention.time=7d",
                 f"--web.listen-address={self.prometheus}",
+                # An Alertmanager that was away hears of what fires within this time, instead of a minute.
+                "--rules.alert.resend-delay=15s",
             ],
         )
 

@@ -43,6 +43,7 @@ pub struct Generation(Arc<GenerationState>);
 #[derive(Debug, Default)]
 struct GenerationState {
     ended: Moment,
+    doubted: Moment,
     lost: Moment,
 }
 
@@ -54,6 +55,16 @@ impl Generation {
     /// that has become a standby answers pings, and one that is frozen never does.
     pub fn end(&self) {
         self.0.ended.set();
+    }
+
+    /// Has connections that are idle now tested before they are used again: another one has broken.
+    pub fn doubt(&self) {
+        self.0.doubted.set();
+    }
+
+    /// Whether a connection that has been idle for so long was when another one broke.
+    pub(crate) fn is_doubtful(&self, idle_for: Duration) -> bool {
+        self.0.doubted.is_after(idle_for)
     }
 
     /// Has a connection that is released in this second closed, unless it answers: nothing came of its statement.

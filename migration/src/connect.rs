@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Database, Sqlite};
 
-pub use self::postgres::{PostgresPool, open_lazy};
+pub use self::postgres::{Arrivals, PostgresPool, SERVER, open_lazy};
 pub use crate::age::{Generation, Lifetime, forget_statements, is_outdated};
 use crate::commits::Commits;
 
@@ -230,7 +230,8 @@ pub async fn open_writer(
 }
 
 fn usual(access: Access, settings: PoolSettings, timeouts: Option<Timeouts>) -> PostgresPool {
-    PostgresPool { access, settings, timeouts, lifetime: Lifetime::LONG, generation: Generation::default() }
+    let (lifetime, generation) = (Lifetime::LONG, Generation::default());
+    PostgresPool { access, settings, timeouts, lifetime, generation, arrivals: None }
 }
 
 /// How long SQLite waits for another process's lock, unless [`Timeouts`] say so.

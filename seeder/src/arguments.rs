@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -56,6 +57,30 @@ Examples:
 Actions: create-user, delete-user, create-publication, update-publication, delete-publication, comment-movie,
 comment-publication, change-presences, order-movie, rate-movie, rate-publication.")]
     Load(Box<LoadArguments>),
+
+    /// Judge the history of a load, without the server.
+    ///
+    /// `seeder load --history FILE` writes it: a line for each call, with its times, its session, what it wrote and what
+    /// it saw, and a line for each event of each listener. The check finds what was acknowledged and is missing, refused
+    /// and there, or there twice; sessions that read less than they had written or read before; listeners that heard of
+    /// other events, in another order, twice or not at all; events told before those that they follow; answers for
+    /// another viewer. Each fault names its lines.
+    #[command(after_help = "\
+Examples:
+  seeder load --duration 60 --listeners 5 --history run.jsonl      a load that writes its history
+  seeder check run.jsonl                                           judges it
+  seeder check --json run.jsonl | jq .faults.counts                how many faults of each kind
+
+Status: 0 if there are no faults, 1 if there are, 2 if the file is not a whole history: cut short, altered, or of
+several runs. docs/consistency.md describes the lines, how they are judged, and what cannot be seen.")]
+    Check {
+        /// The history.
+        file: PathBuf,
+
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 
     /// Bring back triggers, indexes and foreign keys that an interrupted run has taken away.
     ///
@@ -281,9 +306,9 @@ impl SeedArguments {
 /// What `load` can be told.
 #[derive(Args)]
 pub struct LoadArguments {
-    /// Where the server is.
-    #[arg(long, env = "KINOTEKA_URL", default_value = "http://127.0.0.1:8000/graphql", value_parser = load::parse_url)]
-    url: Url,
+    /// Where the server is. Several, with commas between them, take turns: each request goes to the next one.
+    #[arg(long, env = "KINOTEKA_URL", default_value = "http://127.0.0.1:8000/graphql", value_delimiter = ',', value_parser = load::parse_url)]
+    url: Vec<Url>,
 
     /// Workers, each of which does all actions side by side with the original's pauses.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(1..=100_000), conflicts_with = "rate")]
@@ -333,6 +358,11 @@ pub struct LoadArguments {
     #[arg(long)]
     verify: bool,
 
+    /// Write down every call and event, for `seeder check`. The file must not be there yet. Also reads at once what was
+    /// changed, and does what --verify does.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+
     /// Print the report alone.
     #[arg(long)]
     quiet: bool,
@@ -360,7 +390,7 @@ impl LoadArguments {
             None => Pace::Paused { workers: self.workers },
         };
         load::Options {
-            url: self.url.clone(),
+            urls: self.url.clone(),
             password: self.password.clone(),
             members_max: self.members,
             pace,
@@ -369,7 +399,8 @@ impl LoadArguments {
             rng_seed: self.rng_seed.unwrap_or_else(|| rand::random::<u32>().into()),
             listeners: self.listeners as usize,
             retry_for: Duration::from_secs(self.retry_for),
-            verify: self.verify,
+            verify: self.verify || self.history.is_some(),
+            history: self.history.clone(),
             quiet: self.quiet,
             json: self.json,
         }

@@ -1,6 +1,7 @@
 //! The command line of the seeder: rows by the library `seeding`, load through the API.
 
 mod arguments;
+mod history;
 mod interruption;
 mod load;
 mod progress;
@@ -30,6 +31,7 @@ async fn main() -> ExitCode {
     let outcome = match &invocation.arguments.command {
         SeederCommand::Seed(arguments) => seed(arguments).await,
         SeederCommand::Restore { database_url } => restore(database_url).await,
+        SeederCommand::Check { file, json } => return history::check::run(file, *json),
         SeederCommand::Load(arguments) => load::run(arguments.options()).await,
         SeederCommand::Reference => {
             print_line(settings::reference_of_commands(&settings::command::<SeederArguments>(COMMON_FLAGS)).trim_end());

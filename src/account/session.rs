@@ -29,7 +29,9 @@ use crate::error::{ApiError, ApiResult, describe, is_unavailable};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
-use crate::viewer::{Authenticate, Role, Viewer};
+use crate::planted::{self, PlantedFault};
+use crate::position::Position;
+use crate::viewer::{Authenticate, Role, SignedIn, Viewer};
 
 /// What a client shows for itself: 256 random bits. Never logged, never stored.
 pub struct SessionToken(String);
@@ -200,8 +202,8 @@ pub struct Sessions {
     changes: SessionChanges,
 }
 
-/// A session's key, its user, when it was seen and when it ends, and a role of the user.
-type SessionRow = (i32, i32, DateTime<Utc>, DateTime<Utc>, Option<String>);
+/// A session's key, its user, when it was seen and when it ends, a role of the user, and where the leader is.
+type SessionRow = (i32, i32, DateTime<Utc>, DateTime<Utc>, Option<String>, Option<i64>);
 
 /// How long a request waits to have its session prolonged.
 const PROLONG_TIMEOUT: Duration = Duration::from_millis(100);
@@ -230,15 +232,22 @@ impl Sessions {
     }
 
     /// What is known of a session, or else what `which` finds.
-    async fn find(&self, key: SessionKey, which: SimpleExpr) -> ApiResult<Viewer> {
+    async fn find(&self, key: SessionKey, which: SimpleExpr) -> ApiResult<SignedIn> {
         let now = clock::now();
         match self.changes.known.get(&key, now) {
-            Some(viewer) => Ok(viewer),
-            None => self.look_up(key, which, now).await,
+            Some(viewer) => Ok(SignedIn { viewer, position: None, by_replica: false }),
+            None => self.look_up(key, which, now, true).await,
         }
     }
 
-    async fn look_up(&self, key: SessionKey, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<Viewer> {
+    /// What `which` finds on the leader or, if it may and there is none, on a replica.
+    async fn look_up(
+        &self,
+        key: SessionKey,
+        which: SimpleExpr,
+        now: DateTime<Utc>,
+        may_ask_replica: bool,
+    ) -> ApiResult<SignedIn> {
         let asked_at = Instant::now();
         // A user has two roles at most beyond the common one: a row for each.
         let select = sessions::Entity::find()
@@ -248,19 +257,21 @@ impl Sessions {
             .column(sessions::Column::SeenAt)
             .column(sessions::Column::ExpiresAt)
             .column(user_roles::Column::Role)
+            .column_as(self.db.position_column(), "position")
             .join(JoinType::InnerJoin, sessions::Relation::Users.def())
             .join(JoinType::LeftJoin, users::Relation::UserRoles.def())
             .filter(which)
             .filter(sessions::Column::ExpiresAt.gt(now))
             .filter(users::Column::DeletedAt.is_null());
-        let (rows, is_leader) = self.read(select).await?;
-        let Some((session, user, seen_at, expires_at, _)) = rows.first() else {
+        let (rows, is_leader) = self.read(select, may_ask_replica).await?;
+        let Some((session, user, seen_at, expires_at, _, position)) = rows.first() else {
             // A replica may not have it yet, and who is turned away forgets the token.
             let unknown = ApiError::Busy("the database that knows whose the token is cannot be reached");
             return Err(if is_leader { ApiError::UnknownToken } else { unknown });
         };
         let (session, user, seen_at, expires_at) = (*session, *user, *seen_at, *expires_at);
-        let role = rows.iter().filter_map(|(.., role)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
+        let position = position.filter(|_| is_leader).map(Position);
+        let role = rows.iter().filter_map(|(.., role, _)| role::read(role.as_deref()?)).max().unwrap_or(Role::Member);
         let viewer = Viewer { user, session, role };
         let found = FoundSession { viewer, expires_at, asked_at };
         if is_leader {
@@ -272,20 +283,45 @@ impl Sessions {
             // Behind the cache: others who come meanwhile do not wait as well.
             self.prolong(session, now).await;
         }
-        Ok(viewer)
+        Ok(SignedIn { viewer, position, by_replica: !is_leader })
     }
 
-    /// The rows of a session, and whether the leader gave them: without one, a replica does.
-    async fn read(&self, select: Select<sessions::Entity>) -> ApiResult<(Vec<SessionRow>, bool)> {
+    /// The rows of a session, and whether the leader gave them: without one, a replica does if it may.
+    async fn read(
+        &self,
+        select: Select<sessions::Entity>,
+        may_ask_replica: bool,
+    ) -> ApiResult<(Vec<SessionRow>, bool)> {
         // Fails at once while the leader is known to be away.
         let error = match select.clone().into_tuple().all(&self.db.sessions).await {
-            Err(error) if is_unavailable(&error) => error,
+            Err(error) if may_ask_replica && is_unavailable(&error) => error,
             rows => return Ok((rows?, true)),
         };
-        match self.db.ask_stand_in(|replica| async move { select.into_tuple().all(&replica).await }).await {
+        let ask = |replica| {
+            let select = select.clone();
+            async move { select.into_tuple().all(&replica).await }
+        };
+        match self.db.ask_stand_in(ask).await {
+            Some(rows) if !rows.is_empty() => Ok((rows, false)),
+            // The leader has come back meanwhile, or there is another one.
+            _ if !self.db.cluster.is_leader_away() => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
             Some(rows) => Ok((rows, false)),
             None => Err(error.into()),
         }
+    }
+
+    /// As a planted fault has it.
+    async fn know_for_ever(&self, token: &str) -> ApiResult<SignedIn> {
+        static KNOWN: Mutex<Vec<(Vec<u8>, SignedIn)>> = Mutex::new(Vec::new());
+        let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = hash(token).to_vec();
+        let signed_in = known().iter().find(|(known, _)| *known == hash).map(|(_, signed_in)| *signed_in);
+        if let Some(signed_in) = signed_in {
+            return Ok(signed_in);
+        }
+        let signed_in = self.authenticate_anew(token).await?;
+        known().push((hash, signed_in));
+        Ok(signed_in)
     }
 
     /// A failure is no reason to turn the viewer away: the next request tries again. Neither is it one to wait
@@ -322,18 +358,28 @@ impl Sessions {
 }
 
 impl Authenticate for Sessions {
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+        if planted::is_planted(PlantedFault::StaleSession) {
+            return Box::pin(self.know_for_ever(token));
+        }
         let hash = hash(token);
         Box::pin(self.find(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec())))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         let hash = hash(token);
-        Box::pin(self.look_up(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec()), clock::now()))
+        let which = sessions::Column::TokenHash.eq(hash.to_vec());
+        Box::pin(self.look_up(SessionKey::Token(hash), which, clock::now(), true))
     }
 
     fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>> {
-        Box::pin(self.find(SessionKey::Session(viewer.session), sessions::Column::Id.eq(viewer.session)))
+        Box::pin(async move {
+            let (key, now) = (SessionKey::Session(viewer.session), clock::now());
+            if let Some(viewer) = self.changes.known.get(&key, now) {
+                return Ok(viewer);
+            }
+            Ok(self.look_up(key, sessions::Column::Id.eq(viewer.session), now, false).await?.viewer)
+        })
     }
 
     fn watch(&self, viewer: Viewer) -> watch::Receiver<()> {

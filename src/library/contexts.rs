@@ -3,14 +3,24 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use graphql::{Context, FoundRows, OperationKind, Prepared, SharedRows};
+use quick_cache::sync::Cache;
 
 use super::Backends;
 use crate::answer::Budget;
 use crate::comment::objects::CommentCursor;
+use crate::db::Db;
 use crate::executor;
 use crate::kit::rows::{RequestData, Services, Statement};
-use crate::viewer::Caller;
+use crate::position::{Position, ReadsFrom};
+use crate::viewer::{Caller, Viewer};
+
+/// Sessions of which it is known what they have to see.
+const SESSIONS_MAX: usize = 10_000;
+
+/// For how long it is known: replicas that lag so much are not read from.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
 
 /// How long rows are kept for the executions of events at most. They are gone before that if none runs.
 const KEPT_FOR: Duration = Duration::from_secs(1);
@@ -18,7 +28,11 @@ const KEPT_FOR: Duration = Duration::from_secs(1);
 /// Makes the contexts of operations.
 pub struct DomainContexts {
     queries: Arc<Services>,
+    fresh_queries: Arc<Services>,
     changes: Arc<Services>,
+    db: Db,
+    /// What sessions have to see, by their keys, and since when that is known.
+    positions: Cache<i32, (Position, Instant)>,
     event_rows: Mutex<EventRows>,
 }
 
@@ -30,9 +44,44 @@ struct EventRows {
 
 impl DomainContexts {
     /// Contexts with these backends.
-    pub fn new(Backends { queries, changes }: Backends) -> Self {
+    pub fn new(Backends { queries, fresh_queries, changes, db }: Backends) -> Self {
+        let [queries, fresh_queries, changes] = [queries, fresh_queries, changes].map(Arc::new);
         let event_rows = Mutex::new(EventRows { rows: Weak::new(), begun: Instant::now() });
-        Self { queries: Arc::new(queries), changes: Arc::new(changes), event_rows }
+        Self { queries, fresh_queries, changes, db, positions: Cache::new(SESSIONS_MAX), event_rows }
+    }
+
+    fn known(&self, viewer: Option<Viewer>) -> Option<Position> {
+        let (position, since) = self.positions.get(&viewer?.session)?;
+        (since.elapsed() < KNOWN_FOR).then_some(position)
+    }
+
+    fn note(&self, viewer: Option<Viewer>, position: Position) {
+        if let Some(viewer) = viewer {
+            let position = self.known(Some(viewer)).map_or(position, |known| known.max(position));
+            self.positions.insert(viewer.session, (position, Instant::now()));
+        }
+    }
+
+    fn context_with(services: &Arc<Services>, caller: Caller, budget: Arc<Budget>) -> Context {
+        let services = Arc::clone(services);
+        Context::new(Arc::new(RequestData { services, caller: Some(caller), budget: Some(budget), shared: None }))
+    }
+
+    async fn choose(&self, caller: &Caller) -> ReadsFrom {
+        if !self.db.has_replicas() {
+            return ReadsFrom::Replicas;
+        }
+        let Some(position) =
+            caller.after.map(|after| self.known(caller.viewer).map_or(after, |known| known.max(after)))
+        else {
+            // Of somebody who is signed in, the leader was asked.
+            return if caller.viewer.is_some() { Db::without_leader() } else { ReadsFrom::Replicas };
+        };
+        let (reads_from, position) = self.db.reads_after(position).await;
+        if reads_from != ReadsFrom::StaleReplicas {
+            self.note(caller.viewer, position);
+        }
+        reads_from
     }
 
     fn event_rows(&self) -> Arc<FoundRows<Statement>> {
@@ -52,22 +101,47 @@ impl executor::Contexts for DomainContexts {
             OperationKind::Query => &self.queries,
             OperationKind::Mutation | OperationKind::Subscription => &self.changes,
         };
-        let services = Arc::clone(services);
-        Context::new(Arc::new(RequestData { services, caller: Some(caller), budget: Some(budget), shared: None }))
+        Self::context_with(services, caller, budget)
+    }
+
+    fn query_context(
+        &self,
+        prepared: &Prepared,
+        reads_from: ReadsFrom,
+        caller: Caller,
+        budget: Arc<Budget>,
+    ) -> Context {
+        if joins_cursor(prepared) {
+            return Self::context_with(&Arc::new(self.queries.of_one_moment()), caller, budget);
+        }
+        let services = match reads_from {
+            ReadsFrom::Replicas | ReadsFrom::StaleReplicas => &self.queries,
+            ReadsFrom::FreshReplicas => &self.fresh_queries,
+            ReadsFrom::Leader => &self.changes,
+        };
+        Self::context_with(services, caller, budget)
+    }
+
+    fn reads_from<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, ReadsFrom> {
+        Box::pin(self.choose(caller))
+    }
+
+    fn asks_positions(&self) -> bool {
+        self.db.has_replicas() && !self.db.cluster.is_leader_away()
+    }
+
+    fn position_after(&self, viewer: Option<Viewer>) -> BoxFuture<'_, Option<Position>> {
+        Box::pin(async move {
+            let position = self.db.position().await?;
+            self.note(viewer, position);
+            Some(position)
+        })
     }
 
     fn event_context(&self, caller: Caller, budget: Arc<Budget>, since: Instant) -> Context {
         let (services, shared) = (Arc::clone(&self.changes), SharedRows { rows: self.event_rows(), since });
         let (caller, budget, shared) = (Some(caller), Some(budget), Some(shared));
         Context::new(Arc::new(RequestData { services, caller, budget, shared }))
-    }
-
-    fn context_of(&self, prepared: &Prepared, caller: Caller, budget: Arc<Budget>) -> Context {
-        if !joins_cursor(prepared) {
-            return self.context(prepared.kind(), caller, budget);
-        }
-        let services = Arc::new(self.queries.of_one_moment());
-        Context::new(Arc::new(RequestData { services, caller: Some(caller), budget: Some(budget), shared: None }))
     }
 }
 

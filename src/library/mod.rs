@@ -20,7 +20,7 @@ use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
 use crate::comment::THREAD_SIZE_MAX;
-use crate::comment::objects::{Comment, CommentCursor};
+use crate::comment::objects::{Comment, CommentCursor, Comments};
 use crate::db::{Db, ReadPool};
 use crate::feed::Feed;
 use crate::kit::changes::{WriteRates, WriteServices};
@@ -107,6 +107,7 @@ fn query() -> Object<Root> {
         .list::<Publications>("publications", "The publications of the library.")
         .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
         .find::<Comment>("comment", "The comment with this id, or null if there is none.")
+        .list::<Comments>("comments", "The comments on all movies and publications, with the replies among them.")
         .batch::<CommentCursor>(
             CommentCursor::FIELD,
             "The position of the comment feed, for `after` of a subscription. Select it together with a list: both are read\n\
@@ -207,8 +208,12 @@ pub fn engine(limits: &http::Limits, introspection: bool) -> Result<Engine, Sche
 pub struct Backends {
     /// For queries.
     pub queries: Services,
-    /// For mutations and subscriptions: reads see every committed change.
+    /// For queries that have to see what their session has changed. Cached rows may be older.
+    pub fresh_queries: Services,
+    /// For mutations and subscriptions, and for queries while replicas lag: reads see every committed change.
     pub changes: Services,
+    /// Tells what queries have to see.
+    pub db: Db,
 }
 
 impl std::fmt::Debug for Backends {
@@ -228,7 +233,12 @@ pub fn backends(db: &Db, feed: &Feed, accounts: &AccountServices, rates: &WriteR
         texts: Arc::default(),
         writes: Arc::clone(&writes),
     };
-    Backends { queries: services(&db.read, Some(registry_cache)), changes: services(&writes.db.read, None) }
+    Backends {
+        queries: services(&db.read, Some(registry_cache)),
+        fresh_queries: services(&db.fresh_replicas(), None),
+        changes: services(&writes.db.read, None),
+        db: db.clone(),
+    }
 }
 
 /// What mutations need, with the services of all domains.

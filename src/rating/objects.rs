@@ -12,6 +12,7 @@ use crate::kit::rows::{ContextExt, List, RowObject, Statement, look_up, row, sho
 use crate::kit::scalar::DateTime;
 use crate::kit::{ByKey, Id};
 use crate::movie::Movie;
+use crate::planted;
 use crate::publication::Publication;
 use crate::subject::SubjectId;
 use crate::subject::objects::{AsSubject, SubjectObject};
@@ -113,9 +114,10 @@ impl<T: AsSubject> Batch<T> for ViewerRating {
     async fn find(call: Call<'_, T>) -> Result<Vec<Option<i16>>, FieldError> {
         let Some(viewer) = call.context.viewer() else { return Ok(vec![None; call.rows.len()]) };
         // Requests share statements: the viewer is part of it.
-        let statement = Statement { name: "viewerRating", parameters: viewer.user.to_string() };
+        let user = planted::reader(viewer.user);
+        let statement = Statement { name: "viewerRating", parameters: user.to_string() };
         let given = look_up(call.context, &statement, &numbers_of(&call), async |db, numbers| {
-            reads::read_given(db, viewer.user, &subjects_of(&numbers)).await
+            reads::read_given(db, user, &subjects_of(&numbers)).await
         })
         .await?;
         Ok(call.iter().map(|row| given.get(&row.as_subject()).copied()).collect())

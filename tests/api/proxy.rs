@@ -17,6 +17,19 @@ pub enum Lost {
     Answer,
 }
 
+/// Part of each statement that the server sends by itself: for the feed, its connections, its health and the schema's.
+const OWN: [&str; 9] = [
+    "comment_events",
+    "comment_feed",
+    "pg_notify",
+    "set_config",
+    "pg_is_in_recovery",
+    "to_regclass",
+    "seaql_migrations",
+    "schema_steps",
+    "pg_trigger",
+];
+
 /// The proxy. Cloning is cheap.
 #[derive(Clone, Default)]
 pub struct Proxy(Arc<ProxyState>);
@@ -60,9 +73,7 @@ impl Proxy {
     /// asking whether a connection lives, is none.
     pub fn take_turns(&self) -> Vec<String> {
         let mut turns = std::mem::take(&mut *self.0.turns.lock().unwrap());
-        turns.retain(|sql| {
-            !["comment_events", "comment_feed", "pg_notify", "set_config"].iter().any(|own| sql.contains(own))
-        });
+        turns.retain(|sql| !OWN.iter().any(|own| sql.contains(own)));
         turns
     }
 

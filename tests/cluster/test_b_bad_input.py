@@ -25,9 +25,11 @@ class BadInput(ClusterCase):
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def test_ports_that_are_taken_are_named_with_their_holder(self) -> None:
-        with socket.create_server((f"{OTHER}.1", 5000)), socket.create_server((f"{OTHER}.12", 8008)):
-            taken = [f"{OTHER}.1:5000 (write) by ", f"{OTHER}.12:8008 (patroni of n2) by ", "--port NAME=PORT"]
-            self.assert_refused(["up", "--subnet", OTHER], *taken, state=self.other)
+        with socket.create_server((f"{OTHER}.1", 9090)), socket.create_server((f"{OTHER}.12", 8008)):
+            # Not by the shared cluster, which listens at the same ports of its addresses.
+            me = "by a process of another user" if os.geteuid() == 0 else f"by process {os.getpid()} "
+            taken = [f"{OTHER}.1:9090 (prometheus) {me}", f"{OTHER}.12:8008 (patroni of n2) {me}", "--port NAME=PORT"]
+            self.assert_refused(["up", "--subnet", OTHER, "--monitoring"], *taken, state=self.other)
         self.assertEqual(holds(self.other), [])
 
     def test_a_second_cluster_at_the_same_addresses_is_told_whose_they_are(self) -> None:
@@ -47,6 +49,7 @@ class BadInput(ClusterCase):
             (["--port", "writes=5000"], "--port writes=5000 is invalid"),
             (["--port", "write=65536"], "--port write=65536 is invalid"),
             (["--port", "write=5001"], "write and read have the same port, 5001"),
+            (["--monitoring", "--no-servers"], "leave out --no-servers"),
             (["--bin-dir", "/"], "cargo build"),
             (["--postgres-bin-dir", "/"], "apt-get install postgresql-15"),
             (["--state", "/tmp/" + "x" * 90], "--state with at most 80 characters"),

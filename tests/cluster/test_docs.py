@@ -1,4 +1,4 @@
-"""The commands of docs/cluster.md exist."""
+"""The commands of docs/cluster.md and docs/monitoring.md exist."""
 
 import re
 import shlex
@@ -12,14 +12,15 @@ sys.path.insert(0, str(ROOT / "deploy" / "local"))
 from localcluster.cli import build_parser  # noqa: E402
 
 PAGE = (ROOT / "docs" / "cluster.md").read_text()
+PAGES = PAGE + (ROOT / "docs" / "monitoring.md").read_text()
 
 
 class Docs(unittest.TestCase):
     """They are only parsed; `test_a_walk` runs most."""
 
-    def test_commands_of_the_page_parse(self) -> None:
-        shown = re.findall(r"^\$ deploy/local/cluster (.+)$", PAGE, re.M)
-        named = re.findall(r"`cluster ([^`]+)`", PAGE)
+    def test_commands_of_the_pages_parse(self) -> None:
+        shown = re.findall(r"^\$ deploy/local/cluster (.+)$", PAGES, re.M)
+        named = re.findall(r"`cluster ([^`]+)`", PAGES)
         self.assertGreater(len(shown), 10)
         for command in shown + named:
             with self.subTest(command=command):
@@ -34,6 +35,6 @@ class Docs(unittest.TestCase):
         for name, port in PORTS.items():
             self.assertTrue(f"`{name}`" in PAGE and str(port) in PAGE, f"port {name} is not on the page")
 
-    def test_links_of_the_page_lead_to_files(self) -> None:
-        for target in re.findall(r"\]\(([^)#]+)", PAGE):
+    def test_links_of_the_pages_lead_to_files(self) -> None:
+        for target in re.findall(r"\]\(([^)#]+)", PAGES):
             self.assertTrue((ROOT / "docs" / target).exists(), target)

@@ -152,6 +152,9 @@ async fn finish_puts_ticks_into_force(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let finish = || run(&["migrate", "finish", "--database-url", &database.url]).ok();
     assert_eq!(finish(), "nothing to finish\n");
+    let empty = TestDatabase::empty(backend).await;
+    let early = run(&["migrate", "finish", "--database-url", &empty.url]);
+    assert!(early.failure().contains("run `kinoteka migrate up`"), "{early:?}");
     if backend == Backend::Postgres {
         let db = database.connect().await;
         db.execute_unprepared(

@@ -1,4 +1,4 @@
-//! An address that leads to the leader, wherever it is, as HAProxy's does.
+//! An address that leads to the leader, wherever it is, or to one replica after the other, as HAProxy's do.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use crate::support::address::own_address;
 
 pub struct Front {
     pub address: SocketAddr,
-    target: Arc<Mutex<SocketAddr>>,
+    targets: Arc<Mutex<Vec<SocketAddr>>>,
     breaks: Breaks,
     _tasks: JoinSet<()>,
 }
@@ -28,15 +28,25 @@ struct Breaks {
 impl Front {
     /// Passes connections on to there. Those that were made before are not ended when the target changes.
     pub async fn to(target: SocketAddr) -> Self {
+        Self::among(vec![target]).await
+    }
+
+    /// Passes each connection on to the next one of these.
+    pub async fn among(targets: Vec<SocketAddr>) -> Self {
         let address = own_address();
         let listener = TcpListener::bind(address).await.unwrap();
-        let target = Arc::new(Mutex::new(target));
-        let (mut tasks, current, breaks) = (JoinSet::new(), Arc::clone(&target), Breaks::default());
+        let targets = Arc::new(Mutex::new(targets));
+        let (mut tasks, current, breaks) = (JoinSet::new(), Arc::clone(&targets), Breaks::default());
         let own = breaks.clone();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                let (target, breaks) = (*current.lock().unwrap(), own.clone());
+                let target = {
+                    let mut targets = current.lock().unwrap();
+                    targets.rotate_left(1);
+                    targets[0]
+                };
+                let breaks = own.clone();
                 connections.spawn(async move {
                     if let Ok(server) = TcpStream::connect(target).await {
                         breaks.pass(client, server).await;
@@ -44,12 +54,12 @@ impl Front {
                 });
             }
         });
-        Self { address, target, breaks, _tasks: tasks }
+        Self { address, targets, breaks, _tasks: tasks }
     }
 
     /// Leads to another server from now on.
     pub fn lead_to(&self, target: SocketAddr) {
-        *self.target.lock().unwrap() = target;
+        *self.targets.lock().unwrap() = vec![target];
     }
 
     /// From now on, who sends these bytes gets no further answer on that connection.

@@ -7,6 +7,7 @@
 mod support;
 
 mod commits;
+mod fresh;
 mod front;
 mod leader;
 mod mutations;

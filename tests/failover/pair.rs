@@ -62,6 +62,14 @@ impl Pair {
         self.front.lead_to(self.standby.address());
     }
 
+    /// Has a standby replay nothing more.
+    pub async fn pause(standby: &Server) {
+        let standby = connect_to(&standby.url("postgres")).await.unwrap();
+        standby.execute_unprepared("SELECT pg_wal_replay_pause()").await.unwrap();
+        let state = "SELECT pg_get_wal_replay_pause_state()";
+        until("the standby stands still", async || text(&standby, state).await == "paused").await;
+    }
+
     /// Waits until the standby has all that the primary has.
     pub async fn settle(&self) {
         let primary = connect_to(&self.primary.url("postgres")).await.unwrap();
@@ -106,6 +114,9 @@ pub struct Answer {
     pub retry_after: Option<u64>,
     pub body: Value,
     pub took: Duration,
+    /// What the next query has to see.
+    pub after: Option<String>,
+    pub is_stale: bool,
 }
 
 impl Answer {
@@ -157,6 +168,11 @@ impl Client {
         self.send(json!({ "query": query })).await
     }
 
+    /// Asks for what has seen this.
+    pub async fn ask_after(&self, query: &str, after: Option<&str>) -> Answer {
+        self.send_headed(json!({ "query": query }), "x-kinoteka-after", after).await
+    }
+
     /// Adds a comment; it is there if the answer is good.
     pub async fn comment(&self) -> Answer {
         self.add("Раз", None).await
@@ -165,7 +181,7 @@ impl Client {
     /// Adds a comment with this text; it is there if the answer is good.
     pub async fn add(&self, text: &str, key: Option<&str>) -> Answer {
         let query = "mutation($id: ID!, $text: String!) { it: addComment(input: { subjectId: $id, text: $text }) \
-                     { errors { message } } }";
+                     { errors { message } comment { id } } }";
         let id = kinoteka::kit::id::encode("Movie", 1);
         let body = json!({ "query": query, "variables": { "id": id, "text": text } });
         let answer = self.send_with(body, key).await;
@@ -179,9 +195,13 @@ impl Client {
     }
 
     async fn send_with(&self, body: Value, key: Option<&str>) -> Answer {
+        self.send_headed(body, "Idempotency-Key", key).await
+    }
+
+    async fn send_headed(&self, body: Value, name: &str, value: Option<&str>) -> Answer {
         let (request, started) = (self.http.post(&self.url).json(&body), Instant::now());
-        let request = match key {
-            Some(key) => request.header("Idempotency-Key", key),
+        let request = match value {
+            Some(value) => request.header(name, value),
             None => request,
         };
         let request = match &self.token {
@@ -189,9 +209,11 @@ impl Client {
             None => request,
         };
         let response = request.send().await.unwrap();
-        let (status, header) = (response.status(), response.headers().get("retry-after").cloned());
-        let retry_after = header.map(|value| value.to_str().unwrap().parse().unwrap());
-        Answer { status, retry_after, body: response.json().await.unwrap(), took: started.elapsed() }
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, retry_after) = (response.status(), header("retry-after").map(|value| value.parse().unwrap()));
+        let (after, is_stale) = (header("x-kinoteka-after"), header("x-kinoteka-stale").is_some());
+        let body = response.json().await.unwrap();
+        Answer { status, retry_after, body, took: started.elapsed(), after, is_stale }
     }
 
     /// A read that has to be answered at any time.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use graphql::{EngineRefusal, Prepared, Request};
+use graphql::{EngineRefusal, OperationKind, Prepared, Request};
 use kinoteka::answer::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
@@ -16,6 +16,7 @@ use kinoteka::executor::Executor;
 use kinoteka::feed::{Feed, FeedSettings, SharedExecutor};
 use kinoteka::http::{Limits, request_errors};
 use kinoteka::library::{self, DomainContexts};
+use kinoteka::position::ReadsFrom;
 use kinoteka::quota::{Quota, QuotaNames};
 use kinoteka::subscribe::{End, Payloads, ResumeFrom, Subscribe, Subscription};
 use kinoteka::viewer::{Caller, Role, Viewer};
@@ -93,7 +94,11 @@ impl Instance {
         let prepared = prepare(&self.executor, query, &variables).unwrap();
         let mut caller = Caller::anonymous(CLIENT);
         caller.viewer = user.map(|user| Viewer { user, session: 1, role: Role::Member });
-        let context = self.executor.contexts.context_of(&prepared, caller, budget(CLIENT));
+        let (contexts, budget) = (&self.executor.contexts, budget(CLIENT));
+        let context = match prepared.kind() {
+            OperationKind::Query => contexts.query_context(&prepared, ReadsFrom::Replicas, caller, budget),
+            kind => contexts.context(kind, caller, budget),
+        };
         let answer = self.executor.engine.execute(&prepared, &context, usize::MAX).await.unwrap();
         assert!(answer.errors.is_empty(), "{:?}", answer.errors);
         serde_json::from_slice::<Value>(&answer.json).unwrap()["data"].take()

@@ -11,6 +11,13 @@ mod support;
 mod node;
 
 mod closed;
+mod history;
+mod nonsense;
+#[cfg(feature = "planted-faults")]
+mod planted;
+#[cfg(feature = "planted-faults")]
+#[path = "../support/process.rs"]
+mod process;
 mod program;
 mod refused;
 mod verified;

@@ -57,12 +57,17 @@ pub fn wait_for_unread(server: SocketAddr) {
 
 /// `seeder load`.
 pub fn load(url: &str, args: &[&str]) -> Command {
+    let mut command = seeder();
+    command.args(["load", "--url", url]).args(args).env_remove("KINOTEKA_URL").env_remove("KINOTEKA_LOAD_PASSWORD");
+    command
+}
+
+/// The program.
+pub fn seeder() -> Command {
     let folder = Path::new(env!("CARGO_BIN_EXE_kinoteka")).parent().unwrap();
     let program = folder.join("seeder");
     assert!(program.exists(), "{} is missing: build with --workspace", program.display());
-    let mut command = Command::new(program);
-    command.args(["load", "--url", url]).args(args).env_remove("KINOTEKA_URL").env_remove("KINOTEKA_LOAD_PASSWORD");
-    command
+    Command::new(program)
 }
 
 /// Runs a load that must succeed; gives its JSON report.

@@ -12,9 +12,11 @@ use crate::support::database::Backend;
 
 on_both!(
     a_load_of_twenty_seconds_is_verified,
+    more_users_are_read_back_than_one_query_may_ask_for,
     a_server_that_is_killed_loses_nothing,
     what_is_wrong_is_found,
     a_rate_is_kept,
+    listeners_go_on_after_their_cursors_expired,
 );
 
 const ACTIONS: [&str; 11] = [
@@ -46,6 +48,12 @@ async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
     let comments = of("comment-movie") + of("comment-publication");
     assert!(report["listeners"]["events"].as_u64().unwrap() >= 3 * comments, "{report:#}");
     assert!(report["readBack"].as_u64().unwrap() > comments, "{report:#}");
+}
+
+async fn more_users_are_read_back_than_one_query_may_ask_for(backend: Backend) {
+    let served = Served::start(backend).await;
+    let report = report(&served.url(), &["--duration=3", "--workers=40", "--mix=create-user", "--verify"]);
+    assert!(report["readBack"].as_u64().unwrap() > 20, "{report:#}");
 }
 
 async fn a_server_that_is_killed_loses_nothing(backend: Backend) {
@@ -95,11 +103,27 @@ async fn what_is_wrong_is_found(backend: Backend) {
     for part in [
         "was acknowledged and is missing",
         "which is not what was acknowledged last",
-        "was refused and is there",
+        "was never sent and is there",
         "which was refused",
     ] {
         assert!(faults.iter().any(|fault| fault.contains(part)), "{part}: {text}");
     }
+}
+
+/// As after a failover that has lost events.
+async fn listeners_go_on_after_their_cursors_expired(backend: Backend) {
+    let served = Served::start(backend).await;
+    let db = served.database.connect().await;
+    let mut running =
+        Running::start(&served.url(), &["--verify", "--listeners=2", "--workers=4", "--mix=comment-movie"]);
+    running.read(30);
+    db.execute_unprepared("UPDATE comment_feed SET epoch = '0123456789ab'").await.unwrap();
+    running.read(60);
+    running.signal("INT");
+    let output = running.end();
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}\n{output:?}");
+    assert!(text.contains("connections, 2 times anew") && text.contains(" 0 faults"), "{text}");
 }
 
 async fn a_rate_is_kept(backend: Backend) {

@@ -45,8 +45,11 @@ def healthy() -> dict[str, tuple[str, str]]:
             f"patroni_xlog_received_location{{{node(name)}}}": counter(0 if leads else 1000),
             f"patroni_xlog_replayed_location{{{node(name)}}}": counter(0 if leads else 1000),
             f"kinoteka_pg_replica_replay_lag_seconds{{{node(name)}}}": gauge(0),
-            f"pg_exporter_last_scrape_error{{{node(name)}}}": gauge(0),
+            # Also on a replica that is well.
+            f"pg_exporter_last_scrape_error{{{node(name)}}}": gauge(1 - leads),
+            f"pg_up{{{node(name)}}}": gauge(1),
             f"kinoteka_pg_rights_monitors{{{node(name)}}}": gauge(1),
+            f"kinoteka_pg_rights_statements{{{node(name)}}}": gauge(1),
             f"up{{{node(name, external_group='patroni')}}}": gauge(1),
             f"up{{{node(name, external_group='etcd')}}}": gauge(1),
             f"up{{{node(name, service_type='postgresql')}}}": gauge(1),
@@ -72,6 +75,8 @@ def healthy() -> dict[str, tuple[str, str]]:
             f"kinoteka_pool_connections_in_use{{{server(name, pool='one')}}}": gauge(1),
             f"kinoteka_pool_connections_max{{{server(name, pool='one')}}}": gauge(1),
         }
+    # A replica that nobody reads from has none.
+    series[f"kinoteka_pg_statements_calls{{{node('n1', queryid='1')}}}"] = counter(10)
     replica = node("n1", application_name="n2")
     slot = node("n1", slot_name="n2")
     disk = node("n1", fstype="ext4", mountpoint="/")
@@ -130,7 +135,9 @@ FAULTS = [
             "TwoLeaders": (
                 'cluster="main"',
                 "2 members say that they are the leader: acknowledged changes may be lost",
-            )
+            ),
+            # In the series alone: a leader has statements.
+            "ExporterDown": (node("n2"), " cannot be measured: alerts that need it stay silent"),
         },
     ),
     Fault(
@@ -284,8 +291,20 @@ FAULTS = [
         not_yet=25,
     ),
     Fault(
-        "a query of the exporter fails",
-        {f"pg_exporter_last_scrape_error{{{node('n1')}}}": "1"},
+        "the exporter is not let in",
+        {f"pg_up{{{node('n1')}}}": "0"},
+        {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
+        not_yet=25,
+    ),
+    Fault(
+        "the exporter's database lacks pg_stat_statements",
+        {f"kinoteka_pg_rights_statements{{{node('n2')}}}": "0"},
+        {"ExporterDown": (node("n2"), " cannot be measured: alerts that need it stay silent")},
+        not_yet=25,
+    ),
+    Fault(
+        "the exporter's query of statements fails",
+        {f"kinoteka_pg_statements_calls{{{node('n1', queryid='1')}}}": "stale"},
         {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
         not_yet=25,
     ),

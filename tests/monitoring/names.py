@@ -14,15 +14,14 @@ WRITTEN = {"up", "kinoteka_backup_completed_timestamp_seconds"}
 
 def exported_names() -> set[str]:
     """All names of series."""
-    recorded = set()
-    for file in EXPORTS.glob("*.prom"):
-        recorded |= {re.split(r"[{ ]", line)[0] for line in file.read_text().splitlines()}
-    registered = set()
-    for forms in registered_names().values():
-        # What was recorded has its one right form.
-        if not forms & recorded:
-            registered |= forms
-    return recorded | registered | WRITTEN
+    recorded: set[str] = set().union(*(recorded_names(file.stem) for file in EXPORTS.glob("*.prom")))
+    return recorded | unrecorded_names() | WRITTEN
+
+
+def unrecorded_names() -> set[str]:
+    """The names that a metric may have which the server registers and nobody has recorded."""
+    recorded = recorded_names("kinoteka")
+    return set().union(*(forms for forms in registered_names().values() if not forms & recorded))
 
 
 def registered_names() -> dict[str, set[str]]:
@@ -31,8 +30,26 @@ def registered_names() -> dict[str, set[str]]:
     for file in (ROOT / "crates/telemetry/src").rglob("*.rs"):
         source = file.read_text()
         for name in re.findall(r'register\(\s*"(\w+)"', source):
-            names[name] = {f"kinoteka_{name}", f"kinoteka_{name}_total"}
+            names[name] = {f"kinoteka_{name}", f"kinoteka_{name}_total", f"kinoteka_{name}_info", name}
         for name, unit in re.findall(r'register_with_unit\(\s*"(\w+)",[^;]*?Unit::(\w+)', source):
-            base = f"kinoteka_{name}_{unit.lower()}"
-            names[name] = {base} | {f"{base}_{part}" for part in ("total", "bucket", "count", "sum")}
+            bases = [f"kinoteka_{name}_{unit.lower()}", f"{name}_{unit.lower()}"]
+            names[name] = {f"{base}{part}" for base in bases for part in ("", "_total", "_bucket", "_count", "_sum")}
+    return names
+
+
+def recorded_names(export: str) -> set[str]:
+    """The names of series of one recorded export."""
+    return {re.split(r"[{ ]", line)[0] for line in (EXPORTS / f"{export}.prom").read_text().splitlines()}
+
+
+def queried_names() -> set[str]:
+    """What the PostgreSQL exporter makes of queries.yml, and the names of its queries."""
+    names = set()
+    query = ""
+    for line in (ROOT / "deploy/monitoring/queries.yml").read_text().splitlines():
+        if found := re.match(r"(\w+):$", line):
+            query = found[1]
+            names.add(query)
+        elif found := re.match(r"  - (\w+): \{", line):
+            names.add(f"{query}_{found[1]}")
     return names

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from names import ROOT
 from exporters import Exporters
-from evaluate import DASHBOARDS, evaluate
+from evaluate import DASHBOARDS, Prometheus, evaluate
 from stack import Node, Process, Stack
 
 T = TypeVar("T")
@@ -37,6 +37,8 @@ def nothing(problems: list[str]) -> bool:
 
 class Running(unittest.TestCase):
     """Two members and two servers, whose exporters are stand-ins."""
+
+    started: dict[str, subprocess.Popen[bytes]] = {}
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -76,15 +78,16 @@ class Running(unittest.TestCase):
 
     @classmethod
     def start(cls, process: Process) -> None:
-        log = (cls.stack.folder / f"{process.name}.log").open("wb")
+        log = (cls.stack.folder / f"{process.name}.log").open("ab")
         cls.addClassCleanup(log.close)
         started = subprocess.Popen(process.argv, env={**os.environ, **process.env}, stdout=log, stderr=log)
+        cls.started[process.name] = started
+        cls.addClassCleanup(cls.stop, process.name)
 
-        def stop() -> None:
-            started.terminate()
-            started.wait(20)
-
-        cls.addClassCleanup(stop)
+    @classmethod
+    def stop(cls, name: str) -> None:
+        cls.started[name].terminate()
+        cls.started[name].wait(20)
 
     def received(self) -> list[tuple[str, str]]:
         return [(one["labels"]["alertname"], one["status"]) for one in self.stack.received()]
@@ -98,6 +101,7 @@ class Running(unittest.TestCase):
         self.assertGreater(evaluated, 200)
         self.assertEqual(self.received(), [], "a healthy cluster alerts nobody")
 
+        self.stop("alertmanager")
         self.exporters.renamed = ("patroni_primary{", "patroni_leads{")
 
         problems = until(
@@ -107,7 +111,14 @@ class Running(unittest.TestCase):
             holds=lambda found: any(line.startswith("cluster.json: Leaders: no data") for line in found),
         )
         self.assertNotIn("service.json", "".join(problems))
-        until("the alert arrives", self.received, 40, holds=lambda alerts: ("NoLeader", "firing") in alerts)
+        fires = "count(ALERTS{alertname='NoLeader',alertstate='firing'})"
+        until("Prometheus keeps the alert", lambda: Prometheus(self.stack.status()["prometheus"]).has_data(fires), 40)
+        down = self.stack.down()
+        self.assertTrue(any(problem.startswith("alertmanager: ") for problem in down), down)
+        self.assertEqual(self.received(), [], "Alertmanager is away")
+        self.start(next(process for process in self.stack.processes() if process.name == "alertmanager"))
+        # Prometheus says it again each 15 s.
+        until("the alert arrives", self.received, 75, holds=lambda alerts: ("NoLeader", "firing") in alerts)
         self.exporters.renamed = None
         until("its end arrives", self.received, 40, holds=lambda alerts: ("NoLeader", "resolved") in alerts)
 

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::place::{Sight, is_silence, silence};
 use super::reach::why_unreachable;
+use super::replicas::Replicas;
 
 /// How long a look may take.
 const LOOK_TIMEOUT: Duration = Duration::from_millis(700);
@@ -25,6 +26,10 @@ const POSITIONS_KEPT: Duration = Duration::from_secs(60);
 
 /// What a replica may lack of what the leader was last seen to have, if it is to tell whose a session is.
 pub const SESSION_LAG_MAX: Duration = Duration::from_secs(5);
+
+/// For how long after the leader was last seen a replica may tell whose a session is: on the other side of a broken network,
+/// sessions end of which it is never told.
+const SESSIONS_TOLD_FOR: Duration = Duration::from_secs(600);
 
 /// The same by the time of the last transaction that it has replayed, where no leader was seen yet.
 const SESSION_AGE_S_MAX: f64 = 60.0;
@@ -48,6 +53,7 @@ pub struct Cluster(Arc<ClusterState>);
 struct ClusterState {
     leader: Watched,
     replica: Option<Watched>,
+    replicas: Option<Replicas>,
     history: Mutex<LeaderHistory>,
     lag_log: Mutex<Repeats>,
     leader_seen: watch::Sender<LeaderSeen>,
@@ -96,9 +102,9 @@ pub(super) struct Standing {
 }
 
 impl Cluster {
-    pub(super) fn new(leader: Watched, replica: Option<Watched>) -> Self {
+    pub(super) fn new(leader: Watched, replica: Option<Watched>, replicas: Option<Replicas>) -> Self {
         let (history, lag_log, leader_seen) = (Mutex::default(), Mutex::default(), watch::Sender::default());
-        Self(Arc::new(ClusterState { leader, replica, history, lag_log, leader_seen }))
+        Self(Arc::new(ClusterState { leader, replica, replicas, history, lag_log, leader_seen }))
     }
 
     /// Looks at all servers, each for less than a second; notes and logs what has changed.
@@ -133,6 +139,9 @@ impl Cluster {
         });
         if let Some((replica, seen)) = replica {
             replica.note(seen.as_ref().err());
+            if let Some(replicas) = &self.0.replicas {
+                replicas.start_to_poll();
+            }
             self.note_lag(seen.as_ref().ok());
         }
     }
@@ -167,6 +176,16 @@ impl Cluster {
         let _ = seen.wait_for(|seen| seen.found > before).await;
     }
 
+    /// Waits before something is asked of the leader again: for so long, or until a leader that was away is seen, if that
+    /// is earlier.
+    pub async fn pause(&self, pause: Duration) {
+        match self.is_leader_away() {
+            // It is no matter which of both it was.
+            true => drop(timeout(pause, self.wait_for_leader()).await),
+            false => tokio::time::sleep(pause).await,
+        }
+    }
+
     /// Waits until looks have not found the leader.
     pub async fn wait_until_lost(&self) {
         let _ = self.0.leader_seen.subscribe().wait_for(|seen| seen.missed >= LOST_AFTER).await;
@@ -192,8 +211,13 @@ impl Cluster {
         match history.positions.is_empty() {
             _ if !standing.is_standby => true,
             true => standing.replayed_s_ago.is_some_and(|ago| ago <= SESSION_AGE_S_MAX),
-            false => history.lag(standing.position).is_some_and(|lag| lag <= SESSION_LAG_MAX),
+            false => history.may_tell_sessions(standing.position, Instant::now()),
         }
+    }
+
+    /// Where the leader was when it was last seen.
+    pub(super) fn leader_position(&self) -> Option<i64> {
+        self.history().positions.back().map(|(_, position)| *position)
     }
 
     fn note_leader(&self, standing: &Standing) {
@@ -206,6 +230,7 @@ impl Cluster {
                 tracing::warn!("another leader: timeline {timeline} after {before}");
                 history.positions.clear();
                 self.0.leader.end_generations();
+                self.0.replicas.iter().for_each(Replicas::forget);
             }
         }
         history.note(Instant::now(), standing.position);
@@ -213,9 +238,16 @@ impl Cluster {
 
     fn note_lag(&self, replica: Option<&Standing>) {
         let Some(replica) = replica else { return };
-        let lag = if replica.is_standby { self.history().lag(replica.position) } else { Some(Duration::ZERO) };
+        let seen = if replica.is_standby { replica.position } else { i64::MAX };
+        // Of all servers behind the address the last one.
+        let least = self.0.replicas.as_ref().and_then(Replicas::least).map_or(seen, |least| least.min(seen));
+        let lag = if least == i64::MAX { Some(Duration::ZERO) } else { self.history().lag(least) };
         let lag_s = lag.unwrap_or(POSITIONS_KEPT).as_secs_f64();
         metrics::cluster().replica_lag.set(lag_s);
+        let lag_min = lag.unwrap_or_else(|| self.history().span());
+        if self.0.replicas.as_ref().is_some_and(|replicas| replicas.note_lag(lag_min)) && !self.is_leader_away() {
+            tracing::warn!("the leader is read from: a server behind --database-read-url lags {lag_s:.1} s behind");
+        }
         if lag_s > SESSION_LAG_MAX.as_secs_f64() && !self.is_leader_away() {
             let mut log = self.0.lag_log.lock().unwrap_or_else(PoisonError::into_inner);
             if log.note(Instant::now()).is_some() {
@@ -297,6 +329,20 @@ impl LeaderHistory {
         }
     }
 
+    /// Whether a replica that has come so far may tell whose a session is.
+    fn may_tell_sessions(&self, position: i64, now: Instant) -> bool {
+        let is_recent = self.positions.back().is_some_and(|(seen, _)| now.duration_since(*seen) <= SESSIONS_TOLD_FOR);
+        is_recent && self.lag(position).is_some_and(|lag| lag <= SESSION_LAG_MAX)
+    }
+
+    /// For how long positions are known.
+    fn span(&self) -> Duration {
+        match (self.positions.front(), self.positions.back()) {
+            (Some((first, _)), Some((last, _))) => last.duration_since(*first),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// How long before it was last seen the leader was where a replica is; none if that is further back than is known.
     fn lag(&self, position: i64) -> Option<Duration> {
         let (last, _) = self.positions.back()?;
@@ -321,5 +367,8 @@ mod tests {
         history.note(start + Duration::from_secs(62), 400);
         assert_eq!(history.lag(200).map(|lag| lag.as_secs()), Some(60));
         assert_eq!(history.lag(100), None, "too long ago");
+        let tells = |position, second| history.may_tell_sessions(position, start + Duration::from_secs(second));
+        assert!(tells(400, 62) && tells(400, 662) && !tells(400, 663), "ten minutes after the leader was seen");
+        assert!(!tells(200, 62), "it lags");
     }
 }

@@ -17,8 +17,10 @@ pub mod dialect;
 mod leader_queue;
 mod open;
 mod place;
+mod position;
 mod reach;
 mod read_pool;
+mod replicas;
 mod rights;
 mod snapshot;
 mod transaction;
@@ -41,6 +43,8 @@ pub use self::open::files;
 use self::place::Place;
 pub use self::place::silence;
 pub use self::read_pool::ReadPool;
+pub use self::replicas::ReplicaLimits;
+use self::replicas::Replicas;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
@@ -71,6 +75,7 @@ pub struct Db {
     pub leader_queue: LeaderQueue,
     leader: Place,
     replica: Option<Place>,
+    replicas: Option<Replicas>,
     commits: Commits,
     shared: bool,
     writers: Arc<Quota>,
@@ -162,20 +167,19 @@ impl Db {
 
     /// Asks a replica whose a session is while there is no leader: the replica has all but what the leader did in its last
     /// [`SESSION_LAG_MAX`]. None if it lags more, or does not answer either. It is asked in a transaction, since an address
-    /// may lead to several replicas, and in a turn of the client, as for any read.
-    pub async fn ask_stand_in<T, F>(&self, ask: impl FnOnce(DatabaseTransaction) -> F) -> Option<T>
+    /// may lead to several replicas, and in a turn of the client, as for any read; and once more if it was lost meanwhile.
+    pub async fn ask_stand_in<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
         let _turn = self.read.only(place.clone()).turn().await.ok()?;
-        let asked = place.attempt(true, async {
-            // A `BEGIN` that is given up is noted.
-            let txn = migration::begin(&place.pool).await?;
-            let standing = cluster::look_at(&txn).await?;
-            if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
-        });
-        match asked.await {
+        let mut asked = self.ask_replica(place, &ask).await;
+        if asked.as_ref().is_err_and(place::is_retried) && !place.sight.is_away() {
+            metrics::cluster().read_retries.inc();
+            asked = self.ask_replica(place, &ask).await;
+        }
+        match asked {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();
                 Some(found)
@@ -189,6 +193,24 @@ impl Db {
                 None
             }
         }
+    }
+
+    async fn ask_replica<T, F>(
+        &self,
+        place: &Place,
+        ask: &impl Fn(DatabaseTransaction) -> F,
+    ) -> Result<Option<T>, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        place
+            .attempt(true, async {
+                // A `BEGIN` that is given up is noted.
+                let txn = migration::begin(&place.pool).await?;
+                let standing = cluster::look_at(&txn).await?;
+                if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
+            })
+            .await
     }
 
     /// The pools by name: one if reads and writes share it.
@@ -208,6 +230,9 @@ impl Db {
     /// # Errors
     /// Whatever the driver answers.
     pub async fn close(self) -> Result<(), DbErr> {
+        if let Some(replicas) = &self.replicas {
+            replicas.close().await;
+        }
         let (leader, reader) = self.cluster.watchers();
         for pool in [self.read.connections(), self.sessions.connections(), leader, reader] {
             pool.clone().close().await?;

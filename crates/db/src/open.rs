@@ -1,11 +1,9 @@
 //! Opening the pools, and what they take.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use migration::Commits;
 use migration::connect::{
-    self, Access, DatabaseUrl, Generation, Lifetime, PoolSettings, PostgresPool, Timeouts, Writer,
+    self, Access, Arrivals, DatabaseUrl, Generation, Lifetime, PoolSettings, PostgresPool, Timeouts, Writer,
 };
 use request::quota::Quota;
 use sea_orm::DatabaseConnection;
@@ -13,6 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::cluster::{Cluster, Watched};
 use super::place::{Place, Sight};
+use super::replicas::{self, Replicas};
 use super::{Db, LeaderQueue, LeaderWait, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
 
 /// Connections for looking up sessions: each look-up takes well under a millisecond.
@@ -26,6 +25,7 @@ struct Pools {
     leader: Place,
     replica: Option<Place>,
     sessions: Option<Place>,
+    replicas: Option<Replicas>,
     cluster: Cluster,
     commits: Commits,
     /// Changes at a time.
@@ -46,7 +46,7 @@ impl Db {
         timeouts: Timeouts,
         observer: Option<Observer>,
     ) -> anyhow::Result<Self> {
-        let Pools { leader, replica, sessions, cluster, commits, writers } = match (url, read_url) {
+        let Pools { leader, replica, sessions, replicas, cluster, commits, writers } = match (url, read_url) {
             (DatabaseUrl::Postgres(options), None) => postgres(url, options, None, pool, timeouts, observer),
             (DatabaseUrl::Postgres(options), Some(DatabaseUrl::Postgres(replica))) => {
                 postgres(url, options, Some(replica), pool, timeouts, observer)
@@ -60,13 +60,15 @@ impl Db {
         let read = match &replica {
             Some(replica) => {
                 let other = matches!(url, DatabaseUrl::Postgres(_)).then(|| leader.clone());
-                ReadPool::new(replica.clone(), other, pool)
+                ReadPool::new(replica.clone(), other, replicas.clone(), pool)
             }
-            None => ReadPool::new(leader.clone(), None, pool),
+            None => ReadPool::new(leader.clone(), None, None, pool),
         };
         let sessions = match sessions {
-            Some(place) => ReadPool::new(place, None, PoolSettings { connections_max: SESSION_CONNECTIONS, ..pool })
-                .with_stand_in(replica.is_some()),
+            Some(place) => {
+                ReadPool::new(place, None, None, PoolSettings { connections_max: SESSION_CONNECTIONS, ..pool })
+                    .with_stand_in(replica.is_some())
+            }
             None => read.clone(),
         };
         Ok(Self {
@@ -78,6 +80,7 @@ impl Db {
             cluster,
             leader,
             replica,
+            replicas,
             commits,
             shared,
             writers: Quota::new(TURNS, writers, writers_max_per_client(writers)),
@@ -95,25 +98,17 @@ fn postgres(
     timeouts: Timeouts,
     observer: Option<Observer>,
 ) -> Pools {
-    let place = |options, access, connections_max, lifetime, sight: &Sight| {
+    let place = |options, connections_max, sight: &Sight| {
         let generation = Generation::default();
         let settings = PoolSettings { connections_max, ..settings };
-        let pool =
-            PostgresPool { access, settings, timeouts: Some(timeouts), lifetime, generation: generation.clone() };
-        Place {
-            pool: observed(connect::open_lazy(options, pool), &observer),
-            generation,
-            sight: sight.clone(),
-            reach: Arc::default(),
-        }
+        let pool = pool_of(Access::Write, settings, timeouts, &generation, None);
+        Place::new(observed(connect::open_lazy(options, pool), &observer), generation, sight.clone())
     };
     let watched = |name, options, places: &[&Place]| {
         let own = Generation::default();
         let settings = PoolSettings { connections_max: WATCHERS, ..settings };
-        let (access, lifetime) = (Access::Read, Lifetime::SHORT);
-        let pool = PostgresPool { access, settings, timeouts: Some(timeouts), lifetime, generation: own.clone() };
         Watched {
-            pool: connect::open_lazy(options, pool),
+            pool: connect::open_lazy(options, pool_of(Access::Read, settings, timeouts, &own, None)),
             own,
             generations: places.iter().map(|place| place.generation.clone()).collect(),
             sight: places[0].sight.clone(),
@@ -122,17 +117,50 @@ fn postgres(
     };
     let max = settings.connections_max;
     let (led, followed) = (Sight::default(), Sight::default());
-    let leader = place(options, Access::Write, max, Lifetime::LONG, &led);
-    let sessions = place(options, Access::Write, SESSION_CONNECTIONS, Lifetime::LONG, &led);
-    let replica = replica.map(|options| (options, place(options, Access::Read, max, Lifetime::SHORT, &followed)));
+    let (leader, sessions) = (place(options, max, &led), place(options, SESSION_CONNECTIONS, &led));
+    let replica = replica.map(|options| {
+        let generation = Generation::default();
+        let replicas = ask_replicas(options, &generation, settings, timeouts);
+        let pool = pool_of(Access::Read, settings, timeouts, &generation, Some(replicas.arrivals()));
+        let pool = observed(connect::open_lazy(options, pool), &observer);
+        (options, Place::new(pool, generation, followed.clone()), replicas)
+    });
     let cluster = Cluster::new(
         watched(format!("the leader (--database-url, {url})"), options, &[&leader, &sessions]),
         replica
             .as_ref()
-            .map(|(options, replica)| watched("the replica (--database-read-url)".to_owned(), options, &[replica])),
+            .map(|(options, replica, _)| watched("the replica (--database-read-url)".to_owned(), options, &[replica])),
+        replica.as_ref().map(|(.., replicas)| replicas.clone()),
     );
-    let replica = replica.map(|(_, place)| place);
-    Pools { leader, replica, sessions: Some(sessions), cluster, commits: Commits::default(), writers: most_of(max) }
+    let (replica, replicas) = replica.map(|(_, place, replicas)| (place, replicas)).unzip();
+    let (sessions, commits) = (Some(sessions), Commits::default());
+    Pools { leader, replica, sessions, replicas, cluster, commits, writers: most_of(max) }
+}
+
+fn pool_of(
+    access: Access,
+    settings: PoolSettings,
+    timeouts: Timeouts,
+    generation: &Generation,
+    arrivals: Option<Arrivals>,
+) -> PostgresPool {
+    let lifetime = if access == Access::Write { Lifetime::LONG } else { Lifetime::SHORT };
+    PostgresPool { access, settings, timeouts: Some(timeouts), lifetime, generation: generation.clone(), arrivals }
+}
+
+/// The servers behind the read URL, and connections to ask each of them.
+fn ask_replicas(
+    options: &PgConnectOptions,
+    generation: &Generation,
+    settings: PoolSettings,
+    timeouts: Timeouts,
+) -> Replicas {
+    let (options, settings) = (options.clone(), PoolSettings { connections_max: 1, ..settings });
+    let poller = move || {
+        let pool = pool_of(Access::Read, settings, timeouts, &Generation::default(), None);
+        connect::open_lazy(&options, PostgresPool { lifetime: Lifetime::LONG, ..pool })
+    };
+    Replicas::new(generation.clone(), Box::new(poller))
 }
 
 async fn sqlite(
@@ -147,14 +175,14 @@ async fn sqlite(
     let open = async |settings| {
         connect::open_timed(read_url.unwrap_or(url), Access::Read, settings, Some(timeouts)).await.context(flag)
     };
-    let place =
-        |pool| Place { pool, generation: Generation::default(), sight: Sight::default(), reach: Arc::default() };
+    let place = |pool| Place::new(pool, Generation::default(), Sight::default());
     let leader = place(observed(db, &observer));
     let replica = place(observed(open(settings).await?, &observer));
     let pool = open(PoolSettings { connections_max: 1, ..settings }).await?;
     let (own, sight) = (Generation::default(), leader.sight.clone());
-    let cluster = Cluster::new(Watched { pool, own, generations: Vec::new(), sight, name: url.to_string() }, None);
-    Ok(Pools { leader, replica: Some(replica), sessions: None, cluster, commits, writers: 1 })
+    let cluster =
+        Cluster::new(Watched { pool, own, generations: Vec::new(), sight, name: url.to_string() }, None, None);
+    Ok(Pools { leader, replica: Some(replica), sessions: None, replicas: None, cluster, commits, writers: 1 })
 }
 
 fn observed(mut pool: DatabaseConnection, observer: &Option<Observer>) -> DatabaseConnection {
@@ -171,8 +199,10 @@ pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32, more: u32) 
     match url {
         // One more each is made to see whether the database can be reached, and others to see how it is.
         DatabaseUrl::Postgres(_) => {
+            let asking = if replica { replicas::CONNECTIONS_MAX as u64 } else { 0 };
             (connections_max + 1 + u64::from(WATCHERS)) * if replica { 2 } else { 1 }
                 + u64::from(SESSION_CONNECTIONS)
+                + asking
                 + more
         }
         // The database and its log, each opened by every connection, and the log's index.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
-use request::error::{is_disconnected, is_unavailable};
+use request::error::{is_disconnected, is_read_only, is_unavailable};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::time::timeout;
@@ -77,6 +77,10 @@ impl Sight {
 }
 
 impl Place {
+    pub(super) fn new(pool: DatabaseConnection, generation: Generation, sight: Sight) -> Self {
+        Self { pool, generation, sight, reach: Arc::default() }
+    }
+
     /// Asks, unless the server does not answer. That of a place that is known to be away, or that has another beside
     /// it, is waited for [`ATTEMPT_MAX`]; longer while it answers others.
     ///
@@ -114,11 +118,17 @@ impl Place {
         self.reach.reason(&self.pool, error).await
     }
 
-    /// Has the connections replaced if the error shows that they are of no use.
     pub(super) fn note(&self, error: &DbErr) {
-        if is_disconnected(error) {
-            self.generation.end();
-        }
+        note_broken(&self.generation, error);
+    }
+}
+
+/// Has connections replaced if the error shows that they are of no use, or tested if it shows that one is.
+pub(super) fn note_broken(generation: &Generation, error: &DbErr) {
+    if is_read_only(error) {
+        generation.end();
+    } else if is_disconnected(error) {
+        generation.doubt();
     }
 }
 

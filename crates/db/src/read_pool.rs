@@ -14,6 +14,7 @@ use telemetry::metrics;
 use tokio::time::timeout;
 
 use super::place::{Place, TICK, is_retried, is_silence, silence};
+use super::replicas::Replicas;
 use super::snapshot::ReadSnapshot;
 
 /// Connections for reads, which clients get in rotation, and none of them all. A read whose prepared statement is
@@ -23,6 +24,10 @@ use super::snapshot::ReadSnapshot;
 pub struct ReadPool {
     place: Place,
     other: Option<Place>,
+    /// What is behind the first place, if that may lack what was changed last.
+    replicas: Option<Replicas>,
+    /// Whether that must not be.
+    is_fresh: bool,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
     /// Whether another place is asked when this one says nothing.
@@ -41,10 +46,10 @@ const TURNS: QuotaNames = QuotaNames {
 
 impl ReadPool {
     /// Reads from a place, or from the other one while that does not answer.
-    pub(super) fn new(place: Place, other: Option<Place>, settings: PoolSettings) -> Self {
+    pub(super) fn new(place: Place, other: Option<Place>, replicas: Option<Replicas>, settings: PoolSettings) -> Self {
         let PoolSettings { connections_max, acquire_timeout } = settings;
         let turns = Quota::new(TURNS, connections_max.into(), super::most_of(connections_max));
-        Self { place, other, turns, acquire_timeout, has_stand_in: false, snapshot: None }
+        Self { place, other, replicas, is_fresh: false, turns, acquire_timeout, has_stand_in: false, snapshot: None }
     }
 
     /// The same, of reads that whoever sends them sends elsewhere when the place says nothing.
@@ -54,7 +59,13 @@ impl ReadPool {
 
     /// The same turns at another place alone.
     pub(super) fn only(&self, place: Place) -> Self {
-        Self { place, other: None, ..self.clone() }
+        Self { place, other: None, replicas: None, ..self.clone() }
+    }
+
+    /// The same for queries that were [let in](Replicas::let_in): they read from the other place where replicas have not
+    /// come far enough.
+    pub(super) fn fresh(&self) -> Self {
+        Self { is_fresh: true, ..self.clone() }
     }
 
     /// The same, with reads of one moment.
@@ -105,7 +116,28 @@ impl ReadPool {
         let other = self.other.as_ref().filter(|other| !other.sight.is_away());
         match other {
             Some(other) if self.place.sight.is_away() => (other, None),
+            Some(other) if self.replicas.as_ref().is_some_and(Replicas::is_lagging) => (other, Some(&self.place)),
             other => (&self.place, other),
+        }
+    }
+
+    /// What a fresh read is answered by replicas, if all have come far enough.
+    async fn run_fresh<T, F>(
+        &self,
+        statement: &Statement,
+        ask: &impl Fn(DatabaseConnection, Statement) -> F,
+    ) -> Option<Result<T, DbErr>>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let (replicas, has_other) = (self.replicas.as_ref()?, self.other.is_some());
+        let before = replicas.before_read()?;
+        let outcome = self.place.attempt(has_other, ask_anew(&self.place, statement.clone(), ask)).await;
+        match outcome {
+            Err(error) if is_retried(&error) => None,
+            // A connection may have been made to a server that lags.
+            _ if replicas.has_met_late(before) => None,
+            outcome => Some(outcome),
         }
     }
 
@@ -127,7 +159,13 @@ impl ReadPool {
         if self.get_database_backend() != DbBackend::Postgres {
             return ask(self.place.pool.clone(), statement).await;
         }
-        let (first, second) = self.places();
+        let (mut first, mut second) = self.places();
+        if let (true, Some(other)) = (self.is_fresh && std::ptr::eq(first, &self.place), second) {
+            if let Some(outcome) = self.run_fresh(&statement, &ask).await {
+                return outcome;
+            }
+            (first, second) = (other, None);
+        }
         let has_other = second.is_some() || self.has_stand_in;
         let error = match first.attempt(has_other, ask_anew(first, statement.clone(), &ask)).await {
             Err(error) if self.has_stand_in && is_silence(&error) => return Err(error),

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::Wake;
+use db::{Cluster, Wake};
 use futures_util::future::pending;
 use migration::connect;
 use request::error::{describe, describe_driver, is_stale_statement};
+use request::planted::{self, PlantedFault};
 use sea_orm::DatabaseConnection;
 use telemetry::metrics;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::event::Event;
 use super::hub::{Hub, RECENT_MAX};
 use super::source::{FeedConnection, FeedOrder, TickRow, settle};
 
@@ -21,12 +23,12 @@ const PAGE: usize = 1_000;
 /// A statement that takes longer comes from a database that is gone.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Between two looks, however many hints come. Each tick is a commit of its own, so that comments that are added within
-/// this time share one.
-const GAP_MIN: Duration = Duration::from_millis(5);
+/// Between two looks, however many hints come.
+const GAP_MIN: Duration = Duration::from_millis(1);
 
-/// The same in the order of rows, where a look writes nothing.
-const GAP_MIN_BY_ROWS: Duration = Duration::from_millis(1);
+/// The same after a tick of several events. Each tick is a commit of its own: when comments are many, those that are
+/// added within this time share one.
+const GAP_MIN_BUSY: Duration = Duration::from_millis(5);
 
 /// Between two looks while something waits for a transaction to end: at first, and after a while.
 const SHORT: Duration = Duration::from_millis(2);
@@ -44,6 +46,8 @@ pub(super) struct Tail {
     pub(super) hub: Arc<Hub>,
     /// For what begins a new epoch.
     pub(super) db: DatabaseConnection,
+    /// Tells when there is a leader again.
+    pub(super) cluster: Cluster,
     /// This instance has committed something.
     pub(super) wake: Wake,
     /// How long to wait at most before looking again.
@@ -87,7 +91,7 @@ impl Tail {
             } else {
                 tracing::debug!("the feed cannot read the database yet: {trouble}");
             }
-            sleep(retry).await;
+            self.cluster.pause(retry).await;
             retry = RETRY_MAX.min(retry * 2);
         }
     }
@@ -172,7 +176,7 @@ impl Tail {
             self.hub.dispatch(&[]);
             return Ok(Look::default());
         }
-        let page = connection.read(end, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
+        let mut page = connection.read(end, None, i64::try_from(PAGE).unwrap_or(i64::MAX)).await?;
         metrics::feed().looked(page.waiting.unwrap_or_default());
         if page.epoch != epoch || !page.intact {
             tracing::warn!("the database's history is not the one that was followed: whoever listens begins anew");
@@ -180,6 +184,7 @@ impl Tail {
             self.hub.restart(newest);
             return Ok(Look::default());
         }
+        disturb(&mut page.events).await;
         self.hub.dispatch(&page.events);
         let is_full = page.events.len() == PAGE;
         let by_tick = page.order == FeedOrder::Ticks;
@@ -191,7 +196,7 @@ impl Tail {
             has_events: !page.events.is_empty(),
             has_more: is_full || tick.as_ref().is_some_and(is_behind),
             is_waiting: page.waiting.is_some(),
-            gap: if by_tick { GAP_MIN } else { GAP_MIN_BY_ROWS },
+            gap: if by_tick && page.events.len() > 1 { GAP_MIN_BUSY } else { GAP_MIN },
         })
     }
 }
@@ -210,6 +215,22 @@ struct Look {
 impl Default for Look {
     fn default() -> Self {
         Self { has_events: false, has_more: false, is_waiting: false, gap: GAP_MIN }
+    }
+}
+
+/// Plants a fault, in a build for that. The last event stays where it is: the next look goes on behind it.
+async fn disturb(events: &mut Vec<Event>) {
+    let faults = [PlantedFault::DropEvent, PlantedFault::RepeatEvent, PlantedFault::SwapEvents];
+    let Some(fault) = faults.into_iter().find(|fault| planted::is_planted(*fault)) else { return };
+    // So that there are several in the next look.
+    sleep(SHORT_MAX * 4).await;
+    if events.len() < 3 || !planted::strikes(fault) {
+        return;
+    }
+    match fault {
+        PlantedFault::DropEvent => drop(events.remove(0)),
+        PlantedFault::RepeatEvent => events.insert(0, events[0]),
+        _ => events.swap(0, 1),
     }
 }
 

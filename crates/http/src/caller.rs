@@ -9,7 +9,8 @@ use axum::http::header::{AUTHORIZATION, AsHeaderName, USER_AGENT};
 use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use request::error::ApiError;
-use request::viewer::{Authenticate, Caller, Viewer};
+use request::position::Position;
+use request::viewer::{Authenticate, Caller, SignedIn, Viewer};
 use tokio::sync::watch;
 
 use super::refusal::Refusal;
@@ -19,6 +20,9 @@ use super::refusal::Refusal;
 pub(super) struct Peer(pub(super) SocketAddr);
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What a query has to see; in answers, what the next one has to.
+pub(super) const AFTER: HeaderName = HeaderName::from_static("x-kinoteka-after");
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -60,6 +64,7 @@ impl Callers {
         }
         caller.agent = text(headers, USER_AGENT).map(|agent| agent.chars().take(AGENT_LENGTH_MAX).collect());
         caller.idempotency_key = headers.get(IDEMPOTENCY_KEY).map(|key| check_key(key.as_bytes())).transpose()?;
+        caller.after = headers.get(AFTER).map(|position| read_position(position.as_bytes())).transpose()?;
         Ok((caller, headers.get(AUTHORIZATION).map(|value| read_bearer(value.as_bytes())).transpose()?))
     }
 
@@ -67,7 +72,7 @@ impl Callers {
     ///
     /// # Errors
     /// The token is unknown or expired, or nobody can tell at the moment.
-    pub(super) async fn sign_in(&self, token: &str) -> Result<Viewer, Refusal> {
+    pub(super) async fn sign_in(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
         self.authenticate.authenticate(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
@@ -76,7 +81,7 @@ impl Callers {
     ///
     /// # Errors
     /// As for [`sign_in`](Self::sign_in).
-    pub(super) async fn sign_in_anew(&self, token: &str) -> Result<Viewer, Refusal> {
+    pub(super) async fn sign_in_anew(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
         self.authenticate.authenticate_anew(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
@@ -205,6 +210,11 @@ pub(super) fn check_key(key: &[u8]) -> Result<String, Refusal> {
     })
 }
 
+fn read_position(text: &[u8]) -> Result<Position, Refusal> {
+    let position = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    position.ok_or_else(|| Refusal::parameter("x-kinoteka-after", "is no position; give it back as it came"))
+}
+
 /// The token in the value of an `Authorization` header.
 ///
 /// # Errors
@@ -232,11 +242,11 @@ mod tests {
             Box::pin(async { Err(ApiError::UnknownToken) })
         }
 
-        fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        fn authenticate<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
             Box::pin(async { Err(ApiError::UnknownToken) })
         }
 
-        fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>> {
+        fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
             self.authenticate(token)
         }
 

@@ -7,9 +7,10 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER}
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tower_http::cors::CorsLayer;
 
-use super::caller::{IDEMPOTENCY_KEY, LAST_EVENT_ID};
+use super::caller::{AFTER, IDEMPOTENCY_KEY, LAST_EVENT_ID};
 use super::envelope::{REQUEST_ID, TRACEPARENT};
 use super::refusal::Refusal;
+use super::respond::STALE;
 
 /// A site, as browsers name it: `https://films.example`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +68,11 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3_600);
 
 /// Tells browsers that pages of these origins may ask. Cookies are never allowed: none are used.
 pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
-    let exposed: [HeaderName; 2] = [REQUEST_ID, RETRY_AFTER];
+    let exposed: [HeaderName; 4] = [REQUEST_ID, RETRY_AFTER, AFTER, STALE];
     CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, LAST_EVENT_ID, REQUEST_ID, TRACEPARENT])
+        .allow_headers([CONTENT_TYPE, AUTHORIZATION, IDEMPOTENCY_KEY, LAST_EVENT_ID, REQUEST_ID, TRACEPARENT, AFTER])
         .expose_headers(exposed)
         .max_age(PREFLIGHT_AGE)
 }

@@ -45,8 +45,9 @@ pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Re
 
 /// The one result of a query or a mutation, and the end.
 pub(super) fn respond_once(done: Answer) -> Response {
-    let Answer { json, retry_after_s } = done;
-    respond::tell_retry(finished(&SubscriptionResult { event_id: None, json }), retry_after_s)
+    let Answer { json, retry_after_s, seen } = done;
+    let response = finished(&SubscriptionResult { event_id: None, json });
+    respond::tell_seen(respond::tell_retry(response, retry_after_s), seen)
 }
 
 /// What is wrong with a document, in the way that an `EventSource` can read it.
@@ -220,9 +221,9 @@ impl EventStream {
         let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         match found {
-            Ok(Ok(viewer)) => {
+            Ok(Ok(found)) => {
                 self.told = false;
-                viewer != *begun
+                found.viewer != *begun
             }
             Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => true,
             // Whoever was let in stays while nobody can tell.

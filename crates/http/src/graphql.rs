@@ -22,7 +22,7 @@ use super::limits::Limits;
 use super::operation::{Ask, Begun, Listens};
 use super::params::{self, BatchEntry, OperationParams, Operations};
 use super::refusal::Refusal;
-use super::respond::{Answer, BatchWriter};
+use super::respond::{Answer, BatchWriter, Seen};
 use super::{HttpSettings, body, respond};
 
 /// What answers `/graphql`.
@@ -83,18 +83,26 @@ impl Endpoint {
         let address = caller.address;
         let mutations = caller.mutations.clone();
         self.in_time(address, waits, mutations, async {
-            if let Some(token) = token {
-                caller.viewer = Some(self.callers.sign_in(&token).await?);
+            if let Some(token) = &token {
+                self.sign_in(&mut caller, token).await?;
             }
-            let viewer = caller.viewer;
             let prepared = self.prepare(&operation, safe, &mut Cost::default())?;
             // A plan has all that it needs of the document.
             drop(operation);
+            if let (OperationKind::Query, Some(token)) = (prepared.kind(), &token) {
+                self.ask_position(&mut caller, token).await?;
+            }
+            let viewer = caller.viewer;
             let budget = self.answer_budget(address);
             if prepared.kind() != OperationKind::Subscription {
                 let outcome = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
-                let Outcome { json, retry_after_s } = outcome;
-                return Ok(Begun::One(Answer { json: hold(json.into(), budget.share()), retry_after_s }));
+                let mut seen = Seen::default();
+                seen.add(&outcome);
+                let Outcome { json, retry_after_s, .. } = outcome;
+                if prepared.kind() == OperationKind::Mutation && retry_after_s.is_none() {
+                    seen.after = self.executor.contexts.position_after(viewer).await;
+                }
+                return Ok(Begun::One(Answer { json: hold(json.into(), budget.share()), retry_after_s, seen }));
             }
             if !streams {
                 return Err(Refusal::is_stream());
@@ -112,6 +120,23 @@ impl Endpoint {
             Ok(Begun::Many(Listens { payloads, viewer, shares }))
         })
         .await
+    }
+
+    async fn sign_in(&self, caller: &mut Caller, token: &str) -> Result<(), Refusal> {
+        let found = self.callers.sign_in(token).await?;
+        (caller.viewer, caller.by_replica) = (Some(found.viewer), found.by_replica);
+        caller.after = caller.after.max(found.position);
+        Ok(())
+    }
+
+    /// Has a query see what its user has changed on any instance, unless it has said itself what it has to see: a session
+    /// that is known already was not looked up.
+    async fn ask_position(&self, caller: &mut Caller, token: &str) -> Result<(), Refusal> {
+        if caller.after.is_none() && self.executor.contexts.asks_positions() {
+            let found = self.callers.sign_in_anew(token).await?;
+            (caller.viewer, caller.after) = (Some(found.viewer), found.position);
+        }
+        Ok(())
     }
 
     fn answer_budget(&self, address: IpAddr) -> Arc<Budget> {
@@ -185,7 +210,7 @@ impl Endpoint {
         token: Option<&str>,
     ) -> Result<Answer, Refusal> {
         if let Some(token) = token {
-            caller.viewer = Some(self.callers.sign_in(token).await?);
+            self.sign_in(&mut caller, token).await?;
         }
         let budget = self.answer_budget(caller.address);
         let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
@@ -199,9 +224,16 @@ impl Endpoint {
                 }
                 // A mutation before may have ended the session, or changed the role. Mutations look themselves.
                 let is_mutation = prepared.kind() == OperationKind::Mutation;
-                if let (true, false, Some(token)) = (changed, is_mutation, token) {
-                    caller.viewer = Some(self.callers.sign_in(token).await?);
+                if changed && !is_mutation {
+                    if let Some(token) = token {
+                        self.sign_in(&mut caller, token).await?;
+                    }
                     changed = false;
+                    written.seen().after = self.executor.contexts.position_after(caller.viewer).await;
+                    caller.after = caller.after.max(written.seen().after);
+                }
+                if let (false, Some(token)) = (is_mutation, token) {
+                    self.ask_position(&mut caller, token).await?;
                 }
                 changed |= is_mutation;
                 let mutations = caller.mutations.in_batch(position, count);
@@ -209,7 +241,10 @@ impl Endpoint {
                 self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)
             };
             match run.await {
-                Ok(Outcome { json, retry_after_s }) => written.add(&json, retry_after_s),
+                Ok(outcome) => {
+                    written.seen().add(&outcome);
+                    written.add(&outcome.json, outcome.retry_after_s);
+                }
                 Err(refusal) => {
                     refusal.count();
                     written.add(&respond::errors(&refusal.errors), refusal.retry_after_s());
@@ -218,7 +253,10 @@ impl Endpoint {
             // Many that need not wait for anything would hold up others, and the time limit.
             tokio::task::yield_now().await;
         }
-        let Answer { json, retry_after_s } = written.finish();
-        Ok(Answer { json: hold(json, budget.share()), retry_after_s })
+        if changed {
+            written.seen().after = self.executor.contexts.position_after(caller.viewer).await;
+        }
+        let answer = written.finish();
+        Ok(Answer { json: hold(answer.json, budget.share()), ..answer })
     }
 }

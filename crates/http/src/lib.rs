@@ -52,6 +52,7 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use cors::Origin;
 pub use engine_refusal::request_errors;
+pub use ide::DemoLogin;
 pub use limits::Limits;
 pub use serve::serve;
 pub use status::{Readiness, Status};
@@ -70,6 +71,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether there are pages for people at `/`.
     pub ide: bool,
+    /// Accounts that these pages offer to try out the API with.
+    pub demo: Option<DemoLogin>,
     /// Whether `/metrics` is on the main address.
     pub metrics: bool,
 }
@@ -94,7 +97,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     let graphql = any(dispatch::answer).with_state(endpoint);
     let mut router = health_routes(status).route("/graphql", graphql);
     if settings.ide {
-        router = router.merge(ide::routes());
+        router = router.merge(ide::routes(settings.demo.as_ref()));
     }
     let mut paths = vec!["/graphql", "/livez", "/readyz"];
     if settings.ide {

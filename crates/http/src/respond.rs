@@ -7,13 +7,16 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 use request::error::RequestError;
+use request::executor::Outcome;
+use request::position::Position;
 use telemetry::metrics;
 
 use super::accept::ResponseFormat;
+use super::caller::AFTER;
 use super::refusal::Refusal;
 
 /// What was executed: a single operation, or a batch.
@@ -21,11 +24,44 @@ pub(super) struct Answer {
     pub(super) json: Bytes,
     /// If it is no more than that something is unavailable: when to come back.
     pub(super) retry_after_s: Option<u64>,
+    pub(super) seen: Seen,
+}
+
+/// What an answer has seen of what was changed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// What the next query has to see.
+    pub(super) after: Option<Position>,
+    /// Whether the caller's last changes may be missing.
+    pub(super) is_stale: bool,
+}
+
+impl Seen {
+    /// Adds what one of several operations has seen.
+    pub(super) fn add(&mut self, outcome: &Outcome) {
+        self.after = self.after.max(outcome.after);
+        self.is_stale |= outcome.is_stale;
+    }
+}
+
+/// Says that the answer may lack the caller's last changes.
+pub(super) const STALE: HeaderName = HeaderName::from_static("x-kinoteka-stale");
+
+/// The response with what its answer has seen.
+pub(super) fn tell_seen(mut response: Response, seen: Seen) -> Response {
+    let headers = response.headers_mut();
+    if let Some(after) = seen.after.and_then(|after| HeaderValue::try_from(after.to_string()).ok()) {
+        headers.insert(AFTER, after);
+    }
+    if seen.is_stale {
+        headers.insert(STALE, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// The response to what was executed.
 pub(super) fn respond(done: Answer, format: ResponseFormat) -> Response {
-    tell_retry(write(done.json, StatusCode::OK, format), done.retry_after_s)
+    tell_seen(tell_retry(write(done.json, StatusCode::OK, format), done.retry_after_s), done.seen)
 }
 
 /// The response as one that is to be asked for again after some time, if there is one.
@@ -43,11 +79,12 @@ pub(super) struct BatchWriter {
     /// Whether something was done.
     is_done: bool,
     retry_after_s: Option<u64>,
+    seen: Seen,
 }
 
 impl BatchWriter {
     pub(super) fn new() -> Self {
-        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None }
+        Self { json: b"[".to_vec(), is_done: false, retry_after_s: None, seen: Seen::default() }
     }
 
     /// Adds an outcome, and when to come back if it is unavailable.
@@ -60,9 +97,14 @@ impl BatchWriter {
         self.json.extend_from_slice(json);
     }
 
+    /// Adds what an operation has seen.
+    pub(super) fn seen(&mut self) -> &mut Seen {
+        &mut self.seen
+    }
+
     pub(super) fn finish(mut self) -> Answer {
         self.json.push(b']');
-        Answer { json: self.json.into(), retry_after_s: self.retry_after_s.filter(|_| !self.is_done) }
+        Answer { json: self.json.into(), retry_after_s: self.retry_after_s.filter(|_| !self.is_done), seen: self.seen }
     }
 }
 

@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use migration::connect::{self, Writer};
 use request::clock;
 use request::error::{ApiError, ApiResult, is_locked, is_stale, is_transient, is_violation, log_database};
+use request::planted::{self, PlantedFault};
 use request::policy::{self, Rule};
 use request::viewer::Viewer;
 use sea_orm::{DbBackend, DbErr};
@@ -176,11 +177,15 @@ pub async fn mutate_single<I: Sync, O: Serialize>(
 async fn run_keyed(change: &Change<'_>, same: Repeat, job: &dyn Job) -> ApiResult<Outcome> {
     let WriteServices { rates, registry_cache, wake, .. } = change.services;
     let asked = MutationCall { mutation: change.mutation, rule: change.rule, viewer: change.viewer() };
-    let key = IdempotencyKey::of(change, &same).map(|key| match WriteRates::counted(change.caller) {
+    let known = if planted::is_planted(PlantedFault::LoseKey) { None } else { IdempotencyKey::of(change, &same) };
+    let key = known.map(|key| match WriteRates::counted(change.caller) {
         Some(who) => key.count_by(rates.keys.clone(), who),
         None => key,
     });
     let outcome = Box::pin(repeat::run_on_leader(change, &asked, key.as_ref(), job)).await;
+    if outcome.is_ok() && planted::strikes(PlantedFault::LoseKey) {
+        return Err(ApiError::Internal("an answer is lost, as planted".to_owned()));
+    }
     if let (Some(key), Err(_)) = (key, &outcome) {
         key.give_back();
     }
@@ -246,7 +251,9 @@ async fn run(
 ) -> ApiResult<Outcome> {
     let MutationCall { mutation, rule, viewer } = *asked;
     let mut tries = 0;
-    let mut single = SingleTry { is_stopped: db.db.get_database_backend() != DbBackend::Postgres };
+    // These faults strike at the commit of a transaction.
+    let in_transactions = [PlantedFault::AcknowledgeEarly, PlantedFault::SkipWait].into_iter().any(planted::is_planted);
+    let mut single = SingleTry { is_stopped: in_transactions || db.db.get_database_backend() != DbBackend::Postgres };
     loop {
         tries += 1;
         // SQLite has then waited for the lock of writers for as long as it may.
@@ -353,7 +360,7 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, se
     let inner = Work { txn: txn.begin_savepoint().await.map_err(unlogged)?, now, mutation, rule, viewer };
     let ending = finish(job.run(&inner).await)?;
     match ending {
-        Ending::Done(_) => commit(inner.txn).await?,
+        Ending::Done(_) => commit_now(inner.txn).await?,
         Ending::Refused(..) => inner.txn.rollback().await.map_err(unlogged)?,
     }
     key.keep(&txn, &ending).await?;
@@ -363,6 +370,22 @@ async fn attempt(prepared: Work, key: Option<&IdempotencyKey>, job: &dyn Job, se
 }
 
 async fn commit(txn: Transaction) -> ApiResult<()> {
+    if planted::strikes(PlantedFault::AcknowledgeEarly) {
+        roll_back(txn).await;
+        return Ok(());
+    }
+    if planted::strikes(PlantedFault::SkipWait) {
+        // What an answer promises shows later.
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            commit_now(txn).await
+        });
+        return Ok(());
+    }
+    commit_now(txn).await
+}
+
+async fn commit_now(txn: Transaction) -> ApiResult<()> {
     txn.commit().await.map_err(unlogged)
 }
 

@@ -274,6 +274,11 @@ pub fn is_disconnected(error: &DbErr) -> bool {
     broken || database_code(error).is_some_and(|code| said(&code))
 }
 
+/// Whether the server takes no changes, though its connections answer: it is a standby now, or read-only. PostgreSQL 25006.
+pub fn is_read_only(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "25006")
+}
+
 /// Whether the server has no room for another connection, so that it is not away. PostgreSQL 53300.
 pub fn is_full(error: &DbErr) -> bool {
     database_code(error).is_some_and(|code| code == "53300")

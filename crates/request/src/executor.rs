@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
 use graphql::{Context, Engine, EngineRefusal, FieldError, OperationKind, Prepared, Request};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -13,8 +14,9 @@ use telemetry::metrics;
 
 use crate::answer::{Budget, BudgetError};
 use crate::error::UNAVAILABLE;
+use crate::position::{Position, ReadsFrom};
 use crate::retry;
-use crate::viewer::Caller;
+use crate::viewer::{Caller, Viewer};
 
 /// Makes the contexts that operations are executed in.
 pub trait Contexts: Send + Sync + 'static {
@@ -22,9 +24,24 @@ pub trait Contexts: Send + Sync + 'static {
     /// what was written last.
     fn context(&self, kind: OperationKind, caller: Caller, budget: Arc<Budget>) -> Context;
 
-    /// The context of a query or a mutation, which may depend on what it selects.
-    fn context_of(&self, prepared: &Prepared, caller: Caller, budget: Arc<Budget>) -> Context {
-        self.context(prepared.kind(), caller, budget)
+    /// The context of a query that reads from there. It may depend on what the query selects.
+    fn query_context(&self, _: &Prepared, _: ReadsFrom, caller: Caller, budget: Arc<Budget>) -> Context {
+        self.context(OperationKind::Query, caller, budget)
+    }
+
+    /// Where a query of this caller reads. Waits for a moment for a replica to come far enough.
+    fn reads_from<'a>(&'a self, _: &'a Caller) -> BoxFuture<'a, ReadsFrom> {
+        Box::pin(async { ReadsFrom::Replicas })
+    }
+
+    /// Whether queries are to be told what they have to see, and the leader can say it.
+    fn asks_positions(&self) -> bool {
+        false
+    }
+
+    /// What queries have to see that come after what this viewer was just told. None if they see every change.
+    fn position_after(&self, _: Option<Viewer>) -> BoxFuture<'_, Option<Position>> {
+        Box::pin(async { None })
     }
 
     /// The context of a subscription's execution for events. Executions for events may share rows, but none that were
@@ -77,12 +94,57 @@ impl Executor {
         caller: Caller,
         budget: &Arc<Budget>,
     ) -> Result<Outcome, BudgetError> {
+        let running = OperationTimer { name: prepared.name(), started: Instant::now() };
+        if prepared.kind() != OperationKind::Query {
+            let context = self.contexts.context(prepared.kind(), name_mutations(prepared, caller), Arc::clone(budget));
+            return self.run(prepared, &context, budget, running).await;
+        }
+        let reads_from = self.contexts.reads_from(&caller).await;
+        let context = self.contexts.query_context(prepared, reads_from, caller.clone(), Arc::clone(budget));
+        let done = self.run(prepared, &context, budget, running).await?;
+        let is_stale = match (reads_from, done.retry_after_s) {
+            (ReadsFrom::StaleReplicas, _) => true,
+            // The leader has gone in this moment.
+            (ReadsFrom::Leader, Some(_)) => return self.execute_stale(prepared, caller, budget, done).await,
+            _ => false,
+        };
+        // What the leader has shown, replicas may lack.
+        let after = match reads_from {
+            ReadsFrom::Leader => self.contexts.position_after(caller.viewer).await,
+            _ => None,
+        };
+        Ok(Outcome { is_stale, after, ..done })
+    }
+
+    /// Executes a query that the leader has not answered again, if there is no leader any more.
+    async fn execute_stale(
+        &self,
+        prepared: &Prepared,
+        caller: Caller,
+        budget: &Arc<Budget>,
+        failed: Outcome,
+    ) -> Result<Outcome, BudgetError> {
+        let reads_from = self.contexts.reads_from(&caller).await;
+        if reads_from == ReadsFrom::Leader {
+            return Ok(failed);
+        }
+        let running = OperationTimer { name: prepared.name(), started: Instant::now() };
+        let context = self.contexts.query_context(prepared, reads_from, caller, Arc::clone(budget));
+        let done = self.run(prepared, &context, budget, running).await?;
+        Ok(Outcome { is_stale: reads_from == ReadsFrom::StaleReplicas, ..done })
+    }
+
+    async fn run(
+        &self,
+        prepared: &Prepared,
+        context: &Context,
+        budget: &Arc<Budget>,
+        running: OperationTimer<'_>,
+    ) -> Result<Outcome, BudgetError> {
         let is_query = prepared.kind() == OperationKind::Query;
         budget.begin(prepared.kind());
-        let running = OperationTimer { name: prepared.name(), started: Instant::now() };
-        let context = self.contexts.context_of(prepared, name_mutations(prepared, caller), Arc::clone(budget));
         let bytes_max = usize::try_from(budget.max()).unwrap_or(usize::MAX);
-        let executed = self.engine.run(prepared, &context).await;
+        let executed = self.engine.run(prepared, context).await;
         let answer = executed.answer(bytes_max);
         drop(running);
         if let Some(spent) = budget.spent().filter(|_| is_query) {
@@ -99,7 +161,7 @@ impl Executor {
         // Of several mutations, some may be done.
         let is_one = is_query || prepared.root_fields().count() == 1;
         let retry_after_s = retry_after_s(&answer.errors).filter(|_| is_one && is_empty(&answer.json));
-        Ok(Outcome { json: answer.json, retry_after_s })
+        Ok(Outcome { json: answer.json, retry_after_s, is_stale: false, after: None })
     }
 }
 
@@ -110,6 +172,10 @@ pub struct Outcome {
     pub json: Vec<u8>,
     /// If the answer is no more than that something is unavailable: after how many seconds to try again.
     pub retry_after_s: Option<u64>,
+    /// Whether it may lack what the caller has changed last.
+    pub is_stale: bool,
+    /// What later queries have to see, if it had to be asked.
+    pub after: Option<Position>,
 }
 
 /// When to try again what is unavailable.

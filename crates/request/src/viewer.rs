@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::error::{ApiResult, OUTCOME_NOTHING, OUTCOME_UNKNOWN};
+use crate::position::Position;
 
 /// What a user may do. A role includes those before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
@@ -38,17 +39,32 @@ pub struct Viewer {
     pub role: Role,
 }
 
+/// Who a token stands for, and what they have to see.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn {
+    /// The user.
+    pub viewer: Viewer,
+    /// Where the leader was when it was asked; none if it was not asked, or if nothing else is read from.
+    pub position: Option<Position>,
+    /// Whether a replica alone has told it, which may not know yet that the session has ended.
+    pub by_replica: bool,
+}
+
 /// Who sends a request, and how.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Who asks, if they are signed in.
     pub viewer: Option<Viewer>,
+    /// Whether a replica alone has told who that is.
+    pub by_replica: bool,
     /// Where the request comes from.
     pub address: IpAddr,
     /// What program asks, as it says itself.
     pub agent: Option<String>,
     /// By which the client recognises its request when it repeats it.
     pub idempotency_key: Option<String>,
+    /// The changes that a query has to see.
+    pub after: Option<Position>,
     /// The mutations of the request so far.
     pub mutations: RequestMutations,
 }
@@ -56,7 +72,8 @@ pub struct Caller {
 impl Caller {
     /// Somebody of whom nothing is known but the address.
     pub fn anonymous(address: IpAddr) -> Self {
-        Self { viewer: None, address, agent: None, idempotency_key: None, mutations: RequestMutations::default() }
+        let mutations = RequestMutations::default();
+        Self { viewer: None, by_replica: false, address, agent: None, idempotency_key: None, after: None, mutations }
     }
 }
 
@@ -160,19 +177,20 @@ pub trait Authenticate: Send + Sync {
     ///
     /// # Errors
     /// `Unauthenticated` for one that is unknown or expired.
-    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
 
-    /// The same, from the database in any case: for what stays open.
+    /// The same, from the database in any case: for what stays open, and for queries that have to see what the user has
+    /// changed on any instance.
     ///
     /// # Errors
     /// `Unauthenticated` for one that is unknown or expired.
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<Viewer>>;
+    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
 
     /// The viewer as they are now: the role may have changed. What another instance has changed may be unknown for a
-    /// moment.
+    /// moment. No replica is asked.
     ///
     /// # Errors
-    /// `Unauthenticated` if the session has ended.
+    /// `Unauthenticated` if the session has ended; `Database` if there is no leader.
     fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>>;
 
     /// Changes when it has to be asked again at once whether this viewer is still who they were: a session of theirs

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import checks, control, processes, programs, psql, roles, supervisor, web
+from . import checks, control, monitoring, processes, programs, psql, roles, supervisor, web
 from .problem import Problem
 from .progress import Progress
 from .settings import CONF, DATABASE, DEPLOY, NODES, ROOT, SCOPE, SERVERS, Settings
@@ -112,6 +112,10 @@ def _walk(settings: Settings, options: UpOptions, progress: Progress) -> None:
                 control.ask(settings, "start", name=name)
             _wait(settings, "ready server", lambda: _are_ready(settings), SERVERS, "")
             web.wait_for("answer of the front", lambda: _front_answers(settings), WITHIN_S, "`cluster logs haproxy`")
+    if settings.monitoring:
+        address = f"{settings.front}:{settings.ports['prometheus']}"
+        with progress.step(f"monitoring: all that http://{address} scrapes is up"):
+            _start_monitoring(settings)
 
 
 def _wait(settings: Settings, what: str, ask: Callable[[], object], names: tuple[str, ...], kind: str) -> None:
@@ -128,6 +132,19 @@ def _wait(settings: Settings, what: str, ask: Callable[[], object], names: tuple
 
     logs = ", ".join(watched)
     web.wait_for(what, ask_or_fail, WITHIN_S, f"see the logs of {logs} in {settings.log_dir}")
+
+
+def _start_monitoring(settings: Settings) -> None:
+    stack = monitoring.stack(settings)
+    stack.write()
+    names = monitoring.names(settings)
+    for name in names:
+        control.ask(settings, "start", name=name)
+    try:
+        _wait(settings, "answer of everything that is scraped", lambda: not stack.down(), tuple(names), "")
+    except Problem as problem:
+        down = "; ".join(stack.down())
+        raise Problem(f"{problem.what}: {down}" if down else problem.what, problem.remedy) from None
 
 
 def last_lines(settings: Settings, name: str, count: int = 3) -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from . import bring_up, checks, commands, identity, install
+from . import bring_up, checks, commands, identity, install, monitoring
 from .problem import Problem
 from .settings import (
     DATABASE,
@@ -23,11 +23,14 @@ from .settings import (
 
 POSTGRES_BIN_DIR = "/usr/lib/postgresql/15/bin"
 SCRIPT = DEPLOY / "local" / "cluster"
+KILLABLE = (*NODES, *SERVERS, monitoring.ALL, *monitoring.PROGRAMS)
+NAMES = f"n1, n2, n3, k1 or k2; of the monitoring {', '.join(monitoring.PROGRAMS)}, or {monitoring.ALL} for all"
 
 ABOUT = """\
 A Patroni cluster with Kinoteka on this machine: three etcd, three Patroni with PostgreSQL 15, HAProxy, two servers.
 
   cluster up                     start it; from nothing: the database, its roles, the schema, a small seed
+  cluster up --monitoring        ... with Prometheus, exporters and Alertmanager
   cluster status                 who leads, what runs
   cluster switchover             hand leadership over
   cluster kill n1 --with-etcd    a node dies as by a power failure
@@ -86,8 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_failures(add)
     to = add("switchover", "Hand leadership over to a replica.")
     to.add_argument("--to", choices=NODES, help="which one; default one that counts for commits")
-    node = add("restart", "Restart PostgreSQL by Patroni: replicas first, then the leader.")
-    node.add_argument("node", nargs="?", choices=NODES, help="this one alone")
+    node = add("restart", "Restart PostgreSQL by Patroni: replicas first, then the leader. Or a server, which drains first.")
+    node.add_argument("node", nargs="?", choices=NODES + SERVERS, help="this node alone, or this server")
     edit = add("edit-config", "Change the cluster's configuration by `patronictl edit-config`, in $EDITOR or by flags.")
     edit.add_argument("arguments", nargs=argparse.REMAINDER, help="its flags, after --: -- --pg work_mem=8MB --force")
     log = add("logs", "Show a process's log, or name them all.")
@@ -111,11 +114,10 @@ def _add_failures(add: "Add") -> None:
     freeze = add("freeze", "Stop a node's processes by SIGSTOP: it holds its connections and answers nothing.")
     thaw = add("thaw", "Let a frozen node go on.")
     for command in (kill, freeze, thaw):
-        command.add_argument("node", choices=NODES + SERVERS, metavar="NODE", help="n1, n2, n3, k1 or k2")
+        command.add_argument("node", choices=KILLABLE, metavar="NODE", help=NAMES)
         command.add_argument("--with-etcd", action="store_true", help="its etcd too, as if the machine were gone")
-    add("start", "Start what was killed of a node, or a server.").add_argument(
-        "node", choices=NODES + SERVERS, metavar="NODE", help="n1, n2, n3, k1 or k2"
-    )
+    start = add("start", "Start what was killed of a node, a server, or a program of the monitoring.")
+    start.add_argument("node", choices=KILLABLE, metavar="NODE", help=NAMES)
     lag = add("lag", "Stop a replica's replay: it receives everything and shows nothing of it.")
     lag.add_argument("node", choices=NODES, metavar="NODE", help="n1, n2 or n3")
     lag.add_argument("--resume", action="store_true", help="let it go on")
@@ -137,6 +139,7 @@ def _add_up(up: argparse.ArgumentParser) -> None:
     up.add_argument(
         "--schema", choices=("migrate", "psql"), default="migrate", help="who runs the SQL; default migrate"
     )
+    up.add_argument("--monitoring", action="store_true", help="also Prometheus, exporters and Alertmanager")
     up.add_argument("--load", type=int, default=0, metavar="S", help="drive the servers for so many seconds afterwards")
     up.add_argument(
         "--server-argument", action="append", default=[], metavar="ARG", help="a flag for both servers: =--flag=x"
@@ -162,7 +165,9 @@ def _become_user(given: argparse.Namespace, arguments: list[str]) -> None:
         raise Problem(f"there is no cluster in {given.state}", "`cluster up` makes one; --state names another folder")
     if is_up:
         checks.check_state_path(given.state)
-        install.check_programs(given.postgres_bin_dir)
+        if given.monitoring and given.no_servers:
+            raise Problem("--monitoring watches the servers", "leave out --no-servers")
+        install.check_programs(given.postgres_bin_dir, given.monitoring)
         given.bin_dir = install.find_binaries(given.bin_dir)
         given.python = install.make_venv()
     user = identity.choose_user(getattr(given, "user", None), given.state)
@@ -233,6 +238,7 @@ def _up(given: argparse.Namespace) -> None:
         python=given.python,
         size=given.size,
         server_arguments=tuple(given.server_argument),
+        monitoring=given.monitoring,
     )
     for node in NODES:
         settings.node_dir(node).mkdir(mode=0o700, exist_ok=True)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from . import monitoring
 from .problem import Problem
 from .settings import ROOT
 
@@ -17,9 +18,10 @@ PROGRAMS = {"etcd": "etcd-server", "haproxy": "haproxy"}
 SEARCHED = "/usr/local/bin:/usr/bin:/bin:/usr/sbin"
 
 
-def check_programs(postgres_bin_dir: str) -> None:
+def check_programs(postgres_bin_dir: str, with_monitoring: bool = False) -> None:
     """Names the packages that are missing."""
-    missing = [package for name, package in PROGRAMS.items() if not shutil.which(name, path=SEARCHED)]
+    programs = PROGRAMS | (monitoring.PACKAGES if with_monitoring else {})
+    missing = [package for name, package in programs.items() if not shutil.which(name, path=SEARCHED)]
     needed = ("postgres", "initdb", "pg_basebackup", "pg_rewind", "psql")
     if any(not os.access(Path(postgres_bin_dir) / name, os.X_OK) for name in needed):
         missing.append("postgresql-15")

@@ -6,6 +6,7 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import monitoring
 from .processes import MARK
 from .settings import CONF, NODES, SCOPE, SERVERS, Settings, write_file
 
@@ -21,9 +22,10 @@ class Program:
     cwd: Path
 
 
-def names() -> list[str]:
+def names(settings: Settings) -> list[str]:
     """Every process, in the order of their start."""
-    return [f"etcd-{node}" for node in NODES] + [f"patroni-{node}" for node in NODES] + ["haproxy", *SERVERS]
+    nodes = [f"etcd-{node}" for node in NODES] + [f"patroni-{node}" for node in NODES]
+    return [*nodes, "haproxy", *SERVERS, *monitoring.names(settings)]
 
 
 def read_passwords(settings: Settings) -> Passwords:
@@ -49,7 +51,10 @@ def program(settings: Settings, name: str) -> Program:
         return Program([settings.python, "-m", "patroni", file], env, settings.node_dir(node))
     if kind == "haproxy":
         return Program(["haproxy", "-db", "-f", str(settings.path / "haproxy.cfg")], env, settings.path)
-    return _server(settings, name, env)
+    if name in SERVERS:
+        return _server(settings, name, env)
+    process = monitoring.process(settings, name, read_passwords(settings)["pmm"])
+    return Program(list(process.argv), {**env, **process.env}, settings.path)
 
 
 def _etcd(settings: Settings, node: str) -> list[str]:
@@ -85,6 +90,13 @@ def _server(settings: Settings, name: str, env: dict[str, str]) -> Program:
         "KINOTEKA_PRODUCTION": "true",
         "KINOTEKA_INTROSPECTION": "true",
         "KINOTEKA_TRUSTED_PROXIES": "127.0.0.0/8",
+    }
+    # A load comes from one address with few users. The limits of one client would refuse it.
+    env |= dict.fromkeys(("KINOTEKA_MUTATIONS_PER_USER", "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER"), "1000000000")
+    env |= {
+        "KINOTEKA_SIGNUPS_PER_ADDRESS": "1000000",
+        "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT": "512",
+        "KINOTEKA_LEADER_WAITING_PER_CLIENT": "256",
     }
     return Program([str(Path(settings.bin_dir) / "kinoteka"), "serve", *settings.server_arguments], env, settings.path)
 

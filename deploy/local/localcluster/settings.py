@@ -18,7 +18,7 @@ SERVERS = ("k1", "k2")
 SCOPE = "main"
 DATABASE = "kinoteka"
 
-# The first seven are of 127.0.0.1, the others of each node's address.
+# Those of NODE_PORTS are of each node's address, the others of 127.0.0.1.
 PORTS = {
     "write": 5000,
     "read": 5001,
@@ -32,8 +32,15 @@ PORTS = {
     "patroni": 8008,
     "etcd": 2379,
     "etcd-peer": 2380,
+    "prometheus": 9090,
+    "alertmanager": 9093,
+    "receiver": 9099,
+    "node-exporter": 9100,
+    "exporter": 9187,
 }
-NODE_PORTS = ("postgres", "patroni", "etcd", "etcd-peer")
+NODE_PORTS = ("postgres", "patroni", "etcd", "etcd-peer", "exporter")
+# Those of `up --monitoring`.
+MONITORING_PORTS = ("prometheus", "alertmanager", "receiver", "node-exporter", "exporter")
 
 # Patroni's and PostgreSQL's sockets have names of up to 25 characters below the state directory; the system's limit
 # is 107.
@@ -55,6 +62,7 @@ class Settings:
     python: str = "/usr/bin/python3"
     size: str = "small"
     server_arguments: tuple[str, ...] = ()
+    monitoring: bool = False
 
     @property
     def path(self) -> Path:
@@ -104,8 +112,10 @@ class Settings:
 
     def sockets(self) -> list[tuple[str, int, str]]:
         """Address, port and purpose of everything that listens."""
-        front = [(self.front, port, name) for name, port in self.ports.items() if name not in NODE_PORTS]
-        nodes = [(self.address(node), self.ports[name], f"{name} of {node}") for node in NODES for name in NODE_PORTS]
+        used = {n: port for n, port in self.ports.items() if self.monitoring or n not in MONITORING_PORTS}
+        front = [(self.front, port, name) for name, port in used.items() if name not in NODE_PORTS]
+        own = [name for name in NODE_PORTS if name in used]
+        nodes = [(self.address(node), used[name], f"{name} of {node}") for node in NODES for name in own]
         return front + nodes
 
     def save(self) -> None:

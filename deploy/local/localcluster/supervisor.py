@@ -16,13 +16,13 @@ import sys
 import time
 from typing import Any
 
-from . import processes, programs
+from . import monitoring, processes, programs
 from .problem import Problem
 from .processes import Process, read_stat
 from .settings import NODES, SERVERS, Settings
 
 SOCKET = "control.sock"
-SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
+SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT, "end": signal.SIGTERM}
 # Of each group of processes that `_stop_all` asks to end.
 STOP_WITHIN_S = 15
 # The last etcd would wait longer for its peers; it has written everything down before.
@@ -118,8 +118,9 @@ class Supervisor:
     def _start(self, name: str) -> None:
         if name in self.children:
             raise Problem(f"{name} runs already")
-        if name not in programs.names():
-            raise Problem(f"there is no {name}", f"one of {', '.join(programs.names())}")
+        known = programs.names(self.settings)
+        if name not in known:
+            raise Problem(f"there is no {name}", f"one of {', '.join(known)}")
         program = programs.program(self.settings, name)
         child = processes.spawn(program.argv, program.env, program.cwd, self.settings.log_dir / f"{name}.log")
         # It is reaped here, not by subprocess.
@@ -152,9 +153,9 @@ class Supervisor:
                     self._record()
 
     def _signal(self, name: str, how: str, parts: list[str]) -> int:
-        """Signals all processes of a node's parts, or of a server."""
+        """Signals all processes of a node's parts, or of another program."""
         pids: set[int] = set()
-        for part in [name] if name in SERVERS else [f"{part}-{name}" for part in parts]:
+        for part in [f"{part}-{name}" for part in parts] if name in NODES else monitoring.parts(self.settings, name):
             if part in self.children:
                 pids |= processes.in_group(self.children[part].pid)
         if "patroni" in parts and name in NODES:
@@ -170,11 +171,11 @@ class Supervisor:
         return len(found)
 
     def _stop_all(self) -> None:
-        """Ends servers, HAProxy, Patroni with PostgreSQL, then etcd; kills what does not end."""
+        """Ends the monitoring, servers, HAProxy, Patroni with PostgreSQL, then etcd; kills what does not end."""
         say("stopping")
         for process in processes.leftovers(self.settings):
             process.signal(signal.SIGCONT)
-        for kinds in (SERVERS, ("haproxy",), ("patroni-",), ("etcd-",)):
+        for kinds in (tuple(monitoring.names(self.settings)), SERVERS, ("haproxy",), ("patroni-",), ("etcd-",)):
             group = [child for name, child in self.children.items() if name.startswith(kinds)]
             for child in group:
                 child.signal(signal.SIGTERM)

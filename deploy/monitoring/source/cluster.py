@@ -122,13 +122,47 @@ CLUSTER = Page(
                 ),
                 lines(
                     "Failovers and what they cost",
-                    "Changes of the timeline within the last hour; reads sent again, and sessions read without a leader.",
+                    "Changes of the timeline within the last hour; what was sent again; sessions read without a leader.",
                     "short",
                     ("increase(kinoteka_failovers_total{@}[1h])", "{{service_name}}: failovers"),
                     ("rate(kinoteka_read_retries_total{@}[@])", "{{service_name}}: reads sent again a second"),
                     (
                         "rate(kinoteka_sessions_from_replica_total{@}[@])",
                         "{{service_name}}: sessions from a replica a second",
+                    ),
+                    ("rate(kinoteka_mutations_repeated_total{@}[@])", "{{service_name}}: mutations sent again a second"),
+                    ("rate(kinoteka_leader_fallbacks_total{@}[@])", "{{service_name}}: reads from the leader a second"),
+                ),
+                lines(
+                    "Stale answers",
+                    "Answers with x-kinoteka-stale: they may lack what the request had to see.",
+                    "ops",
+                    ("rate(kinoteka_stale_answers_total{@}[@])", "{{service_name}}"),
+                ),
+                lines(
+                    "Waits for a replica",
+                    "99 % of the reads that waited until a replica had what they had to see did so for at most this long.",
+                    "s",
+                    (
+                        "histogram_quantile(0.99, sum by (service_name, le) "
+                        "(rate(kinoteka_replica_wait_seconds_bucket{@}[@]))) >= 0 or vector(0)",
+                        "{{service_name}}",
+                    ),
+                ),
+                lines(
+                    "Mutations without a known outcome",
+                    "Clients were told that they may have been done or not.",
+                    "ops",
+                    ("rate(kinoteka_mutations_unknown_total{@}[@])", "{{service_name}}"),
+                ),
+                lines(
+                    "Waits for a leader",
+                    "99 % of the mutations that waited for a database that takes changes did so for at most this long.",
+                    "s",
+                    (
+                        "histogram_quantile(0.99, sum by (service_name, le) "
+                        "(rate(kinoteka_mutation_leader_wait_seconds_bucket{@}[@]))) >= 0 or vector(0)",
+                        "{{service_name}}",
                     ),
                 ),
             ],

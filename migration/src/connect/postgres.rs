@@ -1,6 +1,8 @@
 //! Pools of connections to PostgreSQL.
 
+use std::fmt;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector};
@@ -27,7 +29,30 @@ pub struct PostgresPool {
     pub lifetime: Lifetime,
     /// Ends when something shows that they are of no use.
     pub generation: Generation,
+    /// Told of each connection before it is used.
+    pub arrivals: Option<Arrivals>,
 }
+
+/// Told which server a connection has reached, and how far that has come.
+#[derive(Clone)]
+pub struct Arrivals(pub Arc<HearArrival>);
+
+/// Is told the server and its position.
+type HearArrival = dyn Fn(&str, i64) + Send + Sync;
+
+impl fmt::Debug for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arrivals").finish_non_exhaustive()
+    }
+}
+
+/// Columns: what tells a server from others, also where several have the same address in networks of their own, and the
+/// position that it has replayed. A server that is no standby has all.
+pub const SERVER: &str = "
+    coalesce(host(inet_server_addr()), '') || ':' || coalesce(inet_server_port(), 0) || '@'
+        || extract(epoch FROM pg_postmaster_start_time()),
+    CASE WHEN pg_is_in_recovery() THEN (coalesce(pg_last_wal_replay_lsn(), '0/0') - '0/0'::pg_lsn)::bigint
+        ELSE 9223372036854775807 END";
 
 /// Each connection's settings, and not start-up options, which poolers between us and the server
 /// refuse. Compiling a statement (`jit`) takes longer than a page. Statements rely on seeing what was committed before them,
@@ -86,17 +111,27 @@ async fn is_standby(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
 }
 
 fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
-    let PostgresPool { access, settings, timeouts, lifetime, generation } = pool;
+    let PostgresPool { access, settings, timeouts, lifetime, generation, arrivals } = pool;
     let ended = generation.clone();
     pool_options::<Postgres>()
         .max_connections(settings.connections_max)
         .acquire_timeout(settings.acquire_timeout)
         // A round trip before each statement is dear; after a rest it finds dead connections.
         .test_before_acquire(false)
-        .after_connect(move |connection, _| Box::pin(set_up(connection, access, timeouts)))
+        .after_connect(move |connection, _| {
+            let arrivals = arrivals.clone();
+            Box::pin(async move {
+                set_up(connection, access, timeouts).await?;
+                match arrivals {
+                    Some(Arrivals(told)) => tell_arrival(connection, &*told).await,
+                    None => Ok(()),
+                }
+            })
+        })
         .before_acquire(move |connection, state| {
             let is_over = is_outdated(state.age, lifetime) || generation.is_over(state.age);
-            Box::pin(async move { Ok(!is_over && (state.idle_for <= IDLE_UNTESTED_MAX || answers(connection).await)) })
+            let is_untested = state.idle_for <= IDLE_UNTESTED_MAX && !generation.is_doubtful(state.idle_for);
+            Box::pin(async move { Ok(!is_over && (is_untested || answers(connection).await)) })
         })
         .after_release(move |connection, state| {
             let (is_over, is_suspect) = (ended.is_over(state.age), ended.has_lost());
@@ -118,6 +153,12 @@ async fn set_up(connection: &mut PgConnection, access: Access, timeouts: Option<
         Access::Write if row.try_get(4)? => Err(sqlx::Error::Configuration("this is a standby".into())),
         Access::Write | Access::Read => Ok(()),
     }
+}
+
+async fn tell_arrival(connection: &mut PgConnection, told: &HearArrival) -> Result<(), sqlx::Error> {
+    let row = connection.fetch_one(sqlx::AssertSqlSafe(format!("SELECT {SERVER}"))).await?;
+    told(row.try_get(0)?, row.try_get(1)?);
+    Ok(())
 }
 
 async fn answers(connection: &mut PgConnection) -> bool {

@@ -1,16 +1,22 @@
 //! Does what the script says, by the API, and notes what was acknowledged.
 
-use std::time::Instant;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::accounts::{Account, LoadAccounts};
-use super::api::{Api, Failure};
-use super::documents::{ADD_COMMENT, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY};
-use super::ledger::{CommentRecord, Fate, Ledger, Register, digest, text_of};
+use super::api::{Api, Asker, Failure, Sending};
+use super::documents::{
+    ADD_COMMENT, Mutation, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY,
+};
+use super::echo::{Echo, OwnObject};
+use super::ledger::{Ledger, text_of};
+use super::lock;
+use super::recorder::Recorder;
 use super::screen::Screen;
 use super::stock::{Parent, Stock, SubjectKind, nodes};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
 use crate::script::{Action, Content, Draw, LoadStep, Offer, TITLE};
 
 /// How an action ended.
@@ -25,6 +31,18 @@ pub enum Done {
     Skipped,
 }
 
+/// What a mutation changes.
+pub(super) struct WriteIntent {
+    /// The number of the call.
+    pub(super) number: u32,
+    /// The thing, and its new value.
+    pub(super) wrote: Sight,
+    /// The id of what has to be there for that to be there.
+    pub(super) under: Option<String>,
+    /// The field of the payload that has what was made; empty if that does not matter.
+    pub(super) made: &'static str,
+}
+
 /// Whoever acts: the accounts, what they know, and what they have done.
 pub struct LoadActor {
     /// The server.
@@ -33,8 +51,12 @@ pub struct LoadActor {
     pub accounts: LoadAccounts,
     /// What there is.
     pub stock: Stock,
-    /// What was acknowledged.
+    /// What the run has made.
     pub ledger: Ledger,
+    /// Records what is done.
+    pub recorder: Recorder,
+    /// Takes what members read back at once, if they do.
+    pub echoes: Mutex<Option<mpsc::UnboundedSender<Echo>>>,
     /// Shows actions.
     pub screen: Screen,
     /// Ends the load.
@@ -75,6 +97,11 @@ impl LoadActor {
         }
     }
 
+    /// Nothing more is read back at once.
+    pub fn end_echoes(&self) {
+        lock(&self.echoes).take();
+    }
+
     /// Prints an action. Nobody reads what is printed any more: that ends the load like a signal.
     pub(super) fn print(&self, line: &str) {
         if self.screen.print_action(line).is_err() {
@@ -82,8 +109,76 @@ impl LoadActor {
         }
     }
 
-    pub(super) fn key(&self, number: u64) -> String {
+    pub(super) fn key(&self, number: u32) -> String {
         format!("load-{}-{number}", self.ledger.run())
+    }
+
+    /// Changes something, as an account or as nobody, and records that.
+    pub(super) async fn change(
+        &self,
+        account: Option<&Account>,
+        mutation: &Mutation,
+        input: Value,
+        write: WriteIntent,
+    ) -> Result<Value, Failure> {
+        let key = self.key(write.number);
+        let (outcome, sent) = match account {
+            Some(account) => account.mutate(&self.api, mutation, &input, &key).await,
+            None => self.api.mutate(Asker::default(), mutation, &input, &key).await,
+        };
+        let ended = match &outcome {
+            Ok(_) => CallOutcome::Done,
+            Err(Failure::Unknown { .. }) => CallOutcome::Unknown,
+            Err(Failure::Refused { .. }) => CallOutcome::Refused,
+        };
+        self.recorder.record(|| {
+            let code = outcome.as_ref().err().map(|failure| failure.code().to_owned());
+            let id = outcome.as_ref().ok().and_then(|payload| id_of(&payload[write.made]));
+            let session = account.map(|account| account.username.clone());
+            let WriteIntent { wrote, under, .. } = write;
+            HistoryLine::Call(HistoryCall {
+                code,
+                wrote: Some(wrote),
+                id,
+                under,
+                ..self.call(&sent, session, mutation.field, ended)
+            })
+        });
+        outcome
+    }
+
+    /// A call as it is recorded.
+    pub(super) fn call(
+        &self,
+        sent: &Sending,
+        session: Option<String>,
+        name: &str,
+        outcome: CallOutcome,
+    ) -> HistoryCall {
+        HistoryCall {
+            start: self.recorder.micros(sent.start),
+            end: self.recorder.micros(sent.end),
+            session,
+            instance: u32::try_from(sent.instance).unwrap_or(u32::MAX),
+            name: name.to_owned(),
+            outcome,
+            code: None,
+            sent: sent.times,
+            stale: sent.stale,
+            wrote: None,
+            id: None,
+            under: None,
+            viewer: None,
+            saw: Vec::new(),
+        }
+    }
+
+    /// A member reads back at once what it has changed.
+    pub(super) fn echo(&self, member: usize, id: &str, object: OwnObject) {
+        if let Some(echoes) = &*lock(&self.echoes) {
+            // Whoever reads them ends last.
+            let _ = echoes.send(Echo { member, id: id.to_owned(), object });
+        }
     }
 
     pub(super) fn member(&self, draw: Draw) -> (usize, &Account) {
@@ -101,21 +196,16 @@ impl LoadActor {
             }
         };
         let number = self.ledger.number();
-        let (_, account) = self.member(step.member);
+        let (place, account) = self.member(step.member);
         let text = self.ledger.marked(&text.replace(TITLE, &title), number);
-        let digest = digest(&text);
         let input = json!({ "subjectId": id, "parentId": parent, "text": text });
-        match account.mutate(&self.api, &ADD_COMMENT, input, &self.key(number)).await {
+        let wrote = Thing::Comment(number).with(Some(number));
+        let write = WriteIntent { number, wrote, under: Some(id.clone()), made: "comment" };
+        match self.change(Some(account), &ADD_COMMENT, input, write).await {
             Ok(payload) => {
-                match id_of(&payload["comment"]) {
-                    Some(comment) => {
-                        let said = CommentRecord { number, digest, subject: id.clone() };
-                        self.ledger.keep(|notes| {
-                            notes.comments.insert(comment.clone(), said);
-                        });
-                        self.stock.add_comment(kind, Parent { id: comment, subject: id, title });
-                    }
-                    None => self.note_unknown(number),
+                if let Some(comment) = id_of(&payload["comment"]) {
+                    self.echo(place, &comment, OwnObject::Comment(number));
+                    self.stock.add_comment(kind, Parent { id: comment, subject: id, title });
                 }
                 let name = if kind == SubjectKind::Movie { "movie" } else { "publication" };
                 let child = if parent.is_some() { "True" } else { "False" };
@@ -124,7 +214,7 @@ impl LoadActor {
             }
             Err(failure) => {
                 self.forget_if_gone(kind, &failure, parent.as_ref().unwrap_or(&id));
-                self.doubt(number, failure)
+                Err(failure)
             }
         }
     }
@@ -132,21 +222,20 @@ impl LoadActor {
     /// Removes the presences that were not touched for longest.
     async fn remove_presences(&self, count: u32) -> ActionOutcome {
         let editor = &self.accounts.editor;
-        let data = self.api.query(None, OLDEST_PRESENCES, &json!({ "first": count })).await?;
+        let data = editor.query(&self.api, OLDEST_PRESENCES, &json!({ "first": count })).await?;
         let mut removed = 0;
         for presence in nodes(&data["availabilities"]) {
             let id = text_of(presence, "id");
-            let key = self.key(self.ledger.number());
-            let outcome = editor.mutate(&self.api, &REMOVE_AVAILABILITY, json!({ "id": id }), &key).await;
+            let (movie, cinema) = (text_of(&presence["movie"], "id"), text_of(&presence["cinema"], "id"));
+            let number = self.ledger.number();
+            let wrote = Thing::Presence(&movie, &cinema).with(None);
+            let write = WriteIntent { number, wrote, under: None, made: "" };
+            let outcome = self.change(Some(editor), &REMOVE_AVAILABILITY, json!({ "id": id }), write).await;
             match &outcome {
                 // Somebody else was faster.
                 Err(failure) if failure.code() == "NOT_FOUND" => continue,
                 Err(Failure::Refused { .. }) => {}
-                Ok(_) | Err(Failure::Unknown { .. }) => {
-                    self.ledger.keep(|notes| {
-                        notes.presences.insert(id, fate_after(&outcome));
-                    });
-                }
+                Ok(_) | Err(Failure::Unknown { .. }) => self.note_price(movie, cinema),
             }
             outcome?;
             removed += 1;
@@ -169,23 +258,13 @@ impl LoadActor {
                 "rating": offer.rating,
                 "discountPercent": offer.discount,
             });
-            let key = self.key(self.ledger.number());
-            let began = Instant::now();
-            let outcome = editor.mutate(&self.api, &SET_AVAILABILITY, input, &key).await;
-            self.ledger.keep(|notes| {
-                let price = notes.prices.entry((movie, cinema)).or_default();
-                match &outcome {
-                    Ok(payload) => {
-                        price.settle(began, offer.price);
-                        // One that somebody removes at this moment may be gone again.
-                        if let Some(id) = id_of(&payload["availability"]) {
-                            notes.presences.entry(id).or_insert(Fate::There);
-                        }
-                    }
-                    Err(Failure::Unknown { .. }) => price.doubt(offer.price),
-                    Err(Failure::Refused { .. }) => {}
-                }
-            });
+            let number = self.ledger.number();
+            let wrote = Thing::Presence(&movie, &cinema).with(Some(offer.price));
+            let write = WriteIntent { number, wrote, under: None, made: "" };
+            let outcome = self.change(Some(editor), &SET_AVAILABILITY, input, write).await;
+            if !matches!(outcome, Err(Failure::Refused { .. })) {
+                self.note_price(movie, cinema);
+            }
             outcome?;
             added += 1;
         }
@@ -193,12 +272,22 @@ impl LoadActor {
         Ok(Done::Acted)
     }
 
+    fn note_price(&self, movie: String, cinema: String) {
+        self.ledger.keep(|notes| {
+            notes.prices.entry(movie).or_default().insert(cinema);
+        });
+    }
+
     async fn order(&self, step: &LoadStep) -> ActionOutcome {
         let (place, account) = self.member(step.member);
         let Some((movie, cinema)) = self.pick_offer(place, step.object) else { return Ok(Done::Skipped) };
         let input = json!({ "movieId": movie, "cinemaId": cinema });
-        let payload = account.mutate(&self.api, &ORDER_MOVIE, input, &self.key(self.ledger.number())).await?;
-        self.ledger.keep(|notes| notes.orders.extend(id_of(&payload["order"]).map(|id| (place, id))));
+        let wrote = Thing::Order(&account.username, &movie, &cinema).with(Some(1));
+        let write = WriteIntent { number: self.ledger.number(), wrote, under: None, made: "" };
+        let payload = self.change(Some(account), &ORDER_MOVIE, input, write).await?;
+        if let Some(id) = id_of(&payload["order"]) {
+            self.echo(place, &id, OwnObject::Order(movie, cinema));
+        }
         self.print("Action: create user movie order");
         Ok(Done::Acted)
     }
@@ -216,37 +305,20 @@ impl LoadActor {
         let Some(subject) = self.stock.subject(kind, step.object) else { return Ok(Done::Skipped) };
         let (place, account) = self.member(step.member);
         let input = json!({ "subjectId": subject.id, "rating": rating });
-        let began = Instant::now();
-        let outcome = account.mutate(&self.api, &RATE, input, &self.key(self.ledger.number())).await;
+        let wrote = Thing::Rating(&account.username, &subject.id).with(Some(rating));
+        let write = WriteIntent { number: self.ledger.number(), wrote, under: Some(subject.id.clone()), made: "" };
+        let outcome = self.change(Some(account), &RATE, input, write).await;
         match &outcome {
-            Ok(_) => self.note_rating(place, &subject.id, |ratings| ratings.settle(began, rating.into())),
-            Err(Failure::Unknown { .. }) => {
-                self.note_rating(place, &subject.id, |ratings| ratings.doubt(rating.into()))
-            }
             Err(failure @ Failure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
+            Ok(_) | Err(Failure::Unknown { .. }) => self.ledger.keep(|notes| {
+                notes.ratings.insert((place, subject.id.clone()));
+            }),
         }
         outcome?;
+        self.echo(place, &subject.id, OwnObject::Rating);
         let name = if kind == SubjectKind::Movie { "movie" } else { "publication" };
         self.print(&format!("Action: set user rating on {name}"));
         Ok(Done::Acted)
-    }
-
-    fn note_rating(&self, member: usize, subject: &str, note: impl FnOnce(&mut Register<i64>)) {
-        self.ledger.keep(|notes| note(notes.ratings.entry((member, subject.to_owned())).or_default()));
-    }
-
-    /// Nobody knows whether a marked text was stored, unless it was refused.
-    pub(super) fn doubt(&self, number: u64, failure: Failure) -> ActionOutcome {
-        if matches!(failure, Failure::Unknown { .. }) {
-            self.note_unknown(number);
-        }
-        Err(failure)
-    }
-
-    pub(super) fn note_unknown(&self, number: u64) {
-        self.ledger.keep(|notes| {
-            notes.unknown.insert(number);
-        });
     }
 
     /// Others delete as well: what they have deleted is not asked for again.
@@ -261,15 +333,4 @@ impl LoadActor {
 /// somebody has deleted.
 pub(super) fn id_of(made: &Value) -> Option<String> {
     made["id"].as_str().map(str::to_owned)
-}
-
-/// What has become of something that was to be deleted.
-pub(super) fn fate_after(outcome: &Result<Value, Failure>) -> Fate {
-    match outcome {
-        Ok(_) => Fate::Gone,
-        // Somebody else has deleted it.
-        Err(failure) if failure.code() == "NOT_FOUND" => Fate::Gone,
-        Err(Failure::Refused { .. }) => Fate::There,
-        Err(Failure::Unknown { .. }) => Fate::Unknown,
-    }
 }

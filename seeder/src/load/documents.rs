@@ -130,20 +130,29 @@ pub const REGISTRIES: &str =
     "query Registries { cinemas(first: 100) { nodes { id } } publicationCategories(first: 100) { nodes { id } } }";
 /// The presences that were not touched for longest.
 pub const OLDEST_PRESENCES: &str =
-    "query OldestPresences($first: Int!) { availabilities(first: $first, orderBy: UPDATED_AT) { nodes { id } } }";
+    "query OldestPresences($first: Int!) { availabilities(first: $first, orderBy: UPDATED_AT) {
+    nodes { id movie { id } cinema { id } } } }";
 /// Where the feed of comments stands.
 pub const CURSOR: &str = "query Cursor { commentCursor }";
 /// New comments.
 pub const LISTEN: &str =
     "subscription Listen($after: String) { commentAdded(after: $after) { cursor commentId comment { text } } }";
-/// Objects as they are, for comparison with what was acknowledged.
-pub const READ_BACK: &str = "query ReadBack($ids: [ID!]!) { nodes(ids: $ids) { id
+/// Objects as a member sees them, and who that is.
+pub const READ_BACK: &str = "query ReadBack($ids: [ID!]!) { viewer { username } nodes(ids: $ids) { id
     ... on Comment { text }
     ... on Publication { text viewerRating }
     ... on Movie { viewerRating }
-    ... on Availability { price movie { id } cinema { id } } } }";
-/// A user by name.
-pub const USER: &str = "query User($username: String!) { user(username: $username) { id } }";
+    ... on Order { movie { id } cinema { id } } } }";
+/// What movies cost, and where.
+pub const PRICES: &str = "query Prices($ids: [ID!]!) { nodes(ids: $ids) { id
+    ... on Movie { availability(first: 100) { nodes { price cinema { id } } } } } }";
+/// What the viewer has ordered.
+pub const ORDERS: &str = "query Orders($after: String) { viewer { orders(first: 100, after: $after) {
+    nodes { movie { id } cinema { id } } pageInfo { hasNextPage endCursor } } } }";
+/// Who the viewer is.
+pub const VIEWER: &str = "query Viewer { viewer { username } }";
+/// Ends the session.
+pub const LOG_OUT: &str = "mutation LogOut { logOut { endedSessions errors { code field message } } }";
 /// What a user has said, newest first.
 pub const COMMENTS_OF: &str = "query CommentsOf($username: String!, $after: String) { user(username: $username) {
     comments(first: 100, after: $after, orderBy: NEWEST) { nodes { id text } pageInfo { hasNextPage endCursor } } } }";
@@ -152,8 +161,18 @@ pub const PUBLICATIONS_OF: &str =
     "query PublicationsOf($username: String!, $before: String) { user(username: $username) {
     publications(last: 20, before: $before) { nodes { id text } pageInfo { hasPreviousPage startCursor } } } }";
 
+/// Whether there are users with these names: a field for each, `u0`, `u1` and so on.
+pub fn users(names: &[String]) -> String {
+    let fields: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(place, name)| format!("u{place}: user(username: {}) {{ id }}", json!(name)))
+        .collect();
+    format!("query Users {{ {} }}", fields.join(" "))
+}
+
 /// The queries with variables that fit their types.
-pub fn queries() -> [(&'static str, Value); 9] {
+pub fn queries() -> [(String, Value); 11] {
     [
         (MOVIES, json!({})),
         (PUBLICATIONS, json!({})),
@@ -161,8 +180,11 @@ pub fn queries() -> [(&'static str, Value); 9] {
         (OLDEST_PRESENCES, json!({ "first": 1 })),
         (CURSOR, json!({})),
         (READ_BACK, json!({ "ids": [] })),
-        (USER, json!({ "username": "" })),
+        (PRICES, json!({ "ids": [] })),
+        (ORDERS, json!({})),
         (COMMENTS_OF, json!({ "username": "" })),
         (PUBLICATIONS_OF, json!({ "username": "" })),
+        (&users(&[String::new()]), json!({})),
     ]
+    .map(|(document, variables)| (document.to_owned(), variables))
 }

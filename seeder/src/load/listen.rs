@@ -1,10 +1,9 @@
-//! Listeners: clients of `graphql-transport-ws` that check what they get.
+//! Listeners: clients of `graphql-transport-ws` that record what they get.
 //!
-//! All begin behind the same cursor, so the n-th event must be the same comment for all of them,
-//! whatever happens to their connections. Whoever gets there first writes it down; the others
-//! compare. So memory depends on the number of comments, and not on that of listeners.
+//! All begin behind the same cursor, so the n-th event must be the same comment for all of them, whatever happens to
+//! their connections. One whose cursor has expired asks for a new one and goes on behind that, as the documentation
+//! of subscriptions tells it to. At the end one more hears all of it again.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,9 +22,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use super::act::LoadActor;
 use super::api::jittered;
-use super::documents::LISTEN;
-use super::ledger::{Notes, text_of};
+use super::documents::{CURSOR, LISTEN};
+use super::ledger::text_of;
 use super::lock;
+use crate::history::line::{HistoryEvent, HistoryLine, ListenerRestart};
 
 /// The longest silence: the server pings more often.
 const SILENCE_MAX: Duration = Duration::from_secs(90);
@@ -37,44 +37,37 @@ const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// What is read at once: events are short, and listeners many.
 const READ_BYTES: usize = 4096;
-/// How long listeners may take to hear of the last comment.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Listeners that have heard nothing for so long at the end will hear nothing more.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// For how long they listen when they have heard of everything.
 const AFTERMATH: Duration = Duration::from_secs(1);
 /// What is remembered of what went wrong, at most.
 const FAULTS_MAX: usize = 100;
 
-/// What all listeners hear, in order.
-#[derive(Default)]
-struct Heard {
-    comments: Vec<Arc<str>>,
-    known: HashSet<Arc<str>>,
-    /// Marks of this run, with the comment that bears each.
-    marks: HashMap<u64, Arc<str>>,
-    faults: Vec<String>,
-}
-
 /// What the listeners share.
 struct ListenersShared {
-    url: String,
+    urls: Vec<String>,
     cursor: String,
     actor: Arc<LoadActor>,
-    heard: Mutex<Heard>,
-    /// How far each has come.
+    faults: Mutex<Vec<String>>,
+    /// How many events each has got.
     places: Vec<AtomicUsize>,
     connections: AtomicU64,
+    restarts: AtomicU64,
 }
 
 /// Listeners at work.
 pub struct Listeners {
     shared: Arc<ListenersShared>,
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 /// Why a connection is over.
 enum Over {
     /// It broke: connect again.
     Broken,
+    /// What came next is not known any more: begin anew.
+    Expired,
     /// Connecting again would not help.
     Final(String),
 }
@@ -86,85 +79,110 @@ impl Listeners {
     ///
     /// # Errors
     /// One cannot.
-    pub async fn start(count: usize, url: &Url, cursor: String, actor: &Arc<LoadActor>) -> anyhow::Result<Self> {
-        let url = url.as_str().replacen("http", "ws", 1);
-        let places = (0..count).map(|_| AtomicUsize::new(0)).collect();
-        let (heard, connections) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Arc::new(ListenersShared { url, cursor, actor: Arc::clone(actor), heard, places, connections });
+    pub async fn start(count: usize, urls: &[Url], cursor: String, actor: &Arc<LoadActor>) -> anyhow::Result<Self> {
+        let shared = Arc::new(ListenersShared {
+            urls: urls.iter().map(|url| url.as_str().replacen("http", "ws", 1)).collect(),
+            cursor,
+            actor: Arc::clone(actor),
+            faults: Mutex::default(),
+            // One more for the repetition.
+            places: (0..=count).map(|_| AtomicUsize::new(0)).collect(),
+            connections: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+        });
         let mut tasks = JoinSet::new();
         for number in 0..count {
-            let socket = shared.subscribe(&shared.cursor).await;
+            let socket = shared.subscribe(number, &shared.cursor).await;
             let socket =
                 socket.map_err(|reason| anyhow!("listener {} of {count} cannot listen: {reason}", number + 1))?;
             tasks.spawn(listen(Arc::clone(&shared), number, socket));
         }
-        Ok(Self { shared, _tasks: tasks })
+        Ok(Self { shared, tasks })
     }
 
-    /// How many events the listeners have got together, and how many connections they have made.
-    pub fn counts(&self) -> (u64, u64) {
-        let events: usize = self.shared.places.iter().map(|place| place.load(Ordering::Relaxed)).sum();
-        (u64::try_from(events).unwrap_or(u64::MAX), self.shared.connections.load(Ordering::Relaxed))
+    /// How many events the listeners have got together, how many connections they have made, and how often one has
+    /// begun anew.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        let (_, places) = self.shared.places.split_last().unwrap_or((&self.shared.places[0], &[]));
+        let events: usize = places.iter().map(|place| place.load(Ordering::Relaxed)).sum();
+        let [connections, restarts] =
+            [&self.shared.connections, &self.shared.restarts].map(|count| count.load(Ordering::Relaxed));
+        (u64::try_from(events).unwrap_or(u64::MAX), connections, restarts)
     }
 
-    /// What was wrong with what they got.
+    /// Why listeners have given up.
     pub fn faults(&self) -> Vec<String> {
-        lock(&self.shared.heard).faults.clone()
+        lock(&self.shared.faults).clone()
     }
 
-    /// Waits until all have heard of everything that was acknowledged; names what they have not heard of,
-    /// and what they should not have.
-    pub async fn compare(&self, notes: &Notes) -> Vec<String> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let mut faults = self.find_missing(notes);
-            if faults.is_empty() || Instant::now() > deadline {
-                // What comes a second time, or too late, may still be on its way.
-                sleep(AFTERMATH).await;
-                faults.extend(self.find_refused(notes));
-                return faults;
-            }
+    /// Waits until all have heard of everything that was acknowledged, or have had the time to, and hears all of it
+    /// again.
+    pub async fn wait(&mut self) {
+        let mut quiet = Quiet::new(&self.shared);
+        while self.shared.actor.recorder.open().await.1 > 0 && quiet.is_short(&self.shared) {
             sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    fn find_missing(&self, notes: &Notes) -> Vec<String> {
-        let heard = lock(&self.shared.heard);
-        let unheard = notes.comments.keys().filter(|id| !heard.known.contains(id.as_str()));
-        let mut missing: Vec<_> =
-            unheard.map(|id| format!("comment {id} was acknowledged, and no listener heard of it")).collect();
-        for (number, place) in self.shared.places.iter().enumerate() {
-            let (has, of) = (place.load(Ordering::Relaxed), heard.comments.len());
-            if has < of {
-                missing.push(format!("listener {number} heard {has} of {of} comments"));
-            }
+        if self.shared.restarts.load(Ordering::Relaxed) == 0 {
+            self.repeat().await;
         }
-        missing
+        // What comes a second time, or too late, may still be on its way.
+        sleep(AFTERMATH).await;
     }
 
-    fn find_refused(&self, notes: &Notes) -> Vec<String> {
-        let heard = lock(&self.shared.heard);
-        let acknowledged: HashSet<u64> = notes.comments.values().map(|said| said.number).collect();
-        let unknown =
-            heard.marks.iter().filter(|(mark, _)| !acknowledged.contains(mark) && !notes.unknown.contains(mark));
-        unknown.map(|(_, id)| format!("listeners heard of comment {id}, which was refused")).collect()
+    async fn repeat(&mut self) {
+        let number = self.shared.places.len() - 1;
+        let Ok(socket) = self.shared.subscribe(number, &self.shared.cursor).await else { return };
+        self.tasks.spawn(listen(Arc::clone(&self.shared), number, socket));
+        let places: Vec<_> = self.shared.places.iter().map(|place| place.load(Ordering::Relaxed)).collect();
+        let most = places.into_iter().max().unwrap_or_default();
+        let mut quiet = Quiet::new(&self.shared);
+        while self.shared.places[number].load(Ordering::Relaxed) < most && quiet.is_short(&self.shared) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// For how long nobody has heard anything.
+struct Quiet {
+    since: Instant,
+    events: usize,
+}
+
+impl Quiet {
+    fn new(shared: &ListenersShared) -> Self {
+        Self { since: Instant::now(), events: shared.events() }
+    }
+
+    fn is_short(&mut self, shared: &ListenersShared) -> bool {
+        let events = shared.events();
+        if events > self.events {
+            *self = Self { since: Instant::now(), events };
+        }
+        self.since.elapsed() < PATIENCE
     }
 }
 
 async fn listen(shared: Arc<ListenersShared>, number: usize, mut socket: ListenSocket) {
     let mut cursor = shared.cursor.clone();
     loop {
-        if let Over::Final(reason) = follow(&shared, number, socket, &mut cursor).await {
-            shared.note(format!("listener {number}: {reason}"));
-            return;
-        }
+        let mut is_expired = match follow(&shared, number, socket, &mut cursor).await {
+            Over::Final(reason) => {
+                shared.note(format!("listener {number}: {reason}"));
+                return;
+            }
+            Over::Broken => false,
+            Over::Expired => true,
+        };
         let mut pause = PAUSE_FIRST;
         socket = loop {
             sleep(jittered(pause)).await;
-            match shared.subscribe(&cursor).await {
-                Ok(socket) => break socket,
-                Err(_) => pause = (pause * 2).min(PAUSE_MAX),
+            if is_expired && let Some(fresh) = shared.restart(number).await {
+                (cursor, is_expired) = (fresh, false);
             }
+            if !is_expired && let Ok(socket) = shared.subscribe(number, &cursor).await {
+                break socket;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
         };
     }
 }
@@ -192,9 +210,7 @@ async fn follow(shared: &ListenersShared, number: usize, mut socket: ListenSocke
                 if event.is_null() {
                     return refusal(&message["payload"]["errors"]);
                 }
-                if let Err(fault) = shared.hear(number, event) {
-                    return Over::Final(fault);
-                }
+                shared.hear(number, event);
                 *cursor = text_of(event, "cursor");
             }
             Some("error") => return refusal(&message["payload"]),
@@ -218,6 +234,7 @@ fn refusal(errors: &Value) -> Over {
     let error = &errors[0];
     match error["extensions"]["code"].as_str() {
         Some("UNAVAILABLE" | "TIMEOUT" | "INTERNAL") => Over::Broken,
+        Some("CURSOR_EXPIRED") => Over::Expired,
         code => Over::Final(format!("{} {}", code.unwrap_or("no code"), error["message"])),
     }
 }
@@ -235,12 +252,15 @@ fn explain(error: Error) -> anyhow::Error {
 
 impl ListenersShared {
     /// Connects and subscribes behind a cursor.
-    async fn subscribe(&self, cursor: &str) -> anyhow::Result<ListenSocket> {
-        timeout(CONNECT_TIMEOUT, self.subscribe_at_leisure(cursor)).await?
+    async fn subscribe(&self, number: usize, cursor: &str) -> anyhow::Result<ListenSocket> {
+        // To the next server each time.
+        let turn = number + usize::try_from(self.connections.fetch_add(1, Ordering::Relaxed)).unwrap_or_default();
+        let url = &self.urls[turn % self.urls.len()];
+        timeout(CONNECT_TIMEOUT, self.subscribe_at_leisure(url, cursor)).await?
     }
 
-    async fn subscribe_at_leisure(&self, cursor: &str) -> anyhow::Result<ListenSocket> {
-        let request = ClientRequestBuilder::new(self.url.parse()?).with_sub_protocol("graphql-transport-ws");
+    async fn subscribe_at_leisure(&self, url: &str, cursor: &str) -> anyhow::Result<ListenSocket> {
+        let request = ClientRequestBuilder::new(url.parse()?).with_sub_protocol("graphql-transport-ws");
         let config = WebSocketConfig::default().read_buffer_size(READ_BYTES);
         let (mut socket, _) = connect_async_with_config(request, Some(config), true).await.map_err(explain)?;
         socket.send(Message::text(r#"{"type":"connection_init"}"#)).await?;
@@ -254,67 +274,48 @@ impl ListenersShared {
             "payload": { "query": LISTEN, "variables": { "after": cursor } },
         });
         socket.send(Message::text(subscribe.to_string())).await?;
-        self.connections.fetch_add(1, Ordering::Relaxed);
         Ok(socket)
     }
 
+    /// How many events all have got together.
+    fn events(&self) -> usize {
+        self.places.iter().map(|place| place.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Asks for a new cursor.
+    async fn restart(&self, number: usize) -> Option<String> {
+        let data = self.actor.api.query(CURSOR, &json!({})).await.ok()?;
+        let cursor = data["commentCursor"].as_str()?.to_owned();
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        let (recorder, listener) = (&self.actor.recorder, u32::try_from(number).unwrap_or(u32::MAX));
+        let at = recorder.micros(Instant::now());
+        recorder.record(|| HistoryLine::Restart(ListenerRestart { at, listener }));
+        Some(cursor)
+    }
+
     /// Takes an event that a listener got.
-    fn hear(&self, number: usize, event: &Value) -> Result<(), String> {
-        let place = &self.places[number];
+    fn hear(&self, number: usize, event: &Value) {
         let mark = event["comment"]["text"].as_str().and_then(|text| self.actor.ledger.read_mark(text));
-        let at = place.load(Ordering::Relaxed);
-        lock(&self.heard).enter(at, &text_of(event, "commentId"), mark)?;
-        place.store(at + 1, Ordering::Relaxed);
-        Ok(())
+        let recorder = &self.actor.recorder;
+        let at = recorder.micros(Instant::now());
+        recorder.record(|| {
+            let (id, listener) = (text_of(event, "commentId"), u32::try_from(number).unwrap_or(u32::MAX));
+            HistoryLine::Event(HistoryEvent { at, listener, id, comment: mark.map(|(number, _)| number) })
+        });
+        self.places[number].fetch_add(1, Ordering::Relaxed);
     }
 
     fn note(&self, fault: String) {
-        let mut heard = lock(&self.heard);
-        if heard.faults.len() < FAULTS_MAX {
-            heard.faults.push(fault);
+        let mut faults = lock(&self.faults);
+        if faults.len() < FAULTS_MAX {
+            faults.push(fault);
         }
-    }
-}
-
-impl Heard {
-    /// Enters the comment that came at a place, or compares it with what another listener heard there.
-    fn enter(&mut self, place: usize, id: &str, mark: Option<u64>) -> Result<(), String> {
-        if let Some(known) = self.comments.get(place) {
-            return if **known == *id {
-                Ok(())
-            } else {
-                Err(format!("comment {place} is {id}, where others heard {known}"))
-            };
-        }
-        let id: Arc<str> = id.into();
-        if !self.known.insert(Arc::clone(&id)) {
-            return Err(format!("comment {id} came a second time"));
-        }
-        if let Some(other) = mark.and_then(|mark| self.marks.insert(mark, Arc::clone(&id))) {
-            return Err(format!("comments {other} and {id} are one that was sent again"));
-        }
-        self.comments.push(id);
-        Ok(())
     }
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_listeners_get_is_compared() {
-        let mut heard = Heard::default();
-        // Two listeners, of which now one and now the other is ahead.
-        for (place, id) in [(0, "a"), (0, "a"), (1, "b"), (2, "c"), (1, "b"), (2, "c")] {
-            heard.enter(place, id, None).unwrap();
-        }
-        assert!(heard.enter(1, "c", None).unwrap_err().contains("where others heard b"));
-        assert!(heard.enter(3, "a", None).unwrap_err().contains("a second time"));
-        heard.enter(3, "d", Some(7)).unwrap();
-        assert!(heard.enter(4, "e", Some(7)).unwrap_err().contains("sent again"));
-    }
 
     #[test]
     fn only_a_client_at_fault_gives_up() {
@@ -323,7 +324,8 @@ mod tests {
             assert!(matches!(ending(code, ""), Over::Broken), "{code}");
         }
         let refused = |code: &str| refusal(&json!([{ "message": "", "extensions": { "code": code } }]));
-        assert!(matches!(refused("CURSOR_EXPIRED"), Over::Final(_)));
+        assert!(matches!(refused("CURSOR_EXPIRED"), Over::Expired));
+        assert!(matches!(refused("BAD_USER_INPUT"), Over::Final(_)));
         assert!(matches!(refused("UNAVAILABLE"), Over::Broken));
     }
 }

@@ -3,19 +3,22 @@
 //! - `preflight`: is there a server that we know? `accounts`: who acts.
 //! - `documents`, `api`: what is asked, and getting an answer whatever happens to the server.
 //! - `stock`: what there is to act on. `act`, `own`: does what the script says. `pace`: when.
-//! - `listen`: subscribers that check what they get.
-//! - `ledger`, `verify`: what was acknowledged, and whether it is there.
-//! - `stats`, `report`, `screen`: what was done, how fast, and what went wrong.
+//! - `listen`: subscribers that record what they get. `echo`: sessions that read what was changed.
+//! - `ledger`, `verify`: what the run has made, read back. `recorder`: has all of it judged, and writes the history.
+//! - `stats`, `outages`, `report`, `screen`: what was done, how fast, and what went wrong.
 
 mod accounts;
 mod act;
 mod api;
 mod documents;
+mod echo;
 mod ledger;
 mod listen;
+mod outages;
 mod own;
 mod pace;
 mod preflight;
+mod recorder;
 mod report;
 mod screen;
 mod stats;
@@ -23,29 +26,33 @@ mod stock;
 mod verify;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{anyhow, bail};
 use reqwest::Url;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
 use accounts::LoadAccounts;
 use act::LoadActor;
-use api::Api;
+use api::{Api, Failure};
 use ledger::{Ledger, text_of};
 use listen::Listeners;
+use outages::OperationKind;
 use pace::Behind;
 pub use pace::Pace;
 pub use preflight::parse_url;
-use report::Report;
+use recorder::Recorder;
+use report::{ListenersReport, Report};
 use screen::Screen;
 use stats::Stats;
 use stock::Stock;
-use verify::Verdict;
 
+use crate::history::check::Conclusion;
+use crate::history::line::{FORMAT, HistoryRun, VERSION};
 use crate::interruption;
 use crate::script::Mix;
 
@@ -55,14 +62,18 @@ const PUBLICATIONS_EVERY: Duration = Duration::from_secs(5);
 const MOVIES_EVERY: Duration = Duration::from_secs(60);
 /// One action in so many may be refused by the server's limits.
 const LIMITED_ONE_IN: u64 = 100;
+/// How long a replica may lag behind at the end.
+const READ_BACK_PATIENCE: Duration = Duration::from_secs(10);
+/// The first pause before everything is read back again; each next one is twice as long.
+const READ_BACK_PAUSE: Duration = Duration::from_millis(500);
 /// How far behind actions may be at the end before the rate counts as out of reach.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// What to do.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The server.
-    pub url: Url,
+    /// The servers.
+    pub urls: Vec<Url>,
     /// The password of the demo accounts.
     pub password: String,
     /// How many members act at most.
@@ -81,6 +92,8 @@ pub struct Options {
     pub retry_for: Duration,
     /// Whether what was acknowledged is read back.
     pub verify: bool,
+    /// Where the history is written.
+    pub history: Option<PathBuf>,
     /// Whether actions and the table are left out.
     pub quiet: bool,
     /// Whether the report is JSON.
@@ -98,15 +111,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The load cannot start; what was read back is not what was acknowledged; the server's limits refused more than a
 /// few actions; the rate was out of reach; the server is away at the end; nothing at all was done.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let actor = Arc::new(prepare(&options).await?);
+    let (actor, echoes) = prepare(&options).await?;
+    let actor = Arc::new(actor);
     let load = async {
-        let listeners = listen(&options, &actor).await?;
+        let mut listeners = listen(&options, &actor).await?;
         let stats = Arc::new(Stats::new()?);
-        let behind = drive(&options, &actor, &stats).await;
+        let behind = drive(&options, &actor, &stats, echoes).await;
         let elapsed = stats.elapsed();
-        let verdict = check(&options, &actor, listeners.as_ref()).await;
+        let verdict = check(&options, &actor, listeners.as_mut()).await?;
         Ok(Report {
-            url: options.url.to_string(),
+            url: options.urls.iter().map(Url::as_str).collect::<Vec<_>>().join(", "),
             run: actor.ledger.run().to_owned(),
             rng_seed: options.rng_seed,
             elapsed,
@@ -114,16 +128,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             examples: stats.examples(),
             retries: actor.api.retries(),
             limits: actor.api.limits(),
-            outages: actor.api.outages(),
+            silence: actor.api.silence(),
+            outages: {
+                let mut outages = actor.api.outages();
+                let feed = listeners.as_ref().and(verdict.conclusion.as_ref());
+                outages.extend(feed.map(|conclusion| (OperationKind::Feed, conclusion.feed_outages)));
+                outages
+            },
             listeners: listeners.map(|listeners| {
-                let (events, connections) = listeners.counts();
-                (options.listeners, events, connections)
+                let (events, connections, restarts) = listeners.counts();
+                ListenersReport { count: options.listeners, events, connections, restarts }
             }),
             rate: match options.pace {
                 Pace::Steady { rate, .. } => Some((rate, behind)),
                 Pace::Paused { .. } => None,
             },
-            read_back: options.verify.then_some(verdict.compared),
+            read_back: options.verify.then(|| verdict.conclusion.as_ref().map_or(0, |known| known.counts.found)),
             faults: verdict.faults,
         })
     };
@@ -134,7 +154,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     };
     let report: anyhow::Result<Report> = tokio::select! {
         report = load => report,
-        () = twice => Err(anyhow!("ended by a second signal, without a report")),
+        () = twice => {
+            actor.recorder.stop().await;
+            Err(anyhow!("ended by a second signal, without a report"))
+        }
     };
     let report = report?;
     let text = if options.json { report.to_json().to_string() } else { report.to_text() };
@@ -143,24 +166,46 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     judge(&report, actor.api.outage())
 }
 
+/// What is to be read back at once, if that is.
+type Echoes = Option<mpsc::UnboundedReceiver<echo::Echo>>;
+
 /// Logs in, and looks at what there is.
-async fn prepare(options: &Options) -> anyhow::Result<LoadActor> {
-    let api = Api::new(options.url.clone(), Duration::ZERO)?;
-    preflight::check(&api).await?;
+async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
+    for url in &options.urls {
+        preflight::check(&Api::new(vec![url.clone()], Duration::ZERO)?).await?;
+    }
+    let api = Api::new(options.urls.clone(), Duration::ZERO)?;
     let accounts = LoadAccounts::log_in(&api, &options.password, options.members_max).await?;
-    let api = Api::new(options.url.clone(), options.retry_for)?;
+    let api = Api::new(options.urls.clone(), options.retry_for)?;
     let stock =
         Stock::read(&api).await.map_err(|failure| anyhow!("cannot list the catalogue: {}", failure.message()))?;
     if stock.is_empty() {
         bail!("the server has no movies: seed its database first (`seeder seed --with-demo-accounts`)");
     }
-    let ledger = Ledger::new(format!("{:08x}", rand::random::<u32>()), options.verify);
+    let run = HistoryRun {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        id: format!("{:08x}", rand::random::<u32>()),
+        started: SystemTime::UNIX_EPOCH
+            .elapsed()
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        urls: options.urls.iter().map(Url::to_string).collect(),
+        rng_seed: options.rng_seed,
+        listeners: u32::try_from(options.listeners)?,
+    };
+    let ledger = Ledger::new(run.id.clone(), options.verify);
+    let recorder = if options.verify || options.listeners > 0 {
+        Recorder::start(run, options.history.clone())?
+    } else {
+        Recorder::off()
+    };
+    let (echoes, inbox) = options.history.as_ref().map(|_| mpsc::unbounded_channel()).unzip();
     let (screen, stopper) = (Screen::new(options.quiet, options.json), watch::Sender::new(false));
-    Ok(LoadActor { api, accounts, stock, ledger, screen, stopper })
+    Ok((LoadActor { api, accounts, stock, ledger, recorder, echoes: Mutex::new(echoes), screen, stopper }, inbox))
 }
 
 /// Acts until it is time to stop, or somebody says so. Gives how far actions were behind.
-async fn drive(options: &Options, actor: &Arc<LoadActor>, stats: &Arc<Stats>) -> Behind {
+async fn drive(options: &Options, actor: &Arc<LoadActor>, stats: &Arc<Stats>, echoes: Echoes) -> Behind {
     let mut stop = actor.stopper.subscribe();
     let acting = pace::act(actor, stats, &options.pace, &options.mix, options.rng_seed);
     let timing = async {
@@ -172,7 +217,18 @@ async fn drive(options: &Options, actor: &Arc<LoadActor>, stats: &Arc<Stats>) ->
         }
         actor.stopper.send_replace(true);
     };
-    let (behind, ()) = tokio::join!(acting, timing);
+    let echoing = async {
+        if let Some(echoes) = echoes {
+            let sessions = echo::follow_sessions(Arc::clone(actor), actor.stopper.subscribe());
+            tokio::join!(echo::follow(Arc::clone(actor), echoes), sessions);
+        }
+    };
+    let acting = async {
+        let behind = acting.await;
+        actor.end_echoes();
+        behind
+    };
+    let (behind, (), ()) = tokio::join!(acting, timing, echoing);
     actor.screen.clear();
     behind
 }
@@ -206,28 +262,59 @@ async fn listen(options: &Options, actor: &Arc<LoadActor>) -> anyhow::Result<Opt
     if options.listeners == 0 {
         return Ok(None);
     }
-    let data = actor.api.query(None, documents::CURSOR, &json!({})).await;
+    let data = actor.api.query(documents::CURSOR, &json!({})).await;
     let data = data.map_err(|failure| anyhow!("the feed of comments gives no cursor: {}", failure.message()))?;
-    let listeners = Listeners::start(options.listeners, &options.url, text_of(&data, "commentCursor"), actor);
+    let listeners = Listeners::start(options.listeners, &options.urls, text_of(&data, "commentCursor"), actor);
     Ok(Some(listeners.await?))
 }
 
+/// What a run is found to be.
+struct Verdict {
+    conclusion: Option<Conclusion>,
+    /// What is wrong, a sentence each.
+    faults: Vec<String>,
+}
+
 /// What listeners have found and, if it is asked for, what comes of reading everything back.
-async fn check(options: &Options, actor: &LoadActor, listeners: Option<&Listeners>) -> Verdict {
-    let mut verdict = Verdict::default();
-    let notes = actor.ledger.take();
-    if options.verify
-        && let Err(failure) = verify::verify(actor, &notes, &mut verdict).await
-    {
-        verdict.faults.push(format!("nothing more can be read back: {}", failure.message()));
-    }
-    if let Some(listeners) = listeners {
-        if options.verify {
-            verdict.faults.extend(listeners.compare(&notes).await);
+async fn check(options: &Options, actor: &LoadActor, listeners: Option<&mut Listeners>) -> anyhow::Result<Verdict> {
+    let mut faults = Vec::new();
+    let mut read = false;
+    if options.verify {
+        match read_back(actor).await {
+            Ok(()) => read = true,
+            Err(failure) => faults.push(format!("nothing more can be read back: {}", failure.message())),
         }
-        verdict.faults.extend(listeners.faults());
     }
-    verdict
+    let heard = listeners.is_some() && options.verify;
+    if let Some(listeners) = listeners {
+        if heard {
+            listeners.wait().await;
+        }
+        faults.extend(listeners.faults());
+    }
+    let conclusion = actor.recorder.end(read, heard).await?;
+    if let Some(Conclusion { findings, .. }) = &conclusion {
+        faults.extend(findings.first.iter().map(|finding| finding.sentence(options.history.is_some())));
+        let more = findings.total() - findings.first.len() as u64;
+        if more > 0 {
+            faults.push(format!("{more} more faults of the same kinds"));
+        }
+    }
+    Ok(Verdict { conclusion, faults })
+}
+
+/// Reads back until nothing is wrong: a replica may lag behind for a while.
+async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
+    let deadline = Instant::now() + READ_BACK_PATIENCE;
+    let mut pause = READ_BACK_PAUSE;
+    loop {
+        verify::read_back(actor).await?;
+        if actor.recorder.open().await.0 == 0 || Instant::now() + pause > deadline {
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause *= 2;
+    }
 }
 
 /// What makes a run a failure.

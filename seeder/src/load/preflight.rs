@@ -26,11 +26,11 @@ pub fn parse_url(text: &str) -> Result<Url, String> {
 /// # Errors
 /// Nobody answers, it is no GraphQL server, or its schema lacks something.
 pub async fn check(api: &Api) -> anyhow::Result<()> {
-    if let Err(failure) = api.query(None, "{ __typename }", &json!({})).await {
+    if let Err(failure) = api.query("{ __typename }", &json!({})).await {
         return Err(explain(api, &failure));
     }
     for (document, variables) in queries() {
-        try_out(api, document, &variables).await?;
+        try_out(api, &document, &variables).await?;
     }
     for mutation in MUTATIONS {
         let (document, variables) = mutation.trial();
@@ -38,20 +38,20 @@ pub async fn check(api: &Api) -> anyhow::Result<()> {
     }
     // A subscription needs a socket; that the server knows it shows when it is sent as a request,
     // which is refused for being one and not for its fields.
-    match api.query(None, LISTEN, &json!({})).await {
+    match api.query(LISTEN, &json!({})).await {
         Err(failure) if failure.code() == "GRAPHQL_VALIDATION_FAILED" => Err(other_schema(&failure)),
         _ => Ok(()),
     }
 }
 
 async fn try_out(api: &Api, document: &str, variables: &Value) -> anyhow::Result<()> {
-    match api.query(None, document, variables).await {
+    match api.query(document, variables).await {
         Ok(_) => Ok(()),
         // Servers of other make give their errors no codes.
         Err(failure) if matches!(failure.code(), "GRAPHQL_VALIDATION_FAILED" | "no code") => {
             Err(other_schema(&failure))
         }
-        Err(failure) => bail!("{} refuses {document:?}: {} {}", api.url(), failure.code(), failure.message()),
+        Err(failure) => bail!("{} refuses {document:?}: {} {}", names(api), failure.code(), failure.message()),
     }
 }
 
@@ -59,8 +59,13 @@ fn other_schema(failure: &Failure) -> anyhow::Error {
     anyhow!("the server's schema is of another version: {}; use the seeder that was built with it", failure.message())
 }
 
+fn names(api: &Api) -> String {
+    let urls: Vec<_> = api.urls().iter().map(Url::as_str).collect();
+    urls.join(", ")
+}
+
 fn explain(api: &Api, failure: &Failure) -> anyhow::Error {
-    let url = api.url();
+    let url = names(api);
     match failure.code() {
         "no connection" => {
             anyhow!("nobody answers at {url} ({}): start `kinoteka`, or correct --url", failure.message())

@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::Met;
+use super::outages::OperationKind;
 use super::stats::Line;
+use crate::history::check::Outages;
 
 /// Faults that the text names; JSON has all of them.
 const FAULTS_SHOWN: usize = 100;
@@ -32,16 +34,31 @@ pub struct Report {
     pub retries: (u64, BTreeMap<String, u64>),
     /// The server's limits that have refused requests, by the names of their flags.
     pub limits: BTreeMap<String, Met>,
-    /// How often there was no server, and for how long in all.
-    pub outages: (u64, Duration),
-    /// How many listeners there were, the events that they got and the connections that they made.
-    pub listeners: Option<(usize, u64, u64)>,
+    /// How often no server answered, and for how long.
+    pub silence: Outages,
+    /// How often there was no success, and for how long, by kind of operation.
+    pub outages: BTreeMap<OperationKind, Outages>,
+    /// What listeners did.
+    pub listeners: Option<ListenersReport>,
     /// The rate asked for, and how far behind the load ended.
     pub rate: Option<(f64, Duration)>,
     /// How many things were read back, if that was asked for.
     pub read_back: Option<u64>,
     /// What listeners and reading back have found to be wrong, a sentence each.
     pub faults: Vec<String>,
+}
+
+/// What listeners did.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ListenersReport {
+    /// How many there were.
+    pub count: usize,
+    /// The events that they got.
+    pub events: u64,
+    /// The connections that they made.
+    pub connections: u64,
+    /// How often one has begun anew, because its cursor had expired.
+    pub restarts: u64,
 }
 
 /// Numbers of one action, or of all.
@@ -225,12 +242,17 @@ impl Report {
         for (name, Met { refused, max }) in &self.limits {
             line(format!("the server refused {refused} requests by its --{name}, which is {max}"));
         }
-        let (outages, time) = self.outages;
-        if outages > 0 {
-            line(format!("no answers {outages} times, for {:.1} s in all", time.as_secs_f64()));
+        if self.silence.count > 0 {
+            line(format!("no answers {} times, for {:.1} s in all", self.silence.count, self.silence.seconds));
         }
-        if let Some((count, events, connections)) = self.listeners {
-            line(format!("{count} listeners got {events} events over {connections} connections"));
+        for (kind, Outages { count, seconds, longest }) in self.outages.iter().filter(|(_, outages)| outages.count > 0)
+        {
+            let name = kind.name();
+            line(format!("{name}: no success {count} times, for {seconds:.1} s in all, {longest:.1} s at most"));
+        }
+        if let Some(ListenersReport { count, events, connections, restarts }) = self.listeners {
+            let anew = if restarts > 0 { format!(", {restarts} times anew") } else { String::new() };
+            line(format!("{count} listeners got {events} events over {connections} connections{anew}"));
         }
         if let Some((rate, behind)) = self.rate {
             line(format!("{rate} actions/s were asked for; the load ended {:.1} s behind", behind.as_secs_f64()));
@@ -262,10 +284,8 @@ impl Report {
             "examples": self.examples,
             "sentAgain": { "count": again, "codes": codes },
             "limits": self.limits,
-            "outages": { "count": self.outages.0, "seconds": self.outages.1.as_secs_f64() },
-            "listeners": self.listeners.map(|(count, events, connections)| {
-                json!({ "count": count, "events": events, "connections": connections })
-            }),
+            "outages": { "count": self.silence.count, "seconds": self.silence.seconds, "byKind": self.outages },
+            "listeners": self.listeners,
             "rate": self.rate.map(|(rate, behind)| json!({ "asked": rate, "secondsBehind": behind.as_secs_f64() })),
             "readBack": self.read_back,
             "faults": self.faults,
@@ -299,8 +319,9 @@ mod tests {
             lines: stats.lines(),
             retries: (2, BTreeMap::from([("no connection".to_owned(), 2)])),
             limits: BTreeMap::from([("mutations-per-user".to_owned(), Met { refused: 7, max: 600 })]),
-            outages: (1, Duration::from_millis(1_500)),
-            listeners: Some((3, 30, 3)),
+            silence: Outages { count: 1, seconds: 1.5, longest: 1.5 },
+            outages: BTreeMap::from([(OperationKind::Mutations, Outages { count: 2, seconds: 3.0, longest: 2.0 })]),
+            listeners: Some(ListenersReport { count: 3, events: 30, connections: 3, restarts: 0 }),
             rate: Some((50.0, Duration::ZERO)),
             examples: stats.examples(),
             read_back: Some(9),
@@ -319,6 +340,7 @@ mod tests {
             "CONFLICT, the first: was ordered",
             "no connection 2",
             "1.5 s in all",
+            "mutations: no success 2 times, for 3.0 s in all, 2.0 s at most",
             "7 requests by its --mutations-per-user, which is 600",
             "3 listeners",
             "9 things read back, 101 faults",

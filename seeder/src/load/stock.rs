@@ -71,7 +71,7 @@ impl Stock {
         let stock = Self::default();
         stock.refresh_movies(api).await?;
         stock.refresh_publications(api).await?;
-        let data = api.query(None, REGISTRIES, &json!({})).await?;
+        let data = api.query(REGISTRIES, &json!({})).await?;
         *lock(&stock.cinemas) = ids(&data["cinemas"]);
         *lock(&stock.categories) = ids(&data["publicationCategories"]);
         Ok(stock)
@@ -85,7 +85,7 @@ impl Stock {
         let mut movies = Vec::new();
         let mut after = Value::Null;
         for _ in 0..MOVIE_PAGES {
-            let mut data = api.query(None, MOVIES, &json!({ "after": after })).await?;
+            let mut data = api.query(MOVIES, &json!({ "after": after })).await?;
             let page = data["movies"].take();
             movies.extend(nodes(&page).cloned());
             if page["pageInfo"]["hasNextPage"] != json!(true) {
@@ -102,7 +102,7 @@ impl Stock {
     /// # Errors
     /// The server does not answer.
     pub async fn refresh_publications(&self, api: &Api) -> Result<(), Failure> {
-        let data = api.query(None, PUBLICATIONS, &json!({})).await?;
+        let data = api.query(PUBLICATIONS, &json!({})).await?;
         lock(&self.publications).fill(nodes(&data["publications"]));
         Ok(())
     }

@@ -226,7 +226,7 @@ impl Session {
         let found = timeout(limits.request_timeout(), self.endpoint.callers.sign_in_anew(token)).await;
         self.look_at = Instant::now() + limits.session_check();
         let viewer = match found {
-            Ok(Ok(viewer)) => viewer,
+            Ok(Ok(found)) => found.viewer,
             Ok(Err(refusal)) if refusal.status == Some(StatusCode::UNAUTHORIZED) => {
                 refusal.count();
                 return Err(Close::FORBIDDEN);
@@ -304,7 +304,8 @@ impl Session {
             Some(KeyParam::Text(key)) => Some(caller::check_key(key.as_bytes())?),
             Some(KeyParam::NotText) => return Err(Refusal::parameter("extensions.idempotencyKey", "must be a string")),
         };
-        Ok(Caller { idempotency_key, mutations: RequestMutations::default(), ..self.caller.clone() })
+        // That of the handshake would become old.
+        Ok(Caller { idempotency_key, after: None, mutations: RequestMutations::default(), ..self.caller.clone() })
     }
 
     /// Ends an operation, of which nothing more is sent.

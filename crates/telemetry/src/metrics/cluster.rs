@@ -10,6 +10,9 @@ use prometheus_client::registry::{Registry, Unit};
 /// From a leader that is seen at the next look to the longest that a request may wait, in seconds.
 const LEADER_WAIT_BUCKETS: [f64; 8] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 
+/// From a replica that is there within a round trip to the longest wait that can be set, in seconds.
+const REPLICA_WAIT_BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0];
+
 /// What is counted of the servers of PostgreSQL.
 pub struct ClusterMetrics {
     /// 1 as long as there is a server that takes changes.
@@ -24,6 +27,12 @@ pub struct ClusterMetrics {
     pub read_retries: Counter,
     /// Sessions that were looked up on a replica.
     pub sessions_from_replica: Counter,
+    /// How long queries have waited for replicas.
+    pub replica_wait: Histogram,
+    /// Queries that were read from the leader, since no replica had come far enough.
+    pub leader_fallbacks: Counter,
+    /// Answers that may lack the session's last changes.
+    pub stale_answers: Counter,
     /// How long mutations have waited for a leader.
     pub mutation_leader_wait: Histogram,
     /// Mutations that were sent again.
@@ -41,6 +50,9 @@ impl Default for ClusterMetrics {
             replica_lag: Gauge::default(),
             read_retries: Counter::default(),
             sessions_from_replica: Counter::default(),
+            replica_wait: Histogram::new(REPLICA_WAIT_BUCKETS),
+            leader_fallbacks: Counter::default(),
+            stale_answers: Counter::default(),
             mutation_leader_wait: Histogram::new(LEADER_WAIT_BUCKETS),
             mutations_repeated: Counter::default(),
             mutations_unknown: Counter::default(),
@@ -62,6 +74,12 @@ impl ClusterMetrics {
         );
         let about = "Sessions that were looked up on a replica, since there was no leader";
         registry.register("sessions_from_replica", about, self.sessions_from_replica.clone());
+        let about = "Time that queries waited for a replica to reach what they have to see";
+        registry.register_with_unit("replica_wait", about, Unit::Seconds, self.replica_wait.clone());
+        let about = "Queries read from the leader, since the replicas had not reached what they have to see";
+        registry.register("leader_fallbacks", about, self.leader_fallbacks.clone());
+        let about = "Answers without a leader that may lack the last changes of their session";
+        registry.register("stale_answers", about, self.stale_answers.clone());
         let about = "Time that mutations have waited for a database that takes changes";
         registry.register_with_unit("mutation_leader_wait", about, Unit::Seconds, self.mutation_leader_wait.clone());
         let about = "Mutations that were sent again, to another leader or on another connection";

@@ -1,0 +1,50 @@
+"""Metrics of ours that rules, dashboards and docs name: each is one that the server registers or queries.yml makes."""
+
+import re
+import unittest
+
+from names import ROOT, WRITTEN, queried_names, recorded_names, registered_names, unrecorded_names
+
+FILES = [
+    ROOT / "README.md",
+    ROOT / "deploy/monitoring/rules.yml",
+    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "deploy/monitoring/dashboards").glob("*.json"),
+]
+# Other things with such names: a role, a collection, crates, and a family of metrics (`kinoteka_feed_*`).
+OTHERS = {"kinoteka_app", "kinoteka_comments", "kinoteka_"}
+
+
+class Names(unittest.TestCase):
+    def test_what_is_recorded_is_registered(self) -> None:
+        every_form = set().union(*registered_names().values())
+        gone = recorded_names("kinoteka") - every_form
+        self.assertEqual(gone, set(), "the server registers them no more: run tests/monitoring/record.py")
+
+    def test_each_metric_that_is_named_exists(self) -> None:
+        exist = recorded_names("kinoteka") | unrecorded_names() | queried_names() | WRITTEN
+        # A histogram is named without its parts.
+        exist |= {re.sub("_bucket$", "", name) for name in exist}
+        missing = [f"{file.relative_to(ROOT)}: {name}" for file in FILES for name in named(file.read_text()) - exist]
+        self.assertEqual(missing, [], "the server registers no such metric")
+
+    def test_a_metric_that_is_gone_is_named(self) -> None:
+        text = "`kinoteka_gone_total` of role `kinoteka_app`, `kinoteka_feed_*`, `kinoteka_errors_total{code=...}`"
+        self.assertEqual(named(text), {"kinoteka_gone_total", "kinoteka_errors_total"})
+
+    def test_each_metric_is_documented(self) -> None:
+        docs = "".join((ROOT / "docs" / page).read_text() for page in ("operations.md", "subscriptions.md"))
+        for name in recorded_names("kinoteka"):
+            base = re.sub("_(bucket|count|sum)$", "", name)
+            # `..._misses_total` stands beside its sibling.
+            short = f"..._{'_'.join(base.split('_')[-2:])}"
+            self.assertTrue(base in docs or short in docs, f"{base} is in no table of docs/operations.md")
+
+
+def named(text: str) -> set[str]:
+    """The names in a text that are those of metrics."""
+    return set(re.findall(r"\bkinoteka_\w+\b(?!\*|::)", text)) - OTHERS
+
+
+if __name__ == "__main__":
+    unittest.main()
