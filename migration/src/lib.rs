@@ -10,6 +10,7 @@ mod age;
 mod commits;
 pub mod connect;
 mod indexes;
+mod loss;
 mod order;
 mod pooler;
 mod refusal;
@@ -23,6 +24,7 @@ mod waiting;
 
 pub use adopt::{AdoptError, adopt};
 pub use commits::{Commits, Receipt};
+pub use loss::{StepLoss, losses};
 pub use order::finish;
 pub use refusal::explain_refusal;
 pub use rows::refill;

@@ -8,6 +8,7 @@ mod support;
 
 mod accounts;
 mod listen;
+mod log;
 mod metrics;
 mod migrate;
 mod pooler;
@@ -15,6 +16,7 @@ mod pooler;
 mod process;
 mod restore;
 mod serve;
+mod settings;
 mod start;
 mod typed_client;
 mod unread;

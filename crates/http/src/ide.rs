@@ -86,6 +86,11 @@ pub(super) fn routes(demo: Option<&DemoLogin>) -> Router {
     })
 }
 
+/// Whether there is a page at this path.
+pub(super) fn has(path: &str) -> bool {
+    pages(BUILT).iter().any(|page| page.route == path)
+}
+
 fn pages(built: &[Source]) -> Vec<Page> {
     let mut pages: Vec<_> = built.iter().map(|source| Page::new(*source, BUILT_POLICY)).collect();
     pages.extend(PLAIN.iter().map(|source| Page::new(*source, PLAIN_POLICY)));
