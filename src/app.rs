@@ -107,7 +107,7 @@ impl Application {
             false => None,
         };
         if args.production {
-            start::warn_of_development(&db, &accounts, &transport).await?;
+            start::warn_of_demo_accounts(&db, &accounts).await?;
         }
         let sessions = Sessions::new(&db, &accounts);
         Ok(Self {
@@ -287,8 +287,7 @@ async fn serve_operations(listener: Option<TcpListener>, router: Router, setting
 /// A request that waits for a lock is told so before its time is over.
 fn timeouts(args: &ServeArgs) -> Timeouts {
     let request = Duration::from_millis(args.limits.request_timeout_ms);
-    let lock = Duration::from_millis(args.lock_timeout_ms).min(request / 2);
-    Timeouts { statement: request + STATEMENT_RESPITE, lock }
+    Timeouts { statement: request + STATEMENT_RESPITE, lock: args.lock_timeout() }
 }
 
 /// Connections that one address may have at least, where there are files for few: a browser opens six.

@@ -47,6 +47,7 @@ mod policy;
 mod proxy;
 mod publication;
 mod rating;
+mod reasons;
 mod registries;
 mod requests;
 mod results;

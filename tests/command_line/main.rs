@@ -8,6 +8,7 @@ mod support;
 
 mod accounts;
 mod listen;
+mod log;
 mod metrics;
 mod migrate;
 #[path = "../support/patroni.rs"]
@@ -17,6 +18,7 @@ mod pooler;
 mod process;
 mod restore;
 mod serve;
+mod settings;
 mod start;
 mod status;
 mod typed_client;

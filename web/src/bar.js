@@ -26,14 +26,27 @@ const leave = make('button', { type: 'button', textContent: 'Log out', hidden: t
 const message = make('p', { className: 'message' });
 message.setAttribute('role', 'status');
 
-const login = make('input', { name: 'login', autocomplete: 'username', required: true, spellcheck: false, autocapitalize: 'none' });
-const password = make('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true });
+const login = make('input', {
+  name: 'login',
+  autocomplete: 'username',
+  required: true,
+  spellcheck: false,
+  autocapitalize: 'none',
+});
+const password = make('input', {
+  name: 'password',
+  type: 'password',
+  autocomplete: 'current-password',
+  required: true,
+});
 const refusal = make('p', { className: 'refusal' });
 refusal.setAttribute('role', 'alert');
 const demo = make('div', { className: 'demo', hidden: true });
 const submit = make('button', { textContent: 'Log in', className: 'main' });
 const cancel = make('button', { type: 'button', textContent: 'Cancel' });
-const form = make('form', {},
+const form = make(
+  'form',
+  {},
   make('h2', { id: 'log-in-title', textContent: 'Log in' }),
   make('label', {}, 'Username or email address', login),
   make('label', {}, 'Password', password),
@@ -71,7 +84,10 @@ function offer({ usernames, password: known }) {
     return button;
   });
   const secret = make('code', { textContent: known });
-  demo.append(make('p', {}, 'Or use a demo account. The password of all is ', secret, '.'), make('div', { className: 'buttons' }, ...buttons));
+  demo.append(
+    make('p', {}, 'Or use a demo account. The password of all is ', secret, '.'),
+    make('div', { className: 'buttons' }, ...buttons),
+  );
   demo.hidden = false;
 }
 

@@ -43,15 +43,14 @@ try {
   await keep(ide.page, 'ide');
 
   const [member, editor] = [await logIn(origin, 'member'), await logIn(origin, 'editor')];
-  const question = await say(member, `subjectId: "${MOVIE}", text: "Кто-нибудь знает, где снимали сцену на мосту?"`);
-  await say(editor, `parentId: "${question}", text: "В Выборге, весной. Об этом есть публикация."`);
   await say(editor, `subjectId: "${MOVIE}", text: "Пересмотрел вчера: финал по-прежнему лучший в этом жанре."`);
-  const live = await newPage(browser, origin, { viewport: { width: 800, height: 640 } });
+  const question = await say(member, `subjectId: "${MOVIE}", text: "Кто-нибудь знает, где снимали сцену на мосту?"`);
+  const live = await newPage(browser, origin, { viewport: { width: 800, height: 760 } });
   await live.page.goto(`${origin}/live?subject=${MOVIE}`);
   await enterAs(live.page, 'member');
   await live.page.locator('#state', { hasText: 'connected' }).waitFor();
-  await say(editor, `subjectId: "${MOVIE}", text: "Сегодня в десять показ с обсуждением, приходите."`);
-  await live.page.locator('.text', { hasText: 'показ' }).waitFor();
+  await say(editor, `parentId: "${question}", text: "В Выборге, весной. Об этом есть публикация."`);
+  await live.page.locator('.replies .text', { hasText: 'В Выборге' }).waitFor();
   // What is new is marked for a few seconds.
   await live.page.waitForFunction(() => document.getAnimations().length === 0);
   await keep(live.page, 'live');

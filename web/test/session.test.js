@@ -104,6 +104,8 @@ test('a session that ends elsewhere is noticed, by the socket and by a request',
   await sayUntilHeard(page, await tokenOf(page), 'Слушаю');
   await revoke();
   await page.getByRole('status').filter({ hasText: ENDED }).waitFor();
+  // It goes on as nobody.
+  await page.getByRole('button', { name: /^Stop query/ }).click();
   await enterAs(page, 'editor');
   await runInNewTab(page, 'query Who { viewer { username } }');
   await shows(page, '.graphiql-response', '"username": "editor"');

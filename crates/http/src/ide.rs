@@ -91,6 +91,11 @@ pub(super) fn routes(ide: bool, status: bool, demo: Option<&DemoLogin>) -> Route
     })
 }
 
+/// Whether there is a page at this path.
+pub(super) fn has(path: &str) -> bool {
+    pages(BUILT).iter().any(|page| page.route == path)
+}
+
 fn pages(built: &[Source]) -> Vec<Page> {
     let mut pages: Vec<_> = built.iter().map(|source| Page::new(*source, BUILT_POLICY)).collect();
     pages.extend(PLAIN.iter().map(|source| Page::new(*source, PLAIN_POLICY)));
@@ -235,11 +240,11 @@ mod tests {
 
     #[test]
     fn site_names_the_pages_that_there_are() {
-        let json = |built, demo| serde_json::to_string(&Site::new(built, demo, |_| true)).unwrap();
-        assert_eq!(json(DIST, None), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
+        let json = |built, demo| serde_json::to_string(&Site::new(built, demo, |_| true));
+        assert_eq!(json(DIST, None).unwrap(), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
         let demo = DemoLogin { usernames: vec!["member".to_owned()], password: "known".to_owned() };
         let expected = r#"{"pages":["/plain"],"demo":{"usernames":["member"],"password":"known"}}"#;
-        assert_eq!(json(&[], Some(&demo)), expected);
+        assert_eq!(json(&[], Some(&demo)).unwrap(), expected);
     }
 
     #[test]

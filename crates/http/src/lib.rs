@@ -19,6 +19,7 @@ mod graphql;
 mod ide;
 mod limits;
 mod metrics;
+mod not_found;
 mod operation;
 mod overview;
 mod params;
@@ -37,6 +38,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use ipnet::IpNet;
@@ -103,9 +106,15 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     if let Some(overview) = overview {
         router = router.route("/status.json", get(overview::answer).with_state((endpoint, overview)));
     }
+    let mut paths = vec!["/graphql", "/livez", "/readyz"];
+    if settings.ide {
+        paths.extend(["/", "/live", "/plain"].into_iter().filter(|path| ide::has(path)));
+    }
     if settings.metrics {
         router = router.merge(metrics_route(status));
+        paths.push("/metrics");
     }
+    let router = with_fallbacks(router, paths);
     // As one layer, the outermost first: the router boxes the routes, and each request, for every
     // layer that it is given.
     router.layer((
@@ -121,7 +130,15 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
 pub fn operations_router(status: &Arc<dyn Status>) -> Router {
-    health_routes(status).merge(metrics_route(status)).layer(from_fn(envelope::require_host))
+    let router = health_routes(status).merge(metrics_route(status));
+    with_fallbacks(router, vec!["/livez", "/readyz", "/metrics"]).layer(from_fn(envelope::require_host))
+}
+
+/// Answers what no route does.
+fn with_fallbacks(router: Router, paths: Vec<&'static str>) -> Router {
+    router
+        .fallback(async move |request: Request| not_found::refuse(&request, &paths))
+        .method_not_allowed_fallback(async |method: Method| not_found::refuse_method(&method))
 }
 
 fn health_routes(status: &Arc<dyn Status>) -> Router {

@@ -30,7 +30,7 @@ impl Refusal {
         Self::of(status, vec![RequestError::new(code, message)])
     }
 
-    fn of(status: Option<StatusCode>, errors: Vec<RequestError>) -> Self {
+    pub(super) fn of(status: Option<StatusCode>, errors: Vec<RequestError>) -> Self {
         Self { status, headers: Vec::new(), errors, is_spent: false }
     }
 

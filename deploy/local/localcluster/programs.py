@@ -97,6 +97,13 @@ def _server(settings: Settings, name: str, env: dict[str, str]) -> Program:
         "KINOTEKA_INTROSPECTION": "true",
         "KINOTEKA_TRUSTED_PROXIES": "127.0.0.0/8",
     }
+    # A load comes from one address with few users. The limits of one client would refuse it.
+    env |= dict.fromkeys(("KINOTEKA_MUTATIONS_PER_USER", "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER"), "1000000000")
+    env |= {
+        "KINOTEKA_SIGNUPS_PER_ADDRESS": "1000000",
+        "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT": "512",
+        "KINOTEKA_LEADER_WAITING_PER_CLIENT": "256",
+    }
     return Program([str(Path(settings.bin_dir) / "kinoteka"), "serve", *settings.server_arguments], env, settings.path)
 
 

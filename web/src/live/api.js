@@ -24,8 +24,12 @@ const BY_ID = 'query Find($id: ID!) { movie(id: $id) { id title year } }';
 const ADD = `mutation Add($input: AddCommentInput!) {
   addComment(input: $input) { comment { ...Shown parent { ...Shown } } errors { message } }
 } ${COMMENT}`;
-const EDIT = `mutation Edit($input: EditCommentInput!) { editComment(input: $input) { comment { ...Shown } errors { message } } } ${COMMENT}`;
-const DELETE = 'mutation Delete($input: DeleteCommentInput!) { deleteComment(input: $input) { deletedId errors { message } } }';
+const EDIT = `mutation Edit($input: EditCommentInput!) {
+  editComment(input: $input) { comment { ...Shown } errors { message } }
+} ${COMMENT}`;
+const DELETE = `mutation Delete($input: DeleteCommentInput!) {
+  deleteComment(input: $input) { deletedId errors { message } }
+}`;
 
 const pause = () => new Promise((done) => setTimeout(done, 300 + Math.random() * 1_000));
 

@@ -6,7 +6,8 @@ import { isLoggedIn } from '../session.js';
 import { authorOf } from './threads.js';
 
 const element = (id) => document.getElementById(id);
-const [home, form, text, refused, cancel, hint, enter] = ['home', 'write', 'text', 'refused', 'cancel', 'hint', 'enter'].map(element);
+const ids = ['home', 'write', 'text', 'refused', 'cancel', 'hint', 'enter'];
+const [home, form, text, refused, cancel, hint, enter] = ids.map(element);
 const label = form.querySelector('label');
 
 /** What the page is about: `{ id, title }`, or null for everything. */
@@ -28,7 +29,8 @@ export function showForm(newSubject = subject) {
   cancel.hidden = task === null;
   if (task === null) label.textContent = subject ? `Comment on ${subject.title}` : '';
   enter.hidden = isLoggedIn();
-  hint.querySelector('span').textContent = isLoggedIn() && !subject ? 'Find a movie to comment on it, or reply to a comment.' : '';
+  const isLost = isLoggedIn() && subject === null;
+  hint.querySelector('span').textContent = isLost ? 'Find a movie to comment on it, or reply to a comment.' : '';
 }
 
 /** Brings the form back from what is about to be removed, with what was written. */
