@@ -118,12 +118,12 @@ impl Callers {
 }
 
 /// Has the request's log line name the user.
-fn note(viewer: Viewer) -> Viewer {
+fn note(signed_in: SignedIn) -> SignedIn {
     if let Some(request) = telemetry::current_request() {
         // A socket may change its user: the first one counts.
-        let _ = request.user.set(viewer.user);
+        let _ = request.user.set(signed_in.viewer.user);
     }
-    viewer
+    signed_in
 }
 
 fn check_length(token: &str) -> Result<(), Refusal> {

@@ -167,7 +167,7 @@ mod tests {
     fn log(ansi: bool, work: impl FnOnce()) -> String {
         let written = Written::default();
         let writer = written.clone();
-        let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).event_format(Pretty).with_ansi(ansi);
+        let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(ansi).event_format(Pretty);
         tracing::subscriber::with_default(format.finish(), work);
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
