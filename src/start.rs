@@ -82,12 +82,8 @@ async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::R
 /// Demo accounts that a warning names.
 const DEMO_ACCOUNTS_SHOWN: usize = 5;
 
-/// Warns of what is for development alone, and of what clients should not see.
-pub(crate) async fn warn_of_development(
-    db: &Db,
-    accounts: &AccountServices,
-    transport: &http::HttpSettings,
-) -> anyhow::Result<()> {
+/// Warns of accounts whose password everybody knows.
+pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<()> {
     let known = find_demo_accounts(db, accounts).await?;
     if !known.is_empty() {
         let shown = known[..known.len().min(DEMO_ACCOUNTS_SHOWN)].join(", ");
@@ -98,11 +94,6 @@ pub(crate) async fn warn_of_development(
         tracing::warn!(
             "--production: demo accounts can log in with the password that everybody knows: {shown}{more}; give them \
              others by `kinoteka user reset-password`, or delete them"
-        );
-    }
-    if transport.metrics {
-        tracing::warn!(
-            "--production: clients can read /metrics on the address of --listen: move it by --metrics-listen"
         );
     }
     Ok(())

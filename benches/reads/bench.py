@@ -13,20 +13,20 @@ from processes import carry_out
 from servers import PEERS, Servers
 
 EPILOG = """Examples:
-  scripts/bench                    (a) to (f) at 32 connections, beside the peers: about 10 minutes
-  scripts/bench --quick            (a), (b), (c) in two short rounds: to see what a change does
+  scripts/bench                    (a) to (f) at 32 connections, with the peers: about 10 minutes
+  scripts/bench --quick            (a), (b), (c) in two short rounds: shows the effect of a change
   scripts/bench --long --write     also 1 and 256 connections, and growth up to 100,000 movies;
-                                   then docs/benchmarks.md, its plots and results/latest.json
+                                   then writes docs/benchmarks.md, its plots and results/latest.json
   scripts/bench --redraw           only the plots, from results/latest.json
-  scripts/bench --peer-settings    the peers with other settings than those they are measured with
+  scripts/bench --peer-settings    compares other settings of the peers
   scripts/bench --quick --no-peers --seconds 1 --movies 500
-                                   whether it works at all
+                                   checks that the benchmark works
 
-What is missing is installed: wrk and PostgreSQL by apt, the peers and their Node.js by npm. All
-runs on 127.0.0.1, in a folder under /tmp that is gone at the end.
+Missing programs are installed: wrk and PostgreSQL through apt, the peers and their Node.js through npm.
+Everything runs on 127.0.0.1, in a folder under /tmp that is deleted at the end.
 
-KINOTEKA_BIN names a server that is built already; other KINOTEKA_ variables are the server's
-settings. PEER_ variables are the peers' (see benches/reads/servers.py).
+KINOTEKA_BIN names a server that is already built; other KINOTEKA_ variables are the server's settings.
+PEER_ variables are the peers' settings (see benches/reads/servers.py).
 """
 
 # Growth is measured on databases without a catalogue around the movies: 20 comments a movie.

@@ -4,6 +4,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::release::Releases;
+
 /// A moment that many wait for; a later one replaces it.
 #[derive(Debug, Default)]
 struct Moment(Mutex<Option<Instant>>);
@@ -45,6 +47,7 @@ struct GenerationState {
     ended: Moment,
     doubted: Moment,
     lost: Moment,
+    releases: Releases,
 }
 
 /// Within what time a connection is released on which a statement was given up.
@@ -70,6 +73,11 @@ impl Generation {
     /// Has a connection that is released in this second closed, unless it answers: nothing came of its statement.
     pub fn lose(&self) {
         self.0.lost.set();
+    }
+
+    /// Those that are being released.
+    pub fn releases(&self) -> &Releases {
+        &self.0.releases
     }
 
     /// Whether one was lost just now.

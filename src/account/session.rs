@@ -25,7 +25,7 @@ use super::session_cache::{FoundSession, SessionCache, SessionKey};
 use super::{AccountServices, role};
 use crate::clock;
 use crate::db::{self, Db};
-use crate::error::{ApiError, ApiResult, is_unavailable};
+use crate::error::{ApiError, ApiResult, describe, is_unavailable};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
@@ -332,7 +332,8 @@ impl Sessions {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 self.db.writes.note_failure(&error);
-                tracing::warn!("session {session} could not be prolonged: {error}");
+                let error = self.db.explain(Arc::new(error)).await;
+                tracing::warn!("session {session} could not be prolonged: {}", describe(&error));
             }
             Err(_) => tracing::debug!("session {session} could not be prolonged within {PROLONG_TIMEOUT:?}"),
         }

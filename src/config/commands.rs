@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use migration::Migration;
+use settings::number;
 
-use super::{DatabaseArgs, HashArgs, ServeArgs};
+use super::{DatabaseArgs, HashArgs, ServeArgs, StatusArgs};
 use crate::viewer::Role;
 
 /// What the program can do.
@@ -22,8 +23,33 @@ pub enum Command {
     /// Help users with their accounts.
     #[command(subcommand)]
     User(UserCommand),
+    /// Show how the cluster, the servers and the database are. Exits with 1 if something is wrong.
+    Status(StatusCommand),
+    /// Print the settings in force and where each comes from, with warnings. Passwords are hidden.
+    Config {
+        /// The settings of `serve`.
+        #[command(flatten)]
+        serve: Box<ServeArgs>,
+        /// Print a reference of all flags and variables as Markdown instead.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print the GraphQL schema in SDL.
     Schema,
+}
+
+/// How the status is shown.
+#[derive(Clone, Debug, Args)]
+pub struct StatusCommand {
+    /// Show it anew every 2 seconds, until the command is ended.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON document, as /status.json does; with --watch, one a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Where to look.
+    #[command(flatten)]
+    pub sources: StatusArgs,
 }
 
 /// What can be done with the schema of a database.
@@ -35,20 +61,23 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: DatabaseArgs,
         /// Apply at most this many steps; all if left out.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = number::<u32>(0..=1_000))]
         steps: Option<u32>,
         /// How long it waits for locks.
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Take back the last steps, with the data in their tables.
+    /// Take back the last steps, with the data in their tables. Says what is deleted, and asks.
     Down {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
         /// How many steps.
-        #[arg(long, value_name = "N", default_value_t = 1)]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(0..=1_000))]
         steps: u32,
+        /// Do not ask. Without a terminal, the steps are taken back only with this flag.
+        #[arg(long)]
+        yes: bool,
         /// How long it waits for locks.
         #[command(flatten)]
         waiting: WaitArgs,
@@ -58,6 +87,9 @@ pub enum MigrateCommand {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
+        /// Exit with status 3 unless the schema is current and its indexes are built.
+        #[arg(long)]
+        exit_code: bool,
     },
     /// Take into use what only this release understands. Run it when every instance of the release before has been stopped.
     Finish {
@@ -79,7 +111,7 @@ pub struct WaitArgs {
     /// How long a statement waits for a lock on PostgreSQL before it is tried again after a pause, in milliseconds.
     /// Requests that use the table wait as long: keep it below the server's --lock-timeout-ms.
     #[arg(long, value_name = "MS", default_value_t = u64::try_from(migration::LOCK_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+          value_parser = number::<u64>(1..=3_600_000))]
     pub lock_timeout_ms: u64,
 }
 

@@ -11,8 +11,8 @@ FILES = [
     *(ROOT / "docs").glob("*.md"),
     *(ROOT / "deploy/monitoring/dashboards").glob("*.json"),
 ]
-# Other things with such names: a role, a collection, crates, and a family of metrics (`kinoteka_feed_*`).
-OTHERS = {"kinoteka_app", "kinoteka_comments", "kinoteka_"}
+# Other things with such names: a role, a collection, crates, a package's file, and a family of metrics (`kinoteka_feed_*`).
+OTHERS = {"kinoteka_app", "kinoteka_comments", "kinoteka_", "kinoteka_0"}
 
 
 class Names(unittest.TestCase):

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
-use request::error::is_full;
+use request::error::{describe, is_full};
 use request::retry::Repeats;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
 use telemetry::metrics;
@@ -291,7 +291,7 @@ impl Watched {
             Some(error) => {
                 let changed = self.sight.note_miss(!is_silence(error));
                 if changed {
-                    tracing::warn!("{} is away: {error}", self.name);
+                    tracing::warn!("{} is away: {}", self.name, describe(error));
                 }
                 changed
             }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Commits;
-use migration::connect::{DatabaseUrl, Writer};
+use migration::connect::{DatabaseUrl, Releases, Writer};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
@@ -83,8 +83,28 @@ pub struct Db {
     acquire_timeout: Duration,
 }
 
-/// A turn to write: to be held as long as the change takes.
-pub type WriteTurn = Share;
+/// A turn to write: to be held as long as the change takes. If its change is given up, its connection may be of no use for a
+/// while, and neither is the turn.
+#[derive(Debug)]
+pub struct WriteTurn {
+    share: Option<Share>,
+    releases: Releases,
+}
+
+impl WriteTurn {
+    /// Ends it at once: the change is done, and has its connection no more.
+    pub fn end(mut self) {
+        self.share = None;
+    }
+}
+
+impl Drop for WriteTurn {
+    fn drop(&mut self) {
+        if let Some(share) = self.share.take() {
+            self.releases.keep(share);
+        }
+    }
+}
 
 /// The address whose turns the server's own changes take.
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -125,7 +145,8 @@ impl Db {
     /// Others have not made room in time.
     pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<WriteTurn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
-        turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))
+        let share = turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))?;
+        Ok(WriteTurn { share: Some(share), releases: self.leader.generation.releases().clone() })
     }
 
     /// What a change has failed of: `error`, or why no connection for it could be made.

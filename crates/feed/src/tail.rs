@@ -7,7 +7,7 @@ use std::time::Duration;
 use db::{Cluster, Wake};
 use futures_util::future::pending;
 use migration::connect;
-use request::error::is_stale_statement;
+use request::error::{describe, describe_driver, is_stale_statement};
 use request::planted::{self, PlantedFault};
 use sea_orm::DatabaseConnection;
 use telemetry::metrics;
@@ -57,9 +57,9 @@ pub(super) struct Tail {
 /// Why there is nothing to read at the moment.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
-    #[error("{0}")]
+    #[error("{}", describe_driver(.0))]
     Read(#[from] sqlx::Error),
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Settle(#[from] sea_orm::DbErr),
     #[error("no answer within {TIMEOUT:?}")]
     Silence,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use request::quota::{Quota, QuotaNames};
+use settings::number;
 
 /// How places for requests are called.
 const REQUESTS: QuotaNames = QuotaNames {
@@ -20,233 +21,250 @@ const REQUESTS: QuotaNames = QuotaNames {
 pub struct Limits {
     /// Bytes of a request's body, or of its URL's query, at most.
     #[arg(long, env = "KINOTEKA_LIMIT_BODY_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_body_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+          value_parser = number::<u64>(1..=1 << 30))]
     pub limit_body_bytes: u64,
 
     /// Bytes at most, of all bodies together that are being read; those of 16 KiB and less do not count.
     #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_bodies_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_bodies_bytes: u64,
 
     /// Of these, from one client's network address at most.
     #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES_PER_CLIENT", value_name = "BYTES",
           default_value_t = Self::DEFAULT.limit_bodies_bytes_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_bodies_bytes_per_client: u64,
 
     /// Tokens of a document at most: names, values and punctuation.
     #[arg(long, env = "KINOTEKA_LIMIT_TOKENS", value_name = "N", default_value_t = Self::DEFAULT.limit_tokens,
-          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+          value_parser = number::<u64>(1..=100_000))]
     pub limit_tokens: u64,
 
     /// Bytes at most, of each name in a document.
     #[arg(long, env = "KINOTEKA_LIMIT_NAME_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_name_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+          value_parser = number::<u64>(1..=10_000))]
     pub limit_name_bytes: u64,
 
     /// Nesting at most, of a document's brackets, of its fragments and of its inputs.
     #[arg(long, env = "KINOTEKA_LIMIT_NESTING", value_name = "N", default_value_t = Self::DEFAULT.limit_nesting,
-          value_parser = clap::value_parser!(u64).range(1..=60))]
+          value_parser = number::<u64>(1..=60))]
     pub limit_nesting: u64,
 
     /// Nesting of fields at most, with the fragments' fields in their place.
     #[arg(long, env = "KINOTEKA_LIMIT_DEPTH", value_name = "N", default_value_t = Self::DEFAULT.limit_depth,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = number::<u64>(1..=u64::MAX))]
     pub limit_depth: u64,
 
     /// Fields of an operation at most, with those of a fragment wherever it is spread.
     #[arg(long, env = "KINOTEKA_LIMIT_SELECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_selections,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_selections: u64,
 
     /// Values in the answer at most, if every page is full. For all operations of a batch
     /// together.
     #[arg(long, env = "KINOTEKA_LIMIT_COMPLEXITY", value_name = "N", default_value_t = Self::DEFAULT.limit_complexity,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = number::<u64>(1..=u64::MAX))]
     pub limit_complexity: u64,
 
     /// Aliases in a document at most.
-    #[arg(long, env = "KINOTEKA_LIMIT_ALIASES", value_name = "N", default_value_t = Self::DEFAULT.limit_aliases)]
+    #[arg(long, env = "KINOTEKA_LIMIT_ALIASES", value_name = "N", default_value_t = Self::DEFAULT.limit_aliases,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_aliases: u64,
 
     /// Fields that an operation selects of the root at most.
     #[arg(long, env = "KINOTEKA_LIMIT_ROOT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_root_fields,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = number::<u64>(1..=u64::MAX))]
     pub limit_root_fields: u64,
 
     /// Directives in a document at most.
-    #[arg(long, env = "KINOTEKA_LIMIT_DIRECTIVES", value_name = "N", default_value_t = Self::DEFAULT.limit_directives)]
+    #[arg(long, env = "KINOTEKA_LIMIT_DIRECTIVES", value_name = "N", default_value_t = Self::DEFAULT.limit_directives,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_directives: u64,
 
     /// Operations in one request at most; 0 refuses batches.
     #[arg(long, env = "KINOTEKA_LIMIT_BATCH", value_name = "N", default_value_t = Self::DEFAULT.limit_batch,
-          value_parser = clap::value_parser!(u64).range(0..=1_000))]
+          value_parser = number::<u64>(0..=1_000))]
     pub limit_batch: u64,
 
     /// Items at most, of each list in arguments and variables.
-    #[arg(long, env = "KINOTEKA_LIMIT_LIST_ITEMS", value_name = "N", default_value_t = Self::DEFAULT.limit_list_items)]
+    #[arg(long, env = "KINOTEKA_LIMIT_LIST_ITEMS", value_name = "N", default_value_t = Self::DEFAULT.limit_list_items,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_list_items: u64,
 
     /// Fields at most, of each object in arguments and variables, and variables of a request.
-    #[arg(long, env = "KINOTEKA_LIMIT_INPUT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_input_fields)]
+    #[arg(long, env = "KINOTEKA_LIMIT_INPUT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_input_fields,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_input_fields: u64,
 
     /// Values at most, of all variables of a request, and of all arguments with the variables in their
     /// places. A list, an object and each 256 bytes of a text count as one.
     #[arg(long, env = "KINOTEKA_LIMIT_INPUT_VALUES", value_name = "N", default_value_t = Self::DEFAULT.limit_input_values,
-          value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+          value_parser = number::<u64>(1..=10_000_000))]
     pub limit_input_values: u64,
 
     /// Requests that run at the same time at most; one more is told to come back.
     #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS", value_name = "N", default_value_t = Self::DEFAULT.limit_requests,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_requests: u64,
 
     /// Of these, from one client's network address at most.
     #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_requests_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_requests_per_client: u64,
 
     /// Bytes of an answer at most, counted while it is made. For all operations of a batch together,
     /// and for each result of a subscription.
     #[arg(long, env = "KINOTEKA_LIMIT_ANSWER_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_answer_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+          value_parser = number::<u64>(1..=1 << 30))]
     pub limit_answer_bytes: u64,
 
     /// Memory at most, in bytes, of all answers that are being made or wait for their clients; small ones do not
     /// count.
     #[arg(long, env = "KINOTEKA_LIMIT_UNSENT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_unsent_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_unsent_bytes: u64,
 
     /// Of this, for one client's network address at most.
     #[arg(long, env = "KINOTEKA_LIMIT_UNSENT_BYTES_PER_CLIENT", value_name = "BYTES",
           default_value_t = Self::DEFAULT.limit_unsent_bytes_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_unsent_bytes_per_client: u64,
 
     /// Open connections at most; one more waits in the operating system's queue.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_connections,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_connections: u64,
 
     /// Of these, from one client's network address at most; one more is closed at once. Those of --trusted-proxies have
     /// no limit.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_connections_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_connections_per_client: u64,
 
     /// Open WebSockets and event streams at most.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS", value_name = "N", default_value_t = Self::DEFAULT.limit_sockets,
-          value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+          value_parser = number::<u64>(0..=1_000_000))]
     pub limit_sockets: u64,
 
     /// Of these, from one client's network address at most.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_sockets_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_sockets_per_client: u64,
 
     /// Operations on a WebSocket at the same time at most, subscriptions and others together.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKET_OPERATIONS", value_name = "N",
           default_value_t = Self::DEFAULT.limit_socket_operations,
-          value_parser = clap::value_parser!(u64).range(1..=1_000))]
+          value_parser = number::<u64>(1..=1_000))]
     pub limit_socket_operations: u64,
 
     /// Bytes at most that all operations on WebSockets and all event streams keep.
     #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_kept_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_kept_bytes: u64,
 
     /// Of these, from one client's network address at most.
     #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES_PER_CLIENT", value_name = "BYTES",
           default_value_t = Self::DEFAULT.limit_kept_bytes_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_kept_bytes_per_client: u64,
 
     /// Subscriptions at most.
     #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIPTIONS", value_name = "N",
           default_value_t = Self::DEFAULT.limit_subscriptions,
-          value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
+          value_parser = number::<u64>(0..=100_000_000))]
     pub limit_subscriptions: u64,
 
     /// Of these, from one client's network address at most.
     #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIPTIONS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_subscriptions_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+          value_parser = number::<u64>(1..=100_000_000))]
     pub limit_subscriptions_per_client: u64,
 
     /// Values at most that all subscriptions from one client's network address give for one event, counted as for
     /// --limit-complexity.
     #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIBED_COMPLEXITY_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_subscribed_complexity_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_subscribed_complexity_per_client: u64,
 
     /// Bytes of a message on a WebSocket at most.
     #[arg(long, env = "KINOTEKA_LIMIT_MESSAGE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_message_bytes,
-          value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
+          value_parser = number::<u64>(1_024..=1 << 30))]
     pub limit_message_bytes: u64,
 
     /// How long a WebSocket may take to say connection_init, in milliseconds.
-    #[arg(long, env = "KINOTEKA_INIT_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.init_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_INIT_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.init_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub init_timeout_ms: u64,
 
     /// How long a WebSocket or an event stream may be silent, in milliseconds: then the client is
     /// pinged. A WebSocket that stays silent as long again is ended.
-    #[arg(long, env = "KINOTEKA_KEEP_ALIVE_MS", value_name = "MS", default_value_t = Self::DEFAULT.keep_alive_ms,
-          value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_KEEP_ALIVE_MS", value_name = "MS", default_value_t = Self::DEFAULT.keep_alive_ms,
+          value_parser = number::<u64>(10..=3_600_000))]
     pub keep_alive_ms: u64,
 
     /// How often it is looked up whether the session of a WebSocket or an event stream still
     /// lasts, in milliseconds.
-    #[arg(long, env = "KINOTEKA_SESSION_CHECK_MS", value_name = "MS", default_value_t = Self::DEFAULT.session_check_ms,
-          value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_SESSION_CHECK_MS", value_name = "MS", default_value_t = Self::DEFAULT.session_check_ms,
+          value_parser = number::<u64>(10..=3_600_000))]
     pub session_check_ms: u64,
 
     /// How long a request may run, in milliseconds. The database stops a statement then, too.
-    #[arg(long, env = "KINOTEKA_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.request_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.request_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub request_timeout_ms: u64,
 
     /// How long a request's head may take to arrive, in milliseconds from its first byte. A new
     /// connection that sends nothing for as long is closed.
-    #[arg(long, env = "KINOTEKA_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.header_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.header_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub header_timeout_ms: u64,
 
     /// How long a connection may rest between two requests, in milliseconds; clients are told by
     /// `Keep-Alive`. Longer than proxies keep theirs, so that these close them first. Less when nearly
     /// all of --limit-connections are taken.
-    #[arg(long, env = "KINOTEKA_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.idle_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.idle_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub idle_timeout_ms: u64,
 
     /// How long a request's body may take to arrive, in milliseconds.
-    #[arg(long, env = "KINOTEKA_BODY_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.body_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_BODY_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.body_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub body_timeout_ms: u64,
 
     /// How long a client may take less of its answer than --min-send-rate-bytes asks for, in milliseconds.
-    #[arg(long, env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub write_timeout_ms: u64,
 
     /// Bytes a second that a client has to take while something waits for it, averaged over
     /// --write-timeout-ms; 0 asks for a byte in that time.
-    #[arg(long, env = "KINOTEKA_MIN_SEND_RATE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.min_send_rate_bytes,
-          value_parser = clap::value_parser!(u64).range(0..=1 << 30))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_MIN_SEND_RATE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.min_send_rate_bytes,
+          value_parser = number::<u64>(0..=1 << 30))]
     pub min_send_rate_bytes: u64,
 
     /// Memory for valid documents and their compiled operations, in bytes; 0 caches none.
-    #[arg(long, env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes)]
+    #[arg(long, help_heading = "Cache and compression",
+          env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub document_cache_bytes: u64,
 
     /// The size from which answers are compressed, in bytes.
-    #[arg(long, env = "KINOTEKA_COMPRESS_FROM_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.compress_from_bytes)]
+    #[arg(long, help_heading = "Cache and compression",
+          env = "KINOTEKA_COMPRESS_FROM_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.compress_from_bytes,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub compress_from_bytes: u64,
 }
 

@@ -1,0 +1,8 @@
+//! What the program `seeder` is made of: a library, so that its manual pages can be made from its arguments.
+
+pub mod arguments;
+pub mod history;
+pub mod interruption;
+pub mod load;
+pub mod progress;
+mod script;
