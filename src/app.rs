@@ -23,6 +23,7 @@ use crate::kit::changes::WriteRates;
 use crate::kit::idempotency;
 use crate::kit::upkeep::{self, Sweep};
 use crate::library::Backends;
+use crate::status::{Gatherer, InstanceSources};
 use crate::{comment, library, metrics, open_files, publication, start, telemetry};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
@@ -50,6 +51,7 @@ pub struct Application {
     sessions: Sessions,
     transport: http::HttpSettings,
     health: Health,
+    overview: Option<Arc<Gatherer>>,
     drain: Duration,
     grace: Duration,
 }
@@ -97,6 +99,13 @@ impl Application {
             demo,
             metrics: operations.is_none(),
         };
+        let overview = match args.status {
+            true => {
+                let own = InstanceSources::Own(listener.local_addr()?.to_string(), Arc::new(health.clone()));
+                Some(Arc::new(Gatherer::new(args.sources.sources(own)?)?))
+            }
+            false => None,
+        };
         if args.production {
             start::warn_of_demo_accounts(&db, &accounts).await?;
         }
@@ -112,6 +121,7 @@ impl Application {
             sessions,
             transport,
             health,
+            overview,
             drain: args.drain(),
             grace,
         })
@@ -169,6 +179,7 @@ impl Application {
             )),
             authenticate: Arc::new(self.sessions),
             executor,
+            overview: self.overview.map(|overview| overview as Arc<dyn http::Overview>),
         };
         let router = http::router(services, &status, &self.transport);
         let upkeep = upkeep::run(self.db.clone(), SWEEPS, upkeep::FIRST);

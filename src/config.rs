@@ -4,11 +4,12 @@ mod accounts;
 mod commands;
 mod effective;
 mod reference;
+mod status;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{ArgAction, Args, Parser, ValueEnum};
 use ipnet::IpNet;
 use migration::connect::{DatabaseUrl, PoolSettings};
 use settings::{address, network, number, switch};
@@ -19,9 +20,12 @@ use crate::http::{Limits, Origin};
 use crate::telemetry::LogFormat;
 
 pub use self::accounts::{AccountArgs, HashArgs};
-pub use self::commands::{Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, UserCommand, WaitArgs};
+pub use self::commands::{
+    Command, GivenRole, MigrateCommand, RoleArgs, RoleCommand, StatusCommand, UserCommand, WaitArgs,
+};
 pub use self::effective::describe;
 pub use self::reference::reference;
+pub use self::status::StatusArgs;
 
 /// A GraphQL API server for an online film library.
 ///
@@ -39,8 +43,22 @@ pub struct Cli {
 }
 
 /// The flags that `-h` shows; `--help` shows all.
-pub const COMMON_FLAGS: &[&str] =
-    &["database-url", "demo", "exit-code", "listen", "log-format", "migrate", "production", "steps", "yes"];
+pub const COMMON_FLAGS: &[&str] = &[
+    "database-url",
+    "demo",
+    "exit-code",
+    "instances",
+    "json",
+    "listen",
+    "log-format",
+    "migrate",
+    "monitor-url",
+    "patroni-url",
+    "production",
+    "steps",
+    "watch",
+    "yes",
+];
 
 /// Variables that begin with `KINOTEKA_` and are for other programs: the seeder, clients, builds and tests.
 pub const OTHER_VARIABLES: &[&str] = &[
@@ -228,6 +246,11 @@ pub struct ServeArgs {
     #[arg(long, help_heading = "Start", env = "KINOTEKA_IDE", value_name = "BOOL", value_parser = switch)]
     pub ide: Option<bool>,
 
+    /// Whether /status.json shows admins the status of the cluster, the servers and the database, and /status draws it.
+    #[arg(long, help_heading = "Status", env = "KINOTEKA_STATUS", value_name = "BOOL", default_value_t = true,
+          action = ArgAction::Set, value_parser = switch)]
+    pub status: bool,
+
     /// How long events of comments are kept for returning subscribers, in hours.
     #[arg(long, help_heading = "Comment feed",
           env = "KINOTEKA_FEED_RETENTION_HOURS", value_name = "HOURS", default_value_t = 168,
@@ -273,6 +296,10 @@ pub struct ServeArgs {
     /// Limits of requests.
     #[command(flatten)]
     pub limits: Limits,
+
+    /// Where to look for the status.
+    #[command(flatten)]
+    pub sources: StatusArgs,
 }
 
 impl ServeArgs {

@@ -4,14 +4,17 @@ mod migrate;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use kinoteka::account::operator;
 use kinoteka::app::Application;
 use kinoteka::config::{
-    self, COMMON_FLAGS, Cli, Command, DatabaseArgs, HashArgs, OTHER_VARIABLES, RoleCommand, ServeArgs, UserCommand,
+    self, COMMON_FLAGS, Cli, Command, DatabaseArgs, HashArgs, OTHER_VARIABLES, RoleCommand, ServeArgs, StatusCommand,
+    UserCommand,
 };
+use kinoteka::status::{Gatherer, print as show};
 use kinoteka::telemetry::LogFormat;
 use kinoteka::{library, log, telemetry};
 use migration::SchemaState;
@@ -80,6 +83,7 @@ async fn run_command(invocation: &Invocation<Cli>) -> anyhow::Result<ExitCode> {
             reset_password(user, hashing, database).await?;
         }
         Some(Command::Config { serve, markdown }) => show_config(invocation, serve, *markdown)?,
+        Some(Command::Status(command)) => return show_status(command).await,
         Some(Command::Schema) => print(&library::sdl())?,
     }
     Ok(ExitCode::SUCCESS)
@@ -161,6 +165,35 @@ async fn change_role(command: &RoleCommand) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Between two times of `status --watch`.
+const WATCH_GAP: Duration = Duration::from_secs(2);
+
+/// Its code says whether all is well.
+async fn show_status(command: &StatusCommand) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(LogFormat::Pretty, "warn")?;
+    let gatherer = Gatherer::new(command.sources.command_sources()?)?;
+    loop {
+        let document = match command.watch {
+            true => gatherer.look().await,
+            false => Arc::new(gatherer.look_until_settled().await),
+        };
+        let text = match command.json {
+            true => format!("{}\n", serde_json::to_string(&*document)?),
+            false => show::print(&document),
+        };
+        let clear = if command.watch && io::stdout().is_terminal() { CLEAR } else { "" };
+        let mut output = anstream::stdout();
+        output.write_all(format!("{clear}{text}").as_bytes()).and_then(|()| output.flush())?;
+        if !command.watch {
+            return Ok(if document.is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        tokio::time::sleep(WATCH_GAP).await;
+    }
+}
+
+/// Has a terminal begin at the top of an empty screen.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs) -> anyhow::Result<()> {
     let given = read_password()?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use migration::Migration;
 use settings::number;
 
-use super::{DatabaseArgs, HashArgs, ServeArgs};
+use super::{DatabaseArgs, HashArgs, ServeArgs, StatusArgs};
 use crate::viewer::Role;
 
 /// What the program can do.
@@ -23,6 +23,8 @@ pub enum Command {
     /// Reset passwords.
     #[command(subcommand)]
     User(UserCommand),
+    /// Show the status of the cluster, the servers and the database. The exit status is 1 if something is wrong.
+    Status(StatusCommand),
     /// Print the effective settings, their sources and warnings. Passwords are hidden.
     Config {
         /// The settings of `serve`.
@@ -34,6 +36,20 @@ pub enum Command {
     },
     /// Print the GraphQL schema in SDL.
     Schema,
+}
+
+/// How the status is shown.
+#[derive(Clone, Debug, Args)]
+pub struct StatusCommand {
+    /// Refresh the status every 2 seconds, until the command is stopped.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON document, like /status.json; with --watch, one per line.
+    #[arg(long)]
+    pub json: bool,
+    /// Where to look.
+    #[command(flatten)]
+    pub sources: StatusArgs,
 }
 
 /// What can be done with the schema of a database.

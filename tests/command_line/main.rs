@@ -11,6 +11,8 @@ mod listen;
 mod log;
 mod metrics;
 mod migrate;
+#[path = "../support/patroni.rs"]
+mod patroni;
 mod pooler;
 #[path = "../support/process.rs"]
 mod process;
@@ -18,5 +20,6 @@ mod restore;
 mod serve;
 mod settings;
 mod start;
+mod status;
 mod typed_client;
 mod unread;

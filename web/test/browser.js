@@ -102,6 +102,16 @@ export async function logIn(origin, username) {
   return (await ask(origin, `mutation { logIn(input: { login: "${username}", password: "kinoteka-demo" }) { token } }`)).logIn.token;
 }
 
+/** Logs in by the form of the bar. */
+export async function enter(page, username, password) {
+  await page.locator('.bar').getByRole('button', { name: 'Log in' }).click();
+  const form = page.getByRole('dialog');
+  await form.getByLabel('Username or email address').fill(username);
+  await form.getByLabel('Password').fill(password);
+  await form.getByRole('button', { name: 'Log in', exact: true }).click();
+  await form.waitFor({ state: 'hidden' });
+}
+
 /** Waits until the editor `selector` of GraphiQL shows `text`. Monaco writes spaces as no-break spaces. */
 export async function shows(page, selector, text, timeout = 60_000) {
   await page.waitForFunction(

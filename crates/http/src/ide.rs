@@ -1,6 +1,6 @@
-//! The pages for people: GraphiQL at `/` and new comments at `/live`, built from `web/` and embedded,
-//! and the plain page at `/plain`, which stands in at `/` when `web/` was not built. They are embedded compressed.
-//! `/site.json` tells the pages which pages there are, and which demo accounts.
+//! The pages for people: GraphiQL at `/`, new comments at `/live`, and for admins `/status` with what it links to at
+//! `/monitoring`, built from `web/` and embedded; and the plain page at `/plain`, which stands in at `/` when `web/` was not
+//! built. They are embedded compressed. `/site.json` tells the pages which pages there are, and which demo accounts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
@@ -57,9 +57,9 @@ struct Site {
 }
 
 impl Site {
-    fn new(built: &[Source], demo: Option<&DemoLogin>) -> Self {
-        let files = built.iter().chain(PLAIN);
-        let pages = files.filter(|(path, _)| path.ends_with(".html")).map(|(path, _)| route(path)).collect();
+    fn new(built: &[Source], demo: Option<&DemoLogin>, is_served: impl Fn(&str) -> bool) -> Self {
+        let files = built.iter().chain(PLAIN).filter(|(path, _)| path.ends_with(".html"));
+        let pages = files.map(|(path, _)| route(path)).filter(|route| is_served(route)).collect();
         Self { pages, demo: demo.cloned() }
     }
 }
@@ -76,11 +76,16 @@ struct Page {
     etag: String,
 }
 
-/// The routes of all pages.
-pub(super) fn routes(demo: Option<&DemoLogin>) -> Router {
-    let site = Site::new(BUILT, demo);
+/// The routes of the pages that are wanted: those of the IDE and those of the status.
+pub(super) fn routes(ide: bool, status: bool, demo: Option<&DemoLogin>) -> Router {
+    let is_served = move |route: &str| match route {
+        "/status" | "/monitoring" => status,
+        route => ide || status && route.starts_with("/assets/"),
+    };
+    let site = Site::new(BUILT, demo, is_served);
     let router = Router::new().route("/site.json", get(async move || ([(CACHE_CONTROL, "no-store")], Json(site))));
-    pages(BUILT).into_iter().fold(router, |router, page| {
+    let served = pages(BUILT).into_iter().filter(|page| is_served(&page.route));
+    served.fold(router, |router, page| {
         let route = page.route.clone();
         router.route(&route, get(async move |headers: HeaderMap| answer(&page, &headers)))
     })
@@ -235,7 +240,7 @@ mod tests {
 
     #[test]
     fn site_names_the_pages_that_there_are() {
-        let json = |built, demo| serde_json::to_string(&Site::new(built, demo));
+        let json = |built, demo| serde_json::to_string(&Site::new(built, demo, |_| true));
         assert_eq!(json(DIST, None).unwrap(), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
         let demo = DemoLogin { usernames: vec!["member".to_owned()], password: "known".to_owned() };
         let expected = r#"{"pages":["/plain"],"demo":{"usernames":["member"],"password":"known"}}"#;

@@ -21,6 +21,7 @@ mod limits;
 mod metrics;
 mod not_found;
 mod operation;
+mod overview;
 mod params;
 mod refusal;
 mod respond;
@@ -54,6 +55,7 @@ pub use cors::Origin;
 pub use engine_refusal::request_errors;
 pub use ide::DemoLogin;
 pub use limits::Limits;
+pub use overview::Overview;
 pub use serve::serve;
 pub use status::{Readiness, Status};
 
@@ -85,19 +87,24 @@ pub struct HttpServices {
     pub subscribe: Arc<dyn Subscribe>,
     /// Knows whose a token is.
     pub authenticate: Arc<dyn Authenticate>,
+    /// Knows how the cluster is, if admins may ask: at `/status.json`, with a page at `/status`.
+    pub overview: Option<Arc<dyn Overview>>,
 }
 
-/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
+/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/`, `/status.json` and
 /// `/metrics` if they are wanted.
 pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpSettings) -> Router {
     let HttpSettings { limits, cors_origins, trusted_proxies, .. } = settings;
-    let HttpServices { executor, subscribe, authenticate } = services;
+    let HttpServices { executor, subscribe, authenticate, overview } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
-    let graphql = any(dispatch::answer).with_state(endpoint);
+    let graphql = any(dispatch::answer).with_state(Arc::clone(&endpoint));
     let mut router = health_routes(status).route("/graphql", graphql);
-    if settings.ide {
-        router = router.merge(ide::routes(settings.demo.as_ref()));
+    if settings.ide || overview.is_some() {
+        router = router.merge(ide::routes(settings.ide, overview.is_some(), settings.demo.as_ref()));
+    }
+    if let Some(overview) = overview {
+        router = router.route("/status.json", get(overview::answer).with_state((endpoint, overview)));
     }
     let mut paths = vec!["/graphql", "/livez", "/readyz"];
     if settings.ide {

@@ -18,6 +18,8 @@ TITLES = {
     FEED: "feed",
 }
 KINDS = (*READS, *MUTATIONS, FEED)
+# Of `seeder check`; --json has more.
+FAULTS_SHOWN = 20
 
 
 @dataclass
@@ -42,6 +44,7 @@ class RunReport:
     def to_text(self) -> str:
         """The table, and what was missed."""
         lines = [table(self.events), "", self._checker(), self._load()]
+        lines += [f"fault: {fault['text']}, lines {fault['lines']}" for fault in self.checked["faults"]["first"][:FAULTS_SHOWN]]
         lines += [f"missed: {event.name}: {what}" for event in self.events for what in event.missed]
         lines += [f"missed: {what}" for what in self.missed]
         return "\n".join([*lines, "all targets met" if self.is_good() else "TARGETS MISSED"])

@@ -81,8 +81,14 @@ def _etcd(settings: Settings, node: str) -> list[str]:
 
 
 def _server(settings: Settings, name: str, env: dict[str, str]) -> Program:
-    password = read_passwords(settings)["kinoteka_app"]
+    passwords = read_passwords(settings)
+    password = passwords["kinoteka_app"]
+    servers = [f"http://{settings.front}:{settings.ports[server + '-metrics']}" for server in SERVERS]
+    patronis = [f"http://{settings.address(node)}:{settings.ports['patroni']}" for node in NODES]
     env |= {
+        "KINOTEKA_PATRONI_URL": ",".join(patronis),
+        "KINOTEKA_MONITOR_URL": settings.url("pmm", passwords["pmm"]),
+        "KINOTEKA_INSTANCES": ",".join(servers),
         "DATABASE_URL": settings.url("kinoteka_app", password),
         "DATABASE_READ_URL": settings.url("kinoteka_app", password, "read"),
         "KINOTEKA_LISTEN": f"{settings.front}:{settings.ports[name]}",
