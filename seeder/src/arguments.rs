@@ -28,7 +28,7 @@ pub struct SeederArguments {
 pub enum SeederCommand {
     /// Fill an empty, migrated database in sixteen steps.
     ///
-    /// Prints NAME..OK on standard output as each step is done. A run that was interrupted goes on when it is started
+    /// Prints NAME..OK on standard output as each step is done. An interrupted run continues when it is started
     /// again with the same flags. Nobody else should write to the database meanwhile.
     #[command(after_help = "\
 Examples:
@@ -84,7 +84,7 @@ several runs. docs/consistency.md describes the lines, how they are judged, and 
 
     /// Bring back triggers, indexes and foreign keys that an interrupted run has taken away.
     ///
-    /// The rows stay as they are. `seeder seed` does this by itself when it goes on.
+    /// The rows stay as they are. `seeder seed` does this by itself when it continues.
     Restore {
         /// The database: postgres://user@host/name or sqlite://path.
         #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE)]
@@ -349,7 +349,7 @@ pub struct LoadArguments {
     #[arg(long, env = "KINOTEKA_LOAD_PASSWORD", hide_env_values = true, default_value = accounts::PASSWORD)]
     password: String,
 
-    /// How many seconds a request is sent again while the server is away or busy.
+    /// How many seconds a request is sent again while the server is down or busy.
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = number::<u64>(0..=86_400))]
     retry_for: u64,
 

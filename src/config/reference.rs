@@ -7,15 +7,15 @@ use crate::error::ERROR_CODES;
 
 const INTRODUCTION: &str = "# Configuration
 
-Every setting is a flag and an environment variable. The flag wins. `kinoteka config` prints the settings in force and where
-each one comes from, and warns of doubtful ones. This page is generated: `scripts/configuration` writes it anew.
+Every setting is a flag and an environment variable. The flag wins. `kinoteka config` prints the effective settings
+with their sources, and warnings. `scripts/configuration` generates this page.
 
 - An empty variable counts as unset.
-- `DATABASE_URL` and `DATABASE_READ_URL` may also be called `KINOTEKA_DATABASE_URL` and `KINOTEKA_DATABASE_READ_URL`, which
-  come first.
-- The server warns of variables that begin with `KINOTEKA_` and that it does not know.
-- Flags of times end in `-ms` or `-hours`, flags of sizes in `-bytes`. `--migrate`, `--demo` and `--production` take no value;
-  their variables take `true` or `false`.
+- `KINOTEKA_DATABASE_URL` and `KINOTEKA_DATABASE_READ_URL` work too. They have precedence over `DATABASE_URL` and
+  `DATABASE_READ_URL`.
+- The server warns about unknown variables that begin with `KINOTEKA_`.
+- Flags of times end in `-ms` or `-hours`, flags of sizes in `-bytes`. `--migrate`, `--demo` and `--production` take
+  no value; their variables take `true` or `false`.
 - `kinoteka` without a command is `kinoteka serve`. `-h` shows common flags, `--help` all of them.
 
 ";
@@ -30,8 +30,8 @@ pub fn reference() -> String {
         let _ = writeln!(page, "| `{}` | {} | {} |", code.code, code.meaning, code.extensions);
     }
     page.push_str(
-        "\nAn id that belongs to nothing is not an error: `movie(id: ...)` is then null. Invalid input of a mutation is not a \
-         top-level error: the payload's `errors` lists it ([mutations.md](mutations.md#errors)).\n",
+        "\nAn unknown id is not an error: `movie(id: ...)` is then null. Invalid input of a mutation is not a top-level\n\
+         error: the payload's `errors` lists it ([mutations.md](mutations.md#errors)).\n",
     );
     page
 }

@@ -11,17 +11,18 @@ use crate::status::{InstanceSources, StatusSources};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Status")]
 pub struct StatusArgs {
-    /// Patroni's REST API: http://10.0.0.11:8008. Several by commas: any that answers tells of the whole cluster.
+    /// The addresses of Patroni's REST API, separated by commas, such as http://10.0.0.11:8008. One that responds is
+    /// enough for the whole cluster.
     #[arg(long, env = "KINOTEKA_PATRONI_URL", value_name = "URLS", value_delimiter = ',', value_parser = read_address)]
     pub patroni_url: Vec<Url>,
 
-    /// The database on the leader, as a role with pg_monitor that may do nothing else:
+    /// The database on the leader, with a role that has only pg_monitor:
     /// postgres://pmm:password@host:port/kinoteka.
     #[arg(long, env = "KINOTEKA_MONITOR_URL", hide_env_values = true, value_name = "URL")]
     pub monitor_url: Option<String>,
 
-    /// The servers, by commas: for each its --metrics-listen, or its --listen if there is none. If left out, `serve`
-    /// shows itself, and `status` asks http://127.0.0.1:8000.
+    /// The servers, separated by commas: the --metrics-listen of each, or its --listen if there is none. By default,
+    /// `serve` shows itself, and `status` queries http://127.0.0.1:8000.
     #[arg(long, env = "KINOTEKA_INSTANCES", value_name = "URLS", value_delimiter = ',', value_parser = read_address)]
     pub instances: Vec<Url>,
 }
