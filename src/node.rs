@@ -92,14 +92,14 @@ pub async fn find_any<T, A>(call: &Call<'_, T, A>, keys: &[Option<(&'static str,
 /// Which object to find.
 #[derive(Debug, InputObject)]
 struct NodeArguments {
-    /// Any id.
+    /// The id of an object of any type.
     id: ID,
 }
 
 /// Which objects to find.
 #[derive(Debug, InputObject)]
 struct NodesArguments {
-    /// Any ids, 100 at most.
+    /// The ids of at most 100 objects of any type.
     ids: Vec<ID>,
 }
 
@@ -108,7 +108,7 @@ pub fn describe(query: Object<Root>) -> Object<Root> {
     query
         .resolve_by::<NodeArguments>(
             "node",
-            "The object with this id, of any type. Null if there is none.",
+            "The object with this id, of any type. Null if it does not exist.",
             |_: &mut Registry| "Node".to_owned(),
             |call| Box::pin(async move { node(call).await.into() }),
         )
@@ -116,7 +116,7 @@ pub fn describe(query: Object<Root>) -> Object<Root> {
         .personal()
         .resolve_by::<NodesArguments>(
             "nodes",
-            "The objects with these ids, in the same order. Null where there is none.",
+            "The objects with these ids, in the same order. Null for each object that does not exist.",
             |_: &mut Registry| "[Node]!".to_owned(),
             |call| Box::pin(async move { nodes(call).await.into() }),
         )

@@ -10,12 +10,12 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use super::fold::fold;
 use super::scalar::DateTime;
 
-/// A range of whole numbers; both ends belong to it. One that ends before it begins is refused.
+/// A range of integers. Both bounds are inclusive. `from` must not be greater than `to`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, InputObject)]
 pub struct IntRange {
-    /// This much or more.
+    /// The minimum.
     from: Option<i32>,
-    /// This much or less.
+    /// The maximum.
     to: Option<i32>,
 }
 

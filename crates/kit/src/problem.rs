@@ -9,13 +9,13 @@ use super::id::{Id, NodeType};
 use super::reason::{BoundedReason, UserErrorReason};
 use super::spelling::{compose, is_blank};
 
-/// The kind of a problem.
+/// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserErrorCode {
     /// A value is invalid. Correct it.
     BadUserInput,
-    /// There is no such object.
+    /// The object does not exist.
     NotFound,
     /// The value is valid, but conflicts with existing data.
     Conflict,
