@@ -22,7 +22,7 @@ fields! {
         position_id: ID => reference::<PersonPosition>(),
     }
     optional {
-        /// The name of the character that the person plays, 1 to 128 characters. Null if the person does not act.
+        /// The name of the character, 1 to 128 characters. Null if the person does not act.
         character: String => line(128),
     }
     defaulted {
@@ -52,7 +52,7 @@ impl Editable for PersonPosition {
             "person_position_title_key",
             "person_position.title",
             "input.title",
-            "there is such a position already; choose another title",
+            "another position has this title; choose another",
         ),
     }];
 

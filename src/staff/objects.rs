@@ -36,11 +36,7 @@ pub fn describe(description: &mut Description) {
     description.object(
         Object::<StaffMember>::new("A member of the cast or crew of a movie.")
             .node()
-            .column(
-                "character",
-                "The name of the character that the person plays. Null if the person does not act.",
-                StaffMember::character,
-            )
+            .column("character", "The name of the character. Null if the person does not act.", StaffMember::character)
             .column("isLead", "Whether the role is a leading one.", StaffMember::is_lead)
             .link("person", "The person.", StaffMember::person_id)
             .link("position", "The person's position.", StaffMember::position_id)
