@@ -67,7 +67,7 @@ fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
 /// The type and the key of an id.
 fn read(field: &str, id: &ID) -> Result<(&'static str, i32), ApiError> {
     let found = id::split(id).and_then(|(name, key)| Some((of_type(&name)?.0, key)));
-    found.ok_or_else(|| ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned"))
+    found.ok_or_else(|| ApiError::bad_input(field, "is not a valid id; pass an id that a query returned"))
 }
 
 /// The name of a type that has ids.
@@ -131,7 +131,7 @@ async fn node(call: Call<'_, Root, NodeArguments>) -> Result<Column, FieldError>
 async fn nodes(call: Call<'_, Root, NodesArguments>) -> Result<Column, FieldError> {
     let NodesArguments { ids } = &*call.arguments;
     if ids.len() > NODES_MAX {
-        let text = format!("{} are too many; ask for {NODES_MAX} at most", ids.len());
+        let text = format!("has {} ids; the limit is {NODES_MAX}", ids.len());
         return Err(ApiError::bad_input("ids", text).into());
     }
     let keys = ids.iter().enumerate().map(|(i, id)| read(&format!("ids.{i}"), id).map(Some));

@@ -36,7 +36,7 @@ impl Editable for MovieAward {
             "award_nomination_unique_constraint",
             "awards.film_award_id, awards.movie_id, awards.nomination_id",
             "input.nominationId",
-            "the movie has this award in this nomination already",
+            "the movie already has this award in this nomination",
         ),
     }];
 }

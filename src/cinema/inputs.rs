@@ -111,7 +111,7 @@ impl Editable for Cinema {
                 "cinema_online_url_key",
                 "cinema_online.url",
                 "input.url",
-                "another cinema has this address",
+                "another cinema has this URL",
             ),
         },
     ];
@@ -127,12 +127,7 @@ const URL_LENGTH_MAX: usize = 512;
 fn check_url(problems: &mut Problems, field: &str, given: String) -> String {
     let address = problems.line(field, &given, 1, URL_LENGTH_MAX);
     let is_site = url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    problems.require(
-        is_site,
-        field,
-        UserErrorReason::InvalidFormat,
-        "is no address of a site such as https://cinema.example",
-    );
+    problems.require(is_site, field, UserErrorReason::InvalidFormat, "must be a URL such as https://cinema.example");
     address
 }
 

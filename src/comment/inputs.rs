@@ -86,11 +86,11 @@ impl ThreadArguments {
     pub(super) fn check(&self) -> ApiResult<()> {
         let Self { max_depth, first } = *self;
         if !(0..=DEPTH_MAX).contains(&max_depth) {
-            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
+            let text = format!("{max_depth} is out of range; use 0 to {DEPTH_MAX}");
             return Err(ApiError::bad_input("maxDepth", text));
         }
         if !(1..=THREAD_SIZE_MAX).contains(&first) {
-            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
+            let text = format!("{first} is out of range; use 1 to {THREAD_SIZE_MAX}");
             return Err(ApiError::bad_input("first", text));
         }
         Ok(())

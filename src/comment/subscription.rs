@@ -132,7 +132,7 @@ fn root_field(subject_id: Option<&ID>, after: &Option<String>, kinds: Kinds) -> 
 fn read_kinds(kinds: Option<&[CommentEventKind]>) -> ApiResult<Kinds> {
     match kinds {
         None => Ok(Kinds::ALL),
-        Some([]) => Err(ApiError::bad_input("kinds", "is empty; name a kind, or leave the argument out for all")),
+        Some([]) => Err(ApiError::bad_input("kinds", "is empty; pass a kind, or omit the argument for all kinds")),
         Some(kinds) => Ok(kinds.iter().map(|kind| EventKind::from(*kind)).collect()),
     }
 }

@@ -41,7 +41,7 @@ impl PublicationFilter {
         let from = self.created_from.map(|time| check_time("filter.createdFrom", time)).transpose()?;
         let before = self.created_before.map(|time| check_time("filter.createdBefore", time)).transpose()?;
         if from.zip(before).is_some_and(|(from, before)| from > before) {
-            return Err(ApiError::bad_input("filter.createdBefore", "lies before `createdFrom`; swap the two"));
+            return Err(ApiError::bad_input("filter.createdBefore", "is before `createdFrom`; swap them"));
         }
         // What a removed user wrote stays, but nobody learns which it was.
         let by_author = author.map(|id| {
@@ -178,7 +178,7 @@ impl Editable for PublicationCategory {
             "publications_category_title_key",
             "publications_category.title",
             "input.title",
-            "there is such a category already; choose another title",
+            "another category has this title; choose another",
         ),
     }];
 

@@ -174,7 +174,7 @@ impl Batch<Publication> for Excerpt {
 fn excerpt_size(length: i32) -> ApiResult<usize> {
     let size = usize::try_from(length).ok().filter(|_| (1..=EXCERPT_LENGTH_MAX).contains(&length));
     size.ok_or_else(|| {
-        ApiError::bad_input("length", format!("{length} is out of range; ask for 1 to {EXCERPT_LENGTH_MAX}"))
+        ApiError::bad_input("length", format!("{length} is out of range; use 1 to {EXCERPT_LENGTH_MAX}"))
     })
 }
 

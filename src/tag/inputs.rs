@@ -67,7 +67,7 @@ impl TagFilter {
 
 fn check_titles(field: &str, mut titles: Vec<String>) -> ApiResult<Vec<String>> {
     if titles.len() > TITLES_MAX {
-        let text = format!("{} titles are too many; name {TITLES_MAX} at most", titles.len());
+        let text = format!("has {} titles; the limit is {TITLES_MAX}", titles.len());
         return Err(ApiError::bad_input(field, text));
     }
     titles.sort_unstable();

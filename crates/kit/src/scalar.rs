@@ -73,7 +73,7 @@ impl ScalarType for Money {
         match is_decimal(&text).then(|| Decimal::from_str_exact(&text)) {
             Some(Ok(amount)) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
             Some(Ok(_)) => Err(InputValueError::custom(format!("{} has more than two decimals", quote(&text)))),
-            _ => Err(InputValueError::custom(format!("{} is no decimal number such as \"350.00\"", quote(&text)))),
+            _ => Err(InputValueError::custom(format!("{} is not a decimal number such as \"350.00\"", quote(&text)))),
         }
     }
 
@@ -101,7 +101,7 @@ impl ScalarType for Date {
         // By its form first: chrono takes " 024-01-01" and "+999-01-01", too.
         match is_date(text).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d")) {
             Some(Ok(date)) => Ok(Self(date)),
-            _ => Err(InputValueError::custom(format!("{} is no date such as \"1932-04-04\"", quote(text)))),
+            _ => Err(InputValueError::custom(format!("{} is not a date such as \"1932-04-04\"", quote(text)))),
         }
     }
 
@@ -122,7 +122,7 @@ impl ScalarType for DateTime {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
         chrono::DateTime::parse_from_rfc3339(text).map(|time| Self(time.to_utc())).map_err(|_| {
             InputValueError::custom(format!(
-                "{} is no time with an offset such as \"2026-03-01T12:30:00Z\"",
+                "{} is not a time with an offset such as \"2026-03-01T12:30:00Z\"",
                 quote(text)
             ))
         })
@@ -146,7 +146,7 @@ impl ScalarType for BigInt {
             Value::Number(number) => number.as_i64(),
             _ => None,
         };
-        number.map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits such as \"3000000000\""))
+        number.map(Self).ok_or_else(|| InputValueError::custom("is not a 64-bit integer such as \"3000000000\""))
     }
 
     fn to_value(&self) -> Value {
@@ -163,7 +163,7 @@ pub struct UniqueNumber(pub Uuid);
 impl ScalarType for UniqueNumber {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{} is no UUID", quote(text))))
+        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{} is not a UUID", quote(text))))
     }
 
     fn to_value(&self) -> Value {
