@@ -107,7 +107,7 @@ async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     assert_eq!(refused, ["BAD_USER_INPUT input.password: is your username or email address; choose another password"]);
     // Spaces around a name do not make another one of it.
     let refused = app.nobody().refused("signUp", new_account("  somebody.known ", "Somebody.Known")).await;
-    assert!(refused.iter().any(|problem| problem.contains("input.password: is your own name")), "{refused:?}");
+    assert!(refused.iter().any(|problem| problem.contains("input.password: is your username")), "{refused:?}");
     // Lengths are those of composed letters, however a keyboard writes them.
     let mut input = new_account("composed", &"й".repeat(128));
     app.nobody().done("signUp", input.clone(), "token").await;

@@ -224,7 +224,7 @@ async fn foreign_and_broken_cursors_are_refused(backend: Backend) {
             } else {
                 "is a cursor of the list movies"
             };
-            let expected = format!("BAD_USER_INPUT {argument}: this cursor {reason}");
+            let expected = format!("BAD_USER_INPUT {argument}: {reason}");
             assert!(errors[0].starts_with(&expected), "{}: {errors:?}", list.field);
         }
     }

@@ -40,7 +40,7 @@ async fn dates_and_numbers_of_another_form_are_refused(backend: Backend) {
             "movieId": global_id("Movie", 1), "cinemaId": global_id("Cinema", 1), "price": "1", "rating": 1, "viewCount": count,
         });
         let errors = editor.send("setAvailability", terms, "").await.errors();
-        assert!(errors[0].contains("not a whole number"), "{count:?}: {errors:?}");
+        assert!(errors[0].contains("not a 64-bit integer"), "{count:?}: {errors:?}");
     }
     // What has the form is taken as before.
     let movie = json!({ "title": "А", "durationMinutes": 1, "budget": "007.50", "boxOffice": 12.5 });

@@ -161,7 +161,7 @@ async fn get_reads_the_url() {
     for (query, part) in [
         ("", "query: is missing"),
         ("query", "GRAPHQL_PARSE_FAILED"),
-        ("query=%FF", "not encoded in UTF-8"),
+        ("query=%FF", "not valid UTF-8"),
         ("query={a}&query={b}", "query: occurs twice in the URL"),
         ("query={a}&variables={", "variables: is not valid JSON"),
         ("query={a}&variables=[1]", "variables: must be an object"),

@@ -146,7 +146,7 @@ impl ScalarType for BigInt {
             Value::Number(number) => number.as_i64(),
             _ => None,
         };
-        number.map(Self).ok_or_else(|| InputValueError::custom("is not a 64-bit integer such as \"3000000000\""))
+        number.map(Self).ok_or_else(|| InputValueError::custom("not a 64-bit integer such as \"3000000000\""))
     }
 
     fn to_value(&self) -> Value {
