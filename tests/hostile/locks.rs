@@ -20,7 +20,7 @@ const RATE: &str = "mutation($it: RateInput!) { rate(input: $it) { errors { mess
 const COMMENT: &str = "mutation($it: AddCommentInput!) { addComment(input: $it) { errors { message } } }";
 const MOVIE: &str = "{ movies(first: 1) { nodes { id title userRating { average } } } }";
 const LOCKED: &str = "another transaction holds a lock that this request needs; try again";
-const WAITING: &str = "too many changes wait for the database; try again";
+const WAITING: &str = "too many changes are waiting for the database; try again";
 
 fn start(database: &TestDatabase, args: &[&str]) -> Server {
     Server::start(&[&["--database-url", &database.url], &CHEAP_PASSWORDS[..], args].concat())

@@ -32,7 +32,7 @@ impl LeaderWait {
 const PLACES: QuotaNames = QuotaNames {
     limit: "leader-waiting",
     limit_per_client: "leader-waiting-per-client",
-    held: "changes wait for a database that takes them",
+    held: "changes are waiting for a leader",
     retry_after_s: 1,
 };
 
@@ -61,7 +61,7 @@ impl LeaderQueue {
             return Ok(false);
         }
         let Ok(_place) = self.places.take(client, 1).inspect_err(|full| metrics::count_limit(full.limit())) else {
-            return Err(ApiError::Busy("too many changes wait for a database that takes them"));
+            return Err(ApiError::Busy("too many changes are waiting for a leader"));
         };
         let started = Instant::now();
         let is_found = timeout(left, self.cluster.wait_for_leader()).await.is_ok();

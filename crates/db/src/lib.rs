@@ -145,7 +145,7 @@ impl Db {
     /// Others have not made room in time.
     pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<WriteTurn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
-        let share = turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))?;
+        let share = turn.map_err(|_| ApiError::Busy("too many changes are waiting for the database"))?;
         Ok(WriteTurn { share: Some(share), releases: self.leader.generation.releases().clone() })
     }
 
