@@ -53,7 +53,10 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
         () = interruption::first() => None,
     };
     let Some(outcome) = outcome else {
-        progress.say("interrupted: bringing back what was taken away; a second signal leaves that to the next start");
+        let stage = progress.stage();
+        progress.say(&format!(
+            "interrupted at {stage}: bringing back what was taken away; a second signal leaves that to the next start"
+        ));
         let restore = {
             let progress = Arc::clone(&progress);
             seeding::restore(&db, move |event| progress.note(event))
@@ -62,9 +65,10 @@ async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
             restored = restore => { restored?; }
             () = interruption::second() => {}
         }
-        let at = progress.stopped_at().unwrap_or("the beginning");
-        return Err(anyhow!("stopped at {at}; start again with the same flags to go on"));
+        progress.clear();
+        return Err(anyhow!("stopped at {stage}; start again with the same flags to go on"));
     };
+    progress.clear();
     db.close().await?;
     let summary = outcome?;
     progress.end(&summary);
