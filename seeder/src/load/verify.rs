@@ -14,6 +14,8 @@ use crate::history::line::{HistoryLine, ReadingStart, Thing};
 
 /// Objects that are read back at once.
 const BATCH: usize = 50;
+/// The same of users, each of whom is a root field: a server allows 20 of them by default.
+const USERS_BATCH: usize = 20;
 /// The same of movies with their prices.
 const PRICES_BATCH: usize = 10;
 
@@ -118,7 +120,7 @@ async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), Failure> {
 
 async fn read_users(actor: &LoadActor) -> Result<(), Failure> {
     let numbers = actor.ledger.notes().signed_up.clone();
-    for batch in numbers.chunks(BATCH) {
+    for batch in numbers.chunks(USERS_BATCH) {
         let names: Vec<_> = batch.iter().map(|number| actor.ledger.username(*number)).collect();
         let data = actor.accounts.members[0].query(&actor.api, &users(&names), &json!({})).await?;
         for (place, number) in batch.iter().enumerate() {
