@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn shown(progress: &Progress, screen: &InMemoryTerm) -> String {
-        progress.bar.iter().for_each(ProgressBar::tick);
+        progress.bar.iter().for_each(ProgressBar::force_draw);
         screen.contents()
     }
 

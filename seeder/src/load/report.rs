@@ -376,7 +376,7 @@ mod tests {
             "order-movie",
             "Latency by percentile",
             "log scale",
-            "99.9</text>",
+            "99</text>",
         ] {
             assert!(page.contains(part), "{part}: {page}");
         }
