@@ -172,6 +172,7 @@ async fn router() -> Router {
         cors_origins: Vec::new(),
         trusted_proxies: Vec::new(),
         ide: false,
+        demo: None,
         metrics: false,
     };
     let engine = Engine::described::<Films>(graphql::EngineSettings {
@@ -182,7 +183,8 @@ async fn router() -> Router {
         introspection: false,
     });
     let executor = Executor { engine: Arc::new(engine.unwrap()), contexts: Arc::new(Films) };
-    let services = HttpServices { executor, subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing) };
+    let services =
+        HttpServices { executor, subscribe: Arc::new(Nothing), authenticate: Arc::new(Nothing), overview: None };
     let status: Arc<dyn Status> = Arc::new(Health::new(db));
     http::router(services, &status, &transport)
 }

@@ -23,6 +23,7 @@ use crate::kit::changes::WriteRates;
 use crate::kit::idempotency;
 use crate::kit::upkeep::{self, Sweep};
 use crate::library::Backends;
+use crate::status::{Gatherer, InstanceSources};
 use crate::{comment, library, metrics, open_files, publication, start, telemetry};
 
 /// A request that takes too long is answered before its statement is stopped, and always the same.
@@ -50,6 +51,7 @@ pub struct Application {
     sessions: Sessions,
     transport: http::HttpSettings,
     health: Health,
+    overview: Option<Arc<Gatherer>>,
     drain: Duration,
     grace: Duration,
 }
@@ -84,16 +86,28 @@ impl Application {
         let feed = Feed::start(&db, args.feed()).await?;
         tracing::info!("using the {url}");
         let grace = Duration::from_millis(args.shutdown_grace_ms);
+        let accounts = args.accounts.open()?;
+        let demo = match args.demo && args.ide() && !args.production {
+            true => start::find_demo_login(&db, &accounts).await?,
+            false => None,
+        };
         let transport = http::HttpSettings {
             limits,
             cors_origins: args.cors_origins.clone(),
             trusted_proxies: args.trusted_proxies.clone(),
             ide: args.ide(),
+            demo,
             metrics: operations.is_none(),
         };
-        let accounts = args.accounts.open()?;
+        let overview = match args.status {
+            true => {
+                let own = InstanceSources::Own(listener.local_addr()?.to_string(), Arc::new(health.clone()));
+                Some(Arc::new(Gatherer::new(args.sources.sources(own)?)?))
+            }
+            false => None,
+        };
         if args.production {
-            start::warn_of_development(&db, &accounts, &transport).await?;
+            start::warn_of_demo_accounts(&db, &accounts).await?;
         }
         let sessions = Sessions::new(&db, &accounts);
         Ok(Self {
@@ -107,6 +121,7 @@ impl Application {
             sessions,
             transport,
             health,
+            overview,
             drain: args.drain(),
             grace,
         })
@@ -164,6 +179,7 @@ impl Application {
             )),
             authenticate: Arc::new(self.sessions),
             executor,
+            overview: self.overview.map(|overview| overview as Arc<dyn http::Overview>),
         };
         let router = http::router(services, &status, &self.transport);
         let upkeep = upkeep::run(self.db.clone(), SWEEPS, upkeep::FIRST);
@@ -271,8 +287,7 @@ async fn serve_operations(listener: Option<TcpListener>, router: Router, setting
 /// A request that waits for a lock is told so before its time is over.
 fn timeouts(args: &ServeArgs) -> Timeouts {
     let request = Duration::from_millis(args.limits.request_timeout_ms);
-    let lock = Duration::from_millis(args.lock_timeout_ms).min(request / 2);
-    Timeouts { statement: request + STATEMENT_RESPITE, lock }
+    Timeouts { statement: request + STATEMENT_RESPITE, lock: args.lock_timeout() }
 }
 
 /// Connections that one address may have at least, where there are files for few: a browser opens six.

@@ -18,7 +18,7 @@
 //!   [`search`], [`audit`] and [`node`] join several.
 //! - [`library`] collects the schema from the domains, and names all of them.
 //! - [`app`] puts everything together, [`config`] holds every setting, [`health`] says whether the server can serve,
-//!   [`open_files`] bounds its files. [`stored_texts`] counts what is stored and would not be written now.
+//!   [`status`] how the cluster, the servers and the database are, [`open_files`] bounds its files. [`stored_texts`] counts what is stored and would not be written now.
 //!
 //! `docs/ARCHITECTURE.md` has the map and the invariants.
 
@@ -41,6 +41,7 @@ pub mod rating;
 pub mod search;
 pub mod staff;
 mod start;
+pub mod status;
 pub mod stored_texts;
 pub mod subject;
 pub mod tag;

@@ -1,18 +1,25 @@
 //! The command line: parse, dispatch.
 
+mod migrate;
+
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use clap::Parser;
 use kinoteka::account::operator;
 use kinoteka::app::Application;
-use kinoteka::config::{Cli, Command, DatabaseArgs, HashArgs, MigrateCommand, RoleCommand, ServeArgs, UserCommand};
-use kinoteka::{library, log, stored_texts, telemetry};
-use migration::connect::{Access, PoolSettings, Writer, open, open_writer};
-use migration::{AdoptError, Migration, SchemaState};
-use sea_orm::DbErr;
+use kinoteka::config::{
+    self, COMMON_FLAGS, Cli, Command, DatabaseArgs, HashArgs, OTHER_VARIABLES, RoleCommand, ServeArgs, StatusCommand,
+    UserCommand,
+};
+use kinoteka::status::{Gatherer, print as show};
+use kinoteka::telemetry::LogFormat;
+use kinoteka::{library, log, telemetry};
+use migration::SchemaState;
+use migration::connect::{PoolSettings, Writer, open_writer};
+use settings::Invocation;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -39,31 +46,64 @@ fn main() -> ExitCode {
 const RUNTIME_TIMEOUT: Duration = Duration::from_secs(1);
 
 async fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let outcome = match cli.command {
-        None => serve(cli.serve).await,
-        Some(Command::Serve(args)) => serve(*args).await,
-        Some(Command::Migrate(command)) => migrate(command).await,
-        Some(Command::Role(command)) => change_role(command).await,
-        Some(Command::User(UserCommand::ResetPassword { user, hashing, database })) => {
-            reset_password(&user, &hashing, &database).await
-        }
-        Some(Command::Schema) => print(&library::sdl()),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let invocation = settings::read::<Cli>(COMMON_FLAGS);
+    match run_command(&invocation).await {
+        Ok(code) => code,
         Err(error) => {
-            log::print(&format!("error: {error:#}"));
+            log::print(&format!("error: {}", invocation.name_variables(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
     }
 }
 
-async fn serve(args: ServeArgs) -> anyhow::Result<()> {
-    telemetry::start_logging(args.log_format, &args.log_filter)?;
+async fn run_command(invocation: &Invocation<Cli>) -> anyhow::Result<ExitCode> {
+    let unknown = invocation.unknown_variables(OTHER_VARIABLES, false);
+    let args = match &invocation.arguments.command {
+        None => Some(&invocation.arguments.serve),
+        Some(Command::Serve(args)) => Some(&**args),
+        Some(_) => None,
+    };
+    if let Some(args) = args {
+        telemetry::start_logging(args.log_format, &args.log_filter)?;
+        let doubts = args.warnings().into_iter().map(|warning| invocation.name_variables(&warning));
+        unknown.into_iter().chain(doubts).for_each(|warning| tracing::warn!("{warning}"));
+        serve(args).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    unknown.iter().for_each(|warning| log::print(&format!("warning: {warning}")));
+    if let Some(Command::Role(_) | Command::User(_)) = &invocation.arguments.command {
+        // What operators do to accounts is an event.
+        telemetry::start_logging(LogFormat::Pretty, "warn,kinoteka=info")?;
+    }
+    match &invocation.arguments.command {
+        None | Some(Command::Serve(_)) => {}
+        Some(Command::Migrate(command)) => return migrate::run(command).await,
+        Some(Command::Role(command)) => change_role(command).await?,
+        Some(Command::User(UserCommand::ResetPassword { user, hashing, database })) => {
+            reset_password(user, hashing, database).await?;
+        }
+        Some(Command::Config { serve, markdown }) => show_config(invocation, serve, *markdown)?,
+        Some(Command::Status(command)) => return show_status(command).await,
+        Some(Command::Schema) => print(&library::sdl())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_config(invocation: &Invocation<Cli>, args: &ServeArgs, markdown: bool) -> anyhow::Result<()> {
+    if markdown {
+        return print(&config::reference());
+    }
+    args.database.url()?;
+    print(&config::describe(invocation, args))?;
+    let warnings = args.warnings();
+    warnings.iter().for_each(|warning| log::print(&format!("warning: {}", invocation.name_variables(warning))));
+    Ok(())
+}
+
+async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let application = tokio::select! {
-        application = Application::build(&args, None) => application?,
+        application = Application::build(args, None) => application?,
         () = signals.next() => return Ok(()),
     };
     tracing::info!("serving at http://{}/graphql", application.address()?);
@@ -112,62 +152,7 @@ impl Signals {
     }
 }
 
-async fn migrate(command: MigrateCommand) -> anyhow::Result<()> {
-    match command {
-        MigrateCommand::Up { database, steps, waiting } => {
-            let db = open_database(&database).await?.db;
-            match refuse_unknown_steps(&db).await? {
-                state @ SchemaState::Newer(_) => tell(&format!("nothing to apply: {state}")),
-                _ => {
-                    let applied = waiting.migration(&log::print).up(&db, steps).await.map_err(explain)?;
-                    report("applied", &applied, "nothing to apply: the schema is current");
-                    refill(&db).await?;
-                }
-            }
-        }
-        MigrateCommand::Down { database, steps, waiting } => {
-            let db = open_database(&database).await?.db;
-            if let SchemaState::Newer(steps) = refuse_unknown_steps(&db).await? {
-                bail!("{} unknown here: take steps back with the program that made them", steps.join(", "));
-            }
-            let taken_back = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
-            report("took back", &taken_back, "nothing to take back");
-        }
-        MigrateCommand::Finish { database } => {
-            let db = open_database(&database).await?.db;
-            refuse_unknown_steps(&db).await?;
-            let done = match migration::finish(&db).await? {
-                true => "the comment feed is ordered by ticks now",
-                false => "nothing to finish",
-            };
-            print(&format!("{done}\n"))?;
-        }
-        MigrateCommand::Adopt { database } => {
-            let db = open_database(&database).await?.db;
-            report("recorded", &adopt(&db).await?, "nothing to record: all steps were known");
-            refill(&db).await?;
-        }
-        MigrateCommand::Status { database } => {
-            let db = open(&database.url()?, Access::Read, POOL).await.context("--database-url")?;
-            for step in migration::status(&db).await? {
-                print(&format!("{} {}\n", if step.applied { "applied" } else { "pending" }, step.name))?;
-            }
-            let state = migration::compare(&db).await?;
-            if matches!(state, SchemaState::Current | SchemaState::Newer(_)) {
-                for line in stored_texts::report(&db).await.context("cannot count blank texts and twins")? {
-                    print(&format!("{line}\n"))?;
-                }
-            }
-            for index in Migration::default().unfinished_indexes(&db).await? {
-                print(&format!("unfinished index {index}: queries that use it are slow; run `kinoteka migrate up`\n"))?;
-            }
-            print(&format!("{state}\n"))?;
-        }
-    }
-    Ok(())
-}
-
-async fn change_role(command: RoleCommand) -> anyhow::Result<()> {
+async fn change_role(command: &RoleCommand) -> anyhow::Result<()> {
     match command {
         RoleCommand::Grant(args) => {
             operator::grant_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
@@ -180,6 +165,35 @@ async fn change_role(command: RoleCommand) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Between two times of `status --watch`.
+const WATCH_GAP: Duration = Duration::from_secs(2);
+
+/// Its code says whether all is well.
+async fn show_status(command: &StatusCommand) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(LogFormat::Pretty, "warn")?;
+    let gatherer = Gatherer::new(command.sources.command_sources()?)?;
+    loop {
+        let document = match command.watch {
+            true => gatherer.look().await,
+            false => Arc::new(gatherer.look_until_settled().await),
+        };
+        let text = match command.json {
+            true => format!("{}\n", serde_json::to_string(&*document)?),
+            false => show::print(&document),
+        };
+        let clear = if command.watch && io::stdout().is_terminal() { CLEAR } else { "" };
+        let mut output = anstream::stdout();
+        output.write_all(format!("{clear}{text}").as_bytes()).and_then(|()| output.flush())?;
+        if !command.watch {
+            return Ok(if document.is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        tokio::time::sleep(WATCH_GAP).await;
+    }
+}
+
+/// Has a terminal begin at the top of an empty screen.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs) -> anyhow::Result<()> {
     let given = read_password()?;
@@ -217,44 +231,6 @@ const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: D
 
 async fn open_database(database: &DatabaseArgs) -> anyhow::Result<Writer> {
     open_writer(&database.url()?, POOL, None).await.context("--database-url")
-}
-
-/// sea-orm-migration would stop with a text about files.
-async fn refuse_unknown_steps(db: &sea_orm::DatabaseConnection) -> anyhow::Result<SchemaState> {
-    match migration::compare(db).await? {
-        state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
-        state => Ok(state),
-    }
-}
-
-async fn adopt(db: &sea_orm::DatabaseConnection) -> anyhow::Result<Vec<String>> {
-    migration::adopt(db).await.map_err(|error| match error {
-        AdoptError::Database(error) => explain(error),
-        other => other.into(),
-    })
-}
-
-/// Says what to do, where that is known.
-fn explain(error: DbErr) -> anyhow::Error {
-    migration::explain_refusal(&error).map_or_else(|| error.into(), anyhow::Error::msg)
-}
-
-/// Makes again what a restore has left out.
-async fn refill(db: &sea_orm::DatabaseConnection) -> anyhow::Result<()> {
-    let tables = migration::refill(db).await.map_err(explain)?;
-    if !tables.is_empty() {
-        tell(&format!("made the rows of {} again", tables.join(", ")));
-    }
-    Ok(())
-}
-
-fn report(done: &str, steps: &[String], nothing: &str) {
-    for step in steps {
-        tell(&format!("{done} {step}"));
-    }
-    if steps.is_empty() {
-        tell(nothing);
-    }
 }
 
 /// Says on standard output what was done, for whoever reads it.

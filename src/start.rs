@@ -82,14 +82,9 @@ async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::R
 /// Demo accounts that a warning names.
 const DEMO_ACCOUNTS_SHOWN: usize = 5;
 
-/// Warns of what is for development alone, and of what clients should not see.
-pub(crate) async fn warn_of_development(
-    db: &Db,
-    accounts: &AccountServices,
-    transport: &http::HttpSettings,
-) -> anyhow::Result<()> {
-    let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
-    let known = operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await?;
+/// Warns of accounts whose password everybody knows.
+pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<()> {
+    let known = find_demo_accounts(db, accounts).await?;
     if !known.is_empty() {
         let shown = known[..known.len().min(DEMO_ACCOUNTS_SHOWN)].join(", ");
         let more = match known.len().saturating_sub(DEMO_ACCOUNTS_SHOWN) {
@@ -101,12 +96,21 @@ pub(crate) async fn warn_of_development(
              others by `kinoteka user reset-password`, or delete them"
         );
     }
-    if transport.metrics {
-        tracing::warn!(
-            "--production: clients can read /metrics on the address of --listen: move it by --metrics-listen"
-        );
-    }
     Ok(())
+}
+
+/// The users that log in with the password of demo accounts.
+async fn find_demo_accounts(db: &Db, accounts: &AccountServices) -> anyhow::Result<Vec<String>> {
+    let (ending, password) = (accounts::EMAIL_ENDING, accounts::PASSWORD);
+    operator::list_with_password(db.read.connections(), &accounts.passwords, ending, password).await
+}
+
+/// The demo accounts that pages offer: those that still have the password.
+pub(crate) async fn find_demo_login(db: &Db, accounts: &AccountServices) -> anyhow::Result<Option<http::DemoLogin>> {
+    let known = find_demo_accounts(db, accounts).await?;
+    let usernames: Vec<_> = accounts::usernames(0).filter(|username| known.contains(username)).collect();
+    let password = accounts::PASSWORD.to_owned();
+    Ok((!usernames.is_empty()).then_some(http::DemoLogin { usernames, password }))
 }
 
 /// Passes a replica that has all that reads need.

@@ -1,11 +1,16 @@
 import { defineConfig } from 'vite';
 
+import { guide } from './guide.js';
+
 // One entry a page: the server answers dist/index.html at /, and dist/NAME.html at /NAME.
-const pages = ['index.html', 'live.html'];
+const pages = ['index.html', 'live.html', 'monitoring.html', 'status.html'];
+
+const api = process.env.KINOTEKA_URL ?? 'http://127.0.0.1:8000';
 
 export default defineConfig({
   // Relative, so that a proxy may serve the pages under a prefix.
   base: './',
+  plugins: [guide],
   esbuild: { jsx: 'automatic' },
   build: {
     target: 'es2022',
@@ -22,5 +27,6 @@ export default defineConfig({
   },
   worker: { format: 'es' },
   // `npx vite` serves the pages while they are worked on; the API is a server beside it.
-  server: { proxy: { '/graphql': { target: 'http://127.0.0.1:8000', ws: true } } },
+  optimizeDeps: { exclude: ['graphiql/setup-workers/vite', '@graphiql/react/setup-workers/vite'] },
+  server: { proxy: { '/graphql': { target: api, ws: true }, '/site.json': api, '/status.json': api } },
 });

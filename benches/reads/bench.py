@@ -13,19 +13,20 @@ from processes import carry_out
 from servers import PEERS, Servers
 
 EPILOG = """Examples:
-  scripts/bench                    (a) to (f) at 32 connections, beside the peers: about 10 minutes
-  scripts/bench --quick            (a), (b), (c) in two short rounds: to see what a change does
+  scripts/bench                    (a) to (f) at 32 connections, with the peers: about 10 minutes
+  scripts/bench --quick            (a), (b), (c) in two short rounds: shows the effect of a change
   scripts/bench --long --write     also 1 and 256 connections, and growth up to 100,000 movies;
-                                   then docs/benchmarks.md, its plots and results/latest.json
-  scripts/bench --peer-settings    the peers with other settings than those they are measured with
+                                   then writes docs/benchmarks.md, its plots and results/latest.json
+  scripts/bench --redraw           only the plots, from results/latest.json
+  scripts/bench --peer-settings    compares other settings of the peers
   scripts/bench --quick --no-peers --seconds 1 --movies 500
-                                   whether it works at all
+                                   checks that the benchmark works
 
-What is missing is installed: wrk and PostgreSQL by apt, the peers and their Node.js by npm. All
-runs on 127.0.0.1, in a folder under /tmp that is gone at the end.
+Missing programs are installed: wrk and PostgreSQL through apt, the peers and their Node.js through npm.
+Everything runs on 127.0.0.1, in a folder under /tmp that is deleted at the end.
 
-KINOTEKA_BIN names a server that is built already; other KINOTEKA_ variables are the server's
-settings. PEER_ variables are the peers' (see benches/reads/servers.py).
+KINOTEKA_BIN names a server that is already built; other KINOTEKA_ variables are the server's settings.
+PEER_ variables are the peers' settings (see benches/reads/servers.py).
 """
 
 # Growth is measured on databases without a catalogue around the movies: 20 comments a movie.
@@ -47,6 +48,7 @@ def read_arguments():
     parser.add_argument("--seconds", type=int, help="of each measurement (default: 4; 2 with --quick)")
     parser.add_argument("--rounds", type=int, help="rounds, of which medians are taken (default: 3; 2 with --quick)")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md, its plots, and results/latest.json")
+    parser.add_argument("--redraw", action="store_true", help="measure nothing; draw the plots from results/latest.json")
     arguments = parser.parse_args()
     if arguments.movies < 500:
         parser.error("--movies: 500 is the least, which makes one thread of 500 comments")
@@ -158,6 +160,8 @@ def measure_growth(arguments, folder, found, programs, postgres):
 
 def main():
     arguments = read_arguments()
+    if arguments.redraw:
+        return report.redraw()
     return carry_out("scripts/bench", lambda folder: run(arguments, folder))
 
 

@@ -1,99 +1,176 @@
 """Plots as SVG, readable on light and on dark pages."""
 
 from html import escape
-from math import log10
+from math import floor, log10
+
+import queries
 
 SERVERS = {"Kinoteka": "#2f81f7", "PostGraphile": "#d29922", "Mercurius": "#3fb950"}
 LINES = ["#2f81f7", "#d29922", "#3fb950", "#a371f7"]
 GREY = "#8b949e"
 CONNECTIONS = 32
+WIDTH = 760
+LINE_HEIGHT = 15
 
 
 def write(summary, folder):
     """Writes the plots that the results allow: their files' names and titles."""
     folder.mkdir(exist_ok=True)
+    plots = draw(summary)
+    for name, (_, content) in plots.items():
+        (folder / name).write_text(content)
+    return [(name, title) for name, (title, _) in plots.items()]
+
+
+def draw(summary):
+    """The plots that the results allow: by the name of the file, the title and the SVG."""
     plots = {}
     compared = [each for each in summary["results"] if each["server"] in SERVERS]
     if usual := [each for each in compared if each["connections"] == CONNECTIONS]:
-        plots["requests.svg"] = (bars, "Requests a second at 32 connections", usual)
+        plots["requests.svg"] = (bars, f"Requests per second at {CONNECTIONS} connections", usual)
     if len({each["connections"] for each in compared}) > 1:
-        title = "Median latency by connections, in milliseconds, both axes logarithmic"
-        plots["latency.svg"] = (latencies, title, [each for each in compared if each["query"] in ("a", "b", "c")])
+        peers = {each["query"] for each in compared if each["server"] != "Kinoteka"}
+        plots["latency.svg"] = (latencies, "Median latency by number of connections",
+                                [each for each in compared if each["query"] in peers])
     if summary["growth"]:
-        plots["growth.svg"] = (growth, "Median latency at 32 connections by the size of the catalogue, in milliseconds", summary["growth"])
-    for name, (draw, title, results) in plots.items():
-        (folder / name).write_text(draw(title, results))
-    return [(name, title) for name, (_, title, _) in plots.items()]
+        plots["growth.svg"] = (growth, f"Median latency of Kinoteka at {CONNECTIONS} connections, by size of the catalogue",
+                               summary["growth"])
+    return {name: (title, plot(title, results)) for name, (plot, title, results) in plots.items()}
 
 
-def frame(title, width, height, shapes):
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12" '
-            f'fill="{GREY}" role="img"><title>{escape(title)}</title>\n' + "\n".join(shapes) + "\n</svg>\n")
+def frame(title, notes, height, shapes):
+    """The whole image: the title, lines of notes under it, and `shapes` from 0 to `height` below them."""
+    heading = [text(0, 16, title, weight="bold", size=15)]
+    heading += [text(0, 36 + LINE_HEIGHT * number, note) for number, note in enumerate(notes)]
+    top = 36 + LINE_HEIGHT * len(notes)
+    body = f'<g transform="translate(0 {top})">\n' + "\n".join(shapes) + "\n</g>"
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-10 -4 {WIDTH + 20} {top + height + 8}" font-family="sans-serif" '
+            f'font-size="12" fill="{GREY}" role="img"><title>{escape(title)}</title>\n' + "\n".join(heading + [body]) + "\n</svg>\n")
 
 
-def text(x, y, content, anchor="start", colour=GREY):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(content)}</text>'
+def text(x, y, content, anchor="start", colour=GREY, weight="normal", size=12, rotated=False):
+    turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if rotated else ""
+    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-weight="{weight}" '
+            f'font-size="{size}"{turn}>{escape(content)}</text>')
+
+
+def legend(names, y):
+    """A square and a name for each of `names` with its colour."""
+    shapes = []
+    for number, (name, colour) in enumerate(names.items()):
+        x = 130 * number
+        shapes.append(f'<rect x="{x}" y="{y - 10}" width="11" height="11" rx="2" fill="{colour}"/>')
+        shapes.append(text(x + 17, y, name, colour=colour))
+    return shapes
 
 
 def bars(title, results):
-    """A group of bars a query, each as long as its share of the query's fastest."""
+    """A group of bars for each query, each as long as its share of the fastest server of the group."""
     shapes, y = [], 4
     for query in dict.fromkeys(each["query"] for each in results):
         rows = [each for each in results if each["query"] == query]
         most = max(each["requests_per_second"] for each in rows)
-        shapes.append(text(0, y + 11, f"({query})"))
+        shapes.append(text(0, y + 12, queries.NAMES[query], weight="bold"))
         for each in rows:
             length = 380 * each["requests_per_second"] / most
-            shapes.append(f'<rect x="60" y="{y}" width="{length:.1f}" height="14" rx="2" fill="{SERVERS[each["server"]]}"/>')
-            shapes.append(text(66 + length, y + 11, f'{each["server"]} {each["requests_per_second"]:,.0f}'))
-            y += 18
-        y += 10
-    return frame(title, 640, y, shapes)
+            shapes.append(text(272, y + 12, each["server"], "end"))
+            shapes.append(f'<rect x="280" y="{y}" width="{length:.1f}" height="15" rx="2" fill="{SERVERS[each["server"]]}"/>')
+            shapes.append(text(288 + length, y + 12, f'{each["requests_per_second"]:,.0f}'))
+            y += 19
+        y += 11
+    notes = ["Longer is better. Each query has a linear scale of its own, from 0 to the fastest server."]
+    if alone := alone_names(results):
+        notes.append(f"Only Kinoteka was measured: {alone}.")
+    return frame(title, notes, y - 11, shapes)
+
+
+def alone_names(results):
+    """The queries that one server alone was measured with."""
+    found = {query: {each["server"] for each in results if each["query"] == query} for query in queries.NAMES}
+    return ", ".join(queries.NAMES[query] for query, servers in found.items() if len(servers) == 1)
 
 
 def latencies(title, results):
-    """A panel a query, a line a server."""
+    """A panel for each query, with a line for each server."""
+    names = list(dict.fromkeys(each["query"] for each in results))
     shapes = []
-    for number, query in enumerate(dict.fromkeys(each["query"] for each in results)):
-        left = 10 + 215 * number
-        rows = [each for each in results if each["query"] == query]
-        shapes.append(text(left + 70, 14, f"({query})", "middle"))
+    for number, query in enumerate(names):
+        left = 52 + (WIDTH - 10) / len(names) * number
+        width = (WIDTH - 10) / len(names) - 96
         series = {}
-        for each in rows:
-            series.setdefault(each["server"], []).append((str(each["connections"]), each["p50_ms"]))
-        shapes += panel(left, 24, 140, 170, {name: (SERVERS[name], points) for name, points in series.items()}, logarithmic=True)
-    legend = [text(10 + 120 * number, 236, name, colour=colour) for number, (name, colour) in enumerate(SERVERS.items())]
-    return frame(title, 650, 244, shapes + legend)
+        for each in results:
+            if each["query"] == query:
+                series.setdefault(each["server"], []).append((each["connections"], each["p50_ms"]))
+        shapes.append(text(left + width / 2, 34, queries.NAMES[query], "middle", weight="bold"))
+        shapes += panel(left, 46, width, 200, {name: (SERVERS[name], points) for name, points in series.items()},
+                        "connections (log scale)", "milliseconds (log scale)" if number == 0 else "")
+    notes = ["Lower is better. Both axes of each panel are logarithmic; each panel has a vertical scale of its own."]
+    return frame(title, notes, 290, legend(SERVERS, 8) + shapes)
 
 
 def growth(title, results):
-    """A line a query, over the sizes."""
+    """A line for each query, over the sizes."""
     series = {}
     for each in results:
-        series.setdefault(f"({each['query']})", []).append((each["server"], each["p50_ms"]))
+        size = int(each["server"].split()[0].replace(",", ""))
+        series.setdefault(queries.NAMES[each["query"]], []).append((size, each["p50_ms"]))
     lines = {name: (colour, points) for (name, points), colour in zip(series.items(), LINES)}
-    shapes = panel(60, 10, 420, 180, lines)
-    legend = [text(560, 24 + 18 * number, name, colour=colour) for number, (name, (colour, _)) in enumerate(lines.items())]
-    return frame(title, 640, 220, shapes + legend)
+    shapes = panel(52, 8, 430, 220, lines, "movies in the catalogue (log scale)", "milliseconds (linear scale)",
+                   linear=True, names=True)
+    return frame(title, ["Lower is better; a flat line means that the time does not grow with the catalogue."], 272, shapes)
 
 
-def panel(left, top, width, height, series, logarithmic=False):
-    """Axes, and a line for each of `series`: by name its colour and its (label, value) points."""
+def panel(left, top, width, height, series, x_title, y_title, linear=False, names=False):
+    """Axes with ticks, and a line for each of `series`: by name its colour and its (x, y) points. x is logarithmic."""
     values = [value for _, points in series.values() for _, value in points]
-    low, high = (log10(min(values)), log10(max(values))) if logarithmic else (0, max(values))
-    share = lambda value: ((log10(value) if logarithmic else value) - low) / ((high - low) or 1)
-    labels = [label for label, _ in next(iter(series.values()))[1]]
-    place = lambda number, value: (left + width * number / max(1, len(labels) - 1), top + height * (1 - share(value)))
-    shapes = [f'<path d="M{left} {top}V{top + height}H{left + width}" fill="none" stroke="{GREY}" stroke-opacity="0.5"/>']
-    shapes += [text(place(number, values[0])[0], top + height + 18, label, "middle") for number, label in enumerate(labels)]
-    used = []
-    for colour, points in series.values():
-        places = [place(number, value) for number, (_, value) in enumerate(points)]
-        shapes.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        x, y = places[-1]
-        # Labels of lines that end close together stand one above the other.
-        while any(abs(y - other) < 12 for other in used):
-            y -= 4
-        used.append(y)
-        shapes.append(text(x + 6, y + 4, f"{points[-1][1]:.2f}", colour=colour))
+    ticks = linear_ticks(max(values)) if linear else log_ticks(min(values), max(values))
+    scale = (lambda value: value) if linear else log10
+    low, high = scale(ticks[0]), scale(ticks[-1])
+    xs = sorted({x for _, points in series.values() for x, _ in points})
+    across = lambda x: left + width * (log10(x) - log10(xs[0])) / ((log10(xs[-1]) - log10(xs[0])) or 1)
+    down = lambda value: top + height * (1 - (scale(value) - low) / (high - low))
+    shapes = []
+    for tick in ticks:
+        shapes.append(f'<path d="M{left:.1f} {down(tick):.1f}h{width:.1f}" stroke="{GREY}" stroke-opacity="0.25"/>')
+        shapes.append(text(left - 6, down(tick) + 4, f"{tick:,g}", "end"))
+    for x in xs:
+        shapes.append(f'<path d="M{across(x):.1f} {top + height}v4" stroke="{GREY}"/>')
+        shapes.append(text(across(x), top + height + 18, f"{x:,}", "middle"))
+    shapes.append(text(left + width / 2, top + height + 36, x_title, "middle"))
+    shapes.append(text(left - 42, top + height / 2, y_title, "middle", rotated=True))
+    ends = spread({name: down(points[-1][1]) + 4 for name, (_, points) in series.items()})
+    for name, (colour, points) in series.items():
+        line = " ".join(f"{across(x):.1f},{down(value):.1f}" for x, value in points)
+        shapes.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        shapes += [f'<circle cx="{across(x):.1f}" cy="{down(value):.1f}" r="3" fill="{colour}"/>' for x, value in points]
+        last = points[-1][1]
+        label = f"{last:,.{0 if last >= 100 else 1}f}" + (f" ms: {name}" if names else "")
+        shapes.append(text(left + width + 8, ends[name], label, colour=colour))
     return shapes
+
+
+def spread(places):
+    """The places of labels by name, moved down where two would overlap."""
+    moved, previous = {}, float("-inf")
+    for name, place in sorted(places.items(), key=lambda item: item[1]):
+        previous = moved[name] = max(place, previous + LINE_HEIGHT)
+    return moved
+
+
+def log_ticks(low, high):
+    """1, 10, 100, ... from below `low` to at least `high`."""
+    first = floor(log10(low))
+    ticks = [10.0**first]
+    while ticks[-1] < high:
+        ticks.append(ticks[-1] * 10)
+    return ticks
+
+
+def linear_ticks(high):
+    """Round numbers from 0 to at least `high`, about five."""
+    power = 10 ** floor(log10(high / 5))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= high / 5)
+    ticks = [0]
+    while ticks[-1] < high:
+        ticks.append(ticks[-1] + step)
+    return ticks

@@ -19,6 +19,17 @@ TITLES = {
     "f": "a thread of 500 comments",
 }
 
+# For plots.
+NAMES = {
+    "a": "Movie by id",
+    "b": "20 movies, nested lists",
+    "c": "Comments with authors",
+    "d": "Search",
+    "e_first": "First page by year",
+    "e_deep": "Deep page by year",
+    "f": "Thread of 500 comments",
+}
+
 OURS = {
     "a": f"query Movie($id: ID!) {{ movie(id: $id) {{ {MOVIE} }} }}",
     "b": """query Movies($after: String) { movies(first: 20, after: $after) { nodes { id title year rating

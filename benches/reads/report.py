@@ -7,6 +7,7 @@ import platform
 import re
 import statistics
 import subprocess
+import textwrap
 
 import plots
 import queries
@@ -65,12 +66,11 @@ def versions(found, programs, with_peers):
 
 def tables(summary):
     """The results as Markdown."""
-    text = [
-        f"{summary['date']}; {summary['machine']}. " + ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
-        + f". {summary['rows']['movies']:,} movies, {summary['rows']['comments']:,} comments; medians of {summary['rounds']} rounds "
-          f"of {summary['seconds']} s, the range of the rounds in brackets.",
-        "",
-    ]
+    measured = (f"{summary['date']}; {summary['machine']}. "
+                + ", ".join(f"{name} {version}" for name, version in summary["versions"].items())
+                + f". {summary['rows']['movies']:,} movies, {summary['rows']['comments']:,} comments; medians of {summary['rounds']} "
+                  f"rounds of {summary['seconds']} s, the range of the rounds in brackets.")
+    text = [*textwrap.wrap(measured, 110, break_on_hyphens=False), ""]
     if targets := list(judge(summary["results"])):
         text += ["### Targets", "", "| target | measured | |", "|---|---|---|",
                  *[f"| {name} | {shown} | {'met' if met else '**missed**'} |" for name, shown, met in targets], ""]
@@ -183,6 +183,17 @@ def write(summary):
     begin, end = "<!-- results -->\n", "<!-- end of results -->"
     before, rest = DOCUMENT.read_text().split(begin)
     after = rest.split(end)[1]
-    images = plots.write(summary, DOCUMENT.parent / "benchmarks")
-    shown = "".join(f"![{title}](benchmarks/{name})\n\n" for name, title in images)
-    DOCUMENT.write_text(f"{before}{begin}\n{tables(summary)}\n{shown}{end}{after}")
+    DOCUMENT.write_text(f"{before}{begin}\n{tables(summary)}\n{images(summary)}\n\n{end}{after}")
+
+
+def redraw():
+    """Draws the plots from the stored results."""
+    shown = images(json.loads(RESULTS.read_text()))
+    block = r"(?:!\[[^]]*\]\(benchmarks/[^)]*\)\n*)+"
+    DOCUMENT.write_text(re.sub(block, lambda _: shown + "\n\n", DOCUMENT.read_text(), count=1))
+
+
+def images(summary):
+    """Writes the plots, and gives the Markdown that shows them."""
+    found = plots.write(summary, DOCUMENT.parent / "benchmarks")
+    return "\n\n".join(f"![{title}](benchmarks/{name})" for name, title in found)

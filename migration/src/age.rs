@@ -4,6 +4,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::release::Releases;
+
 /// A moment that many wait for; a later one replaces it.
 #[derive(Debug, Default)]
 struct Moment(Mutex<Option<Instant>>);
@@ -43,7 +45,9 @@ pub struct Generation(Arc<GenerationState>);
 #[derive(Debug, Default)]
 struct GenerationState {
     ended: Moment,
+    doubted: Moment,
     lost: Moment,
+    releases: Releases,
 }
 
 /// Within what time a connection is released on which a statement was given up.
@@ -56,9 +60,24 @@ impl Generation {
         self.0.ended.set();
     }
 
+    /// Has connections that are idle now tested before they are used again: another one has broken.
+    pub fn doubt(&self) {
+        self.0.doubted.set();
+    }
+
+    /// Whether a connection that has been idle for so long was when another one broke.
+    pub(crate) fn is_doubtful(&self, idle_for: Duration) -> bool {
+        self.0.doubted.is_after(idle_for)
+    }
+
     /// Has a connection that is released in this second closed, unless it answers: nothing came of its statement.
     pub fn lose(&self) {
         self.0.lost.set();
+    }
+
+    /// Those that are being released.
+    pub fn releases(&self) -> &Releases {
+        &self.0.releases
     }
 
     /// Whether one was lost just now.

@@ -15,6 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Database, Sqlite};
 pub use self::postgres::{Arrivals, PostgresPool, SERVER, open_lazy};
 pub use crate::age::{Generation, Lifetime, forget_statements, is_outdated};
 use crate::commits::Commits;
+pub use crate::release::Releases;
 
 /// A database URL of a kind that we serve, parsed.
 #[derive(Clone)]
@@ -280,7 +281,7 @@ async fn open_sqlite_reader(
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"), timeouts);
     let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
-    probe(connect_once(&options), pool).await?.map_err(|error| explain_sqlite(url, &error))?;
+    probe(connect_once(&options), pool).await?.map_err(|error| explain_sqlite(url, Access::Read, &error))?;
     let pool = sqlite_pool(pool, statement_timeout)
         .max_connections(pool.connections_max)
         .after_connect(move |connection, _| Box::pin(set_deadline(connection, statement_timeout)))
@@ -289,7 +290,7 @@ async fn open_sqlite_reader(
         })
         .connect_with(options)
         .await
-        .map_err(|error| explain_sqlite(url, &error))?;
+        .map_err(|error| explain_sqlite(url, Access::Read, &error))?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
@@ -303,7 +304,7 @@ async fn open_sqlite_writer(
 ) -> Result<Writer, ConnectError> {
     let options = set_up(options.clone(), timeouts);
     let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
-    probe(connect_once(&options), pool).await?.map_err(|error| explain_sqlite(url, &error))?;
+    probe(connect_once(&options), pool).await?.map_err(|error| explain_sqlite(url, Access::Write, &error))?;
     let commits = Commits::watched();
     let (connected, acquired, released) = (commits.clone(), commits.clone(), commits.clone());
     let pool = sqlite_pool(pool, statement_timeout)
@@ -332,7 +333,7 @@ async fn open_sqlite_writer(
         })
         .connect_with(options)
         .await
-        .map_err(|error| explain_sqlite(url, &error))?;
+        .map_err(|error| explain_sqlite(url, Access::Write, &error))?;
     Ok(Writer { db: SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), commits })
 }
 
@@ -355,16 +356,34 @@ async fn set_deadline(connection: &mut SqliteConnection, timeout: Option<Duratio
     Ok(())
 }
 
-fn explain_sqlite(url: &DatabaseUrl, error: &sqlx::Error) -> ConnectError {
+/// Whether the URL creates a missing file.
+fn creates(url: &DatabaseUrl) -> bool {
+    match url {
+        DatabaseUrl::Sqlite(options) => {
+            options.to_url_lossy().query_pairs().any(|(name, value)| name == "mode" && value == "rwc")
+        }
+        DatabaseUrl::Postgres(_) => false,
+    }
+}
+
+/// What to do about a file that cannot be opened. Reading creates none, whatever the URL says.
+fn explain_missing(url: &DatabaseUrl, access: Access) -> &'static str {
+    match (creates(url), access) {
+        (true, Access::Read) => {
+            "check that it exists and is readable; `kinoteka migrate up` and `kinoteka serve` create it"
+        }
+        (true, Access::Write) => "check that its folder exists and is writable",
+        (false, _) => "check that its folder exists and is writable; ?mode=rwc in the URL creates the file",
+    }
+}
+
+fn explain_sqlite(url: &DatabaseUrl, access: Access, error: &sqlx::Error) -> ConnectError {
     // The primary result code is the low byte: https://sqlite.org/rescode.html
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok()).unwrap_or_default();
     ConnectError::new(match code & 0xff {
         5 | 6 => format!("the {url} is locked by another process: stop it, or name another file"),
         8 => format!("the {url} is read-only: make it and its folder writable, or name another file"),
-        14 => format!(
-            "the {url} cannot be opened: check that its folder exists and is writable; \
-             ?mode=rwc in the URL creates the file"
-        ),
+        14 => format!("the {url} cannot be opened: {}", explain_missing(url, access)),
         26 => format!("the {url} is no SQLite database: name another file"),
         _ => format!("the {url} cannot be opened: {error}"),
     })

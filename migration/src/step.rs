@@ -70,6 +70,11 @@ impl Step {
         self.script(backend).up
     }
 
+    /// The SQL that takes this step back on `backend`.
+    pub fn down_sql(&self, backend: DbBackend) -> &'static str {
+        self.script(backend).down
+    }
+
     /// The indexes that follow its transaction.
     pub(crate) fn indexes(&self, backend: DbBackend) -> Vec<ConcurrentIndex> {
         split(self.up_sql(backend)).1
@@ -114,7 +119,7 @@ impl MigrationTrait for Step {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, self.script(manager.get_database_backend()).down).await
+        run(manager, self.down_sql(manager.get_database_backend())).await
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use reqwest::Url;
 use seeding::fakes::World;
 use seeding::{SeedOptions, Sizes, accounts};
+use settings::number;
 
 use crate::load::{self, Pace};
 use crate::script::Mix;
@@ -15,7 +16,7 @@ const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
 
 /// Fills a Kinoteka database with plausible Russian data.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "seeder", version, arg_required_else_help = true)]
 pub struct SeederArguments {
     /// What to do.
     #[command(subcommand)]
@@ -27,7 +28,7 @@ pub struct SeederArguments {
 pub enum SeederCommand {
     /// Fill an empty, migrated database in sixteen steps.
     ///
-    /// Prints NAME..OK on standard output as each step is done. A run that was interrupted goes on when it is started
+    /// Prints NAME..OK on standard output as each step is done. An interrupted run continues when it is started
     /// again with the same flags. Nobody else should write to the database meanwhile.
     #[command(after_help = "\
 Examples:
@@ -83,13 +84,31 @@ several runs. docs/consistency.md describes the lines, how they are judged, and 
 
     /// Bring back triggers, indexes and foreign keys that an interrupted run has taken away.
     ///
-    /// The rows stay as they are. `seeder seed` does this by itself when it goes on.
+    /// The rows stay as they are. `seeder seed` does this by itself when it continues.
     Restore {
         /// The database: postgres://user@host/name or sqlite://path.
         #[arg(long, env = "DATABASE_URL", hide_env_values = true, default_value = DATABASE)]
         database_url: String,
     },
+
+    /// Print a reference of all flags as Markdown, for docs/configuration.md.
+    #[command(hide = true)]
+    Reference,
 }
+
+/// The flags that `-h` shows; `--help` shows all.
+pub const COMMON_FLAGS: &[&str] = &[
+    "database-url",
+    "defer-indexes",
+    "duration",
+    "listeners",
+    "quiet",
+    "size",
+    "url",
+    "verify",
+    "with-demo-accounts",
+    "workers",
+];
 
 /// What `seed` can be told.
 #[derive(Args)]
@@ -103,7 +122,7 @@ pub struct SeedArguments {
     size: DatasetSize,
 
     /// Which data to make: the same number gives the same rows, always.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u64>(0..=u64::MAX))]
     rng_seed: u64,
 
     /// Make secondary indexes and foreign keys after the rows: much faster from some ten thousand rows on. They are
@@ -117,11 +136,11 @@ pub struct SeedArguments {
     with_demo_accounts: bool,
 
     /// How many members for load --with-demo-accounts makes.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(..=100_000), requires = "with_demo_accounts")]
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = number::<u32>(0..=100_000), requires = "with_demo_accounts")]
     load_accounts: u32,
 
     /// Connections that load at once on PostgreSQL; as many as there are cores if left out.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = number::<u16>(1..=64))]
     jobs: Option<u16>,
 
     #[command(flatten)]
@@ -133,45 +152,41 @@ pub struct SeedArguments {
 #[command(next_help_heading = "Numbers, for those of the size")]
 struct SizeNumbers {
     /// Films.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     movies: Option<u32>,
     /// Persons of the film trade.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     persons: Option<u32>,
     /// Users.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     users: Option<u32>,
     /// Entries of film staff; a film has at most 18.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     staff: Option<u32>,
     /// Awards given.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     awards: Option<u32>,
     /// Films present at online cinemas; a film is at 10 at most, and one in eight at none.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     presences: Option<u32>,
     /// Orders of films by users.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     orders: Option<u32>,
     /// Publications.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     publications: Option<u32>,
     /// The fewest sentences of a publication.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(1..=100_000))]
     sentences_min: Option<u32>,
     /// The most sentences of a publication.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(1..=100_000))]
     sentences_max: Option<u32>,
     /// Comments on films and publications.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     comments: Option<u32>,
     /// Ratings of films and publications.
-    #[arg(long, value_name = "N", value_parser = number())]
+    #[arg(long, value_name = "N", value_parser = number::<u32>(0..=Sizes::MAX.into()))]
     ratings: Option<u32>,
-}
-
-fn number() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(..=i64::from(Sizes::MAX))
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -296,7 +311,7 @@ pub struct LoadArguments {
     url: Vec<Url>,
 
     /// Workers, each of which does all actions side by side with the original's pauses.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "rate")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(1..=100_000), conflicts_with = "rate")]
     workers: u32,
 
     /// Actions a second, begun whether or not those before have ended; their times count from when they should have
@@ -305,11 +320,11 @@ pub struct LoadArguments {
     rate: Option<f64>,
 
     /// Actions of --rate that may be under way at once.
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=100_000), requires = "rate")]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = number::<u32>(1..=100_000), requires = "rate")]
     in_flight_max: u32,
 
     /// For how many seconds; until Ctrl-C if left out.
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    #[arg(long, value_name = "S", value_parser = number::<u64>(1..=31_536_000))]
     duration: Option<u64>,
 
     /// How much of each action, as multiples of what the original does: comment-movie=3,rate-movie=0.5. What is not
@@ -319,23 +334,23 @@ pub struct LoadArguments {
 
     /// What is done and with which words: the same number gives the same script. Drawn if left out; the report
     /// names it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(0..=u64::MAX))]
     rng_seed: Option<u64>,
 
     /// Subscribers that listen to all new comments and check what they get.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=100_000))]
     listeners: u32,
 
     /// Members that act at most: load1, load2 and so on.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = number::<u32>(1..=1_000))]
     members: u32,
 
     /// The password of the demo accounts.
     #[arg(long, env = "KINOTEKA_LOAD_PASSWORD", hide_env_values = true, default_value = accounts::PASSWORD)]
     password: String,
 
-    /// How many seconds a request is sent again while the server is away or busy.
-    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    /// How many seconds a request is sent again while the server is down or busy.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = number::<u64>(0..=86_400))]
     retry_for: u64,
 
     /// Read back at the end what was acknowledged: nothing of it may be missing, nothing that was refused there, and

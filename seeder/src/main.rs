@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use clap::Parser;
-use kinoteka_seeder::arguments::{SeedArguments, SeederArguments, SeederCommand};
+use kinoteka_seeder::arguments::{COMMON_FLAGS, SeedArguments, SeederArguments, SeederCommand};
 use kinoteka_seeder::progress::{Progress, print_error, print_line};
 use kinoteka_seeder::{history, interruption, load};
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
@@ -18,16 +17,25 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match SeederArguments::parse().command {
-        SeederCommand::Seed(arguments) => seed(*arguments).await,
-        SeederCommand::Restore { database_url } => restore(&database_url).await,
-        SeederCommand::Check { file, json } => return history::check::run(&file, json),
+    let invocation = settings::read::<SeederArguments>(COMMON_FLAGS);
+    // Those that are unlike any of ours may be the server's.
+    for warning in invocation.unknown_variables(&[], true) {
+        print_error(&format!("warning: {warning}"));
+    }
+    let outcome = match &invocation.arguments.command {
+        SeederCommand::Seed(arguments) => seed(arguments).await,
+        SeederCommand::Restore { database_url } => restore(database_url).await,
+        SeederCommand::Check { file, json } => return history::check::run(file, *json),
         SeederCommand::Load(arguments) => load::run(arguments.options()).await,
+        SeederCommand::Reference => {
+            print_line(settings::reference_of_commands(&settings::command::<SeederArguments>(COMMON_FLAGS)).trim_end());
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            print_error(&format!("error: {error:#}"));
+            print_error(&format!("error: {}", invocation.name_variables(&format!("{error:#}"))));
             ExitCode::FAILURE
         }
     }
@@ -39,7 +47,7 @@ async fn connect(url: &str) -> anyhow::Result<DatabaseConnection> {
     open(&url, Access::Write, pool).await.context("--database-url")
 }
 
-async fn seed(arguments: SeedArguments) -> anyhow::Result<()> {
+async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
     let options = arguments.options();
     let db = connect(&arguments.database_url).await?;
     let progress = Arc::new(Progress::start());

@@ -9,7 +9,7 @@ use super::inputs::{DeleteUserInput, GrantRoleInput, RevokeRoleInput};
 use super::{User, password, role, service, session};
 use crate::kit::audit::{self, Changes};
 use crate::kit::form::path;
-use crate::kit::{Id, Rejection, UserError, Work};
+use crate::kit::{Id, Rejection, UserError, UserErrorReason, Work};
 use crate::viewer::Role;
 
 /// Grants a role to the user that a client names.
@@ -129,7 +129,10 @@ pub async fn find(work: &Work, login: &str) -> Result<Id<User>, Rejection> {
 }
 
 fn stored(granted: Role) -> Result<&'static str, Rejection> {
-    let everybody = || UserError::bad_input(path("role"), "everybody is a member; name EDITOR or ADMIN");
+    let everybody = || {
+        let message = "everybody is a member; name EDITOR or ADMIN";
+        UserError::bad_input(path("role"), UserErrorReason::NotGrantable, message)
+    };
     Ok(role::write(granted).ok_or_else(everybody)?)
 }
 
@@ -148,7 +151,8 @@ async fn keep_last_admin(work: &Work, user: Id<User>, field: Option<&str>) -> Re
         .lock(LockType::Update);
     let admins: Vec<user_roles::Model> = rows.all(work.txn()).await?;
     if admins.len() == 1 && admins.first().is_some_and(|admin| admin.user_id == user.key()) {
-        let mut error = UserError::conflict("", "this is the last admin; make somebody else one first");
+        let message = "this is the last admin; make somebody else one first";
+        let mut error = UserError::conflict("", UserErrorReason::LastAdmin, message);
         error.field = field.map(path);
         return Err(error.into());
     }

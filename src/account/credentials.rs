@@ -11,6 +11,7 @@ use sea_orm::{EntityTrait, QuerySelect};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::events;
 use super::inputs::{ChangePasswordInput, DeleteAccountInput, LogInInput, SignUpInput, UpdateProfileInput};
 use super::password::{self, HashTurn, Passwords};
 use super::service;
@@ -22,7 +23,7 @@ use crate::kit::form::{Given, path};
 use crate::kit::idempotency::{Ending, Repeat};
 use crate::kit::mutate::{Outcome, mutate_keyed};
 use crate::kit::spelling::compose;
-use crate::kit::{Problems, Rejection, UserError, UserErrorCode, Work};
+use crate::kit::{Problems, Rejection, UserError, UserErrorCode, UserErrorReason, Work};
 use crate::quota::network;
 use crate::rate::{Rate, Who};
 use crate::viewer::Viewer;
@@ -124,7 +125,9 @@ pub async fn sign_up(change: &Change<'_>, input: &SignUpInput) -> ApiResult<(Out
     let run = mutate_keyed(change, repeat, &given, |work, (input, hash, new)| {
         Box::pin(service::sign_up(work, input, hash.as_deref(), new))
     });
-    Ok((accounts.run_counted(change, run).await?, token))
+    let outcome = accounts.run_counted(change, run).await?;
+    events::signed_up(change, &outcome);
+    Ok((outcome, token))
 }
 
 /// Begins a session for whoever knows the password.
@@ -135,7 +138,8 @@ pub async fn log_in(change: &Change<'_>, input: &LogInInput) -> ApiResult<(Outco
     let accounts = AccountServices::of(change);
     let login = input.login.trim().to_lowercase();
     // However it is spelled: each spelling would be tried anew.
-    let tried = accounts.admit(change, &compose(&login))?;
+    let tried =
+        accounts.admit(change, &compose(&login)).inspect_err(|error| events::log_in_turned_away(change, error))?;
     let outcome = log_in_as(change, accounts, &login, &input.password).await;
     settle(tried, &outcome);
     outcome
@@ -152,10 +156,12 @@ async fn log_in_as(
     // Whatever there is: an unknown account takes as long as a wrong password.
     let stored = known.as_ref().map(|(_, stored)| stored.clone());
     let token = SessionToken::random();
-    if password::is_too_long(given) || !turn.verify(given, stored).await? {
+    let fits = !password::is_too_long(given) && turn.verify(given, stored).await?;
+    let user = known.as_ref().map(|(user, _)| *user);
+    let Some((user, stored)) = known.filter(|_| fits) else {
+        events::log_in_refused(change, user);
         return Ok((refused("the login or the password is wrong"), token));
-    }
-    let Some((user, stored)) = known else { return Ok((refused("the login or the password is wrong"), token)) };
+    };
     let rehashed = if accounts.passwords.is_weaker(&stored) { Some(turn.hash(given).await?) } else { None };
     drop(turn);
     let new = NewSession::of(change, &token);
@@ -173,11 +179,17 @@ async fn log_in_as(
     if made_room.load(Ordering::Relaxed) {
         accounts.session_changes.tell(user);
     }
-    Ok((outcome?, token))
+    let outcome = outcome?;
+    match outcome.ending {
+        Ending::Done(_) => events::logged_in(change, user),
+        Ending::Refused(..) => events::log_in_refused(change, Some(user)),
+    }
+    Ok((outcome, token))
 }
 
 fn refused(message: &str) -> Outcome {
-    let error = UserError { code: UserErrorCode::BadUserInput, field: None, message: message.to_owned() };
+    let error = UserError::bad_input("", UserErrorReason::WrongCredentials, message);
+    let error = UserError { field: None, ..error };
     Outcome::new(Ending::Refused(vec![error], None), false)
 }
 
@@ -211,7 +223,7 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
     let repeat = same(change, &turn, &secrets).await?;
     drop(turn);
     let given = ("currentPassword", input.current_password.as_str());
-    with_password(change, given, repeat, &(problems, new), |work, (problems, new), verified| {
+    let outcome = with_password(change, given, repeat, &(problems, new), |work, (problems, new), verified| {
         Box::pin(async move {
             let mut problems = problems.clone();
             problems.take(service::lock_verified(work, verified, "currentPassword").await)?;
@@ -219,7 +231,9 @@ pub async fn change_password(change: &Change<'_>, input: &ChangePasswordInput) -
             service::change_password(work, new).await
         })
     })
-    .await
+    .await?;
+    events::password_changed(change, &outcome);
+    Ok(outcome)
 }
 
 /// Changes the viewer's profile. The password is verified if it is given. A new e-mail address is counted: whether it is
@@ -263,13 +277,16 @@ pub async fn update_profile(change: &Change<'_>, input: &UpdateProfileInput) -> 
 /// Top-level errors: too many failures, too many at once.
 pub async fn delete_account(change: &Change<'_>, input: &DeleteAccountInput) -> ApiResult<Outcome> {
     // Nobody is there to repeat it.
-    with_password(change, ("password", &input.password), Repeat::Never, &(), |work, (), verified| {
+    let given = ("password", input.password.as_str());
+    let outcome = with_password(change, given, Repeat::Never, &(), |work, (), verified| {
         Box::pin(async move {
             service::lock_verified(work, verified, "password").await?;
             service::delete_account(work).await
         })
     })
-    .await
+    .await?;
+    events::account_deleted(change, &outcome, change.viewer().map(|viewer| viewer.user));
+    Ok(outcome)
 }
 
 /// Before anything is hashed: whoever has tried too often gets no turn.

@@ -7,6 +7,7 @@
 
 mod admin;
 mod credentials;
+mod events;
 mod inputs;
 pub mod mutations;
 pub mod objects;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::inputs::{DeleteUserInput, GrantRoleInput, RevokeRoleInput};
 use super::objects::User;
 use super::session::SessionToken;
-use super::{AccountServices, admin, credentials, service};
+use super::{AccountServices, admin, credentials, events, service};
 use crate::error::ApiResult;
 use crate::kit::Id;
 use crate::kit::changes::{Change, Input, MutationObject, Payload, PayloadObject, deleted, object, payload};
@@ -56,7 +56,7 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
             Rule::SignedIn,
             logged_out(),
             |change, input| {
-                end_sessions(change, input, viewer(change), |work, LogOut| Box::pin(service::log_out(work)))
+                end_sessions(change, input, viewer(change), |_| {}, |work, LogOut| Box::pin(service::log_out(work)))
             },
         )
         .perform(
@@ -65,7 +65,13 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
             Rule::SignedIn,
             logged_out(),
             |change, input| {
-                end_sessions(change, input, viewer(change), |work, LogOut| Box::pin(service::log_out_everywhere(work)))
+                end_sessions(
+                    change,
+                    input,
+                    viewer(change),
+                    |_| {},
+                    |work, LogOut| Box::pin(service::log_out_everywhere(work)),
+                )
             },
         )
         .perform(
@@ -74,9 +80,13 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
             Rule::SignedIn,
             deleted("revokedId", "The id of the ended session."),
             |change, input| {
-                end_sessions(change, input, viewer(change), |work, input| {
-                    Box::pin(service::revoke_session(work, input))
-                })
+                end_sessions(
+                    change,
+                    input,
+                    viewer(change),
+                    |_| {},
+                    |work, input| Box::pin(service::revoke_session(work, input)),
+                )
             },
         )
 }
@@ -125,7 +135,9 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
             ADMINS,
             object::<User>("user", "The user after the change."),
             |change, input: &GrantRoleInput| {
-                end_sessions(change, input, user(&input.user_id), |work, input| Box::pin(admin::grant_to(work, input)))
+                let user = user(&input.user_id);
+                let log = move |outcome: &Outcome| events::role_changed(change, outcome, user, input.role, true);
+                end_sessions(change, input, user, log, |work, input| Box::pin(admin::grant_to(work, input)))
             },
         )
         .perform(
@@ -134,9 +146,9 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
             ADMINS,
             object::<User>("user", "The user after the change."),
             |change, input: &RevokeRoleInput| {
-                end_sessions(change, input, user(&input.user_id), |work, input| {
-                    Box::pin(admin::revoke_from(work, input))
-                })
+                let user = user(&input.user_id);
+                let log = move |outcome: &Outcome| events::role_changed(change, outcome, user, input.role, false);
+                end_sessions(change, input, user, log, |work, input| Box::pin(admin::revoke_from(work, input)))
             },
         )
         .perform(
@@ -145,7 +157,9 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
             ADMINS,
             deleted("deletedId", "The id of the deleted user."),
             |change, input: &DeleteUserInput| {
-                end_sessions(change, input, user(&input.id), |work, input| Box::pin(admin::delete_user(work, input)))
+                let user = user(&input.id);
+                let log = move |outcome: &Outcome| events::account_deleted(change, outcome, user);
+                end_sessions(change, input, user, log, |work, input| Box::pin(admin::delete_user(work, input)))
             },
         )
 }
@@ -195,17 +209,20 @@ fn show_token((outcome, token): (Outcome, SessionToken)) -> ApiResult<Payload<Lo
     Ok(Payload { outcome: outcome.map(|user| LoggedIn { token, user }), errors, row })
 }
 
-/// Runs a change of a user's sessions or roles, and tells the user's open connections that their rights may have
-/// changed.
+/// Runs a change of a user's sessions or roles, has it logged, and tells the user's open connections that their rights
+/// may have changed.
 fn end_sessions<'a, I: Input, O: Serialize + DeserializeOwned + Send + 'a>(
     change: &'a Change<'a>,
     input: &'a I,
     user: Option<i32>,
+    log: impl FnOnce(&Outcome) + Send + 'a,
     work: WorkFn<I, O>,
 ) -> BoxFuture<'a, ApiResult<Payload<O>>> {
     Box::pin(async move {
         let _told = AccountServices::begin_change(change, user);
-        mutate_keyed(change, Repeat::SameArguments, input, work).await?.payload()
+        let outcome = mutate_keyed(change, Repeat::SameArguments, input, work).await?;
+        log(&outcome);
+        outcome.payload()
     })
 }
 

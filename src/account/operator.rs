@@ -11,7 +11,7 @@ use entity::users;
 use migration::connect::Writer;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QuerySelect};
 
-use super::{Passwords, admin, password};
+use super::{Passwords, admin, password, role};
 use crate::error::ApiError;
 use crate::kit::mutate::run_as_operator;
 use crate::kit::{Problems, Rejection, UserErrorCode};
@@ -26,7 +26,9 @@ pub async fn grant_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<(
         Box::pin(async { admin::grant(work, admin::find(work, user).await?, *role).await })
     })
     .await;
-    told(user, done).map(drop)
+    let id = told(user, done)?;
+    tracing::warn!(event = "role_granted", user = id.key(), role = role::write(role), "a role was granted");
+    Ok(())
 }
 
 /// Takes a role from a user.
@@ -38,7 +40,9 @@ pub async fn revoke_role(db: &Writer, user: &str, role: Role) -> anyhow::Result<
         Box::pin(async { admin::revoke(work, admin::find(work, user).await?, *role).await })
     })
     .await;
-    told(user, done).map(drop)
+    let id = told(user, done)?;
+    tracing::warn!(event = "role_revoked", user = id.key(), role = role::write(role), "a role was revoked");
+    Ok(())
 }
 
 /// A password that nobody guesses.
@@ -66,7 +70,9 @@ pub async fn reset_password(db: &Writer, passwords: &Passwords, user: &str, pass
         Box::pin(async { admin::reset_password(work, admin::find(work, user).await?, hash).await })
     })
     .await;
-    told(user, done).map(drop)
+    let id = told(user, done)?;
+    tracing::warn!(event = "password_reset", user = id.key(), "a password was reset");
+    Ok(())
 }
 
 /// Different passwords that are verified at most: each takes as long as a log-in. Accounts that were made together have

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{ApiError, ApiResult};
-use crate::kit::Problems;
+use crate::kit::{Problems, UserErrorReason};
 use crate::metrics;
 use crate::quota::{Exhausted, Quota, QuotaNames, Share};
 
@@ -51,19 +51,25 @@ const SLOTS: QuotaNames = QuotaNames {
 /// Notes what is wrong with a new password. `names` are the user's own, which it must not be.
 pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
     if password.len() > BYTES_MAX {
-        problems.bad_input(field, format!("is too long; {LENGTH_MAX} characters are allowed"));
+        let reason = UserErrorReason::of_length(password.len(), LENGTH_MIN, LENGTH_MAX);
+        problems.bad_input(field, reason, format!("is too long; {LENGTH_MAX} characters are allowed"));
         return;
     }
     let password: String = password.nfc().collect();
     let length = password.chars().count();
-    problems.require(length >= LENGTH_MIN, field, format!("is too short; {LENGTH_MIN} characters are the least"));
-    problems.require(length <= LENGTH_MAX, field, format!("is too long; {LENGTH_MAX} characters are allowed"));
-    problems.require(!password.chars().any(char::is_control), field, "holds a control character; leave it out");
+    let reason = UserErrorReason::of_length(length, LENGTH_MIN, LENGTH_MAX);
+    let too_short = format!("is too short; {LENGTH_MIN} characters are the least");
+    problems.require(length >= LENGTH_MIN, field, reason, too_short);
+    problems.require(length <= LENGTH_MAX, field, reason, format!("is too long; {LENGTH_MAX} characters are allowed"));
+    let is_plain = !password.chars().any(char::is_control);
+    problems.require(is_plain, field, UserErrorReason::InvalidCharacter, "holds a control character; leave it out");
     let lower = password.to_lowercase();
     let common = length >= LENGTH_MIN && COMMON.lines().any(|line| line == lower);
-    problems.require(!common, field, "is one of the most common passwords; choose another");
+    let reason = UserErrorReason::CommonPassword;
+    problems.require(!common, field, reason, "is one of the most common passwords; choose another");
     let own = names.iter().any(|name| !name.is_empty() && name.trim().to_lowercase() == lower);
-    problems.require(!own, field, "is your own name or address; choose another");
+    let reason = UserErrorReason::PasswordIsName;
+    problems.require(!own, field, reason, "is your own name or address; choose another");
 }
 
 /// Whether nobody has so long a password.

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::kit::form::{Form, LONG_TEXT_LENGTH_MAX, field, line, path, text};
 use crate::kit::scalar::Date;
 use crate::kit::spelling::{closest, compose, is_invisible, spellings};
-use crate::kit::{Constraint, Id, Problems, Rejection, UserError, Work, explain};
+use crate::kit::{Constraint, Id, Problems, Rejection, UserError, UserErrorReason, Work, explain};
 
 const USERNAME: Constraint =
     Constraint::unique("users_username_key", "users.username", "input.username", "is taken; choose another");
@@ -25,7 +25,8 @@ const EMAIL: Constraint = Constraint::unique(
 );
 
 /// Where the database is, today may be another day.
-const BIRTHDAY: Constraint = Constraint::check("users_birthday_check", "input.birthday", "is not in the past");
+const BIRTHDAY: Constraint =
+    Constraint::check("users_birthday_check", "input.birthday", UserErrorReason::NotInPast, "is not in the past");
 
 const WRONG_PASSWORD: &str = "is wrong";
 
@@ -107,7 +108,12 @@ pub struct LogIn<'a> {
 pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Result<(Id<User>, bool), Rejection> {
     let row = lock(work, change.user).await?;
     let Some(row) = row.filter(|row| row.password == change.verified) else {
-        return Err(UserError::conflict(path("password"), "was changed at this moment; try again").into());
+        return Err(UserError::conflict(
+            path("password"),
+            UserErrorReason::Changed,
+            "was changed at this moment; try again",
+        )
+        .into());
     };
     let today = work.now().date_naive();
     let update = users::ActiveModel {
@@ -185,9 +191,11 @@ pub async fn update_profile(
     let is_verified = verified == Some(before.password.as_str());
     let current_password = field!(current_password);
     if current_password.value.is_value() {
-        form.problems.require(is_verified, &path(&current_password.name), WRONG_PASSWORD);
+        let reason = UserErrorReason::WrongPassword;
+        form.problems.require(is_verified, &path(&current_password.name), reason, WRONG_PASSWORD);
     } else if is_new {
-        form.problems.bad_input(path(&current_password.name), "is needed to change the e-mail address");
+        let field = path(&current_password.name);
+        form.problems.bad_input(field, UserErrorReason::Required, "is needed to change the e-mail address");
     }
     // Whether an address is taken is for whoever knows the password.
     let email = if is_verified { row.email.clone() } else { NotSet };
@@ -208,7 +216,7 @@ pub async fn lock_verified(work: &Work, verified: Option<&str>, field: &str) -> 
     let row = lock(work, work.viewer()?.user).await?;
     match row {
         Some(row) if verified == Some(row.password.as_str()) => Ok(()),
-        _ => Err(UserError::bad_input(path(field), WRONG_PASSWORD).into()),
+        _ => Err(UserError::bad_input(path(field), UserErrorReason::WrongPassword, WRONG_PASSWORD).into()),
     }
 }
 
@@ -274,11 +282,12 @@ fn check_username(problems: &mut Problems, field: &str, given: String) -> String
     let length = name.chars().count();
     let fits = (USERNAME_LENGTH_MIN..=USERNAME_LENGTH_MAX).contains(&length);
     let range = format!("{USERNAME_LENGTH_MIN} to {USERNAME_LENGTH_MAX}");
-    problems.require(fits, field, format!("has {length} characters; {range} are allowed"));
+    let reason = UserErrorReason::of_length(length, USERNAME_LENGTH_MIN, USERNAME_LENGTH_MAX);
+    problems.require(fits, field, reason, format!("has {length} characters; {range} are allowed"));
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let rule = "takes only Latin letters, digits, `_`, `.` and `-`, the first a letter or a digit";
-    problems.require(!fits || (plain && begins), field, rule);
+    problems.require(!fits || (plain && begins), field, UserErrorReason::InvalidCharacter, rule);
     name
 }
 
@@ -288,9 +297,11 @@ fn check_email(problems: &mut Problems, field: &str, given: String) -> String {
     problems.require(
         length <= EMAIL_LENGTH_MAX,
         field,
+        UserErrorReason::of_length(length, 0, EMAIL_LENGTH_MAX),
         format!("has {length} characters; {EMAIL_LENGTH_MAX} are allowed"),
     );
-    problems.require(is_address(&address), field, "is no e-mail address such as anna@example.org");
+    let reason = UserErrorReason::InvalidFormat;
+    problems.require(is_address(&address), field, reason, "is no e-mail address such as anna@example.org");
     address
 }
 
@@ -318,9 +329,10 @@ fn check_birthday(today: NaiveDate) -> impl FnOnce(&mut Problems, &str, Date) ->
         problems.require(
             day.year() >= BIRTH_YEAR_MIN,
             field,
+            UserErrorReason::OutOfRange.within(f64::from(BIRTH_YEAR_MIN), f64::from(today.year())),
             format!("{day} is too long ago; the year is {BIRTH_YEAR_MIN} at least"),
         );
-        problems.require(day < today, field, format!("{day} is not in the past"));
+        problems.require(day < today, field, UserErrorReason::NotInPast, format!("{day} is not in the past"));
         day
     }
 }

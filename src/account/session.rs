@@ -25,7 +25,7 @@ use super::session_cache::{FoundSession, SessionCache, SessionKey};
 use super::{AccountServices, role};
 use crate::clock;
 use crate::db::{self, Db};
-use crate::error::{ApiError, ApiResult, is_unavailable};
+use crate::error::{ApiError, ApiResult, describe, is_unavailable};
 use crate::kit::Work;
 use crate::kit::changes::Change;
 use crate::kit::upkeep::BATCH;
@@ -235,12 +235,19 @@ impl Sessions {
     async fn find(&self, key: SessionKey, which: SimpleExpr) -> ApiResult<SignedIn> {
         let now = clock::now();
         match self.changes.known.get(&key, now) {
-            Some(viewer) => Ok(SignedIn { viewer, position: None }),
-            None => self.look_up(key, which, now).await,
+            Some(viewer) => Ok(SignedIn { viewer, position: None, by_replica: false }),
+            None => self.look_up(key, which, now, true).await,
         }
     }
 
-    async fn look_up(&self, key: SessionKey, which: SimpleExpr, now: DateTime<Utc>) -> ApiResult<SignedIn> {
+    /// What `which` finds on the leader or, if it may and there is none, on a replica.
+    async fn look_up(
+        &self,
+        key: SessionKey,
+        which: SimpleExpr,
+        now: DateTime<Utc>,
+        may_ask_replica: bool,
+    ) -> ApiResult<SignedIn> {
         let asked_at = Instant::now();
         // A user has two roles at most beyond the common one: a row for each.
         let select = sessions::Entity::find()
@@ -256,7 +263,7 @@ impl Sessions {
             .filter(which)
             .filter(sessions::Column::ExpiresAt.gt(now))
             .filter(users::Column::DeletedAt.is_null());
-        let (rows, is_leader) = self.read(select).await?;
+        let (rows, is_leader) = self.read(select, may_ask_replica).await?;
         let Some((session, user, seen_at, expires_at, _, position)) = rows.first() else {
             // A replica may not have it yet, and who is turned away forgets the token.
             let unknown = ApiError::Busy("the database that knows whose the token is cannot be reached");
@@ -276,17 +283,28 @@ impl Sessions {
             // Behind the cache: others who come meanwhile do not wait as well.
             self.prolong(session, now).await;
         }
-        Ok(SignedIn { viewer, position })
+        Ok(SignedIn { viewer, position, by_replica: !is_leader })
     }
 
-    /// The rows of a session, and whether the leader gave them: without one, a replica does.
-    async fn read(&self, select: Select<sessions::Entity>) -> ApiResult<(Vec<SessionRow>, bool)> {
+    /// The rows of a session, and whether the leader gave them: without one, a replica does if it may.
+    async fn read(
+        &self,
+        select: Select<sessions::Entity>,
+        may_ask_replica: bool,
+    ) -> ApiResult<(Vec<SessionRow>, bool)> {
         // Fails at once while the leader is known to be away.
         let error = match select.clone().into_tuple().all(&self.db.sessions).await {
-            Err(error) if is_unavailable(&error) => error,
+            Err(error) if may_ask_replica && is_unavailable(&error) => error,
             rows => return Ok((rows?, true)),
         };
-        match self.db.ask_stand_in(|replica| async move { select.into_tuple().all(&replica).await }).await {
+        let ask = |replica| {
+            let select = select.clone();
+            async move { select.into_tuple().all(&replica).await }
+        };
+        match self.db.ask_stand_in(ask).await {
+            Some(rows) if !rows.is_empty() => Ok((rows, false)),
+            // The leader has come back meanwhile, or there is another one.
+            _ if !self.db.cluster.is_leader_away() => Ok((select.into_tuple().all(&self.db.sessions).await?, true)),
             Some(rows) => Ok((rows, false)),
             None => Err(error.into()),
         }
@@ -314,7 +332,8 @@ impl Sessions {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
                 self.db.writes.note_failure(&error);
-                tracing::warn!("session {session} could not be prolonged: {error}");
+                let error = self.db.explain(Arc::new(error)).await;
+                tracing::warn!("session {session} could not be prolonged: {}", describe(&error));
             }
             Err(_) => tracing::debug!("session {session} could not be prolonged within {PROLONG_TIMEOUT:?}"),
         }
@@ -349,13 +368,17 @@ impl Authenticate for Sessions {
 
     fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         let hash = hash(token);
-        Box::pin(self.look_up(SessionKey::Token(hash), sessions::Column::TokenHash.eq(hash.to_vec()), clock::now()))
+        let which = sessions::Column::TokenHash.eq(hash.to_vec());
+        Box::pin(self.look_up(SessionKey::Token(hash), which, clock::now(), true))
     }
 
     fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>> {
         Box::pin(async move {
-            let found = self.find(SessionKey::Session(viewer.session), sessions::Column::Id.eq(viewer.session)).await?;
-            Ok(found.viewer)
+            let (key, now) = (SessionKey::Session(viewer.session), clock::now());
+            if let Some(viewer) = self.changes.known.get(&key, now) {
+                return Ok(viewer);
+            }
+            Ok(self.look_up(key, sessions::Column::Id.eq(viewer.session), now, false).await?.viewer)
         })
     }
 

@@ -14,7 +14,7 @@ use crate::account::User;
 use crate::error::{ApiError, ApiResult};
 use crate::kit::rows::link::Missing;
 use crate::kit::rows::list::ListSelect;
-use crate::kit::rows::{ContextExt, RootList, RowObject, by_key, row};
+use crate::kit::rows::{ContextExt, KEY, RootList, RowObject, by_key, row};
 use crate::kit::scalar::DateTime;
 use crate::kit::{Id, id};
 use crate::node;
@@ -59,6 +59,7 @@ pub fn describe(description: &mut Description) {
     let object = AuditEntry::object_type.columns() | AuditEntry::object_key.columns();
     description.object(
         Object::<AuditEntry>::new("A change of the catalogue or of roles.")
+            .leaf("id", "The opaque id, for caches. `node` does not take it.", KEY, |entry: &AuditEntry| entry.id)
             .column("at", "When the object was changed.", AuditEntry::at)
             .column("action", "The mutation that made the change, such as `updateMovie`.", AuditEntry::action)
             .column("objectType", "The type of the changed object, such as `Movie`.", AuditEntry::object_type)

@@ -11,7 +11,7 @@ use crate::kit::edit::{Editable, References, Unique};
 use crate::kit::fields::fields;
 use crate::kit::form::{Given, line};
 use crate::kit::scalar::{BigInt, Money};
-use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, choice_name, has_text};
+use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, UserErrorReason, choice_name, has_text};
 
 /// Which online cinemas to list.
 #[derive(Clone, Debug, Default, InputObject)]
@@ -126,7 +126,12 @@ const URL_LENGTH_MAX: usize = 512;
 fn check_url(problems: &mut Problems, field: &str, given: String) -> String {
     let address = problems.line(field, &given, 1, URL_LENGTH_MAX);
     let is_site = url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    problems.require(is_site, field, "is no address of a site such as https://cinema.example");
+    problems.require(
+        is_site,
+        field,
+        UserErrorReason::InvalidFormat,
+        "is no address of a site such as https://cinema.example",
+    );
     address
 }
 

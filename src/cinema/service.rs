@@ -9,7 +9,7 @@ use super::{Availability, Cinema};
 use crate::kit::edit::Editable;
 use crate::kit::form::{Form, field, money, whole};
 use crate::kit::scalar::BigInt;
-use crate::kit::{Id, Problems, Rejection, Work, audit, edit};
+use crate::kit::{Id, Problems, Rejection, UserErrorReason, Work, audit, edit};
 use crate::movie::Movie;
 
 /// Sets the terms on which a cinema shows a movie: there is one row for the two.
@@ -70,7 +70,7 @@ async fn current_terms(
 }
 
 fn check_count(problems: &mut Problems, field: &str, BigInt(count): BigInt) -> i64 {
-    problems.require(count >= 0, field, "is below zero");
+    problems.require(count >= 0, field, UserErrorReason::OutOfRange.within(0.0, None), "is below zero");
     count
 }
 

@@ -105,6 +105,16 @@ pub struct CommentsArguments {
     pub(super) order_by: CommentOrder,
 }
 
+/// Which comments to list, and in which order.
+#[derive(Debug, InputObject)]
+pub struct AllCommentsArguments {
+    /// Only comments on this subject: the id of a Movie or a Publication.
+    pub(super) subject_id: Option<ID>,
+    /// The order of the list. A cursor is valid only for the order that returned it.
+    #[graphql(default)]
+    pub(super) order_by: CommentOrder,
+}
+
 /// In which order to list replies.
 #[derive(Debug, InputObject)]
 pub struct RepliesArguments {

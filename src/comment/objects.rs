@@ -12,7 +12,7 @@ use graphql::{
 use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Select};
 
-use super::inputs::{CommentOrder, CommentsArguments, RepliesArguments, ThreadArguments};
+use super::inputs::{AllCommentsArguments, CommentOrder, CommentsArguments, RepliesArguments, ThreadArguments};
 use super::mutations::EDIT;
 use super::reads::{self, Tombstone};
 use crate::account::User;
@@ -22,12 +22,13 @@ use crate::kit::Id;
 use crate::kit::rows::connection::{as_int, lists};
 use crate::kit::rows::join::RowsWithJoins;
 use crate::kit::rows::{
-    ContextExt, KEY, List, Record, RowObject, Statement, Table, count_of, count_texts, look_up, look_up_columns, row,
-    shows_with, table,
+    ContextExt, KEY, List, ListSelect, Record, RootList, RowObject, Statement, Table, count_of, count_texts, look_up,
+    look_up_columns, row, shows_with, table,
 };
 use crate::kit::scalar::DateTime;
 use crate::movie::Movie;
 use crate::publication::Publication;
+use crate::subject::SubjectId;
 use crate::subject::objects::SubjectObject;
 
 row! {
@@ -321,3 +322,29 @@ comment_list!(
     only: Some(shows_with(comments::Column::PublicationId.into_expr(), "publications"))
 );
 comment_list!(RepliesOfComment, "Comment.replies", Comment, ParentId, RepliesArguments, only: None);
+
+/// `comments`.
+#[derive(Debug)]
+pub struct Comments;
+
+impl RootList for Comments {
+    type Row = Comment;
+    type Arguments = AllCommentsArguments;
+    type Order = CommentOrder;
+
+    const LIST: &'static str = "comments";
+
+    async fn rows(
+        _: &Context,
+        AllCommentsArguments { subject_id, order_by }: &AllCommentsArguments,
+    ) -> ApiResult<ListSelect<Self>> {
+        let mut rows =
+            comments::Entity::find().filter(shows_with(comments::Column::PublicationId.into_expr(), "publications"));
+        if let Some(id) = subject_id {
+            let subject = SubjectId::parse("subjectId", id)?;
+            let (column, key) = subject.column(comments::Column::MovieId, comments::Column::PublicationId);
+            rows = rows.filter(column.eq(key));
+        }
+        Ok((rows, *order_by))
+    }
+}

@@ -16,12 +16,12 @@ use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, Que
 use super::inputs::{AddCommentInput, DeleteCommentInput, EditCommentInput, HideCommentInput};
 use super::{Comment, DEPTH_MAX};
 use crate::account::User;
-use crate::kit::Id;
 use crate::kit::form::{GivenId, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::{Returning, shows_with};
 use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
+use crate::kit::{Id, UserErrorReason};
 use crate::subject::{SHOWS, SubjectId, SubjectSql};
 
 /// Characters of a comment at most.
@@ -41,8 +41,8 @@ impl NewComment {
         let subject = problems.take(subject.transpose())?.flatten();
         let parent = input.parent_id.as_ref().and_then(|id| problems.id(&path("parentId"), id));
         if input.subject_id.is_none() && input.parent_id.is_none() {
-            problems
-                .bad_input(path("subjectId"), "is missing; name a movie or a publication, or a comment in `parentId`");
+            let message = "is missing; name a movie or a publication, or a comment in `parentId`";
+            problems.bad_input(path("subjectId"), UserErrorReason::Required, message);
         }
         Ok(Self { text, subject, parent })
     }
@@ -164,10 +164,11 @@ async fn answer(work: &Work, parent: Id<Comment>, named: Option<SubjectId>) -> R
     let mut problems = Problems::new();
     if named.is_some_and(|named| named != subject) {
         let text = "is not what the comment in `parentId` is about; leave it out, or name that";
-        problems.bad_input(path("subjectId"), text);
+        problems.bad_input(path("subjectId"), UserErrorReason::Mismatch, text);
     }
     if above.is_some() && is_deepest(work, parent).await? {
-        problems.bad_input(field, format!("stands {DEPTH_MAX} levels deep, which is the most; answer one above it"));
+        let message = format!("stands {DEPTH_MAX} levels deep, which is the most; answer one above it");
+        problems.bad_input(field, UserErrorReason::TooDeep.within(None, f64::from(DEPTH_MAX)), message);
     }
     problems.check()?;
     Ok(subject)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::TimeDelta;
 use clap::Args;
+use settings::number;
 
 use crate::account::{AccountServices, Passwords, SessionChanges, Throttle};
 use crate::kit::changes::WriteRates;
@@ -14,73 +15,72 @@ use crate::rate::{self, Rate};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Accounts")]
 pub struct AccountArgs {
-    /// How long a session lives after it was last seen, in hours.
+    /// How long after its last use a session expires, in hours.
     #[arg(long, env = "KINOTEKA_SESSION_HOURS", value_name = "HOURS", default_value_t = 720,
-          value_parser = clap::value_parser!(u32).range(1..=87_600))]
+          value_parser = number::<u32>(1..=87_600))]
     pub session_hours: u32,
 
-    /// How long a session that was looked up is known without asking the database again, in milliseconds: for so long,
-    /// requests may still pass whose session or role another instance has ended. 0 asks for each request.
+    /// How long a session is cached, in milliseconds. During this time, requests of a session that another instance
+    /// has ended may still pass. 0 looks up the session for each request.
     #[arg(long, env = "KINOTEKA_SESSION_CACHE_MS", value_name = "MS", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u64).range(..=1_000))]
+          value_parser = number::<u64>(0..=1_000))]
     pub session_cache_ms: u64,
 
     /// How passwords are hashed.
     #[command(flatten)]
     pub hashing: HashArgs,
 
-    /// Passwords that are hashed at once; if left out, as many as half of the processors, one at
-    /// least.
+    /// Passwords that are hashed concurrently. The default is half of the processors, at least one.
     #[arg(long, env = "KINOTEKA_PASSWORDS_AT_ONCE", value_name = "N",
-          value_parser = clap::value_parser!(u16).range(1..=1_000))]
+          value_parser = number::<u16>(1..=1_000))]
     pub passwords_at_once: Option<u16>,
 
-    /// Log-ins that wait for their turn at most; further ones are told to come back.
-    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING", value_name = "N", default_value_t = 64)]
+    /// The maximum number of log-ins that wait for their turn. Further ones must retry.
+    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING", value_name = "N", default_value_t = 64,
+          value_parser = number::<u16>(0..=65_535))]
     pub passwords_waiting: u16,
 
-    /// Of these, from one client's network address at most.
-    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING_PER_CLIENT", value_name = "N", default_value_t = 16)]
+    /// The maximum of --passwords-waiting for one network address.
+    #[arg(long, env = "KINOTEKA_PASSWORDS_WAITING_PER_CLIENT", value_name = "N", default_value_t = 16,
+          value_parser = number::<u16>(0..=65_535))]
     pub passwords_waiting_per_client: u16,
 
-    /// Sign-ups and new e-mail addresses of users from one client's network address in an hour, whatever becomes of
-    /// them.
+    /// Sign-ups and new e-mail addresses of users from one network address in an hour, successful or not.
     #[arg(long, env = "KINOTEKA_SIGNUPS_PER_ADDRESS", value_name = "N", default_value_t = 30,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+          value_parser = number::<u32>(1..=1_000_000_000))]
     pub signups_per_address: u32,
 
-    /// Mutations of one user in a minute. Without a session, of one client's network address. Editors and admins
-    /// have no limit.
+    /// Mutations of one user in a minute; without a session, of one network address. Editors and admins have no
+    /// limit.
     #[arg(long, env = "KINOTEKA_MUTATIONS_PER_USER", value_name = "N", default_value_t = 600,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+          value_parser = number::<u32>(1..=1_000_000_000))]
     pub mutations_per_user: u32,
 
-    /// Idempotency keys of one user in an hour that were not sent before. Without a session, of one client's network
-    /// address. Editors and admins have no limit.
+    /// New idempotency keys of one user in an hour; without a session, of one network address. Editors and admins
+    /// have no limit.
     #[arg(long, env = "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER", value_name = "N", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+          value_parser = number::<u32>(1..=1_000_000_000))]
     pub idempotency_keys_per_user: u32,
 
-    /// Failed log-ins to an account from an address in 15 minutes; ten times as many to an account
-    /// from all addresses, and from an address to all accounts.
+    /// Failed log-ins to one account from one network address in 15 minutes. The limits for one account from all
+    /// addresses, and for one address to all accounts, are ten times as high.
     #[arg(long, env = "KINOTEKA_LOGIN_FAILURES", value_name = "N", default_value_t = 10,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = number::<u32>(1..=1_000_000))]
     pub login_failures: u32,
 }
 
-/// How dear it is to try out passwords, by argon2id: the defaults are what OWASP advises.
+/// The cost of hashing a password with argon2id. The defaults are OWASP's recommendation.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Accounts")]
 pub struct HashArgs {
-    /// Memory that hashing a password takes, in KiB. A hash made with less is replaced when its
-    /// user logs in.
+    /// Memory for hashing a password, in KiB. A hash with less is replaced when its user logs in.
     #[arg(long, env = "KINOTEKA_PASSWORD_MEMORY_KIB", value_name = "KIB", default_value_t = 19_456,
-          value_parser = clap::value_parser!(u32).range(8..=1_048_576))]
+          value_parser = number::<u32>(8..=1_048_576))]
     pub password_memory_kib: u32,
 
-    /// How often hashing a password passes over that memory. A hash made with less is replaced too.
+    /// Passes of the password hash over its memory. A hash with fewer is replaced when its user logs in.
     #[arg(long, env = "KINOTEKA_PASSWORD_PASSES", value_name = "N", default_value_t = 2,
-          value_parser = clap::value_parser!(u32).range(1..=100))]
+          value_parser = number::<u32>(1..=100))]
     pub password_passes: u32,
 }
 
@@ -97,15 +97,19 @@ impl HashArgs {
 }
 
 impl AccountArgs {
+    /// How many passwords are hashed at the same time.
+    pub fn at_once(&self) -> u64 {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.passwords_at_once.map_or((processors as u64 / 2).max(1), u64::from)
+    }
+
     /// What log-ins need.
     ///
     /// # Errors
     /// Passwords cannot be hashed so.
     pub fn open(&self) -> anyhow::Result<AccountServices> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let at_once = self.passwords_at_once.map_or((processors as u64 / 2).max(1), u64::from);
         let waiting = u64::from(self.passwords_waiting);
-        let passwords = self.hashing.open(at_once, waiting, self.passwords_waiting_per_client.into())?;
+        let passwords = self.hashing.open(self.at_once(), waiting, self.passwords_waiting_per_client.into())?;
         let throttle = Throttle::new(self.login_failures);
         let too_many = "too many sign-ups or new e-mail addresses from your address";
         let names = rate::RateNames { limit: "signups-per-address", too_many };

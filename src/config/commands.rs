@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use migration::Migration;
+use settings::number;
 
-use super::{DatabaseArgs, HashArgs, ServeArgs};
+use super::{DatabaseArgs, HashArgs, ServeArgs, StatusArgs};
 use crate::viewer::Role;
 
 /// What the program can do.
@@ -13,17 +14,42 @@ use crate::viewer::Role;
 pub enum Command {
     /// Serve the API (the default).
     Serve(Box<ServeArgs>),
-    /// Create, update or look at the database schema.
+    /// Create, update or inspect the database schema.
     #[command(subcommand)]
     Migrate(MigrateCommand),
-    /// Give users roles, and take them back.
+    /// Grant and revoke users' roles.
     #[command(subcommand)]
     Role(RoleCommand),
-    /// Help users with their accounts.
+    /// Reset passwords.
     #[command(subcommand)]
     User(UserCommand),
+    /// Show the status of the cluster, the servers and the database. The exit status is 1 if something is wrong.
+    Status(StatusCommand),
+    /// Print the effective settings, their sources and warnings. Passwords are hidden.
+    Config {
+        /// The settings of `serve`.
+        #[command(flatten)]
+        serve: Box<ServeArgs>,
+        /// Print a reference of all flags and variables as Markdown instead.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Print the GraphQL schema in SDL.
     Schema,
+}
+
+/// How the status is shown.
+#[derive(Clone, Debug, Args)]
+pub struct StatusCommand {
+    /// Refresh the status every 2 seconds, until the command is stopped.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print one JSON document, like /status.json; with --watch, one per line.
+    #[arg(long)]
+    pub json: bool,
+    /// Where to look.
+    #[command(flatten)]
+    pub sources: StatusArgs,
 }
 
 /// What can be done with the schema of a database.
@@ -34,38 +60,44 @@ pub enum MigrateCommand {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
-        /// Apply at most this many steps; all if left out.
-        #[arg(long, value_name = "N")]
+        /// The maximum number of steps to apply. The default is all.
+        #[arg(long, value_name = "N", value_parser = number::<u32>(0..=1_000))]
         steps: Option<u32>,
         /// How long it waits for locks.
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// Take back the last steps, with the data in their tables.
+    /// Revert the last steps and delete the data in their tables. Lists the data, and asks for confirmation.
     Down {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
-        /// How many steps.
-        #[arg(long, value_name = "N", default_value_t = 1)]
+        /// The number of steps.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(0..=1_000))]
         steps: u32,
+        /// Do not ask. Required without a terminal.
+        #[arg(long)]
+        yes: bool,
         /// How long it waits for locks.
         #[command(flatten)]
         waiting: WaitArgs,
     },
-    /// List the steps and whether the database has them. Count texts that the API would not write now.
+    /// List the steps and whether they are applied. Count stored texts that are invalid today.
     Status {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
+        /// Exit with status 3 unless the schema is current and its indexes are built.
+        #[arg(long)]
+        exit_code: bool,
     },
-    /// Take into use what only this release understands. Run it when every instance of the release before has been stopped.
+    /// Enable features that only this release supports. Run it after all instances of the previous release stopped.
     Finish {
         /// The database.
         #[command(flatten)]
         database: DatabaseArgs,
     },
-    /// Record steps whose SQL was run by hand (psql -f), after checking that they are there.
+    /// Record steps whose SQL was run by hand (psql -f), after checking their objects.
     Adopt {
         /// The database.
         #[command(flatten)]
@@ -76,10 +108,10 @@ pub enum MigrateCommand {
 /// How long changes of the schema wait.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct WaitArgs {
-    /// How long a statement waits for a lock on PostgreSQL before it is tried again after a pause, in milliseconds.
-    /// Requests that use the table wait as long: keep it below the server's --lock-timeout-ms.
+    /// How long a statement waits for a lock on PostgreSQL before a pause and a retry, in milliseconds. Requests that
+    /// use the table wait as long: keep it below the server's --lock-timeout-ms.
     #[arg(long, value_name = "MS", default_value_t = u64::try_from(migration::LOCK_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+          value_parser = number::<u64>(1..=3_600_000))]
     pub lock_timeout_ms: u64,
 }
 
@@ -93,9 +125,9 @@ impl WaitArgs {
 /// What can be done with roles. Each change is in the audit log.
 #[derive(Debug, Subcommand)]
 pub enum RoleCommand {
-    /// Give a user a role.
+    /// Grant a role to a user.
     Grant(RoleArgs),
-    /// Take a role from a user.
+    /// Revoke a role from a user.
     Revoke(RoleArgs),
 }
 
@@ -134,8 +166,8 @@ impl From<GivenRole> for Role {
 /// What operators can do for users.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// Give a user a new password, and end all their sessions. It is read from standard input, one
-    /// line; if that is a terminal or empty, a random one is made and printed.
+    /// Set a user's password, and end all their sessions. The password is one line of standard input. If that is a
+    /// terminal or empty, a random password is generated and printed.
     ResetPassword {
         /// The user's name or e-mail address.
         #[arg(value_name = "USER")]

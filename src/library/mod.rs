@@ -20,7 +20,7 @@ use crate::audit::objects::AuditLog;
 use crate::award::objects::{FilmAward, FilmAwardNomination};
 use crate::cinema::objects::{Availabilities, Cinema, Cinemas};
 use crate::comment::THREAD_SIZE_MAX;
-use crate::comment::objects::{Comment, CommentCursor};
+use crate::comment::objects::{Comment, CommentCursor, Comments};
 use crate::db::{Db, ReadPool};
 use crate::feed::Feed;
 use crate::kit::changes::{WriteRates, WriteServices};
@@ -107,6 +107,7 @@ fn query() -> Object<Root> {
         .list::<Publications>("publications", "The publications of the library.")
         .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
         .find::<Comment>("comment", "The comment with this id, or null if there is none.")
+        .list::<Comments>("comments", "The comments on all movies and publications, with the replies among them.")
         .batch::<CommentCursor>(
             CommentCursor::FIELD,
             "The position of the comment feed, for `after` of a subscription. Select it together with a list: both are read\n\

@@ -15,7 +15,7 @@ use crate::kit::form::{Form, field, path};
 use crate::kit::rows::Returning;
 use crate::kit::scalar::Money;
 use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
-use crate::kit::{Constraint, Id, Rejection, UserError, Work, explain};
+use crate::kit::{Constraint, Id, Rejection, UserError, UserErrorReason, Work, explain};
 use crate::movie::Movie;
 
 const ONCE: Constraint = Constraint::unique(
@@ -55,7 +55,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
         .filter(orders::Column::MovieId.eq(movie.key()))
         .filter(orders::Column::OnlineCinemaId.eq(cinema.key()));
     if ordered.one(work.txn()).await?.is_some() {
-        return Err(UserError::conflict(path(&movie_id.name), ORDERED).into());
+        return Err(UserError::conflict(path(&movie_id.name), UserErrorReason::Taken, ORDERED).into());
     }
     let Money(price) = student_price(Money::round(terms.price), terms.discount);
     let row = orders::ActiveModel {

@@ -14,7 +14,6 @@ use super::inputs::{CreatePublicationInput, DeletePublicationInput, UpdatePublic
 use super::objects::{PublicationText, find_shown};
 use super::{Publication, PublicationCategory};
 use crate::account::User;
-use crate::kit::Id;
 use crate::kit::edit::reference;
 use crate::kit::form::{Form, GivenId, field, line, path, text as lines};
 use crate::kit::mutate::Work;
@@ -22,6 +21,7 @@ use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::Returning;
 use crate::kit::single::{SingleCall, SingleSql, SingleStatement};
 use crate::kit::upkeep::BATCH;
+use crate::kit::{Id, UserErrorReason};
 use crate::tag::service::{KnownTags, plain_titles};
 
 /// Characters of a headline at most.
@@ -109,7 +109,8 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
     let id = Id::new(row.id);
     if expected_changed_at.is_some_and(|expected| expected.0 != row.changed_at) {
         let told = "the publication has changed since; look at it as it is now, and send its `changedAt`";
-        return Err(Rejection::stale(UserError::conflict(path("expectedChangedAt"), told), id));
+        let error = UserError::conflict(path("expectedChangedAt"), UserErrorReason::Changed, told);
+        return Err(Rejection::stale(error, id));
     }
     let mut form = Form::new(work);
     let changed_at = work.later_than(row.changed_at);

@@ -1,11 +1,16 @@
 //! Mutations of ratings.
 
-use graphql::{Object, Root};
+use entity::users_rating;
+use graphql::{Call, Column, FieldError, NoArguments, Object, Root};
+use sea_orm::EntityTrait;
 
 use super::{Rating, service};
-use crate::kit::changes::{MutationObject, object};
+use crate::error::ApiError;
+use crate::kit::Id;
+use crate::kit::changes::{MutationObject, Payload, object};
+use crate::kit::rows::ContextExt;
 use crate::policy::Rule;
-use crate::subject;
+use crate::subject::{self, SubjectId};
 
 /// Adds the mutations to their root.
 pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
@@ -15,7 +20,12 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             "Rates a movie or a publication. A second rating by the same user replaces the first. For users who are\n\
              signed in.",
             Rule::SignedIn,
-            object::<Rating>("rating", "The viewer's rating."),
+            object::<Rating>("rating", "The viewer's rating.").resolve_by::<NoArguments>(
+                "subject",
+                "The rated movie or publication. Its `userRating` includes the new rating.",
+                |_| "Subject".to_owned(),
+                |call| Box::pin(rated_subject(call)),
+            ),
             (service::rate_single, |work, input| Box::pin(service::rate(work, input))),
         )
         .single_change(
@@ -25,4 +35,20 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             subject::objects::payload("The movie or publication that is no longer rated."),
             (service::remove_single, |work, input| Box::pin(service::remove(work, input))),
         )
+}
+
+/// What the rating of a payload is about.
+async fn rated_subject(call: Call<'_, Payload<Id<Rating>>>) -> Column {
+    let mut subjects = Vec::new();
+    for payload in call.iter() {
+        let Some(id) = payload.outcome else {
+            subjects.push(None);
+            continue;
+        };
+        match users_rating::Entity::find_by_id(id.key()).one(call.context.db()).await {
+            Ok(row) => subjects.push(row.and_then(|row| SubjectId::of(row.movie_id, row.publication_id))),
+            Err(error) => return Column::Failed(FieldError::from(ApiError::from(error))),
+        }
+    }
+    subject::objects::show(&call, &subjects).await
 }

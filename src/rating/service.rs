@@ -11,12 +11,12 @@ use super::Rating;
 use super::inputs::{RateInput, RemoveRatingInput};
 use crate::account::User;
 use crate::db::dialect;
-use crate::kit::Id;
 use crate::kit::form::path;
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
 use crate::kit::rows::{Returning, shows_with};
 use crate::kit::single::{SingleCall, SingleStatement};
+use crate::kit::{Id, UserErrorReason};
 use crate::subject::{SubjectId, SubjectSql};
 
 const SUBJECT: [users_rating::Column; 2] = [users_rating::Column::MovieId, users_rating::Column::PublicationId];
@@ -26,7 +26,8 @@ const RATINGS: RangeInclusive<i32> = 1..=5;
 fn parse(input: &RateInput, problems: &mut Problems) -> Result<Option<SubjectId>, Rejection> {
     let subject = problems.take(SubjectId::parse(&path("subjectId"), &input.subject_id))?;
     let is_rating = RATINGS.contains(&input.rating);
-    problems.require(is_rating, &path("rating"), format!("{} is no rating; give 1 to 5", input.rating));
+    let reason = UserErrorReason::OutOfRange.within(f64::from(*RATINGS.start()), f64::from(*RATINGS.end()));
+    problems.require(is_rating, &path("rating"), reason, format!("{} is no rating; give 1 to 5", input.rating));
     Ok(subject)
 }
 

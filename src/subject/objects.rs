@@ -81,10 +81,16 @@ pub fn payload(description: &'static str) -> Object<Payload<SubjectId>> {
     let of = |_: &mut Registry| "Subject".to_owned();
     changes::payload().resolve_by::<NoArguments>("subject", description, of, |call: Call<'_, Payload<SubjectId>>| {
         Box::pin(async move {
-            let keys: Vec<_> = call.iter().map(|payload| payload.outcome.map(key_of)).collect();
-            or_failed(find(&call, &keys, Missing::IsNull)).await
+            let subjects: Vec<_> = call.iter().map(|payload| payload.outcome).collect();
+            show(&call, &subjects).await
         })
     })
+}
+
+/// The subjects, for a field of this type.
+pub async fn show<T: Send + Sync + 'static>(call: &Call<'_, T>, subjects: &[Option<SubjectId>]) -> Column {
+    let keys: Vec<_> = subjects.iter().map(|subject| subject.map(key_of)).collect();
+    or_failed(find(call, &keys, Missing::IsNull)).await
 }
 
 /// The type's name and the key.

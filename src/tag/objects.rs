@@ -1,12 +1,13 @@
 //! Tags, and the list of all.
 
+use async_graphql::ID;
 use entity::tags;
 use graphql::{Context, Description, NoArguments, Object};
 use sea_orm::EntityTrait;
 
 use crate::error::ApiResult;
 use crate::kit::rows::{ListSelect, RootList, RowObject, row};
-use crate::kit::{PageOrder, SortKey};
+use crate::kit::{PageOrder, SortKey, id};
 
 row! {
     /// A tag of movies and publications. Its title identifies it.
@@ -17,11 +18,16 @@ row! {
 
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
-    description.object(Object::<Tag>::new("A tag of movies and publications. Its title identifies it.").column(
-        "title",
-        "The tag's title, such as \"Драма\".",
-        Tag::title,
-    ));
+    description.object(
+        Object::<Tag>::new("A tag of movies and publications. Its title identifies it.")
+            .column_as(
+                "id",
+                "The opaque id, for caches: another one after a change of the title. `node` does not take it.",
+                Tag::title,
+                |title| ID(id::encode_name("Tag", title)),
+            )
+            .column("title", "The tag's title, such as \"Драма\".", Tag::title),
+    );
 }
 
 /// By title, in the order of Unicode code points.

@@ -12,6 +12,7 @@ use crate::kit::edit::{References, refuse_if_used};
 use crate::kit::form::{Check, Form, path};
 use crate::kit::mutate::Work;
 use crate::kit::problem::{Problems, Rejection, UserError};
+use crate::kit::reason::UserErrorReason;
 use crate::kit::spelling::{closest, spellings};
 
 /// Characters of a title at most.
@@ -56,7 +57,9 @@ pub fn plain_titles(titles: &[String]) -> Option<Vec<String>> {
 async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Vec<String>, DbErr> {
     if titles.len() > TAGS_MAX {
         let text = format!("{} tags are too many; name {TAGS_MAX} at most", titles.len());
-        form.problems.bad_input(field, text);
+        #[expect(clippy::cast_precision_loss, reason = "it is small")]
+        let reason = UserErrorReason::TooMany.within(None, TAGS_MAX as f64);
+        form.problems.bad_input(field, reason, text);
         return Ok(Vec::new());
     }
     let known = find(form.work, titles, LockType::KeyShare).await?;
@@ -68,7 +71,7 @@ async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Ve
         match closest(title, stored, |stored: &&String| stored) {
             None => form.problems.add(UserError::not_found(field, "tag")),
             Some(stored) if found.contains(stored) => {
-                form.problems.bad_input(field, "repeats a tag; name each once");
+                form.problems.bad_input(field, UserErrorReason::Duplicate, "repeats a tag; name each once");
             }
             Some(stored) => found.push(stored.clone()),
         }

@@ -1,5 +1,6 @@
 //! Clients of a server behind nginx, as `docs/transport.md` sets it up.
 
+use request::subscribe::EVENT_ID_BYTES_MAX;
 use reqwest::StatusCode;
 use reqwest::header::ACCEPT;
 use serde_json::json;
@@ -71,6 +72,16 @@ async fn silent_sockets_and_streams_stay_open() {
         assert!(matches!(socket.next().await, Message::Ping(_)));
         assert_eq!(events.block().await.as_deref(), Some(":"));
     }
+}
+
+/// It needs more room than nginx gives by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_cursor_passes_nginx() {
+    let (app, nginx) = start_behind(&[], &[]).await;
+    let request = app.client.post(format!("{}/graphql", nginx.url)).json(&json!({ "query": ADDED }));
+    let longest = request.header("last-event-id", "x".repeat(EVENT_ID_BYTES_MAX));
+    let mistake = Events::open(longest).await.rest().await;
+    assert_eq!(mistake[0].1["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{mistake:?}");
 }
 
 /// Each client has limits of its own, and nobody gets those of another by a header.

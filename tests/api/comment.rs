@@ -11,6 +11,7 @@ use crate::support::database::Backend;
 
 on_both!(
     comment_stands_where_it_was_put,
+    comments_of_a_subject_are_listed_with_replies,
     reply_takes_the_subject_of_what_it_answers,
     text_is_checked_at_both_bounds,
     threads_are_thirty_two_levels_deep,
@@ -58,6 +59,37 @@ async fn comment_stands_where_it_was_put(backend: Backend) {
     let errors =
         app.query("mutation { addComment(input: { text: \"\" }) { errors { code } } }", json!({})).await.errors();
     assert_eq!(errors, ["UNAUTHENTICATED sign in first: send the header Authorization: Bearer TOKEN"]);
+}
+
+async fn comments_of_a_subject_are_listed_with_replies(backend: Backend) {
+    let app = TestApp::seeded(backend).await;
+    let user = app.sign_in("speaker", "member").await;
+    let (movie, publication) = (global_id("Movie", 3), global_id("Publication", 3));
+    let first = say(&user, Some(&movie), None, "first").await;
+    say(&user, Some(&publication), None, "elsewhere").await;
+    say(&user, None, Some(&first["id"]), "reply").await;
+    let texts = async |subject: Option<&str>, size: u32| {
+        let query =
+            "query($subject: ID, $size: Int!) { comments(subjectId: $subject, first: $size) { nodes { text } } }";
+        let data = app.data(query, json!({ "subject": subject, "size": size })).await;
+        let nodes = data["comments"]["nodes"].as_array().unwrap();
+        nodes.iter().map(|node| node["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(None, 3).await, ["reply", "elsewhere", "first"]);
+    assert_eq!(texts(Some(&movie), 2).await, ["reply", "first"]);
+    assert_eq!(texts(Some(&publication), 1).await, ["elsewhere"]);
+    assert!(texts(Some(&global_id("Movie", 1_000_000)), 5).await.is_empty());
+    let query = "{ comments(subjectId: \"UGVyc29uOjE\") { nodes { id } } }";
+    let errors = app.query(query, json!({})).await.errors();
+    assert_eq!(
+        errors,
+        ["BAD_USER_INPUT subjectId: this is the id of a Person; the id of a Movie or a Publication is wanted"]
+    );
+    // Those of a publication that is being deleted are not shown any more.
+    let editor = app.sign_in("editor", "editor").await;
+    editor.done("deletePublication", json!({ "id": publication }), "deletedId").await;
+    assert_eq!(texts(None, 2).await, ["reply", "first"]);
+    assert!(texts(Some(&publication), 1).await.is_empty());
 }
 
 async fn reply_takes_the_subject_of_what_it_answers(backend: Backend) {

@@ -55,6 +55,7 @@ pub const LISTS: &[List] = &[
         orders: &["NEWEST", "OLDEST", "TITLE", "TITLE_DESC", "USER_RATING", "USER_RATING_DESC"],
         size: 31,
     },
+    List { field: "Query.comments", parent: None, orders: &["NEWEST", "OLDEST"], size: 99 },
     List { field: "Query.tags", parent: None, orders: &[], size: 4 },
     List { field: "Query.publicationCategories", parent: None, orders: &[], size: 2 },
     List {

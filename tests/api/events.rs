@@ -101,7 +101,7 @@ impl Events {
     }
 
     /// All that comes until the end, each as its name and its data.
-    async fn rest(mut self) -> Vec<(String, Value)> {
+    pub async fn rest(mut self) -> Vec<(String, Value)> {
         let mut events = Vec::new();
         while let Some(Event { event, data, .. }) = self.next().await {
             events.push((event, serde_json::from_str(&data).unwrap_or_default()));

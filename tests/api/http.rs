@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sea_orm::ConnectionTrait;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -12,6 +12,40 @@ use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase};
 
 on_both!(every_answer_has_a_request_id, health_tells_alive_from_ready, stopping_lets_running_requests_finish);
+
+/// A path that is not there, what it is answered, and which words are in the answer.
+async fn expect_not_found(app: &TestApp, path: &str, words: &[&str], missing: &[&str]) {
+    let answer = app.client.get(format!("{}{path}", app.origin)).send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (404, &"application/json; charset=utf-8".parse().unwrap()),
+        "{path}"
+    );
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["errors"][0]["extensions"]["code"], "NOT_FOUND", "{body}");
+    let message = body["errors"][0]["message"].as_str().unwrap();
+    assert!(words.iter().all(|word| message.contains(word)), "{path}: {message}");
+    assert!(!missing.iter().any(|word| message.contains(word)), "{path}: {message}");
+}
+
+#[tokio::test]
+async fn a_path_without_anything_is_answered_with_those_that_there_are() {
+    let database = || TestDatabase::migrated(Backend::Sqlite);
+    let app = TestApp::start(database().await, &[]).await;
+    expect_not_found(&app, "/nothing", &["\"/nothing\"", "/graphql", "/livez", "/readyz", "/plain", "/metrics"], &[])
+        .await;
+    expect_not_found(&app, "/graphql/", &["did you mean /graphql?"], &[]).await;
+    expect_not_found(&app, "/api/GraphQL", &["did you mean /graphql?"], &[]).await;
+    let long = format!("/{}", "x".repeat(5_000));
+    let answer = app.client.get(format!("{}{long}", app.origin)).send().await.unwrap();
+    assert!(answer.text().await.unwrap().len() < 500);
+    let refused = app.client.post(format!("{}/livez", app.origin)).send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["allow"]), (405, &"GET,HEAD".parse().unwrap()));
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body["errors"][0]["message"], "POST is not answered here; send GET");
+    let bare = TestApp::start(database().await, &["--production", "--metrics-listen", "127.0.0.1:0"]).await;
+    expect_not_found(&bare, "/", &["/graphql", "/livez"], &["/plain", "/metrics"]).await;
+}
 
 async fn every_answer_has_a_request_id(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;

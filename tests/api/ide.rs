@@ -2,33 +2,77 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use sea_orm::ConnectionTrait;
+use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{TestApp, User};
+use crate::socket::Socket;
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(examples_of_the_ide_run_on_the_demo_catalogue);
+on_both!(examples_of_the_ide_run_on_the_demo_catalogue, demo_accounts_are_offered_in_a_demo_alone);
 
+/// The examples in the order of their tabs, so that whoever the log-in gives a token to sends what comes after it.
 async fn examples_of_the_ide_run_on_the_demo_catalogue(backend: Backend) {
-    let app = TestApp::seeded(backend).await;
+    let app = TestApp::start(TestDatabase::seeded_with_accounts(backend).await, &[]).await;
+    let cursor = app.data("{ commentCursor }", json!({})).await["commentCursor"].clone();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/src/ide/examples");
-    let mut examples = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "graphql") {
-            continue;
-        }
-        examples += 1;
-        let query = std::fs::read_to_string(&path).unwrap();
-        assert!(query.starts_with('#'), "{} begins with what it shows", path.display());
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "graphql"));
+    paths.sort();
+    let mut user = app.nobody();
+    for path in &paths {
+        let name = path.display();
+        let query = std::fs::read_to_string(path).unwrap();
+        assert!(query.starts_with('#'), "{name} begins with what it shows");
         let variables = std::fs::read_to_string(path.with_extension("json"))
             .map_or(Value::Null, |text| serde_json::from_str(&text).unwrap());
-        for (field, value) in app.data(&query, variables).await.as_object().unwrap() {
-            let empty = value.is_null() || value["nodes"].as_array().is_some_and(Vec::is_empty);
-            assert!(!empty, "{field} of {} has nothing to show", path.display());
+        let data = match query.contains("\nsubscription ") {
+            true => hear(&user, &app.origin, &query, &cursor).await,
+            false => user.data(&query, variables).await,
+        };
+        if let Some(token) = data["logIn"]["token"].as_str() {
+            user = app.bearer(0, token);
+        }
+        for (field, value) in data.as_object().unwrap() {
+            let is_empty = value.is_null() || value["nodes"].as_array().is_some_and(Vec::is_empty);
+            let is_refused = value["errors"].as_array().is_some_and(|errors| !errors.is_empty());
+            assert!(!is_empty && !is_refused, "{field} of {name}: {value}");
         }
     }
-    assert!(examples > 2);
+    assert!(user.token.is_some(), "an example logs in");
+    assert_eq!(paths.len(), 9);
+}
+
+/// What a subscription to comments sends first behind a cursor.
+async fn hear(user: &User, origin: &str, subscription: &str, cursor: &Value) -> Value {
+    let mut socket = Socket::sign_in(origin, user.token.as_deref().unwrap()).await;
+    let subscription = subscription.replace("commentEvents {", &format!("commentEvents(after: {cursor}) {{"));
+    socket.subscribe("1", &subscription, Value::Null).await;
+    let message = socket.hear().await;
+    assert_eq!(message["payload"]["data"]["commentEvents"]["comment"]["canEdit"], true, "{message}");
+    message["payload"]["data"].clone()
+}
+
+async fn demo_accounts_are_offered_in_a_demo_alone(backend: Backend) {
+    let site = async |database: TestDatabase, args: &[&str]| -> Value {
+        let app = TestApp::start(database, args).await;
+        let response = app.client.get(format!("{}/site.json", app.origin)).send().await.unwrap();
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        response.json().await.unwrap()
+    };
+    let accounts = async || TestDatabase::seeded_with_accounts(backend).await;
+    let shown = site(accounts().await, &["--demo"]).await;
+    assert!(shown["pages"].as_array().unwrap().contains(&json!("/plain")), "{shown}");
+    assert_eq!(shown["demo"], json!({ "usernames": ["member", "editor", "admin"], "password": "kinoteka-demo" }));
+    assert_eq!(site(accounts().await, &[]).await["demo"], Value::Null);
+    assert_eq!(site(accounts().await, &["--demo", "--production", "--ide", "true"]).await["demo"], Value::Null);
+    // A database with other rows has no demo accounts.
+    assert_eq!(site(TestDatabase::seeded(backend).await, &["--demo"]).await["demo"], Value::Null);
+    // One that has another password is not offered.
+    let database = accounts().await;
+    let sql = "UPDATE users SET password = '!' WHERE username = 'admin'";
+    database.connect().await.execute_unprepared(sql).await.unwrap();
+    assert_eq!(site(database, &["--demo"]).await["demo"]["usernames"], json!(["member", "editor"]));
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ mod support;
 
 #[path = "../support/nginx.rs"]
 mod nginx;
+#[path = "../support/patroni.rs"]
+mod patroni;
 #[path = "../support/socket.rs"]
 mod socket;
 
@@ -45,6 +47,7 @@ mod policy;
 mod proxy;
 mod publication;
 mod rating;
+mod reasons;
 mod registries;
 mod requests;
 mod results;
@@ -60,6 +63,7 @@ mod slow;
 mod sockets;
 mod spelling;
 mod statements;
+mod status;
 mod transport;
 mod unwritable;
 mod uploads;

@@ -17,7 +17,8 @@ on_both!(
     totals_never_drift,
 );
 
-const SHOWN: &str = "rating { id rating createdAt user { id } subject {
+const SHOWN: &str = "subject { ... on Movie { id userRating { count average } }
+    ... on Publication { id userRating { count average } } } rating { id rating createdAt user { id } subject {
     ... on Movie { id viewerRating userRating { count average histogram } }
     ... on Publication { id viewerRating userRating { count average histogram } } } }";
 
@@ -38,7 +39,10 @@ async fn second_rating_replaces_the_first(backend: Backend) {
     let user = app.sign_in("judge", "member").await;
     for type_name in ["Movie", "Publication"] {
         let subject = unrated(&app, type_name).await;
-        let first = user.done("rate", json!({ "subjectId": subject, "rating": 2 }), SHOWN).await["rating"].clone();
+        let payload = user.done("rate", json!({ "subjectId": subject, "rating": 2 }), SHOWN).await;
+        let counted = json!({ "id": subject, "userRating": { "count": 1, "average": 2.0 } });
+        assert_eq!(payload["subject"], counted, "as docs/mutations.md says");
+        let first = payload["rating"].clone();
         assert_eq!((&first["rating"], &first["user"]["id"]), (&json!(2), &json!(global_id("User", user.id))));
         let totals = json!({ "count": 1, "average": 2.0, "histogram": [0, 1, 0, 0, 0] });
         assert_eq!(first["subject"], json!({ "id": subject, "viewerRating": 2, "userRating": totals }));

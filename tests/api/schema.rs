@@ -20,6 +20,22 @@ fn committed_schema_equals_the_exported_one() {
 }
 
 #[tokio::test]
+async fn scalars_name_their_specifications() {
+    let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
+    let data = app.data("{ __schema { types { name kind specifiedByURL } } }", json!({})).await;
+    let mut found = 0;
+    for scalar in data["__schema"]["types"].as_array().unwrap() {
+        let name = scalar["name"].as_str().unwrap();
+        if scalar["kind"] == "SCALAR" && !BUILT_IN.contains(&name) {
+            let url = scalar["specifiedByURL"].as_str().unwrap_or_else(|| panic!("{name} names none"));
+            assert!(library::sdl().contains(&format!("scalar {name} @specifiedBy(url: \"{url}\")")), "{name}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 5);
+}
+
+#[tokio::test]
 async fn everything_in_the_schema_is_described() {
     let app = TestApp::start(TestDatabase::migrated(Backend::Sqlite).await, &[]).await;
     let query = "{ __schema { types { name kind description

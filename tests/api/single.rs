@@ -158,6 +158,7 @@ async fn mutations_cost_the_documented_turns() {
     let asks_always = TestApp::start(database, &[&unlimited[..], &["--session-cache-ms", "0"]].concat()).await;
     let knows = TestApp::start_on(&asks_always, &unlimited).await;
     let site = Site::new(&asks_always).await;
+    proxy.settle().await;
     let mut found = BTreeMap::new();
     let documented = documented();
     for (case, wanted) in &documented {

@@ -8,13 +8,18 @@ mod support;
 
 mod accounts;
 mod listen;
+mod log;
 mod metrics;
 mod migrate;
+#[path = "../support/patroni.rs"]
+mod patroni;
 mod pooler;
 #[path = "../support/process.rs"]
 mod process;
 mod restore;
 mod serve;
+mod settings;
 mod start;
+mod status;
 mod typed_client;
 mod unread;

@@ -1,6 +1,7 @@
 //! `kinoteka migrate`.
 
-use std::process::Stdio;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
@@ -10,6 +11,8 @@ use crate::support::client::in_time;
 use crate::support::database::{Backend, TestDatabase, read_texts};
 
 on_both!(
+    down_says_what_is_deleted_and_asks,
+    status_has_an_exit_code_for_scripts,
     up_status_down_say_what_they_did,
     finish_puts_ticks_into_force,
     processes_migrating_at_once_do_it_once,
@@ -50,6 +53,80 @@ async fn status_counts_blank_texts_and_twins_and_leaves_them(backend: Backend) {
     assert_eq!(status(), first, "looking changes nothing");
 }
 
+/// Runs a command at a terminal, where somebody types this; gives what the terminal shows.
+fn at_a_terminal(args: &[&str], typed: &str) -> Run {
+    let quoted = |word: &str| format!("'{word}'");
+    let words: Vec<_> = [env!("CARGO_BIN_EXE_kinoteka")].iter().chain(args).map(|word| quoted(word)).collect();
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]).env_remove("DATABASE_URL");
+    let mut process = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script of util-linux");
+    process.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    Run { status: output.status, stdout: String::from_utf8(output.stdout).unwrap(), stderr: String::new() }
+}
+
+async fn down_says_what_is_deleted_and_asks(backend: Backend) {
+    let database = TestDatabase::seeded(backend).await;
+    let db = database.connect().await;
+    let date = if backend == Backend::Postgres { "now()" } else { "'2026-01-01T00:00:00+00:00'" };
+    db.execute_unprepared(&format!("UPDATE publications SET deleted_at = {date} WHERE id = 7")).await.unwrap();
+    let down = ["migrate", "down", "--database-url", &database.url];
+    let all = [&down[..], &["--steps", "99"]].concat();
+    let status = || run(&["migrate", "status", "--database-url", &database.url]).ok();
+    let before = status();
+    // Nobody to be asked.
+    let refused = run(&all);
+    assert!(refused.failure().ends_with("nothing was changed; add --yes to take the steps back"), "{refused:?}");
+    for told in [
+        "taking back 0016_publication_deletions deletes 1 row of publications, the column publications.deleted_at",
+        "the table movies with 500 rows",
+        "taking back 0002_indexes deletes no data",
+        "the table users with 300 rows",
+    ] {
+        assert!(refused.stderr.contains(told), "{told} is missing in {}", refused.stderr);
+    }
+    assert_eq!(refused.stdout, "");
+    for typed in ["n\n", "\n", "\u{4}"] {
+        let declined = at_a_terminal(&all, typed);
+        assert!(!declined.status.success() && declined.stdout.contains("[y/N]"), "{declined:?}");
+        assert!(declined.stdout.trim_end().ends_with("nothing was changed"), "{declined:?}");
+    }
+    assert_eq!(status(), before);
+    let agreed = at_a_terminal(&down, "y\n");
+    assert!(agreed.status.success() && agreed.stdout.contains("took back 0016_publication_deletions"), "{agreed:?}");
+    let yes = run(&[&all[..], &["--yes"]].concat());
+    assert_eq!(yes.stdout.lines().count(), migration::STEPS.len() - 1, "{yes:?}");
+    let empty = run(&down).ok();
+    assert_eq!(empty, "nothing to take back\n", "there is nothing to ask");
+}
+
+async fn status_has_an_exit_code_for_scripts(backend: Backend) {
+    let database = TestDatabase::empty(backend).await;
+    database.connect().await.close().await.unwrap();
+    let code =
+        |args: &[&str]| run(&[&["migrate", "status", "--database-url", &database.url], args].concat()).status.code();
+    assert_eq!((code(&[]), code(&["--exit-code"])), (Some(0), Some(3)));
+    run(&["migrate", "up", "--database-url", &database.url]).ok();
+    assert_eq!((code(&[]), code(&["--exit-code"])), (Some(0), Some(0)));
+    let nowhere = run(&["migrate", "status", "--exit-code", "--database-url", "mysql://x"]);
+    assert_eq!(nowhere.status.code(), Some(1), "an error is something else");
+}
+
+/// Looking creates no file, so the advice is another one than for a server.
+#[test]
+fn a_missing_sqlite_file_is_told_with_what_creates_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none.db");
+    for (mode, told) in
+        [("?mode=rwc", "`kinoteka migrate up` and `kinoteka serve` create it"), ("", "?mode=rwc in the URL")]
+    {
+        let status = run(&["migrate", "status", "--database-url", &format!("sqlite://{}{mode}", file.display())]);
+        assert!(status.failure().contains(told), "{status:?}");
+        assert_eq!(status.stderr.contains("mode=rwc"), mode.is_empty(), "{status:?}");
+    }
+    assert!(!file.exists());
+}
+
 async fn up_status_down_say_what_they_did(backend: Backend) {
     let database = TestDatabase::empty(backend).await;
     // Looking makes no SQLite file; connecting does.
@@ -64,7 +141,8 @@ async fn up_status_down_say_what_they_did(backend: Backend) {
     let status = migrate("status");
     assert!(status.starts_with("applied 0001_tables\n") && status.ends_with("the database schema is current\n"));
     let last = status.lines().rfind(|line| line.starts_with("applied ")).unwrap().to_owned();
-    assert_eq!(migrate("down"), format!("{}\n", last.replace("applied", "took back")));
+    let down = run(&["migrate", "down", "--yes", "--database-url", &database.url]).ok();
+    assert_eq!(down, format!("{}\n", last.replace("applied", "took back")));
     assert!(migrate("status").contains(&last.replace("applied", "pending")));
     assert_eq!(migrate("up"), format!("{last}\n"));
 }
@@ -74,6 +152,9 @@ async fn finish_puts_ticks_into_force(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let finish = || run(&["migrate", "finish", "--database-url", &database.url]).ok();
     assert_eq!(finish(), "nothing to finish\n");
+    let empty = TestDatabase::empty(backend).await;
+    let early = run(&["migrate", "finish", "--database-url", &empty.url]);
+    assert!(early.failure().contains("run `kinoteka migrate up`"), "{early:?}");
     if backend == Backend::Postgres {
         let db = database.connect().await;
         db.execute_unprepared(
@@ -197,16 +278,16 @@ async fn up_needs_rights_only_if_something_is_pending() {
     let url = database.url.replace("kinoteka@", "may_read@");
     let up = || run(&["migrate", "up", "--database-url", &url]);
     assert_eq!(up().ok(), "nothing to apply: the schema is current\n");
-    run(&["migrate", "down", "--database-url", &database.url]).ok();
+    run(&["migrate", "down", "--yes", "--database-url", &database.url]).ok();
     assert!(up().failure().contains("this user may not change the schema; let the owner of the tables run this"));
 
     // A standby refuses in the same way.
     let standby =
         format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.url.rsplit('/').next().unwrap());
     owner.execute_unprepared(&standby).await.unwrap();
-    for command in ["up", "down", "adopt"] {
-        let refused = run(&["migrate", command, "--database-url", &database.url]);
-        assert!(refused.failure().contains("takes no changes; name the primary"), "{command}: {refused:?}");
+    for command in [&["up"][..], &["down", "--yes"], &["adopt"]] {
+        let refused = run(&[&["migrate"], command, &["--database-url", &database.url]].concat());
+        assert!(refused.failure().contains("takes no changes; name the primary"), "{command:?}: {refused:?}");
     }
 }
 

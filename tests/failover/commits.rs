@@ -56,3 +56,38 @@ async fn commits_that_wait_for_a_standby_hold_up_nothing_else() {
     user.read(VIEWER).await;
     Client::of(&server).read(READ).await;
 }
+
+/// A request that is over leaves its connection behind; the change's turn stays with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_were_given_up_leave_connections_to_reads() {
+    let pair = Pair::start().await;
+    let url = pair.url();
+    let few = ["--database-url", &url, "--database-connections", "4", "--request-timeout-ms", "1000"];
+    let server = crate::process::Server::start(&[&few[..], crate::pair::HASHING].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    for sql in [
+        "ALTER SYSTEM SET synchronous_standby_names = '*'",
+        "ALTER SYSTEM SET synchronous_commit = 'on'",
+        "SELECT pg_reload_conf()",
+    ] {
+        primary.execute_unprepared(sql).await.unwrap();
+    }
+    let waited_for = "SELECT count(*)::text FROM pg_stat_replication WHERE sync_state = 'sync'";
+    until("commits wait for it", async || text(&primary, waited_for).await == "1").await;
+    pair.standby.signal("STOP");
+    for round in 0..3 {
+        let changes = join_all((0..6).map(|_| user.comment())).await;
+        assert!(changes.iter().all(|answer| !answer.is_good()), "{changes:?}");
+        let answer = Client::of(&server).ask(READ).await;
+        assert!(answer.is_good() && answer.took < Duration::from_secs(1), "round {round}: {answer:?}");
+    }
+    pair.standby.signal("CONT");
+    until("comments can be written", async || user.comment().await.is_good()).await;
+    let pool = "kinoteka_pool_connections_in_use{pool=\"write\"}";
+    until("all turns are there again", async || {
+        join_all((0..6).map(|_| user.comment())).await.iter().all(crate::pair::Answer::is_good)
+    })
+    .await;
+    until("no connection is held", async || user.count(pool).await == 0.0).await;
+}

@@ -1,10 +1,15 @@
 //! The replica dies, freezes or stands still.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sea_orm::ConnectionTrait;
 
-use crate::pair::{Client, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::front::Front;
+use crate::pair::{Client, HASHING, PATIENCE, Pair, READ, READ_MAX, VIEWER, text, until};
+use crate::process::Server as Kinoteka;
+use crate::support::address::own_address;
 use crate::support::database::connect_to;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +47,88 @@ async fn without_a_replica_the_leader_is_read_and_without_both_nothing_hangs() {
     user.wait_for("full").await;
 }
 
+/// A server that asks its replica through a front, without a leader.
+async fn without_a_leader(pair: &Pair) -> (Front, Kinoteka, Client) {
+    let replica = Front::to(pair.standby.address()).await;
+    let (url, read_url) = (pair.url(), format!("postgres://kinoteka@{}/postgres", replica.address));
+    let urls = ["--database-url", &url, "--database-read-url", &read_url, "--session-cache-ms", "0"];
+    let server = Kinoteka::start(&[&urls[..], HASHING].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    pair.front.lead_to(own_address());
+    pair.front.cut();
+    user.wait_for("read-only").await;
+    user.read(VIEWER).await;
+    (replica, server, user)
+}
+
+/// As when another replica becomes the leader, and HAProxy cuts its connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_while_it_tells_whose_a_session_is_costs_nobody_an_error() {
+    let pair = Pair::start().await;
+    let (replica, _server, user) = without_a_leader(&pair).await;
+    replica.mute_at("BEGIN");
+    let cut = async {
+        until("the replica is asked", async || replica.has_muted()).await;
+        replica.cut();
+    };
+    tokio::join!(user.read(VIEWER), cut);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_returns_while_a_replica_is_asked_tells_whose_a_session_is() {
+    let pair = Pair::start().await;
+    let (replica, _server, user) = without_a_leader(&pair).await;
+    replica.mute_at("BEGIN");
+    let come_back = async {
+        until("the replica is asked", async || replica.has_muted()).await;
+        pair.front.lead_to(pair.primary.address());
+        until("the leader is seen", async || user.count("kinoteka_leader_known").await == 1.0).await;
+        replica.mute_at("BEGIN");
+        replica.cut();
+        until("the replica is asked again", async || replica.has_muted()).await;
+        replica.cut();
+    };
+    tokio::join!(user.read(VIEWER), come_back);
+}
+
+/// The other connections are of use.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broken_connection_takes_no_other_with_it() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&[]);
+    let anonymous = Client::of(&server);
+    let standby = connect_to(&pair.standby_url()).await.unwrap();
+    let pids = async || {
+        let sql = "SELECT coalesce(string_agg(pid::text, ' '), '') FROM pg_stat_activity
+            WHERE application_name = 'kinoteka' AND query LIKE '%movies%'";
+        text(&standby, sql).await.split_whitespace().map(str::to_owned).collect::<HashSet<_>>()
+    };
+    until("there are several connections", async || {
+        join_all((0..20).map(|_| anonymous.read(READ))).await;
+        pids().await.len() >= 4
+    })
+    .await;
+    let before = pids().await;
+    let broken = before.iter().next().unwrap();
+    let reads = async {
+        let started = Instant::now();
+        // Again and again, so that none is tested for its rest.
+        while anonymous.count("kinoteka_read_retries_total").await < 1.0 {
+            join_all((0..20).map(|_| anonymous.read(READ))).await;
+            assert!(started.elapsed() < PATIENCE, "nobody has met it");
+        }
+    };
+    let end = format!("SELECT pg_terminate_backend({broken})");
+    let (ended, ()) = tokio::join!(standby.execute_unprepared(&end), reads);
+    ended.unwrap();
+    for _ in 0..5 {
+        join_all((0..20).map(|_| anonymous.read(READ))).await;
+    }
+    let kept = pids().await.intersection(&before).count();
+    assert_eq!(kept, before.len() - 1, "{before:?}, without {broken}");
+}
+
 /// It would not know that a session was ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_lags_tells_nobodys_session() {
@@ -65,4 +152,27 @@ async fn a_replica_that_lags_tells_nobodys_session() {
     assert_eq!(user.ask(VIEWER).await.status, 503);
     pair.primary.start_again();
     until("the session is known as ended", async || user.ask(VIEWER).await.status == 401).await;
+}
+
+/// Whom only a replica knows, who may have been signed out, reads until then and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_only_a_replica_knows_changes_nothing() {
+    let pair = Pair::start().await;
+    let server = pair.serve(&["--session-cache-ms", "0"]);
+    let [ended, user] = [Client::sign_up(&server, "anna").await, Client::sign_up(&server, "boris").await];
+    pair.settle().await;
+    Pair::pause(&pair.standby).await;
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    let sign_out = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = 'anna')";
+    primary.execute_unprepared(sign_out).await.unwrap();
+    pair.primary.stop_at_once();
+    user.wait_for("read-only").await;
+    ended.read(VIEWER).await;
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        pair.primary.start_again();
+    };
+    let (refused, written, ()) = tokio::join!(ended.comment(), user.comment(), later);
+    assert_eq!((refused.code(), refused.outcome()), ("UNAUTHENTICATED", "none"), "{refused:?}");
+    assert!(written.is_good(), "{written:?}");
 }

@@ -15,14 +15,18 @@ const CRATES: &[(&str, &[&str])] = &[
     ("entity", &[]),
     ("migration", &[]),
     ("crates/graphql", &[]),
+    ("crates/settings", &[]),
     ("crates/telemetry", &[]),
     ("crates/seeding", &["entity", "migration"]),
     ("crates/request", &["graphql", "telemetry"]),
     ("crates/db", &["migration", "request", "telemetry"]),
-    ("crates/http", &["graphql", "request", "telemetry"]),
+    ("crates/http", &["graphql", "request", "settings", "telemetry"]),
     ("crates/feed", &["db", "graphql", "migration", "request", "telemetry"]),
     ("crates/kit", &["db", "entity", "graphql", "migration", "request", "telemetry"]),
-    ("", &["db", "entity", "feed", "graphql", "http", "kit", "migration", "request", "seeding", "telemetry"]),
+    (
+        "",
+        &["db", "entity", "feed", "graphql", "http", "kit", "migration", "request", "seeding", "settings", "telemetry"],
+    ),
 ];
 
 /// What users see of the library, a folder each. Their objects name each other: a movie has comments, and a comment a

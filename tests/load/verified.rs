@@ -12,6 +12,7 @@ use crate::support::database::Backend;
 
 on_both!(
     a_load_of_twenty_seconds_is_verified,
+    more_users_are_read_back_than_one_query_may_ask_for,
     a_server_that_is_killed_loses_nothing,
     what_is_wrong_is_found,
     a_rate_is_kept,
@@ -47,6 +48,12 @@ async fn a_load_of_twenty_seconds_is_verified(backend: Backend) {
     let comments = of("comment-movie") + of("comment-publication");
     assert!(report["listeners"]["events"].as_u64().unwrap() >= 3 * comments, "{report:#}");
     assert!(report["readBack"].as_u64().unwrap() > comments, "{report:#}");
+}
+
+async fn more_users_are_read_back_than_one_query_may_ask_for(backend: Backend) {
+    let served = Served::start(backend).await;
+    let report = report(&served.url(), &["--duration=3", "--workers=40", "--mix=create-user", "--verify"]);
+    assert!(report["readBack"].as_u64().unwrap() > 20, "{report:#}");
 }
 
 async fn a_server_that_is_killed_loses_nothing(backend: Backend) {

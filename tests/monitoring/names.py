@@ -13,9 +13,15 @@ WRITTEN = {"up", "kinoteka_backup_completed_timestamp_seconds"}
 
 
 def exported_names() -> set[str]:
-    """All names of series. test_names sees to it that the recorded ones are those of today."""
+    """All names of series."""
     recorded: set[str] = set().union(*(recorded_names(file.stem) for file in EXPORTS.glob("*.prom")))
-    return recorded | WRITTEN
+    return recorded | unrecorded_names() | WRITTEN
+
+
+def unrecorded_names() -> set[str]:
+    """The names that a metric may have which the server registers and nobody has recorded."""
+    recorded = recorded_names("kinoteka")
+    return set().union(*(forms for forms in registered_names().values() if not forms & recorded))
 
 
 def registered_names() -> dict[str, set[str]]:

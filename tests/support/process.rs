@@ -63,6 +63,8 @@ impl Run {
 pub struct Server {
     child: Child,
     pub url: String,
+    /// What it logged until it served.
+    pub told: String,
     log: Box<dyn BufRead + Send>,
 }
 
@@ -70,6 +72,11 @@ impl Server {
     /// Starts `kinoteka serve` on a free port and waits until it serves.
     pub fn start(args: &[&str]) -> Self {
         Self::start_at("127.0.0.1:0", args)
+    }
+
+    /// The same with no arguments but these and the address.
+    pub fn start_as(args: &[&str]) -> Self {
+        Self::follow(command(&["serve", "--listen", "127.0.0.1:0"]).args(args))
     }
 
     /// The same at an address.
@@ -85,7 +92,7 @@ impl Server {
     fn follow(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Box::new(BufReader::new(child.stderr.take().unwrap()));
-        let mut server = Self { child, url: String::new(), log };
+        let mut server = Self { child, url: String::new(), told: String::new(), log };
         server.url = server.next_url("/graphql");
         server
     }
@@ -95,7 +102,8 @@ impl Server {
         let address = own_address().to_string();
         let mut child = command(&["serve", "--listen", &address]).args(args).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stderr.take());
-        let mut server = Self { child, url: format!("http://{address}/graphql"), log: Box::new(io::empty()) };
+        let mut server =
+            Self { child, url: format!("http://{address}/graphql"), told: String::new(), log: Box::new(io::empty()) };
         let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(&address).is_err() {
             assert!(server.child.try_wait().unwrap().is_none() && Instant::now() < deadline, "it does not start");
@@ -116,11 +124,12 @@ impl Server {
             line.clear();
             assert!(self.log.read_line(&mut line).unwrap() > 0, "the server ended: {:?}", self.child.wait());
             if let Some(at) = line.find("http://127.") {
-                let url = line[at..].split('"').next().unwrap();
+                let url = line[at..].trim_end().split('"').next().unwrap();
                 if url.ends_with(end) {
                     return url.to_owned();
                 }
             }
+            self.told.push_str(&line);
         }
     }
 

@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 
-import { chromium } from 'playwright-core';
+import { ago } from '../src/live/when.js';
+import { PHONE, ask, fits, isAccessible, launch, logIn, newPage, screenshot } from './browser.js';
 
-let browser, folder, server, database;
+let browser, close, folder, server, database;
 // Of this process alone, so that nobody else listens there while the server is away.
 const { pid } = process;
 const address = `127.${64 + ((pid >> 16) % 64)}.${(pid >> 8) % 256}.${pid % 256}:20000`;
@@ -50,45 +51,23 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'kinoteka-live-'));
   database = `sqlite://${join(folder, 'kinoteka.db')}?mode=rwc`;
   await start();
-  browser = await chromium.launchPersistentContext(join(folder, 'profile'), {
-    executablePath: process.env.KINOTEKA_CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'],
-  });
-  // Catches what hangs.
-  browser.setDefaultTimeout(60_000);
+  ({ browser, close } = await launch());
 });
 
 after(async () => {
-  await browser?.close();
+  await close?.();
   server?.kill('SIGKILL');
   await rm(folder, { recursive: true, force: true });
 });
 
 /** Opens the page and gathers what must not happen on it. */
-async function open(path, options = {}) {
-  const page = await browser.newPage();
-  const troubles = [];
-  page.on('pageerror', (error) => troubles.push(`exception: ${error}`));
-  await page.exposeFunction('trouble', (text) => troubles.push(text));
-  await page.addInitScript(() =>
-    document.addEventListener('securitypolicyviolation', (event) =>
-      window.trouble(`policy: ${event.violatedDirective} ${event.blockedURI}`),
-    ),
-  );
-  await page.setViewportSize(options.viewport ?? { width: 1200, height: 800 });
-  await page.emulateMedia({ colorScheme: options.colorScheme ?? 'light' });
+async function open(path, look = {}) {
+  const { page, troubles } = await newPage(browser, `http://${address}`, look);
   await page.goto(`http://${address}${path}`);
   const state = (text) => page.locator('#state', { hasText: text }).waitFor({ timeout: 60_000 });
   const shown = () => page.locator('#comments .text').allTextContents();
   const wait = (text) => page.locator('#comments .text', { hasText: text }).waitFor({ timeout: 60_000 });
   return { page, troubles, state, shown, wait };
-}
-
-async function screenshot(page, name) {
-  if (process.env.KINOTEKA_SCREENSHOTS) {
-    await page.screenshot({ path: join(process.env.KINOTEKA_SCREENSHOTS, `${name}.png`) });
-  }
 }
 
 const MOVIE = `/live?subject=${encodeURIComponent(Buffer.from('Movie:1').toString('base64url'))}`;
@@ -111,10 +90,10 @@ test('new comments come, once, though the server is killed', async () => {
   await wait('[четыре]');
   await state('connected');
   assert.deepEqual(await shown(), ['[четыре]', '[три]', '[два]', '[раз] <b>', ...before]);
-  // Read out as they come, and not as long as the list is loaded.
-  const list = page.getByRole('list');
-  assert.equal(await list.getAttribute('aria-live'), 'polite');
-  assert.equal(await list.getAttribute('aria-busy'), null);
+  // Read out as they come, apart from the list.
+  const news = page.getByRole('log', { name: 'News of comments' });
+  assert.match(await news.textContent(), /\[раз\] <b>.*\[четыре\]$/);
+  assert.equal(await page.locator('#comments').getAttribute('aria-busy'), null);
   assert.deepEqual(troubles, []);
   await page.close();
 });
@@ -132,6 +111,10 @@ test('edits and deletions are shown as they happen, in order', async () => {
   await wait('[пять!]');
   const edited = page.locator('#comments li', { hasText: '[пять!]' });
   assert.equal(await edited.locator('.note').textContent(), 'edited');
+  // The reply stands under what it replies to, whose thread comes first now.
+  const thread = page.locator('#comments > li').first();
+  assert.deepEqual(await thread.locator('.text').allTextContents(), ['[шесть]', '[ответ]']);
+  assert.deepEqual(await thread.locator('.replies .text').allTextContents(), ['[ответ]']);
   // One with a reply stays, without its text; one without is gone.
   await write(`INSERT INTO comment_tombstones (comment_id) VALUES (${id('[шесть]')})`);
   await wait('Deleted');
@@ -147,18 +130,22 @@ test('edits and deletions are shown as they happen, in order', async () => {
   await start();
   await say('[девять]');
   await wait('[девять]');
-  assert.deepEqual(await shown(), ['[девять]', '[восемь!]', '[ответ]', 'Deleted', ...before]);
+  assert.deepEqual(await shown(), ['[девять]', '[восемь!]', 'Deleted', '[ответ]', ...before]);
+  await page.reload();
+  await state('connected');
+  assert.deepEqual((await shown()).slice(0, 4), ['[девять]', '[восемь!]', 'Deleted', '[ответ]']);
   assert.deepEqual(troubles, []);
   await page.close();
 });
 
 test('movies are found by title and by id', async () => {
   const { page, troubles, state, shown, wait } = await open('/live', {
-    viewport: { width: 375, height: 720 },
+    viewport: PHONE,
     colorScheme: 'dark',
   });
   await state('connected');
-  assert.equal(await page.locator('h2').textContent(), 'Comments on everything');
+  assert.equal(await page.locator('main h2').textContent(), 'Comments on everything');
+  assert.ok((await shown()).length > 20, 'recent comments are there when the page opens');
   await say('[обо всём]');
   await wait('[обо всём]');
   const title = await page.locator('#comments .about').first().textContent();
@@ -170,23 +157,96 @@ test('movies are found by title and by id', async () => {
   await screenshot(page, 'live-3-phone-found');
   await page.locator('#found button').first().click();
   await state('connected');
-  assert.match(await page.locator('h2').textContent(), /обещ/i);
+  assert.match(await page.locator('main h2').textContent(), /обещ/i);
   await screenshot(page, 'live-4-phone-dark');
   await wanted.fill(Buffer.from('Movie:1').toString('base64url'));
   await page.getByRole('button', { name: 'Find' }).click();
-  await page.locator('h2', { hasText: title }).waitFor();
+  await page.locator('main h2', { hasText: title }).waitFor();
   await wait('[обо всём]');
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(width <= 375, `${width} pixels on a phone`);
+  await fits(page);
   // Back to the film before, and what is no film.
   await page.goBack();
-  await page.locator('h2', { hasText: /обещ/i }).waitFor();
+  await page.locator('main h2', { hasText: /обещ/i }).waitFor();
   await wanted.fill('[no such film]');
   await page.getByRole('button', { name: 'Find' }).click();
   await page.locator('#found', { hasText: 'No movie has this title or id' }).waitFor();
   await page.goto(`http://${address}/live?subject=nothing`);
-  await page.locator('h2', { hasText: 'Nothing has this id' }).waitFor();
+  await page.locator('main h2', { hasText: 'Nothing has this id' }).waitFor();
   assert.deepEqual(await shown(), []);
   assert.deepEqual(troubles, []);
   await page.close();
+});
+
+test('whoever is logged in comments, replies, edits and deletes', async () => {
+  const { page, troubles, state, wait } = await open(MOVIE);
+  await state('connected');
+  await page.getByRole('button', { name: 'Log in to comment' }).click();
+  await page.getByRole('button', { name: 'Log in as member' }).click();
+  await page.locator('.who', { hasText: 'member' }).waitFor();
+  const box = page.getByRole('textbox', { name: /^Comment on / });
+  await box.fill('[моё]');
+  await page.keyboard.press('Control+Enter');
+  await wait('[моё]');
+  await state('connected');
+  const own = page.locator('#comments > li', { hasText: '[моё]' });
+  await own.getByRole('button', { name: 'Reply to member' }).click();
+  await page.getByRole('textbox', { name: 'Reply to member' }).fill('[моё тоже]');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await own.locator('.replies .text', { hasText: '[моё тоже]' }).waitFor();
+  await own.getByRole('button', { name: 'Edit your comment' }).first().click();
+  await page.getByRole('textbox', { name: 'Edit your comment' }).fill('[исправлено]');
+  await page.getByRole('button', { name: 'Send' }).click();
+  await wait('[исправлено]');
+  const edited = page.locator('#comments > li', { hasText: '[исправлено]' });
+  assert.equal(await edited.locator('.note').first().textContent(), 'edited');
+  // What is written elsewhere, in the same account, is one's own too: the subscription is logged in.
+  const origin = `http://${address}`;
+  const token = await logIn(origin, 'member');
+  await ask(origin, 'mutation { addComment(input: { subjectId: "TW92aWU6MQ", text: "[с телефона]" }) { comment { id } } }', token);
+  const other = page.locator('#comments > li', { hasText: '[с телефона]' });
+  page.once('dialog', (dialog) => dialog.accept());
+  await screenshot(page, 'live-6-logged-in');
+  await other.getByRole('button', { name: 'Delete your comment' }).click();
+  await other.waitFor({ state: 'detached' });
+  // The log-in stays, and ends.
+  await page.reload();
+  await edited.getByRole('button', { name: 'Edit your comment' }).first().waitFor();
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByRole('button', { name: 'Log in to comment' }).waitFor();
+  await edited.getByRole('button', { name: 'Edit your comment' }).first().waitFor({ state: 'hidden' });
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('the page is accessible, dark and light, with its form and without', async () => {
+  for (const look of [{ colorScheme: 'dark', viewport: PHONE }, {}]) {
+    const { page, state } = await open('/live', look);
+    await state('connected');
+    await isAccessible(page, `logged out ${JSON.stringify(look)}`);
+    await page.getByRole('button', { name: 'Log in', exact: true }).click();
+    await isAccessible(page, `the form to log in ${JSON.stringify(look)}`);
+    await page.getByRole('button', { name: 'Log in as admin' }).click();
+    await page.locator('.who', { hasText: 'admin' }).waitFor();
+    await state('connected');
+    await page.getByRole('button', { name: /^Reply to / }).first().click();
+    await page.getByRole('textbox', { name: /^Reply to / }).waitFor();
+    await isAccessible(page, `a reply ${JSON.stringify(look)}`);
+    await fits(page);
+    await screenshot(page, `live-7-${look.viewport ? 'phone' : 'light'}`);
+    // With the keys alone: away from the form, back to the button.
+    await page.keyboard.press('Escape');
+    assert.match(await page.evaluate(() => document.activeElement.textContent), /^Reply$/);
+    await page.close();
+  }
+});
+
+test('times are relative', () => {
+  const now = Date.parse('2026-03-01T12:00:00Z');
+  const said = (time) => ago(time, now);
+  assert.equal(said('2026-03-01T12:00:02Z'), 'just now');
+  assert.equal(said('2026-03-01T11:59:01Z'), 'just now');
+  assert.equal(said('2026-03-01T11:59:00Z'), '1 minute ago');
+  assert.equal(said('2026-03-01T10:00:01Z'), '1 hour ago');
+  assert.equal(said('2026-02-28T12:00:00Z'), 'yesterday');
+  assert.equal(said('2023-02-28T12:00:00Z'), '3 years ago');
 });

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
-use request::error::is_full;
+use request::error::{describe, is_full};
 use request::retry::Repeats;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
 use telemetry::metrics;
@@ -26,6 +26,10 @@ const POSITIONS_KEPT: Duration = Duration::from_secs(60);
 
 /// What a replica may lack of what the leader was last seen to have, if it is to tell whose a session is.
 pub const SESSION_LAG_MAX: Duration = Duration::from_secs(5);
+
+/// For how long after the leader was last seen a replica may tell whose a session is: on the other side of a broken network,
+/// sessions end of which it is never told.
+const SESSIONS_TOLD_FOR: Duration = Duration::from_secs(600);
 
 /// The same by the time of the last transaction that it has replayed, where no leader was seen yet.
 const SESSION_AGE_S_MAX: f64 = 60.0;
@@ -172,6 +176,16 @@ impl Cluster {
         let _ = seen.wait_for(|seen| seen.found > before).await;
     }
 
+    /// Waits before something is asked of the leader again: for so long, or until a leader that was away is seen, if that
+    /// is earlier.
+    pub async fn pause(&self, pause: Duration) {
+        match self.is_leader_away() {
+            // It is no matter which of both it was.
+            true => drop(timeout(pause, self.wait_for_leader()).await),
+            false => tokio::time::sleep(pause).await,
+        }
+    }
+
     /// Waits until looks have not found the leader.
     pub async fn wait_until_lost(&self) {
         let _ = self.0.leader_seen.subscribe().wait_for(|seen| seen.missed >= LOST_AFTER).await;
@@ -197,7 +211,7 @@ impl Cluster {
         match history.positions.is_empty() {
             _ if !standing.is_standby => true,
             true => standing.replayed_s_ago.is_some_and(|ago| ago <= SESSION_AGE_S_MAX),
-            false => history.lag(standing.position).is_some_and(|lag| lag <= SESSION_LAG_MAX),
+            false => history.may_tell_sessions(standing.position, Instant::now()),
         }
     }
 
@@ -277,7 +291,7 @@ impl Watched {
             Some(error) => {
                 let changed = self.sight.note_miss(!is_silence(error));
                 if changed {
-                    tracing::warn!("{} is away: {error}", self.name);
+                    tracing::warn!("{} is away: {}", self.name, describe(error));
                 }
                 changed
             }
@@ -315,6 +329,12 @@ impl LeaderHistory {
         }
     }
 
+    /// Whether a replica that has come so far may tell whose a session is.
+    fn may_tell_sessions(&self, position: i64, now: Instant) -> bool {
+        let is_recent = self.positions.back().is_some_and(|(seen, _)| now.duration_since(*seen) <= SESSIONS_TOLD_FOR);
+        is_recent && self.lag(position).is_some_and(|lag| lag <= SESSION_LAG_MAX)
+    }
+
     /// For how long positions are known.
     fn span(&self) -> Duration {
         match (self.positions.front(), self.positions.back()) {
@@ -347,5 +367,8 @@ mod tests {
         history.note(start + Duration::from_secs(62), 400);
         assert_eq!(history.lag(200).map(|lag| lag.as_secs()), Some(60));
         assert_eq!(history.lag(100), None, "too long ago");
+        let tells = |position, second| history.may_tell_sessions(position, start + Duration::from_secs(second));
+        assert!(tells(400, 62) && tells(400, 662) && !tells(400, 663), "ten minutes after the leader was seen");
+        assert!(!tells(200, 62), "it lags");
     }
 }

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Commits;
-use migration::connect::{DatabaseUrl, Writer};
+use migration::connect::{DatabaseUrl, Releases, Writer};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
@@ -83,8 +83,28 @@ pub struct Db {
     acquire_timeout: Duration,
 }
 
-/// A turn to write: to be held as long as the change takes.
-pub type WriteTurn = Share;
+/// A turn to write: to be held as long as the change takes. If its change is given up, its connection may be of no use for a
+/// while, and neither is the turn.
+#[derive(Debug)]
+pub struct WriteTurn {
+    share: Option<Share>,
+    releases: Releases,
+}
+
+impl WriteTurn {
+    /// Ends it at once: the change is done, and has its connection no more.
+    pub fn end(mut self) {
+        self.share = None;
+    }
+}
+
+impl Drop for WriteTurn {
+    fn drop(&mut self) {
+        if let Some(share) = self.share.take() {
+            self.releases.keep(share);
+        }
+    }
+}
 
 /// The address whose turns the server's own changes take.
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -125,7 +145,8 @@ impl Db {
     /// Others have not made room in time.
     pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<WriteTurn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
-        turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))
+        let share = turn.map_err(|_| ApiError::Busy("too many changes wait for the database"))?;
+        Ok(WriteTurn { share: Some(share), releases: self.leader.generation.releases().clone() })
     }
 
     /// What a change has failed of: `error`, or why no connection for it could be made.
@@ -167,20 +188,19 @@ impl Db {
 
     /// Asks a replica whose a session is while there is no leader: the replica has all but what the leader did in its last
     /// [`SESSION_LAG_MAX`]. None if it lags more, or does not answer either. It is asked in a transaction, since an address
-    /// may lead to several replicas, and in a turn of the client, as for any read.
-    pub async fn ask_stand_in<T, F>(&self, ask: impl FnOnce(DatabaseTransaction) -> F) -> Option<T>
+    /// may lead to several replicas, and in a turn of the client, as for any read; and once more if it was lost meanwhile.
+    pub async fn ask_stand_in<T, F>(&self, ask: impl Fn(DatabaseTransaction) -> F) -> Option<T>
     where
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
         let _turn = self.read.only(place.clone()).turn().await.ok()?;
-        let asked = place.attempt(true, async {
-            // A `BEGIN` that is given up is noted.
-            let txn = migration::begin(&place.pool).await?;
-            let standing = cluster::look_at(&txn).await?;
-            if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
-        });
-        match asked.await {
+        let mut asked = self.ask_replica(place, &ask).await;
+        if asked.as_ref().is_err_and(place::is_retried) && !place.sight.is_away() {
+            metrics::cluster().read_retries.inc();
+            asked = self.ask_replica(place, &ask).await;
+        }
+        match asked {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();
                 Some(found)
@@ -194,6 +214,24 @@ impl Db {
                 None
             }
         }
+    }
+
+    async fn ask_replica<T, F>(
+        &self,
+        place: &Place,
+        ask: &impl Fn(DatabaseTransaction) -> F,
+    ) -> Result<Option<T>, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        place
+            .attempt(true, async {
+                // A `BEGIN` that is given up is noted.
+                let txn = migration::begin(&place.pool).await?;
+                let standing = cluster::look_at(&txn).await?;
+                if self.cluster.may_tell_sessions(&standing) { ask(txn).await.map(Some) } else { Ok(None) }
+            })
+            .await
     }
 
     /// The pools by name: one if reads and writes share it.

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
-use request::error::{is_disconnected, is_unavailable};
+use request::error::{is_disconnected, is_read_only, is_unavailable};
 use sea_orm::error::ConnAcquireErr;
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 use tokio::time::timeout;
@@ -118,11 +118,17 @@ impl Place {
         self.reach.reason(&self.pool, error).await
     }
 
-    /// Has the connections replaced if the error shows that they are of no use.
     pub(super) fn note(&self, error: &DbErr) {
-        if is_disconnected(error) {
-            self.generation.end();
-        }
+        note_broken(&self.generation, error);
+    }
+}
+
+/// Has connections replaced if the error shows that they are of no use, or tested if it shows that one is.
+pub(super) fn note_broken(generation: &Generation, error: &DbErr) {
+    if is_read_only(error) {
+        generation.end();
+    } else if is_disconnected(error) {
+        generation.doubt();
     }
 }
 

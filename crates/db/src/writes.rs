@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use migration::connect::Generation;
-use request::error::{is_disconnected, lacks_rights, why_unwritable};
+use request::error::{lacks_rights, why_unwritable};
 use sea_orm::DbErr;
 use tokio::sync::Notify;
+
+use super::place::note_broken;
 
 /// What is known of changes. A change that fails because nothing can be written notes why; `upkeep` then tries
 /// until one succeeds. Cloning is cheap.
@@ -39,9 +41,7 @@ impl Writes {
 
     /// Notes a change that has failed. It matters only if it could not be written.
     pub fn note_failure(&self, error: &DbErr) {
-        if is_disconnected(error) {
-            self.0.generation.end();
-        }
+        note_broken(&self.0.generation, error);
         if lacks_rights(error) {
             self.0.rights.notify_one();
         }

@@ -14,7 +14,7 @@ use request::subscribe::{End, SubscriptionResult};
 use request::viewer::Caller;
 use serde_json::Value;
 use telemetry::metrics;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::cursor::CursorScope;
 use super::event::{Event, Position};
@@ -152,6 +152,8 @@ struct Attempt {
     failures: u32,
     /// Before the next try.
     pause: Duration,
+    /// How often the database was seen to answer again.
+    returns: u64,
     /// Bytes of its result, if there was no room for it.
     wanted: u64,
 }
@@ -239,7 +241,7 @@ impl FeedExecution {
             self.attempt = Attempt { position: first, ..Attempt::default() };
         }
         loop {
-            self.attempt.wait(&mut room).await;
+            self.attempt.wait(&self.hub, &mut room).await;
             let batch = events.iter().take(self.batch_size());
             let send = |event: &Event| EventWithCursor { event: *event, cursor: scope.cursor(event.mark).into() };
             let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
@@ -404,10 +406,12 @@ impl Attempt {
     }
 
     /// Waits until the event may be executed again. Nothing is for which there is no room yet.
-    async fn wait(&mut self, room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>) {
+    async fn wait(&mut self, hub: &Hub, room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>) {
         while self.is_begun() {
             self.pause = RETRY_MAX.min(RETRY_FIRST.max(self.pause * 2));
-            sleep(self.pause).await;
+            if hub.pause(self.pause, &mut self.returns).await {
+                self.pause = Duration::ZERO;
+            }
             if self.wanted == 0 || room(self.wanted).is_ok() {
                 break;
             }

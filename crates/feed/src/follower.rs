@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::cursor::{CursorScope, FeedCursor};
 use super::event::{Event, Position, Stamp, StopReason, Topic};
@@ -141,13 +141,14 @@ impl Follower {
         }
         let tick = self.scope.seen.as_ref().map(|seen| (seen.tick, seen.mark));
         let from = ReadFrom { position: self.covered, stamp: self.anchor, tick };
+        let mut returns = 0;
         let page = loop {
             match self.read_table(from).await {
                 Ok(page) => break page,
                 Err(error) => {
                     error.prepare_retry();
                     tracing::warn!("cannot read what a listener missed, trying again: {error}");
-                    sleep(RETRY).await;
+                    self.hub.pause(RETRY, &mut returns).await;
                 }
             }
         };

@@ -6,9 +6,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::cursor::FeedCursor;
 use super::event::{About, Event, EventKind, Mark, Position, Stamp, StopReason, Topic};
@@ -22,12 +23,17 @@ pub const RECENT_MAX: usize = 16_384;
 /// came back.
 const INBOX_MAX: usize = 1_024;
 
+/// A database that has not answered for so long was away.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// The newest part of the feed, shared by all that listen on this instance.
 #[derive(Debug)]
 pub struct Hub {
     pub(super) source: Source,
     pub(super) stamping: Stamping,
     state: Mutex<HubState>,
+    /// How often the database has answered again.
+    returns: watch::Sender<u64>,
 }
 
 /// What is followed: one history of the database. After a failover that loses events it is another one,
@@ -105,7 +111,7 @@ impl Hub {
             read: now,
             changed: now,
         };
-        Self { source, stamping: Stamping::default(), state: Mutex::new(state) }
+        Self { source, stamping: Stamping::default(), state: Mutex::new(state), returns: watch::Sender::default() }
     }
 
     /// Up to where the feed was read, and the epoch.
@@ -124,7 +130,10 @@ impl Hub {
     /// Puts events behind those that are there, and into the inboxes of who wants them.
     pub(super) fn dispatch(&self, events: &[Event]) {
         let mut state = self.lock();
-        state.read = Instant::now();
+        let before = std::mem::replace(&mut state.read, Instant::now());
+        if before.elapsed() > SILENCE {
+            self.returns.send_modify(|count| *count += 1);
+        }
         for event in events {
             if event.kind != EventKind::Added {
                 state.changed = event.read;
@@ -170,6 +179,15 @@ impl Hub {
     /// Whether the database has answered the feed since then.
     pub(super) fn has_read_since(&self, moment: Instant) -> bool {
         self.lock().read > moment
+    }
+
+    /// Waits before something is asked of the database again: for so long, or until the database has answered the feed again
+    /// since it was `seen` to. Says whether it has.
+    pub(super) async fn pause(&self, pause: Duration, seen: &mut u64) -> bool {
+        let mut returns = self.returns.subscribe();
+        let Ok(Ok(count)) = timeout(pause, returns.wait_for(|count| count > seen)).await else { return false };
+        *seen = *count;
+        true
     }
 
     /// When the last change of a comment was read: what was read of comments before may be out of date.
@@ -344,5 +362,24 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, InboxQueue> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_the_database_goes_on_when_it_answers_again() {
+        let hub = crate::testing::hub();
+        let mut seen = 0;
+        let day = Duration::from_secs(86_400);
+        hub.dispatch(&[]);
+        assert!(!hub.pause(Duration::from_millis(1), &mut seen).await, "it was not away");
+        hub.lock().read = Instant::now().checked_sub(2 * SILENCE).unwrap_or_else(Instant::now);
+        let waiting = hub.pause(day, &mut seen);
+        let (is_back, ()) = tokio::join!(waiting, async { hub.dispatch(&[]) });
+        assert!(is_back);
+        assert!(!hub.pause(Duration::from_millis(1), &mut seen).await, "each return counts once");
     }
 }

@@ -86,7 +86,13 @@ impl Feed {
         };
         let newest = newest.await.context("cannot read the feed of comments")?;
         let (hub, wake) = (Arc::new(Hub::new(source, newest)), Wake::default());
-        let tail = Tail { hub: Arc::clone(&hub), db: db.write.clone(), wake: wake.clone(), pause: settings.pause };
+        let tail = Tail {
+            hub: Arc::clone(&hub),
+            db: db.write.clone(),
+            cluster: db.cluster.clone(),
+            wake: wake.clone(),
+            pause: settings.pause,
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(tail.run());
         tasks.spawn(retention::run(db.clone(), settings.retention));

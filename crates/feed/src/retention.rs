@@ -1,8 +1,10 @@
 //! Removes events that were kept long enough, in small batches, by whichever instance is first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use db::{self, Db, Transaction};
+use request::error::describe;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 /// How often an instance looks for events to remove.
@@ -85,7 +87,8 @@ pub(super) async fn run(db: Db, age: Duration) {
                 Ok(removed) => tracing::debug!(removed, "removed old events of the feed"),
                 Err(error) => {
                     db.writes.note_failure(&error);
-                    tracing::warn!("cannot remove old events of the feed, trying again later: {error}");
+                    let error = db.explain(Arc::new(error)).await;
+                    tracing::warn!("cannot remove old events of the feed, trying again later: {}", describe(&error));
                     break;
                 }
             }

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use db::Wake;
+use db::{Cluster, Wake};
 use futures_util::future::pending;
 use migration::connect;
-use request::error::is_stale_statement;
+use request::error::{describe, describe_driver, is_stale_statement};
 use request::planted::{self, PlantedFault};
 use sea_orm::DatabaseConnection;
 use telemetry::metrics;
@@ -46,6 +46,8 @@ pub(super) struct Tail {
     pub(super) hub: Arc<Hub>,
     /// For what begins a new epoch.
     pub(super) db: DatabaseConnection,
+    /// Tells when there is a leader again.
+    pub(super) cluster: Cluster,
     /// This instance has committed something.
     pub(super) wake: Wake,
     /// How long to wait at most before looking again.
@@ -55,9 +57,9 @@ pub(super) struct Tail {
 /// Why there is nothing to read at the moment.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Trouble {
-    #[error("{0}")]
+    #[error("{}", describe_driver(.0))]
     Read(#[from] sqlx::Error),
-    #[error("{0}")]
+    #[error("{}", describe(.0))]
     Settle(#[from] sea_orm::DbErr),
     #[error("no answer within {TIMEOUT:?}")]
     Silence,
@@ -89,7 +91,7 @@ impl Tail {
             } else {
                 tracing::debug!("the feed cannot read the database yet: {trouble}");
             }
-            sleep(retry).await;
+            self.cluster.pause(retry).await;
             retry = RETRY_MAX.min(retry * 2);
         }
     }

@@ -74,7 +74,7 @@ impl Callers {
     /// The token is unknown or expired, or nobody can tell at the moment.
     pub(super) async fn sign_in(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
-        self.authenticate.authenticate(token).await.map_err(|error| Refusal::api(&error))
+        self.authenticate.authenticate(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
 
     /// Whose token it is, for what stays open: looked up in any case.
@@ -83,7 +83,7 @@ impl Callers {
     /// As for [`sign_in`](Self::sign_in).
     pub(super) async fn sign_in_anew(&self, token: &str) -> Result<SignedIn, Refusal> {
         check_length(token)?;
-        self.authenticate.authenticate_anew(token).await.map_err(|error| Refusal::api(&error))
+        self.authenticate.authenticate_anew(token).await.map(note).map_err(|error| Refusal::api(&error))
     }
 
     /// Changes when it has to be asked again at once whose a token is: first of all now, since what has changed after
@@ -115,6 +115,15 @@ impl Callers {
         }
         last
     }
+}
+
+/// Has the request's log line name the user.
+fn note(signed_in: SignedIn) -> SignedIn {
+    if let Some(request) = telemetry::current_request() {
+        // A socket may change its user: the first one counts.
+        let _ = request.user.set(signed_in.viewer.user);
+    }
+    signed_in
 }
 
 fn check_length(token: &str) -> Result<(), Refusal> {

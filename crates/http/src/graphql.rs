@@ -124,7 +124,7 @@ impl Endpoint {
 
     async fn sign_in(&self, caller: &mut Caller, token: &str) -> Result<(), Refusal> {
         let found = self.callers.sign_in(token).await?;
-        caller.viewer = Some(found.viewer);
+        (caller.viewer, caller.by_replica) = (Some(found.viewer), found.by_replica);
         caller.after = caller.after.max(found.position);
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! The pages for people: GraphiQL at `/` and new comments at `/live`, built from `web/` and embedded,
-//! and the plain page at `/plain`, which stands in at `/` when `web/` was not built. They are embedded compressed.
+//! The pages for people: GraphiQL at `/`, new comments at `/live`, and for admins `/status` with what it links to at
+//! `/monitoring`, built from `web/` and embedded; and the plain page at `/plain`, which stands in at `/` when `web/` was not
+//! built. They are embedded compressed. `/site.json` tells the pages which pages there are, and which demo accounts.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 
-use axum::Router;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -12,7 +12,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use flate2::read::GzDecoder;
+use serde::Serialize;
 
 /// A file's path and content, which `build.rs` has compressed by gzip.
 type Source = (&'static str, &'static [u8]);
@@ -37,6 +39,31 @@ const BUILT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'se
 const PLAIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// Accounts of a demo, which everybody may use.
+#[derive(Clone, Debug, Serialize)]
+pub struct DemoLogin {
+    /// Their names.
+    pub usernames: Vec<String>,
+    /// The password of all of them.
+    pub password: String,
+}
+
+/// What pages cannot know when they are built.
+#[derive(Clone, Debug, Serialize)]
+struct Site {
+    /// The routes of the pages, `/` only if it is GraphiQL.
+    pages: Vec<String>,
+    demo: Option<DemoLogin>,
+}
+
+impl Site {
+    fn new(built: &[Source], demo: Option<&DemoLogin>, is_served: impl Fn(&str) -> bool) -> Self {
+        let files = built.iter().chain(PLAIN).filter(|(path, _)| path.ends_with(".html"));
+        let pages = files.map(|(path, _)| route(path)).filter(|route| is_served(route)).collect();
+        Self { pages, demo: demo.cloned() }
+    }
+}
+
 /// A file as it is served.
 #[derive(Clone, Debug)]
 struct Page {
@@ -49,12 +76,24 @@ struct Page {
     etag: String,
 }
 
-/// The routes of all pages.
-pub(super) fn routes() -> Router {
-    pages(BUILT).into_iter().fold(Router::new(), |router, page| {
+/// The routes of the pages that are wanted: those of the IDE and those of the status.
+pub(super) fn routes(ide: bool, status: bool, demo: Option<&DemoLogin>) -> Router {
+    let is_served = move |route: &str| match route {
+        "/status" | "/monitoring" => status,
+        route => ide || status && route.starts_with("/assets/"),
+    };
+    let site = Site::new(BUILT, demo, is_served);
+    let router = Router::new().route("/site.json", get(async move || ([(CACHE_CONTROL, "no-store")], Json(site))));
+    let served = pages(BUILT).into_iter().filter(|page| is_served(&page.route));
+    served.fold(router, |router, page| {
         let route = page.route.clone();
         router.route(&route, get(async move |headers: HeaderMap| answer(&page, &headers)))
     })
+}
+
+/// Whether there is a page at this path.
+pub(super) fn has(path: &str) -> bool {
+    pages(BUILT).iter().any(|page| page.route == path)
 }
 
 fn pages(built: &[Source]) -> Vec<Page> {
@@ -69,22 +108,26 @@ fn pages(built: &[Source]) -> Vec<Page> {
 
 impl Page {
     fn new((path, content): Source, policy: &'static str) -> Self {
-        let route = match path.strip_suffix(".html") {
-            Some("index") => "/".to_owned(),
-            Some(page) => format!("/{page}"),
-            None => format!("/{path}"),
-        };
         // Vite puts a hash of the content into the names of what is in this folder.
         let hashed = path.starts_with("assets/");
         let tag = if hashed { path.to_owned() } else { format!("{:016x}", hash(content)) };
         Self {
-            route,
+            route: route(path),
             content,
             content_type: content_type(path),
             policy,
             cache: if hashed { "public, max-age=31536000, immutable" } else { "no-cache" },
             etag: format!("W/\"{tag}\""),
         }
+    }
+}
+
+/// Where a file is served.
+fn route(path: &str) -> String {
+    match path.strip_suffix(".html") {
+        Some("index") => "/".to_owned(),
+        Some(page) => format!("/{page}"),
+        None => format!("/{path}"),
     }
 }
 
@@ -151,8 +194,9 @@ fn content_type(path: &str) -> &'static str {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 mod tests {
-    use super::{BUILT, pages};
+    use super::{BUILT, DemoLogin, Site, pages};
 
     const DIST: &[super::Source] = &[
         ("index.html", b"<html>"),
@@ -192,6 +236,15 @@ mod tests {
         let at = |route| pages.iter().find(|page| page.route == route).map(|page| (page.content, page.policy));
         assert!(at("/").is_some());
         assert_eq!(at("/"), at("/plain"));
+    }
+
+    #[test]
+    fn site_names_the_pages_that_there_are() {
+        let json = |built, demo| serde_json::to_string(&Site::new(built, demo, |_| true));
+        assert_eq!(json(DIST, None).unwrap(), r#"{"pages":["/","/other","/plain"],"demo":null}"#);
+        let demo = DemoLogin { usernames: vec!["member".to_owned()], password: "known".to_owned() };
+        let expected = r#"{"pages":["/plain"],"demo":{"usernames":["member"],"password":"known"}}"#;
+        assert_eq!(json(&[], Some(&demo)).unwrap(), expected);
     }
 
     #[test]

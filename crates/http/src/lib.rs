@@ -19,7 +19,9 @@ mod graphql;
 mod ide;
 mod limits;
 mod metrics;
+mod not_found;
 mod operation;
+mod overview;
 mod params;
 mod refusal;
 mod respond;
@@ -36,6 +38,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use ipnet::IpNet;
@@ -49,7 +53,9 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 pub use cors::Origin;
 pub use engine_refusal::request_errors;
+pub use ide::DemoLogin;
 pub use limits::Limits;
+pub use overview::Overview;
 pub use serve::serve;
 pub use status::{Readiness, Status};
 
@@ -67,6 +73,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether there are pages for people at `/`.
     pub ide: bool,
+    /// Accounts that these pages offer to try out the API with.
+    pub demo: Option<DemoLogin>,
     /// Whether `/metrics` is on the main address.
     pub metrics: bool,
 }
@@ -79,23 +87,34 @@ pub struct HttpServices {
     pub subscribe: Arc<dyn Subscribe>,
     /// Knows whose a token is.
     pub authenticate: Arc<dyn Authenticate>,
+    /// Knows how the cluster is, if admins may ask: at `/status.json`, with a page at `/status`.
+    pub overview: Option<Arc<dyn Overview>>,
 }
 
-/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/` and
+/// The routes of the main address: `/graphql`, `/livez`, `/readyz`, and the pages at `/`, `/status.json` and
 /// `/metrics` if they are wanted.
 pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpSettings) -> Router {
     let HttpSettings { limits, cors_origins, trusted_proxies, .. } = settings;
-    let HttpServices { executor, subscribe, authenticate } = services;
+    let HttpServices { executor, subscribe, authenticate, overview } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
-    let graphql = any(dispatch::answer).with_state(endpoint);
+    let graphql = any(dispatch::answer).with_state(Arc::clone(&endpoint));
     let mut router = health_routes(status).route("/graphql", graphql);
+    if settings.ide || overview.is_some() {
+        router = router.merge(ide::routes(settings.ide, overview.is_some(), settings.demo.as_ref()));
+    }
+    if let Some(overview) = overview {
+        router = router.route("/status.json", get(overview::answer).with_state((endpoint, overview)));
+    }
+    let mut paths = vec!["/graphql", "/livez", "/readyz"];
     if settings.ide {
-        router = router.merge(ide::routes());
+        paths.extend(["/", "/live", "/plain"].into_iter().filter(|path| ide::has(path)));
     }
     if settings.metrics {
         router = router.merge(metrics_route(status));
+        paths.push("/metrics");
     }
+    let router = with_fallbacks(router, paths);
     // As one layer, the outermost first: the router boxes the routes, and each request, for every
     // layer that it is given.
     router.layer((
@@ -111,7 +130,15 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
 
 /// The routes of the operators' address: health and metrics. Asking them is not logged.
 pub fn operations_router(status: &Arc<dyn Status>) -> Router {
-    health_routes(status).merge(metrics_route(status)).layer(from_fn(envelope::require_host))
+    let router = health_routes(status).merge(metrics_route(status));
+    with_fallbacks(router, vec!["/livez", "/readyz", "/metrics"]).layer(from_fn(envelope::require_host))
+}
+
+/// Answers what no route does.
+fn with_fallbacks(router: Router, paths: Vec<&'static str>) -> Router {
+    router
+        .fallback(async move |request: Request| not_found::refuse(&request, &paths))
+        .method_not_allowed_fallback(async |method: Method| not_found::refuse_method(&method))
 }
 
 fn health_routes(status: &Arc<dyn Status>) -> Router {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use request::quota::{Quota, QuotaNames};
+use settings::number;
 
-/// How places for requests are called.
+/// The names of the limits of concurrent requests.
 const REQUESTS: QuotaNames = QuotaNames {
     limit: "limit-requests",
     limit_per_client: "limit-requests-per-client",
@@ -14,244 +15,259 @@ const REQUESTS: QuotaNames = QuotaNames {
     retry_after_s: 1,
 };
 
-/// What a request may ask for, and how long it may take.
+/// The limits of requests: sizes, numbers and times.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Bytes of a request's body, or of its URL's query, at most.
+    /// The maximum size of a request's body, or of its URL's query, in bytes.
     #[arg(long, env = "KINOTEKA_LIMIT_BODY_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_body_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+          value_parser = number::<u64>(1..=1 << 30))]
     pub limit_body_bytes: u64,
 
-    /// Bytes at most, of all bodies together that are being read; those of 16 KiB and less do not count.
+    /// The maximum size of all bodies that are being read, in bytes. Bodies of up to 16 KiB do not count.
     #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_bodies_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_bodies_bytes: u64,
 
-    /// Of these, from one client's network address at most.
+    /// The maximum of --limit-bodies-bytes for one network address.
     #[arg(long, env = "KINOTEKA_LIMIT_BODIES_BYTES_PER_CLIENT", value_name = "BYTES",
           default_value_t = Self::DEFAULT.limit_bodies_bytes_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_bodies_bytes_per_client: u64,
 
-    /// Tokens of a document at most: names, values and punctuation.
+    /// The maximum number of tokens in a document: names, values and punctuation.
     #[arg(long, env = "KINOTEKA_LIMIT_TOKENS", value_name = "N", default_value_t = Self::DEFAULT.limit_tokens,
-          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+          value_parser = number::<u64>(1..=100_000))]
     pub limit_tokens: u64,
 
-    /// Bytes at most, of each name in a document.
+    /// The maximum length of a name in a document, in bytes.
     #[arg(long, env = "KINOTEKA_LIMIT_NAME_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_name_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+          value_parser = number::<u64>(1..=10_000))]
     pub limit_name_bytes: u64,
 
-    /// Nesting at most, of a document's brackets, of its fragments and of its inputs.
+    /// The maximum nesting of a document's brackets, of its fragments and of its inputs.
     #[arg(long, env = "KINOTEKA_LIMIT_NESTING", value_name = "N", default_value_t = Self::DEFAULT.limit_nesting,
-          value_parser = clap::value_parser!(u64).range(1..=60))]
+          value_parser = number::<u64>(1..=60))]
     pub limit_nesting: u64,
 
-    /// Nesting of fields at most, with the fragments' fields in their place.
+    /// The maximum nesting of fields, with fragments expanded.
     #[arg(long, env = "KINOTEKA_LIMIT_DEPTH", value_name = "N", default_value_t = Self::DEFAULT.limit_depth,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = number::<u64>(1..=u64::MAX))]
     pub limit_depth: u64,
 
-    /// Fields of an operation at most, with those of a fragment wherever it is spread.
+    /// The maximum number of fields of an operation. The fields of a fragment count at each spread.
     #[arg(long, env = "KINOTEKA_LIMIT_SELECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_selections,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_selections: u64,
 
-    /// Values in the answer at most, if every page is full. For all operations of a batch
-    /// together.
+    /// The maximum number of values in a response with full pages, for all operations of a batch together.
     #[arg(long, env = "KINOTEKA_LIMIT_COMPLEXITY", value_name = "N", default_value_t = Self::DEFAULT.limit_complexity,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = number::<u64>(1..=u64::MAX))]
     pub limit_complexity: u64,
 
-    /// Aliases in a document at most.
-    #[arg(long, env = "KINOTEKA_LIMIT_ALIASES", value_name = "N", default_value_t = Self::DEFAULT.limit_aliases)]
+    /// The maximum number of aliases in a document.
+    #[arg(long, env = "KINOTEKA_LIMIT_ALIASES", value_name = "N", default_value_t = Self::DEFAULT.limit_aliases,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_aliases: u64,
 
-    /// Fields that an operation selects of the root at most.
+    /// The maximum number of root fields in an operation.
     #[arg(long, env = "KINOTEKA_LIMIT_ROOT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_root_fields,
-          value_parser = clap::value_parser!(u64).range(1..))]
+          value_parser = number::<u64>(1..=u64::MAX))]
     pub limit_root_fields: u64,
 
-    /// Directives in a document at most.
-    #[arg(long, env = "KINOTEKA_LIMIT_DIRECTIVES", value_name = "N", default_value_t = Self::DEFAULT.limit_directives)]
+    /// The maximum number of directives in a document.
+    #[arg(long, env = "KINOTEKA_LIMIT_DIRECTIVES", value_name = "N", default_value_t = Self::DEFAULT.limit_directives,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_directives: u64,
 
-    /// Operations in one request at most; 0 refuses batches.
+    /// The maximum number of operations in one request. 0 refuses batches.
     #[arg(long, env = "KINOTEKA_LIMIT_BATCH", value_name = "N", default_value_t = Self::DEFAULT.limit_batch,
-          value_parser = clap::value_parser!(u64).range(0..=1_000))]
+          value_parser = number::<u64>(0..=1_000))]
     pub limit_batch: u64,
 
-    /// Items at most, of each list in arguments and variables.
-    #[arg(long, env = "KINOTEKA_LIMIT_LIST_ITEMS", value_name = "N", default_value_t = Self::DEFAULT.limit_list_items)]
+    /// The maximum number of items in each list in arguments and variables.
+    #[arg(long, env = "KINOTEKA_LIMIT_LIST_ITEMS", value_name = "N", default_value_t = Self::DEFAULT.limit_list_items,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_list_items: u64,
 
-    /// Fields at most, of each object in arguments and variables, and variables of a request.
-    #[arg(long, env = "KINOTEKA_LIMIT_INPUT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_input_fields)]
+    /// The maximum number of fields in each object in arguments and variables, and of variables in a request.
+    #[arg(long, env = "KINOTEKA_LIMIT_INPUT_FIELDS", value_name = "N", default_value_t = Self::DEFAULT.limit_input_fields,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub limit_input_fields: u64,
 
-    /// Values at most, of all variables of a request, and of all arguments with the variables in their
-    /// places. A list, an object and each 256 bytes of a text count as one.
+    /// The maximum number of values in all variables of a request, and in all arguments with their variables. A
+    /// list, an object and each 256 bytes of a text count as one.
     #[arg(long, env = "KINOTEKA_LIMIT_INPUT_VALUES", value_name = "N", default_value_t = Self::DEFAULT.limit_input_values,
-          value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+          value_parser = number::<u64>(1..=10_000_000))]
     pub limit_input_values: u64,
 
-    /// Requests that run at the same time at most; one more is told to come back.
+    /// The maximum number of concurrent requests. Further ones must retry.
     #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS", value_name = "N", default_value_t = Self::DEFAULT.limit_requests,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_requests: u64,
 
-    /// Of these, from one client's network address at most.
+    /// The maximum of --limit-requests for one network address.
     #[arg(long, env = "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_requests_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_requests_per_client: u64,
 
-    /// Bytes of an answer at most, counted while it is made. For all operations of a batch together,
-    /// and for each result of a subscription.
+    /// The maximum size of a response, of all responses of a batch together, and of each result of a subscription,
+    /// in bytes. It is counted while the response is made.
     #[arg(long, env = "KINOTEKA_LIMIT_ANSWER_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_answer_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+          value_parser = number::<u64>(1..=1 << 30))]
     pub limit_answer_bytes: u64,
 
-    /// Memory at most, in bytes, of all answers that are being made or wait for their clients; small ones do not
-    /// count.
+    /// The maximum memory of all responses that are being made or wait for their clients, in bytes. Small ones do
+    /// not count.
     #[arg(long, env = "KINOTEKA_LIMIT_UNSENT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_unsent_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_unsent_bytes: u64,
 
-    /// Of this, for one client's network address at most.
+    /// The maximum of --limit-unsent-bytes for one network address.
     #[arg(long, env = "KINOTEKA_LIMIT_UNSENT_BYTES_PER_CLIENT", value_name = "BYTES",
           default_value_t = Self::DEFAULT.limit_unsent_bytes_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_unsent_bytes_per_client: u64,
 
-    /// Open connections at most; one more waits in the operating system's queue.
+    /// The maximum number of open connections. Further ones wait in the operating system's queue.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS", value_name = "N", default_value_t = Self::DEFAULT.limit_connections,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_connections: u64,
 
-    /// Of these, from one client's network address at most; one more is closed at once. Those of --trusted-proxies have
-    /// no limit.
+    /// The maximum of --limit-connections for one network address. Further ones are closed at once.
+    /// --trusted-proxies have no limit.
     #[arg(long, env = "KINOTEKA_LIMIT_CONNECTIONS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_connections_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_connections_per_client: u64,
 
-    /// Open WebSockets and event streams at most.
+    /// The maximum number of open WebSockets and event streams.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS", value_name = "N", default_value_t = Self::DEFAULT.limit_sockets,
-          value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+          value_parser = number::<u64>(0..=1_000_000))]
     pub limit_sockets: u64,
 
-    /// Of these, from one client's network address at most.
+    /// The maximum of --limit-sockets for one network address.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKETS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_sockets_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+          value_parser = number::<u64>(1..=1_000_000))]
     pub limit_sockets_per_client: u64,
 
-    /// Operations on a WebSocket at the same time at most, subscriptions and others together.
+    /// The maximum number of concurrent operations on a WebSocket, including subscriptions.
     #[arg(long, env = "KINOTEKA_LIMIT_SOCKET_OPERATIONS", value_name = "N",
           default_value_t = Self::DEFAULT.limit_socket_operations,
-          value_parser = clap::value_parser!(u64).range(1..=1_000))]
+          value_parser = number::<u64>(1..=1_000))]
     pub limit_socket_operations: u64,
 
-    /// Bytes at most that all operations on WebSockets and all event streams keep.
+    /// The maximum memory that all operations on WebSockets and all event streams keep, in bytes.
     #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_kept_bytes,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_kept_bytes: u64,
 
-    /// Of these, from one client's network address at most.
+    /// The maximum of --limit-kept-bytes for one network address.
     #[arg(long, env = "KINOTEKA_LIMIT_KEPT_BYTES_PER_CLIENT", value_name = "BYTES",
           default_value_t = Self::DEFAULT.limit_kept_bytes_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_kept_bytes_per_client: u64,
 
-    /// Subscriptions at most.
+    /// The maximum number of subscriptions.
     #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIPTIONS", value_name = "N",
           default_value_t = Self::DEFAULT.limit_subscriptions,
-          value_parser = clap::value_parser!(u64).range(0..=100_000_000))]
+          value_parser = number::<u64>(0..=100_000_000))]
     pub limit_subscriptions: u64,
 
-    /// Of these, from one client's network address at most.
+    /// The maximum of --limit-subscriptions for one network address.
     #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIPTIONS_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_subscriptions_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+          value_parser = number::<u64>(1..=100_000_000))]
     pub limit_subscriptions_per_client: u64,
 
-    /// Values at most that all subscriptions from one client's network address give for one event, counted as for
-    /// --limit-complexity.
+    /// The maximum number of values that all subscriptions from one network address return for one event, counted
+    /// as for --limit-complexity.
     #[arg(long, env = "KINOTEKA_LIMIT_SUBSCRIBED_COMPLEXITY_PER_CLIENT", value_name = "N",
           default_value_t = Self::DEFAULT.limit_subscribed_complexity_per_client,
-          value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+          value_parser = number::<u64>(1..=1 << 40))]
     pub limit_subscribed_complexity_per_client: u64,
 
-    /// Bytes of a message on a WebSocket at most.
+    /// The maximum size of a message on a WebSocket, in bytes.
     #[arg(long, env = "KINOTEKA_LIMIT_MESSAGE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.limit_message_bytes,
-          value_parser = clap::value_parser!(u64).range(1_024..=1 << 30))]
+          value_parser = number::<u64>(1_024..=1 << 30))]
     pub limit_message_bytes: u64,
 
-    /// How long a WebSocket may take to say connection_init, in milliseconds.
-    #[arg(long, env = "KINOTEKA_INIT_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.init_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    /// How long a WebSocket may take to send connection_init, in milliseconds.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_INIT_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.init_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub init_timeout_ms: u64,
 
-    /// How long a WebSocket or an event stream may be silent, in milliseconds: then the client is
-    /// pinged. A WebSocket that stays silent as long again is ended.
-    #[arg(long, env = "KINOTEKA_KEEP_ALIVE_MS", value_name = "MS", default_value_t = Self::DEFAULT.keep_alive_ms,
-          value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    /// How long a WebSocket or an event stream may be silent before the client is pinged, in milliseconds. A
+    /// WebSocket that stays silent as long again is closed.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_KEEP_ALIVE_MS", value_name = "MS", default_value_t = Self::DEFAULT.keep_alive_ms,
+          value_parser = number::<u64>(10..=3_600_000))]
     pub keep_alive_ms: u64,
 
-    /// How often it is looked up whether the session of a WebSocket or an event stream still
-    /// lasts, in milliseconds.
-    #[arg(long, env = "KINOTEKA_SESSION_CHECK_MS", value_name = "MS", default_value_t = Self::DEFAULT.session_check_ms,
-          value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    /// The interval of checks of the session of a WebSocket or an event stream, in milliseconds.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_SESSION_CHECK_MS", value_name = "MS", default_value_t = Self::DEFAULT.session_check_ms,
+          value_parser = number::<u64>(10..=3_600_000))]
     pub session_check_ms: u64,
 
-    /// How long a request may run, in milliseconds. The database stops a statement then, too.
-    #[arg(long, env = "KINOTEKA_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.request_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    /// How long a request may run, in milliseconds. The database stops its statements then, too.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_REQUEST_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.request_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub request_timeout_ms: u64,
 
-    /// How long a request's head may take to arrive, in milliseconds from its first byte. A new
-    /// connection that sends nothing for as long is closed.
-    #[arg(long, env = "KINOTEKA_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.header_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    /// How long a request's head may take to arrive, in milliseconds from its first byte. A new connection that
+    /// sends nothing for this time is closed.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_HEADER_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.header_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub header_timeout_ms: u64,
 
-    /// How long a connection may rest between two requests, in milliseconds; clients are told by
-    /// `Keep-Alive`. Longer than proxies keep theirs, so that these close them first. Less when nearly
-    /// all of --limit-connections are taken.
-    #[arg(long, env = "KINOTEKA_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.idle_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    /// How long a connection may be idle between two requests, in milliseconds. `Keep-Alive` tells clients. It
+    /// should exceed the timeout of proxies, so that these close first. It is shorter when nearly all of
+    /// --limit-connections are in use.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_IDLE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.idle_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub idle_timeout_ms: u64,
 
     /// How long a request's body may take to arrive, in milliseconds.
-    #[arg(long, env = "KINOTEKA_BODY_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.body_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_BODY_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.body_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub body_timeout_ms: u64,
 
-    /// How long a client may take less of its answer than --min-send-rate-bytes asks for, in milliseconds.
-    #[arg(long, env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    /// How long a client may read its response more slowly than --min-send-rate-bytes, in milliseconds.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_WRITE_TIMEOUT_MS", value_name = "MS", default_value_t = Self::DEFAULT.write_timeout_ms,
+          value_parser = number::<u64>(1..=3_600_000))]
     pub write_timeout_ms: u64,
 
-    /// Bytes a second that a client has to take while something waits for it, averaged over
-    /// --write-timeout-ms; 0 asks for a byte in that time.
-    #[arg(long, env = "KINOTEKA_MIN_SEND_RATE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.min_send_rate_bytes,
-          value_parser = clap::value_parser!(u64).range(0..=1 << 30))]
+    /// Bytes per second that a client must read while data waits for it, averaged over --write-timeout-ms. 0
+    /// requires one byte in that time.
+    #[arg(long, help_heading = "Timeouts",
+          env = "KINOTEKA_MIN_SEND_RATE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.min_send_rate_bytes,
+          value_parser = number::<u64>(0..=1 << 30))]
     pub min_send_rate_bytes: u64,
 
-    /// Memory for valid documents and their compiled operations, in bytes; 0 caches none.
-    #[arg(long, env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes)]
+    /// Memory for valid documents and their compiled operations, in bytes. 0 disables the cache.
+    #[arg(long, help_heading = "Cache and compression",
+          env = "KINOTEKA_DOCUMENT_CACHE_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.document_cache_bytes,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub document_cache_bytes: u64,
 
-    /// The size from which answers are compressed, in bytes.
-    #[arg(long, env = "KINOTEKA_COMPRESS_FROM_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.compress_from_bytes)]
+    /// The size from which responses are compressed, in bytes.
+    #[arg(long, help_heading = "Cache and compression",
+          env = "KINOTEKA_COMPRESS_FROM_BYTES", value_name = "BYTES", default_value_t = Self::DEFAULT.compress_from_bytes,
+          value_parser = number::<u64>(0..=u64::MAX))]
     pub compress_from_bytes: u64,
 }
 
 impl Limits {
-    /// What holds when nothing is said.
+    /// The defaults.
     pub const DEFAULT: Self = Self {
         limit_body_bytes: 1 << 20,
         limit_bodies_bytes: 64 << 20,
@@ -298,7 +314,7 @@ impl Limits {
         compress_from_bytes: 1_024,
     };
 
-    /// Places for WebSockets and event streams.
+    /// Slots for WebSockets and event streams.
     pub(super) fn sockets(&self) -> Arc<Quota> {
         let names = QuotaNames {
             limit: "limit-sockets",
@@ -331,12 +347,12 @@ impl Limits {
         Quota::new(names, self.limit_bodies_bytes, self.limit_bodies_bytes_per_client)
     }
 
-    /// Places for requests that run.
+    /// Slots for requests that run.
     pub(super) fn requests(&self) -> Arc<Quota> {
         Quota::new(REQUESTS, self.limit_requests, self.limit_requests_per_client)
     }
 
-    /// Places for operations on sockets that wait for a place to run: as many as may run.
+    /// Slots for operations on sockets that wait for a place to run: as many as may run.
     pub(super) fn waiting(&self) -> Arc<Quota> {
         let names = QuotaNames { held: "operations wait", ..REQUESTS };
         Quota::new(names, self.limit_requests, self.limit_requests_per_client)
@@ -353,7 +369,7 @@ impl Limits {
         Quota::new(names, u64::MAX, self.limit_connections_per_client)
     }
 
-    /// Places for subscriptions.
+    /// Slots for subscriptions.
     pub(super) fn subscriptions(&self) -> Arc<Quota> {
         let names = QuotaNames {
             limit: "limit-subscriptions",

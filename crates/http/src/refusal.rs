@@ -30,7 +30,7 @@ impl Refusal {
         Self::of(status, vec![RequestError::new(code, message)])
     }
 
-    fn of(status: Option<StatusCode>, errors: Vec<RequestError>) -> Self {
+    pub(super) fn of(status: Option<StatusCode>, errors: Vec<RequestError>) -> Self {
         Self { status, headers: Vec::new(), errors, is_spent: false }
     }
 
@@ -66,17 +66,19 @@ impl Refusal {
 
     /// What the executor would have answered, before it is asked.
     pub(super) fn api(error: &ApiError) -> Self {
-        let error = RequestError::from(error.clone());
-        let status = match error.code() {
+        let published = RequestError::from(error.clone());
+        let status = match published.code() {
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
+            "FORBIDDEN" => StatusCode::FORBIDDEN,
             "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
             UNAVAILABLE => StatusCode::SERVICE_UNAVAILABLE,
             "TIMEOUT" => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let refusal = Self::of(Some(status), vec![error]).tell_retry();
-        match status {
-            StatusCode::UNAUTHORIZED => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+        let refusal = Self::of(Some(status), vec![published]).tell_retry();
+        match error {
+            ApiError::UnknownToken => refusal.header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            ApiError::Unauthenticated => refusal.header(WWW_AUTHENTICATE, "Bearer"),
             _ => refusal,
         }
     }

@@ -1,32 +1,14 @@
 //! A mutation that a client requests.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use db::ReadPool;
 use graphql::Inputs;
-use request::error::ApiResult;
+use request::error::{ApiError, ApiResult, is_leaderless};
 use request::policy::Rule;
 use request::viewer::{Caller, Viewer};
 
-use super::rows::RequestData;
 use super::services::WriteServices;
-
-/// Who sends a request, as they are at a mutation: one before it, if it is not the `first`, may have ended the session or
-/// changed the role.
-///
-/// # Errors
-/// `Unauthenticated`, unless anyone may call the mutation.
-pub async fn caller_at(request: &RequestData, first: bool, rule: Rule) -> ApiResult<Option<Cow<'_, Caller>>> {
-    let Some(caller) = &request.caller else { return Ok(None) };
-    match caller.viewer {
-        Some(viewer) if !first && rule != Rule::Anyone => {
-            let viewer = request.services.writes.sessions.confirm(viewer).await?;
-            Ok(Some(Cow::Owned(Caller { viewer: Some(viewer), ..caller.clone() })))
-        }
-        _ => Ok(Some(Cow::Borrowed(caller))),
-    }
-}
 
 /// A mutation that a client requests.
 #[derive(Debug)]
@@ -44,6 +26,24 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// Who sends the request, if the leader has to be asked for that: a mutation before it, if it is not the `first`, may have
+    /// ended the session or changed the role, and a replica may not know that either was done. Waits for a leader.
+    ///
+    /// # Errors
+    /// `Unauthenticated`, unless anyone may call the mutation.
+    pub(crate) async fn confirm(&self, first: bool) -> ApiResult<Option<Caller>> {
+        let asked = self.caller.filter(|caller| (!first || caller.by_replica) && self.rule != Rule::Anyone);
+        let Some((caller, viewer)) = asked.and_then(|caller| Some((caller, caller.viewer?))) else { return Ok(None) };
+        self.pass_to_leader().await?;
+        loop {
+            let viewer = match self.services.sessions.confirm(viewer).await {
+                Err(ApiError::Database(error)) if is_leaderless(&error) && self.wait_for_leader().await? => continue,
+                found => found?,
+            };
+            return Ok(Some(Caller { viewer: Some(viewer), by_replica: false, ..caller.clone() }));
+        }
+    }
+
     /// Passes a caller who may do it, and has not done too much lately.
     ///
     /// # Errors

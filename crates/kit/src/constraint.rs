@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use super::problem::{Rejection, UserError, UserErrorCode};
+use super::reason::UserErrorReason;
 
 /// A constraint and what its violation means to the client.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub struct Constraint {
     pub columns: &'static str,
     /// What kind of problem it is.
     pub code: UserErrorCode,
+    /// What is wrong, for programs.
+    pub reason: UserErrorReason,
     /// The input field that caused it.
     pub field: &'static str,
     /// What is wrong and what to do.
@@ -26,18 +29,23 @@ pub struct Constraint {
 impl Constraint {
     /// A value that another row has.
     pub const fn unique(name: &'static str, columns: &'static str, field: &'static str, message: &'static str) -> Self {
-        Self { name, columns, code: UserErrorCode::Conflict, field, message }
+        Self { name, columns, code: UserErrorCode::Conflict, reason: UserErrorReason::Taken, field, message }
     }
 
     /// A row that is referred to and not there. SQLite does not say which: there the first foreign
     /// key of a list is meant.
     pub const fn reference(name: &'static str, field: &'static str, message: &'static str) -> Self {
-        Self { name, columns: "", code: UserErrorCode::NotFound, field, message }
+        Self { name, columns: "", code: UserErrorCode::NotFound, reason: UserErrorReason::NotFound, field, message }
     }
 
     /// A rule that a value breaks.
-    pub const fn check(name: &'static str, field: &'static str, message: &'static str) -> Self {
-        Self { name, columns: name, code: UserErrorCode::BadUserInput, field, message }
+    pub const fn check(
+        name: &'static str,
+        field: &'static str,
+        reason: UserErrorReason,
+        message: &'static str,
+    ) -> Self {
+        Self { name, columns: name, code: UserErrorCode::BadUserInput, reason, field, message }
     }
 
     fn is_violated(&self, error: &dyn DatabaseError) -> bool {
@@ -56,7 +64,7 @@ impl Constraint {
 
     /// What to tell the client.
     pub fn problem(&self) -> UserError {
-        UserError::new(self.code, self.field, self.message)
+        UserError::new(self.code, self.field, self.reason, self.message)
     }
 }
 

@@ -19,6 +19,7 @@ use super::form::{Check, Form, path};
 use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Rejection, UserError};
+use super::reason::UserErrorReason;
 use super::rows::{Record, Table};
 use super::spelling::spellings;
 
@@ -223,7 +224,8 @@ pub async fn refuse_if_used(txn: &Transaction, field: &str, used: Vec<References
     if found.is_empty() {
         return Ok(());
     }
-    Err(UserError::conflict(path(field), format!("still used by {}; remove these first", found.join(", "))).into())
+    let message = format!("still used by {}; remove these first", found.join(", "));
+    Err(UserError::conflict(path(field), UserErrorReason::InUse, message).into())
 }
 
 /// Notes each unique value that another row has. The constraint remains the judge: somebody

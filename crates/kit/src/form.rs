@@ -14,6 +14,7 @@ pub use async_graphql::MaybeUndefined as Given;
 use chrono::{Datelike, NaiveDate};
 use heck::ToLowerCamelCase;
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use sea_orm::sea_query::{Alias, LockType};
 use sea_orm::{
     ActiveValue, ColumnTrait, Condition, DbErr, EntityName, EntityTrait, QueryFilter, QuerySelect, Set, Value,
@@ -23,6 +24,7 @@ use super::audit::Changes;
 use super::id::Id;
 use super::mutate::Work;
 use super::problem::{Problems, Rejection, UserError};
+use super::reason::UserErrorReason;
 use super::rows::Table;
 use super::scalar::{Date, Money};
 use super::spelling::compose;
@@ -127,7 +129,7 @@ impl<'a> Form<'a> {
     {
         match field.value {
             Given::Undefined => {}
-            Given::Null => self.problems.bad_input(path(&field.name), NOT_NULL),
+            Given::Null => self.problems.bad_input(path(&field.name), UserErrorReason::Required, NOT_NULL),
             Given::Value(value) => {
                 if let Some(value) = check.check(self, &path(&field.name), value).await? {
                     self.fill(column, &field.name, value, |value| Some(C::shown(value)));
@@ -264,7 +266,8 @@ pub fn whole<V: TryFrom<i32> + Default>(
     move |problems, field, number| {
         let (least, most) = (range.start(), range.end());
         let fits = range.contains(&number);
-        problems.require(fits, field, format!("{number} is out of range; name {least} to {most}"));
+        let reason = UserErrorReason::OutOfRange.within(f64::from(*least), f64::from(*most));
+        problems.require(fits, field, reason, format!("{number} is out of range; name {least} to {most}"));
         V::try_from(number).unwrap_or_default()
     }
 }
@@ -274,7 +277,8 @@ pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal 
     move |problems, field, Money(amount)| {
         let end = Decimal::from(10_u64.saturating_pow(digits));
         let fits = amount >= Decimal::ZERO && amount < end;
-        problems.require(fits, field, format!("{amount} is out of range; name 0.00 or more, less than {end}"));
+        let reason = UserErrorReason::OutOfRange.within(0.0, (end - Decimal::new(1, 2)).to_f64());
+        problems.require(fits, field, reason, format!("{amount} is out of range; name 0.00 or more, less than {end}"));
         amount
     }
 }
@@ -286,8 +290,9 @@ pub struct PastDay;
 impl Check<Date, NaiveDate> for PastDay {
     async fn check(self, form: &mut Form<'_>, field: &str, Date(day): Date) -> Result<Option<NaiveDate>, DbErr> {
         let (has_year, is_past) = (day.year() >= 1, day <= form.work.now().date_naive());
-        form.problems.require(has_year, field, "is out of range; name a day in the years from 1 on");
-        form.problems.require(is_past, field, format!("{day} is in the future"));
+        let years = UserErrorReason::OutOfRange.within(1.0, None);
+        form.problems.require(has_year, field, years, "is out of range; name a day in the years from 1 on");
+        form.problems.require(is_past, field, UserErrorReason::NotInPast, format!("{day} is in the future"));
         Ok((has_year && is_past).then_some(day))
     }
 

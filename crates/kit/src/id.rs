@@ -64,6 +64,11 @@ pub fn encode(type_name: &str, key: i32) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{key}"))
 }
 
+/// The opaque id of an object that has no number, but a name of its own.
+pub fn encode_name(type_name: &str, name: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{type_name}:{name}"))
+}
+
 /// Bytes of an id at most: the longest type's name has 20.
 const ID_BYTES_MAX: usize = 64;
 

@@ -6,6 +6,7 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::id::{Id, NodeType};
+use super::reason::{BoundedReason, UserErrorReason};
 use super::spelling::{compose, is_blank};
 
 /// The kind of a problem.
@@ -21,7 +22,7 @@ pub enum UserErrorCode {
 }
 
 /// Why a mutation has changed nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UserError {
     /// What kind of problem it is.
     pub code: UserErrorCode,
@@ -29,27 +30,43 @@ pub struct UserError {
     pub field: Option<String>,
     /// What is wrong and what to do, for people.
     pub message: String,
+    /// What is wrong, for programs. Outcomes that an older version has kept have none.
+    #[serde(default)]
+    pub reason: UserErrorReason,
+    /// A parameter of the reason: the least that is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// A parameter of the reason: the most that is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
 }
 
 impl UserError {
     /// A problem with a field.
-    pub fn new(code: UserErrorCode, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: Some(field.into()), message: message.into() }
+    pub fn new(
+        code: UserErrorCode,
+        field: impl Into<String>,
+        reason: impl Into<BoundedReason>,
+        message: impl Into<String>,
+    ) -> Self {
+        let BoundedReason { reason, min, max } = reason.into();
+        Self { code, field: Some(field.into()), message: message.into(), reason, min, max }
     }
 
     /// A value is unusable.
-    pub fn bad_input(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(UserErrorCode::BadUserInput, field, message)
+    pub fn bad_input(field: impl Into<String>, reason: impl Into<BoundedReason>, message: impl Into<String>) -> Self {
+        Self::new(UserErrorCode::BadUserInput, field, reason, message)
     }
 
     /// A field names an object that is not there: `what` is its type.
     pub fn not_found(field: impl Into<String>, what: &str) -> Self {
-        Self::new(UserErrorCode::NotFound, field, format!("there is no such {what}; it may have been deleted"))
+        let message = format!("there is no such {what}; it may have been deleted");
+        Self::new(UserErrorCode::NotFound, field, UserErrorReason::NotFound, message)
     }
 
     /// A value does not go with what is there.
-    pub fn conflict(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(UserErrorCode::Conflict, field, message)
+    pub fn conflict(field: impl Into<String>, reason: UserErrorReason, message: impl Into<String>) -> Self {
+        Self::new(UserErrorCode::Conflict, field, reason, message)
     }
 }
 
@@ -86,7 +103,10 @@ impl From<UserError> for Rejection {
 impl From<ApiError> for Rejection {
     fn from(error: ApiError) -> Self {
         match error {
-            ApiError::BadInput { field, message } => UserError::bad_input(field, message).into(),
+            // Services read ids so, and nothing else.
+            ApiError::BadInput { field, message } => {
+                UserError::bad_input(field, UserErrorReason::InvalidId, message).into()
+            }
             other => Self::Failed(other),
         }
     }
@@ -121,14 +141,19 @@ impl Problems {
     }
 
     /// Notes that a value is unusable.
-    pub fn bad_input(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.add(UserError::bad_input(field, message));
+    pub fn bad_input(
+        &mut self,
+        field: impl Into<String>,
+        reason: impl Into<BoundedReason>,
+        message: impl Into<String>,
+    ) {
+        self.add(UserError::bad_input(field, reason, message));
     }
 
     /// Notes the problem unless `holds`.
-    pub fn require(&mut self, holds: bool, field: &str, message: impl Into<String>) {
+    pub fn require(&mut self, holds: bool, field: &str, reason: impl Into<BoundedReason>, message: impl Into<String>) {
         if !holds {
-            self.bad_input(field, message);
+            self.bad_input(field, reason, message);
         }
     }
 
@@ -152,7 +177,7 @@ impl Problems {
         match Id::parse(field, id) {
             Ok(id) => Some(id),
             Err(ApiError::BadInput { field, message }) => {
-                self.bad_input(field, message);
+                self.bad_input(field, UserErrorReason::InvalidId, message);
                 None
             }
             Err(_) => None,
@@ -175,12 +200,14 @@ impl Problems {
         let length = if is_blank(text) { 0 } else { text.chars().count() };
         if length < min {
             let least = if min == 1 { "is empty; write something".to_owned() } else { too_short(length, min) };
-            self.bad_input(field, least);
+            self.bad_input(field, UserErrorReason::of_length(length, min, max), least);
         } else if length > max {
-            self.bad_input(field, format!("has {length} characters; {max} are allowed"));
+            let most = format!("has {length} characters; {max} are allowed");
+            self.bad_input(field, UserErrorReason::of_length(length, min, max), most);
         }
         if let Some(found) = text.chars().find(|c| c.is_control() && !allowed(*c)) {
-            self.bad_input(field, format!("holds the control character U+{:04X}; leave it out", u32::from(found)));
+            let message = format!("holds the control character U+{:04X}; leave it out", u32::from(found));
+            self.bad_input(field, UserErrorReason::InvalidCharacter, message);
         }
         text.to_owned()
     }

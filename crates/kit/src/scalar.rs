@@ -61,7 +61,7 @@ impl Money {
 }
 
 /// A decimal number as a string with two decimals, such as "350.00": money in roubles.
-#[Scalar(name = "Decimal")]
+#[Scalar(name = "Decimal", specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#decimal")]
 impl ScalarType for Money {
     fn parse(value: Value) -> InputValueResult<Self> {
         let text = match &value {
@@ -94,7 +94,7 @@ impl TryGetable for Money {
 pub struct Date(pub NaiveDate);
 
 /// A date in ISO 8601, such as "1932-04-04".
-#[Scalar(name = "Date")]
+#[Scalar(name = "Date", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -138,7 +138,7 @@ impl ScalarType for DateTime {
 pub struct BigInt(pub i64);
 
 /// A whole number that may not fit 32 bits, as a string: "3000000000".
-#[Scalar(name = "BigInt")]
+#[Scalar(name = "BigInt", specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#long")]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
         let number = match &value {

@@ -1,12 +1,14 @@
 //! What the server does by itself: removes rows that are over, such as sessions that have expired, and finds out when a
 //! database that could not be written can be again. `app` says which rows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use db::{self, Db};
 use futures_util::future::BoxFuture;
 use request::clock;
+use request::error::describe;
 use sea_orm::{DatabaseConnection, DbErr};
 
 /// When an instance looks first: it has enough to do when it starts.
@@ -35,7 +37,8 @@ pub async fn run(db: Db, sweeps: &[Sweep], first: Duration) {
                 Ok(removed) => tracing::debug!(removed, "removed rows that are over"),
                 Err(error) => {
                     db.writes.note_failure(&error);
-                    tracing::warn!("cannot remove rows that are over, trying again: {error}");
+                    let error = db.explain(Arc::new(error)).await;
+                    tracing::warn!("cannot remove rows that are over, trying again: {}", describe(&error));
                 }
             }
         }

@@ -1,7 +1,9 @@
 //! The only failures that a client can see, each with a stable `extensions.code`.
 
+mod codes;
 mod outcome;
 
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -12,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sqlx::postgres::PgDatabaseError;
 
+pub use self::codes::{ERROR_CODES, ErrorCode};
 pub use self::outcome::{OUTCOME, OUTCOME_NOTHING, OUTCOME_UNKNOWN, has_done_nothing, is_leaderless};
 use crate::quota::Exhausted;
 use crate::retry::{self, Repeats};
@@ -195,11 +198,41 @@ pub fn log_database(error: DbErr) -> Arc<DbErr> {
     static AWAY: Mutex<Repeats> = Mutex::new(Repeats::none());
     let (request_id, is_away) = (telemetry::request_id(), is_unavailable(&error));
     if !is_away {
-        tracing::error!(request_id, "the database failed: {error}");
+        tracing::error!(request_id, "the database failed: {}", describe(&error));
     } else if let Some(others) = AWAY.lock().unwrap_or_else(PoisonError::into_inner).note(Instant::now()) {
-        tracing::error!(request_id, others, "the database does not serve: {error}; {others} others failed before");
+        tracing::error!(request_id, others, "{}; {others} requests failed so before", describe(&error));
     }
     Arc::new(error)
+}
+
+/// A failure as the log says it. The driver's pool says no more than that it timed out; whoever had no connection
+/// has [looked](is_exhausted) why.
+pub fn describe(error: &DbErr) -> String {
+    match (error, driver_error(error)) {
+        (DbErr::ConnectionAcquire(ConnAcquireErr::Timeout), _) => {
+            "all connections to the database are in use: none was free in time".to_owned()
+        }
+        (DbErr::Conn(_), Some(sqlx::Error::Io(reason))) if reason.kind() == ErrorKind::TimedOut => {
+            "the database is down, or cannot be reached: it does not answer".to_owned()
+        }
+        (DbErr::Conn(_), Some(sqlx::Error::Io(reason))) => {
+            format!("the database is down, or cannot be reached: {reason}")
+        }
+        (_, Some(sqlx::Error::Database(reason))) if is_disconnected(error) => {
+            format!("the database does not serve: {reason}")
+        }
+        (_, Some(reason)) if !matches!(reason, sqlx::Error::Database(_)) => describe_driver(reason),
+        _ => error.to_string(),
+    }
+}
+
+/// The same of the driver's error.
+pub fn describe_driver(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::PoolTimedOut => "no connection to the database in time: it is down or busy".to_owned(),
+        sqlx::Error::Io(reason) => format!("the connection to the database was lost: {reason}"),
+        other => other.to_string(),
+    }
 }
 
 fn publish_internal() -> (&'static str, String) {
@@ -239,6 +272,11 @@ pub fn is_disconnected(error: &DbErr) -> bool {
     let said =
         |code: &str| code.starts_with("08") || code.starts_with("57P") || matches!(code, "25006" | "25P03" | "25P04");
     broken || database_code(error).is_some_and(|code| said(&code))
+}
+
+/// Whether the server takes no changes, though its connections answer: it is a standby now, or read-only. PostgreSQL 25006.
+pub fn is_read_only(error: &DbErr) -> bool {
+    database_code(error).is_some_and(|code| code == "25006")
 }
 
 /// Whether the server has no room for another connection, so that it is not away. PostgreSQL 53300.

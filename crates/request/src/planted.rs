@@ -8,7 +8,7 @@ compile_error!("planted-faults is for tests: a release build must not have it");
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlantedFault {
-    /// A read does not wait for what its session has written. There is no wait yet: what was written shows late.
+    /// A read does not see what its session has written, which shows late.
     SkipWait,
     /// The feed leaves an event out.
     DropEvent,

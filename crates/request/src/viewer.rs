@@ -46,6 +46,8 @@ pub struct SignedIn {
     pub viewer: Viewer,
     /// Where the leader was when it was asked; none if it was not asked, or if nothing else is read from.
     pub position: Option<Position>,
+    /// Whether a replica alone has told it, which may not know yet that the session has ended.
+    pub by_replica: bool,
 }
 
 /// Who sends a request, and how.
@@ -53,6 +55,8 @@ pub struct SignedIn {
 pub struct Caller {
     /// Who asks, if they are signed in.
     pub viewer: Option<Viewer>,
+    /// Whether a replica alone has told who that is.
+    pub by_replica: bool,
     /// Where the request comes from.
     pub address: IpAddr,
     /// What program asks, as it says itself.
@@ -69,7 +73,7 @@ impl Caller {
     /// Somebody of whom nothing is known but the address.
     pub fn anonymous(address: IpAddr) -> Self {
         let mutations = RequestMutations::default();
-        Self { viewer: None, address, agent: None, idempotency_key: None, after: None, mutations }
+        Self { viewer: None, by_replica: false, address, agent: None, idempotency_key: None, after: None, mutations }
     }
 }
 
@@ -183,10 +187,10 @@ pub trait Authenticate: Send + Sync {
     fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>>;
 
     /// The viewer as they are now: the role may have changed. What another instance has changed may be unknown for a
-    /// moment.
+    /// moment. No replica is asked.
     ///
     /// # Errors
-    /// `Unauthenticated` if the session has ended.
+    /// `Unauthenticated` if the session has ended; `Database` if there is no leader.
     fn confirm(&self, viewer: Viewer) -> BoxFuture<'_, ApiResult<Viewer>>;
 
     /// Changes when it has to be asked again at once whether this viewer is still who they were: a session of theirs

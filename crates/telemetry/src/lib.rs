@@ -3,6 +3,7 @@
 
 pub mod log;
 pub mod metrics;
+mod pretty;
 
 use std::backtrace::BacktraceStatus;
 use std::future::{Future, pending};
@@ -10,7 +11,7 @@ use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -43,7 +44,7 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
         .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let outcome = match format {
-        LogFormat::Pretty => builder.with_target(false).try_init(),
+        LogFormat::Pretty => builder.event_format(pretty::Pretty).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
     };
     outcome.map_err(|error| anyhow::anyhow!("logging cannot start: {error}"))?;
@@ -73,6 +74,8 @@ pub struct RequestContext {
     pub operation: OnceLock<String>,
     /// The client's address, once it is known.
     pub client: OnceLock<IpAddr>,
+    /// The key of the user who is signed in, once it is known.
+    pub user: OnceLock<i32>,
     /// The trace that the client has the request belong to.
     trace: Option<String>,
     /// Method and path.
@@ -82,6 +85,8 @@ pub struct RequestContext {
     answer: OnceLock<(u16, u128)>,
     streamed: OnceLock<Streamed>,
     statements: AtomicU32,
+    /// The codes of the errors in its answer, each once.
+    errors: Mutex<Vec<String>>,
 }
 
 /// What a request was used for that has become a WebSocket or an event stream.
@@ -105,22 +110,39 @@ impl Drop for RequestContext {
         let (status, duration_us) =
             self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
         let streamed = self.streamed.get();
-        tracing::info!(
-            request_id = self.id,
-            trace_id = self.trace,
-            operation = self.operation.get().map_or("-", String::as_str),
-            status,
-            duration_ms = duration_us as f64 / 1e3,
-            statements = self.statements(),
-            end = streamed.map(|streamed| streamed.end.as_str()),
-            operations = streamed.map(|streamed| streamed.operations),
-            results = streamed.map(|streamed| streamed.results),
-            open_ms = streamed.map(|streamed| streamed.open.as_millis()),
-            "{}",
-            self.target
-        );
+        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).join(",");
+        macro_rules! log_line {
+            ($level:ident) => {
+                tracing::$level!(
+                    status,
+                    duration_ms = duration_us as f64 / 1e3,
+                    operation = self.operation.get().map_or("-", String::as_str),
+                    errors = (!errors.is_empty()).then_some(errors.as_str()),
+                    statements = self.statements(),
+                    end = streamed.map(|streamed| streamed.end.as_str()),
+                    operations = streamed.map(|streamed| streamed.operations),
+                    results = streamed.map(|streamed| streamed.results),
+                    // More than 64 bits would be text in JSON.
+                    open_ms = streamed.map(|streamed| u64::try_from(streamed.open.as_millis()).unwrap_or(u64::MAX)),
+                    client = self.client.get().map(tracing::field::display),
+                    user = self.user.get(),
+                    trace_id = self.trace,
+                    request_id = self.id,
+                    "{}",
+                    self.target
+                )
+            };
+        }
+        match &*errors {
+            "" if status < 500 => log_line!(info),
+            errors if errors.contains("INTERNAL") || status == 500 => log_line!(error),
+            _ => log_line!(warn),
+        }
     }
 }
+
+/// Codes of errors that a request's line has at most.
+const ERROR_CODES_MAX: usize = 8;
 
 tokio::task_local! {
     static REQUEST: Arc<RequestContext>;
@@ -139,6 +161,8 @@ impl RequestContext {
             answer: OnceLock::new(),
             streamed: OnceLock::new(),
             statements: AtomicU32::new(0),
+            errors: Mutex::default(),
+            user: OnceLock::new(),
         })
     }
 
@@ -152,6 +176,13 @@ impl RequestContext {
     pub fn streamed(&self, streamed: Streamed) {
         // There is one end.
         let _ = self.streamed.set(streamed);
+    }
+
+    fn note_error(&self, code: &str) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < ERROR_CODES_MAX && !errors.iter().any(|known| known == code) {
+            errors.push(code.to_owned());
+        }
     }
 
     /// How many SQL statements ran for the request. A batch that serves several requests
@@ -180,6 +211,11 @@ pub fn request_id() -> Option<String> {
 pub fn client() -> IpAddr {
     let known = REQUEST.try_with(|request| request.client.get().copied());
     known.ok().flatten().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Notes the code of an error in the answer of the current request.
+pub(crate) fn note_error(code: &str) {
+    let _ = REQUEST.try_with(|request| request.note_error(code));
 }
 
 /// Counts one SQL statement for the current request.

@@ -183,6 +183,7 @@ pub fn count_operation(name: Option<&str>, duration: Duration) {
 /// Counts an error in a GraphQL answer. Codes are the server's own, so they need no bound.
 pub fn count_error(code: &str) {
     METRICS.errors.get_or_create(&[("code", code.to_owned())]).inc();
+    crate::note_error(code);
 }
 
 /// Counts what a limit has refused or ended. Its name is the flag's.

@@ -32,7 +32,7 @@ def check_ports(settings: Settings) -> None:
                 probe.bind((address, port))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    taken.append(f"{address}:{port} ({name}) by {_holder(port)}")
+                    taken.append(f"{address}:{port} ({name}) by {_holder(address, port)}")
                     continue
                 raise Problem(
                     f"{address}:{port} cannot be used for {name}: {error.strerror}",
@@ -45,14 +45,18 @@ def check_ports(settings: Settings) -> None:
         )
 
 
-def _holder(port: int) -> str:
-    """Who listens at a port, as far as this user may see it."""
+def _holder(address: str, port: int) -> str:
+    """Who listens at an address, as far as this user may see it. Another may listen at this port of another address."""
+    number = f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}"
+    # Of all addresses, of IPv4's within IPv6, and of both.
+    hosts = {number, "0" * 8, f"0000000000000000FFFF0000{number}", "0" * 32}
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                host, _, at = fields[1].rpartition(":")
+                if fields[3] == "0A" and host in hosts and int(at, 16) == port:
                     inodes.add(f"socket:[{fields[9]}]")
     for pid in processes.all_pids():
         with contextlib.suppress(OSError):

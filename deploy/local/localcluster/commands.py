@@ -13,6 +13,9 @@ from .problem import Problem
 from .settings import NODES, SCOPE, SERVERS, Settings
 
 PARTS = ("patroni", "etcd")
+# Drained for 5 s, and given 10 s by --shutdown-grace-ms; then a busy machine starts it.
+SERVER_ENDS_WITHIN_S = 40
+SERVER_STARTS_WITHIN_S = 60
 
 
 def down(settings: Settings, wipe: bool) -> None:
@@ -88,6 +91,12 @@ def signal_node(settings: Settings, name: str, how: str, with_etcd: bool) -> Non
 
 def start(settings: Settings, name: str) -> None:
     """Starts again what was killed of a node, a server, or the monitoring."""
+    started = start_missing(settings, name)
+    print(f"started {', '.join(started)}" if started else f"{name} runs already")
+
+
+def start_missing(settings: Settings, name: str) -> list[str]:
+    """Starts those processes of a node or of the monitoring that do not run, or another process; their names."""
     running = control.ask(settings, "list")["running"]
     wanted = monitoring.parts(settings, name)
     if name in NODES:
@@ -95,11 +104,16 @@ def start(settings: Settings, name: str) -> None:
     missing = [process for process in wanted if process not in running]
     for process in missing:
         control.ask(settings, "start", name=process)
-    print(f"started {', '.join(missing)}" if missing else f"{name} runs already")
+    return missing
 
 
 def switchover(settings: Settings, to: str | None) -> None:
-    """Hands leadership over, to the named replica or to one that counts for commits."""
+    """Hands leadership over, and prints what patronictl says."""
+    print(hand_over(settings, to), end="")
+
+
+def hand_over(settings: Settings, to: str | None) -> str:
+    """Hands leadership over, to the named replica or to one that counts for commits. What patronictl says."""
     listed = _members(settings)
     leader = next((m["name"] for m in listed if m["role"] == "leader"), None)
     if leader is None:
@@ -113,34 +127,51 @@ def switchover(settings: Settings, to: str | None) -> None:
         raise Problem("there is no replica that counts for commits", "`cluster status`; `cluster start NODE`")
     chosen = to or candidates[0]
     arguments = ["switchover", SCOPE, "--leader", leader, "--candidate", chosen, "--force"]
-    print(bring_up.run_patronictl(settings, arguments), end="")
+    said = bring_up.run_patronictl(settings, arguments)
     remedy = f"`cluster logs patroni-{chosen}`"
     web.wait_for(f"leader {chosen}", lambda: web.leader(settings) == chosen, 30, remedy)
+    return said
 
 
 def lag(settings: Settings, node: str, resume: bool) -> None:
-    """Stops a replica's replay: what it receives is kept, and not seen by those who read there.
-
-    By freezing the process that replays. Patroni would take back pg_wal_replay_pause() within loop_wait.
-    """
+    """Stops a replica's replay: what it receives is kept, and not seen by those who read there."""
     control.ask(settings, "list")
+    stop_replay(settings, node, resume)
+    print(f"{node} {'replays again' if resume else 'does not replay; --resume lets it go on'}")
+
+
+def stop_replay(settings: Settings, node: str, resume: bool) -> None:
+    """Freezes the process that replays, or thaws it. Patroni would take back pg_wal_replay_pause() within loop_wait."""
     startup = processes.startup_of(settings, node)
     if startup is None:
         raise Problem(
             f"{node} replays nothing: it is the leader, or it does not run", "`cluster status` names the replicas"
         )
     startup.signal(supervisor.SIGNALS["thaw" if resume else "freeze"])
-    print(f"{node} {'replays again' if resume else 'does not replay; --resume lets it go on'}")
 
 
-def restart(settings: Settings, node: str | None) -> None:
-    """Restarts PostgreSQL by Patroni, on one node or on all, replicas first."""
+def restart(settings: Settings, name: str | None) -> None:
+    """Restarts PostgreSQL by Patroni, on one node or on all, replicas first; or a server, without an error to clients."""
     control.ask(settings, "list")
-    if node:
-        print(bring_up.run_patronictl(settings, ["restart", SCOPE, node, "--force"]), end="")
+    if name in SERVERS:
+        restart_server(settings, name)
+        print(f"restarted {name}")
+    elif name:
+        print(bring_up.run_patronictl(settings, ["restart", SCOPE, name, "--force"]), end="")
     else:
         bring_up.restart(settings)
         print("restarted all members, replicas first")
+
+
+def restart_server(settings: Settings, name: str) -> None:
+    """Has a server drain and end, starts it again, and waits until the front sends it requests."""
+    control.ask(settings, "signal", name=name, how="end", parts=[])
+    remedy = f"`cluster logs {name}`"
+    web.wait_for(
+        f"end of {name}", lambda: name not in control.ask(settings, "list")["running"], SERVER_ENDS_WITHIN_S, remedy
+    )
+    control.ask(settings, "start", name=name)
+    web.wait_for(f"{name} in the front", lambda: web.front_uses(settings, name), SERVER_STARTS_WITHIN_S, remedy)
 
 
 def edit_config(settings: Settings, arguments: list[str]) -> None:

@@ -81,8 +81,14 @@ def _etcd(settings: Settings, node: str) -> list[str]:
 
 
 def _server(settings: Settings, name: str, env: dict[str, str]) -> Program:
-    password = read_passwords(settings)["kinoteka_app"]
+    passwords = read_passwords(settings)
+    password = passwords["kinoteka_app"]
+    servers = [f"http://{settings.front}:{settings.ports[server + '-metrics']}" for server in SERVERS]
+    patronis = [f"http://{settings.address(node)}:{settings.ports['patroni']}" for node in NODES]
     env |= {
+        "KINOTEKA_PATRONI_URL": ",".join(patronis),
+        "KINOTEKA_MONITOR_URL": settings.url("pmm", passwords["pmm"]),
+        "KINOTEKA_INSTANCES": ",".join(servers),
         "DATABASE_URL": settings.url("kinoteka_app", password),
         "DATABASE_READ_URL": settings.url("kinoteka_app", password, "read"),
         "KINOTEKA_LISTEN": f"{settings.front}:{settings.ports[name]}",
@@ -90,6 +96,13 @@ def _server(settings: Settings, name: str, env: dict[str, str]) -> Program:
         "KINOTEKA_PRODUCTION": "true",
         "KINOTEKA_INTROSPECTION": "true",
         "KINOTEKA_TRUSTED_PROXIES": "127.0.0.0/8",
+    }
+    # A load comes from one address with few users. The limits of one client would refuse it.
+    env |= dict.fromkeys(("KINOTEKA_MUTATIONS_PER_USER", "KINOTEKA_IDEMPOTENCY_KEYS_PER_USER"), "1000000000")
+    env |= {
+        "KINOTEKA_SIGNUPS_PER_ADDRESS": "1000000",
+        "KINOTEKA_LIMIT_REQUESTS_PER_CLIENT": "512",
+        "KINOTEKA_LEADER_WAITING_PER_CLIENT": "256",
     }
     return Program([str(Path(settings.bin_dir) / "kinoteka"), "serve", *settings.server_arguments], env, settings.path)
 

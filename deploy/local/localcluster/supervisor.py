@@ -22,7 +22,7 @@ from .processes import Process, read_stat
 from .settings import NODES, SERVERS, Settings
 
 SOCKET = "control.sock"
-SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT}
+SIGNALS = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP, "thaw": signal.SIGCONT, "end": signal.SIGTERM}
 # Of each group of processes that `_stop_all` asks to end.
 STOP_WITHIN_S = 15
 # The last etcd would wait longer for its peers; it has written everything down before.

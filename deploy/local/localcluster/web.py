@@ -1,6 +1,8 @@
 """HTTP to Patroni, etcd and the servers, and waiting for what they say."""
 
+import csv
 import http.client
+import io
 import json
 import time
 from collections.abc import Callable
@@ -90,6 +92,13 @@ def etcd_trouble(settings: Settings) -> list[str]:
 def server_states(settings: Settings) -> dict[str, tuple[int, str]]:
     """What /readyz of each server says."""
     return {name: get(settings.front, settings.ports[name], "/readyz") for name in SERVERS}
+
+
+def front_uses(settings: Settings, name: str) -> bool:
+    """Whether HAProxy sends requests to a server, as its statistics say."""
+    _, table = get(settings.front, settings.ports["stats"], "/;csv")
+    rows = csv.DictReader(io.StringIO(table.removeprefix("# ")))
+    return any(row["pxname"] == "servers" and row["svname"] == name and row["status"] == "UP" for row in rows)
 
 
 def wait_for(what: str, ask: Callable[[], Answer | None], seconds: float, remedy: str) -> Answer:

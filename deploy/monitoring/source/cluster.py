@@ -131,6 +131,23 @@ CLUSTER = Page(
                         "{{service_name}}: sessions from a replica a second",
                     ),
                     ("rate(kinoteka_mutations_repeated_total{@}[@])", "{{service_name}}: mutations sent again a second"),
+                    ("rate(kinoteka_leader_fallbacks_total{@}[@])", "{{service_name}}: reads from the leader a second"),
+                ),
+                lines(
+                    "Stale answers",
+                    "Answers with x-kinoteka-stale: they may lack what the request had to see.",
+                    "ops",
+                    ("rate(kinoteka_stale_answers_total{@}[@])", "{{service_name}}"),
+                ),
+                lines(
+                    "Waits for a replica",
+                    "99 % of the reads that waited until a replica had what they had to see did so for at most this long.",
+                    "s",
+                    (
+                        "histogram_quantile(0.99, sum by (service_name, le) "
+                        "(rate(kinoteka_replica_wait_seconds_bucket{@}[@]))) >= 0 or vector(0)",
+                        "{{service_name}}",
+                    ),
                 ),
                 lines(
                     "Mutations without a known outcome",

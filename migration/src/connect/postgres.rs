@@ -130,11 +130,14 @@ fn pool_of(pool: PostgresPool) -> PoolOptions<Postgres> {
         })
         .before_acquire(move |connection, state| {
             let is_over = is_outdated(state.age, lifetime) || generation.is_over(state.age);
-            Box::pin(async move { Ok(!is_over && (state.idle_for <= IDLE_UNTESTED_MAX || answers(connection).await)) })
+            let is_untested = state.idle_for <= IDLE_UNTESTED_MAX && !generation.is_doubtful(state.idle_for);
+            Box::pin(async move { Ok(!is_over && (is_untested || answers(connection).await)) })
         })
         .after_release(move |connection, state| {
             let (is_over, is_suspect) = (ended.is_over(state.age), ended.has_lost());
+            let running = ended.releases().begin();
             Box::pin(async move {
+                let _running = running;
                 // What was given up here may never end.
                 let is_lost = is_over || is_suspect && !answers(connection).await;
                 if is_lost { Ok(false) } else { release(connection).await }
@@ -167,9 +170,8 @@ async fn answers(connection: &mut PgConnection) -> bool {
 /// Whether a connection may be used again. The pool's own test has no bound: what was given up is waited for here.
 async fn release(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let test = async {
-        if connection.should_flush() {
-            connection.ping().await?;
-        }
+        // Waits for what is still answered, be it a rollback or the statement itself; else costs nothing.
+        connection.flush().await?;
         is_reusable(connection).await
     };
     timeout(RELEASE_TIMEOUT, test).await.unwrap_or(Ok(false))

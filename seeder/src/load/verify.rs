@@ -14,7 +14,7 @@ use crate::history::line::{HistoryLine, ReadingStart, Thing};
 
 /// Objects that are read back at once.
 const BATCH: usize = 50;
-/// The same of users, each of whom is a root field: a server allows 20 of them by default.
+/// Users are root fields, of which a server answers 20 at once (`--limit-root-fields`).
 const USERS_BATCH: usize = 20;
 /// The same of movies with their prices.
 const PRICES_BATCH: usize = 10;

@@ -12,6 +12,7 @@ mod content;
 mod deferred;
 mod interrupted;
 mod program;
+mod reference;
 mod signals;
 mod together;
 mod unread;

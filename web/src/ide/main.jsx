@@ -1,7 +1,8 @@
-// GraphiQL at /: asks the /graphql beside it, opens with the examples.
+// GraphiQL at /: asks the /graphql beside it as whoever is logged in, opens with the examples.
 
 import 'graphiql/setup-workers/vite';
 import 'graphiql/style.css';
+import '../bar.js';
 import './ide.css';
 
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
@@ -9,23 +10,61 @@ import { GraphiQL } from 'graphiql';
 import { createClient } from 'graphql-ws';
 import { createRoot } from 'react-dom/client';
 
+import { adopt, connectionParams, endpoint, fetchSignedIn, isLoggedIn, noticeClosed, onSession } from '../session.js';
+import { Habits, NEW_TAB } from './habits.jsx';
 import { examples } from './examples.js';
 
 // GraphiQL 5.4 loads its editor by these when it is on the screen already, and then shows the
 // first tab's query under whichever tab was clicked meanwhile. Here they come first.
-await Promise.all([import('monaco-graphql/esm/monaco-editor.js'), import('monaco-graphql/esm/lite.js')]);
+const [{ editor }] = await Promise.all([
+  import('monaco-graphql/esm/monaco-editor.js'),
+  import('monaco-graphql/esm/lite.js'),
+]);
+// GraphiQL has no setting for these. Cyrillic is what texts are written in here, not a way to deceive. (Strings are included
+// by default, but not if anything else is set.)
+const { create, defineTheme } = editor;
+const unicodeHighlight = { allowedLocales: { ru: true }, includeStrings: true };
+editor.create = (element, options, ...others) => create(element, { unicodeHighlight, ...options }, ...others);
+// GraphiQL's themes, with more contrast where Monaco lacks it.
+editor.defineTheme = (name, theme) => {
+  const isDark = theme.base === 'vs-dark';
+  const colors = { ...theme.colors, 'editorLineNumber.foreground': isDark ? '#aeb6c4' : '#5c6370' };
+  const rules = [
+    ...theme.rules,
+    { token: 'comment', foreground: isDark ? '#8fbf7a' : '#00700a' },
+    ...(isDark ? [] : [{ token: 'number', foreground: '#006b45' }]),
+  ];
+  defineTheme(name, { ...theme, colors, rules });
+};
 
-const url = new URL('graphql', document.baseURI).href;
-const wsClient = createClient({ url: url.replace(/^http/, 'ws') });
-const fetcher = createGraphiQLFetcher({ url, wsClient });
+const wsClient = createClient({
+  url: endpoint.replace(/^http/, 'ws'),
+  connectionParams,
+  on: { closed: noticeClosed },
+  retryWait: () => new Promise((done) => setTimeout(done, 200 + Math.random() * 800)),
+});
+// A subscription that runs goes on as whoever is logged in now.
+onSession(({ isOther }) => isOther && wsClient.terminate());
+
+/** Whoever logs in by a mutation, while nobody else is, is logged in on the page. */
+async function fetchAndLogIn(url, request) {
+  const response = await fetchSignedIn(url, request);
+  if (!isLoggedIn()) {
+    const adoptToken = ({ data }) => {
+      const { token } = data?.logIn ?? data?.signUp ?? {};
+      if (typeof token === 'string') adopt(token);
+    };
+    response.clone().json().then(adoptToken, () => {});
+  }
+  return response;
+}
+
+const fetcher = createGraphiQLFetcher({ url: endpoint, wsClient, fetch: fetchAndLogIn });
 
 createRoot(document.getElementById('ide')).render(
-  <GraphiQL
-    fetcher={fetcher}
-    defaultTabs={examples}
-    defaultQuery={'# Ctrl+Space completes, Ctrl+Enter runs. The book on the left explains the schema.\n'}
-    defaultEditorToolsVisibility="variables"
-  >
-    <GraphiQL.Logo>Kinoteka</GraphiQL.Logo>
+  <GraphiQL fetcher={fetcher} defaultTabs={examples} defaultQuery={NEW_TAB} defaultEditorToolsVisibility="variables">
+    <GraphiQL.Logo>
+      <Habits />
+    </GraphiQL.Logo>
   </GraphiQL>,
 );

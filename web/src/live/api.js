@@ -1,53 +1,53 @@
-// What /live says to the server: it looks for movies, loads the list, and listens.
+// What /live says to the server: it looks for movies, loads the list, listens, and writes.
 
 import { createClient } from 'graphql-ws';
 
+import { ask, connectionParams, endpoint, mutate, noticeClosed } from '../session.js';
 import { noticing, resuming } from './resume.js';
 
 const COMMENT = `fragment Shown on Comment {
-  id text createdAt isDeleted author { username } subject { ... on Movie { title } ... on Publication { title } }
+  id text createdAt changedAt isDeleted isHidden canEdit author { username }
+  subject { ... on Movie { id title } ... on Publication { id title } }
+  parent { id isDeleted author { username } }
 }`;
-// The cursor comes with the list: what happens meanwhile is in the list, or comes, or both.
-const START = `query Start($subject: ID!, $one: Boolean!) {
+// The cursor comes with the list: the subscription tells what the list does not show yet.
+const START = `query Start($subject: ID, $id: ID!, $one: Boolean!) {
   commentCursor
-  node(id: $subject) @include(if: $one) {
-    ... on Movie { title comments(first: 20) { nodes { ...Shown } } }
-    ... on Publication { title comments(first: 20) { nodes { ...Shown } } }
-  }
+  node(id: $id) @include(if: $one) { ... on Movie { id title } ... on Publication { id title } }
+  comments(subjectId: $subject, first: 40) { nodes { ...Shown parent { ...Shown } } }
 } ${COMMENT}`;
 const EVENTS = `subscription Events($subject: ID, $after: String) {
-  commentEvents(subjectId: $subject, after: $after) { cursor kind commentId comment { ...Shown } }
+  commentEvents(subjectId: $subject, after: $after) { cursor kind commentId comment { ...Shown parent { ...Shown } } }
 } ${COMMENT}`;
 const BY_TITLE = 'query Find($title: String!) { movies(filter: { title: $title }, first: 10) { nodes { id title year } } }';
 const BY_ID = 'query Find($id: ID!) { movie(id: $id) { id title year } }';
+const ADD = `mutation Add($input: AddCommentInput!) {
+  addComment(input: $input) { comment { ...Shown parent { ...Shown } } errors { message } }
+} ${COMMENT}`;
+const EDIT = `mutation Edit($input: EditCommentInput!) {
+  editComment(input: $input) { comment { ...Shown } errors { message } }
+} ${COMMENT}`;
+const DELETE = `mutation Delete($input: DeleteCommentInput!) {
+  deleteComment(input: $input) { deletedId errors { message } }
+}`;
 
-const url = new URL('graphql', document.baseURI);
 const pause = () => new Promise((done) => setTimeout(done, 300 + Math.random() * 1_000));
 
 const stock = createClient({
-  url: url.href.replace(/^http/, 'ws'),
+  url: endpoint.replace(/^http/, 'ws'),
+  connectionParams,
   keepAlive: 15_000,
   retryAttempts: Infinity,
   shouldRetry: () => true,
   // Not all at once when a server comes back.
   retryWait: pause,
+  on: { closed: noticeClosed },
 });
 const client = resuming(noticing(stock, 5_000));
 
-async function ask(query, variables) {
-  let response;
-  try {
-    const body = JSON.stringify({ query, variables });
-    response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-  } catch {
-    throw new Error('the server does not answer');
-  }
-  const { data, errors } = await response.json();
-  if (errors) {
-    throw Object.assign(new Error(errors[0].message), { code: errors[0].extensions?.code });
-  }
-  return data;
-}
+export const addComment = async (input) => (await mutate(ADD, input)).comment;
+export const editComment = async (input) => (await mutate(EDIT, input)).comment;
+export const deleteComment = (id) => mutate(DELETE, { id });
 
 /** Movies by a part of their title, or by their id. */
 export async function find(wanted) {
@@ -63,12 +63,16 @@ export async function find(wanted) {
   }
 }
 
-/** The newest comments of a subject, and the cursor from where to go on; asks as long as `current` wants it. */
+/**
+ * The newest comments of a subject, or of everything if it is empty, and the cursor from where to go on; asks as long as
+ * `current` wants it.
+ */
 export async function start(subject, current, tell) {
   while (current()) {
     try {
-      const { commentCursor: cursor, node } = await ask(START, { subject, one: subject !== '' });
-      return { cursor, subject: node, comments: node?.comments.nodes ?? [] };
+      const variables = { subject: subject || null, id: subject, one: subject !== '' };
+      const { commentCursor: cursor, node, comments } = await ask(START, variables);
+      return { cursor, subject: node ?? null, comments: comments.nodes };
     } catch (error) {
       if (error.code === 'BAD_USER_INPUT') return { subject: null };
       tell('connecting', error.message);

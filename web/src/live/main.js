@@ -1,11 +1,16 @@
 // The page /live: a movie's newest comments, those that come, and what happens to them. /live?subject=ID begins with that
-// movie. What is said to the server is in api.js.
+// movie. What is said to the server is in api.js, how comments look in threads.js, how they are written in write.js.
 
-import { addTo, find, start } from './api.js';
+import { addTo, deleteComment, find, start } from './api.js';
+import { onSession } from '../session.js';
+import { Threads, authorOf } from './threads.js';
+import { keepTimes } from './when.js';
+import { edit, onWritten, reply, rescue, showForm } from './write.js';
 
-const COMMENTS_MAX = 200;
+const NEWS_MAX = 5;
 const element = (id) => document.getElementById(id);
-const [state, found, heading, list, none] = ['state', 'found', 'subject', 'comments', 'none'].map(element);
+const [state, found, heading, list, none, news] = ['state', 'found', 'subject', 'comments', 'none', 'news'].map(element);
+const threads = new Threads(list, element('comment'), { reply, edit, remove, choose, leaving: rescue });
 
 /** Shows how the connection is: connected, connecting or ended; `text` says more. */
 function tell(kind, text = kind) {
@@ -13,72 +18,63 @@ function tell(kind, text = kind) {
   state.textContent = text;
 }
 
-/** Writes what an entry says of a comment, as it is now. */
-function fill(item, comment) {
-  const part = (name) => item.querySelector(name);
-  item.classList.toggle('deleted', comment.isDeleted);
-  part('.text').textContent = comment.isDeleted ? 'Deleted' : comment.text;
-  part('.author').textContent = comment.isDeleted ? '' : (comment.author?.username ?? 'somebody');
-  part('time').textContent = new Date(comment.createdAt).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
-  part('time').dateTime = comment.createdAt;
-  part('.about').textContent = comment.subject?.title ?? '';
+/** Says what has happened to those who cannot see it. */
+function announce(text) {
+  const line = document.createElement('p');
+  line.textContent = text;
+  news.append(line);
+  if (news.children.length > NEWS_MAX) news.firstElementChild.remove();
 }
 
-/** Shows a comment on top, once. */
-function show(comment, fresh) {
-  if (!comment || comment.isDeleted || document.getElementById(comment.id)) {
-    return;
-  }
-  const item = element('comment').content.cloneNode(true).firstElementChild;
-  item.id = comment.id;
-  item.classList.toggle('fresh', fresh);
-  fill(item, comment);
-  list.prepend(item);
-  if (list.children.length > COMMENTS_MAX) {
-    list.lastElementChild.remove();
-  }
-  none.hidden = true;
-}
-
-/** Shows what happened to a comment. One that is not in the list is not on the page. */
+/** Shows what happened to a comment, as far as it is on the page. */
 function happened({ kind, commentId, comment }) {
-  if (kind === 'ADDED') return show(comment, true);
-  const item = document.getElementById(commentId);
-  if (!item) return;
-  // A deleted comment with replies is still there, without its text.
-  if (!comment) {
-    item.remove();
-    none.hidden = list.children.length > 0;
-    return;
+  if (kind === 'ADDED') {
+    if (threads.add(comment, true)) announce(`${authorOf(comment)} on ${comment.subject.title}: ${comment.text}`);
+  } else if (threads.change(commentId, comment, kind === 'EDITED' && !comment?.isDeleted)) {
+    const isGone = !comment || comment.isDeleted;
+    announce(isGone ? 'A comment was deleted.' : `${authorOf(comment)} edited a comment: ${comment.text}`);
   }
-  fill(item, comment);
-  item.querySelector('.note').textContent = comment.isDeleted ? '' : 'edited';
+  none.hidden = !threads.isEmpty;
+}
+
+async function remove(comment) {
+  if (!confirm('Delete this comment?')) return;
+  try {
+    // The subscription tells what is left of it.
+    await deleteComment(comment.id);
+  } catch (error) {
+    found.replaceChildren(error.message);
+  }
 }
 
 let stop = () => {};
 let turn = 0;
+let subject = '';
 
 /** Begins anew with a subject, or with everything; whatever was begun before is over. */
-async function listen(subject) {
+async function listen(chosen) {
   const mine = ++turn;
   const current = () => mine === turn;
   const ifCurrent = (act) => (...given) => current() && act(...given);
+  subject = chosen;
   stop();
+  stop = () => {};
   tell('connecting');
   list.setAttribute('aria-busy', 'true');
   const begin = await start(subject, current, ifCurrent(tell));
   if (!current()) return;
+  threads.clear();
+  list.removeAttribute('aria-busy');
   if (subject && !begin.subject) {
     heading.textContent = 'Nothing has this id';
-    list.replaceChildren();
+    showForm(null);
     return tell('ended', 'not listening');
   }
   heading.textContent = begin.subject?.title ?? 'Comments on everything';
   list.classList.toggle('mixed', !subject);
-  list.replaceChildren();
-  none.hidden = false;
-  begin.comments.toReversed().forEach((comment) => show(comment, false));
-  list.removeAttribute('aria-busy');
+  begin.comments.toReversed().forEach((comment) => threads.add(comment, false));
+  none.hidden = !threads.isEmpty;
+  showForm(begin.subject);
   stop = addTo(subject, begin.cursor, {
     happened: ifCurrent(happened),
     state: ifCurrent(tell),
@@ -88,13 +84,13 @@ async function listen(subject) {
 }
 
 /** Chooses a subject, so that a link to it can be kept. */
-function choose(subject) {
+function choose(chosen) {
   found.replaceChildren();
   const url = new URL(location.href);
-  subject ? url.searchParams.set('subject', subject) : url.searchParams.delete('subject');
+  chosen ? url.searchParams.set('subject', chosen) : url.searchParams.delete('subject');
   history.pushState(null, '', url);
   heading.focus();
-  listen(subject);
+  listen(chosen);
 }
 
 function open() {
@@ -122,4 +118,11 @@ element('search').addEventListener('submit', async (event) => {
 });
 element('all').addEventListener('click', () => choose(''));
 addEventListener('popstate', open);
+onWritten((comment) => threads.change(comment.id, comment) || threads.add(comment, true));
+// What one may do with a comment depends on who one is; the socket connects anew with the new token.
+onSession(({ isOther }) => {
+  showForm();
+  if (isOther) listen(subject);
+});
+keepTimes(list);
 open();

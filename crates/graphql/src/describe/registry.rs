@@ -40,7 +40,7 @@ impl<D: Describe> Introspection<D> {
 
     /// The schema definition.
     pub fn sdl(&self) -> String {
-        self.0.sdl()
+        self.0.sdl_with_options(async_graphql::SDLExportOptions::new().include_specified_by())
     }
 }
 

@@ -32,6 +32,12 @@ async function run() {
   }
 }
 
+async function tellOfIde() {
+  const { pages } = await (await fetch('site.json')).json();
+  element(pages.includes('/') ? 'ide' : 'no-ide').hidden = false;
+}
+
+tellOfIde();
 element('run').addEventListener('click', run);
 document.addEventListener('keydown', (event) => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {

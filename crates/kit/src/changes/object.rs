@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::input::{Input, MutationArguments};
 use super::payload::{Payload, with_errors};
-use crate::change::{self, Change};
+use crate::change::Change;
 use crate::idempotency::Repeat;
 use crate::mutate::{WorkFn, mutate_keyed, mutate_single};
 use crate::rows::ContextExt;
@@ -111,10 +111,11 @@ impl MutationObject for Object<Root> {
                 let request = call.context.request();
                 let first = request.caller.as_ref().is_none_or(|caller| !caller.mutations.begin());
                 let run = async {
-                    let caller = change::caller_at(request, first, rule).await?;
-                    let services = &request.services.writes;
-                    let (mutation, caller) = (call.selected.name(), caller.as_deref());
+                    let (mutation, services) = (call.selected.name(), &request.services.writes);
+                    let caller = request.caller.as_ref();
                     let change = Change { mutation, rule, caller, arguments: json, services };
+                    let confirmed = change.confirm(first).await?;
+                    let change = Change { caller: confirmed.as_ref().or(caller), ..change };
                     change.admit()?;
                     // Before anything is done for it, such as hashing a password.
                     change.pass_to_leader().await?;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::idempotency::Ending;
 use crate::mutate::{Outcome, read};
 use crate::rows::{ContextExt, Missing, ReturnedRow, Table, by_key, or_failed};
-use crate::{Id, NodeType, UserError, UserErrorCode};
+use crate::{Id, NodeType, UserError, UserErrorCode, UserErrorReason};
 
 /// The payload of a mutation with outcomes of type `O`.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Row for UserError {
     }
 }
 
-graphql::enum_leaves!(UserErrorCode);
+graphql::enum_leaves!(UserErrorCode, UserErrorReason);
 
 /// Describes a payload. [`MutationObject`](super::MutationObject) adds the field `errors`.
 pub fn payload<O: Send + Sync + 'static>() -> Object<Payload<O>> {
@@ -117,4 +117,11 @@ fn user_error() -> Object<UserError> {
             |error| error.field.clone(),
         )
         .value("message", "The problem and its solution, for people.", |error| error.message.clone())
+        .value("reason", "What is wrong, for programs.", |error| error.reason)
+        .value("min", "A parameter of `reason`: the least that is allowed. Null if the reason has none.", |error| {
+            error.min
+        })
+        .value("max", "A parameter of `reason`: the most that is allowed. Null if the reason has none.", |error| {
+            error.max
+        })
 }

@@ -116,19 +116,22 @@ async fn attempt(
 ) -> ApiResult<Outcome> {
     let db = &change.services.db;
     change.pass_to_leader().await?;
-    let _turn = db.turn_to_write(change.address()).await?;
+    let turn = db.turn_to_write(change.address()).await?;
     let writer = db.writer();
     let mut running = Box::pin(run(&writer, asked, key.cloned(), job, sent));
-    tokio::select! {
-        outcome = &mut running => return outcome,
-        () = db.cluster.wait_until_lost() => {}
-    }
-    // What was sent may still be answered.
-    if sent.is_open() && key.is_none() {
-        return running.await;
-    }
-    sent.give_up();
-    Err(ApiError::Database(db::silence().into()))
+    let outcome = tokio::select! {
+        outcome = &mut running => outcome,
+        () = db.cluster.wait_until_lost() => {
+            if !sent.is_open() || key.is_some() {
+                sent.give_up();
+                return Err(ApiError::Database(db::silence().into()));
+            }
+            // What was sent may still be answered.
+            running.await
+        }
+    };
+    turn.end();
+    outcome
 }
 
 fn unknown() -> ApiError {

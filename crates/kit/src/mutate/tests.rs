@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::problem::UserError;
+use crate::reason::UserErrorReason;
 
 /// What a database says, by its code.
 #[derive(Debug)]
@@ -156,7 +157,7 @@ async fn what_fails_by_itself_is_run_once() {
 #[tokio::test]
 async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
     let database = Database::new().await;
-    let job = Failing::new(1, || UserError::conflict("input.title", "is taken").into());
+    let job = Failing::new(1, || UserError::conflict("input.title", UserErrorReason::Taken, "is taken").into());
     let outcome = database.run(&job).await.unwrap();
     assert!(matches!(outcome.ending, Ending::Refused(errors, None) if errors.len() == 1));
     assert_eq!((job.runs.into_inner(), database.stored().await), (1, Vec::new()));

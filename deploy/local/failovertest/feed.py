@@ -1,0 +1,78 @@
+"""Listeners of new comments, which come back with the last cursor that they have seen."""
+
+import asyncio
+import json
+import time
+from contextlib import suppress
+
+from . import wire
+from .measure import Hearing
+from .wire import Query
+
+SUBSCRIPTION = "subscription($after: String) { commentAdded(after: $after) { cursor commentId comment { text } } }"
+# A client that is refused tries again after so long.
+PAUSE_S = 0.2
+# A silent stream has a comment each 30 s.
+SILENCE_S = 65.0
+
+
+class Feed:
+    """The listeners, and what they have heard of the probe's comments."""
+
+    def __init__(self, address: tuple[str, int], mark: str, listeners: int) -> None:
+        self.address = address
+        self.mark = mark
+        self.listeners = listeners
+        # Where all of them begin, and where each one is.
+        self.cursor = ""
+        self._cursors = [""] * listeners
+        self.hearings: list[Hearing] = []
+        self.heard: list[set[int]] = [set() for _ in range(listeners)]
+        # Ids of comments that were acknowledged, with their numbers: a comment that is gone has no text.
+        self.ids: dict[str, int] = {}
+        # How often a cursor was of a history that is lost.
+        self.expired = 0
+        self.connections = 0
+
+    def misses(self, numbers: set[int]) -> bool:
+        """Whether a listener has not heard of all of these."""
+        return any(numbers - heard for heard in self.heard)
+
+    async def listen(self, listener: int) -> None:
+        """Listens, until it is cancelled."""
+        self._cursors[listener] = self.cursor
+        while True:
+            with suppress(OSError, TimeoutError, wire.Nonsense):
+                await self._connect(listener)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _connect(self, listener: int) -> None:
+        """Follows a stream to its end."""
+        cursor = self._cursors[listener]
+        query = Query(SUBSCRIPTION, {"after": cursor} if cursor else None)
+        self.connections += 1
+        async with wire.send(self.address, query.encode(self.address[0], "text/event-stream")) as (status, body):
+            stream = wire.events(body)
+            while status == 200:
+                async with asyncio.timeout(SILENCE_S):
+                    event = await anext(stream, None)
+                if event is None or event[0] == "complete":
+                    return
+                self._take(listener, event[2])
+
+    def _take(self, listener: int, data: str) -> None:
+        with suppress(ValueError, KeyError, TypeError):
+            answer = json.loads(data)
+            errors = answer.get("errors") or []
+            if any(error["extensions"]["code"] == "CURSOR_EXPIRED" for error in errors):
+                self.expired += 1
+                self._cursors[listener] = ""
+                return
+            event = answer["data"]["commentAdded"]
+            self._cursors[listener] = event["cursor"]
+            text = (event["comment"] or {}).get("text") or ""
+            known = self.ids.get(event["commentId"])
+            number = int(text.removeprefix(self.mark)) if text.startswith(self.mark) else known
+            if number is not None:
+                self.hearings.append(Hearing(listener, number, time.monotonic()))
+                self.heard[listener].add(number)

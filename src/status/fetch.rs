@@ -1,0 +1,79 @@
+//! Asking other programs over HTTP, each for a second at most.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+/// How long a source may take to answer.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What is read of an answer at most.
+const BYTES_MAX: usize = 4 << 20;
+
+/// Asks over HTTP. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub(super) struct Fetch(reqwest::Client);
+
+/// An answer: status and body.
+pub(super) struct Fetched {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Fetch {
+    /// # Errors
+    /// No client can be made.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let client =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(Policy::none()).no_proxy().pool_max_idle_per_host(1);
+        Ok(Self(client.build()?))
+    }
+
+    /// What is found there.
+    ///
+    /// # Errors
+    /// Why there is no answer, in a few words.
+    pub(super) async fn get(&self, url: Url) -> Result<Fetched, String> {
+        let mut response = self.0.get(url).send().await.map_err(|error| explain(&error))?;
+        let (status, mut body) = (response.status().as_u16(), Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(|error| explain(&error))? {
+            if body.len() + chunk.len() > BYTES_MAX {
+                return Err(format!("its answer is larger than {} MiB", BYTES_MAX >> 20));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched { status, body })
+    }
+
+    /// The same as JSON, whatever the status.
+    ///
+    /// # Errors
+    /// Why there is no answer, or none of this form.
+    pub(super) async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, String> {
+        let Fetched { status, body } = self.get(url).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| format!("its answer (status {status}) is not as expected: {error}"))
+    }
+}
+
+/// A path below an address.
+pub(super) fn below(address: &Url, path: &str) -> Url {
+    let mut url = address.clone();
+    url.set_path(&format!("{}/{path}", address.path().trim_end_matches('/')));
+    url
+}
+
+/// The innermost reason: those around it repeat the URL.
+fn explain(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", TIMEOUT.as_secs());
+    }
+    let mut reason: &dyn Error = error;
+    while let Some(source) = reason.source() {
+        reason = source;
+    }
+    reason.to_string()
+}

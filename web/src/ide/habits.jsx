@@ -1,0 +1,47 @@
+// What GraphiQL lacks: a new tab has the default query, /#docs shows the documentation, tabs are buttons for everybody.
+
+import { pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { useEffect, useLayoutEffect } from 'react';
+
+/** The query of a new tab. */
+export const NEW_TAB = `# Ctrl+Space completes, Ctrl+Enter runs.
+# The book on the left explains the schema.
+`;
+
+/** Shows nothing. */
+export function Habits() {
+  const { tabs, activeTabIndex, queryEditor, referencePlugin } = useGraphiQL(
+    pick('tabs', 'activeTabIndex', 'queryEditor', 'referencePlugin'),
+  );
+  const { setVisiblePlugin } = useGraphiQLActions();
+  const tab = tabs[activeTabIndex];
+
+  useEffect(() => {
+    // GraphiQL 5.4 has `defaultQuery` for its first tab alone; the others it makes without a query.
+    if (tab?.query === null) queryEditor?.setValue(NEW_TAB);
+  }, [tab?.id, queryEditor]);
+
+  useEffect(() => {
+    const follow = () => {
+      if (location.hash !== '#docs') return;
+      setVisiblePlugin(referencePlugin);
+      // So that the link leads here again.
+      history.replaceState(null, '', location.pathname + location.search);
+    };
+    follow();
+    addEventListener('hashchange', follow);
+    return () => removeEventListener('hashchange', follow);
+  }, []);
+
+  // GraphiQL 5.4 has each tab hold buttons, which screen readers cannot reach in it: here they are a list of buttons.
+  useLayoutEffect(() => {
+    document.querySelectorAll('.graphiql-tab').forEach((item, index) => {
+      item.parentElement.removeAttribute('role');
+      item.removeAttribute('role');
+      item.removeAttribute('aria-selected');
+      item.querySelector('.graphiql-tab-button').setAttribute('aria-current', index === activeTabIndex);
+      item.querySelector('.graphiql-tab-close')?.setAttribute('aria-label', `Close ${tabs[index]?.title}`);
+    });
+  });
+  return null;
+}

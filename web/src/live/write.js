@@ -1,0 +1,100 @@
+// The form to write with: a comment on the subject, a reply, or a change of a comment.
+
+import { addComment, editComment } from './api.js';
+import { openLogIn } from '../bar.js';
+import { isLoggedIn } from '../session.js';
+import { authorOf } from './threads.js';
+
+const element = (id) => document.getElementById(id);
+const ids = ['home', 'write', 'text', 'refused', 'cancel', 'hint', 'enter'];
+const [home, form, text, refused, cancel, hint, enter] = ids.map(element);
+const label = form.querySelector('label');
+
+/** What the page is about: `{ id, title }`, or null for everything. */
+let subject = null;
+/** What the form does: gets the text, gives the comment. Null if it is a comment on the subject. */
+let task = null;
+let written = () => {};
+
+/** Sends what is written: `done` gets the comment as the API answered it. */
+export function onWritten(done) {
+  written = done;
+}
+
+/** Shows the form where it belongs, to those who may use it. */
+export function showForm(newSubject = subject) {
+  subject = newSubject;
+  const canWrite = isLoggedIn() && (task !== null || subject !== null);
+  form.hidden = !canWrite;
+  cancel.hidden = task === null;
+  if (task === null) label.textContent = subject ? `Comment on ${subject.title}` : '';
+  enter.hidden = isLoggedIn();
+  const isLost = isLoggedIn() && subject === null;
+  hint.querySelector('span').textContent = isLost ? 'Find a movie to comment on it, or reply to a comment.' : '';
+}
+
+/** Brings the form back from what is about to be removed, with what was written. */
+export function rescue(leaving) {
+  if (leaving.contains(form)) goHome(text.value);
+}
+
+function goHome(kept = '') {
+  task = null;
+  text.value = kept;
+  refused.textContent = '';
+  home.prepend(form);
+  showForm();
+}
+
+function work(item, title, value, newTask) {
+  if (!isLoggedIn()) return openLogIn();
+  task = newTask;
+  label.textContent = title;
+  text.value = value;
+  refused.textContent = '';
+  item.querySelector('.body').append(form);
+  showForm();
+  text.focus();
+}
+
+/** Opens the form under a comment, to reply to it. */
+export function reply(comment, item) {
+  work(item, `Reply to ${authorOf(comment)}`, '', (value) => addComment({ parentId: comment.id, text: value }));
+}
+
+/** Opens the form under a comment of one's own, to change it. */
+export function edit(comment, item) {
+  work(item, 'Edit your comment', comment.text, (value) => editComment({ id: comment.id, text: value }));
+}
+
+/** Leaves the form, and gives the focus back to what opened it. */
+function leave() {
+  const body = form.closest('.body');
+  goHome();
+  body?.querySelector('button:not([hidden])')?.focus();
+}
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  refused.textContent = '';
+  form.inert = true;
+  try {
+    const send = task ?? ((value) => addComment({ subjectId: subject.id, text: value }));
+    const comment = await send(text.value);
+    form.inert = false;
+    const isReply = task !== null;
+    isReply ? leave() : goHome();
+    written(comment);
+    if (!isReply) text.focus();
+  } catch (error) {
+    form.inert = false;
+    refused.textContent = error.message;
+    text.focus();
+  }
+});
+form.addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  if (event.key === 'Escape' && task !== null) leave();
+});
+cancel.addEventListener('click', leave);
+enter.addEventListener('click', openLogIn);
