@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use kinoteka_seeder::arguments::{COMMON_FLAGS, SeedArguments, SeederArguments, SeederCommand};
 use kinoteka_seeder::progress::{Progress, print_error, print_line};
-use kinoteka_seeder::{history, interruption, load};
+use kinoteka_seeder::{check, interruption, load};
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use sea_orm::DatabaseConnection;
 use seeding::accounts;
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     let outcome = match &invocation.arguments.command {
         SeederCommand::Seed(arguments) => seed(arguments).await,
         SeederCommand::Restore { database_url } => restore(database_url).await,
-        SeederCommand::Check { file, json } => return history::check::run(file, *json),
+        SeederCommand::Check { file, json } => return check::run(file, *json),
         SeederCommand::Load(arguments) => load::run(arguments.options()).await,
         SeederCommand::Reference => {
             print_line(settings::reference_of_commands(&settings::command::<SeederArguments>(COMMON_FLAGS)).trim_end());
