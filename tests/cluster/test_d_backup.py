@@ -29,6 +29,7 @@ FRONT = f"{SUBNET}.1:8510"
 ADDRESS = f"{SUBNET}.41"
 WITHIN_S = 120
 MARK = "backup "
+RESTORE = "Restoring to a point in time"
 # Counts and checksums, table by table. Sequences are not compared: PostgreSQL logs their numbers in advance.
 CHECKSUMS = """
 SELECT format('SELECT %L, count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM %I t', relname, relname)
@@ -116,14 +117,18 @@ class BackupCase(ClusterCase):
 
     def run_commands(self, heading: str, **variables: str) -> tuple[str, float]:
         """Runs the commands under a heading, which have to succeed: what they print, and their seconds."""
+        return self.run_text(commands(heading), **variables)
+
+    def run_text(self, text: str, **variables: str) -> tuple[str, float]:
+        """The same with commands that the page says how to change."""
         begun = time.monotonic()
-        process = self.start(commands(heading), **variables)
+        process = self.start(text, **variables)
         try:
             printed, complaints = process.communicate(timeout=WITHIN_S)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-        self.assertEqual(process.returncode, 0, f"{heading}: {printed}{complaints}")
+        self.assertEqual(process.returncode, 0, f"{text}: {printed}{complaints}")
         return printed.strip(), time.monotonic() - begun
 
     def serve(self, database_url: str, address: str) -> Client:
@@ -230,17 +235,15 @@ class Postgres(BackupCase):
             pass
         lost = writer.added[len(kept):]
         cursors = self.receive(client, beginning, lost[-1][1])
+        at_end = self.settled_checksums()
         end = self.sql("SELECT pg_current_wal_lsn()")
         of_receiver = "FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
         flushed = f"SELECT flush_lsn >= '{end}' {of_receiver}"
         wait_for("log in the folder", lambda: self.sql(flushed, "postgres") == "t")
 
-        data = self.folder / "data"
-        self.addCleanup(self.stop_postgres, data)
-        backup = Path(path).name
-        _, restore_s = self.run_commands(
-            "Restoring to a point in time", BACKUP=backup, DATA=str(data), TIME=target, ADDRESS=ADDRESS
-        )
+        given = {"BACKUP": Path(path).name, "DATA": str(self.folder / "data"), "ADDRESS": ADDRESS}
+        self.addCleanup(self.stop_postgres, given["DATA"])
+        _, restore_s = self.run_commands(RESTORE, TIME=target, **given)
         self.assertEqual(self.checksums(ADDRESS, 5432), expected)
         print(
             f"    backup {backup_s:.1f} s, restore {restore_s:.1f} s; {len(expected)} tables, "
@@ -255,8 +258,24 @@ class Postgres(BackupCase):
         texts = [[text for _, text in part] for part in (kept, lost)]
         self.check_history(restored, cursors, *texts)
         wait_for("end of the alert", lambda: alert_state(prometheus) == "inactive")
+        self.stop_postgres(given["DATA"])
+        self.check_other_targets(given, at_end)
 
-    def stop_postgres(self, data: Path) -> None:
+    def check_other_targets(self, given: dict[str, str], at_end: dict[str, tuple[int, str]]) -> None:
+        """The last moment, and a time of which there is no log."""
+        # The server of the test still waits at the first address.
+        data, address = str(self.folder / "late"), f"{SUBNET}.42"
+        given |= {"ADDRESS": address, "DATA": data, "TIME": self.sql("SELECT now() + interval '1h'")}
+        process = self.start(commands(RESTORE), **given)
+        process.communicate(timeout=WITHIN_S)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("recovery ended before configured recovery target was reached", Path(data, "log").read_text())
+        data = str(self.folder / "last")
+        self.addCleanup(self.stop_postgres, data)
+        self.run_text(re.sub(r"^recovery_target.*\n", "", commands(RESTORE), flags=re.M), **given | {"DATA": data})
+        self.assertEqual(self.checksums(address, 5432), at_end)
+
+    def stop_postgres(self, data: str) -> None:
         process = self.start(f'pg_ctl --pgdata="{data}" --mode=immediate stop || true')
         process.communicate(timeout=WITHIN_S)
 
