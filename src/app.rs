@@ -273,7 +273,7 @@ fn observe(observer: Option<StatementObserver>) -> db::Observer {
 async fn listen(flag: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address}: choose another {flag}, or stop who listens there"))
+        .with_context(|| format!("cannot listen on {address}: choose another {flag}, or stop the program that uses it"))
 }
 
 /// Serves operators, if they have an address; never ends by itself.

@@ -174,7 +174,7 @@ impl Health {
             return Readiness::Down(trouble.clone());
         }
         if cluster.is_leader_away() {
-            return Readiness::ReadOnly("there is no database that takes changes".to_owned());
+            return Readiness::ReadOnly("no database accepts changes".to_owned());
         }
         if let Some(reason) = self.db.writes.trouble() {
             let reason = format!("the database cannot be written: {reason}");

@@ -67,7 +67,7 @@ fn of_type(name: &str) -> Option<&'static (&'static str, Find)> {
 /// The type and the key of an id.
 fn read(field: &str, id: &ID) -> Result<(&'static str, i32), ApiError> {
     let found = id::split(id).and_then(|(name, key)| Some((of_type(&name)?.0, key)));
-    found.ok_or_else(|| ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned"))
+    found.ok_or_else(|| ApiError::bad_input(field, "is not a valid id; pass an id that a query returned"))
 }
 
 /// The name of a type that has ids.
@@ -92,14 +92,14 @@ pub async fn find_any<T, A>(call: &Call<'_, T, A>, keys: &[Option<(&'static str,
 /// Which object to find.
 #[derive(Debug, InputObject)]
 struct NodeArguments {
-    /// Any id.
+    /// The id of an object of any type.
     id: ID,
 }
 
 /// Which objects to find.
 #[derive(Debug, InputObject)]
 struct NodesArguments {
-    /// Any ids, 100 at most.
+    /// The ids of at most 100 objects of any type.
     ids: Vec<ID>,
 }
 
@@ -108,7 +108,7 @@ pub fn describe(query: Object<Root>) -> Object<Root> {
     query
         .resolve_by::<NodeArguments>(
             "node",
-            "The object with this id, of any type. Null if there is none.",
+            "The object with this id, of any type. Null if it does not exist.",
             |_: &mut Registry| "Node".to_owned(),
             |call| Box::pin(async move { node(call).await.into() }),
         )
@@ -116,7 +116,7 @@ pub fn describe(query: Object<Root>) -> Object<Root> {
         .personal()
         .resolve_by::<NodesArguments>(
             "nodes",
-            "The objects with these ids, in the same order. Null where there is none.",
+            "The objects with these ids, in the same order. Null for each object that does not exist.",
             |_: &mut Registry| "[Node]!".to_owned(),
             |call| Box::pin(async move { nodes(call).await.into() }),
         )
@@ -131,7 +131,7 @@ async fn node(call: Call<'_, Root, NodeArguments>) -> Result<Column, FieldError>
 async fn nodes(call: Call<'_, Root, NodesArguments>) -> Result<Column, FieldError> {
     let NodesArguments { ids } = &*call.arguments;
     if ids.len() > NODES_MAX {
-        let text = format!("{} are too many; ask for {NODES_MAX} at most", ids.len());
+        let text = format!("has {} ids; the limit is {NODES_MAX}", ids.len());
         return Err(ApiError::bad_input("ids", text).into());
     }
     let keys = ids.iter().enumerate().map(|(i, id)| read(&format!("ids.{i}"), id).map(Some));

@@ -43,8 +43,8 @@ unless an unfinished run has stored it. Seeded users cannot log in, but for thos
 
     /// Drive a server as users do: comments, ratings, orders, publications and more, through its GraphQL API.
     ///
-    /// Logs in as the demo accounts of `seeder seed --with-demo-accounts` or `kinoteka --demo`. Prints a line for each
-    /// action, and a report at the end; on a terminal a table meanwhile. Runs until --duration is over or Ctrl-C.
+    /// Logs in as the demo accounts of `seeder seed --with-demo-accounts` or `kinoteka --demo`. Shows a table on a
+    /// terminal, prints a line for each action elsewhere, and a report at the end. Runs until --duration is over or Ctrl-C.
     /// Deletes users and publications that it has made itself, and the oldest presences of movies at cinemas: not for a
     /// database that matters.
     #[command(after_help = "\
@@ -363,9 +363,17 @@ pub struct LoadArguments {
     #[arg(long, value_name = "FILE")]
     history: Option<PathBuf>,
 
+    /// Print a line for each action on a terminal, too, and not the table alone.
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    actions: bool,
+
     /// Print the report alone.
     #[arg(long)]
     quiet: bool,
+
+    /// Write the report with plots of the latency to FILE, a page for browsers.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 
     /// Print the report as JSON, and no actions.
     #[arg(long)]
@@ -401,7 +409,9 @@ impl LoadArguments {
             retry_for: Duration::from_secs(self.retry_for),
             verify: self.verify || self.history.is_some(),
             history: self.history.clone(),
+            actions: self.actions,
             quiet: self.quiet,
+            page: self.report.clone(),
             json: self.json,
         }
     }

@@ -1,8 +1,10 @@
 //! What the program `seeder` is made of: a library, so that its manual pages can be made from its arguments.
 
 pub mod arguments;
-pub mod history;
+mod history;
 pub mod interruption;
 pub mod load;
 pub mod progress;
 mod script;
+
+pub use history::check;

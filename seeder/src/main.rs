@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use kinoteka_seeder::arguments::{COMMON_FLAGS, SeedArguments, SeederArguments, SeederCommand};
 use kinoteka_seeder::progress::{Progress, print_error, print_line};
-use kinoteka_seeder::{history, interruption, load};
+use kinoteka_seeder::{check, interruption, load};
 use migration::connect::{Access, DatabaseUrl, PoolSettings, open};
 use sea_orm::DatabaseConnection;
 use seeding::accounts;
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
     let outcome = match &invocation.arguments.command {
         SeederCommand::Seed(arguments) => seed(arguments).await,
         SeederCommand::Restore { database_url } => restore(database_url).await,
-        SeederCommand::Check { file, json } => return history::check::run(file, *json),
+        SeederCommand::Check { file, json } => return check::run(file, *json),
         SeederCommand::Load(arguments) => load::run(arguments.options()).await,
         SeederCommand::Reference => {
             print_line(settings::reference_of_commands(&settings::command::<SeederArguments>(COMMON_FLAGS)).trim_end());
@@ -61,7 +61,10 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
         () = interruption::first() => None,
     };
     let Some(outcome) = outcome else {
-        progress.say("interrupted: bringing back what was taken away; a second signal leaves that to the next start");
+        let stage = progress.stage();
+        progress.say(&format!(
+            "interrupted at {stage}: bringing back what was taken away; a second signal leaves that to the next start"
+        ));
         let restore = {
             let progress = Arc::clone(&progress);
             seeding::restore(&db, move |event| progress.note(event))
@@ -70,9 +73,10 @@ async fn seed(arguments: &SeedArguments) -> anyhow::Result<()> {
             restored = restore => { restored?; }
             () = interruption::second() => {}
         }
-        let at = progress.stopped_at().unwrap_or("the beginning");
-        return Err(anyhow!("stopped at {at}; start again with the same flags to go on"));
+        progress.clear();
+        return Err(anyhow!("stopped at {stage}; start again with the same flags to go on"));
     };
+    progress.clear();
     db.close().await?;
     let summary = outcome?;
     progress.end(&summary);

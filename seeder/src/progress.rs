@@ -1,11 +1,12 @@
 //! What a run shows: `NAME..OK` on standard output; on standard error a bar on a terminal, plain
 //! lines elsewhere.
 
-use std::io::{self, IsTerminal, Write};
+use std::fmt::Write;
+use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState as BarState, ProgressStyle};
 use seeding::{SeedEvent, StepReport, Summary};
 
 /// How often a plain line tells how far it is.
@@ -20,19 +21,46 @@ pub struct Progress {
 struct ProgressState {
     started: Instant,
     told: Instant,
-    step: Option<&'static str>,
+    /// What is under way, or was last.
+    stage: Option<&'static str>,
+    is_in_step: bool,
     rows: u64,
     of: u64,
+}
+
+/// What comes after the steps.
+const RESTORING: &str = "indexes and keys";
+const TIDYING: &str = "collecting statistics";
+
+/// The bar while rows are stored.
+fn rows_style() -> ProgressStyle {
+    let template = "{msg:28} {wide_bar} {percent:>3} %  {human_pos} of {human_len} rows  {rate:>14}  {eta} left";
+    style(template).with_key("rate", |state: &BarState, text: &mut dyn Write| {
+        // A bar has nobody to tell of an error.
+        let _ = write!(text, "{}/s", rounded(state.per_sec()));
+    })
+}
+
+/// The bar while indexes and keys are made: each takes as long as it takes, so nothing is said of the time left.
+fn restoring_style() -> ProgressStyle {
+    style("{msg:28} {wide_bar} {percent:>3} %  {human_pos} of {human_len} indexes and keys")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn rounded(rate: f64) -> HumanCount {
+    HumanCount(Duration::try_from_secs_f64(rate).map_or(0, |rounded| rounded.as_secs()))
 }
 
 impl Progress {
     /// Begins to follow.
     pub fn start() -> Self {
-        let template = "{msg:28} {wide_bar} {percent:>3} %  {human_pos} of {human_len} rows  {per_sec:>14}  {eta} left";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(rows_style()));
         let now = Instant::now();
-        Self { bar, state: Mutex::new(ProgressState { started: now, told: now, step: None, rows: 0, of: 0 }) }
+        let state = ProgressState { started: now, told: now, stage: None, is_in_step: false, rows: 0, of: 0 };
+        Self { bar, state: Mutex::new(state) }
     }
 
     /// Shows what happened.
@@ -51,7 +79,10 @@ impl Progress {
             SeedEvent::Stored(rows) => self.count(rows),
             SeedEvent::Done(report) => self.finish(&report),
             SeedEvent::Restored(done, of) => self.restored(done, of),
-            SeedEvent::Tidying => self.show("collecting statistics"),
+            SeedEvent::Tidying => {
+                self.state().stage = Some(TIDYING);
+                self.show(TIDYING);
+            }
         }
     }
 
@@ -63,16 +94,21 @@ impl Progress {
         }
     }
 
-    /// The step that has begun last.
-    pub fn stopped_at(&self) -> Option<&'static str> {
-        self.state().step
+    /// What is under way, or was last: a step by its name, or what comes after the steps.
+    pub fn stage(&self) -> &'static str {
+        self.state().stage.unwrap_or("the beginning")
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 
     /// Prints the summary.
     pub fn end(&self, summary: &Summary) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.clear();
         let (rows, seconds) = (summary.rows, summary.elapsed.as_secs_f64());
         self.say(&format!(
             "seeded {} rows in {seconds:.1} s: {} rows/s",
@@ -86,19 +122,23 @@ impl Progress {
     }
 
     fn begin(&self, name: &'static str, rows: u64) {
-        self.state().step = Some(name);
+        let mut state = self.state();
+        (state.stage, state.is_in_step) = (Some(name), true);
         if let Some(bar) = &self.bar {
+            bar.set_style(rows_style());
+            bar.set_length(state.of);
+            bar.set_position(state.rows);
             bar.set_message(format!("{name} ({})", HumanCount(rows)));
         }
     }
 
     fn count(&self, rows: u64) {
-        if let Some(bar) = &self.bar {
-            bar.inc(rows);
-            return;
-        }
         let mut state = self.state();
         state.rows += rows;
+        if let Some(bar) = &self.bar {
+            bar.set_position(state.rows);
+            return;
+        }
         if state.told.elapsed() < PLAIN_EVERY {
             return;
         }
@@ -107,7 +147,7 @@ impl Progress {
         let left = elapsed.mul_f64(state.of.saturating_sub(state.rows) as f64 / state.rows.max(1) as f64);
         print_error(&format!(
             "{}: {} of {} rows, {} rows/s, about {} left",
-            state.step.unwrap_or_default(),
+            state.stage.unwrap_or_default(),
             HumanCount(state.rows),
             HumanCount(state.of),
             rate(state.rows, elapsed),
@@ -116,6 +156,7 @@ impl Progress {
     }
 
     fn finish(&self, report: &StepReport) {
+        self.state().is_in_step = false;
         let print = || print_line(&format!("{}..OK", report.name));
         match &self.bar {
             Some(bar) => bar.suspend(print),
@@ -129,12 +170,22 @@ impl Progress {
         }
     }
 
+    /// SQLite brings back what belongs to a step at its end, PostgreSQL everything after the last one.
     fn restored(&self, done: u64, of: u64) {
+        let mut state = self.state();
+        if !state.is_in_step {
+            state.stage = Some(RESTORING);
+        }
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("indexes and keys: {done} of {of}"));
-        } else if done == of || self.state().told.elapsed() >= PLAIN_EVERY {
-            self.state().told = Instant::now();
-            print_error(&format!("indexes and keys: {done} of {of} are back"));
+            bar.set_style(restoring_style());
+            bar.set_length(of);
+            bar.set_position(done);
+            if !state.is_in_step {
+                bar.set_message(RESTORING);
+            }
+        } else if done == of && !state.is_in_step || state.told.elapsed() >= PLAIN_EVERY {
+            state.told = Instant::now();
+            print_error(&format!("{}: {done} of {of} {RESTORING} are back", state.stage.unwrap_or_default()));
         }
     }
 
@@ -148,16 +199,57 @@ impl Progress {
 
 /// Prints a line on standard error. A reader that went away is no reason to give up half-way.
 pub fn print_error(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("{line}\n"));
 }
 
 /// Prints a line on standard output, for whoever reads it.
 pub fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = io::Write::write_fmt(&mut io::stdout(), format_args!("{line}\n"));
 }
 
 /// Rows a second, to the thousand where there are thousands.
 fn rate(rows: u64, elapsed: Duration) -> HumanCount {
     let micros = elapsed.as_micros().max(1);
     HumanCount(u64::try_from(u128::from(rows) * 1_000_000 / micros).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+
+    use super::*;
+
+    fn shown(progress: &Progress, screen: &InMemoryTerm) -> String {
+        progress.bar.iter().for_each(ProgressBar::force_draw);
+        screen.contents()
+    }
+
+    #[test]
+    fn the_bar_counts_rows_at_a_rounded_rate_then_indexes() {
+        let screen = InMemoryTerm::new(10, 160);
+        let mut progress = Progress::start();
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        progress.bar = Some(ProgressBar::with_draw_target(Some(0), target).with_style(rows_style()));
+        progress.note(SeedEvent::Rows(3_000));
+        progress.note(SeedEvent::Step("load_tags", 3_000));
+        progress.note(SeedEvent::Stored(1_234));
+        let line = shown(&progress, &screen);
+        assert!(line.contains("load_tags (3,000)") && line.contains("1,234 of 3,000 rows"), "{line}");
+        let rate = line.split_whitespace().find_map(|word| word.strip_suffix("/s"));
+        assert!(rate.is_some_and(|rate| rate.chars().all(|digit| digit.is_ascii_digit() || digit == ',')), "{line}");
+        // SQLite makes indexes inside a step.
+        progress.note(SeedEvent::Restored(2, 5));
+        let line = shown(&progress, &screen);
+        assert!(line.contains("load_tags") && line.contains("2 of 5 indexes and keys"), "{line}");
+        assert_eq!(progress.stage(), "load_tags");
+        progress.note(SeedEvent::Done(StepReport { name: "load_tags", rows: 3_000, elapsed: Duration::ZERO }));
+        progress.note(SeedEvent::Step("load_users", 0));
+        let line = shown(&progress, &screen);
+        assert!(line.contains("load_users") && line.contains("1,234 of 3,000 rows"), "{line}");
+        progress.note(SeedEvent::Done(StepReport { name: "load_users", rows: 0, elapsed: Duration::ZERO }));
+        progress.note(SeedEvent::Restored(0, 90));
+        let line = shown(&progress, &screen);
+        assert!(line.contains("0 of 90 indexes and keys"), "{line}");
+        assert_eq!(progress.stage(), "indexes and keys");
+    }
 }

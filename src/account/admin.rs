@@ -63,7 +63,7 @@ pub async fn revoke(work: &Work, user: Id<User>, revoked: Role) -> Result<Id<Use
     let row = (user.key(), stored.to_owned());
     let gone = user_roles::Entity::delete_by_id(row).exec(work.txn()).await?.rows_affected;
     if gone == 0 {
-        return Err(UserError::not_found(path("role"), "role of this user").into());
+        return Err(UserError::missing(path("role"), "the user does not have this role").into());
     }
     audit::record(work, user, Changes::new().field("role", Some(stored), None)).await?;
     Ok(user)
@@ -130,7 +130,7 @@ pub async fn find(work: &Work, login: &str) -> Result<Id<User>, Rejection> {
 
 fn stored(granted: Role) -> Result<&'static str, Rejection> {
     let everybody = || {
-        let message = "everybody is a member; name EDITOR or ADMIN";
+        let message = "every user has MEMBER; use EDITOR or ADMIN";
         UserError::bad_input(path("role"), UserErrorReason::NotGrantable, message)
     };
     Ok(role::write(granted).ok_or_else(everybody)?)
@@ -151,7 +151,7 @@ async fn keep_last_admin(work: &Work, user: Id<User>, field: Option<&str>) -> Re
         .lock(LockType::Update);
     let admins: Vec<user_roles::Model> = rows.all(work.txn()).await?;
     if admins.len() == 1 && admins.first().is_some_and(|admin| admin.user_id == user.key()) {
-        let message = "this is the last admin; make somebody else one first";
+        let message = "this user is the last admin; grant ADMIN to another user first";
         let mut error = UserError::conflict("", UserErrorReason::LastAdmin, message);
         error.field = field.map(path);
         return Err(error.into());

@@ -9,51 +9,51 @@ use crate::viewer::Role;
 /// A new account.
 #[derive(Clone, Debug, InputObject)]
 pub struct SignUpInput {
-    /// A unique name of 3 to 64 Latin letters, digits, `_`, `.` and `-`. It begins with a letter or a digit. It is stored in
-    /// lower case.
+    /// A unique name, 3 to 64 characters: Latin letters, digits, `_`, `.` and `-`. It must begin with a letter or a
+    /// digit. It is stored in lower case.
     pub(super) username: String,
-    /// A unique email address, at most 128 characters long. It is stored in lower case.
+    /// A unique email address, at most 128 characters. It is stored in lower case.
     pub(super) email: String,
-    /// The password, 8 to 128 characters long. It must not be a common password, the username or the email address.
+    /// The password, 8 to 128 characters. It must not be a common password, the username or the email address.
     pub(super) password: String,
-    /// The full name, 1 to 256 characters long.
+    /// The full name, 1 to 256 characters.
     pub(super) full_name: String,
-    /// The date of birth, from 1900 on and before today.
+    /// The date of birth, in 1900 or later and before today.
     pub(super) birthday: Date,
-    /// What the user says about themselves, 1 to 20,000 characters long.
+    /// The user's description of themselves, 1 to 20,000 characters.
     pub(super) bio: Given<String>,
 }
 
 /// The credentials of a user.
 #[derive(Clone, Debug, InputObject)]
 pub struct LogInInput {
-    /// The username or the email address, in any case.
+    /// The username or the email address. Case is ignored.
     pub(super) login: String,
     /// The password.
     pub(super) password: String,
 }
 
-/// The session to end.
+/// The session to revoke.
 #[derive(Clone, Debug, InputObject)]
 pub struct RevokeSessionInput {
     /// The id of the session, from `User.sessions`.
     pub(super) id: ID,
 }
 
-/// Changes of the viewer's account. Omitted fields keep their values.
+/// The changes to the viewer's account. Omitted fields keep their values.
 #[derive(Clone, Debug, InputObject)]
 pub struct UpdateProfileInput {
-    /// The unique name, as in `SignUpInput`.
+    /// The unique name. The rules of `SignUpInput` apply.
     pub(super) username: Given<String>,
-    /// The email address, as in `SignUpInput`. A change requires `currentPassword`.
+    /// The email address. The rules of `SignUpInput` apply. A change requires `currentPassword`.
     pub(super) email: Given<String>,
-    /// The full name, 1 to 256 characters long.
+    /// The full name, 1 to 256 characters.
     pub(super) full_name: Given<String>,
-    /// The date of birth, from 1900 on and before today.
+    /// The date of birth, in 1900 or later and before today.
     pub(super) birthday: Given<Date>,
-    /// What the user says about themselves, 1 to 20,000 characters long. Null deletes it.
+    /// The user's description of themselves, 1 to 20,000 characters. Null deletes it.
     pub(super) bio: Given<String>,
-    /// The viewer's password. Required to change the email address. Always checked if given.
+    /// The viewer's password. Required to change the email address. If given, it is always checked.
     pub(super) current_password: Given<String>,
 }
 
@@ -62,11 +62,11 @@ pub struct UpdateProfileInput {
 pub struct ChangePasswordInput {
     /// The current password.
     pub(super) current_password: String,
-    /// The new password, as in `SignUpInput`.
+    /// The new password. The rules of `SignUpInput` apply.
     pub(super) new_password: String,
 }
 
-/// The viewer's confirmation that the account is to be deleted.
+/// The confirmation to delete the viewer's account.
 #[derive(Clone, Debug, InputObject)]
 pub struct DeleteAccountInput {
     /// The viewer's password.
@@ -78,7 +78,7 @@ pub struct DeleteAccountInput {
 pub struct GrantRoleInput {
     /// The id of the user.
     pub(super) user_id: ID,
-    /// The role: `EDITOR` or `ADMIN`. Every user is a member.
+    /// The role: `EDITOR` or `ADMIN`. Every user has `MEMBER`.
     pub(super) role: Role,
 }
 
@@ -87,7 +87,7 @@ pub struct GrantRoleInput {
 pub struct RevokeRoleInput {
     /// The id of the user.
     pub(super) user_id: ID,
-    /// The role: `EDITOR` or `ADMIN`. Every user is a member.
+    /// The role: `EDITOR` or `ADMIN`. Every user has `MEMBER`.
     pub(super) role: Role,
 }
 
@@ -101,6 +101,6 @@ pub struct DeleteUserInput {
 /// Whom to find.
 #[derive(Debug, InputObject)]
 pub struct UserArguments {
-    /// The user's name, in any case.
+    /// The username. Case is ignored.
     pub(super) username: String,
 }

@@ -30,29 +30,32 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
     mutation
         .perform(
             "signUp",
-            "Creates an account and logs in. For everybody.",
+            "Creates an account and logs in. For everyone.",
             Rule::Anyone,
             logged_in(
-                "The token to send as `Authorization: Bearer TOKEN`. It is shown only once. Null beside errors, and\n\
-                 if the request was repeated with its idempotency key: log in then.",
+                "The token to send in the header `Authorization: Bearer TOKEN`. It is returned only once. Null if \
+                 there are errors, or if the request was repeated with its idempotency key. In the latter case, log \
+                 in.",
                 "The new user.",
             ),
             |change, input| Box::pin(async move { show_token(credentials::sign_up(change, input).await?) }),
         )
         .perform(
             "logIn",
-            "Logs in with a username or an email address. A wrong password and an unknown account get the same\n\
-             response. After several failures, further attempts get `RATE_LIMITED` for a while. For everybody.",
+            "Logs in with a username or an email address. The response is the same for a wrong password and for an \
+             unknown account. After several failed attempts, further attempts get `RATE_LIMITED` for a while. For \
+             everyone.",
             Rule::Anyone,
             logged_in(
-                "The token to send as `Authorization: Bearer TOKEN`. It is shown only once. Null beside errors.",
+                "The token to send in the header `Authorization: Bearer TOKEN`. It is returned only once. Null if \
+                 there are errors.",
                 "The user who logged in.",
             ),
             |change, input| Box::pin(async move { show_token(credentials::log_in(change, input).await?) }),
         )
         .perform(
             "logOut",
-            "Ends the session of this request. For users who are signed in.",
+            "Ends the current session. For signed-in users.",
             Rule::SignedIn,
             logged_out(),
             |change, input| {
@@ -61,7 +64,7 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
         )
         .perform(
             "logOutEverywhere",
-            "Ends all sessions of the viewer, this one too. For users who are signed in.",
+            "Ends all sessions of the viewer, including the current one. For signed-in users.",
             Rule::SignedIn,
             logged_out(),
             |change, input| {
@@ -76,9 +79,9 @@ fn add_sessions(mutation: Object<Root>) -> Object<Root> {
         )
         .perform(
             "revokeSession",
-            "Ends a session of the viewer. For users who are signed in.",
+            "Revokes a session of the viewer. For signed-in users.",
             Rule::SignedIn,
-            deleted("revokedId", "The id of the ended session."),
+            deleted("revokedId", "The id of the revoked session."),
             |change, input| {
                 end_sessions(
                     change,
@@ -95,14 +98,14 @@ fn add_profile(mutation: Object<Root>) -> Object<Root> {
     mutation
         .perform(
             "updateProfile",
-            "Changes the viewer's account. A new email address needs the password. For users who are signed in.",
+            "Changes the viewer's account. A new email address requires the current password. For signed-in users.",
             Rule::SignedIn,
-            object::<User>("user", "The user after the change."),
+            object::<User>("user", "The updated user."),
             |change, input| Box::pin(async move { credentials::update_profile(change, input).await?.payload() }),
         )
         .perform(
             "changePassword",
-            "Changes the viewer's password, and ends all other sessions of the viewer. For users who are signed in.",
+            "Changes the viewer's password and ends all other sessions of the viewer. For signed-in users.",
             Rule::SignedIn,
             object::<User>("user", "The user."),
             |change, input| {
@@ -114,8 +117,8 @@ fn add_profile(mutation: Object<Root>) -> Object<Root> {
         )
         .perform(
             "deleteAccount",
-            "Deletes the viewer's account for good, and ends all sessions of the viewer. The viewer's publications\n\
-             and comments stay, without an author. For users who are signed in.",
+            "Permanently deletes the viewer's account and ends all its sessions. The viewer's publications and \
+             comments remain, without an author. For signed-in users.",
             Rule::SignedIn,
             deleted::<User>("deletedId", "The id of the deleted user."),
             |change, input| {
@@ -131,9 +134,9 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
     mutation
         .perform(
             "grantRole",
-            "Grants a role to a user. It takes effect at once. For admins.",
+            "Grants a role to a user. It takes effect immediately. For admins.",
             ADMINS,
-            object::<User>("user", "The user after the change."),
+            object::<User>("user", "The updated user."),
             |change, input: &GrantRoleInput| {
                 let user = user(&input.user_id);
                 let log = move |outcome: &Outcome| events::role_changed(change, outcome, user, input.role, true);
@@ -142,9 +145,10 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
         )
         .perform(
             "revokeRole",
-            "Revokes a role from a user. It takes effect at once. The last admin cannot lose the role. For admins.",
+            "Revokes a role from a user. It takes effect immediately. The last admin cannot lose the role. For \
+             admins.",
             ADMINS,
-            object::<User>("user", "The user after the change."),
+            object::<User>("user", "The updated user."),
             |change, input: &RevokeRoleInput| {
                 let user = user(&input.user_id);
                 let log = move |outcome: &Outcome| events::role_changed(change, outcome, user, input.role, false);
@@ -153,7 +157,7 @@ fn add_roles(mutation: Object<Root>) -> Object<Root> {
         )
         .perform(
             "deleteUser",
-            "Deletes the account of a user, as `deleteAccount` does. The last admin cannot be deleted. For admins.",
+            "Deletes a user's account, as `deleteAccount` does. The last admin cannot be deleted. For admins.",
             ADMINS,
             deleted("deletedId", "The id of the deleted user."),
             |change, input: &DeleteUserInput| {
@@ -184,7 +188,7 @@ impl Input for LogOut {
 fn logged_out() -> Object<Payload<i32>> {
     Object::new("The payload of `logOut` and `logOutEverywhere`.").value(
         "endedSessions",
-        "The number of sessions that ended.",
+        "The number of sessions that were ended.",
         |payload: &Payload<i32>| payload.outcome.unwrap_or_default(),
     )
 }

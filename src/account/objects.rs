@@ -58,21 +58,21 @@ impl WideColumn for UserBio {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<User>::new("A user of the library. Users whose accounts were deleted are not shown.")
+        Object::<User>::new("A user. Deleted users are not visible.")
             .node()
             .column("username", "The unique name, in ASCII.", User::username)
             .column("fullName", "The full name.", User::full_name)
-            .column("joinedAt", "The day on which the account was created.", User::joined_at)
+            .column("joinedAt", "The date on which the account was created.", User::joined_at)
             .column("email", "The email address. Null for other users.", User::email)
             .only_if(is_viewer)
             .column("birthday", "The date of birth. Null for other users.", User::birthday)
             .only_if(is_viewer)
-            .batch::<RoleOfUser>("role", "What the user may do. Only the user and admins see it: null for others.")
+            .batch::<RoleOfUser>("role", "The role of the user. Only the user and admins can see it. Null for others.")
             .needs(1)
             .only_if(|context, user| is_viewer(context, user) || is_admin(context))
             .edge::<SessionsOfUser>("sessions", "The user's active sessions, oldest first. Null for other users.")
             .only_if(is_viewer)
-            .text::<UserBio>("bio", "What the user says about themselves.")
+            .text::<UserBio>("bio", "The user's description of themselves.")
             .costs(8)
             .edge::<PublicationsOfUser>("publications", "The user's publications, oldest first.")
             .edge::<CommentsOfUser>("comments", "The user's comments and replies.")
@@ -81,13 +81,13 @@ pub fn describe(description: &mut Description) {
             .only_if(is_viewer),
     );
     description.object(
-        Object::<Session>::new("A session of the viewer. Other users' sessions are not shown.")
+        Object::<Session>::new("A session of the viewer. Other users' sessions are not visible.")
             .node()
             .column("createdAt", "When the user logged in.", Session::created_at)
-            .column("seenAt", "When the session was last used, approximately.", Session::seen_at)
-            .column("expiresAt", "When the session expires unless it is used before.", Session::expires_at)
-            .column("address", "The IP address that the user logged in from.", Session::address)
-            .column("agent", "The `User-Agent` of the client that the user logged in with.", Session::agent)
+            .column("seenAt", "The approximate time when the session was last used.", Session::seen_at)
+            .column("expiresAt", "When the session expires if it is not used.", Session::expires_at)
+            .column("address", "The IP address from which the user logged in.", Session::address)
+            .column("agent", "The `User-Agent` of the client that logged in.", Session::agent)
             .derive("isCurrent", "Whether this request belongs to the session.", |context, session: &Session| {
                 context.viewer().is_some_and(|viewer| viewer.session == session.id.key())
             })
@@ -151,19 +151,14 @@ impl List for SessionsOfUser {
 pub fn add_to_query(query: Object<Root>) -> Object<Root> {
     let user = |_: &mut Registry| "User".to_owned();
     query
-        .resolve_by::<NoArguments>(
-            "viewer",
-            "The user who sends the request. Null if nobody is logged in.",
-            user,
-            |call| {
-                Box::pin(async move {
-                    let key = call.context.viewer().map(|viewer| viewer.user);
-                    find_user(&call, key).await.into()
-                })
-            },
-        )
+        .resolve_by::<NoArguments>("viewer", "The signed-in user. Null if the request is anonymous.", user, |call| {
+            Box::pin(async move {
+                let key = call.context.viewer().map(|viewer| viewer.user);
+                find_user(&call, key).await.into()
+            })
+        })
         .personal()
-        .resolve_by::<UserArguments>("user", "The user with this name. Null if there is none.", user, |call| {
+        .resolve_by::<UserArguments>("user", "The user with this username. Null if it does not exist.", user, |call| {
             Box::pin(async move { user_by_name(&call).await.into() })
         })
 }

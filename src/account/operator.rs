@@ -124,7 +124,7 @@ fn told<T>(user: &str, done: Result<T, Rejection>) -> anyhow::Result<T> {
         Ok(value) => Ok(value),
         Err(Rejection::Invalid(errors)) => match errors.into_iter().next() {
             Some(error) if error.field.as_deref() == Some("user") && error.code == UserErrorCode::NotFound => {
-                bail!("there is no user {user:?}; name a username or an e-mail address")
+                bail!("user {user:?} does not exist; use a username or an email address")
             }
             Some(error) => bail!("{user}: {}", error.message),
             None => bail!("{user}: nothing was changed"),

@@ -44,7 +44,7 @@ const RETRY_AFTER_S: u64 = 2;
 const SLOTS: QuotaNames = QuotaNames {
     limit: "passwords-waiting",
     limit_per_client: "passwords-waiting-per-client",
-    held: "log-ins wait",
+    held: "log-ins are waiting",
     retry_after_s: 2,
 };
 
@@ -52,24 +52,24 @@ const SLOTS: QuotaNames = QuotaNames {
 pub fn check_new(problems: &mut Problems, field: &str, password: &str, names: &[&str]) {
     if password.len() > BYTES_MAX {
         let reason = UserErrorReason::of_length(password.len(), LENGTH_MIN, LENGTH_MAX);
-        problems.bad_input(field, reason, format!("is too long; {LENGTH_MAX} characters are allowed"));
+        problems.bad_input(field, reason, format!("must be at most {LENGTH_MAX} characters long"));
         return;
     }
     let password: String = password.nfc().collect();
     let length = password.chars().count();
     let reason = UserErrorReason::of_length(length, LENGTH_MIN, LENGTH_MAX);
-    let too_short = format!("is too short; {LENGTH_MIN} characters are the least");
+    let too_short = format!("must be at least {LENGTH_MIN} characters long");
     problems.require(length >= LENGTH_MIN, field, reason, too_short);
-    problems.require(length <= LENGTH_MAX, field, reason, format!("is too long; {LENGTH_MAX} characters are allowed"));
+    problems.require(length <= LENGTH_MAX, field, reason, format!("must be at most {LENGTH_MAX} characters long"));
     let is_plain = !password.chars().any(char::is_control);
-    problems.require(is_plain, field, UserErrorReason::InvalidCharacter, "holds a control character; leave it out");
+    problems.require(is_plain, field, UserErrorReason::InvalidCharacter, "contains a control character; remove it");
     let lower = password.to_lowercase();
     let common = length >= LENGTH_MIN && COMMON.lines().any(|line| line == lower);
     let reason = UserErrorReason::CommonPassword;
-    problems.require(!common, field, reason, "is one of the most common passwords; choose another");
+    problems.require(!common, field, reason, "is too common; choose another password");
     let own = names.iter().any(|name| !name.is_empty() && name.trim().to_lowercase() == lower);
     let reason = UserErrorReason::PasswordIsName;
-    problems.require(!own, field, reason, "is your own name or address; choose another");
+    problems.require(!own, field, reason, "is your username or email address; choose another password");
 }
 
 /// Whether nobody has so long a password.
@@ -139,7 +139,7 @@ impl Passwords {
         let place = self.slots.take(address, 1).map_err(refused)?;
         let turn = timeout(PATIENCE, self.turns.wait(address)).await;
         // No limit was met: it was let in to wait.
-        let late = |_| ApiError::Busy("too many log-ins wait for their turn");
+        let late = |_| ApiError::Busy("too many log-ins are waiting");
         let shares = Arc::new([place, turn.map_err(late)?]);
         Ok(HashTurn { params: self.params.clone(), dummy: Arc::clone(&self.dummy), _shares: shares })
     }
@@ -158,8 +158,8 @@ impl Passwords {
 fn busy(exhausted: Exhausted) -> ApiError {
     let Exhausted { names, by_client, max } = exhausted;
     let (what, limit) = match by_client {
-        true => ("too many log-ins from your address at this moment", names.limit_per_client),
-        false => ("too many log-ins at this moment", names.limit),
+        true => ("too many concurrent log-ins from your address", names.limit_per_client),
+        false => ("too many concurrent log-ins", names.limit),
     };
     metrics::count_limit(limit);
     ApiError::RateLimited { what, limit, max, retry_after_s: RETRY_AFTER_S }

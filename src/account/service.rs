@@ -21,7 +21,7 @@ const EMAIL: Constraint = Constraint::unique(
     "users_email_key",
     "users.email",
     "input.email",
-    "belongs to an account already; log in, or name another address",
+    "already belongs to an account; log in or use another address",
 );
 
 /// Where the database is, today may be another day.
@@ -111,7 +111,7 @@ pub async fn log_in(work: &Work, change: &LogIn<'_>, session: &NewSession) -> Re
         return Err(UserError::conflict(
             path("password"),
             UserErrorReason::Changed,
-            "was changed at this moment; try again",
+            "was changed by another request; try again",
         )
         .into());
     };
@@ -195,7 +195,7 @@ pub async fn update_profile(
         form.problems.require(is_verified, &path(&current_password.name), reason, WRONG_PASSWORD);
     } else if is_new {
         let field = path(&current_password.name);
-        form.problems.bad_input(field, UserErrorReason::Required, "is needed to change the e-mail address");
+        form.problems.bad_input(field, UserErrorReason::Required, "is required to change the email address");
     }
     // Whether an address is taken is for whoever knows the password.
     let email = if is_verified { row.email.clone() } else { NotSet };
@@ -283,10 +283,10 @@ fn check_username(problems: &mut Problems, field: &str, given: String) -> String
     let fits = (USERNAME_LENGTH_MIN..=USERNAME_LENGTH_MAX).contains(&length);
     let range = format!("{USERNAME_LENGTH_MIN} to {USERNAME_LENGTH_MAX}");
     let reason = UserErrorReason::of_length(length, USERNAME_LENGTH_MIN, USERNAME_LENGTH_MAX);
-    problems.require(fits, field, reason, format!("has {length} characters; {range} are allowed"));
+    problems.require(fits, field, reason, format!("must be {range} characters long; it has {length}"));
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
     let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let rule = "takes only Latin letters, digits, `_`, `.` and `-`, the first a letter or a digit";
+    let rule = "must contain only Latin letters, digits, `_`, `.` and `-`, and begin with a letter or a digit";
     problems.require(!fits || (plain && begins), field, UserErrorReason::InvalidCharacter, rule);
     name
 }
@@ -298,10 +298,10 @@ fn check_email(problems: &mut Problems, field: &str, given: String) -> String {
         length <= EMAIL_LENGTH_MAX,
         field,
         UserErrorReason::of_length(length, 0, EMAIL_LENGTH_MAX),
-        format!("has {length} characters; {EMAIL_LENGTH_MAX} are allowed"),
+        format!("must be at most {EMAIL_LENGTH_MAX} characters long; it has {length}"),
     );
     let reason = UserErrorReason::InvalidFormat;
-    problems.require(is_address(&address), field, reason, "is no e-mail address such as anna@example.org");
+    problems.require(is_address(&address), field, reason, "must be an email address such as anna@example.org");
     address
 }
 
@@ -330,7 +330,7 @@ fn check_birthday(today: NaiveDate) -> impl FnOnce(&mut Problems, &str, Date) ->
             day.year() >= BIRTH_YEAR_MIN,
             field,
             UserErrorReason::OutOfRange.within(f64::from(BIRTH_YEAR_MIN), f64::from(today.year())),
-            format!("{day} is too long ago; the year is {BIRTH_YEAR_MIN} at least"),
+            format!("{day} is too long ago; the year must be {BIRTH_YEAR_MIN} or later"),
         );
         problems.require(day < today, field, UserErrorReason::NotInPast, format!("{day} is not in the past"));
         day

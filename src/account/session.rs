@@ -266,7 +266,7 @@ impl Sessions {
         let (rows, is_leader) = self.read(select, may_ask_replica).await?;
         let Some((session, user, seen_at, expires_at, _, position)) = rows.first() else {
             // A replica may not have it yet, and who is turned away forgets the token.
-            let unknown = ApiError::Busy("the database that knows whose the token is cannot be reached");
+            let unknown = ApiError::Busy("the database that stores sessions cannot be reached");
             return Err(if is_leader { ApiError::UnknownToken } else { unknown });
         };
         let (session, user, seen_at, expires_at) = (*session, *user, *seen_at, *expires_at);

@@ -77,7 +77,7 @@ impl Throttle {
         let Some(wait) = wait else { return Ok(()) };
         metrics::count_limit(LIMIT);
         Err(ApiError::RateLimited {
-            what: "too many failed tries",
+            what: "too many failed attempts",
             limit: LIMIT,
             max: u64::from(self.failures),
             retry_after_s: wait.as_secs() + 1,

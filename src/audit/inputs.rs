@@ -5,13 +5,13 @@ use entity::audit_log;
 
 use crate::kit::{PageOrder, SortKey, choice_name};
 
-/// The order of the audit log.
+/// The sort order of the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum AuditOrder {
-    /// The newest first.
+    /// Newest first.
     #[default]
     Newest,
-    /// The oldest first.
+    /// Oldest first.
     Oldest,
 }
 
@@ -30,7 +30,7 @@ impl PageOrder for AuditOrder {
 /// The order of the list.
 #[derive(Debug, InputObject)]
 pub struct AuditLogArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: AuditOrder,
 }

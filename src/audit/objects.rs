@@ -21,7 +21,7 @@ use crate::node;
 use crate::viewer::Role;
 
 row! {
-    /// A change of the catalogue or of roles.
+    /// A change to the catalogue or to a user's role.
     AuditEntry of audit_log {
         id: Id<AuditEntry>,
         at: DateTime,
@@ -40,7 +40,7 @@ impl AuditEntry {
     }
 }
 
-/// A changed field.
+/// A field that was changed.
 #[derive(Debug, Deserialize)]
 struct Change {
     field: String,
@@ -58,33 +58,35 @@ impl Row for Change {
 pub fn describe(description: &mut Description) {
     let object = AuditEntry::object_type.columns() | AuditEntry::object_key.columns();
     description.object(
-        Object::<AuditEntry>::new("A change of the catalogue or of roles.")
-            .leaf("id", "The opaque id, for caches. `node` does not take it.", KEY, |entry: &AuditEntry| entry.id)
-            .column("at", "When the object was changed.", AuditEntry::at)
+        Object::<AuditEntry>::new("A change to the catalogue or to a user's role.")
+            .leaf("id", "An opaque id for client caches. `node` does not accept it.", KEY, |entry: &AuditEntry| {
+                entry.id
+            })
+            .column("at", "The time of the change.", AuditEntry::at)
             .column("action", "The mutation that made the change, such as `updateMovie`.", AuditEntry::action)
             .column("objectType", "The type of the changed object, such as `Movie`.", AuditEntry::object_type)
             .resolve::<Actor>(
                 "actor",
-                "The user who made the change. Null if the account was deleted, and for changes made at the server's\n\
-                 command line.",
+                "The user who made the change. Null if the account was deleted, or if the change was made on the \
+                 server's command line.",
             )
             .needs(AuditEntry::user_id.columns())
             .column(
                 "actorId",
-                "The id of the user who made the change, even if the account was deleted. Null for changes made at the\n\
-                 server's command line.",
+                "The id of the user who made the change. It remains after the account is deleted. Null if the \
+                 change was made on the server's command line.",
                 AuditEntry::user_id,
             )
-            .leaf(
-                "objectId",
-                "The id of the changed object, or the title of a tag.",
-                object,
-                |entry: &AuditEntry| match entry.object() {
+            .leaf("objectId", "The id of the changed object, or the title of a tag.", object, |entry: &AuditEntry| {
+                match entry.object() {
                     Some((name, key)) => id::encode(name, key),
                     None => entry.object_key.clone(),
-                },
+                }
+            })
+            .resolve::<ObjectOfEntry>(
+                "object",
+                "The current object. Null if it was deleted, and always null for a tag.",
             )
-            .resolve::<ObjectOfEntry>("object", "The object as it is now. Null if it was deleted, and for tags.")
             .needs(object)
             // Sessions and orders are there for their owners only.
             .personal()
@@ -92,12 +94,12 @@ pub fn describe(description: &mut Description) {
             .needs(AuditEntry::changes.columns()),
     );
     description.object(
-        Object::<Change>::new("A changed field.")
-            .value("field", "The field's name.", |change| change.field.clone())
-            .value("before", "The old value, its first 200 characters. Null if there was none.", |change| {
+        Object::<Change>::new("A field that was changed.")
+            .value("field", "The name of the field.", |change| change.field.clone())
+            .value("before", "The old value, cut to 200 characters. Null if there was none.", |change| {
                 change.before.clone()
             })
-            .value("after", "The new value, its first 200 characters. Null if there is none.", |change| {
+            .value("after", "The new value, cut to 200 characters. Null if there is none.", |change| {
                 change.after.clone()
             }),
     );

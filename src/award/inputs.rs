@@ -14,15 +14,15 @@ use crate::person::Person;
 fields! {
     MovieAward: CreateMovieAwardInput, UpdateMovieAwardInput, DeleteMovieAwardInput;
     required {
-        /// The movie.
+        /// The id of the movie.
         movie_id: ID => reference::<Movie>(),
-        /// The award.
+        /// The id of the award.
         award_id as film_award_id: ID => reference::<FilmAward>(),
-        /// The nomination. A movie can receive an award only once in each nomination.
+        /// The id of the nomination. A movie can receive an award only once in each nomination.
         nomination_id: ID => reference::<FilmAwardNomination>(),
     }
     optional {
-        /// The person who received it; null if it went to the whole movie.
+        /// The id of the person who received the award. Null if the award went to the whole movie.
         person_id: ID => reference::<Person>(),
     }
 }
@@ -36,7 +36,7 @@ impl Editable for MovieAward {
             "award_nomination_unique_constraint",
             "awards.film_award_id, awards.movie_id, awards.nomination_id",
             "input.nominationId",
-            "the movie has this award in this nomination already",
+            "the movie already has this award in this nomination",
         ),
     }];
 }
@@ -44,11 +44,11 @@ impl Editable for MovieAward {
 fields! {
     FilmAward: CreateFilmAwardInput, UpdateFilmAwardInput, DeleteFilmAwardInput;
     required {
-        /// The award's name, 1 to 128 characters.
+        /// The name of the award, 1 to 128 characters.
         title: String => line(128),
     }
     optional {
-        /// What the award is and who gives it, 1 to 20,000 characters.
+        /// A description of the award and of the organisation behind it, 1 to 20,000 characters.
         description: String => text(LONG_TEXT_LENGTH_MAX),
     }
 }
@@ -64,11 +64,11 @@ impl Editable for FilmAward {
 fields! {
     FilmAwardNomination: CreateFilmAwardNominationInput, UpdateFilmAwardNominationInput, DeleteFilmAwardNominationInput;
     required {
-        /// The nomination's name, 1 to 128 characters.
+        /// The name of the nomination, 1 to 128 characters.
         title: String => line(128),
     }
     optional {
-        /// What the jury judges, 1 to 20,000 characters.
+        /// A description of what the jury judges, 1 to 20,000 characters.
         description: String => text(LONG_TEXT_LENGTH_MAX),
     }
 }

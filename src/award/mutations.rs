@@ -26,11 +26,11 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             "filmAward",
             EDITORS,
             [
-                ("createFilmAward", "Creates an award that movies can receive. For editors."),
-                ("updateFilmAward", "Changes an award that movies can receive. For editors."),
+                ("createFilmAward", "Creates a film award. For editors."),
+                ("updateFilmAward", "Changes a film award. For editors."),
                 (
                     "deleteFilmAward",
-                    "Deletes an award. Fails with `CONFLICT` if a movie has received the award. For editors.",
+                    "Deletes a film award. Fails with `CONFLICT` if a movie has received it. For editors.",
                 ),
             ],
         )
@@ -38,12 +38,11 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             "nomination",
             EDITORS,
             [
-                ("createFilmAwardNomination", "Creates a nomination in which awards are given. For editors."),
+                ("createFilmAwardNomination", "Creates a nomination. For editors."),
                 ("updateFilmAwardNomination", "Changes a nomination. For editors."),
                 (
                     "deleteFilmAwardNomination",
-                    "Deletes a nomination. Fails with `CONFLICT` if a movie has received an award in the nomination.\n\
-                     For editors.",
+                    "Deletes a nomination. Fails with `CONFLICT` if a movie has received an award in it. For editors.",
                 ),
             ],
         )

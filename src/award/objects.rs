@@ -10,7 +10,7 @@ use crate::movie::Movie;
 use crate::person::Person;
 
 row! {
-    /// An award that a movie received in one nomination.
+    /// An award that a movie received in a nomination.
     MovieAward of awards {
         id: Id<MovieAward>,
         film_award_id: Id<FilmAward>,
@@ -30,7 +30,7 @@ row! {
 }
 
 row! {
-    /// A nomination in which awards are given, such as "Лучший сценарий".
+    /// An award category, such as "Лучший сценарий".
     FilmAwardNomination of film_award_nominations_registry [registry: true] {
         id: Id<FilmAwardNomination>,
         title: String,
@@ -41,25 +41,33 @@ row! {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<MovieAward>::new("An award that a movie received in one nomination.")
+        Object::<MovieAward>::new("An award that a movie received in a nomination.")
             .node()
             .link("award", "The award.", MovieAward::film_award_id)
             .link("nomination", "The nomination.", MovieAward::nomination_id)
-            .link("person", "The person who received it; null if it went to the whole movie.", MovieAward::person_id)
+            .link(
+                "person",
+                "The person who received the award. Null if the award went to the whole movie.",
+                MovieAward::person_id,
+            )
             .link("movie", "The movie.", MovieAward::movie_id),
     );
     description.object(
         Object::<FilmAward>::new("A film award, such as \"Ника\".")
             .node()
-            .column("title", "The award's name.", FilmAward::title)
-            .column("description", "What the award is and who gives it.", FilmAward::description)
+            .column("title", "The name of the award.", FilmAward::title)
+            .column(
+                "description",
+                "A description of the award and of the organisation behind it.",
+                FilmAward::description,
+            )
             .costs(4),
     );
     description.object(
-        Object::<FilmAwardNomination>::new("A nomination in which awards are given, such as \"Лучший сценарий\".")
+        Object::<FilmAwardNomination>::new("An award category, such as \"Лучший сценарий\".")
             .node()
-            .column("title", "The nomination's name.", FilmAwardNomination::title)
-            .column("description", "What the jury judges.", FilmAwardNomination::description)
+            .column("title", "The name of the nomination.", FilmAwardNomination::title)
+            .column("description", "A description of what the jury judges.", FilmAwardNomination::description)
             .costs(4),
     );
 }

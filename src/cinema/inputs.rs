@@ -13,11 +13,11 @@ use crate::kit::form::{Given, line};
 use crate::kit::scalar::{BigInt, Money};
 use crate::kit::{Constraint, FoldedTexts, PageOrder, Problems, SortKey, UserErrorReason, choice_name, has_text};
 
-/// Which online cinemas to list.
+/// A filter for online cinemas.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct CinemaFilter {
-    /// Only cinemas whose title contains this text. Case does not matter, and ё equals е. A text of one or two
-    /// letters must start the title. A blank text is ignored.
+    /// Only cinemas whose title contains this text. Case is ignored, and ё equals е. A text of one or two letters
+    /// matches only the beginning of a title. Blank text is ignored.
     title: Option<String>,
 }
 
@@ -33,13 +33,13 @@ impl CinemaFilter {
     }
 }
 
-/// The order of a list of online cinemas.
+/// The sort order of a list of online cinemas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum CinemaOrder {
-    /// Alphabetically by title. Case does not matter, and ё equals е.
+    /// By title, alphabetically. Case is ignored, and ё equals е.
     #[default]
     Title,
-    /// In reverse alphabetical order by title.
+    /// By title, in reverse alphabetical order.
     TitleDesc,
 }
 
@@ -59,13 +59,13 @@ impl PageOrder for CinemaOrder {
     }
 }
 
-/// The order of a list of availabilities. Availabilities whose terms were never checked come last.
+/// The sort order of a list of availabilities. Availabilities that were never checked come last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum AvailabilityOrder {
-    /// The least recently checked first.
+    /// Least recently checked first.
     #[default]
     UpdatedAt,
-    /// The most recently checked first.
+    /// Most recently checked first.
     UpdatedAtDesc,
 }
 
@@ -84,9 +84,10 @@ impl PageOrder for AvailabilityOrder {
 fields! {
     Cinema: CreateCinemaInput, UpdateCinemaInput, DeleteCinemaInput;
     required {
-        /// The cinema's name, 1 to 128 characters. Must be unique.
+        /// The name of the cinema, 1 to 128 characters. Must be unique.
         title: String => line(128),
-        /// The address of its site, at most 512 characters: `https://` or `http://` and a host. Must be unique.
+        /// The URL of the website, at most 512 characters. Must begin with `https://` or `http://` and a host. Must be
+        /// unique.
         url: String => check_url,
     }
 }
@@ -110,7 +111,7 @@ impl Editable for Cinema {
                 "cinema_online_url_key",
                 "cinema_online.url",
                 "input.url",
-                "another cinema has this address",
+                "another cinema has this URL",
             ),
         },
     ];
@@ -126,33 +127,29 @@ const URL_LENGTH_MAX: usize = 512;
 fn check_url(problems: &mut Problems, field: &str, given: String) -> String {
     let address = problems.line(field, &given, 1, URL_LENGTH_MAX);
     let is_site = url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    problems.require(
-        is_site,
-        field,
-        UserErrorReason::InvalidFormat,
-        "is no address of a site such as https://cinema.example",
-    );
+    problems.require(is_site, field, UserErrorReason::InvalidFormat, "must be a URL such as https://cinema.example");
     address
 }
 
-/// The terms on which a cinema shows a movie.
+/// The price and terms at which a cinema offers a movie.
 #[derive(Clone, Debug, InputObject)]
 pub struct SetAvailabilityInput {
-    /// The movie.
+    /// The id of the movie.
     pub(super) movie_id: ID,
-    /// The online cinema.
+    /// The id of the online cinema.
     pub(super) cinema_id: ID,
     /// The full price, in roubles.
     pub(super) price: Money,
     /// The cinema's rating of the movie, from 1 to 5.
     pub(super) rating: i32,
-    /// The student discount, from 0 to 100 per cent. If omitted, it does not change; for a new availability it is 0.
+    /// The student discount in per cent, from 0 to 100. If omitted, it does not change. Defaults to 0 for a new
+    /// availability.
     pub(super) discount_percent: Given<i32>,
-    /// How often the movie was watched there; null if unknown. If omitted, it does not change.
+    /// The number of times that the movie was watched at the cinema. Null if unknown. If omitted, it does not change.
     pub(super) view_count: Given<BigInt>,
 }
 
-/// The movie to remove from a cinema's programme.
+/// The availability to remove.
 #[derive(Clone, Debug, InputObject)]
 pub struct RemoveAvailabilityInput {
     /// The id of the availability.
@@ -164,16 +161,16 @@ pub struct RemoveAvailabilityInput {
 pub struct AvailabilityArguments {
     /// Only this cinema.
     pub(super) cinema_id: Option<ID>,
-    /// Only at this full price or less, in roubles.
+    /// Only offers at this full price or less, in roubles.
     pub(super) max_price: Option<Money>,
 }
 
 /// Which online cinemas to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct CinemasArguments {
-    /// Which cinemas to list. If omitted, all of them.
+    /// The filter. If omitted, all cinemas are listed.
     pub(super) filter: Option<CinemaFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: CinemaOrder,
 }
@@ -181,7 +178,7 @@ pub struct CinemasArguments {
 /// In which order to list availabilities.
 #[derive(Debug, InputObject)]
 pub struct AvailabilitiesArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: AvailabilityOrder,
 }

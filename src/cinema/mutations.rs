@@ -21,21 +21,21 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
                 ("updateCinema", "Changes an online cinema. For editors."),
                 (
                     "deleteCinema",
-                    "Deletes an online cinema with its programme. Fails with `CONFLICT` if movies were ordered there.\n\
-                     For editors.",
+                    "Deletes an online cinema and its list of movies. Fails with `CONFLICT` if the cinema has \
+                     orders. For editors.",
                 ),
             ],
         )
         .change(
             "setAvailability",
-            "Sets the terms on which a cinema shows a movie. For editors.",
+            "Sets the price and terms at which a cinema offers a movie. For editors.",
             EDITORS,
-            object::<Availability>("availability", "The terms after the change."),
+            object::<Availability>("availability", "The updated availability."),
             |work, input| Box::pin(service::set_availability(work, input)),
         )
         .change(
             "removeAvailability",
-            "Removes a movie from a cinema's programme. Orders stay. For editors.",
+            "Removes a movie from an online cinema. Orders remain. For editors.",
             EDITORS,
             deleted("deletedId", "The id of the removed availability."),
             |work, input| Box::pin(service::remove_availability(work, input)),

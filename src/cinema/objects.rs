@@ -22,7 +22,7 @@ row! {
 }
 
 row! {
-    /// A movie in the programme of an online cinema, with its terms.
+    /// A movie that an online cinema offers, with its price and terms.
     Availability of presence {
         id: Id<Availability>,
         price: Money,
@@ -40,21 +40,29 @@ pub fn describe(description: &mut Description) {
     description.object(
         Object::<Cinema>::new("An online cinema.")
             .node()
-            .column("title", "The cinema's name.", Cinema::title)
-            .column("url", "The address of its site.", Cinema::url)
-            .edge::<AvailabilityInCinema>("movies", "The movies that the cinema shows, oldest entries first."),
+            .column("title", "The name of the cinema.", Cinema::title)
+            .column("url", "The URL of the cinema's website.", Cinema::url)
+            .edge::<AvailabilityInCinema>("movies", "The movies that the cinema offers, oldest entries first."),
     );
     description.object(
-        Object::<Availability>::new("A movie in the programme of an online cinema, with its terms.")
+        Object::<Availability>::new("A movie that an online cinema offers, with its price and terms.")
             .node()
             .column("price", "The full price, in roubles.", Availability::price)
-            .column("discountPercent", "The student discount, from 0 to 100 per cent.", Availability::discount_percent)
+            .column(
+                "discountPercent",
+                "The student discount in per cent, from 0 to 100.",
+                Availability::discount_percent,
+            )
             .column("rating", "The cinema's rating of the movie, from 1 to 5.", Availability::rating)
-            .column("viewCount", "How often it was watched there; null if unknown.", Availability::view_count)
-            .column("updatedAt", "When the terms were last checked; null if never.", Availability::updated_at)
+            .column(
+                "viewCount",
+                "The number of times that the movie was watched at the cinema. Null if unknown.",
+                Availability::view_count,
+            )
+            .column("updatedAt", "When the terms were last checked. Null if never.", Availability::updated_at)
             .columns_as(
                 "studentPrice",
-                "The price for students, in roubles: the price less the discount, rounded to kopecks.",
+                "The price for students, in roubles: `price` minus the discount, rounded to kopecks.",
                 (Availability::price, Availability::discount_percent),
                 |price, discount| student_price(*price, *discount),
             )

@@ -70,7 +70,7 @@ async fn current_terms(
 }
 
 fn check_count(problems: &mut Problems, field: &str, BigInt(count): BigInt) -> i64 {
-    problems.require(count >= 0, field, UserErrorReason::OutOfRange.within(0.0, None), "is below zero");
+    problems.require(count >= 0, field, UserErrorReason::OutOfRange.within(0.0, None), "must not be negative");
     count
 }
 

@@ -11,44 +11,44 @@ use crate::kit::{PageOrder, SortKey, choice_name};
 /// A comment to add.
 #[derive(Clone, Debug, InputObject)]
 pub struct AddCommentInput {
-    /// The id of the subject: a movie or a publication. Optional for a reply, which has the subject of its parent.
+    /// The id of the movie or publication. Optional for a reply: a reply has the subject of its parent.
     pub(super) subject_id: Option<ID>,
     /// The id of the comment to reply to. If omitted, the comment starts a thread.
     pub(super) parent_id: Option<ID>,
-    /// The text: 1 to 10,000 characters. Leading and trailing whitespace is removed.
+    /// The text, 1 to 10,000 characters. Leading and trailing whitespace is removed.
     pub(super) text: String,
 }
 
 /// A comment to edit.
 #[derive(Clone, Debug, InputObject)]
 pub struct EditCommentInput {
-    /// The comment's id.
+    /// The id of the comment.
     pub(super) id: ID,
-    /// The new text: 1 to 10,000 characters. Leading and trailing whitespace is removed.
+    /// The new text, 1 to 10,000 characters. Leading and trailing whitespace is removed.
     pub(super) text: String,
 }
 
 /// A comment to delete.
 #[derive(Clone, Debug, InputObject)]
 pub struct DeleteCommentInput {
-    /// The comment's id.
+    /// The id of the comment.
     pub(super) id: ID,
 }
 
 /// A comment to hide.
 #[derive(Clone, Debug, InputObject)]
 pub struct HideCommentInput {
-    /// The comment's id.
+    /// The id of the comment.
     pub(super) id: ID,
 }
 
-/// The order of a list of comments.
+/// The sort order of a list of comments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum CommentOrder {
-    /// By time, newest first.
+    /// Newest first.
     #[default]
     Newest,
-    /// By time, oldest first.
+    /// Oldest first.
     Oldest,
 }
 
@@ -70,10 +70,10 @@ pub const THREAD_SIZE_MAX: i32 = 500;
 /// How much of a thread to read.
 #[derive(Debug, InputObject)]
 pub struct ThreadArguments {
-    /// The number of levels of replies, 0 to 32.
+    /// The maximum number of levels of replies, 0 to 32.
     #[graphql(default = 32)]
     pub(super) max_depth: i32,
-    /// The number of comments, 1 to 500.
+    /// The maximum number of comments, 1 to 500.
     #[graphql(default = 100)]
     pub(super) first: i32,
 }
@@ -86,11 +86,11 @@ impl ThreadArguments {
     pub(super) fn check(&self) -> ApiResult<()> {
         let Self { max_depth, first } = *self;
         if !(0..=DEPTH_MAX).contains(&max_depth) {
-            let text = format!("{max_depth} is out of range; ask for 0 to {DEPTH_MAX}");
+            let text = format!("{max_depth} is out of range; use 0 to {DEPTH_MAX}");
             return Err(ApiError::bad_input("maxDepth", text));
         }
         if !(1..=THREAD_SIZE_MAX).contains(&first) {
-            let text = format!("{first} is out of range; ask for 1 to {THREAD_SIZE_MAX}");
+            let text = format!("{first} is out of range; use 1 to {THREAD_SIZE_MAX}");
             return Err(ApiError::bad_input("first", text));
         }
         Ok(())
@@ -100,7 +100,7 @@ impl ThreadArguments {
 /// In which order to list comments.
 #[derive(Debug, InputObject)]
 pub struct CommentsArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: CommentOrder,
 }
@@ -108,9 +108,9 @@ pub struct CommentsArguments {
 /// Which comments to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct AllCommentsArguments {
-    /// Only comments on this subject: the id of a Movie or a Publication.
+    /// Only comments on the movie or publication with this id.
     pub(super) subject_id: Option<ID>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: CommentOrder,
 }
@@ -118,20 +118,20 @@ pub struct AllCommentsArguments {
 /// In which order to list replies.
 #[derive(Debug, InputObject)]
 pub struct RepliesArguments {
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default_with = "CommentOrder::Oldest")]
     pub(super) order_by: CommentOrder,
 }
 
-/// What happened to a comment.
+/// The kind of an event in the comment feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 #[graphql(remote = "EventKind")]
 pub enum CommentEventKind {
     /// The comment was added.
     Added,
-    /// The text was changed.
+    /// The text was edited.
     Edited,
-    /// The comment was deleted by its author, or with its subject.
+    /// The comment was deleted, on its own or with its subject.
     Deleted,
     /// An editor hid the comment.
     Hidden,
@@ -142,21 +142,21 @@ graphql::enum_leaves!(CommentEventKind);
 /// Which kinds of events to send, on which comments.
 #[derive(Debug, InputObject)]
 pub struct EventsArguments {
-    /// Only comments on this subject: the id of a Movie or a Publication.
+    /// Only comments on the movie or publication with this id.
     pub(super) subject_id: Option<ID>,
-    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
-    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
+    /// Start after this cursor. If omitted, start with the first event after the request. To reconnect, pass the last
+    /// cursor that you received. The error `CURSOR_EXPIRED` means that events after the cursor are no longer available.
     pub(super) after: Option<String>,
-    /// Only events of these kinds; by default, of all kinds.
+    /// Only events of these kinds. If omitted, events of all kinds.
     pub(super) kinds: Option<Vec<CommentEventKind>>,
 }
 
 /// Which events to send.
 #[derive(Debug, InputObject)]
 pub struct EventArguments {
-    /// Only comments on this subject: the id of a Movie or a Publication.
+    /// Only comments on the movie or publication with this id.
     pub(super) subject_id: Option<ID>,
-    /// Start after this cursor; by default, with the first event after the request. When you connect again, pass the last
-    /// cursor that you received. The error `CURSOR_EXPIRED` says that the events after a cursor are no longer kept.
+    /// Start after this cursor. If omitted, start with the first event after the request. To reconnect, pass the last
+    /// cursor that you received. The error `CURSOR_EXPIRED` means that events after the cursor are no longer available.
     pub(super) after: Option<String>,
 }

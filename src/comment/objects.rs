@@ -49,44 +49,56 @@ row! {
 pub fn describe(description: &mut Description) {
     description.object(
         Object::<Comment>::new(
-            "A comment on a movie or a publication, or a reply to a comment. A deleted comment stays while it has\n\
+            "A comment on a movie or a publication, or a reply to a comment. A deleted comment remains while it has \
              replies, without its text and author.",
         )
         .node()
-        .column("text", "The text; empty if the comment is deleted.", Comment::text)
+        .column("text", "The text. Empty if the comment was deleted or hidden.", Comment::text)
         .costs(4)
-        .column("createdAt", "The time of the comment.", Comment::created_at)
-        .column("changedAt", "The time of the last edit; null if never edited.", Comment::changed_at)
-        .nullable_link("author", "The author; null if the account or the comment is deleted.", Comment::user_id)
-        .batch::<IsDeleted>("isDeleted", "Whether the comment is deleted and stays only because of its replies.")
+        .column("createdAt", "When the comment was added.", Comment::created_at)
+        .column("changedAt", "When the comment was last edited. Null if never.", Comment::changed_at)
+        .nullable_link(
+            "author",
+            "The author. Null if the account was deleted, or if the comment was deleted or \
+         hidden.",
+            Comment::user_id,
+        )
+        .batch::<IsDeleted>(
+            "isDeleted",
+            "Whether the comment was deleted or hidden. It no longer has a text or an author.",
+        )
         .needs(KEY)
-        .batch::<IsHidden>("isHidden", "Whether an editor hid the comment. It stays, without its text and author.")
+        .batch::<IsHidden>(
+            "isHidden",
+            "Whether an editor hid the comment. A hidden comment remains even without \
+         replies.",
+        )
         .needs(KEY)
         .derive("canEdit", "Whether the viewer can edit the comment.", can_edit)
         .needs(Comment::user_id.columns())
         .personal()
-        .subject("What the comment is about.", Comment::movie_id, Comment::publication_id)
+        .subject("The movie or publication that the comment is about.", Comment::movie_id, Comment::publication_id)
         .nullable_link(
             "parent",
-            "The comment that this one replies to; null for the root of a thread.",
+            "The comment that this one replies to. Null for the root of a thread.",
             Comment::parent_id,
         )
-        .batch::<Depth>("depth", "The number of levels below the root of the thread; 0 for the root.")
+        .batch::<Depth>("depth", "The depth in the thread. The root has depth 0.")
         .needs(Comment::parent_id.columns())
         .edge::<RepliesOfComment>("replies", "The direct replies.")
         .batch::<ReplyCount>("replyCount", "The number of direct replies.")
         .needs(KEY)
-        .batch::<Thread>("thread", "The comment with all replies below it, in reading order.")
+        .batch::<Thread>("thread", "The comment and all replies below it, in reading order.")
         .needs(KEY),
     );
     description.object(
         Object::<CommentThread>::new(
-            "A comment with the replies below it, in reading order: each reply follows the comment that it replies\n\
-             to, older replies first.",
+            "A comment and the replies below it, in reading order. Each reply follows the comment that it replies \
+             to. Older replies come first.",
         )
         .transparent()
-        .resolve::<ThreadNodes>("nodes", "The comments, starting with the root of the thread.")
-        .value("hasMore", "Whether the thread continues after the last of `nodes`.", |thread| thread.has_more),
+        .resolve::<ThreadNodes>("nodes", "The comments. The first is the comment whose `thread` was selected.")
+        .value("hasMore", "Whether there are more comments after the last of `nodes`.", |thread| thread.has_more),
     );
 }
 

@@ -41,7 +41,7 @@ impl NewComment {
         let subject = problems.take(subject.transpose())?.flatten();
         let parent = input.parent_id.as_ref().and_then(|id| problems.id(&path("parentId"), id));
         if input.subject_id.is_none() && input.parent_id.is_none() {
-            let message = "is missing; name a movie or a publication, or a comment in `parentId`";
+            let message = "is required; pass the id of a movie or a publication, or a comment in `parentId`";
             problems.bad_input(path("subjectId"), UserErrorReason::Required, message);
         }
         Ok(Self { text, subject, parent })
@@ -163,11 +163,11 @@ async fn answer(work: &Work, parent: Id<Comment>, named: Option<SubjectId>) -> R
     }
     let mut problems = Problems::new();
     if named.is_some_and(|named| named != subject) {
-        let text = "is not what the comment in `parentId` is about; leave it out, or name that";
+        let text = "is not the subject of the comment in `parentId`; omit it or pass that subject";
         problems.bad_input(path("subjectId"), UserErrorReason::Mismatch, text);
     }
     if above.is_some() && is_deepest(work, parent).await? {
-        let message = format!("stands {DEPTH_MAX} levels deep, which is the most; answer one above it");
+        let message = format!("is already at the maximum depth of {DEPTH_MAX}; reply to a comment above it");
         problems.bad_input(field, UserErrorReason::TooDeep.within(None, f64::from(DEPTH_MAX)), message);
     }
     problems.check()?;

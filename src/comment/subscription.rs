@@ -31,12 +31,12 @@ const COMMENT_CHANGE: &str = "CommentChange";
 pub fn describe(description: &mut Description) {
     description.object(
         Object::<EventWithCursor>::new(
-            "Events to subscribe to. Each event arrives once, in an order that is the same for all clients. To resume,\n\
-             pass the `cursor` of the last event that arrived.",
+            "The subscriptions. Each event is delivered once, in the same order for all clients. To resume, pass \
+             the `cursor` of the last event that you received.",
         )
         .resolve_by::<EventsArguments>(
             EVENTS,
-            "New comments and changes of comments, in one order.",
+            "New comments and changes to comments, in one sequence.",
             |_| format!("{COMMENT_EVENT}!"),
             |call| Box::pin(async move { events(&call, COMMENT_EVENT) }),
         )
@@ -48,19 +48,21 @@ pub fn describe(description: &mut Description) {
         )
         .resolve_by::<EventArguments>(
             CHANGED,
-            "Changes of comments. The same as `commentEvents(kinds: [EDITED, DELETED, HIDDEN])`.",
+            "Changes to comments. The same as `commentEvents(kinds: [EDITED, DELETED, HIDDEN])`.",
             |_| format!("{COMMENT_CHANGE}!"),
             |call| Box::pin(async move { events(&call, COMMENT_CHANGE) }),
         ),
     );
-    let event = Object::<EventWithCursor>::new("Something that happened to a comment.")
-        .value("cursor", CURSOR, cursor)
-        .value("kind", KIND, |sent| CommentEventKind::from(sent.event.kind));
+    let event = Object::<EventWithCursor>::new("An event in the comment feed.").value("cursor", CURSOR, cursor).value(
+        "kind",
+        KIND,
+        |sent| CommentEventKind::from(sent.event.kind),
+    );
     description.object_named(COMMENT_EVENT.into(), with_comment(event, COMMENT_OR_TOMBSTONE));
     let new = Object::<EventWithCursor>::new("A new comment.").value("cursor", CURSOR, cursor);
-    let new = with_comment(new, "The comment as it is when the event is sent; null if it no longer exists.");
+    let new = with_comment(new, "The comment at the time when the event is sent. Null if it no longer exists.");
     description.object_named(NEW_COMMENT.into(), new);
-    let change = Object::<EventWithCursor>::new("A change of a comment.").value("cursor", CURSOR, cursor).value(
+    let change = Object::<EventWithCursor>::new("A change to a comment.").value("cursor", CURSOR, cursor).value(
         "kind",
         KIND,
         |sent| CommentChangeKind::from(sent.event.kind),
@@ -68,12 +70,13 @@ pub fn describe(description: &mut Description) {
     description.object_named(COMMENT_CHANGE.into(), with_comment(change, COMMENT_OR_TOMBSTONE));
 }
 
-const KIND: &str = "What happened to the comment.";
+const KIND: &str = "The kind of the event.";
 
-const COMMENT_OR_TOMBSTONE: &str = "The comment as it is when the event is sent; null if it no longer exists. A comment that was deleted or hidden\n\
-     exists while it has replies, without its text and author.";
+const COMMENT_OR_TOMBSTONE: &str = "The comment at the time when the event is sent. Null if it no longer exists. A \
+ deleted comment remains while it has replies. A hidden comment always remains. \
+ Neither has a text or an author.";
 
-const CURSOR: &str = "The position after this event, as opaque text: pass it as `after`.";
+const CURSOR: &str = "An opaque cursor for the position after this event. To resume there, pass it as `after`.";
 
 fn cursor(sent: &EventWithCursor) -> Arc<str> {
     Arc::clone(&sent.cursor)
@@ -82,8 +85,8 @@ fn cursor(sent: &EventWithCursor) -> Arc<str> {
 /// Adds the fields that tell which comment an event is about.
 fn with_comment(event: Object<EventWithCursor>, description: &'static str) -> Object<EventWithCursor> {
     event
-        .value("subjectId", "The id of the comment's subject.", subject_id)
-        .value("commentId", "The comment's id.", |sent| Id::<Comment>::new(sent.event.comment))
+        .value("subjectId", "The id of the movie or publication that the comment is about.", subject_id)
+        .value("commentId", "The id of the comment.", |sent| Id::<Comment>::new(sent.event.comment))
         .resolve_by::<NoArguments>(
             "comment",
             description,
@@ -129,7 +132,7 @@ fn root_field(subject_id: Option<&ID>, after: &Option<String>, kinds: Kinds) -> 
 fn read_kinds(kinds: Option<&[CommentEventKind]>) -> ApiResult<Kinds> {
     match kinds {
         None => Ok(Kinds::ALL),
-        Some([]) => Err(ApiError::bad_input("kinds", "is empty; name a kind, or leave the argument out for all")),
+        Some([]) => Err(ApiError::bad_input("kinds", "is empty; pass a kind, or omit the argument for all kinds")),
         Some(kinds) => Ok(kinds.iter().map(|kind| EventKind::from(*kind)).collect()),
     }
 }
@@ -148,12 +151,12 @@ fn subject_id(sent: &EventWithCursor) -> ID {
     })
 }
 
-/// A kind of change of a comment.
+/// The kind of a change to a comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
 pub enum CommentChangeKind {
-    /// The text was changed.
+    /// The text was edited.
     Edited,
-    /// The comment was deleted by its author, or with its subject.
+    /// The comment was deleted, on its own or with its subject.
     Deleted,
     /// An editor hid the comment.
     Hidden,

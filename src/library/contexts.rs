@@ -132,7 +132,11 @@ impl executor::Contexts for DomainContexts {
 
     fn position_after(&self, viewer: Option<Viewer>) -> BoxFuture<'_, Option<Position>> {
         Box::pin(async move {
-            let position = self.db.position().await?;
+            if !self.db.has_replicas() {
+                return None;
+            }
+            // Without a position the client would go on with an older one, and might not see its change.
+            let Some(position) = self.db.position().await else { return Some(Position::UNKNOWN) };
             self.note(viewer, position);
             Some(position)
         })

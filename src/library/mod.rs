@@ -57,8 +57,8 @@ impl Library {
         description.interface(
             "Node",
             Abstract::interface(
-                "An object with an id that is unique among all types.",
-                vec![("id", "The opaque id, the same in every answer.", "ID!")],
+                "An object with a globally unique id.",
+                vec![("id", "An opaque id. It is globally unique and never changes.", "ID!")],
             ),
         );
         description.scalar::<BigInt>();
@@ -92,32 +92,33 @@ impl Library {
 }
 
 fn query() -> Object<Root> {
-    let query = node::describe(Object::<Root>::new("Queries of the library."))
-        .find::<Movie>("movie", "The movie with this id, or null if there is none.")
-        .list::<Movies>("movies", "The movies of the catalogue.")
-        .find::<Person>("person", "The person with this id, or null if there is none.")
-        .list::<Persons>("persons", "The people of the catalogue.")
-        .list::<All<PersonPosition>>("personPositions", "What people do in productions.")
+    let query = node::describe(Object::<Root>::new("The queries."))
+        .find::<Movie>("movie", "The movie with this id. Null if it does not exist.")
+        .list::<Movies>("movies", "The movies in the catalogue.")
+        .find::<Person>("person", "The person with this id. Null if it does not exist.")
+        .list::<Persons>("persons", "The people in the catalogue.")
+        .list::<All<PersonPosition>>("personPositions", "The positions that people can hold in a production.")
         .list::<All<FilmAward>>("filmAwards", "The film awards.")
-        .list::<All<FilmAwardNomination>>("filmAwardNominations", "The nominations in which awards are given.")
-        .find::<Cinema>("cinema", "The online cinema with this id, or null if there is none.")
+        .list::<All<FilmAwardNomination>>("filmAwardNominations", "The nominations for film awards.")
+        .find::<Cinema>("cinema", "The online cinema with this id. Null if it does not exist.")
         .list::<Cinemas>("cinemas", "The online cinemas.")
-        .list::<Availabilities>("availabilities", "The programmes of all online cinemas.")
-        .find::<Publication>("publication", "The publication with this id, or null if there is none.")
-        .list::<Publications>("publications", "The publications of the library.")
-        .list::<PublicationCategories>("publicationCategories", "The kinds of publications.")
-        .find::<Comment>("comment", "The comment with this id, or null if there is none.")
-        .list::<Comments>("comments", "The comments on all movies and publications, with the replies among them.")
+        .list::<Availabilities>("availabilities", "The movies that online cinemas offer.")
+        .find::<Publication>("publication", "The publication with this id. Null if it does not exist.")
+        .list::<Publications>("publications", "The publications.")
+        .list::<PublicationCategories>("publicationCategories", "The categories of publications.")
+        .find::<Comment>("comment", "The comment with this id. Null if it does not exist.")
+        .list::<Comments>("comments", "The comments on all movies and publications, including replies.")
         .batch::<CommentCursor>(
             CommentCursor::FIELD,
-            "The position of the comment feed, for `after` of a subscription. Select it together with a list: both are read\n\
-             at one moment, and the subscription sends exactly what the list does not show yet. On its own it is the\n\
-             position a second ago: query it before the list, and compare ids, since comments near it can arrive twice.",
+            "The current position of the comment feed. Pass it as `after` to a subscription. Select it in the same \
+             query as a list of comments. Both are then read at the same moment, and the subscription sends exactly \
+             the events that the list does not include. Selected alone, it is the position one second ago. In that \
+             case, query it before the list and compare ids: recent comments can arrive twice.",
         )
-        .list::<Tags>("tags", "The tags of movies and publications, in the order of their titles.");
+        .list::<Tags>("tags", "The tags of movies and publications, sorted by title.");
     let query = search::objects::add_to_query(query);
     account::objects::add_to_query(query)
-        .list::<AuditLog>("auditLog", "Changes of the catalogue and of roles. Only admins may read them.")
+        .list::<AuditLog>("auditLog", "The changes to the catalogue and to roles. For admins.")
         .personal()
 }
 
@@ -138,7 +139,7 @@ fn mutation() -> Object<Root> {
         publication::mutations::add_categories_to_mutation,
     ];
     let mutation = Object::new(
-        "Changes of the library. Each mutation takes one `input`. Invalid input is not a GraphQL error: the payload's\n\
+        "The mutations. Each mutation takes one `input`. Invalid input is not a GraphQL error: the payload's \
          `errors` lists it.",
     );
     domains.into_iter().fold(mutation, |mutation, add| add(mutation))

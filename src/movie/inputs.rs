@@ -24,31 +24,32 @@ use crate::rating;
 use crate::tag::TagFilter;
 use crate::tag::service::KnownTags;
 
-/// Which movies to list. All conditions must hold. A movie without a value never matches a condition on it.
+/// A filter for movies. A movie must meet all conditions. A movie without a value never meets a condition on it.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct MovieFilter {
-    /// Only movies whose title or original title contains this text. Case does not matter, and ё equals е. A text of
-    /// one or two letters must start the title. A blank text is ignored.
+    /// Only movies whose title or original title contains this text. Case is ignored, and ё equals е. A text of one or
+    /// two letters matches only the beginning of a title. Blank text is ignored.
     title: Option<String>,
-    /// Only movies of these years.
+    /// Only movies from these years.
     year: Option<IntRange>,
-    /// Only movies from this country, in Russian, exactly as the catalogue spells it.
+    /// Only movies from this country, in Russian. The name must match the catalogue's spelling exactly.
     country: Option<String>,
-    /// Only movies with these ratings of the catalogue.
+    /// Only movies with a catalogue rating in this range.
     rating: Option<IntRange>,
     /// Only movies with a running time in this range.
     duration_minutes: Option<IntRange>,
-    /// Only movies with one of these age ratings. An empty list matches no movie.
+    /// Only movies with one of these age ratings. An empty list matches nothing.
     age_rating: Option<Vec<AgeRating>>,
     /// Only movies with these tags.
     tags: Option<TagFilter>,
-    /// Only movies that this person took part in.
+    /// Only movies that this person worked on.
     person_id: Option<ID>,
     /// Only movies that received this award.
     award_id: Option<ID>,
-    /// Only movies that this cinema shows.
+    /// Only movies that this cinema offers.
     cinema_id: Option<ID>,
-    /// Only movies that a cinema shows at this full price or less, in roubles. With `cinemaId`, that cinema must do so.
+    /// Only movies that a cinema offers at this full price or less, in roubles. If `cinemaId` is set, it must be that
+    /// cinema.
     max_price: Option<Money>,
 }
 
@@ -114,34 +115,34 @@ impl MovieFilter {
     }
 }
 
-/// The order of a list of movies. Movies without the value come last. Equal movies are sorted by registration: the
-/// earliest first, in descending orders the latest first.
+/// The sort order of a list of movies. Movies without the value come last. Ties are sorted by registration: earliest
+/// first, or latest first in a descending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum MovieOrder {
-    /// The most recently registered first.
+    /// Most recently registered first.
     #[default]
     Newest,
-    /// The earliest registered first.
+    /// Earliest registered first.
     Oldest,
-    /// Alphabetically by title. Case does not matter, and ё equals е.
+    /// By title, alphabetically. Case is ignored, and ё equals е.
     Title,
-    /// In reverse alphabetical order by title.
+    /// By title, in reverse alphabetical order.
     TitleDesc,
-    /// By the year of the premiere, the earliest first.
+    /// By year of the premiere, earliest first.
     Year,
-    /// By the year of the premiere, the latest first.
+    /// By year of the premiere, latest first.
     YearDesc,
-    /// By the catalogue's rating, the lowest first.
+    /// By rating in the catalogue, lowest first.
     Rating,
-    /// By the catalogue's rating, the highest first.
+    /// By rating in the catalogue, highest first.
     RatingDesc,
-    /// By the average rating of users, the lowest first.
+    /// By average user rating, lowest first.
     UserRating,
-    /// By the average rating of users, the highest first.
+    /// By average user rating, highest first.
     UserRatingDesc,
-    /// By the revenue from cinemas, the lowest first.
+    /// By box-office revenue, lowest first.
     BoxOffice,
-    /// By the revenue from cinemas, the highest first.
+    /// By box-office revenue, highest first.
     BoxOfficeDesc,
 }
 
@@ -199,17 +200,17 @@ fields! {
         country: String => line(128),
         /// The year of the premiere, 1880 to 2200.
         year: i32 => whole(1880..=2200),
-        /// The production cost, in roubles.
+        /// The production budget, in roubles.
         budget: Money => money(13),
-        /// The revenue from cinemas, in roubles.
+        /// The box-office revenue, in roubles.
         box_office as boxoffice: Money => money(13),
-        /// The catalogue's rating, from 1 to 5.
+        /// The rating in the catalogue, from 1 to 5.
         rating: i32 => whole(1..=5),
-        /// The Russian age classification.
+        /// The Russian age rating.
         age_rating as rars: AgeRating => check_age_rating,
-        /// The titles of the movie's tags, at most 20, exactly as the list `tags` spells them.
+        /// The titles of the movie's tags, at most 20. They must match the titles in `tags` exactly.
         tags: Vec<String> => KnownTags,
-        /// What the movie is about, 1 to 20,000 characters.
+        /// A summary of the plot, 1 to 20,000 characters.
         plot as subject: String => text(LONG_TEXT_LENGTH_MAX),
     }
 }
@@ -232,9 +233,9 @@ impl Editable for Movie {
 /// Which movies to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct MoviesArguments {
-    /// Which movies to list. If omitted, all of them.
+    /// The filter. If omitted, all movies are listed.
     pub(super) filter: Option<MovieFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: MovieOrder,
 }

@@ -17,8 +17,8 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             ("updateMovie", "Changes a movie or a series. For editors."),
             (
                 "deleteMovie",
-                "Deletes a movie with its staff, availability, comments and ratings. Fails with `CONFLICT` if the\n\
-                 movie has an award or was ordered. For editors.",
+                "Deletes a movie with its staff, availability, comments and ratings. Fails with `CONFLICT` if the \
+                 movie has awards or orders. For editors.",
             ),
         ],
     )

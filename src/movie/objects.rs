@@ -20,7 +20,7 @@ use crate::rating::objects::{RatingTotals, ViewerRating};
 use crate::staff::StaffOfMovie;
 
 row! {
-    /// A movie or a series of the catalogue.
+    /// A movie or a series in the catalogue.
     Movie of movies {
         id: Id<Movie>,
         isbn: Option<String>,
@@ -37,23 +37,23 @@ row! {
     }
 }
 
-/// The Russian age classification (RARS).
+/// The Russian age rating (RARS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(12))")]
 pub enum AgeRating {
-    /// For all ages: 0+.
+    /// All ages (0+).
     #[sea_orm(string_value = "0+")]
     From0,
-    /// From the age of six: 6+.
+    /// Ages 6 and up (6+).
     #[sea_orm(string_value = "6+")]
     From6,
-    /// From the age of twelve: 12+.
+    /// Ages 12 and up (12+).
     #[sea_orm(string_value = "12+")]
     From12,
-    /// From the age of sixteen: 16+.
+    /// Ages 16 and up (16+).
     #[sea_orm(string_value = "16+")]
     From16,
-    /// For adults: 18+.
+    /// Adults only (18+).
     #[sea_orm(string_value = "18+")]
     From18,
 }
@@ -75,35 +75,38 @@ impl WideColumn for Plot {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Movie>::new("A movie or a series of the catalogue.")
+        Object::<Movie>::new("A movie or a series in the catalogue.")
             .node()
             .column("isbn", "The registration number, at most 12 characters.", Movie::isbn)
             .column("title", "The title in Russian.", Movie::title)
             .column("originalTitle", "The title in the original language.", Movie::original_title)
             .column("country", "The country of production, in Russian.", Movie::country)
             .column("year", "The year of the premiere.", Movie::year)
-            .column("budget", "The production cost, in roubles.", Movie::budget)
-            .column("boxOffice", "The revenue from cinemas, in roubles.", Movie::box_office)
-            .column("rating", "The catalogue's rating, from 1 to 5.", Movie::rating)
+            .column("budget", "The production budget, in roubles.", Movie::budget)
+            .column("boxOffice", "The box-office revenue, in roubles.", Movie::box_office)
+            .column("rating", "The rating in the catalogue, from 1 to 5.", Movie::rating)
             .column("durationMinutes", "The running time, in minutes.", Movie::duration_minutes)
-            .column("ageRating", "The Russian age classification.", Movie::age_rating)
+            .column("ageRating", "The Russian age rating.", Movie::age_rating)
             .column_as("tags", "The titles of the movie's tags, such as \"Драма\".", Movie::tags, |tags| {
                 json_strings(tags.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>()
             })
-            .text::<Plot>("plot", "What the movie is about.")
+            .text::<Plot>("plot", "A summary of the plot.")
             .costs(8)
-            .batch::<RatingTotals>("userRating", "The ratings of the movie by all users.")
+            .batch::<RatingTotals>("userRating", "A summary of all users' ratings of the movie.")
             .needs(KEY)
             .batch::<ViewerRating>(
                 "viewerRating",
-                "The viewer's rating, from 1 to 5. Null if there is none, or if nobody is signed in.",
+                "The viewer's rating, from 1 to 5. Null if the viewer has not rated the movie or is not signed in.",
             )
             .needs(KEY)
             .personal()
             .edge::<StaffOfMovie>("staff", "The cast and crew, in the order of the credits.")
-            .edge::<AwardsOfMovie>("awards", "The awards that the movie and its makers received.")
-            .edge::<AvailabilityOfMovie>("availability", "The online cinemas that show it, oldest entries first.")
-            .edge::<CommentsOfMovie>("comments", "The comments that are not replies. Each comment has its replies."),
+            .edge::<AwardsOfMovie>("awards", "The awards of the movie and of the people who made it.")
+            .edge::<AvailabilityOfMovie>(
+                "availability",
+                "The online cinemas that offer the movie, oldest entries first.",
+            )
+            .edge::<CommentsOfMovie>("comments", "The top-level comments. Each comment has its `replies`."),
     );
 }
 

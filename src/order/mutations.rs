@@ -10,8 +10,8 @@ use crate::policy::Rule;
 pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
     mutation.single_change(
         "orderMovie",
-        "Orders a movie at an online cinema. The price is the current one, after the student discount. A user can\n\
-         order a movie at a cinema once. For users who are signed in.",
+        "Orders a movie from an online cinema at the current price, minus the student discount. A user can order a \
+         movie from a cinema only once. For signed-in users.",
         Rule::SignedIn,
         object::<Order>("order", "The new order."),
         (service::order_single, |work, input| Box::pin(service::order(work, input))),

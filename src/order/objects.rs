@@ -12,7 +12,7 @@ use crate::kit::{ByKey, Id};
 use crate::movie::Movie;
 
 row! {
-    /// An order of a movie at an online cinema. Only the user who made it sees it.
+    /// An order of a movie from an online cinema. Only the user who placed the order can see it.
     Order of user_movie_orders [owner: user_id] {
         id: Id<Order>,
         number: UniqueNumber = cinema_order_id,
@@ -27,13 +27,16 @@ row! {
 /// The types of this domain. `User.orders` is described with the user.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Order>::new("An order of a movie at an online cinema. Only the user who made it sees it.")
-            .node()
-            .column("number", "The order's number at the cinema.", Order::number)
-            .column("price", "The price paid, in roubles, after the student discount.", Order::price)
-            .column("orderedAt", "When the order was made.", Order::ordered_at)
-            .link("movie", "The movie.", Order::movie_id)
-            .link("cinema", "The cinema.", Order::cinema_id),
+        Object::<Order>::new(
+            "An order of a movie from an online cinema. Only the user who placed the order can see \
+         it.",
+        )
+        .node()
+        .column("number", "The order number at the cinema.", Order::number)
+        .column("price", "The price paid, in roubles, after the student discount.", Order::price)
+        .column("orderedAt", "When the order was placed.", Order::ordered_at)
+        .link("movie", "The movie.", Order::movie_id)
+        .link("cinema", "The cinema.", Order::cinema_id),
     );
 }
 

@@ -25,7 +25,7 @@ const ONCE: Constraint = Constraint::unique(
     ORDERED,
 );
 
-const ORDERED: &str = "you have ordered this movie at this cinema already";
+const ORDERED: &str = "you have already ordered this movie from this cinema";
 
 /// Orders a movie for the viewer.
 ///
@@ -39,7 +39,7 @@ pub async fn order(work: &Work, input: &OrderMovieInput) -> Result<Id<Order>, Re
     let movie = form.find::<Movie>(&movie_id, Movie::WHAT).await?;
     let cinema = form.find::<Cinema>(&cinema_id, Cinema::WHAT).await?;
     form.check()?;
-    let not_shown = || UserError::not_found(path(&cinema_id.name), "movie at this cinema");
+    let not_shown = || UserError::missing(path(&cinema_id.name), "the cinema does not offer this movie");
     let (Some(movie), Some(cinema)) = (movie, cinema) else { return Err(not_shown().into()) };
     // Its terms stay as they are until the order is made.
     let terms = presence::Entity::find()

@@ -14,18 +14,17 @@ use crate::kit::scalar::Date;
 use crate::kit::{FoldedTexts, Id, IntRange, PageOrder, SortKey, check_text, choice_name, has_row, has_text};
 use crate::staff::PersonPosition;
 
-/// Which people to list. All conditions must hold. A person without a value never matches a condition on it.
+/// A filter for people. A person must meet all conditions. A person without a value never meets a condition on it.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PersonFilter {
-    /// Only people whose last, first and middle name together contain every word of this text, in any order.
-    /// Case does not matter, and ё equals е. A text of one or two letters must start the last name. A blank text is
-    /// ignored.
+    /// Only people whose full name contains every word of this text, in any order. Case is ignored, and ё equals е. A
+    /// text of one or two letters matches only the beginning of a last name. Blank text is ignored.
     name: Option<String>,
-    /// Only people from this country, in Russian, exactly as the catalogue spells it.
+    /// Only people from this country, in Russian. The name must match the catalogue's spelling exactly.
     country: Option<String>,
     /// Only people born in these years.
     birth_year: Option<IntRange>,
-    /// Only people who held this position in some movie.
+    /// Only people who held this position in at least one movie.
     position_id: Option<ID>,
 }
 
@@ -61,22 +60,22 @@ impl PersonFilter {
     }
 }
 
-/// The order of a list of people. People without a birthday come last in an order by birthday. Equal people are
-/// sorted by registration: the earliest first, in descending orders the latest first.
+/// The sort order of a list of people. People without a birthday come last in an order by birthday. Ties are sorted by
+/// registration: earliest first, or latest first in a descending order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum PersonOrder {
-    /// The most recently registered first.
+    /// Most recently registered first.
     #[default]
     Newest,
-    /// The earliest registered first.
+    /// Earliest registered first.
     Oldest,
-    /// Alphabetically by last, first and middle name. Case does not matter, and ё equals е.
+    /// By last, first and middle name, alphabetically. Case is ignored, and ё equals е.
     Name,
-    /// In reverse alphabetical order by last, first and middle name.
+    /// By last, first and middle name, in reverse alphabetical order.
     NameDesc,
-    /// The oldest first.
+    /// Oldest first.
     Birthday,
-    /// The youngest first.
+    /// Youngest first.
     BirthdayDesc,
 }
 
@@ -118,9 +117,9 @@ fields! {
         country: String => line(128),
     }
     optional {
-        /// The patronymic, if there is one, 1 to 128 characters.
+        /// The patronymic, 1 to 128 characters.
         mid_name: String => line(128),
-        /// The date of birth, not in the future.
+        /// The date of birth. It must not be in the future.
         birthday: Date => PastDay,
         /// The biography, 1 to 20,000 characters.
         bio: String => text(LONG_TEXT_LENGTH_MAX),
@@ -141,9 +140,9 @@ impl Editable for Person {
 /// Which people to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct PersonsArguments {
-    /// Which people to list. If omitted, all of them.
+    /// The filter. If omitted, all people are listed.
     pub(super) filter: Option<PersonFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: PersonOrder,
 }

@@ -17,8 +17,8 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             ("updatePerson", "Changes a person. For editors."),
             (
                 "deletePerson",
-                "Deletes a person. Fails with `CONFLICT` if the person took part in a movie or received an award. For\n\
-                 editors.",
+                "Deletes a person. Fails with `CONFLICT` if the person is on the staff of a movie or has an award. \
+                 For editors.",
             ),
         ],
     )

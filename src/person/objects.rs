@@ -12,7 +12,7 @@ use crate::kit::scalar::Date;
 use crate::staff::CreditsOfPerson;
 
 row! {
-    /// A person who took part in making movies.
+    /// A person who worked on movies.
     Person of persons {
         id: Id<Person>,
         first_name: String,
@@ -37,17 +37,17 @@ impl WideColumn for PersonBio {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Person>::new("A person who took part in making movies.")
+        Object::<Person>::new("A person who worked on movies.")
             .node()
             .column("firstName", "The given name.", Person::first_name)
             .column("lastName", "The family name.", Person::last_name)
-            .column("midName", "The patronymic; null if there is none.", Person::mid_name)
+            .column("midName", "The patronymic. Null if there is none.", Person::mid_name)
             .column("country", "The country of origin, in Russian.", Person::country)
-            .column("birthday", "The date of birth; null if unknown.", Person::birthday)
-            .text::<PersonBio>("bio", "The biography; null if there is none.")
+            .column("birthday", "The date of birth. Null if unknown.", Person::birthday)
+            .text::<PersonBio>("bio", "The biography. Null if there is none.")
             .costs(8)
-            .edge::<CreditsOfPerson>("credits", "The person's parts in movies, oldest entries first.")
-            .edge::<AwardsOfPerson>("awards", "The awards that the person received, oldest entries first."),
+            .edge::<CreditsOfPerson>("credits", "The movies that the person worked on, oldest entries first.")
+            .edge::<AwardsOfPerson>("awards", "The person's awards, oldest entries first."),
     );
 }
 

@@ -18,18 +18,18 @@ use crate::kit::{Id, PageOrder, SortKey, check_time, choice_name};
 use crate::rating;
 use crate::tag::TagFilter;
 
-/// Which publications to list. All given conditions must hold.
+/// A filter for publications. A publication must meet all conditions.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct PublicationFilter {
-    /// Only publications of this category.
+    /// Only publications in this category.
     category_id: Option<ID>,
     /// Only publications with these tags.
     tags: Option<TagFilter>,
     /// Only publications by this user. A deleted account matches nothing.
     author_id: Option<ID>,
-    /// Only publications from this time or later.
+    /// Only publications created at this time or later.
     created_from: Option<DateTime>,
-    /// Only publications from before this time. It must not be before `createdFrom`.
+    /// Only publications created before this time. Must not be before `createdFrom`.
     created_before: Option<DateTime>,
 }
 
@@ -41,7 +41,7 @@ impl PublicationFilter {
         let from = self.created_from.map(|time| check_time("filter.createdFrom", time)).transpose()?;
         let before = self.created_before.map(|time| check_time("filter.createdBefore", time)).transpose()?;
         if from.zip(before).is_some_and(|(from, before)| from > before) {
-            return Err(ApiError::bad_input("filter.createdBefore", "lies before `createdFrom`; swap the two"));
+            return Err(ApiError::bad_input("filter.createdBefore", "is before `createdFrom`; swap them"));
         }
         // What a removed user wrote stays, but nobody learns which it was.
         let by_author = author.map(|id| {
@@ -69,13 +69,13 @@ impl PublicationFilter {
     }
 }
 
-/// The order of a list of publications.
+/// The sort order of a list of publications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Enum)]
 pub enum PublicationOrder {
-    /// By time of publication, newest first.
+    /// Newest first.
     #[default]
     Newest,
-    /// By time of publication, oldest first.
+    /// Oldest first.
     Oldest,
     /// By title, alphabetically. Case is ignored, and ё equals е.
     Title,
@@ -122,49 +122,49 @@ impl PageOrder for PublicationOrder {
     }
 }
 
-/// A text to publish.
+/// A new publication.
 #[derive(Clone, Debug, InputObject)]
 pub struct CreatePublicationInput {
-    /// The headline: 1 to 256 characters.
+    /// The headline, 1 to 256 characters.
     pub(super) title: String,
-    /// The text: 1 to 100,000 characters.
+    /// The text, 1 to 100,000 characters.
     pub(super) text: String,
     /// The id of the category.
     pub(super) category_id: ID,
-    /// The titles of the tags, exactly as `tags` lists them: at most 20.
+    /// The titles of the tags, at most 20. They must match the titles in `tags` exactly.
     pub(super) tags: Given<Vec<String>>,
 }
 
-/// A publication to change. Omitted fields keep their values. If anything changes, `changedAt` becomes the current
-/// time.
+/// The changes to a publication. Omitted fields keep their values. If anything changes, `changedAt` is set to the
+/// current time.
 #[derive(Clone, Debug, InputObject)]
 pub struct UpdatePublicationInput {
-    /// The publication's id.
+    /// The id of the publication.
     pub(super) id: ID,
-    /// The publication's `changedAt` as the client last read it. If the publication has changed since, the mutation
-    /// fails with `CONFLICT`, and the payload has the publication as it is. If omitted, there is no such check.
+    /// The `changedAt` that the client last read. If the publication has changed since then, the mutation fails with
+    /// `CONFLICT`, and the payload contains the current publication. If omitted, this is not checked.
     pub(super) expected_changed_at: Option<DateTime>,
-    /// The headline: 1 to 256 characters.
+    /// The headline, 1 to 256 characters.
     pub(super) title: Given<String>,
-    /// The text: 1 to 100,000 characters.
+    /// The text, 1 to 100,000 characters.
     pub(super) text: Given<String>,
     /// The id of the category.
     pub(super) category_id: Given<ID>,
-    /// The titles of all tags, exactly as `tags` lists them: at most 20. Null removes all tags.
+    /// The titles of all tags, at most 20. They must match the titles in `tags` exactly. Null removes all tags.
     pub(super) tags: Given<Vec<String>>,
 }
 
 /// A publication to delete.
 #[derive(Clone, Debug, InputObject)]
 pub struct DeletePublicationInput {
-    /// The publication's id.
+    /// The id of the publication.
     pub(super) id: ID,
 }
 
 fields! {
     PublicationCategory: CreatePublicationCategoryInput, UpdatePublicationCategoryInput, DeletePublicationCategoryInput;
     required {
-        /// The name: unique, 1 to 24 characters.
+        /// The name of the category, 1 to 24 characters. Must be unique.
         title: String => line(24),
     }
 }
@@ -178,7 +178,7 @@ impl Editable for PublicationCategory {
             "publications_category_title_key",
             "publications_category.title",
             "input.title",
-            "there is such a category already; choose another title",
+            "another category has this title; choose another",
         ),
     }];
 
@@ -198,9 +198,9 @@ pub struct ExcerptArguments {
 /// Which publications to list, and in which order.
 #[derive(Debug, InputObject)]
 pub struct PublicationsArguments {
-    /// Which publications to list; all if omitted.
+    /// The filter. If omitted, all publications are listed.
     pub(super) filter: Option<PublicationFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: PublicationOrder,
 }

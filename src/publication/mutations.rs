@@ -15,24 +15,24 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
     mutation
         .single_change(
             "createPublication",
-            "Publishes a text. For users who are signed in.",
+            "Creates a publication. For signed-in users.",
             Rule::SignedIn,
             object::<Publication>("publication", "The new publication."),
             (service::create_single, |work, input| Box::pin(service::create(work, input))),
         )
         .change(
             "updatePublication",
-            "Changes a publication. For its author and editors.",
+            "Changes a publication. For its author and for editors.",
             EDIT,
             object::<Publication>(
                 "publication",
-                "The publication after the change. If `expectedChangedAt` did not match, the publication as it is.",
+                "The updated publication. If `expectedChangedAt` did not match, the current publication.",
             ),
             |work, input| Box::pin(service::update(work, input)),
         )
         .change(
             "deletePublication",
-            "Deletes a publication with its comments and ratings. For its author and editors.",
+            "Deletes a publication with its comments and ratings. For its author and for editors.",
             EDIT,
             deleted("deletedId", "The id of the deleted publication."),
             |work, input| Box::pin(service::delete(work, input)),
@@ -49,8 +49,7 @@ pub fn add_categories_to_mutation(mutation: Object<Root>) -> Object<Root> {
             ("updatePublicationCategory", "Changes a category of publications. For editors."),
             (
                 "deletePublicationCategory",
-                "Deletes a category of publications. Fails with `CONFLICT` if a publication has the category. For\n\
-                 editors.",
+                "Deletes a category of publications. Fails with `CONFLICT` if a publication has it. For editors.",
             ),
         ],
     )

@@ -18,7 +18,7 @@ use crate::kit::{ByKey, Id, json_strings};
 use crate::rating::objects::{RatingTotals, ViewerRating};
 
 row! {
-    /// A text about film by a user of the library.
+    /// An article about film, written by a user.
     Publication of publications [hidden: deleted_at] {
         id: Id<Publication>,
         title: String,
@@ -41,52 +41,49 @@ row! {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<Publication>::new("A text about film by a user of the library.")
+        Object::<Publication>::new("An article about film, written by a user.")
             .node()
             .column("title", "The headline.", Publication::title)
-            .column("createdAt", "The time of publication.", Publication::created_at)
+            .column("createdAt", "When the publication was created.", Publication::created_at)
             .column(
                 "changedAt",
-                "The time of the last edit; the time of publication if never edited.",
+                "When the publication was last edited. Equal to `createdAt` if never.",
                 Publication::changed_at,
             )
             .required_text::<PublicationText>("text", "The full text.")
             .costs(200)
             .batch::<Excerpt>(
                 "excerpt",
-                "The beginning of the text, cut between words; ends with \"…\" if the text continues.",
+                "The beginning of the text, cut between words. Ends with \"…\" if the text continues.",
             )
             .needs(KEY)
             .costs(4)
-            .link("category", "The kind of publication.", Publication::category_id)
+            .link("category", "The category.", Publication::category_id)
             .column_as(
                 "tags",
                 "The titles of the publication's tags, such as \"Драма\".",
                 Publication::tags,
                 |tags| json_strings(tags.as_ref()).into_iter().map(str::to_owned).collect::<Vec<_>>(),
             )
-            .nullable_link("author", "The author; null if the account is deleted.", Publication::author_id)
+            .nullable_link("author", "The author. Null if the account was deleted.", Publication::author_id)
             .derive("canEdit", "Whether the viewer can edit and delete the publication.", can_edit)
             .needs(Publication::author_id.columns())
             .personal()
-            .batch::<RatingTotals>("userRating", "The ratings of the publication by all users.")
+            .batch::<RatingTotals>("userRating", "A summary of all users' ratings of the publication.")
             .needs(KEY)
             .batch::<ViewerRating>(
                 "viewerRating",
-                "The viewer's rating of the publication, from 1 to 5; null if the viewer has not rated it or is not\n\
+                "The viewer's rating, from 1 to 5. Null if the viewer has not rated the publication or is not \
                  signed in.",
             )
             .needs(KEY)
             .personal()
-            .edge::<CommentsOfPublication>(
-                "comments",
-                "The comments that are not replies. Each comment has its replies.",
-            ),
+            .edge::<CommentsOfPublication>("comments", "The top-level comments. Each comment has its `replies`."),
     );
     description.object(
-        Object::<PublicationCategory>::new("A kind of publication, such as \"Рецензия\".").node().column(
+        Object::<PublicationCategory>::new("A category of publications, such as \"Рецензия\".").node().column(
             "title",
-            "The name of the kind.",
+            "The name of the category.",
             PublicationCategory::title,
         ),
     );
@@ -177,7 +174,7 @@ impl Batch<Publication> for Excerpt {
 fn excerpt_size(length: i32) -> ApiResult<usize> {
     let size = usize::try_from(length).ok().filter(|_| (1..=EXCERPT_LENGTH_MAX).contains(&length));
     size.ok_or_else(|| {
-        ApiError::bad_input("length", format!("{length} is out of range; ask for 1 to {EXCERPT_LENGTH_MAX}"))
+        ApiError::bad_input("length", format!("{length} is out of range; use 1 to {EXCERPT_LENGTH_MAX}"))
     })
 }
 

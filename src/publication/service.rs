@@ -108,7 +108,7 @@ pub async fn update(work: &Work, input: &UpdatePublicationInput) -> Result<Id<Pu
     let row = find(work, &id, LockType::NoKeyUpdate).await?;
     let id = Id::new(row.id);
     if expected_changed_at.is_some_and(|expected| expected.0 != row.changed_at) {
-        let told = "the publication has changed since; look at it as it is now, and send its `changedAt`";
+        let told = "the publication has changed since then; review the current version and send its `changedAt`";
         let error = UserError::conflict(path("expectedChangedAt"), UserErrorReason::Changed, told);
         return Err(Rejection::stale(error, id));
     }

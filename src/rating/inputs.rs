@@ -9,16 +9,16 @@ use crate::kit::SortKey;
 /// A rating of a movie or a publication.
 #[derive(Clone, Debug, InputObject)]
 pub struct RateInput {
-    /// The id of the subject: a movie or a publication.
+    /// The id of the movie or publication.
     pub(super) subject_id: ID,
-    /// The rating, 1 to 5.
+    /// The rating, from 1 to 5.
     pub(super) rating: i32,
 }
 
 /// A rating to delete.
 #[derive(Clone, Debug, InputObject)]
 pub struct RemoveRatingInput {
-    /// The id of the rated subject: a movie or a publication.
+    /// The id of the rated movie or publication.
     pub(super) subject_id: ID,
 }
 

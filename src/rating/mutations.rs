@@ -17,8 +17,8 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
     mutation
         .single_change(
             "rate",
-            "Rates a movie or a publication. A second rating by the same user replaces the first. For users who are\n\
-             signed in.",
+            "Rates a movie or a publication. A second rating by the same user replaces the first. For signed-in \
+             users.",
             Rule::SignedIn,
             object::<Rating>("rating", "The viewer's rating.").resolve_by::<NoArguments>(
                 "subject",
@@ -30,9 +30,9 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
         )
         .single_change(
             "removeRating",
-            "Deletes the viewer's rating of a movie or a publication. For users who are signed in.",
+            "Deletes the viewer's rating of a movie or a publication. For signed-in users.",
             Rule::SignedIn,
-            subject::objects::payload("The movie or publication that is no longer rated."),
+            subject::objects::payload("The movie or publication whose rating was deleted."),
             (service::remove_single, |work, input| Box::pin(service::remove(work, input))),
         )
 }

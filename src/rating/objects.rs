@@ -29,7 +29,7 @@ row! {
     }
 }
 
-/// The ratings of a movie or a publication by all users.
+/// A summary of all users' ratings of a movie or a publication.
 #[derive(Clone, Debug)]
 pub struct UserRating {
     average: Option<f64>,
@@ -60,17 +60,20 @@ pub fn describe(description: &mut Description) {
         Object::<Rating>::new("A rating of a movie or a publication by a user.")
             .node()
             .column("rating", "The rating, from 1 to 5.", Rating::rating)
-            .column("createdAt", "The time of the rating.", Rating::created_at)
-            .nullable_link("user", "The user who rated; null if the account is deleted.", Rating::user_id)
+            .column("createdAt", "When the user rated.", Rating::created_at)
+            .nullable_link("user", "The user who rated. Null if the account was deleted.", Rating::user_id)
             .subject("The rated movie or publication.", Rating::movie_id, Rating::publication_id),
     );
     description.object(
-        Object::<UserRating>::new("The ratings of a movie or a publication by all users.")
-            .value("average", "The average from 1 to 5, rounded to thousandths; null without ratings.", |totals| {
-                totals.average
-            })
+        Object::<UserRating>::new("A summary of all users' ratings of a movie or a publication.")
+            .value(
+                "average",
+                "The average rating from 1 to 5, rounded to three decimals. Null if there are no \
+             ratings.",
+                |totals| totals.average,
+            )
             .value("count", "The number of ratings.", |totals| totals.count)
-            .value("histogram", "The numbers of ratings of 1, 2, 3, 4 and 5, in this order.", |totals| {
+            .value("histogram", "The number of ratings of 1, 2, 3, 4 and 5, in this order.", |totals| {
                 totals.histogram.clone()
             }),
     );

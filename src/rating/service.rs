@@ -27,7 +27,7 @@ fn parse(input: &RateInput, problems: &mut Problems) -> Result<Option<SubjectId>
     let subject = problems.take(SubjectId::parse(&path("subjectId"), &input.subject_id))?;
     let is_rating = RATINGS.contains(&input.rating);
     let reason = UserErrorReason::OutOfRange.within(f64::from(*RATINGS.start()), f64::from(*RATINGS.end()));
-    problems.require(is_rating, &path("rating"), reason, format!("{} is no rating; give 1 to 5", input.rating));
+    problems.require(is_rating, &path("rating"), reason, format!("{} is out of range; use 1 to 5", input.rating));
     Ok(subject)
 }
 
@@ -139,7 +139,7 @@ pub async fn remove(work: &Work, input: &RemoveRatingInput) -> Result<SubjectId,
         .exec(work.txn())
         .await?;
     if removed.rows_affected == 0 {
-        return Err(UserError::not_found(path("subjectId"), "rating of yours").into());
+        return Err(UserError::missing(path("subjectId"), "you have not rated this movie or publication").into());
     }
     Ok(subject)
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Enum, InputObject};
 
-/// The types of objects that a search can find. Equally good hits are in this order.
+/// The types of objects that a search can find. Equally good hits are sorted in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 #[graphql(name = "SearchType")]
 pub enum SearchType {
@@ -34,8 +34,8 @@ impl SearchType {
 /// What to search for.
 #[derive(Debug, InputObject)]
 pub struct SearchArguments {
-    /// What to look for: at most 200 characters and 16 words.
+    /// The search terms, at most 200 characters and 16 words.
     pub(super) query: String,
-    /// Find only objects of these types. All types if left out, nothing if empty.
+    /// Only objects of these types. If omitted, all types are searched. An empty list finds nothing.
     pub(super) types: Option<Vec<SearchType>>,
 }

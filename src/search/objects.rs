@@ -30,7 +30,7 @@ use crate::person::Person;
 use crate::publication::{Publication, SearchText};
 use crate::quota::{Quota, QuotaNames};
 
-/// Something that a search has found.
+/// An object that a search found.
 #[derive(Debug)]
 struct SearchHit {
     hit: Hit,
@@ -48,21 +48,21 @@ impl Row for SearchHit {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     let members = SearchType::ALL.map(|kind| type_of(kind).into());
-    description.union("SearchResult", Abstract::union("What a search can find.", members.to_vec()));
+    description.union("SearchResult", Abstract::union("An object that a search can find.", members.to_vec()));
     description.object(
-        Object::<SearchHit>::new("Something that a search has found.")
+        Object::<SearchHit>::new("An object that a search found.")
             .value(
                 "score",
-                "How well the hit matches the query, from 0 to 1. A title or a name with all of the query's words\n\
+                "How well the hit matches the query, from 0 to 1. A title or a name with all words of the query \
                  scores 0.5 or more. A text with these words, or a name with typos, scores less.",
                 |hit| hit.hit.score as f64 / 1e4,
             )
-            .resolve::<NodeOfHit>("node", "The object that was found. Null if it was deleted meanwhile.")
+            .resolve::<NodeOfHit>("node", "The object. Null if it has since been deleted.")
             .resolve::<SnippetOfHit>(
                 "snippet",
-                "A part of a publication's text with the words of the query, as HTML: these words are in `<mark>`,\n\
-                 everything else is escaped. Null if the first 50,000 characters of the text have none of the words,\n\
-                 and for other types.",
+                "An excerpt of a publication's text around the words of the query, as HTML. These words are in \
+                 `<mark>`, and everything else is escaped. Null if the first 50,000 characters of the text contain \
+                 none of the words. Always null for other types.",
             )
             .costs(20),
     );
@@ -158,11 +158,11 @@ pub fn add_to_query(query: Object<Root>) -> Object<Root> {
     query
         .resolve_by::<RelayLast<SearchArguments>>(
             "search",
-            "Searches titles, names and texts, the best hits first: at most 200.\n\n\
-             Every word must be found, in any case and with ё or е. A title or a name may have it as a part of a\n\
-             word, a text in any of its forms. \"Words in quotes\" must stand together, -word excludes what has the\n\
-             word. If nothing is found, titles and names are searched for typos, and for what the same keys type on\n\
-             a keyboard of the other language. A query without words finds nothing.",
+            "Searches titles, names and texts. Returns at most 200 hits, best first.\n\n\
+             Every word must match. Case is ignored, and ё equals е. In a title or a name, a word can match a part of\n\
+             a word. In a text, it matches all its grammatical forms. \"Words in quotes\" must stand together. -word\n\
+             excludes texts with the word. If nothing is found, titles and names are searched for typos and for text\n\
+             typed in the wrong keyboard layout. A query without words finds nothing.",
             |_: &mut Registry| format!("{}!", Connection::<SearchHit>::type_name()),
             |call| Box::pin(async move { search(&call).await.into() }),
         )

@@ -42,7 +42,7 @@ impl Terms {
     /// `BadInput` when it is too long, or only says what to leave out.
     pub fn parse(field: &str, text: &str) -> ApiResult<Self> {
         if text.chars().nth(QUERY_LENGTH_MAX).is_some() {
-            let text = format!("is too long; {QUERY_LENGTH_MAX} characters are allowed");
+            let text = format!("must be at most {QUERY_LENGTH_MAX} characters long");
             return Err(ApiError::bad_input(field, text));
         }
         let text = fold(&text.replace(char::is_control, " ")).replace(['«', '»', '“', '”', '„'], "\"");
@@ -82,7 +82,7 @@ impl Terms {
             }
         }
         if wanted.len() + unwanted > WORDS_MAX {
-            return Err(ApiError::bad_input(field, format!("has too many words; {WORDS_MAX} are allowed")));
+            return Err(ApiError::bad_input(field, format!("has too many words; the limit is {WORDS_MAX}")));
         }
         if wanted.is_empty() && unwanted > 0 {
             return Err(ApiError::bad_input(field, "says only what to leave out; add a word to look for"));

@@ -14,19 +14,19 @@ use crate::person::Person;
 fields! {
     StaffMember: CreateStaffMemberInput, UpdateStaffMemberInput, DeleteStaffMemberInput;
     required {
-        /// The movie.
+        /// The id of the movie.
         movie_id: ID => reference::<Movie>(),
-        /// The person.
+        /// The id of the person.
         person_id: ID => reference::<Person>(),
-        /// The person's position.
+        /// The id of the person's position.
         position_id: ID => reference::<PersonPosition>(),
     }
     optional {
-        /// The role, 1 to 128 characters. Null for people who do not act.
+        /// The name of the character, 1 to 128 characters. Null if the person does not act.
         character: String => line(128),
     }
     defaulted {
-        /// Whether it is a leading role. False for a new entry if omitted. Cannot be null.
+        /// Whether the role is a leading one. Defaults to false for a new entry. Cannot be null.
         is_lead as is_lead_role: bool => as_given,
     }
 }
@@ -38,7 +38,7 @@ impl Editable for StaffMember {
 fields! {
     PersonPosition: CreatePersonPositionInput, UpdatePersonPositionInput, DeletePersonPositionInput;
     required {
-        /// The position's name, 1 to 128 characters. Must be unique.
+        /// The name of the position, 1 to 128 characters. Must be unique.
         title: String => line(128),
     }
 }
@@ -52,7 +52,7 @@ impl Editable for PersonPosition {
             "person_position_title_key",
             "person_position.title",
             "input.title",
-            "there is such a position already; choose another title",
+            "another position has this title; choose another",
         ),
     }];
 
@@ -66,7 +66,7 @@ impl Editable for PersonPosition {
 pub struct StaffArguments {
     /// Only people in this position.
     pub(super) position_id: Option<ID>,
-    /// Only leading roles.
+    /// Only people in leading roles.
     #[graphql(default = false)]
     pub(super) lead_only: bool,
 }

@@ -18,7 +18,7 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             EDITORS,
             [
                 ("createStaffMember", "Adds a person to the staff of a movie. For editors."),
-                ("updateStaffMember", "Changes a person's part in making a movie. For editors."),
+                ("updateStaffMember", "Changes an entry in the staff of a movie. For editors."),
                 ("deleteStaffMember", "Removes a person from the staff of a movie. For editors."),
             ],
         )
@@ -26,11 +26,11 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
             "position",
             EDITORS,
             [
-                ("createPersonPosition", "Creates a position that people can hold. For editors."),
+                ("createPersonPosition", "Creates a position, such as director. For editors."),
                 ("updatePersonPosition", "Changes a position. For editors."),
                 (
                     "deletePersonPosition",
-                    "Deletes a position. Fails with `CONFLICT` if a person holds the position. For editors.",
+                    "Deletes a position. Fails with `CONFLICT` if a person holds it. For editors.",
                 ),
             ],
         )

@@ -34,10 +34,10 @@ row! {
 /// The types of this domain.
 pub fn describe(description: &mut Description) {
     description.object(
-        Object::<StaffMember>::new("A person's part in making a movie.")
+        Object::<StaffMember>::new("A member of the cast or crew of a movie.")
             .node()
-            .column("character", "The role. Null for people who do not act.", StaffMember::character)
-            .column("isLead", "Whether it is a leading role.", StaffMember::is_lead)
+            .column("character", "The name of the character. Null if the person does not act.", StaffMember::character)
+            .column("isLead", "Whether the role is a leading one.", StaffMember::is_lead)
             .link("person", "The person.", StaffMember::person_id)
             .link("position", "The person's position.", StaffMember::position_id)
             .link("movie", "The movie.", StaffMember::movie_id),
@@ -45,7 +45,7 @@ pub fn describe(description: &mut Description) {
     description.object(
         Object::<PersonPosition>::new("A position in a production, such as director or actor.").node().column(
             "title",
-            "The position's name in Russian, such as \"Режиссёр\".",
+            "The name of the position in Russian, such as \"Режиссёр\".",
             PersonPosition::title,
         ),
     );
@@ -56,7 +56,7 @@ pub fn describe(description: &mut Description) {
 pub struct StaffOfMovie {
     /// Only this position.
     position: Option<Id<PersonPosition>>,
-    /// Only leading roles.
+    /// Only people in leading roles.
     lead_only: bool,
 }
 

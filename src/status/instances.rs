@@ -163,9 +163,9 @@ kinoteka_pool_connections_max{pool=\"sessions\"} 3
 
     #[test]
     fn a_server_is_read_from_its_metrics() {
-        let seen = read("k1", "read-only: there is no database that takes changes\n", TEXT);
+        let seen = read("k1", "read-only: no database accepts changes\n", TEXT);
         assert_eq!(seen.readiness.as_deref(), Some("read-only"));
-        assert_eq!(seen.reason.as_deref(), Some("there is no database that takes changes"));
+        assert_eq!(seen.reason.as_deref(), Some("no database accepts changes"));
         assert_eq!((seen.errors, seen.timeline, seen.database), (5.0, Some(7), Some("PostgreSQL")));
         assert_eq!(seen.version.as_deref(), Some("0.1.0"));
         let pools: Vec<_> = seen.pools.iter().map(|pool| (&*pool.name, pool.max, pool.in_use)).collect();

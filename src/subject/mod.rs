@@ -69,10 +69,10 @@ impl SubjectId {
             Some((name, key)) if name == Movie::TYPE => Ok(Self::Movie(Id::new(key))),
             Some((name, key)) if name == Publication::TYPE => Ok(Self::Publication(Id::new(key))),
             Some((name, _)) => {
-                let text = format!("this is the id of a {name}; the id of a Movie or a Publication is wanted");
+                let text = format!("is the id of a {name}; pass the id of a Movie or a Publication");
                 Err(ApiError::bad_input(field, text))
             }
-            None => Err(ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned")),
+            None => Err(ApiError::bad_input(field, "is not a valid id; pass an id that a query returned")),
         }
     }
 

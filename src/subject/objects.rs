@@ -14,7 +14,10 @@ use crate::publication::Publication;
 pub fn describe(description: &mut Description) {
     description.union(
         "Subject",
-        Abstract::union("What a comment or a rating is about.", vec![Movie::TYPE.into(), Publication::TYPE.into()]),
+        Abstract::union(
+            "The movie or publication that a comment or a rating is about.",
+            vec![Movie::TYPE.into(), Publication::TYPE.into()],
+        ),
     );
 }
 

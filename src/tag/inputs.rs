@@ -10,7 +10,7 @@ use crate::kit::{check_text, has_row};
 /// A tag to create.
 #[derive(Clone, Debug, InputObject)]
 pub struct CreateTagInput {
-    /// The title: unique, 1 to 56 characters.
+    /// The title, 1 to 56 characters. Must be unique.
     pub(super) title: String,
 }
 
@@ -19,22 +19,22 @@ pub struct CreateTagInput {
 pub struct UpdateTagInput {
     /// The current title.
     pub(super) title: String,
-    /// The new title: unique, 1 to 56 characters.
+    /// The new title, 1 to 56 characters. Must be unique.
     pub(super) new_title: String,
 }
 
 /// A tag to delete.
 #[derive(Clone, Debug, InputObject)]
 pub struct DeleteTagInput {
-    /// The tag's title.
+    /// The title of the tag.
     pub(super) title: String,
 }
 
 /// The maximum number of titles in a list of a filter.
 const TITLES_MAX: usize = 20;
 
-/// Which tags to look for: titles exactly as `tags` lists them, at most 20 in each list. A tag that does not exist
-/// matches nothing.
+/// A filter by tags. Each list has at most 20 titles. They must match the titles in `tags` exactly. A tag that does not
+/// exist matches nothing.
 #[derive(Clone, Debug, Default, InputObject)]
 pub struct TagFilter {
     /// Only objects with all of these tags. An empty list is ignored.
@@ -67,7 +67,7 @@ impl TagFilter {
 
 fn check_titles(field: &str, mut titles: Vec<String>) -> ApiResult<Vec<String>> {
     if titles.len() > TITLES_MAX {
-        let text = format!("{} titles are too many; name {TITLES_MAX} at most", titles.len());
+        let text = format!("has {} titles; the limit is {TITLES_MAX}", titles.len());
         return Err(ApiError::bad_input(field, text));
     }
     titles.sort_unstable();

@@ -26,14 +26,14 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
         )
         .change(
             "updateTag",
-            "Renames a tag. Fails with `CONFLICT` if a movie or a publication has the tag. For editors.",
+            "Renames a tag. Fails with `CONFLICT` if a movie or a publication has it. For editors.",
             EDITORS,
-            payload().batch::<TagByTitle>("tag", "The tag after the change."),
+            payload().batch::<TagByTitle>("tag", "The updated tag."),
             |work, input| Box::pin(service::rename(work, input)),
         )
         .change(
             "deleteTag",
-            "Deletes a tag. Fails with `CONFLICT` if a movie or a publication has the tag. For editors.",
+            "Deletes a tag. Fails with `CONFLICT` if a movie or a publication has it. For editors.",
             EDITORS,
             payload().value("deletedTitle", "The title of the deleted tag.", |payload: &Payload<String>| {
                 payload.outcome.clone()

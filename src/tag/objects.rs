@@ -22,11 +22,11 @@ pub fn describe(description: &mut Description) {
         Object::<Tag>::new("A tag of movies and publications. Its title identifies it.")
             .column_as(
                 "id",
-                "The opaque id, for caches: another one after a change of the title. `node` does not take it.",
+                "An opaque id for client caches. It changes with the title. `node` does not accept it.",
                 Tag::title,
                 |title| ID(id::encode_name("Tag", title)),
             )
-            .column("title", "The tag's title, such as \"Драма\".", Tag::title),
+            .column("title", "The title of the tag, such as \"Драма\".", Tag::title),
     );
 }
 

@@ -21,12 +21,8 @@ const TITLE_LENGTH_MAX: usize = 56;
 /// Tags of one object at most.
 const TAGS_MAX: usize = 20;
 
-const TITLE: Constraint = Constraint::unique(
-    "tags_title_key",
-    "tags.title",
-    "input.title",
-    "there is such a tag already; choose another title",
-);
+const TITLE: Constraint =
+    Constraint::unique("tags_title_key", "tags.title", "input.title", "another tag has this title; choose another");
 const NEW_TITLE: Constraint = Constraint { field: "input.newTitle", ..TITLE };
 
 /// Checks that a field names tags, each once, which then stay until the transaction ends.
@@ -56,7 +52,7 @@ pub fn plain_titles(titles: &[String]) -> Option<Vec<String>> {
 /// stored.
 async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Vec<String>, DbErr> {
     if titles.len() > TAGS_MAX {
-        let text = format!("{} tags are too many; name {TAGS_MAX} at most", titles.len());
+        let text = format!("has {} tags; the limit is {TAGS_MAX}", titles.len());
         #[expect(clippy::cast_precision_loss, reason = "it is small")]
         let reason = UserErrorReason::TooMany.within(None, TAGS_MAX as f64);
         form.problems.bad_input(field, reason, text);
@@ -71,7 +67,7 @@ async fn check(form: &mut Form<'_>, field: &str, titles: &[String]) -> Result<Ve
         match closest(title, stored, |stored: &&String| stored) {
             None => form.problems.add(UserError::not_found(field, "tag")),
             Some(stored) if found.contains(stored) => {
-                form.problems.bad_input(field, UserErrorReason::Duplicate, "repeats a tag; name each once");
+                form.problems.bad_input(field, UserErrorReason::Duplicate, "repeats a tag; list each tag once");
             }
             Some(stored) => found.push(stored.clone()),
         }

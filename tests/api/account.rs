@@ -104,10 +104,10 @@ async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     let mut input = new_account("somebody.known", "Somebody.Known");
     input["email"] = json!("other@example.org");
     let refused = app.nobody().refused("signUp", input).await;
-    assert_eq!(refused, ["BAD_USER_INPUT input.password: is your own name or address; choose another"]);
+    assert_eq!(refused, ["BAD_USER_INPUT input.password: is your username or email address; choose another password"]);
     // Spaces around a name do not make another one of it.
     let refused = app.nobody().refused("signUp", new_account("  somebody.known ", "Somebody.Known")).await;
-    assert!(refused.iter().any(|problem| problem.contains("input.password: is your own name")), "{refused:?}");
+    assert!(refused.iter().any(|problem| problem.contains("input.password: is your username")), "{refused:?}");
     // Lengths are those of composed letters, however a keyboard writes them.
     let mut input = new_account("composed", &"й".repeat(128));
     app.nobody().done("signUp", input.clone(), "token").await;
@@ -115,7 +115,7 @@ async fn bounds_of_a_sign_up_are_checked_on_both_sides(backend: Backend) {
     app.nobody().done("logIn", json!({ "login": "composed", "password": decomposed }), "token").await;
     input["password"] = json!("и\u{306}".repeat(4));
     let refused = app.nobody().refused("signUp", input).await;
-    assert!(refused[0].starts_with("BAD_USER_INPUT input.password: is too short"), "{refused:?}");
+    assert!(refused[0].starts_with("BAD_USER_INPUT input.password: must be at least 8"), "{refused:?}");
 }
 
 async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {
@@ -124,7 +124,7 @@ async fn names_and_addresses_are_unique_whatever_their_case(backend: Backend) {
     app.sign_up("anna", PASSWORD).await;
     let taken = [
         "CONFLICT input.username: is taken; choose another",
-        "CONFLICT input.email: belongs to an account already; log in, or name another address",
+        "CONFLICT input.email: already belongs to an account; log in or use another address",
     ];
     let mut input = new_account("ANNA", PASSWORD);
     input["email"] = json!("ANNA@EXAMPLE.org");
@@ -191,7 +191,7 @@ async fn profile_is_changed_field_by_field(backend: Backend) {
     let nulls = json!({ "username": null, "email": null, "fullName": null, "birthday": null });
     let refused = anna.refused("updateProfile", nulls).await;
     assert_eq!(refused.len(), 4, "{refused:?}");
-    assert!(refused.iter().all(|problem| problem.ends_with("cannot be null; leave it out to keep what is there")));
+    assert!(refused.iter().all(|problem| problem.ends_with("must not be null; omit it to keep the current value")));
     // All or nothing.
     anna.refused("updateProfile", json!({ "fullName": "Другая", "email": "nowhere" })).await;
     anna.refused("updateProfile", json!({ "fullName": "Другая", "currentPassword": "не тот пароль" })).await;
@@ -203,7 +203,7 @@ async fn address_is_changed_by_whoever_knows_the_password(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &["--login-failures", "3"]).await;
     let anna = app.sign_up("anna", PASSWORD).await;
     let email = async || anna.data("{ viewer { email } }", json!({})).await["viewer"]["email"].clone();
-    let without = ["BAD_USER_INPUT input.currentPassword: is needed to change the e-mail address"];
+    let without = ["BAD_USER_INPUT input.currentPassword: is required to change the email address"];
     assert_eq!(anna.refused("updateProfile", json!({ "email": "new@example.org" })).await, without);
     let null = json!({ "email": "new@example.org", "currentPassword": null });
     assert_eq!(anna.refused("updateProfile", null).await, without);
@@ -245,7 +245,7 @@ async fn profile_tells_nobody_who_has_an_account(backend: Backend) {
     }
     for number in 0..3 {
         let taken = change("anna@example.org", Some(PASSWORD)).await.problems();
-        assert_eq!(taken, ["CONFLICT input.email: belongs to an account already; log in, or name another address"]);
+        assert_eq!(taken, ["CONFLICT input.email: already belongs to an account; log in or use another address"]);
         // A success in between takes nothing back.
         if number < 2 {
             let free = change(&format!("free{number}@example.org"), Some(PASSWORD)).await;
@@ -326,12 +326,15 @@ async fn password_is_changed_by_whoever_knows_it(backend: Backend) {
     assert_eq!(
         refused,
         [
-            "BAD_USER_INPUT input.newPassword: is one of the most common passwords; choose another",
+            "BAD_USER_INPUT input.newPassword: is too common; choose another password",
             "BAD_USER_INPUT input.currentPassword: is wrong",
         ]
     );
     let refused = anna.refused("changePassword", change(PASSWORD, "anna@example.org")).await;
-    assert_eq!(refused, ["BAD_USER_INPUT input.newPassword: is your own name or address; choose another"]);
+    assert_eq!(
+        refused,
+        ["BAD_USER_INPUT input.newPassword: is your username or email address; choose another password"]
+    );
     anna.done("changePassword", change(PASSWORD, "новый пароль"), "user { id }").await;
     // This session goes on, the others have ended.
     anna.data("{ viewer { id } }", json!({})).await;

@@ -52,7 +52,7 @@ async fn a_mutation_whose_answer_is_too_large_is_done() {
     let member = app.sign_in("anna", "member").await;
     let input = json!({ "subjectId": crate::movie::global_id("Movie", 1), "text": "щ".repeat(3_000) });
     let answer = member.send("addComment", input, "comment { text id }").await;
-    assert!(answer.errors()[0].starts_with("TOO_COMPLEX the answer is larger than 4000 bytes"), "{answer}");
+    assert!(answer.errors()[0].starts_with("TOO_COMPLEX the response exceeds the limit of 4000 bytes"), "{answer}");
     assert_eq!(answer.0["data"]["it"]["comment"], json!(null), "{answer}");
     let data = app.data("{ user(username: \"anna\") { comments { totalCount } } }", json!({})).await;
     assert_eq!(data["user"]["comments"]["totalCount"], json!(1));

@@ -40,17 +40,17 @@ async fn availability_is_set_and_removed(backend: Backend) {
         "movieId": movie, "cinemaId": movie, "price": "100000000", "rating": 6, "discountPercent": 101, "viewCount": "-1",
     });
     let expected = [
-        "BAD_USER_INPUT input.cinemaId: this is the id of a Movie; the id of a Cinema is wanted",
-        "BAD_USER_INPUT input.price: 100000000.00 is out of range; name 0.00 or more, less than 100000000",
-        "BAD_USER_INPUT input.rating: 6 is out of range; name 1 to 5",
-        "BAD_USER_INPUT input.discountPercent: 101 is out of range; name 0 to 100",
-        "BAD_USER_INPUT input.viewCount: is below zero",
+        "BAD_USER_INPUT input.cinemaId: is the id of a Movie; pass the id of a Cinema",
+        "BAD_USER_INPUT input.price: 100000000.00 is out of range; it must be at least 0.00 and less than 100000000",
+        "BAD_USER_INPUT input.rating: 6 is out of range; use 1 to 5",
+        "BAD_USER_INPUT input.discountPercent: 101 is out of range; use 0 to 100",
+        "BAD_USER_INPUT input.viewCount: must not be negative",
     ];
     assert_eq!(editor.refused("setAvailability", bad).await, expected);
     let removed = editor.done("removeAvailability", json!({ "id": first["id"] }), "deletedId").await;
     assert_eq!(removed["deletedId"], first["id"]);
     let refused = editor.refused("removeAvailability", json!({ "id": first["id"] })).await;
-    assert_eq!(refused, ["NOT_FOUND input.id: there is no such availability; it may have been deleted"]);
+    assert_eq!(refused, ["NOT_FOUND input.id: the availability does not exist; it may have been deleted"]);
     let left =
         app.data("query($id: ID!) { movie(id: $id) { availability { totalCount } } }", json!({ "id": movie })).await;
     assert_eq!(left["movie"]["availability"]["totalCount"], 0);

@@ -180,7 +180,7 @@ async fn every_kind_is_made_changed_and_deleted(backend: Backend) {
             [("create", &kind.new), ("update", &json!({ "id": made["id"] })), ("delete", &json!({ "id": made["id"] }))]
         {
             let errors = member.send(&format!("{verb}{}", kind.name), input.clone(), "").await.errors();
-            assert_eq!(errors, ["FORBIDDEN this is for editors"], "{verb}{}", kind.name);
+            assert_eq!(errors, ["FORBIDDEN only editors can do this"], "{verb}{}", kind.name);
         }
         let delete = format!("delete{}", kind.name);
         let deleted = editor.done(&delete, json!({ "id": made["id"] }), "deletedId").await;
@@ -190,7 +190,7 @@ async fn every_kind_is_made_changed_and_deleted(backend: Backend) {
         for verb in ["update", "delete"] {
             let refused = editor.refused(&format!("{verb}{}", kind.name), json!({ "id": made["id"] })).await;
             assert!(
-                refused.len() == 1 && refused[0].starts_with("NOT_FOUND input.id: there is no such "),
+                refused.len() == 1 && refused[0].ends_with(" does not exist; it may have been deleted"),
                 "{refused:?}"
             );
         }
@@ -202,7 +202,7 @@ async fn every_kind_is_made_changed_and_deleted(backend: Backend) {
     let deleted = editor.done("deleteTag", json!({ "title": "Неонуар" }), "deletedTitle").await;
     assert_eq!(deleted["deletedTitle"], "Неонуар");
     for title in ["Неонуар", "\u{0}"] {
-        let expected = ["NOT_FOUND input.title: there is no such tag; it may have been deleted"];
+        let expected = ["NOT_FOUND input.title: the tag does not exist; it may have been deleted"];
         assert_eq!(editor.refused("deleteTag", json!({ "title": title })).await, expected);
         assert_eq!(editor.refused("updateTag", json!({ "title": title, "newTitle": "Нуар" })).await, expected);
     }
@@ -213,7 +213,7 @@ async fn fields_that_must_have_a_value_take_no_null(backend: Backend) {
     let input = json!({
         "id": global_id("StaffMember", 1), "movieId": null, "personId": null, "positionId": null, "isLead": null,
     });
-    let text = "cannot be null; leave it out to keep what is there";
+    let text = "must not be null; omit it to keep the current value";
     let expected =
         ["movieId", "personId", "positionId", "isLead"].map(|field| format!("BAD_USER_INPUT input.{field}: {text}"));
     assert_eq!(editor.refused("updateStaffMember", input).await, expected);
@@ -236,23 +236,23 @@ async fn bounds_are_checked_on_both_sides(backend: Backend) {
     }
     let many: Vec<_> = (0..21).map(|number| format!("Тег {number}")).collect();
     let bad = [
-        ("year", json!(1879), "1879 is out of range; name 1880 to 2200"),
-        ("year", json!(2201), "2201 is out of range; name 1880 to 2200"),
-        ("rating", json!(0), "0 is out of range; name 1 to 5"),
-        ("rating", json!(6), "6 is out of range; name 1 to 5"),
-        ("durationMinutes", json!(-1), "-1 is out of range; name 0 to 2147483647"),
-        ("budget", json!("-0.01"), "-0.01 is out of range; name 0.00 or more, less than 10000000000000"),
+        ("year", json!(1879), "1879 is out of range; use 1880 to 2200"),
+        ("year", json!(2201), "2201 is out of range; use 1880 to 2200"),
+        ("rating", json!(0), "0 is out of range; use 1 to 5"),
+        ("rating", json!(6), "6 is out of range; use 1 to 5"),
+        ("durationMinutes", json!(-1), "-1 is out of range; use 0 to 2147483647"),
+        ("budget", json!("-0.01"), "-0.01 is out of range; it must be at least 0.00 and less than 10000000000000"),
         (
             "boxOffice",
             json!("10000000000000"),
-            "10000000000000.00 is out of range; name 0.00 or more, less than 10000000000000",
+            "10000000000000.00 is out of range; it must be at least 0.00 and less than 10000000000000",
         ),
-        ("title", json!("я".repeat(257)), "has 257 characters; 256 are allowed"),
-        ("isbn", json!("1234567890123"), "has 13 characters; 12 are allowed"),
-        ("isbn", json!(""), "is empty; write something"),
-        ("plot", json!("ж".repeat(20_001)), "has 20001 characters; 20000 are allowed"),
-        ("country", json!("а\nб"), "holds the control character U+000A; leave it out"),
-        ("tags", json!(many), "21 tags are too many; name 20 at most"),
+        ("title", json!("я".repeat(257)), "must be at most 256 characters long; it has 257"),
+        ("isbn", json!("1234567890123"), "must be at most 12 characters long; it has 13"),
+        ("isbn", json!(""), "must not be empty"),
+        ("plot", json!("ж".repeat(20_001)), "must be at most 20000 characters long; it has 20001"),
+        ("country", json!("а\nб"), "contains the control character U+000A; remove it"),
+        ("tags", json!(many), "has 21 tags; the limit is 20"),
     ];
     for (field, value, problem) in bad {
         let mut new = json!({ "title": "Т", "durationMinutes": 1 });
@@ -268,11 +268,11 @@ async fn bounds_are_checked_on_both_sides(backend: Backend) {
     let refused = editor.refused("updatePerson", person("9999-12-31")).await;
     assert_eq!(refused, ["BAD_USER_INPUT input.birthday: 9999-12-31 is in the future"]);
     let refused = editor.refused("updatePerson", person("0000-01-01")).await;
-    assert_eq!(refused, ["BAD_USER_INPUT input.birthday: is out of range; name a day in the years from 1 on"]);
+    assert_eq!(refused, ["BAD_USER_INPUT input.birthday: is out of range; the year must be 1 or later"]);
     editor.done("updatePerson", person("0001-01-01"), "person { id }").await;
     for url in ["", "кинотеатр", "javascript:alert(1)", "https://", "http://а б", "mailto:a@b.example"] {
         let refused = editor.refused("createCinema", json!({ "title": "Сайт", "url": url })).await;
-        let told = "BAD_USER_INPUT input.url: is no address of a site such as https://cinema.example".to_owned();
+        let told = "BAD_USER_INPUT input.url: must be a URL such as https://cinema.example".to_owned();
         assert!(refused.contains(&told), "{url}: {refused:?}");
     }
 }

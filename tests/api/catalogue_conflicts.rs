@@ -53,7 +53,7 @@ async fn what_is_in_use_is_not_deleted(backend: Backend) {
     ];
     for (name, id, used) in cases {
         let refused = editor.refused(&format!("delete{name}"), json!({ "id": id })).await;
-        assert_eq!(refused, [format!("CONFLICT input.id: still used by {used}; remove these first")], "{name}");
+        assert_eq!(refused, [format!("CONFLICT input.id: is still used by {used}; delete these first")], "{name}");
     }
     // Very many are not all counted.
     let key = kinoteka::kit::id::split(&position).unwrap().1;
@@ -65,7 +65,7 @@ async fn what_is_in_use_is_not_deleted(backend: Backend) {
     });
     movie_staff_m2m::Entity::insert_many(rows).exec(&db).await.unwrap();
     let refused = editor.refused("deletePersonPosition", json!({ "id": position })).await;
-    assert_eq!(refused, ["CONFLICT input.id: still used by more than 1000 staff entries; remove these first"]);
+    assert_eq!(refused, ["CONFLICT input.id: is still used by more than 1000 staff entries; delete these first"]);
     // What is no reference of this kind goes along: staff entries, availability, comments, ratings.
     editor.done("addComment", json!({ "subjectId": movie, "text": "Да" }), "comment { id }").await;
     editor.done("rate", json!({ "subjectId": movie, "rating": 3 }), "rating { id }").await;
@@ -94,16 +94,16 @@ async fn tags_in_use_stay_as_they_are(backend: Backend) {
     let text =
         json!({ "title": "Т", "text": "Т", "categoryId": global_id("PublicationCategory", 1), "tags": ["Нуар"] });
     let publication = editor.done("createPublication", text, "publication { id }").await["publication"]["id"].clone();
-    let used = ["CONFLICT input.title: still used by 1 movie, 1 publication; remove these first"];
+    let used = ["CONFLICT input.title: is still used by 1 movie, 1 publication; delete these first"];
     assert_eq!(editor.refused("deleteTag", json!({ "title": "Нуар" })).await, used);
     let refused = editor.refused("updateTag", json!({ "title": "Нуар", "newTitle": "" })).await;
-    assert_eq!(refused, ["BAD_USER_INPUT input.newTitle: is empty; write something", used[0]]);
+    assert_eq!(refused, ["BAD_USER_INPUT input.newTitle: must not be empty", used[0]]);
     editor.done("updateMovie", json!({ "id": movie, "tags": [] }), "movie { id }").await;
     editor.done("deletePublication", json!({ "id": publication }), "deletedId").await;
     let refused = editor.refused("updateTag", json!({ "title": "Нуар", "newTitle": "Драма" })).await;
-    assert_eq!(refused, ["CONFLICT input.newTitle: there is such a tag already; choose another title"]);
+    assert_eq!(refused, ["CONFLICT input.newTitle: another tag has this title; choose another"]);
     let refused = editor.refused("createTag", json!({ "title": "Драма" })).await;
-    assert_eq!(refused, ["CONFLICT input.title: there is such a tag already; choose another title"]);
+    assert_eq!(refused, ["CONFLICT input.title: another tag has this title; choose another"]);
     editor.done("deleteTag", json!({ "title": "Нуар" }), "deletedTitle").await;
     // A tag that goes while a movie gets it: one of the two is refused.
     for round in 0..12 {
@@ -131,11 +131,11 @@ async fn no_two_have_the_same_unique_value(backend: Backend) {
     let id = editor.done("createCinema", first.clone(), "cinema { id }").await["cinema"]["id"].clone();
     let both = [
         "CONFLICT input.title: another cinema has this title; choose another",
-        "CONFLICT input.url: another cinema has this address",
+        "CONFLICT input.url: another cinema has this URL",
     ];
     assert_eq!(editor.refused("createCinema", first.clone()).await, both, "all at once");
     let bad = json!({ "title": "Первый", "url": "ftp://first.example" });
-    let expected = ["BAD_USER_INPUT input.url: is no address of a site such as https://cinema.example", both[0]];
+    let expected = ["BAD_USER_INPUT input.url: must be a URL such as https://cinema.example", both[0]];
     assert_eq!(editor.refused("createCinema", bad).await, expected);
     let mut own = first.clone();
     own["id"] = id;
@@ -150,14 +150,14 @@ async fn no_two_have_the_same_unique_value(backend: Backend) {
     };
     editor.done("createMovieAward", award(1, 1), "award { id }").await;
     let second = editor.done("createMovieAward", award(1, 2), "award { id }").await["award"]["id"].clone();
-    let taken = ["CONFLICT input.nominationId: the movie has this award in this nomination already"];
+    let taken = ["CONFLICT input.nominationId: the movie already has this award in this nomination"];
     assert_eq!(editor.refused("createMovieAward", award(1, 1)).await, taken);
     let moved = json!({ "id": second, "nominationId": global_id("FilmAwardNomination", 1) });
     assert_eq!(editor.refused("updateMovieAward", moved).await, taken);
     for (mutation, text) in [("createPersonPosition", "position"), ("createPublicationCategory", "category")] {
         editor.done(mutation, json!({ "title": "Один" }), &format!("{text} {{ id }}")).await;
         let refused = editor.refused(mutation, json!({ "title": "Один" })).await;
-        assert_eq!(refused, [format!("CONFLICT input.title: there is such a {text} already; choose another title")]);
+        assert_eq!(refused, [format!("CONFLICT input.title: another {text} has this title; choose another")]);
     }
 }
 
@@ -195,9 +195,9 @@ async fn deletion_and_new_reference_at_once_break_nothing(backend: Backend) {
         let create = editor.send("createStaffMember", entry, "staffMember { id }");
         let (create, delete) = join(create, editor.send("deletePerson", json!({ "id": person }), "")).await;
         match (create.problems().as_slice(), delete.problems().as_slice()) {
-            ([], [told]) => assert_eq!(told, "CONFLICT input.id: still used by 1 staff entry; remove these first"),
+            ([], [told]) => assert_eq!(told, "CONFLICT input.id: is still used by 1 staff entry; delete these first"),
             ([told], []) => {
-                assert_eq!(told, "NOT_FOUND input.personId: there is no such person; it may have been deleted");
+                assert_eq!(told, "NOT_FOUND input.personId: the person does not exist; it may have been deleted");
             }
             other => panic!("{other:?}"),
         }

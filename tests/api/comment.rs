@@ -81,10 +81,7 @@ async fn comments_of_a_subject_are_listed_with_replies(backend: Backend) {
     assert!(texts(Some(&global_id("Movie", 1_000_000)), 5).await.is_empty());
     let query = "{ comments(subjectId: \"UGVyc29uOjE\") { nodes { id } } }";
     let errors = app.query(query, json!({})).await.errors();
-    assert_eq!(
-        errors,
-        ["BAD_USER_INPUT subjectId: this is the id of a Person; the id of a Movie or a Publication is wanted"]
-    );
+    assert_eq!(errors, ["BAD_USER_INPUT subjectId: is the id of a Person; pass the id of a Movie or a Publication"]);
     // Those of a publication that is being deleted are not shown any more.
     let editor = app.sign_in("editor", "editor").await;
     editor.done("deletePublication", json!({ "id": publication }), "deletedId").await;
@@ -107,27 +104,27 @@ async fn reply_takes_the_subject_of_what_it_answers(backend: Backend) {
         async move { user.refused("addComment", json!({ "subjectId": subject, "parentId": parent, "text": text })).await }
     };
     let other = refused(json!(global_id("Movie", 4)), top["id"].clone()).await;
-    let text = "is not what the comment in `parentId` is about; leave it out, or name that";
+    let text = "is not the subject of the comment in `parentId`; omit it or pass that subject";
     assert_eq!(other, [format!("BAD_USER_INPUT input.subjectId: {text}")]);
     let none = refused(Value::Null, Value::Null).await;
-    let text = "is missing; name a movie or a publication, or a comment in `parentId`";
+    let text = "is required; pass the id of a movie or a publication, or a comment in `parentId`";
     assert_eq!(none, [format!("BAD_USER_INPUT input.subjectId: {text}")]);
     for subject in [global_id("Movie", 1_000_000), global_id("Publication", 1_000_000)] {
-        let text = "there is no such movie or publication; it may have been deleted";
+        let text = "the movie or publication does not exist; it may have been deleted";
         assert_eq!(refused(json!(subject), Value::Null).await, [format!("NOT_FOUND input.subjectId: {text}")]);
     }
     let gone = refused(Value::Null, json!(global_id("Comment", 1_000_000))).await;
-    assert_eq!(gone, ["NOT_FOUND input.parentId: there is no such comment; it may have been deleted"]);
+    assert_eq!(gone, ["NOT_FOUND input.parentId: the comment does not exist; it may have been deleted"]);
     let person = refused(json!(global_id("Person", 1)), json!("x")).await;
     let expected = [
-        "BAD_USER_INPUT input.subjectId: this is the id of a Person; the id of a Movie or a Publication is wanted",
-        "BAD_USER_INPUT input.parentId: not an id of this API; pass an id that a query has returned",
+        "BAD_USER_INPUT input.subjectId: is the id of a Person; pass the id of a Movie or a Publication",
+        "BAD_USER_INPUT input.parentId: is not a valid id; pass an id that a query returned",
     ];
     assert_eq!(person, expected);
     // A deleted comment cannot be answered.
     delete(&user, &top["id"]).await;
     let gone = refused(Value::Null, top["id"].clone()).await;
-    assert_eq!(gone, ["NOT_FOUND input.parentId: there is no such comment; it may have been deleted"]);
+    assert_eq!(gone, ["NOT_FOUND input.parentId: the comment does not exist; it may have been deleted"]);
 }
 
 async fn text_is_checked_at_both_bounds(backend: Backend) {
@@ -139,11 +136,11 @@ async fn text_is_checked_at_both_bounds(backend: Backend) {
     assert_eq!(made["text"], long);
     assert_eq!(say(&user, Some(&movie), None, "я").await["text"], "я");
     let cases = [
-        (format!("{long}!"), "has 10001 characters; 10000 are allowed"),
-        (" \t\n".to_owned(), "is empty; write something"),
-        ("а\u{0}б".to_owned(), "holds the control character U+0000; leave it out"),
-        ("а\u{1b}[31mб".to_owned(), "holds the control character U+001B; leave it out"),
-        ("а\u{85}б".to_owned(), "holds the control character U+0085; leave it out"),
+        (format!("{long}!"), "must be at most 10000 characters long; it has 10001"),
+        (" \t\n".to_owned(), "must not be empty"),
+        ("а\u{0}б".to_owned(), "contains the control character U+0000; remove it"),
+        ("а\u{1b}[31mб".to_owned(), "contains the control character U+001B; remove it"),
+        ("а\u{85}б".to_owned(), "contains the control character U+0085; remove it"),
     ];
     for (text, problem) in cases {
         for (mutation, input) in [
@@ -164,7 +161,7 @@ async fn threads_are_thirty_two_levels_deep(backend: Backend) {
         assert_eq!(last["depth"], depth);
     }
     let refused = user.refused("addComment", json!({ "parentId": last["id"], "text": "33" })).await;
-    let text = "stands 32 levels deep, which is the most; answer one above it";
+    let text = "is already at the maximum depth of 32; reply to a comment above it";
     assert_eq!(refused, [format!("BAD_USER_INPUT input.parentId: {text}")]);
     // Other writers may have made deeper ones; looking at them costs no more.
     let db = app.sql().await;
@@ -196,7 +193,7 @@ async fn only_the_author_edits(backend: Backend) {
     for (name, role) in [("other", "member"), ("editor", "editor"), ("admin", "admin")] {
         let other = app.sign_in(name, role).await;
         let errors = other.send("editComment", json!({ "id": made["id"], "text": "" }), "").await.errors();
-        assert_eq!(errors, ["FORBIDDEN this belongs to somebody else"], "{role}");
+        assert_eq!(errors, ["FORBIDDEN only the owner can do this"], "{role}");
     }
 }
 
@@ -208,17 +205,17 @@ async fn author_and_editors_delete(backend: Backend) {
     for deleter in [&user, &editor] {
         let made = say(&user, Some(&global_id("Movie", 3)), None, "Да").await;
         let errors = other.send("deleteComment", json!({ "id": made["id"] }), "").await.errors();
-        assert_eq!(errors, ["FORBIDDEN this belongs to somebody else; its owner and editors may"]);
+        assert_eq!(errors, ["FORBIDDEN only the owner and editors can do this"]);
         delete(deleter, &made["id"]).await;
         let query = "query($id: ID!) { comment(id: $id) { id } }";
         assert_eq!(app.data(query, json!({ "id": made["id"] })).await["comment"], Value::Null);
         let refused = user.refused("deleteComment", json!({ "id": made["id"] })).await;
-        assert_eq!(refused, ["NOT_FOUND input.id: there is no such comment; it may have been deleted"]);
+        assert_eq!(refused, ["NOT_FOUND input.id: the comment does not exist; it may have been deleted"]);
     }
     let made = say(&user, Some(&global_id("Movie", 3)), None, "Да").await;
     for member in [&user, &other] {
         let errors = member.send("hideComment", json!({ "id": made["id"] }), "").await.errors();
-        assert_eq!(errors, ["FORBIDDEN this is for editors"]);
+        assert_eq!(errors, ["FORBIDDEN only editors can do this"]);
     }
 }
 
@@ -237,7 +234,7 @@ async fn deleted_comment_goes_with_its_last_reply(backend: Backend) {
         let left = read(id).await;
         assert_eq!((&left["text"], &left["author"], &left["canEdit"]), (&json!(""), &Value::Null, &json!(false)));
         assert_eq!((&left["isDeleted"], &left["isHidden"]), (&json!(true), &json!(false)));
-        let gone = ["NOT_FOUND input.id: there is no such comment; it may have been deleted"];
+        let gone = ["NOT_FOUND input.id: the comment does not exist; it may have been deleted"];
         assert_eq!(user.refused("deleteComment", json!({ "id": id })).await, gone);
         assert_eq!(user.refused("editComment", json!({ "id": id, "text": "!" })).await, gone);
     }
@@ -260,7 +257,7 @@ async fn hidden_comment_stays(backend: Backend) {
     assert_eq!((&hidden["isDeleted"], &hidden["isHidden"]), (&json!(true), &json!(true)));
     for member in [&user, &editor] {
         let refused = member.refused("deleteComment", json!({ "id": top })).await;
-        assert_eq!(refused, ["NOT_FOUND input.id: there is no such comment; it may have been deleted"]);
+        assert_eq!(refused, ["NOT_FOUND input.id: the comment does not exist; it may have been deleted"]);
     }
     // Also below one that has replies, and when these go.
     let top = say(&user, Some(&global_id("Movie", 3)), None, "Грубость").await["id"].clone();
@@ -307,7 +304,7 @@ async fn reply_and_deletion_at_once_leave_a_whole_thread(backend: Backend) {
             refused += 1;
             assert_eq!(
                 reply.problems(),
-                ["NOT_FOUND input.parentId: there is no such comment; it may have been deleted"]
+                ["NOT_FOUND input.parentId: the comment does not exist; it may have been deleted"]
             );
             assert!(rows.is_empty() && tombstone.is_none(), "nothing is left");
         }

@@ -68,7 +68,7 @@ async fn excerpt_is_the_beginning_of_the_text(backend: Backend) {
     }
     for length in [0, -1, 1_001] {
         let errors = app.query(query, json!({ "id": global_id("Publication", 2), "length": length })).await.errors();
-        assert_eq!(errors, [format!("BAD_USER_INPUT length: {length} is out of range; ask for 1 to 1000")]);
+        assert_eq!(errors, [format!("BAD_USER_INPUT length: {length} is out of range; use 1 to 1000")]);
     }
 }
 
@@ -182,10 +182,10 @@ async fn thread_is_bounded(backend: Backend) {
         assert_eq!(data["comment"]["thread"], json!({ "hasMore": false, "nodes": expected }));
     }
     for (depth, first, error) in [
-        (-1, 10, "maxDepth: -1 is out of range; ask for 0 to 32"),
-        (33, 10, "maxDepth: 33 is out of range; ask for 0 to 32"),
-        (5, 0, "first: 0 is out of range; ask for 1 to 500"),
-        (5, 501, "first: 501 is out of range; ask for 1 to 500"),
+        (-1, 10, "maxDepth: -1 is out of range; use 0 to 32"),
+        (33, 10, "maxDepth: 33 is out of range; use 0 to 32"),
+        (5, 0, "first: 0 is out of range; use 1 to 500"),
+        (5, 501, "first: 501 is out of range; use 1 to 500"),
     ] {
         let errors = app.query(query, json!({ "id": id, "depth": depth, "first": first })).await.errors();
         assert_eq!(errors, [format!("BAD_USER_INPUT {error}")]);

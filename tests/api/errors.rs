@@ -38,11 +38,7 @@ async fn malformed_ids_are_refused(backend: Backend) {
     let negative = global_id("Movie", -1);
     for id in ["", "1", "Movie:1", "%00", "\u{0}", "фильм", "' OR 1=1 --", &long, &zero, &negative] {
         let errors = app.query("query($id: ID!) { movie(id: $id) { id } }", json!({ "id": id })).await.errors();
-        assert_eq!(
-            errors,
-            ["BAD_USER_INPUT id: not an id of this API; pass an id that a query has returned"],
-            "{id:.20}"
-        );
+        assert_eq!(errors, ["BAD_USER_INPUT id: is not a valid id; pass an id that a query returned"], "{id:.20}");
     }
 }
 
@@ -98,11 +94,11 @@ async fn ids_of_another_type_are_refused(backend: Backend) {
     assert_eq!(
         errors,
         [
-            "BAD_USER_INPUT cinemaId: this is the id of a Person; the id of a Cinema is wanted",
-            "BAD_USER_INPUT id: this is the id of a Movie; the id of a Cinema is wanted",
-            "BAD_USER_INPUT id: this is the id of a Movie; the id of a Person is wanted",
-            "BAD_USER_INPUT id: this is the id of a Person; the id of a Movie is wanted",
-            "BAD_USER_INPUT positionId: this is the id of a Person; the id of a PersonPosition is wanted",
+            "BAD_USER_INPUT cinemaId: is the id of a Person; pass the id of a Cinema",
+            "BAD_USER_INPUT id: is the id of a Movie; pass the id of a Cinema",
+            "BAD_USER_INPUT id: is the id of a Movie; pass the id of a Person",
+            "BAD_USER_INPUT id: is the id of a Person; pass the id of a Movie",
+            "BAD_USER_INPUT positionId: is the id of a Person; pass the id of a PersonPosition",
         ]
     );
 }

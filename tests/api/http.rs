@@ -42,7 +42,7 @@ async fn a_path_without_anything_is_answered_with_those_that_there_are() {
     let refused = app.client.post(format!("{}/livez", app.origin)).send().await.unwrap();
     assert_eq!((refused.status().as_u16(), &refused.headers()["allow"]), (405, &"GET,HEAD".parse().unwrap()));
     let body: Value = refused.json().await.unwrap();
-    assert_eq!(body["errors"][0]["message"], "POST is not answered here; send GET");
+    assert_eq!(body["errors"][0]["message"], "POST is not allowed here; use GET");
     let bare = TestApp::start(database().await, &["--production", "--metrics-listen", "127.0.0.1:0"]).await;
     expect_not_found(&bare, "/", &["/graphql", "/livez"], &["/plain", "/metrics"]).await;
 }

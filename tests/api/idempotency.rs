@@ -35,7 +35,7 @@ on_both!(
 
 const PASSWORD: &str = "трамвай № 47";
 const CONFLICT: &str =
-    "CONFLICT the idempotency key was sent before with another mutation or input; send a new key with each new request";
+    "CONFLICT the idempotency key was already used for another mutation or input; use a new key for each new request";
 
 fn comment(text: &str) -> Value {
     json!({ "subjectId": global_id("Movie", 1), "text": text })

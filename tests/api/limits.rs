@@ -300,7 +300,8 @@ async fn batches_are_bounded() {
         let (status, _, answer) = send(post(&app, batch(n))).await;
         assert_eq!((status, answer), (200, Value::from(vec![json!({ "data": { "__typename": "Query" } }); n])));
     }
-    for (body, part) in [(batch(3), "3 operations; 2 are allowed"), (batch(0), "empty"), ("[1]".to_owned(), "a number")]
+    for (body, part) in
+        [(batch(3), "3 operations; the limit is 2"), (batch(0), "empty"), ("[1]".to_owned(), "a number")]
     {
         let (status, _, answer) = send(post(&app, body)).await;
         assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"));

@@ -116,7 +116,7 @@ async fn deleted_users_are_nowhere(backend: Backend) {
 
 async fn bad_ids_are_named(backend: Backend) {
     let app = TestApp::start(TestDatabase::migrated(backend).await, &[]).await;
-    let wrong = "not an id of this API; pass an id that a query has returned";
+    let wrong = "is not a valid id; pass an id that a query returned";
     for id in ["", "x", &global_id("Query", 1), &global_id("Tag", 1)] {
         let errors = app.query("query($id: ID!) { node(id: $id) { id } }", json!({ "id": id })).await.errors();
         assert_eq!(errors, [format!("BAD_USER_INPUT id: {wrong}")]);
@@ -126,7 +126,7 @@ async fn bad_ids_are_named(backend: Backend) {
     }
     let many = json!({ "ids": vec![global_id("Movie", 1); 101] });
     let errors = app.query("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", many).await.errors();
-    assert_eq!(errors, ["BAD_USER_INPUT ids: 101 are too many; ask for 100 at most"]);
+    assert_eq!(errors, ["BAD_USER_INPUT ids: has 101 ids; the limit is 100"]);
     let data = app.data("{ nodes(ids: []) { id } }", json!({})).await;
     assert_eq!(data, json!({ "nodes": [] }));
 }

@@ -66,7 +66,7 @@ async fn movie_is_ordered_once_at_a_cinema(backend: Backend) {
     }))
     .await;
     assert_eq!(answers.iter().filter(|problems| problems.is_empty()).count(), 1);
-    let again = "CONFLICT input.movieId: you have ordered this movie at this cinema already";
+    let again = "CONFLICT input.movieId: you have already ordered this movie from this cinema";
     assert!(answers.iter().filter(|problems| !problems.is_empty()).all(|problems| *problems == [again]), "{answers:?}");
     let rows = orders::Entity::find().filter(orders::Column::UserId.eq(user.id)).all(&app.sql().await).await.unwrap();
     assert_eq!(rows.len(), 1);
@@ -79,11 +79,11 @@ async fn what_is_not_shown_cannot_be_ordered(backend: Backend) {
     let new = editor.done("createMovie", json!({ "title": "Новый", "durationMinutes": 90 }), "movie { id }").await;
     let input = json!({ "movieId": new["movie"]["id"], "cinemaId": global_id("Cinema", 5) });
     let refused = user.refused("orderMovie", input).await;
-    assert_eq!(refused, ["NOT_FOUND input.cinemaId: there is no such movie at this cinema; it may have been deleted"]);
+    assert_eq!(refused, ["NOT_FOUND input.cinemaId: the cinema does not offer this movie"]);
     let input = json!({ "movieId": global_id("Movie", 1_000_000), "cinemaId": global_id("Cinema", 1_000_000) });
     let expected = [
-        "NOT_FOUND input.movieId: there is no such movie; it may have been deleted",
-        "NOT_FOUND input.cinemaId: there is no such cinema; it may have been deleted",
+        "NOT_FOUND input.movieId: the movie does not exist; it may have been deleted",
+        "NOT_FOUND input.cinemaId: the cinema does not exist; it may have been deleted",
     ];
     assert_eq!(user.refused("orderMovie", input).await, expected);
 }

@@ -137,14 +137,14 @@ async fn sizes_are_bounded(backend: Backend) {
             assert_eq!(most.ids.len(), most.total.min(100), "{}", list.field);
             for refused in ["101", "-1", "2147483647", "-2147483648"] {
                 let errors = list.ask(&app, &parent, None, &format!("{size}: {refused}")).await.errors();
-                let expected = format!("BAD_USER_INPUT {size}: {refused} is out of range; ask for 0 to 100");
+                let expected = format!("BAD_USER_INPUT {size}: {refused} is out of range; use 0 to 100");
                 assert_eq!(errors, [expected], "{}", list.field);
             }
         }
         let default = list.page(&app, &parent, None, "").await;
         assert_eq!(default.ids.len(), default.total.min(20), "{}: the default is 20", list.field);
         let errors = list.ask(&app, &parent, None, "first: 1, last: 1").await.errors();
-        assert_eq!(errors, ["BAD_USER_INPUT last: cannot go with `first`; name one of the two"], "{}", list.field);
+        assert_eq!(errors, ["BAD_USER_INPUT last: cannot be combined with `first`; use one of them"], "{}", list.field);
     }
 }
 
@@ -215,13 +215,16 @@ async fn foreign_and_broken_cursors_are_refused(backend: Backend) {
             for broken in ["", "?", "AAAA", "W10", "null", &cursor[1..], &cursor.repeat(2)] {
                 let errors = list.ask(&app, &parent, None, &format!("{argument}: {}", json!(broken))).await.errors();
                 assert_eq!(errors.len(), 1);
-                let expected = format!("BAD_USER_INPUT {argument}: not a cursor");
+                let expected = format!("BAD_USER_INPUT {argument}: is not a valid cursor");
                 assert!(errors[0].starts_with(&expected), "{} {broken}: {errors:?}", list.field);
             }
             let errors = list.ask(&app, &parent, None, &format!("{argument}: \"{cursor}\"")).await.errors();
-            let reason =
-                if list.field == "Query.movies" { "was made under the order YEAR" } else { "is of the list movies" };
-            let expected = format!("BAD_USER_INPUT {argument}: this cursor {reason}");
+            let reason = if list.field == "Query.movies" {
+                "is a cursor for the order YEAR"
+            } else {
+                "is a cursor of the list movies"
+            };
+            let expected = format!("BAD_USER_INPUT {argument}: {reason}");
             assert!(errors[0].starts_with(&expected), "{}: {errors:?}", list.field);
         }
     }

@@ -161,7 +161,7 @@ async fn rights_come_before_whatever_the_input_holds(backend: Backend) {
     let bad = json!({ "input": { "firstName": "\u{0}", "lastName": "", "country": "", "birthday": "9999-01-01" } });
     let answer = app.nobody().query(query, bad.clone()).await;
     assert_eq!(answer.errors(), ["UNAUTHENTICATED sign in first: send the header Authorization: Bearer TOKEN"]);
-    assert_eq!(member.query(query, bad.clone()).await.errors(), ["FORBIDDEN this is for editors"]);
+    assert_eq!(member.query(query, bad.clone()).await.errors(), ["FORBIDDEN only editors can do this"]);
     let editor = app.sign_in("an.editor", "editor").await;
     let refused = editor.data(query, bad).await;
     assert_eq!(refused["createPerson"]["errors"].as_array().unwrap().len(), 4, "{refused}");
@@ -173,7 +173,7 @@ async fn rights_come_before_whatever_the_input_holds(backend: Backend) {
         no: deleteUser(input: { id: \"x\" }) { deletedId }
         yes: rate(input: { subjectId: $subject, rating: 5 }) { errors { code } } }";
     let answer = member.query(query, json!({ "subject": global_id("Movie", 1) })).await;
-    assert_eq!(answer.errors(), ["FORBIDDEN this is for admins"]);
+    assert_eq!(answer.errors(), ["FORBIDDEN only admins can do this"]);
     assert_eq!(answer.0["data"], json!({ "no": null, "yes": { "errors": [] } }));
 }
 
@@ -237,9 +237,9 @@ async fn roles_are_at_once_what_they_are_changed_to(backend: Backend) {
     assert_eq!(done["user"]["role"], "MEMBER");
     assert!(!may(&anna).await);
     let refused = admin.refused("revokeRole", editor).await;
-    assert_eq!(refused, ["NOT_FOUND input.role: there is no such role of this user; it may have been deleted"]);
+    assert_eq!(refused, ["NOT_FOUND input.role: the user does not have this role"]);
     let refused = admin.refused("grantRole", json!({ "userId": anna_id, "role": "MEMBER" })).await;
-    assert_eq!(refused, ["BAD_USER_INPUT input.role: everybody is a member; name EDITOR or ADMIN"]);
+    assert_eq!(refused, ["BAD_USER_INPUT input.role: every user has MEMBER; use EDITOR or ADMIN"]);
     let refused = admin.refused("grantRole", json!({ "userId": global_id("User", 1_000_000), "role": "ADMIN" })).await;
-    assert_eq!(refused, ["NOT_FOUND input.userId: there is no such user; it may have been deleted"]);
+    assert_eq!(refused, ["NOT_FOUND input.userId: the user does not exist; it may have been deleted"]);
 }

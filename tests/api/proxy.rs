@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -75,6 +76,20 @@ impl Proxy {
         let mut turns = std::mem::take(&mut *self.0.turns.lock().unwrap());
         turns.retain(|sql| !OWN.iter().any(|own| sql.contains(own)));
         turns
+    }
+
+    /// Waits until nothing has been asked for a moment: what servers do at their start is over.
+    pub async fn settle(&self) {
+        let begun = Instant::now();
+        loop {
+            self.take_turns();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let turns = self.take_turns();
+            if turns.is_empty() {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "there is always something: {turns:#?}");
+        }
     }
 
     async fn hand_on(self, mut near: TcpStream, mut far: TcpStream) {

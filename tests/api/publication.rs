@@ -84,7 +84,7 @@ async fn what_is_left_out_of_an_update_stays(backend: Backend) {
     assert_eq!(untouched, cleared, "nothing was given, nothing has changed");
     let refused =
         author.refused("updatePublication", json!({ "id": id, "title": null, "text": null, "categoryId": null })).await;
-    let text = "cannot be null; leave it out to keep what is there";
+    let text = "must not be null; omit it to keep the current value";
     assert_eq!(refused, ["title", "text", "categoryId"].map(|field| format!("BAD_USER_INPUT input.{field}: {text}")));
 }
 
@@ -121,7 +121,7 @@ async fn stale_update_changes_nothing_and_shows_what_is_there(backend: Backend) 
     assert_eq!(second["title"], "Вторая");
     let input = json!({ "id": made["id"], "title": "Третья", "expectedChangedAt": expected });
     let stale = author.send("updatePublication", input, SHOWN).await;
-    let text = "the publication has changed since; look at it as it is now, and send its `changedAt`";
+    let text = "the publication has changed since then; review the current version and send its `changedAt`";
     assert_eq!(stale.problems(), [format!("CONFLICT input.expectedChangedAt: {text}")]);
     assert_eq!(stale.data()["it"]["publication"], second);
 }
@@ -152,7 +152,7 @@ async fn only_author_and_editors_change_a_publication(backend: Backend) {
             input["title"] = json!("");
         }
         let errors = other.send(mutation, input, "").await.errors();
-        assert_eq!(errors, ["FORBIDDEN this belongs to somebody else; its owner and editors may"]);
+        assert_eq!(errors, ["FORBIDDEN only the owner and editors can do this"]);
     }
     let editor = app.sign_in("editor", "editor").await;
     let input = json!({ "id": made["id"], "title": "Правка" });
@@ -160,7 +160,7 @@ async fn only_author_and_editors_change_a_publication(backend: Backend) {
     let deleted = editor.done("deletePublication", json!({ "id": made["id"] }), "deletedId").await;
     assert_eq!(deleted["deletedId"], made["id"]);
     let refused = author.refused("deletePublication", json!({ "id": made["id"] })).await;
-    assert_eq!(refused, ["NOT_FOUND input.id: there is no such publication; it may have been deleted"]);
+    assert_eq!(refused, ["NOT_FOUND input.id: the publication does not exist; it may have been deleted"]);
 }
 
 async fn all_problems_are_told_at_once(backend: Backend) {
@@ -172,19 +172,19 @@ async fn all_problems_are_told_at_once(backend: Backend) {
     });
     let refused = author.refused("createPublication", input).await;
     let expected = [
-        "BAD_USER_INPUT input.title: has 257 characters; 256 are allowed",
-        "BAD_USER_INPUT input.text: is empty; write something",
-        "NOT_FOUND input.categoryId: there is no such publication category; it may have been deleted",
-        "NOT_FOUND input.tags.1: there is no such tag; it may have been deleted",
-        "BAD_USER_INPUT input.tags.2: repeats a tag; name each once",
-        "NOT_FOUND input.tags.3: there is no such tag; it may have been deleted",
+        "BAD_USER_INPUT input.title: must be at most 256 characters long; it has 257",
+        "BAD_USER_INPUT input.text: must not be empty",
+        "NOT_FOUND input.categoryId: the publication category does not exist; it may have been deleted",
+        "NOT_FOUND input.tags.1: the tag does not exist; it may have been deleted",
+        "BAD_USER_INPUT input.tags.2: repeats a tag; list each tag once",
+        "NOT_FOUND input.tags.3: the tag does not exist; it may have been deleted",
     ];
     assert_eq!(refused, expected);
     let input = json!({ "title": "а".repeat(256), "text": "я".repeat(100_001), "categoryId": global_id("Movie", 1) });
     let refused = author.refused("createPublication", input).await;
     let expected = [
-        "BAD_USER_INPUT input.text: has 100001 characters; 100000 are allowed",
-        "BAD_USER_INPUT input.categoryId: this is the id of a Movie; the id of a PublicationCategory is wanted",
+        "BAD_USER_INPUT input.text: must be at most 100000 characters long; it has 100001",
+        "BAD_USER_INPUT input.categoryId: is the id of a Movie; pass the id of a PublicationCategory",
     ];
     assert_eq!(refused, expected);
     // As many different words as a text may have.

@@ -60,7 +60,7 @@ async fn removed_rating_is_gone(backend: Backend) {
         userRating { count } } }";
     for type_name in ["Movie", "Publication"] {
         let subject = unrated(&app, type_name).await;
-        let missing = ["NOT_FOUND input.subjectId: there is no such rating of yours; it may have been deleted"];
+        let missing = ["NOT_FOUND input.subjectId: you have not rated this movie or publication"];
         assert_eq!(user.refused("removeRating", json!({ "subjectId": subject })).await, missing);
         user.done("rate", json!({ "subjectId": subject, "rating": 4 }), "rating { id }").await;
         let removed = user.done("removeRating", json!({ "subjectId": subject }), shown).await;
@@ -76,14 +76,17 @@ async fn unusable_ratings_are_refused(backend: Backend) {
     for rating in [0, 6, -1, i32::MAX, i32::MIN] {
         let input = json!({ "subjectId": global_id("Comment", 1), "rating": rating });
         let expected = [
-            "BAD_USER_INPUT input.subjectId: this is the id of a Comment; the id of a Movie or a Publication is wanted"
+            "BAD_USER_INPUT input.subjectId: is the id of a Comment; pass the id of a Movie or a Publication"
                 .to_owned(),
-            format!("BAD_USER_INPUT input.rating: {rating} is no rating; give 1 to 5"),
+            format!("BAD_USER_INPUT input.rating: {rating} is out of range; use 1 to 5"),
         ];
         assert_eq!(user.refused("rate", input).await, expected);
     }
     let refused = user.refused("rate", json!({ "subjectId": global_id("Movie", 1_000_000), "rating": 1 })).await;
-    assert_eq!(refused, ["NOT_FOUND input.subjectId: there is no such movie or publication; it may have been deleted"]);
+    assert_eq!(
+        refused,
+        ["NOT_FOUND input.subjectId: the movie or publication does not exist; it may have been deleted"]
+    );
     let errors = user.send("rate", json!({ "subjectId": global_id("Movie", 1), "rating": 2.5 }), "").await.errors();
     assert!(errors[0].starts_with("BAD_USER_INPUT "), "{errors:?}");
 }

@@ -65,7 +65,7 @@ async fn what_met_another_transaction_is_tried_again() {
         // Those who have had no luck five times are told to come back, and have changed nothing.
         fail(&app, place, code, 5).await;
         let given_up = send(&format!("{key}b")).await;
-        assert_eq!(given_up.errors(), ["UNAVAILABLE others change the same at this moment; try again"]);
+        assert_eq!(given_up.errors(), ["UNAVAILABLE other requests are changing the same data; try again"]);
         assert_eq!(rows().count(&db).await.unwrap(), before + 2, "{place:?}");
         let again = send(&format!("{key}b")).await.data();
         assert!(again["it"]["comment"]["id"].is_string(), "{again}");

@@ -260,7 +260,7 @@ async fn a_right_that_is_missing_is_a_state_of_the_server() {
     };
     owner.execute_unprepared("REVOKE INSERT ON comments FROM robbed").await.unwrap();
     let refused = user.send("addComment", comment.clone(), "").await.errors();
-    let told = "UNAVAILABLE the server lacks rights in the database; whoever runs it has to grant them";
+    let told = "UNAVAILABLE the server lacks rights in the database; its operator must grant them";
     assert_eq!(refused, [told]);
     let state = (200, "read-only: the server's role lacks rights on comments\n".to_owned());
     in_time(async { while ready().await != state {} }).await;

@@ -17,7 +17,7 @@ on_both!(
     audit_log_is_for_admins,
 );
 
-const LAST: &str = "this is the last admin; make somebody else one first";
+const LAST: &str = "this user is the last admin; grant ADMIN to another user first";
 
 fn role_of(user: &User, role: &str) -> Value {
     json!({ "userId": global_id("User", user.id), "role": role })
@@ -88,9 +88,9 @@ async fn deleted_user_is_gone_for_all(backend: Backend) {
     });
     assert_eq!(app.data(query, ids).await, expected);
     let again = admin.refused("deleteUser", id).await;
-    assert_eq!(again, ["NOT_FOUND input.id: there is no such user; it may have been deleted"]);
+    assert_eq!(again, ["NOT_FOUND input.id: the user does not exist; it may have been deleted"]);
     let gone = admin.refused("grantRole", role_of(&anna, "ADMIN")).await;
-    assert_eq!(gone, ["NOT_FOUND input.userId: there is no such user; it may have been deleted"]);
+    assert_eq!(gone, ["NOT_FOUND input.userId: the user does not exist; it may have been deleted"]);
 }
 
 async fn changes_of_roles_are_in_the_audit_log(backend: Backend) {
@@ -131,7 +131,7 @@ async fn audit_log_is_for_admins(backend: Backend) {
     assert!(app.query(query, json!({})).await.errors()[0].starts_with("UNAUTHENTICATED "));
     for role in ["member", "editor"] {
         let user = app.sign_in(&format!("the.{role}"), role).await;
-        assert_eq!(user.query(query, json!({})).await.errors(), ["FORBIDDEN this is for admins"]);
+        assert_eq!(user.query(query, json!({})).await.errors(), ["FORBIDDEN only admins can do this"]);
     }
     let admin = app.sign_in("chief", "admin").await;
     for number in 0..25 {

@@ -272,7 +272,7 @@ async fn pages_of_hits_are_walked_both_ways(backend: Backend) {
     let total = ask("first: 0".to_owned()).await["totalCount"].as_u64().unwrap();
     assert!(total > 20 && forward.len() as u64 == total, "{total}");
     let errors = app.query("{ search(query: \"зима\", first: 101) { totalCount } }", json!({})).await.errors();
-    assert_eq!(errors, ["BAD_USER_INPUT first: 101 is out of range; ask for 0 to 100"]);
+    assert_eq!(errors, ["BAD_USER_INPUT first: 101 is out of range; use 0 to 100"]);
     for cursor in ["?", "WyJtb3ZpZXMiLCJZRUFSIixbeyJpIjoxOTIwfSx7ImkiOjE4OX1dXQ"] {
         let query = format!("{{ search(query: \"зима\", after: \"{cursor}\") {{ totalCount }} }}");
         assert!(app.query(&query, json!({})).await.errors()[0].starts_with("BAD_USER_INPUT after: "));
@@ -333,9 +333,9 @@ async fn phrases_are_found_behind_many_texts_with_their_words(backend: Backend) 
 async fn nothing_that_is_typed_breaks_the_search(backend: Backend) {
     let app = app(backend).await;
     for (query, error) in [
-        ("я".repeat(201), "query: is too long; 200 characters are allowed"),
-        ("я".repeat(10_000), "query: is too long; 200 characters are allowed"),
-        ("да ".repeat(17), "query: has too many words; 16 are allowed"),
+        ("я".repeat(201), "query: must be at most 200 characters long"),
+        ("я".repeat(10_000), "query: must be at most 200 characters long"),
+        ("да ".repeat(17), "query: has too many words; the limit is 16"),
         ("-матрица".to_owned(), "query: says only what to leave out; add a word to look for"),
     ] {
         let errors = app.query(SEARCH, json!({ "query": query })).await.errors();

@@ -127,16 +127,16 @@ async fn sessions_are_listed_and_revoked(backend: Backend) {
     let nowhere = global_id("Session", 1_000_000);
     for id in [id, &json!(nowhere)] {
         let refused = boris.refused("revokeSession", json!({ "id": id })).await;
-        assert_eq!(refused, ["NOT_FOUND input.id: there is no such session; it may have been deleted"]);
+        assert_eq!(refused, ["NOT_FOUND input.id: the session does not exist; it may have been deleted"]);
     }
     phone.data("{ viewer { id } }", json!({})).await;
     let done = anna.done("revokeSession", json!({ "id": id }), "revokedId").await;
     assert_eq!(done["revokedId"], *id);
     assert_eq!(phone.query("{ viewer { id } }", json!({})).await.errors(), [UNKNOWN]);
     let again = anna.refused("revokeSession", json!({ "id": id })).await;
-    assert_eq!(again, ["NOT_FOUND input.id: there is no such session; it may have been deleted"]);
+    assert_eq!(again, ["NOT_FOUND input.id: the session does not exist; it may have been deleted"]);
     let wrong = anna.refused("revokeSession", json!({ "id": global_id("Movie", 1) })).await;
-    assert_eq!(wrong, ["BAD_USER_INPUT input.id: this is the id of a Movie; the id of a Session is wanted"]);
+    assert_eq!(wrong, ["BAD_USER_INPUT input.id: is the id of a Movie; pass the id of a Session"]);
 }
 
 async fn log_out_ends_one_session_or_all(backend: Backend) {
@@ -278,7 +278,7 @@ async fn failures_are_answered_alike_and_throttled(backend: Backend) {
         }
         // Even the right password is not looked at any more.
         let answer = app.nobody().send("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
-        assert!(answer.errors()[0].starts_with("RATE_LIMITED too many failed tries; try again in "), "{answer}");
+        assert!(answer.errors()[0].starts_with("RATE_LIMITED too many failed attempts; try again in "), "{answer}");
         let seconds = answer.0["errors"][0]["extensions"]["retryAfterSeconds"].as_u64().unwrap();
         assert!((800..=901).contains(&seconds), "{answer}");
     }

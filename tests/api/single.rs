@@ -158,6 +158,7 @@ async fn mutations_cost_the_documented_turns() {
     let asks_always = TestApp::start(database, &[&unlimited[..], &["--session-cache-ms", "0"]].concat()).await;
     let knows = TestApp::start_on(&asks_always, &unlimited).await;
     let site = Site::new(&asks_always).await;
+    proxy.settle().await;
     let mut found = BTreeMap::new();
     let documented = documented();
     for (case, wanted) in &documented {
@@ -225,7 +226,7 @@ fn key(id: &Value) -> i32 {
     kinoteka::kit::id::split(id.as_str().unwrap()).unwrap().1
 }
 
-const GONE: &str = "there is no such comment; it may have been deleted";
+const GONE: &str = "the comment does not exist; it may have been deleted";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_deleted_meanwhile_is_neither_answered_nor_edited() {
@@ -288,7 +289,7 @@ async fn subjects_that_go_meanwhile_get_nothing() {
         input["subjectId"] = movie.clone();
         let delete = format!("DELETE FROM movies WHERE id = {}", key(&movie));
         let problems = overtaken(&app, &delete, site.user.send(name, input, "")).await.problems();
-        let gone = "NOT_FOUND input.subjectId: there is no such movie or publication; it may have been deleted";
+        let gone = "NOT_FOUND input.subjectId: the movie or publication does not exist; it may have been deleted";
         assert_eq!(problems, [gone], "{name}");
     }
     // A rating that is taken back meanwhile is given anew.
@@ -365,7 +366,7 @@ async fn orders_take_the_terms_that_are_left() {
     assert_eq!(overtaken(&app, &change, order).await.data()["it"]["order"]["price"], "0.03");
     let order = site.editor.send("orderMovie", input, "");
     let problems = overtaken(&app, &format!("DELETE FROM {terms}"), order).await.problems();
-    assert_eq!(problems, ["NOT_FOUND input.cinemaId: there is no such movie at this cinema; it may have been deleted"]);
+    assert_eq!(problems, ["NOT_FOUND input.cinemaId: the cinema does not offer this movie"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -385,11 +386,11 @@ async fn publications_keep_to_the_tags_and_categories_that_are_left() {
     input["tags"] = json!(["Драма", "Старый"]);
     let create = site.user.send("createPublication", input.clone(), "");
     let problems = overtaken(&app, "UPDATE tags SET title = 'Новый' WHERE title = 'Старый'", create).await.problems();
-    assert_eq!(problems, ["NOT_FOUND input.tags.1: there is no such tag; it may have been deleted"]);
+    assert_eq!(problems, ["NOT_FOUND input.tags.1: the tag does not exist; it may have been deleted"]);
     // What the statement cannot tell is left to the transaction.
     for (tags, problem) in [
-        (json!(["Драма", "Драма"]), "BAD_USER_INPUT input.tags.1: repeats a tag; name each once"),
-        (json!(["Дра\0ма"]), "NOT_FOUND input.tags.0: there is no such tag; it may have been deleted"),
+        (json!(["Драма", "Драма"]), "BAD_USER_INPUT input.tags.1: repeats a tag; list each tag once"),
+        (json!(["Дра\0ма"]), "NOT_FOUND input.tags.0: the tag does not exist; it may have been deleted"),
     ] {
         input["tags"] = tags;
         assert_eq!(site.user.refused("createPublication", input.clone()).await, [problem]);
@@ -417,7 +418,7 @@ async fn publications_keep_to_the_tags_and_categories_that_are_left() {
     let problems = overtaken(&app, &delete, create).await.problems();
     assert_eq!(
         problems,
-        ["NOT_FOUND input.categoryId: there is no such publication category; it may have been deleted"]
+        ["NOT_FOUND input.categoryId: the publication category does not exist; it may have been deleted"]
     );
 }
 

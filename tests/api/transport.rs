@@ -76,10 +76,10 @@ async fn malformed_bodies_are_named() {
     for (body, part) in [
         ("", "empty"),
         ("  \n", "empty"),
-        ("{", "ends at line 1 column 1"),
-        ("{\"query\": }", "no JSON"),
-        ("\"{ __typename }\"", "no JSON object"),
-        ("null", "no JSON object"),
+        ("{", "ends early at line 1 column 1"),
+        ("{\"query\": }", "not valid JSON"),
+        ("\"{ __typename }\"", "not a JSON object"),
+        ("null", "not a JSON object"),
         ("{}", "query: is missing"),
         ("{\"query\": null}", "query: is missing"),
         ("{\"query\": 1}", "query: must be a string, not a number"),
@@ -87,7 +87,7 @@ async fn malformed_bodies_are_named() {
         ("{\"query\": \"{ a }\", \"variables\": \"\"}", "variables: must be an object, not a string"),
         ("{\"query\": \"{ a }\", \"extensions\": true}", "extensions: must be an object, not a boolean"),
         ("{\"query\": \"{ a }\", \"query\": \"{ b }\"}", "twice"),
-        ("[{\"query\": \"{ __typename }\"}]", "batches are not executed here"),
+        ("[{\"query\": \"{ __typename }\"}]", "batches are disabled"),
     ] {
         let (status, _, answer) = send(post(&app, body)).await;
         assert_eq!((status, code(&answer)), (400, "BAD_USER_INPUT"), "{body}: {answer}");
@@ -112,17 +112,17 @@ async fn json_is_read_by_one_set_of_rules() {
         (operation(", \"other\": \"\u{e9}\""), 200, ""),
         (operation(", \"query\": \"{ a }\""), 400, "a parameter occurs twice"),
         (operation(", \"variables\": null, \"variables\": {}"), 400, "a parameter occurs twice"),
-        (operation(", \"operationName\": \"\\ud800\""), 200, "operationName: has a number out of range or half a"),
-        ("{\"query\": \"\\ud800\"}".to_owned(), 200, "query: has a number out of range or half a surrogate"),
+        (operation(", \"operationName\": \"\\ud800\""), 200, "operationName: has a number out of range or a lone"),
+        ("{\"query\": \"\\ud800\"}".to_owned(), 200, "query: has a number out of range or a lone surrogate"),
         (operation(", \"extensions\": {\"idempotencyKey\": \"\\ud800\"}"), 200, "extensions.idempotencyKey: has"),
         (operation(", \"extensions\": {\"idempotencyKey\": 1, \"idempotencyKey\": 1}"), 200, "a member twice"),
-        (variable("\"\\ud83d\""), 200, "variables: has a number out of range or half a surrogate pair"),
-        (variable("-1e400"), 200, "variables: has a number out of range or half a surrogate pair"),
+        (variable("\"\\ud83d\""), 200, "variables: has a number out of range or a lone surrogate"),
+        (variable("-1e400"), 200, "variables: has a number out of range or a lone surrogate"),
         (variable("{\"b\": 1, \"b\": 1}"), 200, "variables.a.b: occurs twice"),
         (variable(&nested(200)), 200, "has more than 32 levels of nesting"),
-        (variable("01"), 400, "no JSON"),
-        (operation(",}"), 400, "no JSON"),
-        (operation(", \"other\": \"\t\""), 400, "no JSON"),
+        (variable("01"), 400, "not valid JSON"),
+        (operation(",}"), 400, "not valid JSON"),
+        (operation(", \"other\": \"\t\""), 400, "not valid JSON"),
     ] {
         for batched in [body.clone(), format!("[{body}]")] {
             let (found, _, answer) = send(post(&app, batched)).await;
@@ -161,9 +161,9 @@ async fn get_reads_the_url() {
     for (query, part) in [
         ("", "query: is missing"),
         ("query", "GRAPHQL_PARSE_FAILED"),
-        ("query=%FF", "not encoded in UTF-8"),
-        ("query={a}&query={b}", "query: stands in the URL twice"),
-        ("query={a}&variables={", "variables: is no JSON"),
+        ("query=%FF", "not valid UTF-8"),
+        ("query={a}&query={b}", "query: occurs twice in the URL"),
+        ("query={a}&variables={", "variables: is not valid JSON"),
         ("query={a}&variables=[1]", "variables: must be an object"),
     ] {
         let (_, _, answer) = ask(query).await;
@@ -349,7 +349,7 @@ async fn tools_can_read_the_schema() {
     app.data(&query, json!({})).await;
     let deep = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }";
     let errors = app.query(deep, json!({})).await.errors();
-    assert_eq!(errors, ["TOO_COMPLEX The operation has 3 levels of introspection from type to type; the limit is 2."]);
+    assert_eq!(errors, ["TOO_COMPLEX The operation has 3 nested levels of introspection; the limit is 2."]);
 }
 
 /// The transport's answers to one operation, one after the other, are the same from its cache.

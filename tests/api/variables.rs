@@ -92,7 +92,7 @@ async fn what_has_no_value_is_not_erased(backend: Backend) {
     let errors = user.query(create, json!({})).await.errors();
     assert_eq!(
         errors,
-        ["GRAPHQL_VALIDATION_FAILED The variable `$t` of type `String` does not fit a place of type `String!`."]
+        ["GRAPHQL_VALIDATION_FAILED The variable `$t` of type `String` cannot be used where `String!` is expected."]
     );
     let errors = user.query(&create.replace("$t: String", "$t: String!"), json!({})).await.errors();
     assert_eq!(errors, ["BAD_USER_INPUT `variables.t` is required."]);
@@ -187,7 +187,9 @@ async fn filters_without_a_value_filter_nothing(backend: Backend) {
     let errors = app.query(item, json!({})).await.errors();
     assert_eq!(
         errors,
-        ["GRAPHQL_VALIDATION_FAILED The variable `$r` of type `AgeRating` does not fit a place of type `AgeRating!`."]
+        [
+            "GRAPHQL_VALIDATION_FAILED The variable `$r` of type `AgeRating` cannot be used where `AgeRating!` is expected."
+        ]
     );
 }
 
@@ -209,7 +211,7 @@ async fn conditions_know_the_defaults_of_variables(backend: Backend) {
     let open = app.query("query($s: Boolean) { __typename @skip(if: $s) }", json!({})).await.errors();
     assert_eq!(
         open,
-        ["GRAPHQL_VALIDATION_FAILED The variable `$s` of type `Boolean` does not fit a place of type `Boolean!`."]
+        ["GRAPHQL_VALIDATION_FAILED The variable `$s` of type `Boolean` cannot be used where `Boolean!` is expected."]
     );
     // A mutation that is to be done is done, and one that is not is not.
     let add = "mutation($go: Boolean = true, $stay: Boolean! = true, $subject: ID!) {

@@ -46,7 +46,7 @@ async fn roles_are_granted_and_revoked(backend: Backend) {
     assert_eq!(role("grant", "boris@example.org", "editor").ok(), "boris@example.org has the role now\n");
     assert_eq!(roles(&db).await, [(anna, "admin".to_owned()), (boris, "editor".to_owned())]);
     let last = role("revoke", "anna", "admin");
-    assert_eq!(last.failure(), "error: anna: this is the last admin; make somebody else one first");
+    assert_eq!(last.failure(), "error: anna: this user is the last admin; grant ADMIN to another user first");
     role("grant", "boris", "admin").ok();
     assert_eq!(role("revoke", "anna", "admin").ok(), "anna has the role no more\n");
     assert_eq!(roles(&db).await, [(boris, "admin".to_owned()), (boris, "editor".to_owned())]);
@@ -108,15 +108,15 @@ async fn mistakes_are_told_with_what_to_do(backend: Backend) {
     add_user(&db, "anna").await;
     let url = ["--database-url", &database.url];
     let unknown = run(&[&["role", "grant", "nobody", "admin"], &url[..]].concat());
-    assert_eq!(unknown.failure(), "error: there is no user \"nobody\"; name a username or an e-mail address");
+    assert_eq!(unknown.failure(), "error: user \"nobody\" does not exist; use a username or an email address");
     let unknown = reset(&database, "nobody", "трамвай № 47");
-    assert_eq!(unknown.failure(), "error: there is no user \"nobody\"; name a username or an e-mail address");
+    assert_eq!(unknown.failure(), "error: user \"nobody\" does not exist; use a username or an email address");
     let short = reset(&database, "anna", "1234\n");
-    assert_eq!(short.failure(), "error: the password is too short; 8 characters are the least");
+    assert_eq!(short.failure(), "error: the password must be at least 8 characters long");
     let member = run(&[&["role", "grant", "anna", "member"], &url[..]].concat());
     assert!(member.failure().contains("editor, admin"), "{member:?}");
     let none = run(&[&["role", "revoke", "anna", "editor"], &url[..]].concat());
-    assert!(none.failure().starts_with("error: anna: there is no such role"), "{none:?}");
+    assert!(none.failure().starts_with("error: anna: the user does not have this role"), "{none:?}");
     let empty = TestDatabase::empty(backend).await;
     empty.connect().await.close().await.unwrap();
     let stale = run(&["role", "grant", "anna", "admin", "--database-url", &empty.url]);

@@ -59,7 +59,7 @@ fn at_a_terminal(args: &[&str], typed: &str) -> Run {
     let words: Vec<_> = [env!("CARGO_BIN_EXE_kinoteka")].iter().chain(args).map(|word| quoted(word)).collect();
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]).env_remove("DATABASE_URL");
-    let mut process = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script of util-linux");
+    let mut process = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     process.stdin.as_mut().unwrap().write_all(typed.as_bytes()).unwrap();
     let output = process.wait_with_output().unwrap();
     Run { status: output.status, stdout: String::from_utf8(output.stdout).unwrap(), stderr: String::new() }

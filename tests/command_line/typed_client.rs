@@ -35,7 +35,7 @@ async fn typed_client_comments_once(backend: Backend) {
     assert_eq!(comment.text, "Первый");
     assert_eq!(comment.author.unwrap().username, "anna");
     let refused = library.comment(movie(), " ".to_owned()).await.unwrap_err();
-    assert_eq!(refused.to_string(), "BAD_USER_INPUT input.text: is empty; write something");
+    assert_eq!(refused.to_string(), "BAD_USER_INPUT input.text: must not be empty");
 
     let db = database.connect().await;
     let before = comments::Entity::find().count(&db).await.unwrap();

@@ -173,3 +173,22 @@ async fn what_nobody_has_written_holds_nothing_up() {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     assert_eq!(user.count("kinoteka_leader_fallbacks_total").await, 0.0);
 }
+
+/// Its client would go on with the position of an earlier change.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_seen_whose_leader_did_not_say_its_position() {
+    const ASKS: &str = "SELECT \n    CASE WHEN pg_is_in_recovery() THEN NULL";
+    let pair = Pair::start().await;
+    let server = serve(&pair, &pair.standby_url(), &[]);
+    // Each connection sends the statement's text once: none gets an answer to it.
+    pair.front.mute_at(ASKS);
+    let anna = Client::sign_up(&server, "anna").await;
+    assert!(pair.front.has_muted());
+    pair.settle().await;
+    Pair::pause(&pair.standby).await;
+    pair.front.mute_at(ASKS);
+    let (query, after) = comment(&anna).await;
+    assert!(pair.front.has_muted());
+    assert_eq!(after.as_deref(), Some("7FFFFFFF/FFFFFFFF"));
+    assert!(finds(&anna, &query, after.as_deref()).await);
+}

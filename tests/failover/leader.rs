@@ -20,7 +20,7 @@ async fn reads_go_on_without_a_leader_and_changes_with_the_next_one() {
     pair.settle().await;
     pair.primary.stop_at_once();
     user.read_for(Duration::from_secs(2)).await;
-    let told = "read-only: there is no database that takes changes\n".to_owned();
+    let told = "read-only: no database accepts changes\n".to_owned();
     assert_eq!(user.ready().await, (200, "read-only".to_owned(), told));
     assert_eq!(user.count("kinoteka_leader_known").await, 0.0);
     let refused = user.comment().await;

@@ -19,7 +19,7 @@ on_both!(waiting_writers_leave_room_for_readers, writers_of_one_address_leave_tu
 const RATE: &str = "mutation($it: RateInput!) { rate(input: $it) { errors { message } } }";
 const COMMENT: &str = "mutation($it: AddCommentInput!) { addComment(input: $it) { errors { message } } }";
 const MOVIE: &str = "{ movies(first: 1) { nodes { id title userRating { average } } } }";
-const LOCKED: &str = "another transaction holds a lock that this needs; try again";
+const LOCKED: &str = "another transaction holds a lock that this request needs; try again";
 const WAITING: &str = "too many changes wait for the database; try again";
 
 fn start(database: &TestDatabase, args: &[&str]) -> Server {

@@ -175,7 +175,7 @@ async fn no_body_becomes_a_large_tree() {
         (format!("{{\"query\":1,\"other\":{million}}}"), "query: must be a string"),
         (format!("{{{query},\"variables\":{million}}}"), "variables: must be an object"),
         (format!("[{{{query},\"extensions\":{{\"a\":{}}}}}]", lists(900_000)), "\"data\""),
-        (format!("[{}{{}}]", "[0],".repeat(250_000)), "250001 operations; 10 are allowed"),
+        (format!("[{}{{}}]", "[0],".repeat(250_000)), "250001 operations; the limit is 10"),
         (format!("{{{query},\"variables\":{{\"a\":{}}}}}", "[".repeat(1_000_000)), "BAD_USER_INPUT"),
         (format!("{{{query},\"extensions\":{{\"idempotencyKey\":{million}}}}}"), "\"data\""),
     ] {

@@ -20,4 +20,5 @@ mod planted;
 mod process;
 mod program;
 mod refused;
+mod shown;
 mod verified;

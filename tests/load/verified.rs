@@ -126,6 +126,16 @@ async fn listeners_go_on_after_their_cursors_expired(backend: Backend) {
     assert!(text.contains("connections, 2 times anew") && text.contains(" 0 faults"), "{text}");
 }
 
+/// As many as are read back at once, and more.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_users_are_read_back() {
+    let served = Served::start(Backend::Sqlite).await;
+    let args = ["--workers=40", "--duration=4", "--rng-seed=1", "--verify", "--mix=create-user"];
+    let report = report(&served.url(), &args);
+    assert!(report["total"]["done"].as_u64().unwrap() > 20, "{report:#}");
+    assert_eq!(report["passed"], true, "{report:#}");
+}
+
 async fn a_rate_is_kept(backend: Backend) {
     let served = Served::start(backend).await;
     // Little enough for a machine that has other things to do.

@@ -55,7 +55,7 @@ impl Mark {
     }
 }
 
-/// What happened to a comment.
+/// The kind of an event in the comment feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// It was written.
@@ -90,7 +90,7 @@ pub enum About {
     Publication(i32),
 }
 
-/// Something that happened to a comment.
+/// An event in the comment feed.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     /// Where it stands in the feed.
@@ -99,7 +99,7 @@ pub struct Event {
     pub kind: EventKind,
     /// The comment's key.
     pub comment: i32,
-    /// What the comment is about.
+    /// The movie or publication that the comment is about.
     pub about: About,
     /// When it was written, by this process's clock.
     pub written: Instant,

@@ -105,7 +105,7 @@ const AWAY: &[&str] = &["UNAVAILABLE"];
 const TIMEOUT: &[&str] = &["TIMEOUT"];
 
 /// Why an operation is given up.
-const TOO_SLOW: &str = "the results of this subscription take too long, event after event; ask for less at once";
+const TOO_SLOW: &str = "the events of this subscription take too long; select fewer fields";
 
 /// How old the rows and results may be that listeners share. A change of a comment that was read since makes them anew.
 const SHARED_AGE_MAX: Duration = Duration::from_secs(2);
@@ -436,7 +436,7 @@ impl Attempt {
 
 /// What is said where the database stops nothing, and an execution takes too long all the same.
 fn too_slow() -> FieldError {
-    FieldError::new(TIMEOUT[0], "the event took too long; ask for less at once")
+    FieldError::new(TIMEOUT[0], "the event took too long; select fewer fields")
 }
 
 fn code(error: &FieldError) -> Option<&str> {

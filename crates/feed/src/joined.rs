@@ -50,7 +50,7 @@ impl Hub {
         if list.get_database_backend() == DbBackend::Sqlite {
             return read_row_cursor(list).await.map_err(|error| ApiError::from(log_database(error)));
         }
-        let unavailable = || ApiError::Busy("the feed of comments cannot be read now");
+        let unavailable = || ApiError::Busy("the comment feed cannot be read at the moment");
         // In this order: a server that has answered the transaction later than this has lost nothing since its snapshot,
         // and one that the tail is connected to all the time has lost nothing since.
         let session = self.stamping.session().map_err(|_| unavailable())?;
@@ -79,7 +79,7 @@ impl Hub {
         let text = FeedCursor { epoch, mark: place, seen }.text();
         match text.len() <= CURSOR_BYTES_MAX {
             true => Ok(text),
-            false => Err(ApiError::Busy("too many changes are being made for a list with a cursor")),
+            false => Err(ApiError::Busy("too many changes are in progress to read a list with a cursor")),
         }
     }
 }

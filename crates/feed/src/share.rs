@@ -76,7 +76,7 @@ impl Inner {
 
 /// Reads a cursor that a client gave as `field`.
 fn read_cursor(field: &str, text: &str) -> Result<FeedCursor, End> {
-    let message = "no cursor of comments; pass one that a subscription or commentCursor has given";
+    let message = "is not a cursor of the comment feed; pass one from a subscription or `commentCursor`";
     FeedCursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
 }
 

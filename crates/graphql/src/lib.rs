@@ -21,7 +21,7 @@
 //! let limits = DocumentLimits::default();
 //! let document = parse("{ movie { title } }", limits)?;
 //! let invalid = validate(&schema, &document, &limits).unwrap_err();
-//! assert_eq!(invalid.to_string(), "`movie` needs the argument `id`.");
+//! assert_eq!(invalid.to_string(), "`movie` requires the argument `id`.");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

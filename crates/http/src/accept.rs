@@ -135,11 +135,11 @@ pub(super) fn check_body_type(headers: &HeaderMap) -> Result<(), Refusal> {
     let parsed = content_type.to_str().ok().and_then(|text| MediaType::parse(text).ok());
     match parsed {
         Some(found) if !ResponseFormat::Json.is_named(&found) => {
-            Err(Refusal::media_type(&format!("Content-Type {} is not read here", found.essence())))
+            Err(Refusal::media_type(&format!("Content-Type {} is not supported", found.essence())))
         }
-        Some(found) if !is_utf8(&found) => Err(Refusal::media_type("only UTF-8 is read here")),
+        Some(found) if !is_utf8(&found) => Err(Refusal::media_type("only UTF-8 is supported")),
         Some(_) => Ok(()),
-        None => Err(Refusal::media_type("Content-Type is no media type")),
+        None => Err(Refusal::media_type("Content-Type is not a valid media type")),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn read(body: Body, limits: &Limits, room: Share) -> Result<Bod
 async fn collect(mut body: Body, limits: &Limits, mut room: Share) -> Result<BodyBuffer, Refusal> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::malformed("the body breaks off"))?;
+        let frame = frame.map_err(|_| Refusal::malformed("the body is incomplete"))?;
         // Trailers say nothing that is wanted here.
         let Ok(chunk) = frame.into_data() else { continue };
         if (bytes.len() + chunk.len()) as u64 > limits.limit_body_bytes {

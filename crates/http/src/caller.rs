@@ -205,14 +205,15 @@ fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
 pub(super) fn check_key(key: &[u8]) -> Result<String, Refusal> {
     let key = std::str::from_utf8(key).ok().filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
     key.filter(|key| (1..=KEY_LENGTH_MAX).contains(&key.len())).map(str::to_owned).ok_or_else(|| {
-        let message = format!("write 1 to {KEY_LENGTH_MAX} ASCII letters, digits or signs; a fresh UUID is best");
+        let message =
+            format!("must be 1 to {KEY_LENGTH_MAX} ASCII letters, digits or punctuation marks, such as a new UUID");
         Refusal::parameter("Idempotency-Key", &message)
     })
 }
 
 fn read_position(text: &[u8]) -> Result<Position, Refusal> {
     let position = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    position.ok_or_else(|| Refusal::parameter("x-kinoteka-after", "is no position; give it back as it came"))
+    position.ok_or_else(|| Refusal::parameter("x-kinoteka-after", "is not a position; send it back unchanged"))
 }
 
 /// The token in the value of an `Authorization` header.

@@ -70,12 +70,12 @@ fn cost_limit(limit: CostLimit, found: u64, max: u64) -> RequestError {
         CostLimit::Fields => (TOO_COMPLEX, "limit-selections", "fields"),
         CostLimit::Values => (TOO_COMPLEX, "limit-complexity", "values if every page is full"),
         CostLimit::Introspection => (TOO_COMPLEX, "introspection", "values of introspection"),
-        CostLimit::IntrospectionLevels => (TOO_COMPLEX, "introspection", "levels of introspection from type to type"),
+        CostLimit::IntrospectionLevels => (TOO_COMPLEX, "introspection", "nested levels of introspection"),
         CostLimit::InputValues => (BAD_USER_INPUT, "limit-input-values", "values in its arguments"),
         CostLimit::ListItems => (BAD_USER_INPUT, "limit-list-items", "items in a list of its variables"),
         CostLimit::InputFields => (BAD_USER_INPUT, "limit-input-fields", "fields in an object of its variables"),
     };
-    let advice = if limit == CostLimit::Values { " Ask for smaller pages, or in several requests." } else { "" };
+    let advice = if limit == CostLimit::Values { " Request smaller pages or split the operation." } else { "" };
     let message = format!("The operation has {found} {what}; the limit is {max}.{advice}");
     RequestError::new(code, message).with("limit", flag).with("max", max)
 }

@@ -66,7 +66,7 @@ pub(super) async fn require_host(request: Request, next: Next) -> Response {
     if is_valid {
         return next.run(request).await;
     }
-    let refusal = Refusal::malformed("a request needs one Host header, with a host and an optional port");
+    let refusal = Refusal::malformed("the request must have one Host header, with a host and an optional port");
     refusal.count();
     respond::refuse(refusal, ResponseFormat::Json)
 }

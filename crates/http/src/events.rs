@@ -39,7 +39,7 @@ const RESULTS_PER_CHUNK: usize = 64;
 pub(super) fn read_last_id(headers: &HeaderMap) -> Result<Option<ResumeFrom>, Refusal> {
     let Some(id) = headers.get(LAST_EVENT_ID).filter(|id| !id.is_empty()) else { return Ok(None) };
     let id = id.to_str().ok().filter(|id| id.len() <= EVENT_ID_BYTES_MAX);
-    let id = id.ok_or_else(|| Refusal::parameter("Last-Event-ID", "is no id of an event; give back one as it came"))?;
+    let id = id.ok_or_else(|| Refusal::parameter("Last-Event-ID", "is not an event id; send back an id unchanged"))?;
     Ok(Some(ResumeFrom(id.into())))
 }
 

@@ -319,7 +319,7 @@ impl Limits {
         let names = QuotaNames {
             limit: "limit-sockets",
             limit_per_client: "limit-sockets-per-client",
-            held: "sockets and event streams are open",
+            held: "WebSockets and event streams are open",
             retry_after_s: 5,
         };
         Quota::new(names, self.limit_sockets, self.limit_sockets_per_client)
@@ -330,7 +330,7 @@ impl Limits {
         let names = QuotaNames {
             limit: "limit-kept-bytes",
             limit_per_client: "limit-kept-bytes-per-client",
-            held: "bytes may be kept for operations on sockets and event streams",
+            held: "bytes are kept for operations on WebSockets and event streams",
             retry_after_s: 5,
         };
         Quota::new(names, self.limit_kept_bytes, self.limit_kept_bytes_per_client)
@@ -341,7 +341,7 @@ impl Limits {
         let names = QuotaNames {
             limit: "limit-bodies-bytes",
             limit_per_client: "limit-bodies-bytes-per-client",
-            held: "bytes of bodies are being read",
+            held: "bytes of request bodies are being read",
             retry_after_s: 1,
         };
         Quota::new(names, self.limit_bodies_bytes, self.limit_bodies_bytes_per_client)
@@ -374,7 +374,7 @@ impl Limits {
         let names = QuotaNames {
             limit: "limit-subscriptions",
             limit_per_client: "limit-subscriptions-per-client",
-            held: "subscriptions listen",
+            held: "subscriptions are active",
             retry_after_s: 5,
         };
         Quota::new(names, self.limit_subscriptions, self.limit_subscriptions_per_client)
@@ -383,7 +383,7 @@ impl Limits {
     /// What subscriptions give for one event, in values.
     pub(super) fn subscribed(&self) -> Arc<Quota> {
         let limit = "limit-subscribed-complexity-per-client";
-        let held = "values for each event are subscribed to";
+        let held = "values per event are subscribed to";
         let names = QuotaNames { limit, limit_per_client: limit, held, retry_after_s: 5 };
         Quota::new(names, u64::MAX, self.limit_subscribed_complexity_per_client)
     }
@@ -393,7 +393,7 @@ impl Limits {
         let names = QuotaNames {
             limit: "limit-unsent-bytes",
             limit_per_client: "limit-unsent-bytes-per-client",
-            held: "bytes of answers are being made or wait to be read",
+            held: "bytes of responses are being built or sent",
             retry_after_s: 5,
         };
         Quota::new(names, self.limit_unsent_bytes, self.limit_unsent_bytes_per_client)

@@ -14,15 +14,15 @@ pub(super) fn refuse(request: &Request, paths: &[&str]) -> Response {
     let path = request.uri().path();
     let shown: String = path.chars().take(PATH_SHOWN_MAX).collect();
     let message = match paths.iter().find(|known| is_near(path, known)) {
-        Some(known) => format!("there is nothing at {shown:?}; did you mean {known}?"),
-        None => format!("there is nothing at {shown:?}; there are {}", paths.join(", ")),
+        Some(known) => format!("{shown:?} does not exist; did you mean {known}?"),
+        None => format!("{shown:?} does not exist; the paths are {}", paths.join(", ")),
     };
     answer(StatusCode::NOT_FOUND, RequestError::new("NOT_FOUND", message))
 }
 
 /// Refuses a method that a path does not take.
 pub(super) fn refuse_method(method: &Method) -> Response {
-    let message = format!("{method} is not answered here; send GET");
+    let message = format!("{method} is not allowed here; use GET");
     answer(StatusCode::METHOD_NOT_ALLOWED, RequestError::new("BAD_USER_INPUT", message))
 }
 

@@ -119,7 +119,7 @@ fn operation(
             return Err(Refusal::parameter(name, &format!("must be an object, not {}", kind(json))));
         }
     }
-    let query = query.ok_or_else(|| Refusal::parameter("query", "is missing; put a GraphQL document there"))?;
+    let query = query.ok_or_else(|| Refusal::parameter("query", "is missing; it must be a GraphQL document"))?;
     let variables = variables.map(|json| reader.read(json)).transpose()?.unwrap_or_default();
     let idempotency_key = extensions.map(read_key).transpose()?.flatten();
     Ok(OperationParams { query, operation_name, variables, idempotency_key })
@@ -146,13 +146,13 @@ pub(super) fn read_body(body: &[u8], bounds: Bounds) -> Result<Operations, Refus
         None => Err(Refusal::malformed(r#"the body is empty; send {"query": "..."}"#)),
         Some(b'[') => read_batch(body, bounds.batch, &mut reader).map(Operations::Batch),
         Some(b'{') => Params::read(body)?.into_operation(&mut reader).map(Box::new).map(Operations::One),
-        Some(_) => Err(Refusal::malformed(r#"the body is no JSON object; send {"query": "..."}"#)),
+        Some(_) => Err(Refusal::malformed(r#"the body is not a JSON object; send {"query": "..."}"#)),
     }
 }
 
 fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<BatchEntry>, Refusal> {
     if batch_max == 0 {
-        return Err(Refusal::batch("batches are not executed here; send one operation a request", 0));
+        return Err(Refusal::batch("batches are disabled; send one operation per request", 0));
     }
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let entries = Entries(batch_max).deserialize(&mut deserializer);
@@ -162,14 +162,14 @@ fn read_batch(body: &str, batch_max: u64, reader: &mut Reader) -> Result<Vec<Bat
     match found {
         0 => return Err(Refusal::malformed("the batch is empty; send at least one operation")),
         found if found > batch_max => {
-            let message = format!("the batch has {found} operations; {batch_max} are allowed");
+            let message = format!("the batch has {found} operations; the limit is {batch_max}");
             return Err(Refusal::batch(message, batch_max));
         }
         _ => {}
     }
     let mut read = |entry: &RawValue| match kind(entry) {
         "an object" => Params::read(entry.get())?.into_operation(reader),
-        other => Err(Refusal::malformed(format!("an operation of a batch is an object, not {other}"))),
+        other => Err(Refusal::malformed(format!("each operation in a batch must be an object, not {other}"))),
     };
     // What is wrong with a value is its operation's; a body that is malformed is refused as a whole.
     let read_alone = |entry| match read(entry) {
@@ -216,11 +216,11 @@ impl<'de> Visitor<'de> for Entries {
 fn explain(error: &serde_json::Error) -> String {
     let place = format!("line {} column {}", error.line(), error.column());
     match error.classify() {
-        serde_json::error::Category::Eof => format!("the body is no JSON: it ends at {place} in the middle"),
+        serde_json::error::Category::Eof => format!("the body is not valid JSON: it ends early at {place}"),
         serde_json::error::Category::Data => {
-            format!("a parameter occurs twice in the body, the second time at {place}")
+            format!("a parameter occurs twice in the body; the second is at {place}")
         }
-        _ => format!("the body is no JSON, which shows at {place}"),
+        _ => format!("the body is not valid JSON: the error is at {place}"),
     }
 }
 
@@ -246,11 +246,11 @@ pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<OperationParams, R
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-            return Err(Refusal::malformed("the URL is not encoded in UTF-8"));
+            return Err(Refusal::malformed("the URL is not valid UTF-8"));
         };
         let Some(at) = NAMES.iter().position(|known| *known == name) else { continue };
         if texts[at].replace(value).is_some() {
-            return Err(Refusal::parameter(&name, "stands in the URL twice"));
+            return Err(Refusal::parameter(&name, "occurs twice in the URL"));
         }
     }
     let [query, operation_name, variables, extensions] = texts;
@@ -264,7 +264,9 @@ pub(super) fn read_url(query: &str, bounds: Bounds) -> Result<OperationParams, R
 fn read_json<'a>(name: &str, text: Option<&'a str>) -> Result<Option<&'a RawValue>, Refusal> {
     match text {
         None | Some("") => Ok(None),
-        Some(text) => serde_json::from_str(text).map_err(|_| Refusal::parameter(name, "is no JSON; encode an object")),
+        Some(text) => {
+            serde_json::from_str(text).map_err(|_| Refusal::parameter(name, "is not valid JSON; encode an object"))
+        }
     }
 }
 

@@ -118,8 +118,8 @@ impl Refusal {
 
     /// A request parameter is JSON, but has texts or numbers that stand for nothing, or a member twice.
     pub(super) fn unreadable(name: &str, error: &serde_json::Error) -> Self {
-        let what = if error.is_data() { "a member twice" } else { "a number out of range or half a surrogate pair" };
-        Self::value(name, &format!("has {what} at its line {} column {}", error.line(), error.column()))
+        let what = if error.is_data() { "a member twice" } else { "a number out of range or a lone surrogate" };
+        Self::value(name, &format!("has {what} at line {} column {}", error.line(), error.column()))
     }
 
     pub(super) fn media_type(reason: &str) -> Self {
@@ -128,21 +128,19 @@ impl Refusal {
     }
 
     pub(super) fn not_acceptable() -> Self {
-        let message = "Accept lists nothing that is offered here; \
-            name application/json, application/graphql-response+json or text/event-stream";
+        let message = "Accept lists no supported media type; \
+            use application/json, application/graphql-response+json or text/event-stream";
         Self::new(Some(StatusCode::NOT_ACCEPTABLE), BAD_USER_INPUT, message)
     }
 
     /// A subscription, asked for by a client that does not say that it reads streams.
     pub(super) fn is_stream() -> Self {
-        Self::malformed(
-            "a subscription is a stream of answers; ask with Accept: text/event-stream, or over a WebSocket",
-        )
+        Self::malformed("a subscription returns a stream; send Accept: text/event-stream, or use a WebSocket")
     }
 
     /// Another site's page wants a WebSocket, which browsers let it have without asking.
     pub(super) fn origin() -> Self {
-        let message = "pages of this origin may not connect; the server's --cors-origins names those that may";
+        let message = "this origin is not allowed; add it to the server's --cors-origins";
         Self::new(Some(StatusCode::FORBIDDEN), "FORBIDDEN", message)
     }
 
@@ -159,18 +157,19 @@ impl Refusal {
     }
 
     pub(super) fn socket_operations(operations: u64) -> Self {
-        let message = format!("{operations} operations run on this socket, which is the limit; complete one first");
+        let message =
+            format!("the limit is reached: {operations} operations are running on this WebSocket; complete one first");
         Self::new(None, "RATE_LIMITED", message).limit("limit-socket-operations", operations)
     }
 
     pub(super) fn method() -> Self {
-        let message = "only GET and POST are answered here";
+        let message = "only GET and POST are allowed";
         Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "GET, HEAD, POST")
     }
 
     /// Another site may make a browser send a GET with its user's rights.
     pub(super) fn unsafe_by_get(kind: &str) -> Self {
-        let message = format!("a {kind} is not executed by GET; send it by POST");
+        let message = format!("a {kind} cannot be sent by GET; use POST");
         Self::new(Some(StatusCode::METHOD_NOT_ALLOWED), BAD_USER_INPUT, message).header(ALLOW, "POST")
     }
 
@@ -183,7 +182,7 @@ impl Refusal {
 
     /// The request took too long. `outcome` says what has become of its mutations, if it has some.
     pub(super) fn timeout(milliseconds: u64, outcome: Option<&'static str>) -> Self {
-        let message = format!("the request was stopped after {milliseconds} ms; ask for less at once");
+        let message = format!("the request was stopped after {milliseconds} ms; request less at once");
         let refusal = Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message);
         let refusal = refusal.limit("request-timeout-ms", milliseconds);
         if outcome == Some(OUTCOME_UNKNOWN) {
@@ -196,7 +195,7 @@ impl Refusal {
     }
 
     pub(super) fn body_too_large(bytes: u64) -> Self {
-        let message = format!("the request is larger than {bytes} bytes, which is the limit");
+        let message = format!("the request exceeds the limit of {bytes} bytes");
         Self::new(Some(StatusCode::PAYLOAD_TOO_LARGE), BAD_USER_INPUT, message).limit("limit-body-bytes", bytes)
     }
 

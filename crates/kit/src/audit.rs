@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::{Id, NodeType, Rejection, Work};
 
-/// A changed field.
+/// A field that was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct FieldChange {
-    /// The field's name.
+    /// The name of the field.
     field: String,
     /// The old value, its first 200 characters. `None` if there was none.
     before: Option<String>,

@@ -18,7 +18,7 @@ pub struct Constraint {
     pub columns: &'static str,
     /// What kind of problem it is.
     pub code: UserErrorCode,
-    /// What is wrong, for programs.
+    /// The reason for programs.
     pub reason: UserErrorReason,
     /// The input field that caused it.
     pub field: &'static str,

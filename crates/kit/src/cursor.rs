@@ -62,23 +62,24 @@ impl Cursor {
     /// # Errors
     /// `BadInput` when it is no cursor, or was made by another list or under another order.
     pub fn parse(field: &str, text: &str, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Keys> {
-        let Self(made_list, made_order, parts) = Self::decode_cursor(text)
-            .map_err(|Malformed| ApiError::bad_input(field, "not a cursor; pass one that this list has returned"))?;
+        let Self(made_list, made_order, parts) = Self::decode_cursor(text).map_err(|Malformed| {
+            ApiError::bad_input(field, "is not a valid cursor; pass one that this list returned")
+        })?;
         if made_list != list {
             return Err(ApiError::bad_input(
                 field,
-                format!("this cursor is of the list {made_list}, not of {list}; pass one that this list has returned"),
+                format!("is a cursor of the list {made_list}, not of {list}; pass one that this list returned"),
             ));
         }
         if made_order != order {
             return Err(ApiError::bad_input(
                 field,
-                format!("this cursor was made under the order {made_order}; under {order}, start without a cursor"),
+                format!("is a cursor for the order {made_order}, not for {order}; start without a cursor"),
             ));
         }
         let fits = parts.len() == keys.len() && parts.iter().zip(keys).all(|(part, key)| part.fits(key));
         fits.then_some(parts)
-            .ok_or_else(|| ApiError::bad_input(field, "a broken cursor; pass one that this list has returned"))
+            .ok_or_else(|| ApiError::bad_input(field, "is a damaged cursor; pass one that this list returned"))
     }
 }
 
@@ -255,7 +256,7 @@ mod tests {
             reason(&made("people", "YEAR", smallvec![KeyPart::Int(1)]), KeyKind::Int).contains("of the list people")
         );
         assert!(
-            reason(&made("films", "TITLE", smallvec![KeyPart::Int(1)]), KeyKind::Int).contains("under the order TITLE")
+            reason(&made("films", "TITLE", smallvec![KeyPart::Int(1)]), KeyKind::Int).contains("for the order TITLE")
         );
         for (part, kind) in [
             (KeyPart::Int(70_000), KeyKind::SmallInt),
@@ -263,8 +264,8 @@ mod tests {
             (KeyPart::Text("a\0b".to_owned()), KeyKind::Text),
             (KeyPart::Time("yesterday".to_owned()), KeyKind::Time),
         ] {
-            assert!(reason(&made("films", "YEAR", smallvec![part]), kind).contains("a broken cursor"));
+            assert!(reason(&made("films", "YEAR", smallvec![part]), kind).contains("a damaged cursor"));
         }
-        assert!(reason(&made("films", "YEAR", smallvec![]), KeyKind::Int).contains("a broken cursor"));
+        assert!(reason(&made("films", "YEAR", smallvec![]), KeyKind::Int).contains("a damaged cursor"));
     }
 }

@@ -224,7 +224,7 @@ pub async fn refuse_if_used(txn: &Transaction, field: &str, used: Vec<References
     if found.is_empty() {
         return Ok(());
     }
-    let message = format!("still used by {}; remove these first", found.join(", "));
+    let message = format!("is still used by {}; delete these first", found.join(", "));
     Err(UserError::conflict(path(field), UserErrorReason::InUse, message).into())
 }
 

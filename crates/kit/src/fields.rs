@@ -28,7 +28,7 @@ macro_rules! fields {
             $($($(#[$d_doc])* $d: async_graphql::MaybeUndefined<$d_type>,)*)?
         }
 
-        #[doc = concat!("The changes of a `", stringify!($object), "`. Omitted fields keep their values.")]
+        #[doc = concat!("The changes to a `", stringify!($object), "`. Omitted fields keep their values.")]
         #[doc = "Null clears an optional field."]
         #[derive(Clone, Debug, async_graphql::InputObject)]
         pub struct $update_input {

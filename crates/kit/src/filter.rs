@@ -10,12 +10,12 @@ use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter,
 use super::fold::fold;
 use super::scalar::DateTime;
 
-/// A range of whole numbers; both ends belong to it. One that ends before it begins is refused.
+/// A range of integers. Both bounds are inclusive. `from` must not be greater than `to`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, InputObject)]
 pub struct IntRange {
-    /// This much or more.
+    /// The minimum.
     from: Option<i32>,
-    /// This much or less.
+    /// The maximum.
     to: Option<i32>,
 }
 
@@ -28,7 +28,7 @@ impl IntRange {
         self.check(field)?;
         let day = |year: i32, month, day| {
             let date = NaiveDate::from_ymd_opt(year, month, day).filter(|_| (1..=9999).contains(&year));
-            date.ok_or_else(|| ApiError::bad_input(field, format!("{year} is out of range; name years 1 to 9999")))
+            date.ok_or_else(|| ApiError::bad_input(field, format!("{year} is out of range; use years 1 to 9999")))
         };
         let from = self.from.map(|year| day(year, 1, 1)).transpose()?;
         Ok((from, self.to.map(|year| day(year, 12, 31)).transpose()?))
@@ -37,7 +37,7 @@ impl IntRange {
     fn check(self, field: &str) -> ApiResult<()> {
         match (self.from, self.to) {
             (Some(from), Some(to)) if from > to => {
-                Err(ApiError::bad_input(field, format!("begins at {from} and ends at {to}; swap the two")))
+                Err(ApiError::bad_input(field, format!("`from` ({from}) is greater than `to` ({to}); swap them")))
             }
             _ => Ok(()),
         }
@@ -62,7 +62,7 @@ impl IntRange {
 /// `BadInput` when its year does not have four digits.
 pub fn check_time(field: &str, DateTime(time): DateTime) -> ApiResult<chrono::DateTime<FixedOffset>> {
     if !(1..=9999).contains(&time.year()) {
-        return Err(ApiError::bad_input(field, "is out of range; name a time in the years 1 to 9999"));
+        return Err(ApiError::bad_input(field, "is out of range; use a time in the years 1 to 9999"));
     }
     Ok(time.fixed_offset())
 }
@@ -76,10 +76,10 @@ const TEXT_LENGTH_MAX: usize = 1_000;
 /// `BadInput` when it is too long or holds a NUL.
 pub fn check_text(field: &str, text: String) -> ApiResult<String> {
     if text.chars().nth(TEXT_LENGTH_MAX).is_some() {
-        return Err(ApiError::bad_input(field, format!("is too long; {TEXT_LENGTH_MAX} characters are allowed")));
+        return Err(ApiError::bad_input(field, format!("must be at most {TEXT_LENGTH_MAX} characters long")));
     }
     if text.contains('\0') {
-        return Err(ApiError::bad_input(field, "holds a NUL character; remove it"));
+        return Err(ApiError::bad_input(field, "contains a NUL character; remove it"));
     }
     Ok(text)
 }

@@ -223,7 +223,7 @@ impl<'a> Form<'a> {
 /// Characters of a biography, a plot and the like at most.
 pub const LONG_TEXT_LENGTH_MAX: usize = 20_000;
 
-const NOT_NULL: &str = "cannot be null; leave it out to keep what is there";
+const NOT_NULL: &str = "must not be null; omit it to keep the current value";
 
 /// The path of a field of the input.
 pub fn path(field: &str) -> String {
@@ -267,7 +267,7 @@ pub fn whole<V: TryFrom<i32> + Default>(
         let (least, most) = (range.start(), range.end());
         let fits = range.contains(&number);
         let reason = UserErrorReason::OutOfRange.within(f64::from(*least), f64::from(*most));
-        problems.require(fits, field, reason, format!("{number} is out of range; name {least} to {most}"));
+        problems.require(fits, field, reason, format!("{number} is out of range; use {least} to {most}"));
         V::try_from(number).unwrap_or_default()
     }
 }
@@ -278,7 +278,12 @@ pub fn money(digits: u32) -> impl FnOnce(&mut Problems, &str, Money) -> Decimal 
         let end = Decimal::from(10_u64.saturating_pow(digits));
         let fits = amount >= Decimal::ZERO && amount < end;
         let reason = UserErrorReason::OutOfRange.within(0.0, (end - Decimal::new(1, 2)).to_f64());
-        problems.require(fits, field, reason, format!("{amount} is out of range; name 0.00 or more, less than {end}"));
+        problems.require(
+            fits,
+            field,
+            reason,
+            format!("{amount} is out of range; it must be at least 0.00 and less than {end}"),
+        );
         amount
     }
 }
@@ -291,7 +296,7 @@ impl Check<Date, NaiveDate> for PastDay {
     async fn check(self, form: &mut Form<'_>, field: &str, Date(day): Date) -> Result<Option<NaiveDate>, DbErr> {
         let (has_year, is_past) = (day.year() >= 1, day <= form.work.now().date_naive());
         let years = UserErrorReason::OutOfRange.within(1.0, None);
-        form.problems.require(has_year, field, years, "is out of range; name a day in the years from 1 on");
+        form.problems.require(has_year, field, years, "is out of range; the year must be 1 or later");
         form.problems.require(is_past, field, UserErrorReason::NotInPast, format!("{day} is in the future"));
         Ok((has_year && is_past).then_some(day))
     }

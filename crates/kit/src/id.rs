@@ -42,12 +42,12 @@ impl<N: NodeType> Id<N> {
     /// `BadInput` when it is malformed or the id of another type.
     pub fn parse(field: &str, id: &ID) -> ApiResult<Self> {
         let Some((type_name, key)) = split(id) else {
-            return Err(ApiError::bad_input(field, "not an id of this API; pass an id that a query has returned"));
+            return Err(ApiError::bad_input(field, "is not a valid id; pass an id that a query returned"));
         };
         if type_name != N::TYPE {
             return Err(ApiError::bad_input(
                 field,
-                format!("this is the id of a {type_name}; the id of a {} is wanted", N::TYPE),
+                format!("is the id of a {type_name}; pass the id of a {}", N::TYPE),
             ));
         }
         Ok(Self::new(key))

@@ -257,8 +257,7 @@ pub async fn write_and_forget(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> 
 }
 
 fn conflict() -> ApiError {
-    let text =
-        "the idempotency key was sent before with another mutation or input; send a new key with each new request";
+    let text = "the idempotency key was already used for another mutation or input; use a new key for each new request";
     ApiError::Conflict(text.to_owned())
 }
 

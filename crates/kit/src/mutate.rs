@@ -91,8 +91,8 @@ impl Work {
         }
         Err(Rejection::Failed(match self.rule {
             Rule::Has(role) => policy::needs_role(role),
-            Rule::OwnerOr(_) => ApiError::Forbidden("this belongs to somebody else; its owner and editors may"),
-            _ => ApiError::Forbidden("this belongs to somebody else"),
+            Rule::OwnerOr(_) => ApiError::Forbidden("only the owner and editors can do this"),
+            _ => ApiError::Forbidden("only the owner can do this"),
         }))
     }
 }
@@ -140,7 +140,7 @@ impl<I: Sync, O: Serialize> Job for WithInput<'_, I, O> {
         Box::pin(async move {
             let outcome = (self.work)(work, self.input).await?;
             serde_json::to_value(outcome)
-                .map_err(|error| ApiError::Internal(format!("an outcome is no JSON: {error}")).into())
+                .map_err(|error| ApiError::Internal(format!("an outcome is not valid JSON: {error}")).into())
         })
     }
 

@@ -67,7 +67,7 @@ impl PageArgs {
     fn window_by(&self, list: &str, order: &str, keys: &[SortKey]) -> ApiResult<Window> {
         let (field, size, backward) = match (self.first, self.last) {
             (Some(_), Some(_)) => {
-                return Err(ApiError::bad_input("last", "cannot go with `first`; name one of the two"));
+                return Err(ApiError::bad_input("last", "cannot be combined with `first`; use one of them"));
             }
             (None, Some(last)) => ("last", Some(last), true),
             (first, None) => ("first", first, false),
@@ -76,7 +76,7 @@ impl PageArgs {
         let size = match size {
             None => PAGE_SIZE_DEFAULT,
             Some(size) => u32::try_from(size).ok().filter(|size| *size <= PAGE_SIZE_MAX).ok_or_else(|| {
-                ApiError::bad_input(field, format!("{size} is out of range; ask for 0 to {PAGE_SIZE_MAX}"))
+                ApiError::bad_input(field, format!("{size} is out of range; use 0 to {PAGE_SIZE_MAX}"))
             })?,
         };
         let parse = |field: &str, cursor: &Option<String>| {

@@ -9,13 +9,13 @@ use super::id::{Id, NodeType};
 use super::reason::{BoundedReason, UserErrorReason};
 use super::spelling::{compose, is_blank};
 
-/// The kind of a problem.
+/// The kind of error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserErrorCode {
     /// A value is invalid. Correct it.
     BadUserInput,
-    /// There is no such object.
+    /// The object does not exist.
     NotFound,
     /// The value is valid, but conflicts with existing data.
     Conflict,
@@ -58,9 +58,13 @@ impl UserError {
         Self::new(UserErrorCode::BadUserInput, field, reason, message)
     }
 
-    /// A field names an object that is not there: `what` is its type.
+    /// A field names an object that does not exist: `what` is its type.
     pub fn not_found(field: impl Into<String>, what: &str) -> Self {
-        let message = format!("there is no such {what}; it may have been deleted");
+        Self::missing(field, format!("the {what} does not exist; it may have been deleted"))
+    }
+
+    /// The same with a message of its own.
+    pub fn missing(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(UserErrorCode::NotFound, field, UserErrorReason::NotFound, message)
     }
 
@@ -88,7 +92,7 @@ impl Rejection {
     pub fn stale(error: UserError, outcome: impl Serialize) -> Self {
         match serde_json::to_value(outcome) {
             Ok(outcome) => Self::Stale(error, outcome),
-            Err(error) => Self::Failed(ApiError::Internal(format!("an outcome is no JSON: {error}"))),
+            Err(error) => Self::Failed(ApiError::Internal(format!("an outcome is not valid JSON: {error}"))),
         }
     }
 }
@@ -199,14 +203,14 @@ impl Problems {
         let text = text.trim();
         let length = if is_blank(text) { 0 } else { text.chars().count() };
         if length < min {
-            let least = if min == 1 { "is empty; write something".to_owned() } else { too_short(length, min) };
+            let least = if min == 1 { "must not be empty".to_owned() } else { too_short(length, min) };
             self.bad_input(field, UserErrorReason::of_length(length, min, max), least);
         } else if length > max {
-            let most = format!("has {length} characters; {max} are allowed");
+            let most = format!("must be at most {max} characters long; it has {length}");
             self.bad_input(field, UserErrorReason::of_length(length, min, max), most);
         }
         if let Some(found) = text.chars().find(|c| c.is_control() && !allowed(*c)) {
-            let message = format!("holds the control character U+{:04X}; leave it out", u32::from(found));
+            let message = format!("contains the control character U+{:04X}; remove it", u32::from(found));
             self.bad_input(field, UserErrorReason::InvalidCharacter, message);
         }
         text.to_owned()
@@ -222,5 +226,5 @@ impl Problems {
 }
 
 fn too_short(length: usize, min: usize) -> String {
-    format!("has {length} characters; {min} are the least")
+    format!("must be at least {min} characters long; it has {length}")
 }

@@ -3,7 +3,7 @@
 use async_graphql::Enum;
 use serde::{Deserialize, Serialize};
 
-/// Why a mutation changed nothing, for programs: a client translates this, and not `message`.
+/// The machine-readable reason for an error. Clients should translate this instead of `message`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Enum, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum UserErrorReason {
@@ -13,46 +13,46 @@ pub enum UserErrorReason {
     TooShort,
     /// The text has more than `max` characters.
     TooLong,
-    /// The number is less than `min` or greater than `max`. For a date, these are years.
+    /// The number is less than `min` or greater than `max`. For a date, `min` and `max` are years.
     OutOfRange,
     /// The list has more than `max` items.
     TooMany,
-    /// The list has the same item twice.
+    /// The list contains the same item twice.
     Duplicate,
-    /// The text has a character that is not allowed.
+    /// The text contains a character that is not allowed.
     InvalidCharacter,
-    /// The text does not have the required form, such as that of an e-mail address.
+    /// The text has an invalid format, such as an invalid email address.
     InvalidFormat,
-    /// The id is not valid, or is the id of an object of another type.
+    /// The id is invalid, or it is the id of an object of another type.
     InvalidId,
     /// The date is not in the past.
     NotInPast,
-    /// The value does not fit another field of the input.
+    /// The value contradicts another field of the input.
     Mismatch,
-    /// The comment that is answered is already at the maximum depth, `max`.
+    /// The parent comment is already at the maximum depth, `max`.
     TooDeep,
-    /// The password is one of the most common ones.
+    /// The password is too common.
     CommonPassword,
-    /// The password is the user's own name or e-mail address.
+    /// The password is the user's username or email address.
     PasswordIsName,
     /// The password is wrong.
     WrongPassword,
     /// The login or the password is wrong.
     WrongCredentials,
-    /// Every user has this role.
+    /// The role cannot be granted or revoked. Every user has it.
     NotGrantable,
     /// The object does not exist.
     NotFound,
-    /// Another object has this value, or this combination of values.
+    /// Another object already has this value or combination of values.
     Taken,
     /// Other objects refer to the object.
     InUse,
-    /// Somebody else has changed the object.
+    /// The object was changed by someone else.
     Changed,
     /// The user is the last admin.
     LastAdmin,
-    /// The value is invalid for a reason that only `message` states. More reasons may be added: treat an unknown one like
-    /// this.
+    /// The value is invalid for a reason that only `message` states. New reasons may be added. Treat an unknown reason
+    /// like this one.
     #[default]
     #[serde(other)]
     Invalid,

@@ -60,7 +60,7 @@ impl Money {
     }
 }
 
-/// A decimal number as a string with two decimals, such as "350.00": money in roubles.
+/// An amount in roubles, as a string with two decimals, such as "350.00".
 #[Scalar(name = "Decimal", specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#decimal")]
 impl ScalarType for Money {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -73,7 +73,7 @@ impl ScalarType for Money {
         match is_decimal(&text).then(|| Decimal::from_str_exact(&text)) {
             Some(Ok(amount)) if amount == amount.round_dp(2) => Ok(Self::round(amount)),
             Some(Ok(_)) => Err(InputValueError::custom(format!("{} has more than two decimals", quote(&text)))),
-            _ => Err(InputValueError::custom(format!("{} is no decimal number such as \"350.00\"", quote(&text)))),
+            _ => Err(InputValueError::custom(format!("{} is not a decimal number such as \"350.00\"", quote(&text)))),
         }
     }
 
@@ -93,7 +93,7 @@ impl TryGetable for Money {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct Date(pub NaiveDate);
 
-/// A date in ISO 8601, such as "1932-04-04".
+/// A date in ISO 8601 format, such as "1932-04-04".
 #[Scalar(name = "Date", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -101,7 +101,7 @@ impl ScalarType for Date {
         // By its form first: chrono takes " 024-01-01" and "+999-01-01", too.
         match is_date(text).then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d")) {
             Some(Ok(date)) => Ok(Self(date)),
-            _ => Err(InputValueError::custom(format!("{} is no date such as \"1932-04-04\"", quote(text)))),
+            _ => Err(InputValueError::custom(format!("{} is not a date such as \"1932-04-04\"", quote(text)))),
         }
     }
 
@@ -114,15 +114,15 @@ impl ScalarType for Date {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// A moment in RFC 3339, such as "2026-03-01T12:30:00+00:00". Answers have it in UTC, to the
-/// microsecond; inputs may name another offset.
+/// A date and time in RFC 3339 format, such as "2026-03-01T12:30:00+00:00". Responses use UTC, with microseconds.
+/// Inputs may use another offset.
 #[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
         chrono::DateTime::parse_from_rfc3339(text).map(|time| Self(time.to_utc())).map_err(|_| {
             InputValueError::custom(format!(
-                "{} is no time with an offset such as \"2026-03-01T12:30:00Z\"",
+                "{} is not a time with an offset such as \"2026-03-01T12:30:00Z\"",
                 quote(text)
             ))
         })
@@ -137,7 +137,7 @@ impl ScalarType for DateTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct BigInt(pub i64);
 
-/// A whole number that may not fit 32 bits, as a string: "3000000000".
+/// An integer that may not fit in 32 bits, as a string, such as "3000000000".
 #[Scalar(name = "BigInt", specified_by_url = "https://www.w3.org/TR/xmlschema11-2/#long")]
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -146,7 +146,7 @@ impl ScalarType for BigInt {
             Value::Number(number) => number.as_i64(),
             _ => None,
         };
-        number.map(Self).ok_or_else(|| InputValueError::custom("not a whole number of 64 bits such as \"3000000000\""))
+        number.map(Self).ok_or_else(|| InputValueError::custom("not a 64-bit integer such as \"3000000000\""))
     }
 
     fn to_value(&self) -> Value {
@@ -158,12 +158,12 @@ impl ScalarType for BigInt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, DeriveValueType)]
 pub struct UniqueNumber(pub Uuid);
 
-/// A UUID (RFC 9562) in its usual form, such as "67e55044-10b1-426f-9247-bb680e5fe0c8".
+/// A UUID (RFC 9562), such as "67e55044-10b1-426f-9247-bb680e5fe0c8".
 #[Scalar(name = "UUID", specified_by_url = "https://www.rfc-editor.org/rfc/rfc9562")]
 impl ScalarType for UniqueNumber {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{} is no UUID", quote(text))))
+        Uuid::try_parse(text).map(Self).map_err(|_| InputValueError::custom(format!("{} is not a UUID", quote(text))))
     }
 
     fn to_value(&self) -> Value {

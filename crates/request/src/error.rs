@@ -48,7 +48,7 @@ pub enum ApiError {
     Forbidden(&'static str),
     /// Too often, or too many at once: `RATE_LIMITED`.
     RateLimited {
-        /// What is limited, as a sentence's beginning: "too many failed tries".
+        /// What is limited, as a sentence's beginning: "too many failed attempts".
         what: &'static str,
         /// The flag of the limit, without dashes before it.
         limit: &'static str,
@@ -136,7 +136,7 @@ impl ApiError {
     pub fn publish(&self) -> (&'static str, String) {
         match self {
             Self::BadInput { field, message } => ("BAD_USER_INPUT", format!("{field}: {message}")),
-            Self::Gone => ("NOT_FOUND", "an object was deleted while the query ran; repeat the query".to_owned()),
+            Self::Gone => ("NOT_FOUND", "an object was deleted while the query ran; run the query again".to_owned()),
             Self::Unauthenticated => {
                 ("UNAUTHENTICATED", "sign in first: send the header Authorization: Bearer TOKEN".to_owned())
             }
@@ -150,20 +150,20 @@ impl ApiError {
             Self::Busy(reason) => ("UNAVAILABLE", format!("{reason}; try again")),
             Self::TooLarge { max } => (
                 "TOO_COMPLEX",
-                format!("the answer is larger than {max} bytes, which is the limit; name smaller pages, or ask in steps"),
+                format!("the response exceeds the limit of {max} bytes; request smaller pages or split the request"),
             ),
             Self::Exhausted(exhausted) => exhausted.publish(),
             Self::Conflict(message) => ("CONFLICT", message.clone()),
             Self::CursorExpired => (
                 "CURSOR_EXPIRED",
-                "the feed does not reach back to this cursor any more; load the list anew, and subscribe behind a new one"
+                "the cursor has expired; reload the list and subscribe after a new cursor"
                     .to_owned(),
             ),
             Self::Database(error) if is_stopped(error) => {
-                ("TIMEOUT", "the database took too long; ask for less at once".to_owned())
+                ("TIMEOUT", "the database took too long; request less at once".to_owned())
             }
             Self::Database(error) if is_locked(error) => {
-                ("UNAVAILABLE", "another transaction holds a lock that this needs; try again".to_owned())
+                ("UNAVAILABLE", "another transaction holds a lock that this request needs; try again".to_owned())
             }
             Self::Database(error) if is_exhausted(error) => {
                 ("UNAVAILABLE", "all database connections are in use; try again".to_owned())
@@ -173,14 +173,14 @@ impl ApiError {
                 ("UNAVAILABLE", "the database cannot be reached at the moment; try again".to_owned())
             }
             Self::Database(error) if is_transient(error) => {
-                ("UNAVAILABLE", "others change the same at this moment; try again".to_owned())
+                ("UNAVAILABLE", "other requests are changing the same data; try again".to_owned())
             }
             Self::Database(error) if lacks_rights(error) => {
-                ("UNAVAILABLE", "the server lacks rights in the database; whoever runs it has to grant them".to_owned())
+                ("UNAVAILABLE", "the server lacks rights in the database; its operator must grant them".to_owned())
             }
             Self::Unknown => (
                 "UNAVAILABLE",
-                "the connection to the database was lost, and the change may have been made; look before sending it again"
+                "the connection to the database was lost; the change may have been made, so check before you send it again"
                     .to_owned(),
             ),
             Self::Database(_) => publish_internal(),

@@ -59,8 +59,8 @@ pub fn require(viewer: Viewer, role: Role) -> ApiResult<()> {
 /// The error of a viewer whose role is too low.
 pub fn needs_role(role: Role) -> ApiError {
     ApiError::Forbidden(match role {
-        Role::Member => "this is for members",
-        Role::Editor => "this is for editors",
-        Role::Admin => "this is for admins",
+        Role::Member => "only members can do this",
+        Role::Editor => "only editors can do this",
+        Role::Admin => "only admins can do this",
     })
 }

@@ -7,6 +7,11 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub i64);
 
+impl Position {
+    /// Behind everything: that of a change whose leader did not say where it was.
+    pub const UNKNOWN: Self = Self(i64::MAX);
+}
+
 /// As PostgreSQL writes it: `16/B374D848`.
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

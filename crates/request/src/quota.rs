@@ -32,7 +32,7 @@ pub struct QuotaNames {
     pub limit: &'static str,
     /// The flag of the limit for one client.
     pub limit_per_client: &'static str,
-    /// What is held, as the end of "100 ...": `sockets and event streams are open`.
+    /// What is held, as the end of "100 ...": `WebSockets and event streams are open`.
     pub held: &'static str,
     /// After how many seconds it is worth trying again, as `Retry-After` says it.
     pub retry_after_s: u64,
@@ -96,7 +96,7 @@ impl Exhausted {
     /// The code and text for the client.
     pub fn publish(&self) -> (&'static str, String) {
         let (code, whose) = if self.by_client { ("RATE_LIMITED", " from your address") } else { ("UNAVAILABLE", "") };
-        (code, format!("{} {}{whose}, which is the limit; try again later", self.max, self.names.held))
+        (code, format!("the limit is reached: {} {}{whose}; try again later", self.max, self.names.held))
     }
 }
 

@@ -14,15 +14,15 @@ use tokio::sync::watch;
 use crate::error::{ApiResult, OUTCOME_NOTHING, OUTCOME_UNKNOWN};
 use crate::position::Position;
 
-/// What a user may do. A role includes those before it.
+/// The role of a user. Each role includes the ones before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Enum)]
 pub enum Role {
     /// Every user with an account.
     #[default]
     Member,
-    /// May change the catalogue, and what other users wrote.
+    /// Can change the catalogue and other users' content.
     Editor,
-    /// May also change roles and delete accounts.
+    /// Can also change roles and delete accounts.
     Admin,
 }
 

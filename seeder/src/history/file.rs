@@ -111,7 +111,7 @@ impl<R: BufRead> HistoryReader<R> {
     ///
     /// # Errors
     /// The line cannot be read, or the history is cut short, altered or of several runs.
-    pub fn next(&mut self) -> anyhow::Result<Option<HistoryLine>> {
+    pub fn next_line(&mut self) -> anyhow::Result<Option<HistoryLine>> {
         let before = (self.line, self.sum.clone());
         let line = self.read()?;
         let number = self.line;

@@ -13,10 +13,12 @@ use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
@@ -39,6 +41,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 const READ_BYTES: usize = 4096;
 /// Listeners that have heard nothing for so long at the end will hear nothing more.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to answer the end of a connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long all connections together may take to end.
+const CLOSE_ALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// For how long they listen when they have heard of everything.
 const AFTERMATH: Duration = Duration::from_secs(1);
 /// What is remembered of what went wrong, at most.
@@ -50,6 +56,8 @@ struct ListenersShared {
     cursor: String,
     actor: Arc<LoadActor>,
     faults: Mutex<Vec<String>>,
+    /// Ends all of them.
+    stopper: watch::Sender<bool>,
     /// How many events each has got.
     places: Vec<AtomicUsize>,
     connections: AtomicU64,
@@ -85,6 +93,7 @@ impl Listeners {
             cursor,
             actor: Arc::clone(actor),
             faults: Mutex::default(),
+            stopper: watch::Sender::new(false),
             // One more for the repetition.
             places: (0..=count).map(|_| AtomicUsize::new(0)).collect(),
             connections: AtomicU64::new(0),
@@ -108,6 +117,14 @@ impl Listeners {
         let [connections, restarts] =
             [&self.shared.connections, &self.shared.restarts].map(|count| count.load(Ordering::Relaxed));
         (u64::try_from(events).unwrap_or(u64::MAX), connections, restarts)
+    }
+
+    /// Ends the subscriptions and closes the connections, as a client should.
+    pub async fn close(&mut self) {
+        self.shared.stopper.send_replace(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // Whoever takes longer is cut off.
+        let _ = timeout(CLOSE_ALL_TIMEOUT, ended).await;
     }
 
     /// Why listeners have given up.
@@ -162,10 +179,34 @@ impl Quiet {
     }
 }
 
-async fn listen(shared: Arc<ListenersShared>, number: usize, mut socket: ListenSocket) {
+async fn listen(shared: Arc<ListenersShared>, number: usize, socket: ListenSocket) {
+    let mut stop = shared.stopper.subscribe();
+    // What is left of a connection at its end hangs up, however it ended.
+    let mut socket = Some(socket);
+    tokio::select! {
+        () = listen_on(&shared, number, &mut socket) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    if let Some(socket) = socket {
+        hang_up(socket).await;
+    }
+}
+
+/// Says that nothing more is wanted, and waits for the server to agree.
+async fn hang_up(mut socket: ListenSocket) {
+    let _ = timeout(CLOSE_TIMEOUT, async {
+        // A connection that is closed or broken already needs no more words.
+        let _ = socket.send(Message::text(r#"{"id":"1","type":"complete"}"#)).await;
+        let _ = socket.close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() })).await;
+        while let Some(Ok(_)) = socket.next().await {}
+    })
+    .await;
+}
+
+async fn listen_on(shared: &ListenersShared, number: usize, place: &mut Option<ListenSocket>) {
     let mut cursor = shared.cursor.clone();
-    loop {
-        let mut is_expired = match follow(&shared, number, socket, &mut cursor).await {
+    while let Some(socket) = place {
+        let mut is_expired = match follow(shared, number, socket, &mut cursor).await {
             Over::Final(reason) => {
                 shared.note(format!("listener {number}: {reason}"));
                 return;
@@ -173,14 +214,17 @@ async fn listen(shared: Arc<ListenersShared>, number: usize, mut socket: ListenS
             Over::Broken => false,
             Over::Expired => true,
         };
+        if let Some(socket) = place.take() {
+            hang_up(socket).await;
+        }
         let mut pause = PAUSE_FIRST;
-        socket = loop {
+        *place = loop {
             sleep(jittered(pause)).await;
             if is_expired && let Some(fresh) = shared.restart(number).await {
                 (cursor, is_expired) = (fresh, false);
             }
             if !is_expired && let Ok(socket) = shared.subscribe(number, &cursor).await {
-                break socket;
+                break Some(socket);
             }
             pause = (pause * 2).min(PAUSE_MAX);
         };
@@ -188,7 +232,7 @@ async fn listen(shared: Arc<ListenersShared>, number: usize, mut socket: ListenS
 }
 
 /// One connection, from its beginning to its end.
-async fn follow(shared: &ListenersShared, number: usize, mut socket: ListenSocket, cursor: &mut String) -> Over {
+async fn follow(shared: &ListenersShared, number: usize, socket: &mut ListenSocket, cursor: &mut String) -> Over {
     loop {
         let Ok(Some(Ok(message))) = timeout(SILENCE_MAX, socket.next()).await else { return Over::Broken };
         let text = match message {

@@ -5,7 +5,8 @@
 //! - `stock`: what there is to act on. `act`, `own`: does what the script says. `pace`: when.
 //! - `listen`: subscribers that record what they get. `echo`: sessions that read what was changed.
 //! - `ledger`, `verify`: what the run has made, read back. `recorder`: has all of it judged, and writes the history.
-//! - `stats`, `outages`, `report`, `screen`: what was done, how fast, and what went wrong.
+//! - `stats`, `timeline`, `outages`, `report`: what was done, how fast, and what went wrong. `screen`, `paint`: on a
+//!   terminal. `page`, `plot`: as a page.
 
 mod accounts;
 mod act;
@@ -17,20 +18,25 @@ mod listen;
 mod outages;
 mod own;
 mod pace;
+mod page;
+mod paint;
+mod plot;
 mod preflight;
 mod recorder;
 mod report;
 mod screen;
 mod stats;
 mod stock;
+mod timeline;
 mod verify;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use reqwest::Url;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -44,6 +50,7 @@ use listen::Listeners;
 use outages::OperationKind;
 use pace::Behind;
 pub use pace::Pace;
+use paint::Paint;
 pub use preflight::parse_url;
 use recorder::Recorder;
 use report::{ListenersReport, Report};
@@ -94,8 +101,12 @@ pub struct Options {
     pub verify: bool,
     /// Where the history is written.
     pub history: Option<PathBuf>,
+    /// Whether actions are printed on a terminal, too.
+    pub actions: bool,
     /// Whether actions and the table are left out.
     pub quiet: bool,
+    /// Where the report is written as a page.
+    pub page: Option<PathBuf>,
     /// Whether the report is JSON.
     pub json: bool,
 }
@@ -111,20 +122,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The load cannot start; what was read back is not what was acknowledged; the server's limits refused more than a
 /// few actions; the rate was out of reach; the server is away at the end; nothing at all was done.
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    // A page that cannot be written is known before anything is done.
+    let page = options.page.as_ref().map(|path| open_page(path)).transpose()?;
     let (actor, echoes) = prepare(&options).await?;
     let actor = Arc::new(actor);
     let load = async {
         let mut listeners = listen(&options, &actor).await?;
-        let stats = Arc::new(Stats::new()?);
+        let stats = Arc::new(Stats::new(options.page.is_some())?);
         let behind = drive(&options, &actor, &stats, echoes).await;
         let elapsed = stats.elapsed();
         let verdict = check(&options, &actor, listeners.as_mut()).await?;
+        if let Some(listeners) = &mut listeners {
+            listeners.close().await;
+        }
         Ok(Report {
             url: options.urls.iter().map(Url::as_str).collect::<Vec<_>>().join(", "),
             run: actor.ledger.run().to_owned(),
             rng_seed: options.rng_seed,
             elapsed,
             lines: stats.lines(),
+            seconds: stats.seconds(),
             examples: stats.examples(),
             retries: actor.api.retries(),
             limits: actor.api.limits(),
@@ -160,10 +177,26 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         }
     };
     let report = report?;
-    let text = if options.json { report.to_json().to_string() } else { report.to_text() };
+    let verdict = judge(&report, actor.api.outage());
+    let failure = verdict.as_ref().err().map(|reason| format!("{reason:#}"));
+    let paint = Paint::stdout();
+    let text = match options.json {
+        true => report.to_json(failure.as_deref()).to_string(),
+        false => report.to_text(paint) + &paint.verdict(verdict.is_ok(), io::stdout().is_terminal()),
+    };
     // Whoever does not read it learns from the status how it went.
     let _ = writeln!(io::stdout(), "{text}");
-    judge(&report, actor.api.outage())
+    if let Some(mut file) = page {
+        let text = page::page(&report, failure.as_deref());
+        file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).context("--report")?;
+    }
+    verdict
+}
+
+/// Opens the file of the report. What is in it stays until there is a new report.
+fn open_page(path: &Path) -> anyhow::Result<File> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.with_context(|| format!("--report {}: the file cannot be written", path.display()))
 }
 
 /// What is to be read back at once, if that is.
@@ -200,7 +233,7 @@ async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
         Recorder::off()
     };
     let (echoes, inbox) = options.history.as_ref().map(|_| mpsc::unbounded_channel()).unzip();
-    let (screen, stopper) = (Screen::new(options.quiet, options.json), watch::Sender::new(false));
+    let (screen, stopper) = (Screen::new(options.quiet, options.json, options.actions), watch::Sender::new(false));
     Ok((LoadActor { api, accounts, stock, ledger, recorder, echoes: Mutex::new(echoes), screen, stopper }, inbox))
 }
 

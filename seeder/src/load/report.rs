@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::api::Met;
 use super::outages::OperationKind;
+use super::paint::Paint;
 use super::stats::Line;
+use super::timeline::Second;
 use crate::history::check::Outages;
 
 /// Faults that the text names; JSON has all of them.
@@ -28,6 +30,8 @@ pub struct Report {
     pub elapsed: Duration,
     /// The numbers by action.
     pub lines: Vec<Line>,
+    /// The numbers by second, if they are to be plotted.
+    pub seconds: Vec<Second>,
     /// For each code of an error, what the first one said.
     pub examples: BTreeMap<String, String>,
     /// How many requests were sent again, and why.
@@ -75,19 +79,20 @@ struct ActionReport {
     histogram_micros: Vec<(u64, u64)>,
 }
 
+/// How long actions took, in milliseconds.
 #[derive(Serialize)]
-struct Latency {
-    mean: f64,
-    p50: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-    p999: f64,
-    max: f64,
+pub(super) struct Latency {
+    pub(super) mean: f64,
+    pub(super) p50: f64,
+    pub(super) p90: f64,
+    pub(super) p95: f64,
+    pub(super) p99: f64,
+    pub(super) p999: f64,
+    pub(super) max: f64,
 }
 
 impl Latency {
-    fn of(micros: &Histogram<u64>) -> Self {
+    pub(super) fn of(micros: &Histogram<u64>) -> Self {
         let at = |quantile| ms(micros.value_at_quantile(quantile));
         Self {
             mean: (micros.mean() / 10.0).round() / 100.0,
@@ -102,7 +107,7 @@ impl Latency {
 }
 
 /// Microseconds as milliseconds, to the hundredth.
-fn ms(micros: u64) -> f64 {
+pub(super) fn ms(micros: u64) -> f64 {
     Duration::from_micros(micros).as_secs_f64().mul_add(100_000.0, 0.5).floor() / 100.0
 }
 
@@ -125,12 +130,12 @@ impl ActionReport {
     }
 }
 
-fn per_second(count: u64, elapsed: Duration) -> f64 {
+pub(super) fn per_second(count: u64, elapsed: Duration) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from) / elapsed.as_secs_f64().max(0.001)
 }
 
 /// All lines as one.
-fn total(lines: &[Line]) -> Option<Line> {
+pub(super) fn total(lines: &[Line]) -> Option<Line> {
     let mut lines = lines.iter();
     let mut total = lines.next()?.clone();
     for line in lines {
@@ -145,7 +150,7 @@ fn total(lines: &[Line]) -> Option<Line> {
     Some(total)
 }
 
-fn list(counts: &BTreeMap<String, u64>) -> String {
+pub(super) fn list(counts: &BTreeMap<String, u64>) -> String {
     let counts: Vec<_> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
     counts.join(", ")
 }
@@ -166,16 +171,20 @@ pub fn progress(lines: &[Line], elapsed: Duration) -> String {
 }
 
 /// The numbers by action, as a table.
-pub fn table(lines: &[Line], elapsed: Duration) -> String {
-    let mut text = format!(
-        "{:<20} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9}  errors\n",
+pub fn table(lines: &[Line], elapsed: Duration, paint: Paint) -> String {
+    let heading = format!(
+        "{:<20} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9}  errors",
         "action", "done", "per s", "p50 ms", "p95 ms", "p99 ms", "max ms"
     );
+    let mut text = paint.bold(&heading) + "\n";
     let total = total(lines);
     let rows = lines.iter().map(|line| (line.action.name(), line)).chain(total.as_ref().map(|total| ("all", total)));
     for (name, line) in rows {
         let latency = Latency::of(&line.micros);
         let mut remarks = list(&line.errors);
+        if !remarks.is_empty() {
+            remarks = paint.red(&remarks);
+        }
         if line.skipped > 0 {
             let separator = if remarks.is_empty() { "" } else { ", " };
             remarks += &format!("{separator}nothing to act on {}", line.skipped);
@@ -214,8 +223,13 @@ impl Report {
     }
 
     /// As text.
-    pub fn to_text(&self) -> String {
-        let mut text = format!("\n{}", table(&self.lines, self.elapsed));
+    pub fn to_text(&self, paint: Paint) -> String {
+        format!("\n{}{}", table(&self.lines, self.elapsed, paint), self.notes())
+    }
+
+    /// What stands below the table.
+    pub fn notes(&self) -> String {
+        let mut text = String::new();
         let mut line = |content: String| {
             text.push_str(&content);
             text.push('\n');
@@ -269,12 +283,14 @@ impl Report {
         text
     }
 
-    /// As JSON.
-    pub fn to_json(&self) -> Value {
+    /// As JSON. `failure` is what makes the run a failure.
+    pub fn to_json(&self, failure: Option<&str>) -> Value {
         let numbers = |line: &Line, name: &str| json!(ActionReport::of(line, name, self.elapsed));
         let actions: Vec<_> = self.lines.iter().map(|line| numbers(line, line.action.name())).collect();
         let (again, codes) = &self.retries;
         json!({
+            "passed": failure.is_none(),
+            "failure": failure,
             "url": self.url,
             "run": self.run,
             "rngSeed": self.rng_seed,
@@ -299,12 +315,13 @@ mod tests {
     use super::*;
     use crate::load::act::Done;
     use crate::load::api::Failure;
+    use crate::load::page::page;
     use crate::load::stats::Stats;
     use crate::script::Action;
 
     #[test]
     fn a_report_has_the_times_and_the_errors_of_each_action() {
-        let stats = Stats::new().unwrap();
+        let stats = Stats::new(true).unwrap();
         for ms in 1..=100 {
             stats.count(Action::RateMovie, Duration::from_millis(ms), &Ok(Done::Acted));
         }
@@ -317,6 +334,7 @@ mod tests {
             rng_seed: 1,
             elapsed: Duration::from_secs(10),
             lines: stats.lines(),
+            seconds: stats.seconds(),
             retries: (2, BTreeMap::from([("no connection".to_owned(), 2)])),
             limits: BTreeMap::from([("mutations-per-user".to_owned(), Met { refused: 7, max: 600 })]),
             silence: Outages { count: 1, seconds: 1.5, longest: 1.5 },
@@ -327,14 +345,15 @@ mod tests {
             read_back: Some(9),
             faults: vec!["comment X is missing".to_owned(); 101],
         };
-        let json = report.to_json();
+        let json = report.to_json(Some("101 faults"));
+        assert_eq!((&json["passed"], &json["failure"]), (&json!(false), &json!("101 faults")));
         let of = |name: &str| json["actions"].as_array().unwrap().iter().find(|line| line["action"] == name).unwrap();
         assert_eq!(of("rate-movie")["done"], 100);
         assert!((of("rate-movie")["latencyMs"]["p95"].as_f64().unwrap() - 95.0).abs() < 0.2);
         assert_eq!(of("rate-movie")["histogramMicros"].as_array().unwrap().len(), 100);
         assert_eq!(of("order-movie")["errors"], json!({ "CONFLICT": 1 }));
         assert_eq!((&json["total"]["done"], &json["total"]["perSecond"]), (&json!(100), &json!(10.1)));
-        let text = report.to_text();
+        let text = report.to_text(Paint::none());
         let parts = [
             "CONFLICT 1, nothing to act on 1",
             "CONFLICT, the first: was ordered",
@@ -350,6 +369,18 @@ mod tests {
         for part in parts {
             assert!(text.contains(part), "{part}: {text}");
         }
+        let page = page(&report, Some("<faults> were found"));
+        for part in [
+            "FAIL</span> Load 0a1b",
+            "&lt;faults&gt;",
+            "order-movie",
+            "Latency by percentile",
+            "log scale",
+            "99</text>",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(!page.contains("NaN") && !page.contains("inf") && !page.contains("<script"), "{page}");
         let line = progress(&report.lines, report.elapsed);
         assert!(line.starts_with("10 s: 100 done, 1 failed, 10.1/s, p50 "), "{line}");
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::interval;
 
+use super::paint::Paint;
 use super::report;
 use super::stats::Stats;
 use crate::progress::print_error;
@@ -24,12 +25,14 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A screen that leaves actions out when the report is JSON, and everything when it is to be quiet.
-    pub fn new(is_quiet: bool, is_json: bool) -> Self {
+    /// A screen that leaves everything out when it is to be quiet, and actions when the report is JSON. On a terminal
+    /// it also leaves actions out, unless they are asked for.
+    pub fn new(is_quiet: bool, is_json: bool, wants_actions: bool) -> Self {
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let has_table = !is_quiet && io::stderr().is_terminal();
         let table = has_table.then(|| ProgressBar::new_spinner().with_style(style));
-        Self { table, has_actions: !is_quiet && !is_json, is_quiet }
+        let has_actions = !is_quiet && !is_json && (wants_actions || !io::stdout().is_terminal());
+        Self { table, has_actions, is_quiet }
     }
 
     /// Prints an action.
@@ -63,7 +66,7 @@ impl Screen {
             ticks.tick().await;
             match &self.table {
                 Some(table) => {
-                    table.set_message(report::table(&stats.lines(), stats.elapsed()));
+                    table.set_message(report::table(&stats.lines(), stats.elapsed(), Paint::stderr()));
                     table.tick();
                 }
                 None if self.is_quiet => {}

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 
 use super::act::{ActionOutcome, Done};
 use super::lock;
+use super::timeline::{Second, Timeline};
 use crate::script::Action;
 
 /// The longest time that is told from longer ones, in microseconds: an hour.
@@ -39,19 +40,21 @@ impl Line {
 pub struct Stats {
     began: Instant,
     lines: Mutex<Vec<Line>>,
+    timeline: Option<Mutex<Timeline>>,
     examples: Mutex<BTreeMap<String, String>>,
 }
 
 impl Stats {
-    /// Nothing yet.
+    /// Nothing yet; `has_timeline` counts by second as well.
     ///
     /// # Errors
     /// Never, with the bounds that stand here.
-    pub fn new() -> anyhow::Result<Self> {
+    pub fn new(has_timeline: bool) -> anyhow::Result<Self> {
         let micros = Histogram::new_with_max(MICROS_MAX, 3)?;
         let line = |action| Line { action, done: 0, skipped: 0, errors: BTreeMap::new(), micros: micros.clone() };
         let lines = Action::ALL.into_iter().map(line).collect();
-        Ok(Self { began: Instant::now(), lines: Mutex::new(lines), examples: Mutex::default() })
+        let timeline = has_timeline.then(|| Timeline::new(MICROS_MAX)).transpose()?.map(Mutex::new);
+        Ok(Self { began: Instant::now(), lines: Mutex::new(lines), timeline, examples: Mutex::default() })
     }
 
     /// Counts an action.
@@ -70,7 +73,17 @@ impl Stats {
                 examples.entry(failure.code().to_owned()).or_insert_with(|| failure.message().to_owned());
             }
         }
-        line.micros.saturating_record(u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX));
+        let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
+        line.micros.saturating_record(micros);
+        drop(lines);
+        if let Some(timeline) = &self.timeline {
+            lock(timeline).count(self.elapsed(), micros, outcome.is_err());
+        }
+    }
+
+    /// The numbers of each second; none without a timeline.
+    pub fn seconds(&self) -> Vec<Second> {
+        self.timeline.as_ref().map(|timeline| lock(timeline).seconds()).unwrap_or_default()
     }
 
     /// The lines as they are now.

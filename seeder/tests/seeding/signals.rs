@@ -47,7 +47,7 @@ async fn several_hangups_are_one_wish(backend: Backend) {
     signal("HUP", child.id());
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
-    while !text.contains("interrupted: bringing back") {
+    while !text.contains("interrupted at load_") {
         assert!(said.read_line(&mut text).unwrap() > 0, "{text}");
     }
     // It may have ended by now.

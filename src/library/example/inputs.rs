@@ -100,7 +100,7 @@ pub struct AddScreeningInput {
 pub struct FestivalsArguments {
     /// Which festivals to list. If omitted, all of them.
     pub(super) filter: Option<FestivalFilter>,
-    /// The order of the list. A cursor is valid only for the order that returned it.
+    /// The sort order of the list. A cursor is valid only in the order that returned it.
     #[graphql(default)]
     pub(super) order_by: FestivalOrder,
 }

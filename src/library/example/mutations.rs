@@ -22,7 +22,7 @@ pub fn add_to_mutation(mutation: Object<Root>) -> Object<Root> {
         )
         .change(
             "addScreening",
-            "Adds a screening to a festival. For users who are signed in.",
+            "Adds a screening to a festival. For signed-in users.",
             Rule::SignedIn,
             object::<Screening>("screening", "The new screening."),
             |work, input| Box::pin(service::add_screening(work, input)),

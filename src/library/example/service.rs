@@ -13,7 +13,7 @@ const FILM: Constraint = Constraint::unique(
     "screenings_festival_id_film_key",
     "screenings.festival_id, screenings.film",
     "input.film",
-    "the festival shows this film already",
+    "the festival already shows this film",
 );
 
 /// Adds a screening.

@@ -29,16 +29,16 @@ struct Example;
 
 static DESCRIPTION: LazyLock<Arc<Description>> = LazyLock::new(|| {
     let mut description = Description::new();
-    let id = ("id", "The opaque id, the same in every answer.", "ID!");
+    let id = ("id", "An opaque id. It is globally unique and never changes.", "ID!");
     description.interface("Node", Abstract::interface("An object with an id.", vec![id]));
     describe(&mut description);
     description.object(
-        Object::<Root>::new("Queries of the example.")
-            .find::<Festival>("festival", "The festival with this id, or null if there is none.")
+        Object::<Root>::new("The queries.")
+            .find::<Festival>("festival", "The festival with this id. Null if it does not exist.")
             .list::<Festivals>("festivals", "The festivals.")
             .resolve_by::<NoArguments>("node", "No object.", |_| "Node".to_owned(), find_none),
     );
-    let mutation = mutations::add_to_mutation(Object::new("Changes of the example."));
+    let mutation = mutations::add_to_mutation(Object::new("The mutations."));
     description.object_named("Mutation".into(), mutation);
     Arc::new(description)
 });

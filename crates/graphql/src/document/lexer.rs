@@ -142,7 +142,7 @@ impl<'a> Lexer<'a> {
             at = self.digits(at + 1 + usize::from(matches!(self.byte(at + 1), b'+' | b'-')))?;
         }
         if matches!(self.byte(at), b'.' | b'_') || self.byte(at).is_ascii_alphabetic() {
-            return Err(self.syntax_error(at, "A space is needed between a number and a name or a dot."));
+            return Err(self.syntax_error(at, "A number must be followed by a space before a name or a dot."));
         }
         Ok((token, at))
     }

@@ -240,7 +240,7 @@ impl<'a> Parser<'a> {
                 return Ok(());
             }
             _ if self.is(b'{') && is_described => {
-                return Err(self.lexer.syntax_error(start, "A description needs the keyword `query` before `{`."));
+                return Err(self.lexer.syntax_error(start, "A description requires the keyword `query` before `{`."));
             }
             _ if self.is(b'{') => {
                 let (variables, directives, selections) = (Vec::new(), Vec::new(), self.selections()?);
@@ -342,7 +342,7 @@ mod tests {
             ("{ a(b: 01) }", "1:9 A number does not begin with 0 and another digit."),
             ("{ a(b: \"\\x\") }", "1:9 The string has an invalid escape."),
             ("{ a(b: \"c", "1:10 The string has no closing quote."),
-            ("\"Text.\" { a }", "1:1 A description needs the keyword `query` before `{`."),
+            ("\"Text.\" { a }", "1:1 A description requires the keyword `query` before `{`."),
             ("query ($a: Int = $b) { c }", "1:18 Expected a value without variables, found `$`."),
             ("type T { a: Int }", "1:1 Expected an operation or a fragment, found `type`."),
         ];

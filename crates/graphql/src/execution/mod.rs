@@ -66,7 +66,7 @@ impl<'a> FieldSelection<'a> {
         &self.field.coordinate
     }
 
-    /// The field's name.
+    /// The name of the field.
     pub fn name(&self) -> &str {
         field_name(self.coordinate())
     }

@@ -18,13 +18,13 @@ impl<'d> Validator<'d> {
                     self.fail(ValidationRule::KnownDirectives, &[directive.at], message);
                 }
                 Some(known) if !known.locations.contains(&location) => {
-                    let message = format_args!("The directive `@{name}` must not stand here.");
+                    let message = format_args!("The directive `@{name}` is not allowed here.");
                     self.fail(ValidationRule::KnownDirectives, &[directive.at], message);
                 }
                 Some(_) => {}
             }
             if known.is_some_and(|known| !known.is_repeatable) && !seen.insert(name) {
-                let message = format_args!("The directive `@{name}` occurs twice at one place.");
+                let message = format_args!("The directive `@{name}` occurs twice at the same location.");
                 self.fail(ValidationRule::UniqueDirectivesPerLocation, &[directive.at], message);
             }
             let owner = Name { text: name, at: directive.at };
@@ -56,7 +56,7 @@ impl<'d> Validator<'d> {
         }
         let missing = known.into_iter().flatten().filter(|input| input.is_required() && !seen.contains(&input.name));
         for input in missing {
-            let message = format_args!("`{}` needs the argument `{}`.", owner.text, input.name);
+            let message = format_args!("`{}` requires the argument `{}`.", owner.text, input.name);
             self.fail(ValidationRule::ProvidedRequiredArguments, &[owner.at], message);
         }
     }

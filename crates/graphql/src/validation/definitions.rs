@@ -128,7 +128,7 @@ impl<'d> Validator<'d> {
     fn no_condition(&mut self, directives: &'d [Directive<'d>]) {
         for directive in directives.iter().filter(|directive| matches!(directive.name.text, "skip" | "include")) {
             let name = directive.name.text;
-            let message = format_args!("`@{name}` must not stand on the root field of a subscription.");
+            let message = format_args!("`@{name}` is not allowed on the root field of a subscription.");
             self.fail(ValidationRule::SingleFieldSubscriptions, &[directive.at], message);
         }
     }

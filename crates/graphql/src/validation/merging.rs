@@ -197,7 +197,7 @@ impl<'d> Validator<'d> {
         for member in &group[1..] {
             let (a, b) = (first.name.text, member.field.name.text);
             if a != b {
-                let message = format_args!("`{name}` would be both `{a}` and `{b}`: give one another alias.");
+                let message = format_args!("`{name}` refers to both `{a}` and `{b}`: give one of them another alias.");
                 return self.conflict(first, member.field, message);
             }
             if !same_arguments(&first.arguments, &member.field.arguments) {
@@ -310,7 +310,7 @@ mod tests {
             ),
             (
                 "{ pet { a: name ... on Cat { a: tag } } }",
-                "1:9 1:30 `a` would be both `name` and `tag`: give one another alias.",
+                "1:9 1:30 `a` refers to both `name` and `tag`: give one of them another alias.",
             ),
             (
                 "{ pet { ... on Dog { size } ... on Cat { size } } }",

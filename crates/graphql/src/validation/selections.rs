@@ -33,7 +33,8 @@ impl<'d> Validator<'d> {
         let id = *known.of.name();
         let is_composite = schema.is_composite(id);
         if is_composite && field.selections.is_empty() {
-            let message = format_args!("The field `{}` needs a selection, as `{} {{ … }}`.", name.text, name.text);
+            let message =
+                format_args!("The field `{}` requires a selection, such as `{} {{ … }}`.", name.text, name.text);
             self.fail(ValidationRule::ScalarLeafs, &[field.response_name().at], message);
         }
         if !is_composite && !field.selections.is_empty() {

@@ -84,14 +84,14 @@ impl<'d> Validator<'d> {
         let is_defaulted = place.is_non_null() && !of.is_non_null() && (has_default || found.has_default);
         if !fits(of, if is_defaulted { place.nullable() } else { place }) {
             let (of, place) = (schema.display(of), schema.display(place));
-            let message = format_args!("The variable `${name}` of type `{of}` does not fit a place of type `{place}`.");
+            let message =
+                format_args!("The variable `${name}` of type `{of}` cannot be used where `{place}` is expected.");
             self.fail(ValidationRule::VariablesInAllowedPosition, &[variable.at, found.at], message);
         }
         if let Some(one_of) = found.one_of.filter(|_| !of.is_non_null()) {
             let one_of = &schema.get(one_of).name;
-            let message = format_args!(
-                "The variable `${name}` must not be null: it stands in `{one_of}`, of which exactly one field is given."
-            );
+            let message =
+                format_args!("The variable `${name}` must not be null: `{one_of}` requires exactly one field.");
             self.fail(ValidationRule::VariablesInAllowedPosition, &[variable.at, found.at], message);
         }
     }

@@ -155,7 +155,7 @@ impl<'d> Validator<'d> {
         let seen = self.object_fields(fields, Some((known, id)), is_one_of.then_some(id));
         let name = &schema.get(id).name;
         for input in known.iter().filter(|input| input.is_required() && !seen.contains(&input.name)) {
-            self.wrong(at, format_args!("`{name}` needs the field `{}`.", input.name));
+            self.wrong(at, format_args!("`{name}` requires the field `{}`.", input.name));
         }
         let is_one = matches!(fields, [field] if !matches!(field.value.kind, ValueKind::Null));
         if is_one_of && !is_one {

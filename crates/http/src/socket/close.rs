@@ -52,8 +52,10 @@ impl Close {
     /// After a failure to read or write.
     pub(super) fn after(error: &Error, message_bytes_max: u64) -> Self {
         match error {
-            Error::Capacity(_) => Self::Ours(1009, format!("A message has {message_bytes_max} bytes at most").into()),
-            Error::Utf8(_) => Self::fixed(1007, "A text message is no UTF-8"),
+            Error::Capacity(_) => {
+                Self::Ours(1009, format!("A message must be at most {message_bytes_max} bytes").into())
+            }
+            Error::Utf8(_) => Self::fixed(1007, "A text message is not valid UTF-8"),
             Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
                 Self::Lost
             }

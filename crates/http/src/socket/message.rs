@@ -84,13 +84,13 @@ struct Envelope<'a> {
 /// What is wrong with it, for the reason of close code 4400.
 pub(super) fn read(text: &str, bounds: Bounds) -> Result<ClientMessage<'_>, String> {
     let envelope: Envelope<'_> = serde_json::from_str(text)
-        .map_err(|_| "Invalid message: a JSON object with a string \"type\" is wanted".to_owned())?;
+        .map_err(|_| "Invalid message: it must be a JSON object with a string \"type\"".to_owned())?;
     let Envelope { kind, id, payload } = envelope;
     let id = || match &id {
         None => Err(format!("Invalid message: {kind} needs an id, a string")),
         Some(id) if id.is_empty() => Err(format!("Invalid message: the id of {kind} is empty")),
         Some(id) if id.len() > ID_LENGTH_MAX => {
-            Err(format!("Invalid message: an id has {ID_LENGTH_MAX} bytes at most"))
+            Err(format!("Invalid message: an id must be at most {ID_LENGTH_MAX} bytes"))
         }
         Some(id) => Ok(id.clone()),
     };
@@ -115,14 +115,14 @@ pub(super) fn read(text: &str, bounds: Bounds) -> Result<ClientMessage<'_>, Stri
             Ok(ClientMessage::Subscribe { id, operation })
         }
         // A client chooses it: only its beginning is repeated.
-        other => Err(format!("Invalid message: no message has type {:?}", other.chars().take(40).collect::<String>())),
+        other => Err(format!("Invalid message: unknown message type {:?}", other.chars().take(40).collect::<String>())),
     }
 }
 
 fn read_operation(payload: &RawValue, bounds: Bounds) -> Result<Box<OperationParams>, Refusal> {
     match params::read_body(payload.get().as_bytes(), Bounds { batch: 0, ..bounds })? {
         Operations::One(operation) => Ok(operation),
-        Operations::Batch(_) => Err(Refusal::malformed("the payload is no object")),
+        Operations::Batch(_) => Err(Refusal::malformed("the payload is not an object")),
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
             ("[]", "a JSON object"),
             ("{}", "a string \"type\""),
             (r#"{"type":1}"#, "a string \"type\""),
-            (r#"{"type":"start"}"#, "no message has type \"start\""),
+            (r#"{"type":"start"}"#, "unknown message type \"start\""),
             (r#"{"type":"connection_init","payload":[]}"#, "payload of connection_init must be an object"),
             (r#"{"type":"ping","payload":"x"}"#, "payload of ping must be an object"),
             (r#"{"type":"complete"}"#, "complete needs an id"),
@@ -211,7 +211,7 @@ mod tests {
             (r#"{"type":"complete","id":""}"#, "is empty"),
             (r#"{"type":"subscribe","id":"1"}"#, "needs a payload"),
             (r#"{"type":"subscribe","id":"1","payload":[]}"#, "batches"),
-            (r#"{"type":"subscribe","id":"1","payload":"{ a }"}"#, "no JSON object"),
+            (r#"{"type":"subscribe","id":"1","payload":"{ a }"}"#, "not a JSON object"),
             (r#"{"type":"subscribe","id":"1","payload":{}}"#, "query: is missing"),
             (r#"{"type":"subscribe","id":"1","payload":{"query":1}}"#, "query: must be a string"),
             (r#"{"type":"subscribe","id":"1","payload":{"query":"{ a }","variables":[]}}"#, "variables: must be"),

@@ -59,7 +59,7 @@ pub(super) fn open(endpoint: &Arc<Endpoint>, mut request: Request) -> Result<Res
     endpoint.origins.check(request.headers())?;
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let mut response = create_response_with_body(&request, Body::empty)
-        .map_err(|error| Refusal::malformed(format!("this is no WebSocket handshake: {error}")))?;
+        .map_err(|error| Refusal::malformed(format!("this is not a valid WebSocket handshake: {error}")))?;
     let link = request.extensions().get::<ConnectionHandle>().cloned().ok_or_else(Refusal::no_link)?;
     let place = endpoint.sockets.take(caller.address, 1).map_err(Refusal::exhausted)?;
     let offered = offers_subprotocol(request.headers());

@@ -41,19 +41,13 @@ pub trait CatalogueObject: Sized {
 impl CatalogueObject for Object<Root> {
     fn catalogue<N: EditableInputs>(self, field: &'static str, rule: Rule, mutations: [MutationDocs; 3]) -> Self {
         let [create, update, delete] = mutations;
-        self.change(create.0, create.1, rule, object::<N>(field, "The new object."), |work, input: &N::Create| {
+        self.change(create.0, create.1, rule, object::<N>(field, "The created object."), |work, input: &N::Create| {
             Box::pin(edit::create::<N>(work, N::new_fields(input.clone())))
         })
-        .change(
-            update.0,
-            update.1,
-            rule,
-            object::<N>(field, "The object after the change."),
-            |work, input: &N::Update| {
-                let (id, fields) = N::changed_fields(input.clone());
-                Box::pin(async move { edit::update::<N>(work, &id, fields).await })
-            },
-        )
+        .change(update.0, update.1, rule, object::<N>(field, "The updated object."), |work, input: &N::Update| {
+            let (id, fields) = N::changed_fields(input.clone());
+            Box::pin(async move { edit::update::<N>(work, &id, fields).await })
+        })
         .change(
             delete.0,
             delete.1,

@@ -5,7 +5,7 @@
 //! ```ignore
 //! mutation.change(
 //!     "addComment",
-//!     "Adds a comment. For users who are signed in.",
+//!     "Adds a comment. For signed-in users.",
 //!     Rule::SignedIn,
 //!     object::<Comment>("comment", "The new comment."),
 //!     |work, input| Box::pin(service::add(work, input)),

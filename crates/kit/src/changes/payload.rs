@@ -52,7 +52,7 @@ graphql::enum_leaves!(UserErrorCode, UserErrorReason);
 
 /// Describes a payload. [`MutationObject`](super::MutationObject) adds the field `errors`.
 pub fn payload<O: Send + Sync + 'static>() -> Object<Payload<O>> {
-    Object::new("The payload of the mutation of the same name.")
+    Object::new("The payload of the mutation with the same name.")
 }
 
 /// Fields of payloads.
@@ -102,26 +102,26 @@ pub fn deleted<N: NodeType>(name: &'static str, description: &'static str) -> Ob
 pub(super) fn with_errors<O: Send + Sync + 'static>(payload: Object<Payload<O>>) -> Object<Payload<O>> {
     let errors = |payload: &Payload<O>| payload.errors.iter().cloned().map(One).collect::<Vec<_>>();
     payload
-        .derive("errors", "Why nothing was changed. Empty if the mutation succeeded.", move |_, payload| {
-            errors(payload)
-        })
+        .derive(
+            "errors",
+            "The errors that prevented the change. Empty if the mutation succeeded.",
+            move |_, payload| errors(payload),
+        )
         .with(|description| description.object_once(user_error))
 }
 
 fn user_error() -> Object<UserError> {
-    Object::<UserError>::new("A reason why a mutation changed nothing.")
-        .value("code", "The kind of the problem.", |error| error.code)
+    Object::<UserError>::new("An error that prevented a change.")
+        .value("code", "The kind of error.", |error| error.code)
         .value(
             "field",
             "The path of the invalid input field, such as `input.tags.2`. Null if it is not a single field.",
             |error| error.field.clone(),
         )
-        .value("message", "The problem and its solution, for people.", |error| error.message.clone())
-        .value("reason", "What is wrong, for programs.", |error| error.reason)
-        .value("min", "A parameter of `reason`: the least that is allowed. Null if the reason has none.", |error| {
-            error.min
+        .value("message", "The message for people. It states the problem and the solution.", |error| {
+            error.message.clone()
         })
-        .value("max", "A parameter of `reason`: the most that is allowed. Null if the reason has none.", |error| {
-            error.max
-        })
+        .value("reason", "The reason for programs.", |error| error.reason)
+        .value("min", "A parameter of `reason`: the minimum. Null if the reason has none.", |error| error.min)
+        .value("max", "A parameter of `reason`: the maximum. Null if the reason has none.", |error| error.max)
 }

@@ -117,20 +117,20 @@ impl Row for PageInfo {
 
 /// Describes the pages of lists of `N`.
 pub fn connection<N: Row>() -> Object<Connection<N>> {
-    Object::<Connection<N>>::new("A page of a list, by the Relay specification of cursor connections.")
+    Object::<Connection<N>>::new("A page of a list. It follows the Relay cursor connections specification.")
         .transparent()
-        .derive("pageInfo", "Whether there are more pages, and the cursors of this one.", |_, page: &Connection<N>| {
+        .derive("pageInfo", "The cursors of this page, and whether there are more pages.", |_, page: &Connection<N>| {
             One(page.page_info())
         })
-        .derive("edges", "The objects of this page with their cursors.", |_, page: &Connection<N>| {
+        .derive("edges", "The items on this page, with their cursors.", |_, page: &Connection<N>| {
             let rows = page.from..page.from + page.len;
             rows.map(|row| One(Edge { list: Arc::clone(&page.list), row })).collect::<Vec<_>>()
         })
-        .resolve::<ConnectionNodes>("nodes", "The objects of this page.")
+        .resolve::<ConnectionNodes>("nodes", "The items on this page.")
         .batch::<TotalCount>(
             "totalCount",
-            "The number of items on all pages. Counted only if selected: for a long list this costs\n\
-             more than a page.",
+            "The number of items on all pages. It is counted only if selected. For a long list, counting costs more \
+             than reading a page.",
         )
         .with(|description| {
             description.object_once(edge::<N>);
@@ -139,10 +139,10 @@ pub fn connection<N: Row>() -> Object<Connection<N>> {
 }
 
 fn edge<N: Row>() -> Object<Edge<N>> {
-    Object::<Edge<N>>::new("An item of a list, with its cursor.")
+    Object::<Edge<N>>::new("An item in a list, with its cursor.")
         .transparent()
-        .resolve::<EdgeNode>("node", "The object.")
-        .value("cursor", "The item's position in this list and order, for `after` and `before`.", |edge| {
+        .resolve::<EdgeNode>("node", "The item.")
+        .value("cursor", "The position of the item in this list and order. Pass it as `after` or `before`.", |edge| {
             edge.list.cursor(edge.row)
         })
 }

@@ -119,9 +119,13 @@ pub struct PageArguments<A> {
 
 /// The four, with what they mean and their types.
 const RELAY: [(&str, &str, &str); 4] = [
-    ("first", "The number of items from the start, 0 to 100. The default is 20.", "Int"),
+    ("first", "The number of items to return from the start of the list, 0 to 100. The default is 20.", "Int"),
     ("after", "Return items after this cursor.", "String"),
-    ("last", "The number of items from the end, 0 to 100. Cannot be combined with `first`.", "Int"),
+    (
+        "last",
+        "The number of items to return from the end of the list, 0 to 100. Cannot be combined with `first`.",
+        "Int",
+    ),
     ("before", "Return items before this cursor.", "String"),
 ];
 

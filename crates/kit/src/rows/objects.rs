@@ -155,8 +155,9 @@ impl<T: Record> RowObject<T> for Object<T> {
     where
         T: Table,
     {
-        self.implements("Node")
-            .leaf("id", "The opaque id, the same in every answer.", KEY, |row: &T| Id::<T>::new(row.key()))
+        self.implements("Node").leaf("id", "An opaque id. It is globally unique and never changes.", KEY, |row: &T| {
+            Id::<T>::new(row.key())
+        })
     }
 
     fn column<V: Leaf>(self, name: &'static str, description: &'static str, field: RowColumn<T, V>) -> Self {

@@ -29,16 +29,16 @@ pub const ERROR_CODES: &[ErrorCode] = &[
         "`field`: the argument, or the path of the variable; `limit` and `max` where the input exceeds a limit",
     ),
     code("UNAUTHENTICATED", "Nobody is signed in, or the token is unknown, expired or revoked. Log in.", ""),
-    code("FORBIDDEN", "The viewer may not do this, whatever the input.", ""),
-    code("NOT_FOUND", "An object was deleted while the query ran. Repeat the query.", ""),
+    code("FORBIDDEN", "The viewer is not allowed to do this.", ""),
+    code("NOT_FOUND", "An object was deleted while the query ran. Run the query again.", ""),
     code(
         "CONFLICT",
-        "An idempotency key was sent with another mutation or input, or a subscription does not fit the state of the feed.",
+        "An idempotency key was already used for another mutation or input, or a subscription does not fit the state of the feed.",
         "",
     ),
     code(
         "CURSOR_EXPIRED",
-        "The feed does not reach back to the cursor of a subscription. Load the list again and subscribe after its cursor.",
+        "The cursor of a subscription has expired. Load the list again and subscribe after its cursor.",
         "",
     ),
     code(
@@ -46,14 +46,10 @@ pub const ERROR_CODES: &[ErrorCode] = &[
         "The client sends too many requests, or has too much open at the same time. Retry later.",
         "`limit`: its flag; `max`: its value; `retryAfterSeconds`",
     ),
-    code(
-        "TOO_COMPLEX",
-        "The document asks for more than a limit allows, or the response would be larger.",
-        "`limit`: its flag; `max`: its value",
-    ),
+    code("TOO_COMPLEX", "The document or the response exceeds a limit.", "`limit`: its flag; `max`: its value"),
     code(
         "TIMEOUT",
-        "The request took too long. Ask for less at once.",
+        "The request took too long. Request less at once.",
         "`limit` and `max` where the request's own time was over; `outcome` for a mutation",
     ),
     code(

@@ -91,6 +91,9 @@ pub async fn restore_all(
 ) -> Result<u64, SeedError> {
     let of: i64 = sqlx::query_scalar("SELECT count(*) FROM seeding_restores").fetch_one(&mut *control).await?;
     let of = u64::try_from(of).unwrap_or_default();
+    if of > 0 {
+        watch.note(SeedEvent::Restored(0, of));
+    }
     let done = AtomicU64::new(0);
     let count = || watch.note(SeedEvent::Restored(done.fetch_add(1, Ordering::Relaxed) + 1, of));
     done.fetch_add(restore(control, TRIGGERS).await?, Ordering::Relaxed);

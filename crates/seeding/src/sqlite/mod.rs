@@ -63,8 +63,12 @@ impl Sqlite {
             load.watch.note(SeedEvent::Stored(stored));
             rows += stored;
         }
-        for sql in away {
+        let of = away.len() as u64;
+        for (done, sql) in (1..).zip(away) {
             self.0.execute(AssertSqlSafe(sql)).await?;
+            if load.defer_indexes {
+                load.watch.note(SeedEvent::Restored(done, of));
+            }
         }
         for sql in (step.finish)(&load.world, DbBackend::Sqlite) {
             self.0.execute(AssertSqlSafe(sql)).await?;

@@ -51,7 +51,7 @@ pub fn run(path: &Path, is_json: bool) -> ExitCode {
 pub(super) fn check<R: BufRead>(mut reader: HistoryReader<R>) -> anyhow::Result<Checked> {
     let run = reader.run()?;
     let mut checker = Checker::new(run.clone());
-    while let Some(line) = reader.next()? {
+    while let Some(line) = reader.next_line()? {
         if let HistoryLine::End(end) = line {
             let conclusion = checker.conclude(end.read, end.heard);
             return Ok(Checked { run, end, conclusion });
