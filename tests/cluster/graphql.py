@@ -1,16 +1,23 @@
-"""A server of a test's own, and requests to it: one at a time, and comments as events."""
+"""A server of a test's own, and clients: single requests, comments as events, a writer of comments."""
 
 import json
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from .support import wait_for
+
 WITHIN_S = 60
+MARK = "backup "
+# Ids and texts.
+Comments = list[tuple[str, str]]
 Server = subprocess.Popen[bytes]
 LOG_IN = "mutation($input: LogInInput!) { logIn(input: $input) { token } }"
 ADD = "mutation($input: AddCommentInput!) { addComment(input: $input) { comment { id } errors { message } } }"
@@ -75,6 +82,42 @@ def read(body: bytes) -> Any:
         raise Refused(errors[0]["extensions"]["code"])
     return result["data"]
 
+
+
+class Writer:
+    """Adds comments, one after another, in a thread."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.movie = client.ask("{ movies(first: 1) { nodes { id } } }")["movies"]["nodes"][0]["id"]
+        # Those that were acknowledged.
+        self.added: Comments = []
+        self.numbers = count()
+        self.failure: BaseException | None = None
+
+    def add(self) -> None:
+        text = f"{MARK}{next(self.numbers)}"
+        self.added.append((self.client.add_comment(self.movie, text), text))
+
+    def __enter__(self) -> None:
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        enough = len(self.added) + 20
+        wait_for("comments", lambda: self.failure or len(self.added) > enough)
+
+    def __exit__(self, *_: object) -> None:
+        self.ending.set()
+        self.thread.join(WITHIN_S)
+        if self.failure:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            while not self.ending.is_set():
+                self.add()
+        except BaseException as error:
+            self.failure = error
 
 
 def serve(program: str, database_url: str, address: str, log: Path, identity: dict[str, Any]) -> Server:

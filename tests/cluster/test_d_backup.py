@@ -9,13 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from .graphql import Client, Refused, serve
-from .support import ROOT, STATE, SUBNET, ClusterCase, wait_for
+from .graphql import MARK, Client, Comments, Refused, Writer, serve
+from .support import ROOT, STATE, SUBNET, ClusterCase, takes_long, wait_for
 
 sys.path += [str(ROOT / "deploy/local"), str(ROOT / "deploy/monitoring")]
 
@@ -28,7 +28,8 @@ FRONT = f"{SUBNET}.1:8510"
 # Of the restored database and its server.
 ADDRESS = f"{SUBNET}.41"
 WITHIN_S = 120
-MARK = "backup "
+# Of all tables.
+Checksums = dict[str, tuple[int, str]]
 RESTORE = "Restoring to a point in time"
 # Counts and checksums, table by table. Sequences are not compared: PostgreSQL logs their numbers in advance.
 CHECKSUMS = """
@@ -40,45 +41,9 @@ FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDE
 
 def commands(heading: str) -> str:
     """The first block of commands under a heading of the page."""
-    found = re.search(rf"^#+ {heading}$.*?^```sh\n(.*?)^```$", PAGE, re.M | re.S)
+    found = re.search(rf"^#+ {heading}$.*?^ *```sh\n(.*?)^ *```$", PAGE, re.M | re.S)
     assert found, f"docs/backup.md has no commands under {heading}"
     return found[1]
-
-
-class Writer:
-    """Adds comments, one after another, in a thread."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.movie = client.ask("{ movies(first: 1) { nodes { id } } }")["movies"]["nodes"][0]["id"]
-        # Ids and texts of those that were acknowledged.
-        self.added: list[tuple[str, str]] = []
-        self.numbers = count()
-        self.failure: BaseException | None = None
-
-    def add(self) -> None:
-        text = f"{MARK}{next(self.numbers)}"
-        self.added.append((self.client.add_comment(self.movie, text), text))
-
-    def __enter__(self) -> None:
-        self.ending = threading.Event()
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-        enough = len(self.added) + 20
-        wait_for("comments", lambda: self.failure or len(self.added) > enough)
-
-    def __exit__(self, *_: object) -> None:
-        self.ending.set()
-        self.thread.join(WITHIN_S)
-        if self.failure:
-            raise self.failure
-
-    def _run(self) -> None:
-        try:
-            while not self.ending.is_set():
-                self.add()
-        except BaseException as error:
-            self.failure = error
 
 
 class BackupCase(ClusterCase):
@@ -151,12 +116,13 @@ class BackupCase(ClusterCase):
                 break
         return cursors
 
-    def check_history(self, client: Client, cursors: dict[str, str], kept: list[str], lost: list[str]) -> None:
+    def check_history(self, client: Client, cursors: dict[str, str], kept: Comments, lost: Comments) -> None:
         """Listeners with a cursor from before the first lost comment continue. Those who saw one are told."""
-        self.assertEqual(list(self.receive(client, cursors[kept[0]], kept[-1])), kept[1:])
+        texts = [text for _, text in kept]
+        self.assertEqual(list(self.receive(client, cursors[texts[0]], texts[-1])), texts[1:])
         fresh = Writer(client)
         fresh.numbers = count(1_000_000)
-        for text in lost:
+        for _, text in lost:
             with self.assertRaises(Refused) as refused:
                 next(client.added(cursors[text]))
             self.assertEqual(str(refused.exception), "CURSOR_EXPIRED")
@@ -164,16 +130,27 @@ class BackupCase(ClusterCase):
         for _ in lost:
             fresh.add()
         with self.assertRaises(Refused) as refused:
-            next(client.added(cursors[lost[0]]))
+            next(client.added(cursors[lost[0][1]]))
         self.assertEqual(str(refused.exception), "CURSOR_EXPIRED")
         news = [text for _, text in fresh.added]
-        self.assertEqual(list(self.receive(client, cursors[kept[-1]], news[-1])), news)
+        self.assertEqual(list(self.receive(client, cursors[texts[-1]], news[-1])), news)
+
+
+@dataclass
+class Point:
+    """What there was at a time, and what was added later and received by listeners."""
+
+    time: str
+    checksums: Checksums
+    kept: Comments
+    lost: Comments
+    cursors: dict[str, str]
 
 
 class Postgres(BackupCase):
     """On the shared cluster."""
 
-    def checksums(self, host: str, port: int) -> dict[str, tuple[int, str]]:
+    def checksums(self, host: str, port: int) -> Checksums:
         command = [f"{self.settings.postgres_bin_dir}/psql", "-X", "-Atq", "-v", "ON_ERROR_STOP=1"]
         command += ["-h", host, "-p", str(port), "-U", "dba", "-d", "kinoteka"]
         done = subprocess.run(
@@ -182,9 +159,9 @@ class Postgres(BackupCase):
         rows = [line.split("|") for line in done.stdout.splitlines()]
         return {name: (int(number), md5) for name, number, md5 in rows}
 
-    def settled_checksums(self) -> dict[str, tuple[int, str]]:
+    def settled_checksums(self) -> Checksums:
         """Those of the leader, once nothing changes."""
-        last: list[dict[str, tuple[int, str]]] = [{}]
+        last: list[Checksums] = [{}]
 
         def settled() -> bool:
             before, last[0] = last[0], self.checksums(f"{SUBNET}.1", 5000)
@@ -193,7 +170,7 @@ class Postgres(BackupCase):
         wait_for("end of changes", settled)
         return last[0]
 
-    def receive_wal(self) -> None:
+    def receive_wal(self) -> subprocess.Popen[str]:
         """Starts the receiver of the log, which ends with the test, as does its slot."""
         self.run_commands("The slot")
         forget = ["edit-config", "--", "--set", "slots.backup=null", "--force", "--quiet"]
@@ -205,6 +182,23 @@ class Postgres(BackupCase):
         self.addCleanup(receiver.send_signal, signal.SIGINT)
         active = slots + " AND active"
         wait_for("receiver", lambda: self.sql(active, "postgres") == "1")
+        return receiver
+
+    def write_around_a_point(self, writer: Writer, beginning: str) -> Point:
+        """Adds comments before and after a time, until all of the log is in the folder."""
+        with writer:
+            pass
+        kept, checksums = list(writer.added), self.settled_checksums()
+        moment = self.sql("SELECT clock_timestamp()")
+        with writer:
+            pass
+        lost = writer.added[len(kept) :]
+        cursors = self.receive(writer.client, beginning, lost[-1][1])
+        end = self.sql("SELECT pg_current_wal_lsn()")
+        of_receiver = "FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
+        flushed = f"SELECT flush_lsn >= '{end}' {of_receiver}"
+        wait_for("log in the folder", lambda: self.sql(flushed, "postgres") == "t")
+        return Point(moment, checksums, kept, lost, cursors)
 
     def test_a_backup_under_writes_is_restored_to_a_point_in_time(self) -> None:
         leader = self.wait_whole()
@@ -226,25 +220,16 @@ class Postgres(BackupCase):
         # The log continues on another timeline.
         self.run_ok("switchover")
         self.wait_whole()
-        with writer:
-            pass
-        kept = list(writer.added)
-        expected = self.settled_checksums()
-        target = self.sql("SELECT clock_timestamp()")
-        with writer:
-            pass
-        lost = writer.added[len(kept):]
-        cursors = self.receive(client, beginning, lost[-1][1])
+        point = self.write_around_a_point(writer, beginning)
+        kept, lost, expected = point.kept, point.lost, point.checksums
         at_end = self.settled_checksums()
-        end = self.sql("SELECT pg_current_wal_lsn()")
-        of_receiver = "FROM pg_stat_replication WHERE application_name = 'pg_receivewal'"
-        flushed = f"SELECT flush_lsn >= '{end}' {of_receiver}"
-        wait_for("log in the folder", lambda: self.sql(flushed, "postgres") == "t")
-
         given = {"BACKUP": Path(path).name, "DATA": str(self.folder / "data"), "ADDRESS": ADDRESS}
         self.addCleanup(self.stop_postgres, given["DATA"])
-        _, restore_s = self.run_commands(RESTORE, TIME=target, **given)
+        _, restore_s = self.run_commands(RESTORE, TIME=point.time, **given)
         self.assertEqual(self.checksums(ADDRESS, 5432), expected)
+        at_node = f"SELECT name FROM pg_settings WHERE setting LIKE '%{STATE}%'"
+        found = self.start(f'psql -X -Atq -h {ADDRESS} -U postgres -c "{at_node}"').communicate(timeout=WITHIN_S)
+        self.assertEqual(found, ("", ""), "settings that name files of the node")
         print(
             f"    backup {backup_s:.1f} s, restore {restore_s:.1f} s; {len(expected)} tables, "
             f"{sum(rows for rows, _ in expected.values())} rows equal; {at_backup} comments until the end of the "
@@ -255,13 +240,12 @@ class Postgres(BackupCase):
         restored = self.serve(f"postgres://kinoteka_app:{password}@{ADDRESS}:5432/kinoteka", f"{ADDRESS}:8511")
         self.assertEqual(restored.text(kept[-1][0]), kept[-1][1])
         self.assertIsNone(restored.text(lost[0][0]))
-        texts = [[text for _, text in part] for part in (kept, lost)]
-        self.check_history(restored, cursors, *texts)
+        self.check_history(restored, point.cursors, kept, lost)
         wait_for("end of the alert", lambda: alert_state(prometheus) == "inactive")
         self.stop_postgres(given["DATA"])
         self.check_other_targets(given, at_end)
 
-    def check_other_targets(self, given: dict[str, str], at_end: dict[str, tuple[int, str]]) -> None:
+    def check_other_targets(self, given: dict[str, str], at_end: Checksums) -> None:
         """The last moment, and a time of which there is no log."""
         # The server of the test still waits at the first address.
         data, address = str(self.folder / "late"), f"{SUBNET}.42"
@@ -274,6 +258,40 @@ class Postgres(BackupCase):
         self.addCleanup(self.stop_postgres, data)
         self.run_text(re.sub(r"^recovery_target.*\n", "", commands(RESTORE), flags=re.M), **given | {"DATA": data})
         self.assertEqual(self.checksums(address, 5432), at_end)
+
+    @takes_long
+    def test_a_cluster_is_restored(self) -> None:
+        leader = self.wait_whole()
+        client = Client(FRONT)
+        client.log_in()
+        writer = Writer(client)
+        receiver = self.receive_wal()
+        beginning = client.ask("{ commentCursor }")["commentCursor"]
+        path, _ = self.run_commands("Base backups", REPLICA=self.settings.address(leader))
+        point = self.write_around_a_point(writer, beginning)
+        receiver.send_signal(signal.SIGINT)
+        receiver.communicate(timeout=WITHIN_S)
+        begun = time.monotonic()
+        for node in ("n1", "n2", "n3"):
+            self.run_ok("kill", node)
+            shutil.rmtree(self.settings.data_dir(node))
+        wait_for("end of the leader's lease", lambda: "Leader" not in self.run_ok("patronictl", "list"))
+        removal = self.start("printf 'main\\nYes I am aware\\n' | deploy/local/cluster patronictl remove main")
+        printed = removal.communicate(timeout=WITHIN_S)
+        self.assertEqual(removal.returncode, 0, printed)
+        given = {"BACKUP": Path(path).name, "DATA": str(self.settings.data_dir("n1")), "ADDRESS": ADDRESS}
+        self.run_commands(RESTORE, TIME=point.time, **given)
+        self.run_commands("Restoring a cluster", **given)
+        self.run_ok("start", "n1")
+        wait_for("leader", lambda: self.leader() == "n1")
+        for node in ("n2", "n3"):
+            self.run_ok("start", node)
+        self.wait_whole()
+        print(f"    the cluster is whole again after {time.monotonic() - begun:.1f} s", file=sys.stderr)
+        wait_for("ready servers", lambda: self.run_ok("status").count("/readyz 200 full") == 2)
+        self.assertEqual(self.checksums(f"{SUBNET}.1", 5000), point.checksums)
+        self.assertIn("(n2,n3)", self.sql("SHOW synchronous_standby_names"))
+        self.check_history(client, point.cursors, point.kept, point.lost)
 
     def stop_postgres(self, data: str) -> None:
         process = self.start(f'pg_ctl --pgdata="{data}" --mode=immediate stop || true')
@@ -328,8 +346,7 @@ class Sqlite(BackupCase):
         )
         restored = self.serve(f"sqlite://{copy}", f"{ADDRESS}:8513")
         self.assertEqual(restored.text(kept[-1][0]), kept[-1][1])
-        texts = [[text for _, text in part] for part in (kept, lost)]
-        self.check_history(restored, cursors, *texts)
+        self.check_history(restored, cursors, kept, lost)
 
     def test_a_backup_that_fails_leaves_nothing(self) -> None:
         self.backups.mkdir()
