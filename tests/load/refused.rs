@@ -36,7 +36,7 @@ async fn another_path_is_told() {
     let database = TestDatabase::seeded(Backend::Sqlite).await;
     let node = Node::start(&database.url);
     let text = refusal(&format!("http://{}/graphqll", node.address()), &[]);
-    assert!(text.contains("not GraphQL") && text.contains("/graphql"), "{text}");
+    assert!(text.contains("does not exist; the paths are /graphql,"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
