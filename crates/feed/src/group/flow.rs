@@ -16,18 +16,47 @@ use crate::execution::EventResult;
 /// How long a group waits for most of its listeners when they are half a backlog behind.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How much longer it waits for nearly all of them: in a burst those that come last are not slow.
+const PATIENCE_FOR_LAST: Duration = Duration::from_millis(100);
+
+/// One in so many is never waited for.
+const STRAGGLERS: usize = 16;
+
 /// Between two looks whether they have taken what they could.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, and
-/// not for those that are slow.
+/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, a moment for nearly
+/// all, and not for those that are slow.
 #[derive(Default)]
 pub(super) struct Flow {
     /// What was sent last, half a backlog at most, and its bytes.
     sent: VecDeque<(Arc<Delivery>, u64)>,
     bytes: u64,
-    /// Most have not taken what they could; they are not waited for again before they do.
-    impatient: bool,
+    patience: Patience,
+}
+
+/// Whether listeners are waited for. Those that have used it up are not waited for again before they have caught up.
+#[derive(Default)]
+struct Patience {
+    is_over_for_most: bool,
+    is_over_for_last: bool,
+}
+
+impl Patience {
+    /// Whether to go on waiting while so many have taken a result, since `begun` and since most had it.
+    fn lasts(&mut self, taken: usize, expected: usize, begun: Duration, most_since: Duration) -> bool {
+        if taken >= expected - expected / STRAGGLERS {
+            *self = Self::default();
+            return false;
+        }
+        if taken < expected.div_ceil(2) {
+            self.is_over_for_most |= begun > PATIENCE;
+            return !self.is_over_for_most;
+        }
+        self.is_over_for_most = false;
+        self.is_over_for_last |= most_since > PATIENCE_FOR_LAST;
+        !self.is_over_for_last
+    }
 }
 
 impl Flow {
@@ -45,17 +74,21 @@ impl Flow {
         delivery
     }
 
-    /// Waits until most have taken a result.
+    /// Waits until nearly all have taken a result.
     async fn wait(&mut self, oldest: &Delivery) {
-        let deadline = Instant::now() + PATIENCE;
-        while oldest.taken.load(Ordering::Relaxed) < oldest.expected.div_ceil(2) {
-            if self.impatient || Instant::now() > deadline {
-                self.impatient = true;
+        let begun = Instant::now();
+        let mut most_at = None;
+        loop {
+            let (taken, now) = (oldest.taken.load(Ordering::Relaxed), Instant::now());
+            if taken >= oldest.expected.div_ceil(2) {
+                most_at.get_or_insert(now);
+            }
+            let most_since = most_at.map_or(Duration::ZERO, |most_at| now - most_at);
+            if !self.patience.lasts(taken, oldest.expected, now - begun, most_since) {
                 return;
             }
             sleep(LOOK).await;
         }
-        self.impatient = false;
     }
 }
 
@@ -72,4 +105,32 @@ fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: EventResult
     drop(state);
     metrics::feed().delivered(event.written.elapsed(), expected);
     delivery
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn the_last_of_many_are_waited_for_a_moment() {
+        let mut patience = Patience::default();
+        assert!(patience.lasts(400, 1_000, MOMENT, Duration::ZERO), "most have not taken it");
+        assert!(patience.lasts(600, 1_000, MOMENT * 2, MOMENT), "four in ten are a moment late");
+        assert!(!patience.lasts(940, 1_000, MOMENT * 2, MOMENT), "nearly all have it");
+        assert!(!patience.lasts(600, 1_000, MOMENT * 4, MOMENT * 3), "four in ten are slow");
+        assert!(!patience.lasts(600, 1_000, MOMENT, Duration::ZERO), "they are not waited for again");
+        assert!(patience.lasts(400, 1_000, MOMENT, Duration::ZERO), "most still are");
+        assert!(!patience.lasts(1_000, 1_000, MOMENT, Duration::ZERO), "all have caught up");
+        assert!(patience.lasts(600, 1_000, MOMENT, Duration::ZERO));
+    }
+
+    #[test]
+    fn listeners_that_all_stall_are_waited_for_once() {
+        let mut patience = Patience::default();
+        assert!(!patience.lasts(0, 10, PATIENCE * 2, Duration::ZERO));
+        assert!(!patience.lasts(0, 10, Duration::ZERO, Duration::ZERO), "they are not waited for again");
+        assert!(!patience.lasts(0, 0, Duration::ZERO, Duration::ZERO), "nobody is waited for");
+    }
 }
