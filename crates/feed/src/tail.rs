@@ -26,9 +26,12 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 /// Between two looks, however many hints come.
 const GAP_MIN: Duration = Duration::from_millis(1);
 
-/// The same after a tick of several events. Each tick is a commit of its own: when comments are many, those that are
-/// added within this time share one.
+/// The same when comments are many: a tick had several, or came right after another. Each tick is a commit of its own,
+/// so those that are added within this time share one.
 const GAP_MIN_BUSY: Duration = Duration::from_millis(5);
+
+/// Between the news of two looks, below which comments are many.
+const BUSY: Duration = Duration::from_millis(3);
 
 /// Between two looks while something waits for a transaction to end: at first, and after a while.
 const SHORT: Duration = Duration::from_millis(2);
@@ -125,13 +128,14 @@ impl Tail {
     async fn poll(&self, connection: &mut FeedConnection, heard: &Wake) -> Result<std::convert::Infallible, Trouble> {
         let mut short = SHORT;
         let mut looked;
+        let mut news_at: Option<Instant> = None;
         // Others are to be told of what this instance has committed.
         let mut tell = false;
         let mut told = Instant::now();
         loop {
             looked = Instant::now();
             let look = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| Trouble::Silence)??;
-            let Look { has_events, is_waiting, .. } = look;
+            let Look { has_events, is_waiting, by_tick, gap, .. } = look;
             if tell && (has_events || is_waiting) && told.elapsed() >= NOTIFY_GAP {
                 timeout(TIMEOUT, connection.notify()).await.map_err(|_| Trouble::Silence)??;
                 tell = false;
@@ -155,8 +159,13 @@ impl Tail {
                 () = sleep_until(looked + pause) => {}
             }
             // Right after a commit there is often another: both in one look.
-            if looked.elapsed() < look.gap {
-                sleep_until(looked + look.gap).await;
+            let is_close = has_events && news_at.is_some_and(|news_at| looked - news_at < BUSY);
+            let gap = if by_tick && is_close { GAP_MIN_BUSY } else { gap };
+            if has_events {
+                news_at = Some(looked);
+            }
+            if looked.elapsed() < gap {
+                sleep_until(looked + gap).await;
             }
         }
     }
@@ -196,6 +205,7 @@ impl Tail {
             has_events: !page.events.is_empty(),
             has_more: is_full || tick.as_ref().is_some_and(is_behind),
             is_waiting: page.waiting.is_some(),
+            by_tick,
             gap: if by_tick && page.events.len() > 1 { GAP_MIN_BUSY } else { GAP_MIN },
         })
     }
@@ -208,13 +218,14 @@ struct Look {
     has_more: bool,
     /// Something is committed, and may not be read yet.
     is_waiting: bool,
+    by_tick: bool,
     /// Before the next one.
     gap: Duration,
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { has_events: false, has_more: false, is_waiting: false, gap: GAP_MIN }
+        Self { has_events: false, has_more: false, is_waiting: false, by_tick: false, gap: GAP_MIN }
     }
 }
 
