@@ -58,6 +58,7 @@ mod schema;
 mod search;
 mod seed;
 mod session;
+mod session_cache;
 mod single;
 mod slow;
 mod sockets;

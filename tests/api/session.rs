@@ -11,10 +11,10 @@ use kinoteka::db::Db;
 use kinoteka::kit::upkeep;
 use migration::connect::{PoolSettings, Timeouts};
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, Statement};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::json;
 
-use crate::app::{Answer, TestApp, User, new_account};
+use crate::app::{TestApp, User, new_account};
 use crate::movie::global_id;
 use crate::support::database::{Backend, TestDatabase};
 
@@ -35,12 +35,12 @@ on_both!(
     authentication_costs_one_statement,
 );
 
-const PASSWORD: &str = "трамвай № 47";
+pub const PASSWORD: &str = "трамвай № 47";
 const UNKNOWN: &str = "UNAUTHENTICATED the token is unknown, expired or revoked; log in again";
 
 const LOG_IN: &str = "mutation($input: LogInInput!) { it: logIn(input: $input) { token errors { code } } }";
 
-async fn log_in(app: &TestApp, login: &str) -> User {
+pub async fn log_in(app: &TestApp, login: &str) -> User {
     let done = app.nobody().done("logIn", json!({ "login": login, "password": PASSWORD }), "token").await;
     app.bearer(0, done["token"].as_str().unwrap())
 }
@@ -434,104 +434,4 @@ async fn authentication_costs_one_statement(backend: Backend) {
     let query = "{ movies(first: 1) { nodes { title } } }";
     let with = app.statements_while(async || drop(anna.data(query, json!({})).await)).await;
     assert_eq!(with.len(), app.statements_of(query, json!({})).await.len() + 1, "{with:?}");
-}
-
-/// The statements that ask whose token it is.
-fn look_ups(statements: &[Statement]) -> usize {
-    statements.iter().filter(|statement| statement.sql.contains("token_hash")).count()
-}
-
-/// Asks until the session is known. Then the next request does not look it up, unless the machine is busy.
-async fn make_known(app: &TestApp, user: &User) {
-    let begun = Instant::now();
-    while look_ups(&app.statements_while(async || drop(viewer(user).await)).await) > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60));
-    }
-}
-
-async fn viewer(user: &User) -> Answer {
-    user.query("{ viewer { role } }", json!({})).await
-}
-
-/// For how long another instance may not know of a change: `--session-cache-ms`.
-const KNOWN_MAX: Duration = Duration::from_secs(1);
-
-/// Asks another instance until it knows of a change that was answered at this moment.
-async fn until_known(answered: Instant, is_known: impl AsyncFn() -> bool) {
-    loop {
-        let asked = Instant::now();
-        if is_known().await {
-            return;
-        }
-        assert!(asked - answered < KNOWN_MAX, "still unknown after {:?}", asked - answered);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn other_instances_know_of_an_end_within_a_second() {
-    let app = TestApp::seeded(Backend::Postgres).await;
-    let other = TestApp::start_on(&app, &[]).await;
-    let admin = app.sign_in("admin", "admin").await;
-    let anna = app.sign_up("anna", PASSWORD).await;
-    let elsewhere = |user: &User| other.bearer(user.id, user.token.as_ref().unwrap());
-    let is_refused = |answer: Answer| answer.0.get("errors").is_some();
-
-    // A role.
-    let id = json!(global_id("User", anna.id));
-    for (mutation, expected) in [("grantRole", true), ("revokeRole", false)] {
-        make_known(&app, &anna).await;
-        make_known(&other, &elsewhere(&anna)).await;
-        admin.done(mutation, json!({ "userId": id, "role": "EDITOR" }), "").await;
-        let answered = Instant::now();
-        let may = async |user: &User| {
-            let answer = user.send("createTag", json!({ "title": " " }), "").await;
-            answer.0["data"]["it"].is_object()
-        };
-        assert_eq!(may(&anna).await, expected, "{mutation} holds at once where it was done");
-        until_known(answered, async || may(&elsewhere(&anna)).await == expected).await;
-    }
-
-    // A password, which ends the other sessions, and a session.
-    let again = log_in(&app, "anna").await;
-    for (user, mutation) in [(&again, "changePassword"), (&anna, "logOut")] {
-        make_known(&app, user).await;
-        make_known(&other, &elsewhere(user)).await;
-        match mutation {
-            "logOut" => drop(anna.data("mutation { logOut { endedSessions } }", json!({})).await),
-            _ => {
-                let input = json!({ "currentPassword": PASSWORD, "newPassword": "совсем другой" });
-                drop(anna.done("changePassword", input, "").await);
-            }
-        }
-        let answered = Instant::now();
-        assert!(is_refused(viewer(user).await), "{mutation} holds at once where it was done");
-        until_known(answered, async || is_refused(viewer(&elsewhere(user)).await)).await;
-    }
-
-    // An account.
-    let boris = app.sign_up("boris", PASSWORD).await;
-    make_known(&app, &boris).await;
-    make_known(&other, &elsewhere(&boris)).await;
-    admin.done("deleteUser", json!({ "id": global_id("User", boris.id) }), "").await;
-    let answered = Instant::now();
-    assert!(is_refused(viewer(&boris).await));
-    until_known(answered, async || is_refused(viewer(&elsewhere(&boris)).await)).await;
-}
-
-/// A replica lags: it may still have a session that was ended.
-#[tokio::test(flavor = "multi_thread")]
-async fn sessions_are_looked_up_on_the_leader_while_there_is_one() {
-    let (primary, replica) =
-        (TestDatabase::seeded(Backend::Postgres).await, TestDatabase::seeded(Backend::Postgres).await);
-    let app = TestApp::start(primary, &["--database-read-url", &replica.url]).await;
-    let user = app.sign_in("somebody", "member").await;
-    let only_there = TestApp::start(replica, &[]).await;
-    let copy = only_there.sign_in("somebody", "member").await;
-    assert_eq!((copy.id, &copy.token), (user.id, &user.token));
-    assert!(viewer(&user).await.0.get("errors").is_none());
-    user.data("mutation { logOut { endedSessions } }", json!({})).await;
-    for _ in 0..3 {
-        assert_eq!(viewer(&user).await.errors().len(), 1, "the replica still has the session");
-    }
-    assert!(viewer(&copy).await.0.get("errors").is_none());
 }

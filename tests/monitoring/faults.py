@@ -108,6 +108,10 @@ class Fault:
     samples: int = field(default=AFTER)
 
 
+def unmeasured(whose: str) -> dict[str, tuple[str, str]]:
+    return {"ExporterDown": (whose, " cannot be measured: alerts that need it stay silent")}
+
+
 FAULTS = [
     Fault(
         "the leader's lock is gone",
@@ -282,36 +286,31 @@ FAULTS = [
     Fault(
         "an exporter is killed",
         {f"up{{{node('n1', service_type='postgresql')}}}": "0"},
-        {
-            "ExporterDown": (
-                node("n1", service_type="postgresql"),
-                " cannot be measured: alerts that need it stay silent",
-            )
-        },
+        unmeasured(node("n1", service_type="postgresql")),
         not_yet=25,
     ),
     Fault(
         "the exporter is not let in",
         {f"pg_up{{{node('n1')}}}": "0"},
-        {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
+        unmeasured(node("n1")),
         not_yet=25,
     ),
     Fault(
         "the exporter's database lacks pg_stat_statements",
         {f"kinoteka_pg_rights_statements{{{node('n2')}}}": "0"},
-        {"ExporterDown": (node("n2"), " cannot be measured: alerts that need it stay silent")},
+        unmeasured(node("n2")),
         not_yet=25,
     ),
     Fault(
         "the exporter's query of statements fails",
         {f"kinoteka_pg_statements_calls{{{node('n1', queryid='1')}}}": "stale"},
-        {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
+        unmeasured(node("n1")),
         not_yet=25,
     ),
     Fault(
         "the exporter's role lost its rights",
         {f"kinoteka_pg_rights_monitors{{{node('n1')}}}": "0"},
-        {"ExporterDown": (node("n1"), " cannot be measured: alerts that need it stay silent")},
+        unmeasured(node("n1")),
         not_yet=25,
     ),
     Fault(
