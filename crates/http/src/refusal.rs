@@ -182,7 +182,7 @@ impl Refusal {
 
     /// The request took too long. `outcome` says what has become of its mutations, if it has some.
     pub(super) fn timeout(milliseconds: u64, outcome: Option<&'static str>) -> Self {
-        let message = format!("the request was stopped after {milliseconds} ms; request less at once");
+        let message = format!("the request was stopped after {milliseconds} ms; request less data");
         let refusal = Self::new(Some(StatusCode::GATEWAY_TIMEOUT), "TIMEOUT", message);
         let refusal = refusal.limit("request-timeout-ms", milliseconds);
         if outcome == Some(OUTCOME_UNKNOWN) {
