@@ -12,7 +12,7 @@ use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{POOL, open_database, print, tell};
 
-/// The exit status of `migrate status --exit-code` when something is to be done.
+/// The exit status of `migrate status --exit-code` if the schema is not current.
 const NOT_CURRENT: u8 = 3;
 
 /// Runs a command.
@@ -67,7 +67,7 @@ async fn down(database: &DatabaseArgs, steps: u32, yes: bool, waiting: &WaitArgs
     Ok(())
 }
 
-/// Passes if somebody at the terminal agrees.
+/// Asks for confirmation on the terminal.
 fn confirm(question: &str) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
         bail!("nobody is at a terminal to be asked: nothing was changed; add --yes to take the steps back");
@@ -94,7 +94,7 @@ async fn finish(database: &DatabaseArgs) -> anyhow::Result<()> {
     print(&format!("{done}\n"))
 }
 
-/// Prints where the schema stands; says whether there is nothing to do.
+/// Prints the state of the schema. Returns whether there is nothing to do.
 async fn status(database: &DatabaseArgs) -> anyhow::Result<bool> {
     let db = open(&database.url()?, Access::Read, POOL).await.context("--database-url")?;
     for step in migration::status(&db).await? {
@@ -115,7 +115,7 @@ async fn status(database: &DatabaseArgs) -> anyhow::Result<bool> {
     Ok(is_usable && unfinished.is_empty())
 }
 
-/// sea-orm-migration would stop with a text about files.
+/// sea-orm-migration would stop with an error about files.
 async fn refuse_unknown_steps(db: &DatabaseConnection) -> anyhow::Result<SchemaState> {
     match migration::compare(db).await? {
         state @ (SchemaState::Ahead(_) | SchemaState::Unrecorded) => bail!("{state}"),
@@ -130,12 +130,12 @@ async fn adopt(db: &DatabaseConnection) -> anyhow::Result<Vec<String>> {
     })
 }
 
-/// Says what to do, where that is known.
+/// Adds the solution, if it is known.
 fn explain(error: DbErr) -> anyhow::Error {
     migration::explain_refusal(&error).map_or_else(|| error.into(), anyhow::Error::msg)
 }
 
-/// Makes again what a restore has left out.
+/// Rebuilds rows that a restore has left out.
 async fn refill(db: &DatabaseConnection) -> anyhow::Result<()> {
     let tables = migration::refill(db).await.map_err(explain)?;
     if !tables.is_empty() {

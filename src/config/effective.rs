@@ -1,4 +1,4 @@
-//! The settings in force, as `kinoteka config` shows them, and what is doubtful about them.
+//! The effective settings, as `kinoteka config` prints them, and warnings about them.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use settings::Invocation;
 use super::{Cli, ServeArgs};
 
 impl ServeArgs {
-    /// The values that follow from other settings, by their flags.
+    /// The values derived from other settings, by flag.
     fn derived(&self) -> [(&'static str, String); 6] {
         [
             ("introspection", self.introspection().to_string()),
@@ -20,7 +20,7 @@ impl ServeArgs {
         ]
     }
 
-    /// Settings that are valid and probably wrong, each with its remedy.
+    /// Warnings about valid settings that are probably wrong, each with its solution.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.production && self.database.url().is_ok_and(|url| matches!(url, DatabaseUrl::Sqlite(_))) {
@@ -45,7 +45,7 @@ impl ServeArgs {
     }
 }
 
-/// The settings in force with their sources, a line each, below the headings of `--help`.
+/// The effective settings with their sources, one line each, under the headings of `--help`.
 pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
     let settings = invocation.settings();
     let derived = args.derived();
@@ -54,7 +54,7 @@ pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
         if setting.heading != heading {
             let gap = if heading.is_empty() { "" } else { "\n" };
             heading = &setting.heading;
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(written, "{gap}{heading}:");
         }
         let (value, source) = match derived.iter().find(|(flag, _)| *flag == setting.flag) {

@@ -1,7 +1,7 @@
-//! What is wrong. The names are those of the alerts, so that one section of `docs/monitoring.md` is for both.
+//! Finds faults. They have the names of the alerts, so that one section of `docs/monitoring.md` serves both.
 //!
-//! Each finding has a time for which it has to be seen before it counts: a commit may wait for a moment, and a program may
-//! answer late once.
+//! Each finding must be seen for some time before it counts: a commit may wait for a moment, and a program may respond
+//! late once.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use super::document::{ClusterReport, DatabaseReport, InstanceReport, MemberRepor
 use super::patroni::NodeAnswer;
 use super::units::show_bytes;
 
-/// Bytes that a replica may lack: HAProxy of `deploy/local` reads from it up to there.
+/// The number of bytes that a replica may lack. HAProxy of `deploy/local` uses it up to this lag.
 const LAG_BYTES_MAX: u64 = 16 << 20;
 
-/// Seconds that a replica's contents may be old.
+/// The maximum age of a replica's data in seconds.
 const LAG_S_MAX: f64 = 10.0;
 
-/// WAL that may be kept for a replica.
+/// The maximum size of WAL that is retained for a replica.
 const KEPT_BYTES_MAX: i64 = 1 << 30;
 
-/// For how long comments may wait behind a transaction.
+/// The maximum time in seconds for which a transaction may delay comments.
 const HELD_BACK_S_MAX: f64 = 10.0;
 
 const AT_ONCE: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_secs(2);
 
-/// The longest time for which something has to be seen.
+/// The longest time for which a finding must be seen.
 const LATER: Duration = Duration::from_secs(3);
 
-/// Something that looks wrong now.
+/// A possible fault.
 #[derive(Debug)]
 pub(super) struct Finding {
     pub(super) name: &'static str,
@@ -35,9 +35,9 @@ pub(super) struct Finding {
     pub(super) subject: Option<String>,
     pub(super) text: String,
     pub(super) effect: &'static str,
-    /// For how long it has to be seen.
+    /// How long it must be seen.
     pub(super) after: Duration,
-    /// What stays the same as long as it lasts, beside name and subject.
+    /// What stays the same while it lasts, in addition to name and subject.
     pub(super) mark: String,
 }
 
@@ -62,13 +62,13 @@ impl Finding {
         Self { after, ..self }
     }
 
-    /// Where to read what to do.
+    /// The instructions for it.
     pub(super) fn guide(&self) -> String {
         format!("docs/monitoring.md#{}", self.name.to_lowercase())
     }
 }
 
-/// Looks at the cluster; `nodes` are the members' own answers.
+/// Checks the cluster. `nodes` are the members' own responses.
 pub(super) fn judge_cluster(
     cluster: &ClusterReport,
     nodes: &[Option<NodeAnswer>],
@@ -128,13 +128,13 @@ fn judge_member(member: &MemberReport, node: Option<&NodeAnswer>, found: &mut Ve
     }
 }
 
-/// Whether its Patroni tells what a replica does.
+/// Whether its Patroni reports what a replica does.
 fn is_new(member: &MemberReport) -> bool {
     let major = member.patroni_version.as_deref().and_then(|version| version.split('.').next()?.parse::<u32>().ok());
     major.is_some_and(|major| major >= 4)
 }
 
-/// Where a replica is.
+/// The replay position of a replica.
 struct Replay<'r> {
     received: Option<&'r str>,
     replayed: Option<&'r str>,
@@ -169,7 +169,7 @@ fn judge_replay(name: &str, replay: &Replay<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Looks at PostgreSQL's statistics. Replicas are looked at here if Patroni does not tell of them.
+/// Checks PostgreSQL's statistics. Replicas are checked here if Patroni does not report them.
 pub(super) fn judge_database(database: &DatabaseReport, has_patroni: bool, found: &mut Vec<Finding>) {
     for replica in database.replicas.iter().filter(|_| !has_patroni) {
         let replay = Replay {
@@ -188,7 +188,7 @@ pub(super) fn judge_database(database: &DatabaseReport, has_patroni: bool, found
     }
 }
 
-/// Looks at the servers of the API.
+/// Checks the API servers.
 pub(super) fn judge_instances(instances: &[InstanceReport], found: &mut Vec<Finding>) {
     for instance in instances {
         judge_instance(instance, found);
