@@ -192,7 +192,7 @@ impl Application {
             stop.await;
             health.stop();
             if !drain.is_zero() {
-                tracing::info!("stopping: not ready any more, and serving for another {drain:?}");
+                tracing::info!("stopping: no longer ready, serving for another {drain:?}");
                 tokio::time::sleep(drain).await;
             }
             hub.stop();
@@ -238,7 +238,7 @@ async fn open_database(
             true
         }
         Err(error) if error.is_away() && read_url.is_some() && !args.demo && !args.migrate => {
-            tracing::warn!("starting read-only, until there is a database that takes changes: {error}");
+            tracing::warn!("starting read-only, until a database accepts changes: {error}");
             false
         }
         Err(error) => return Err(error).context("--database-url"),
@@ -250,7 +250,7 @@ async fn open_database(
                 replica.close().await?;
             }
             Err(error) if error.is_away() && has_leader => {
-                tracing::warn!("reading from the leader, until there is a replica: {error}");
+                tracing::warn!("reading from the leader, until the replica is available: {error}");
             }
             Err(error) => return Err(error).context("--database-read-url"),
         }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            log::print(&format!("error: no tasks can be run: {error}"));
+            log::print(&format!("error: cannot start the async runtime: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -119,7 +119,7 @@ async fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         // An error means that the server ended by itself.
         let _ = stop.send(());
         signals.next().await;
-        tracing::warn!("a second signal: stopping at once");
+        tracing::warn!("a second signal: stopping immediately");
         log::flush_within(LAST_WORDS_TIMEOUT);
         std::process::exit(1);
     });
@@ -156,11 +156,11 @@ async fn change_role(command: &RoleCommand) -> anyhow::Result<()> {
     match command {
         RoleCommand::Grant(args) => {
             operator::grant_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
-            tell(&format!("{} has the role now", args.user));
+            tell(&format!("granted the role to {}", args.user));
         }
         RoleCommand::Revoke(args) => {
             operator::revoke_role(&open_current(&args.database).await?, &args.user, args.role.into()).await?;
-            tell(&format!("{} has the role no more", args.user));
+            tell(&format!("revoked the role from {}", args.user));
         }
     }
     Ok(())
@@ -202,7 +202,7 @@ async fn reset_password(user: &str, hashing: &HashArgs, database: &DatabaseArgs)
     operator::reset_password(&db, &hashing.open(1, 0, 0)?, user, &password).await?;
     match given {
         Some(_) => tell(&format!("{user} has the new password; all sessions have ended")),
-        None => print(&format!("{password}\n")).context("the password is a new one that nobody knows, set another")?,
+        None => print(&format!("{password}\n")).context("the new password was set but not printed; reset it again")?,
     }
     Ok(())
 }
@@ -212,7 +212,7 @@ fn read_password() -> anyhow::Result<Option<String>> {
     let mut line = String::new();
     let input = io::stdin();
     if !input.is_terminal() {
-        input.lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+        input.lock().read_line(&mut line).context("cannot read the password from standard input")?;
     }
     let password = line.trim_end_matches(['\r', '\n']);
     Ok((!password.is_empty()).then(|| password.to_owned()))
@@ -241,5 +241,5 @@ fn tell(line: &str) {
 /// Prints a result on standard output.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut output = io::stdout();
-    output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("standard output cannot be written")
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).context("cannot write to standard output")
 }

@@ -52,30 +52,30 @@ async fn up(database: &DatabaseArgs, steps: Option<u32>, waiting: &WaitArgs) -> 
 async fn down(database: &DatabaseArgs, steps: u32, yes: bool, waiting: &WaitArgs) -> anyhow::Result<()> {
     let db = open_database(database).await?.db;
     if let SchemaState::Newer(steps) = refuse_unknown_steps(&db).await? {
-        bail!("{} unknown here: take steps back with the program that made them", steps.join(", "));
+        bail!("unknown steps: {}; revert them with the version of the program that applied them", steps.join(", "));
     }
     let losses = migration::losses(&db, steps).await.context("cannot find out what would be deleted")?;
     for loss in &losses {
         let deleted = if loss.deleted.is_empty() { "no data".to_owned() } else { loss.deleted.join(", ") };
-        log::print(&format!("taking back {} deletes {deleted}", loss.name));
+        log::print(&format!("reverting {} deletes {deleted}", loss.name));
     }
     if !yes && !losses.is_empty() {
-        confirm(&format!("Take back {} steps of the {}?", losses.len(), database.url()?))?;
+        confirm(&format!("Revert {} steps of the {}?", losses.len(), database.url()?))?;
     }
-    let taken_back = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
-    report("took back", &taken_back, "nothing to take back");
+    let reverted = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
+    report("reverted", &reverted, "nothing to revert");
     Ok(())
 }
 
 /// Asks for confirmation on the terminal.
 fn confirm(question: &str) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
-        bail!("nobody is at a terminal to be asked: nothing was changed; add --yes to take the steps back");
+        bail!("cannot ask for confirmation without a terminal, so nothing was changed; add --yes to revert the steps");
     }
     let mut error = io::stderr();
-    write!(error, "{question} [y/N] ").and_then(|()| error.flush()).context("standard error cannot be written")?;
+    write!(error, "{question} [y/N] ").and_then(|()| error.flush()).context("cannot write to standard error")?;
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("the answer cannot be read")?;
+    io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
     match line.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
         _ => bail!("nothing was changed"),
@@ -139,7 +139,7 @@ fn explain(error: DbErr) -> anyhow::Error {
 async fn refill(db: &DatabaseConnection) -> anyhow::Result<()> {
     let tables = migration::refill(db).await.map_err(explain)?;
     if !tables.is_empty() {
-        tell(&format!("made the rows of {} again", tables.join(", ")));
+        tell(&format!("rebuilt the rows of {}", tables.join(", ")));
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub fn reserve(needs: Needs) -> anyhow::Result<u64> {
     let connections = room(needs, limit)?;
     if connections < needs.connections {
         tracing::warn!(
-            "only {connections} connections of clients are accepted at a time instead of {}, since {limit} open \
+            "only {connections} client connections are accepted instead of {}, because only {limit} open \
              files are allowed: raise the limit (ulimit -n, or LimitNOFILE= of systemd) to {}, or lower \
              --limit-connections",
             needs.connections,
@@ -47,8 +47,8 @@ fn room(needs: Needs, limit: u64) -> anyhow::Result<u64> {
     let room = limit.saturating_sub(reserved);
     if room < CONNECTIONS_MIN.min(needs.connections) {
         bail!(
-            "{limit} open files are allowed, and {} are needed at least: raise the limit (ulimit -n, or LimitNOFILE= \
-             of systemd), or lower --database-connections",
+            "only {limit} open files are allowed, but at least {} are needed: raise the limit (ulimit -n, or \
+             LimitNOFILE= of systemd), or lower --database-connections",
             reserved + CONNECTIONS_MIN.min(needs.connections)
         );
     }

@@ -54,7 +54,7 @@ async fn prepare_schema(db: &DatabaseConnection, url: &DatabaseUrl, migrate: boo
         SchemaState::Current => Ok(false),
         SchemaState::Incomplete(_) => {
             let tables = migration::refill(db).await.with_context(|| format!("cannot complete the {url}: {state}"))?;
-            tracing::warn!(tables = tables.join(", "), "made rows again that the {url} has lost");
+            tracing::warn!(tables = tables.join(", "), "rebuilt rows that the {url} had lost");
             Ok(false)
         }
         SchemaState::Newer(_) => {
@@ -71,8 +71,8 @@ async fn check_triggers(db: &DatabaseConnection, url: &DatabaseUrl) -> anyhow::R
     let silent = silent.with_context(|| format!("cannot read the triggers of the {url}"))?;
     if !silent.is_empty() {
         bail!(
-            "cannot serve the {url}: triggers do not fire: {}; enable them by ALTER TABLE ... ENABLE TRIGGER USER, or \
-             restore the schema",
+            "cannot serve the {url}: triggers do not fire: {}; enable them with ALTER TABLE ... ENABLE TRIGGER USER, \
+             or restore the schema",
             silent.join(", ")
         );
     }
@@ -92,8 +92,8 @@ pub(crate) async fn warn_of_demo_accounts(db: &Db, accounts: &AccountServices) -
             more => format!(" and {more} more"),
         };
         tracing::warn!(
-            "--production: demo accounts can log in with the password that everybody knows: {shown}{more}; give them \
-             others by `kinoteka user reset-password`, or delete them"
+            "--production: these demo accounts still have their public password: {shown}{more}; set \
+             another one with `kinoteka user reset-password`, or delete the accounts"
         );
     }
     Ok(())
@@ -138,7 +138,7 @@ async fn fill_demo(db: &DatabaseConnection) -> anyhow::Result<()> {
             tracing::info!("demo accounts: {}, all with the password {}", names.join(", "), accounts::PASSWORD);
         }
         Err(SeedError::NotEmpty { table }) => {
-            tracing::info!(table, "the database holds rows: the demo catalogue is left out");
+            tracing::info!(table, "the database has rows: the demo catalogue was not added");
         }
         Err(error) => return Err(error.into()),
     }

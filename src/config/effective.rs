@@ -25,20 +25,18 @@ impl ServeArgs {
         let mut warnings = Vec::new();
         if self.production && self.database.url().is_ok_and(|url| matches!(url, DatabaseUrl::Sqlite(_))) {
             warnings.push(
-                "--production on SQLite: one process, one disk, no failover; use PostgreSQL by --database-url"
+                "--production on SQLite: one process, one disk, no failover; use PostgreSQL with --database-url"
                     .to_owned(),
             );
         }
         if self.production && self.demo {
-            warnings.push(
-                "--production with --demo: everybody knows the password of the demo accounts; leave out --demo"
-                    .to_owned(),
-            );
+            warnings
+                .push("--production with --demo: the password of the demo accounts is public; omit --demo".to_owned());
         }
         if self.metrics_listen.is_none() && (self.production || !self.listen.ip().is_loopback()) {
             let listen = self.listen;
             warnings.push(format!(
-                "/metrics is open to all who can reach --listen ({listen}): move it to another address by --metrics-listen"
+                "/metrics is public: everyone who can reach --listen ({listen}) can read it; move it with --metrics-listen"
             ));
         }
         warnings

@@ -35,7 +35,7 @@ impl StatusArgs {
     pub fn sources(&self, instances: InstanceSources) -> anyhow::Result<StatusSources> {
         let monitor = self.monitor_url.as_deref().map(|url| db::parse_url("--monitor-url", url)).transpose()?;
         if let Some(DatabaseUrl::Sqlite(_)) = monitor {
-            anyhow::bail!("--monitor-url: only PostgreSQL has statistics; leave it out on SQLite");
+            anyhow::bail!("--monitor-url: only PostgreSQL has statistics; omit it on SQLite");
         }
         let instances = if self.instances.is_empty() { instances } else { InstanceSources::At(self.instances.clone()) };
         Ok(StatusSources { patroni: self.patroni_url.clone(), monitor, instances })
@@ -56,7 +56,7 @@ fn read_address(text: &str) -> Result<Url, String> {
     match url.scheme() {
         "http" if url.username().is_empty() && url.password().is_none() && url.query().is_none() => Ok(url),
         "http" => Err("write it as http://host:port, without a user or a query".to_owned()),
-        _ => Err("only http:// is asked: name an address inside your network".to_owned()),
+        _ => Err("only http:// is supported; use an address inside your network".to_owned()),
     }
 }
 

@@ -84,7 +84,7 @@ impl Terms {
             return Err(ApiError::bad_input(field, format!("has too many words; the limit is {WORDS_MAX}")));
         }
         if wanted.is_empty() && unwanted > 0 {
-            return Err(ApiError::bad_input(field, "says only what to leave out; add a word to look for"));
+            return Err(ApiError::bad_input(field, "contains only exclusions; add a word to search for"));
         }
         terms.plain = wanted.join(" ");
         let is_meant = |phrase: &Vec<String>| phrase.iter().any(|word| !is_stop_word(word));

@@ -68,7 +68,7 @@ fn read(name: &str, ready: &str, metrics: &str) -> InstanceReport {
     InstanceReport {
         name: name.to_owned(),
         readiness: known.then(|| state.to_owned()),
-        reason: if known { reason } else { Some("its /readyz is not that of this program".to_owned()) },
+        reason: if known { reason } else { Some("its /readyz is not Kinoteka's".to_owned()) },
         version: metrics.of("kinoteka_build_info").find_map(|(labels, _)| label(labels, "version")).map(str::to_owned),
         database: Some(if is_postgres { "PostgreSQL" } else { "SQLite" }),
         started_s: metrics.one("process_start_time_seconds"),

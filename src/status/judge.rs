@@ -77,17 +77,17 @@ pub(super) fn judge_cluster(
 ) {
     let leads = |member: &MemberReport| matches!(&*member.role, "leader" | "standby_leader");
     if !cluster.members.iter().any(|member| leads(member) && member.state == "running") {
-        let effect = "Queries go on from replicas. Changes wait, and then fail with UNAVAILABLE.";
+        let effect = "Queries continue on replicas. Changes wait, and then fail with UNAVAILABLE.";
         found.push(Finding::critical("NoLeader", "No member leads.", effect).after(SOON));
     }
     let writable = |node: &NodeAnswer| node.state == "running" && matches!(&*node.role, "primary" | "master");
     if nodes.iter().flatten().filter(|node| writable(node)).count() > 1 {
-        let effect = "Both may acknowledge changes, and those of one will be lost.";
-        found.push(Finding::critical("TwoLeaders", "Several members take changes.", effect).after(SOON));
+        let effect = "Both may acknowledge changes, and one side's changes will be lost.";
+        found.push(Finding::critical("TwoLeaders", "Several members accept changes.", effect).after(SOON));
     }
     if nodes.iter().flatten().any(|node| node.failsafe_mode_is_active) {
-        let text = "Patroni cannot reach etcd. The leader goes on as long as it reaches all members.";
-        let effect = "Nothing yet. If a member fails now, there is no leader.";
+        let text = "Patroni cannot reach etcd. The leader continues as long as it reaches all members.";
+        let effect = "None yet. If a member fails now, the cluster loses its leader.";
         found.push(Finding::critical("FailsafeActive", text, effect));
     }
     for (member, node) in cluster.members.iter().zip(nodes) {
@@ -109,7 +109,8 @@ pub(super) fn judge_cluster(
 
 fn judge_member(member: &MemberReport, node: Option<&NodeAnswer>, found: &mut Vec<Finding>) {
     let name = &member.name;
-    let one_less = "If it led, another member is promoted. If it was a replica, one failure less is survived.";
+    let one_less =
+        "If it led, another member is promoted. If it was a replica, the cluster tolerates one failure less.";
     let Some(node) = node else {
         let why = member.silence.as_deref().unwrap_or_default();
         let text = format!("Patroni of {name} does not answer: {why}.");
@@ -123,7 +124,7 @@ fn judge_member(member: &MemberReport, node: Option<&NodeAnswer>, found: &mut Ve
         || node.role == "replica" && node.replication_state.is_none() && member.state != "streaming" && is_new(member)
     {
         let text = format!("{name} receives nothing from the leader: it is \"{}\".", member.state);
-        let effect = "Reads from it are old. It cannot be promoted without loss.";
+        let effect = "Reads from it are outdated. It cannot be promoted without loss.";
         found.push(Finding::warning("ReplicaNotStreaming", text, effect).of(name).after(LATER));
     }
 }
@@ -144,7 +145,7 @@ struct Replay<'r> {
 }
 
 fn judge_replay(name: &str, replay: &Replay<'_>, found: &mut Vec<Finding>) {
-    let old = "Reads from it are old. It still counts for commits, since it receives.";
+    let old = "Reads from it are outdated. It still counts for commits, because it receives changes.";
     if replay.is_paused {
         let text = format!("Replay of {name} is paused.");
         found.push(Finding::warning("ReplayStopped", text, old).of(name));
@@ -158,13 +159,13 @@ fn judge_replay(name: &str, replay: &Replay<'_>, found: &mut Vec<Finding>) {
         let finding = Finding::warning("ReplayStopped", text, old).of(name).after(LATER);
         found.push(Finding { mark: replayed.to_owned(), ..finding });
     }
-    let late = "Reads from it are old.";
+    let late = "Reads from it are outdated.";
     if let Some(bytes) = replay.lag_bytes.filter(|bytes| *bytes > LAG_BYTES_MAX) {
         let text = format!("{name} is {} behind the leader.", show_bytes(bytes as f64));
         found.push(Finding::warning("ReplicaLaggingBytes", text, late).of(name).after(LATER));
     }
     if let Some(seconds) = replay.lag_s.filter(|seconds| *seconds > LAG_S_MAX) {
-        let text = format!("What {name} replays is {seconds:.0} s old.");
+        let text = format!("The data of {name} is {seconds:.0} s old.");
         found.push(Finding::warning("ReplicaLaggingSeconds", text, late).of(name).after(LATER));
     }
 }
@@ -227,7 +228,7 @@ fn judge_instance(instance: &InstanceReport, found: &mut Vec<Finding>) {
     if let Some(feed) = &instance.feed {
         if !feed.is_connected {
             let text = format!("The feed of {name} cannot read the database.");
-            let effect = "Its listeners get nothing new. They miss nothing: they get it later.";
+            let effect = "Its listeners get no new events now. They get all of them later.";
             found.push(Finding::critical("FeedAway", text, effect).of(name).after(SOON));
         }
         if feed.held_back_s > HELD_BACK_S_MAX {

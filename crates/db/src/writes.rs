@@ -47,7 +47,7 @@ impl Writes {
         }
         let Some(reason) = why_unwritable(error) else { return };
         if self.set(Some(reason)).is_none() {
-            tracing::error!("the database cannot be written: {reason}; not ready until it can");
+            tracing::error!("the database cannot be written: {reason}; not ready until it can be");
             self.0.noted.notify_one();
         }
     }
