@@ -3,7 +3,6 @@
 //! argon2id takes tens of milliseconds and megabytes on purpose. It runs on separate threads, a few at a time. Clients
 //! get their turns in rotation, and each may have only a part of the waiting slots: a client that sends many passwords
 //! must retry, and delays nobody else.
-//! comes with many passwords is told to come back, and holds up nobody else.
 
 use std::fmt;
 use std::net::IpAddr;

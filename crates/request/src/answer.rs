@@ -3,7 +3,6 @@
 //! There are two limits: one for each response, and a [`Quota`] of memory for the responses that are being built or
 //! sent. The transport gives each request a [`Budget`]. Resolvers count the long texts that they read, because these
 //! make responses large. After writing, the response counts with its bytes. This module names no domain.
-//! answers large. What was written counts with its bytes. Names no domain.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
