@@ -1,4 +1,4 @@
-//! Reads that all see one moment of the database that is written to.
+//! Reads that all see one snapshot of the database for writes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-/// A transaction that begins with the first read and ends when this is dropped. It holds a connection meanwhile.
+/// A transaction that begins with the first read and ends on drop. It holds a connection meanwhile.
 pub(super) struct ReadSnapshot {
     pool: DatabaseConnection,
     turns: Arc<Quota>,
@@ -20,11 +20,11 @@ pub(super) struct ReadSnapshot {
 
 struct Begun {
     txn: DatabaseTransaction,
-    // Behind it: given back when the connection is.
+    // After the transaction, so that the connection is returned first.
     _turn: Share,
 }
 
-/// One that waits too long for its turn fails as one that waits too long for a connection.
+/// A read that waits too long for its turn fails like one that waits too long for a connection.
 const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
@@ -32,7 +32,7 @@ const TURNS: QuotaNames = QuotaNames {
     retry_after_s: 1,
 };
 
-/// Turns for so many connections. Half of them may be held by snapshots, and of these half by those of one client.
+/// Turns for this many connections. Snapshots may hold half of the connections, and one client's snapshots a quarter.
 pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
     let half = |number: u32| (number / 2).max(1);
     let max = half(connections_max);
@@ -44,7 +44,7 @@ impl ReadSnapshot {
         Self { pool, turns, acquire_timeout, begun: OnceCell::new() }
     }
 
-    /// The transaction, which the first call begins.
+    /// Returns the transaction. The first call begins it.
     pub(super) async fn transaction(&self) -> Result<&DatabaseTransaction, DbErr> {
         let begun = self.begun.get_or_try_init(async || {
             let turn = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;

@@ -21,7 +21,7 @@ function cluster({ cluster }) {
     member.timeline, member.receiveLsn, bytes(member.receiveLagBytes), member.replayLsn, bytes(member.replayLagBytes), restart(member),
   ]);
   const headers = ['Member', 'Host', 'Role', 'State', 'TL', 'Receive LSN', 'Lag', 'Replay LSN', 'Lag', 'Restart'];
-  const paused = 'Maintenance mode: Patroni promotes nobody.';
+  const paused = 'Maintenance mode: Patroni promotes no replica.';
   return [table(`Cluster ${cluster.scope}${id}`, headers, rows), cluster.isPaused ? make('p', { textContent: paused }) : null];
 }
 
