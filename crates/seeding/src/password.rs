@@ -5,11 +5,11 @@ use argon2::{Argon2, PasswordHasher};
 use crate::error::SeedError;
 use crate::fakes::accounts::PASSWORD;
 
-/// Hashes the password of the demo accounts. The salt is made from the seed, so that a seed gives
-/// the same rows always; the password is known to everybody anyway.
+/// Hashes the password of the demo accounts. The salt is derived from the seed, so that a seed always gives the same
+/// rows. The password is public anyway.
 ///
 /// # Errors
-/// `Hash` if the algorithm refuses its parameters.
+/// `Hash` if the algorithm rejects its parameters.
 pub fn hash(rng_seed: u64) -> Result<String, SeedError> {
     let salt = format!("kinoteka{rng_seed:016x}");
     let hash = Argon2::default().hash_password_with_salt(PASSWORD.as_bytes(), salt.as_bytes());

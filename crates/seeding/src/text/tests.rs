@@ -1,4 +1,4 @@
-//! What every text must be: Russian, whole, and varied.
+//! Properties of every text: it is Russian, complete, and varied.
 
 use std::collections::HashSet;
 
