@@ -1,4 +1,4 @@
-//! Users that can log in, and those that cannot.
+//! Users that can log in, and users that cannot.
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -46,7 +46,7 @@ async fn nobody_else_can_log_in(backend: Backend) {
     let able = entity::users::Entity::find().filter(entity::users::Column::Password.ne("!"));
     assert_eq!(able.count(&db).await.unwrap(), 0);
     assert_eq!(count(&db, "user_roles").await, 0);
-    // The number means nothing without the accounts.
+    // The number has no meaning without the accounts.
     let output = seed(&database, &["--load-accounts=2"]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -1,4 +1,4 @@
-//! What the program prints, refuses and leaves behind.
+//! What the program prints, what it refuses, and what it leaves behind.
 
 use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait};
 
@@ -66,11 +66,11 @@ async fn numbers_that_cannot_go_together_are_refused(backend: Backend) {
     assert!(text.contains("--users") && text.contains("at least 1"), "{text}");
     let all = ["--movies", "--persons", "--users", "--staff", "--awards", "--presences", "--orders", "--publications"];
     let none: Vec<_> = all.iter().chain(&["--comments", "--ratings"]).map(|flag| format!("{flag}=0")).collect();
-    // The lists alone are a seed as well.
+    // The lists alone are a valid seed.
     assert_eq!(seed_well(&database, &none.iter().map(String::as_str).collect::<Vec<_>>()), STEPS);
 }
 
-/// Or none, and then it is said how many there can be.
+/// If the rows do not fit, none are made, and the error names the largest numbers.
 async fn as_many_rows_are_made_as_were_asked_for(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
@@ -81,7 +81,7 @@ async fn as_many_rows_are_made_as_were_asked_for(backend: Backend) {
         assert!(part.trim_end().ends_with(&format!(" it is {most} at most")), "{part}");
     }
     assert_eq!(entity::tags::Entity::find().count(&db).await.unwrap(), 0);
-    // Without publications, films get what is written.
+    // Without publications, all comments and ratings go to movies.
     let largest = [
         "--movies=100",
         "--presences=880",
@@ -110,10 +110,10 @@ async fn numbers_of_the_size_are_lowered_to_what_fits() {
     assert!(output.status.success(), "{said}");
     let db = database.connect().await;
     let presences = entity::cinema_online_movie_presence::Entity::find().count(&db).await.unwrap();
-    let lowered = said.lines().find(|line| line.starts_with("less than --size says")).unwrap();
+    let lowered = said.lines().find(|line| line.starts_with("lowered below --size")).unwrap();
     assert!(presences > 0 && lowered.contains(&format!("--presences {presences}")), "{lowered}");
     assert!(!lowered.contains("--comments"), "there is room for them: {lowered}");
-    // The same flags are the same seed.
+    // The same flags give the same seed.
     let again = message(&seed(&database, &["--movies=10"]));
     assert!(again.contains("empty"), "{again}");
 }

@@ -1,4 +1,4 @@
-//! What is taken away for the load comes back as it was.
+//! What is dropped for the load is restored unchanged.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
@@ -7,7 +7,7 @@ use crate::support::database::{Backend, TestDatabase};
 
 on_both!(deferred_indexes_come_back_as_they_were);
 
-/// What a database administrator may have changed by hand.
+/// Changes that a database administrator may have made by hand.
 const BY_HAND: [&str; 7] = [
     "COMMENT ON INDEX comments_user_id_idx IS 'Кто что написал'",
     "COMMENT ON CONSTRAINT users_email_key ON users IS 'Почта'",
@@ -33,7 +33,7 @@ async fn deferred_indexes_come_back_as_they_were(backend: Backend) {
     assert_eq!(pending(&db).await, 0);
 }
 
-/// After kill -9 nobody needs to go on: what is away can be brought back alone.
+/// After kill -9, dropped objects can be restored without continuing the seed.
 #[tokio::test(flavor = "multi_thread")]
 async fn restore_brings_back_what_a_killed_run_left_away() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
@@ -47,7 +47,7 @@ async fn restore_brings_back_what_a_killed_run_left_away() {
     assert!(pending(&db).await > 50);
     let restored = command(&database, "restore", &[]).output().unwrap();
     assert!(restored.status.success(), "{restored:?}");
-    assert!(String::from_utf8(restored.stdout).unwrap().starts_with("brought back "));
+    assert!(String::from_utf8(restored.stdout).unwrap().starts_with("restored "));
     assert_eq!(catalogue(&db).await, before);
 }
 
@@ -75,12 +75,12 @@ pub async fn catalogue(db: &DatabaseConnection) -> Vec<String> {
         }
     };
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
-    // Statistics that ANALYZE collects are no part of the schema.
+    // Statistics that ANALYZE collects are not part of the schema.
     let lines = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap());
     lines.filter(|line| !line.contains("sqlite_stat")).collect()
 }
 
-/// How many things are still away.
+/// The number of objects that are still dropped.
 pub async fn pending(db: &DatabaseConnection) -> i64 {
     match db.get_database_backend() {
         DbBackend::Postgres => crate::content::count(db, "seeding_restores").await,

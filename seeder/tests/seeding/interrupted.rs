@@ -1,4 +1,4 @@
-//! Runs that stop before the end, and go on.
+//! Runs that stop early and continue later.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
@@ -20,7 +20,7 @@ async fn a_failed_step_is_named_and_repeated(backend: Backend) {
     let (database, whole) = (TestDatabase::migrated(backend).await, TestDatabase::seeded(backend).await);
     let db = database.connect().await;
     let before = catalogue(&db).await;
-    // The last step fails, when the fifteen before it are done.
+    // The last step fails after the other fifteen.
     db.execute_unprepared("ALTER TABLE users_rating RENAME COLUMN rating TO stars").await.unwrap();
     let output = seed(&database, &["--defer-indexes"]);
     let text = message(&output);
@@ -53,7 +53,7 @@ async fn a_killed_run_goes_on_and_makes_the_same_rows(backend: Backend) {
     let before = catalogue(&db).await;
     let mut args = SECONDS.to_vec();
     args.push("--defer-indexes");
-    // The next step, of persons, is under way.
+    // The next step, persons, is running.
     let (mut child, mut lines) = seed_until(&database, &args, "load_users..OK");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -72,14 +72,14 @@ async fn a_finished_seed_is_not_repeated(backend: Backend) {
     assert_eq!(count(&database.connect().await, "movies").await, 500);
 }
 
-/// What somebody does who wants to begin anew: the last tables first, since they refer to the others.
+/// Empties the tables by hand to start over: the last tables first, since they refer to the others.
 async fn empty_by_hand(db: &DatabaseConnection) {
     for step in seeding::steps::STEPS.iter().rev() {
         db.execute_unprepared(&format!("DELETE FROM {}", step.table)).await.unwrap();
     }
 }
 
-/// The answer is the way out.
+/// The error says how to proceed.
 async fn is_told_to_empty_it_whole(database: &TestDatabase, db: &DatabaseConnection) {
     let text = message(&seed(database, &[]));
     assert!(text.contains("emptied by hand") && !text.contains("start again"), "{text}");
@@ -114,7 +114,7 @@ async fn an_unfinished_seed_that_was_emptied_by_hand_is_not_gone_on_with(backend
     is_told_to_empty_it_whole(&database, &db).await;
 }
 
-/// SQLite alone: PostgreSQL's files are its server's.
+/// Only SQLite: PostgreSQL's files belong to its server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_without_room_is_named_and_the_run_goes_on_when_there_is_some() {
     let (database, whole) =

@@ -1,4 +1,4 @@
-//! The page of settings.
+//! The page `docs/configuration.md`.
 
 use std::path::Path;
 use std::process::Command;
