@@ -1,5 +1,5 @@
-//! Subscriptions to the feed: a listener is caught up with what it missed, and joins those who listen
-//! with the same operation.
+//! Subscriptions to the feed: a listener catches up with what it missed, then joins the group with the same
+//! operation.
 
 mod back;
 
@@ -18,7 +18,7 @@ use super::group::{Groups, Listener};
 use super::hub::Hub;
 use super::operation::{ListenerOperation, ReadRootField};
 
-/// Executes subscriptions so that listeners that are alike share the work.
+/// Executes subscriptions so that listeners with the same operation share the work.
 pub struct SharedExecutor(Arc<Inner>);
 
 struct Inner {
@@ -29,7 +29,7 @@ struct Inner {
 }
 
 impl SharedExecutor {
-    /// Subscriptions to the feed of `hub`, by `executor`'s engine, whose root fields `read` reads.
+    /// Subscriptions to the feed of `hub`, executed by `executor`. `read` reads root fields.
     pub fn new(executor: Executor, hub: Arc<Hub>, read: ReadRootField) -> Self {
         Self(Arc::new(Inner { executor, hub, read, groups: Arc::new(Groups::new()) }))
     }
@@ -38,7 +38,7 @@ impl SharedExecutor {
 impl Subscribe for SharedExecutor {
     fn subscribe(&self, subscription: Subscription) -> Payloads {
         let inner = Arc::clone(&self.0);
-        // What is committed from here on comes, however long the start takes.
+        // Events from here on are not missed, however long the start takes.
         let (epoch, mark) = inner.hub.position();
         let now = FeedCursor { epoch: (*epoch).to_owned(), mark, seen: None };
         let payloads = async move {
@@ -47,7 +47,7 @@ impl Subscribe for SharedExecutor {
                 Err(end) => stream::iter([Err(end)]).boxed(),
             }
         };
-        // Boxed, so that nothing of the start is kept for as long as somebody listens.
+        // Boxed, so that the state of the start is dropped before listening.
         stream::once(Box::pin(payloads)).flatten().boxed()
     }
 }
@@ -56,7 +56,7 @@ impl Inner {
     fn start(&self, mut subscription: Subscription, now: FeedCursor) -> Result<SharedListener, End> {
         let seen = subscription.resume_from.take();
         let operation = ListenerOperation::read(subscription, &self.executor.engine, self.read)?;
-        // An `EventSource` repeats its URL when it comes back, so what it has seen since is newer.
+        // An `EventSource` repeats its URL when it reconnects, so its last event id is newer.
         let cursor = match (&seen, &operation.root.after) {
             (Some(seen), _) => read_cursor("Last-Event-ID", &seen.0)?,
             (None, Some(after)) => read_cursor("after", after)?,
@@ -74,13 +74,13 @@ impl Inner {
     }
 }
 
-/// Reads a cursor that a client gave as `field`.
+/// Parses a cursor from the client's `field`.
 fn read_cursor(field: &str, text: &str) -> Result<FeedCursor, End> {
     let message = "is not a cursor of the comment feed; pass one from a subscription or `commentCursor`";
     FeedCursor::parse(text).ok_or_else(|| End::Refused(vec![ApiError::bad_input(field, message).into()]))
 }
 
-/// A listener: first on its own, then with its group.
+/// A listener, first on its own, then in its group.
 struct SharedListener {
     state: ListenerState,
     _counted: ListenerGuard,
@@ -92,7 +92,7 @@ enum ListenerState {
 }
 
 impl SharedListener {
-    /// The next result and the listener behind it.
+    /// The next result, and the listener after it.
     async fn step(listening: Option<Self>) -> Option<(Result<SubscriptionResult, End>, Option<Self>)> {
         let Self { mut state, _counted } = listening?;
         let payload = loop {
@@ -103,7 +103,7 @@ impl SharedListener {
                         state = ListenerState::Back(back);
                         break Ok(payload);
                     }
-                    // A client that does not read holds nothing that others wait for.
+                    // A client that does not read must not block others.
                     let next = telemetry::apart(async move { (back.next().await, back) });
                     match Box::pin(next).await {
                         (Ok(None), back) => state = ListenerState::Back(back),
@@ -118,7 +118,7 @@ impl SharedListener {
     }
 }
 
-/// A listener counts as long as this lives.
+/// Counts a listener while it exists.
 struct ListenerGuard;
 
 impl ListenerGuard {

@@ -93,7 +93,7 @@ fn near_misses_are_refused() {
     assert_eq!(FeedCursor::parse(&BASE64_URL_SAFE_NO_PAD.encode(long)), None, "too long");
 }
 
-/// As the texts of releases before ticks were.
+/// Cursors of releases without ticks.
 #[test]
 fn old_cursors_are_read() {
     let text = BASE64_URL_SAFE_NO_PAD.encode("f1:ffb48cd538b6:901:12:1763890000000000");
@@ -104,10 +104,10 @@ fn old_cursors_are_read() {
 
 #[test]
 fn a_snapshot_shows_what_was_committed() {
-    let snapshot = Snapshot::parse("10:20:10,15").unwrap_or_else(|| panic!("it is one"));
+    let snapshot = Snapshot::parse("10:20:10,15").unwrap_or_else(|| panic!("it is a snapshot"));
     let shown: Vec<_> = (8..22).filter(|xact| snapshot.shows(*xact)).collect();
     assert_eq!(shown, [8, 9, 11, 12, 13, 14, 16, 17, 18, 19]);
     let seen = Seen { snapshot, tick: 3, mark: 0 };
     let has = |tick| seen.has(Position { tick, xact: 12, id: 1 });
-    assert_eq!((has(3), has(4)), (true, false), "numbers of later ticks may have been given out again");
+    assert_eq!((has(3), has(4)), (true, false), "numbers of later ticks may have been used again");
 }
