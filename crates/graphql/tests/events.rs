@@ -12,7 +12,7 @@ use graphql::{
 };
 use serde_json::json;
 
-/// Something that happened: the root of a subscription.
+/// An event: the root of a subscription.
 struct Event(i32);
 
 impl Row for Event {
@@ -21,7 +21,7 @@ impl Row for Event {
     }
 }
 
-/// What an event is about.
+/// The subject of an event.
 struct Film(i32);
 
 impl Row for Film {
@@ -36,7 +36,7 @@ struct Events {
     after: Option<String>,
 }
 
-/// Look-ups so far.
+/// The number of look-ups.
 type LookUps = AtomicUsize;
 
 struct Title;

@@ -1,4 +1,4 @@
-//! Fields that some objects show and others do not, by who asks.
+//! Fields that are visible on some objects only, depending on the caller.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::execution::column::{Cell, Cells, Column, Leaves, Rows, index};
 use crate::execution::leaf::Out;
 
 impl<T: Row> Object<T> {
-    /// The field before is null for objects that `shows` says no to: it is neither read nor resolved for them.
-    /// `shows` sees the columns that the field needs, and who asks: the field is [personal](Self::personal).
+    /// The previous field is null for objects for which `shows` returns false: it is neither read nor resolved for
+    /// them.
+    /// `shows` gets the columns that the field needs and the context, so the field is [personal](Self::personal).
     #[must_use]
     pub fn only_if(self, shows: impl Fn(&Context, &T) -> bool + Send + Sync + 'static) -> Self {
         let shows = Arc::new(shows);
@@ -36,7 +37,7 @@ impl<T: Row> Object<T> {
     }
 }
 
-/// Leaves of rows, as a column.
+/// Leaves of rows as a column.
 struct Written {
     rows: Rows,
     write: WriteLeaf,
@@ -68,7 +69,7 @@ async fn resolve_shown(shown: &[bool], call: RawCall<'_>, resolve: &ResolveAll) 
     spread(found, &places, shown.len())
 }
 
-/// What was found for the objects at these places, as a column of `len` objects: null for the others.
+/// Expands the column of the objects at these positions to `len` objects; the others are null.
 fn spread(found: Column, places: &[usize], len: usize) -> Column {
     let (found, cells) = match found {
         Column::Leaves(leaves) => {

@@ -1,4 +1,4 @@
-//! Plans as text: what is resolved where, in which order, and with what.
+//! Plans as text: which fields are resolved, in which order, and with which arguments.
 
 mod costs;
 
@@ -102,7 +102,7 @@ fn object(json: Json) -> Inputs {
     }
 }
 
-/// What was compiled, with what it was compiled for.
+/// A compiled plan and its inputs.
 struct Compiled {
     schema: Schema,
     variables: Inputs,
@@ -125,8 +125,8 @@ fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<Comp
     Ok(Compiled { schema, variables, plan })
 }
 
-/// `alias:field{…}`, with the type before the braces where there are several, and arguments that wait for variables as
-/// `(late)`.
+/// `alias:field{…}`, with the type before the braces if there are several. `(late)` stands for arguments with
+/// variables.
 fn show(set: &PlanSelection, out: &mut String) {
     for (i, field) in set.fields.iter().enumerate() {
         let (_, name) = field.coordinate.split_once('.').unwrap_or_default();
@@ -346,7 +346,7 @@ fn plans_have_limits() {
     }
 }
 
-/// A field that many types have is planned for each, and its arguments are read once for each.
+/// A field of many types is planned for each, and its arguments are read once for each.
 #[test]
 fn arguments_are_shared() {
     let text = "{ a: all { ...F } b: all { ...F } } fragment F on Movie { related(first: 1) { totalCount } }";

@@ -1,4 +1,4 @@
-//! What hostile operations cost before they are refused or executed.
+//! The cost of hostile operations before they are refused or executed.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn prepare(engine: &Engine, query: &str, variables: &Inputs) -> Result<(), Engin
     engine.prepare(&Request { query, operation_name: None, variables }).map(drop)
 }
 
-/// `count` fragments, each of which goes on by two ways over places of abstract types.
+/// `count` fragments, each of which continues in two ways through abstract types.
 fn abstract_places(count: usize) -> String {
     let mut text = "{node(id:\"1\"){...F0}}".to_owned();
     for i in 0..count {
@@ -45,14 +45,14 @@ fn abstract_places(count: usize) -> String {
     text
 }
 
-/// An argument of so many bytes that a fragment asks of many types.
+/// An argument of this size in a fragment on many types.
 fn literal_of_types(open: &str, repeated: &str, close: &str, bytes: usize) -> String {
     let long = filled(open, repeated, close, bytes);
     let many = numbered("{", 50, |i| format!("a{i}:movie(id:\"1\"){{...F}} "), "}");
     format!("{many} fragment F on Movie{{comments(after:{long}){{totalCount}}}}")
 }
 
-/// Texts, and the limit that refuses their plan, if one does.
+/// Texts, and the limit that refuses their plan, if there is one.
 fn texts() -> Vec<(&'static str, String, Option<Limit>)> {
     let comment = "{comment(id:\"1\"){...F0}}";
     let doubling = |i: usize, next: usize| format!("a{i}:parent{{...F{next}}} b{i}:parent{{...F{next}}}");
@@ -128,7 +128,7 @@ fn plans_are_linear_in_their_documents_or_refused() {
     }
 }
 
-/// Conditions make many plans of one document; those that are used least are dropped.
+/// Conditions make many plans of one document. The least used ones are dropped.
 #[test]
 fn plans_of_all_truths_keep_within_the_cache() {
     const CACHE: u64 = 4 << 20;
@@ -157,7 +157,7 @@ fn plans_of_all_truths_keep_within_the_cache() {
     assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
 }
 
-/// So do documents that come once.
+/// Documents that are used once do not exceed the cache either.
 #[test]
 fn documents_keep_within_the_cache() {
     const CACHE: u64 = 4 << 20;
@@ -178,7 +178,7 @@ fn documents_keep_within_the_cache() {
     assert!(more < 2 * usize::try_from(CACHE).unwrap(), "{more}");
 }
 
-/// A variable in many places is refused before it is coerced for each of them.
+/// A variable with many uses is refused before it is coerced for each of them.
 #[test]
 fn variables_in_many_places_are_counted() {
     let settings =
@@ -207,7 +207,7 @@ fn variables_in_many_places_are_counted() {
     }
 }
 
-/// Rows that become null leave errors, which are bounded like data.
+/// Rows that become null leave errors, which are limited like data.
 #[test]
 fn answers_keep_within_their_bytes() {
     const BYTES: usize = 10_000;
@@ -232,7 +232,7 @@ fn answers_keep_within_their_bytes() {
     }
 }
 
-/// A mutation is done, whatever its answer takes.
+/// A mutation is executed however large its response is.
 #[test]
 fn an_answer_of_a_mutation_keeps_what_there_is_room_for() {
     let sdl = "type Query { a: Int } type Mutation { first: Payload second: Payload third: Payload }

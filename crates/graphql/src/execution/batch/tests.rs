@@ -1,4 +1,4 @@
-//! What callers share, and what they do not.
+//! What callers share and what they do not.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::{Batches, FoundRows, KEYS_MAX, RUNNING_MAX, SharedRows};
 use crate::execution::FieldError;
 
-/// Statements that were read: their keys.
+/// The keys of the statements that were read.
 #[derive(Default)]
 struct Reads {
     keys: Mutex<Vec<Vec<i32>>>,
@@ -21,7 +21,7 @@ struct Reads {
 }
 
 impl Reads {
-    /// Reads once `gate` lets it.
+    /// Reads when `gate` allows it.
     async fn read(&self, keys: Vec<i32>, gate: &Semaphore) -> Result<Vec<i32>, FieldError> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(keys.clone());
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
@@ -46,7 +46,7 @@ type Answer = Result<Vec<i32>, String>;
 type Shared = Result<Arc<Vec<i32>>, FieldError>;
 type Caller<'c> = Pin<Box<dyn Future<Output = Shared> + 'c>>;
 
-/// What each of several callers gets that ask at once, and the statements that were read.
+/// The results of several concurrent callers, and the statements that were read.
 fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<Answer>, Vec<Vec<i32>>) {
     let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
     let one = async |(statement, keys): &(&'static str, &[i32])| {
@@ -83,7 +83,7 @@ fn what_was_read_is_not_kept() {
     assert_eq!(reads.keys(), [[1], [0], [1]]);
 }
 
-/// The first caller is gone while it waits, while it reads, or while others wait for its statement.
+/// The first caller is cancelled while it waits, while it reads, or while others wait for its statement.
 #[test]
 fn another_goes_on_for_a_caller_that_is_gone() {
     for polls in 1..6 {
@@ -120,7 +120,7 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
                 let (batches, reads, gate) = (&batches, &reads, &gate);
                 async move { batches.read(&"a", &[key], |keys| reads.read(keys, gate)).await }
             });
-            // Each is on its way before the next comes.
+            // Each one starts before the next comes.
             for _ in 0..3 {
                 let _ = futures_util::poll!(&mut caller);
                 tokio::task::yield_now().await;
@@ -132,13 +132,13 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
     });
     assert_eq!(answers.map(|answers| answers.iter().filter(|answer| answer.is_ok()).count()), Some(20));
     assert!(reads.running_most.load(Ordering::SeqCst) >= RUNNING_MAX);
-    // A slow machine may lose patience once or twice.
+    // On a slow machine the wait may time out once or twice.
     let keys = reads.keys();
     assert_eq!(keys[..2], [[1], [2]]);
     assert!(keys.len() < 10 && keys.concat() == (1..=20).collect::<Vec<_>>(), "{keys:?}");
 }
 
-/// Two that read for ever have taken all turns.
+/// Two statements that never end occupy all slots.
 #[test]
 fn slow_statements_hold_up_others_for_a_moment_only() {
     let (batches, reads) = (Batches::new(), Reads::default());
@@ -186,7 +186,8 @@ fn rows_are_shared_while_they_are_new_and_have_what_is_wanted() {
         // The same rows, and fewer.
         assert_eq!([ask("a", &[1, 2, 3], 0b01, begun).await, ask("a", &[2], 0, begun).await], [first.clone(), first]);
         assert_eq!(reads.keys().len(), 1);
-        // Other columns, keys and statements, and rows that are too old, are read; columns with those of others.
+        // Other columns, keys and statements, and rows that are too old, are read; columns together with those of
+        // others.
         assert_eq!(ask("a", &[2], 0b10, begun).await, [2]);
         assert_eq!(ask("a", &[2], 0b11, begun).await, [2]);
         assert_eq!(ask("a", &[4], 0b01, begun).await, [4]);

@@ -15,7 +15,7 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
         ("{ a: dear b: dear __typename }", json!({}), [1, 3, 3, 15]),
         ("{ movie { id title } }", json!({}), [2, 1, 3, 3]),
         ("{ movie { id @skip(if: true) } }", json!({}), [1, 1, 1, 1]),
-        // A page has its rows, each with its fields; a size that the schema names, the default, the greatest.
+        // A page has its rows, each with its fields; the size is the schema's, the default, or the maximum.
         ("{ movies(first: 5) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 5 * 2]),
         ("{ movies { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
         ("{ movies(first: null) { nodes { id } } }", json!({}), [3, 1, 3, 1 + 1 + 30 * 2]),
@@ -31,7 +31,7 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
             json!({}),
             [5, 1, 5, 1 + 1 + 2 * (1 + 1 + 1 + 3 * 2)],
         ),
-        // As many rows as keys.
+        // One row per key.
         ("{ list(ids: [1, 2, 3]) { id } }", json!({}), [2, 1, 2, 1 + 3 * 2]),
         ("{ list(ids: 1) { id } }", json!({}), [2, 1, 2, 1 + 2]),
         ("{ list { id } }", json!({}), [2, 1, 2, 1 + 1 + 1]),
