@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generation_is_what_was_open_when_it_ended() {
+    fn a_generation_ends_for_connections_that_were_open() {
         let generation = Generation::default();
         assert!(!generation.is_over(Duration::from_secs(9)));
         generation.end();

@@ -20,11 +20,11 @@ use sqlx::sqlite::SqliteConnection;
 pub struct Commits(Option<Arc<Mutex<SharedUse>>>);
 
 /// Shared by a connection and its hooks. A new connection has its own, since an old one may still be closing.
-type SharedUse = Arc<Mutex<Use>>;
+type SharedUse = Arc<Mutex<ConnectionUse>>;
 
 /// One use of the connection, from acquisition to release.
 #[derive(Debug, Default)]
-struct Use {
+struct ConnectionUse {
     rolled_back: bool,
     receipt: Option<Arc<AtomicBool>>,
     /// The connection must not be used again.
@@ -60,7 +60,7 @@ impl Commits {
         let current = lock(current);
         let mut current = lock(&current);
         if !current.spoiled {
-            *current = Use::default();
+            *current = ConnectionUse::default();
         }
         !current.spoiled
     }
@@ -88,7 +88,7 @@ impl Commits {
     }
 }
 
-impl Use {
+impl ConnectionUse {
     /// The commit hook. A refusal makes it a rollback, and the statement fails.
     fn allow_commit(&mut self) -> bool {
         if self.rolled_back {

@@ -9,7 +9,7 @@ use seeding::fakes::World;
 use seeding::{SeedOptions, Sizes, accounts};
 use settings::number;
 
-use crate::load::{self, Pace};
+use crate::load::{self, LoadOptions, Pace};
 use crate::script::Mix;
 
 const DATABASE: &str = "sqlite://kinoteka.db?mode=rwc";
@@ -395,12 +395,12 @@ fn rate(text: &str) -> Result<f64, String> {
 
 impl LoadArguments {
     /// The options of the load.
-    pub fn options(&self) -> load::Options {
+    pub fn options(&self) -> LoadOptions {
         let pace = match self.rate {
             Some(rate) => Pace::Steady { rate, in_flight_max: self.in_flight_max as usize },
             None => Pace::Paused { workers: self.workers },
         };
-        load::Options {
+        LoadOptions {
             urls: self.url.clone(),
             password: self.password.clone(),
             members_max: self.members,

@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn mixes_that_say_nothing_are_refused() {
+    fn empty_mixes_are_refused() {
         for text in ["", "dance=1", "rate-movie=0", "rate-movie=-1", "rate-movie=x", "rate-movie=inf"] {
             assert!(text.parse::<Mix>().is_err(), "{text}");
         }
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_pick_among_what_is_there() {
+    fn draws_pick_existing_objects() {
         let none: [u8; 0] = [];
         assert_eq!((Draw(7).any(&none), Draw(7).early(&none)), (None, None));
         assert_eq!((Draw(7).any(&[1, 2, 3]), Draw(u32::MAX).early(&[1, 2, 3])), (Some(&2), Some(&3)));

@@ -1,7 +1,7 @@
 //! Cursors of the feed: a position as opaque text, valid on every instance.
 //!
 //! There are two forms. `f1` has a row and its time. It is used without ticks, and stays valid when there are ticks.
-//! `f2` has a tick with its mark, and may have a [`Snapshot`] whose events are [`Seen`].
+//! `f2` has a tick with its mark, and may have a [`Snapshot`] whose events are [`ListedEvents`].
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ pub struct FeedCursor {
     /// The last event that was seen.
     pub mark: Mark,
     /// Later events that were seen in a list.
-    pub seen: Option<Arc<Seen>>,
+    pub seen: Option<Arc<ListedEvents>>,
 }
 
 /// Events after a position that were seen in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct ListedEvents {
     /// The snapshot of the list.
     pub snapshot: Snapshot,
     /// The last tick that has some of the events.
@@ -37,7 +37,7 @@ pub struct Seen {
     pub mark: i64,
 }
 
-impl Seen {
+impl ListedEvents {
     /// Whether the event at this position was in the list.
     pub fn has(&self, position: Position) -> bool {
         position.tick <= self.tick && self.snapshot.shows(position.xact)
@@ -116,7 +116,7 @@ pub struct CursorScope {
     /// The epoch of the events.
     pub epoch: Arc<str>,
     /// Later events that the listener has seen in a list.
-    pub seen: Option<Arc<Seen>>,
+    pub seen: Option<Arc<ListedEvents>>,
 }
 
 impl CursorScope {
@@ -126,14 +126,14 @@ impl CursorScope {
     }
 }
 
-fn encode(epoch: &str, mark: Mark, seen: Option<&Seen>) -> String {
+fn encode(epoch: &str, mark: Mark, seen: Option<&ListedEvents>) -> String {
     let Mark { position: Position { tick, xact, id }, stamp } = mark;
     let mut text = match stamp {
         Stamp::At(at_us) => format!("f1:{epoch}:{xact}:{id}:{at_us}"),
         Stamp::Tick(mark) if mark_is_end(xact, id) => format!("f2:{epoch}:{tick}:{mark}:end"),
         Stamp::Tick(mark) => format!("f2:{epoch}:{tick}:{mark}:{xact}:{id}"),
     };
-    if let Some(Seen { snapshot, tick, mark }) = seen {
+    if let Some(ListedEvents { snapshot, tick, mark }) = seen {
         let _ = write!(text, "/{tick}:{mark}:{}", snapshot.encode());
     }
     BASE64_URL_SAFE_NO_PAD.encode(text)
@@ -156,7 +156,7 @@ fn parse_row(text: &str) -> Option<Mark> {
 }
 
 /// Parses the rest of the form `f2`.
-fn parse_place(text: &str) -> Option<(Mark, Option<Seen>)> {
+fn parse_place(text: &str) -> Option<(Mark, Option<ListedEvents>)> {
     let (place, seen) = text.split_once('/').map_or((text, None), |(place, seen)| (place, Some(seen)));
     let mut parts = place.splitn(3, ':');
     let (tick, mark) = (number(parts.next()?)?, number(parts.next()?)?);
@@ -174,10 +174,10 @@ fn parse_place(text: &str) -> Option<(Mark, Option<Seen>)> {
     Some((Mark { position, stamp: Stamp::Tick(mark) }, seen))
 }
 
-fn parse_seen(text: &str) -> Option<Seen> {
+fn parse_seen(text: &str) -> Option<ListedEvents> {
     let mut parts = text.splitn(3, ':');
     let (tick, mark) = (number(parts.next()?)?, number(parts.next()?)?);
-    Some(Seen { snapshot: Snapshot::parse(parts.next()?)?, tick, mark })
+    Some(ListedEvents { snapshot: Snapshot::parse(parts.next()?)?, tick, mark })
 }
 
 #[cfg(test)]

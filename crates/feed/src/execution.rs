@@ -159,18 +159,18 @@ struct Attempt {
 }
 
 /// What happens to an answer.
-enum AnswerFate {
+enum AnswerAction {
     /// It is delivered.
     Deliver(Answer),
     /// It is too large for a batch.
     Alone,
     /// It is executed again.
-    Again(Failure),
+    Again(ExecutionFailure),
 }
 
 /// Why an execution failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Failure {
+enum ExecutionFailure {
     /// The database is down or busy.
     Away,
     /// It timed out while the database answered other statements.
@@ -302,12 +302,12 @@ impl FeedExecution {
         let is_alone = batch.len() == 1;
         for (EventWithCursor { event, cursor }, answer) in batch.iter().zip(answers) {
             let answer = match self.judge(answer, (is_alone, begun)) {
-                AnswerFate::Deliver(answer) => answer,
-                AnswerFate::Alone => {
+                AnswerAction::Deliver(answer) => answer,
+                AnswerAction::Alone => {
                     largest = BATCH_BYTES;
                     break;
                 }
-                AnswerFate::Again(failure) => {
+                AnswerAction::Again(failure) => {
                     match is_alone {
                         true => self.attempt.fail(failure),
                         // Another event may be the cause.
@@ -343,46 +343,50 @@ impl FeedExecution {
         outcomes
     }
 
-    fn judge(&mut self, answer: Result<Answer, EngineRefusal>, (is_alone, begun): (bool, Instant)) -> AnswerFate {
+    fn judge(&mut self, answer: Result<Answer, EngineRefusal>, (is_alone, begun): (bool, Instant)) -> AnswerAction {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(_) if !is_alone => return AnswerFate::Alone,
+            Err(_) if !is_alone => return AnswerAction::Alone,
             // The error replaces its data.
             Err(_) => Answer::failed(&self.prepared, &self.budget.exceed().into()),
         };
         if !is_alone && has_code(&answer, &["TOO_COMPLEX"]) {
-            return AnswerFate::Alone;
+            return AnswerAction::Alone;
         }
         let Some(failure) = self.failure(&answer, begun) else {
             (self.given_up, self.too_slow) = (0, 0);
-            return AnswerFate::Deliver(answer);
+            return AnswerAction::Deliver(answer);
         };
         if !is_alone || self.attempt.failures + 1 < self.tries_max(failure) {
-            return AnswerFate::Again(failure);
+            return AnswerAction::Again(failure);
         }
         self.given_up += 1;
-        self.too_slow = if failure == Failure::TooSlow { self.too_slow + 1 } else { 0 };
-        AnswerFate::Deliver(answer)
+        self.too_slow = if failure == ExecutionFailure::TooSlow { self.too_slow + 1 } else { 0 };
+        AnswerAction::Deliver(answer)
     }
 
     /// Why an execution that started at `begun` should be repeated.
-    fn failure(&self, answer: &Answer, begun: Instant) -> Option<Failure> {
+    fn failure(&self, answer: &Answer, begun: Instant) -> Option<ExecutionFailure> {
         if has_code(answer, AWAY) {
-            return Some(Failure::Away);
+            return Some(ExecutionFailure::Away);
         }
         if has_code(answer, TIMEOUT) {
-            return Some(if self.hub.has_read_since(begun) { Failure::TooSlow } else { Failure::Away });
+            return Some(if self.hub.has_read_since(begun) {
+                ExecutionFailure::TooSlow
+            } else {
+                ExecutionFailure::Away
+            });
         }
-        has_code(answer, TRANSIENT).then_some(Failure::Transient)
+        has_code(answer, TRANSIENT).then_some(ExecutionFailure::Transient)
     }
 
     /// After an event was given up, each later event has one attempt until one succeeds.
-    fn tries_max(&self, failure: Failure) -> u32 {
+    fn tries_max(&self, failure: ExecutionFailure) -> u32 {
         match failure {
-            Failure::Away => u32::MAX,
+            ExecutionFailure::Away => u32::MAX,
             _ if self.given_up > 0 => 1,
-            Failure::TooSlow => TIMEOUTS_MAX,
-            Failure::Transient => TRIES_MAX,
+            ExecutionFailure::TooSlow => TIMEOUTS_MAX,
+            ExecutionFailure::Transient => TRIES_MAX,
         }
     }
 }
@@ -418,9 +422,9 @@ impl Attempt {
         }
     }
 
-    const fn fail(&mut self, failure: Failure) {
+    const fn fail(&mut self, failure: ExecutionFailure) {
         self.tries += 1;
-        if !matches!(failure, Failure::Away) {
+        if !matches!(failure, ExecutionFailure::Away) {
             self.failures += 1;
         }
     }

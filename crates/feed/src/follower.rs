@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::cursor::{CursorScope, FeedCursor};
 use super::event::{Event, Position, Stamp, StopReason, Topic};
-use super::hub::{Closed, History, Hub, Inbox, ResumePoint};
+use super::hub::{History, Hub, Inbox, InboxEnd, ResumePoint};
 use super::source::{FeedOrder, HistoryPage, ReadFrom};
-use super::tail::{TIMEOUT, Trouble};
+use super::tail::{TIMEOUT, TailError};
 
 /// Number of events that are read from the table at once.
 const PAGE: usize = 256;
@@ -103,8 +103,8 @@ impl Follower {
                     self.ready.extend(events.into_iter().filter(|event| event.mark.position > self.covered));
                     self.covered = self.ready.back().map_or(self.covered, |event| event.mark.position);
                 }
-                Err(Closed::Full) => self.leave(),
-                Err(Closed::Stop(stop)) => return Err(stop),
+                Err(InboxEnd::Full) => self.leave(),
+                Err(InboxEnd::Stop(stop)) => return Err(stop),
             }
         }
     }
@@ -178,12 +178,12 @@ impl Follower {
         Ok(())
     }
 
-    async fn read_table(&self, from: ReadFrom) -> Result<HistoryPage, Trouble> {
+    async fn read_table(&self, from: ReadFrom) -> Result<HistoryPage, TailError> {
         let mut connection = self.hub.source.connect().await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
         let outcome = match timeout(TIMEOUT, connection.read(from, Some(self.topic), limit)).await {
-            Ok(outcome) => outcome.map_err(Trouble::from),
-            Err(_) => Err(Trouble::Silence),
+            Ok(outcome) => outcome.map_err(TailError::from),
+            Err(_) => Err(TailError::Silence),
         };
         if outcome.is_err() {
             connection.discard();
@@ -214,7 +214,7 @@ mod tests {
 
     /// After a failover that lost events the epoch is the same.
     #[tokio::test]
-    async fn who_has_no_inbox_yet_is_told_of_a_lost_history() {
+    async fn a_follower_without_inbox_detects_a_lost_history() {
         let page = || HistoryPage {
             epoch: "abcdefabcdef".into(),
             order: FeedOrder::Rows,

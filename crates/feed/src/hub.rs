@@ -74,12 +74,12 @@ pub(super) struct Inbox {
 struct InboxQueue {
     events: VecDeque<Event>,
     /// Set when no more events are added. The follower gets it after the events.
-    closed: Option<Closed>,
+    closed: Option<InboxEnd>,
 }
 
 /// Why no more events are added to an inbox.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Closed {
+pub(super) enum InboxEnd {
     /// It was full.
     Full,
     /// The feed has ended for its follower.
@@ -299,7 +299,7 @@ impl HubState {
     fn open(&mut self, topic: Topic) -> Arc<Inbox> {
         let number = self.next_inbox;
         self.next_inbox += 1;
-        let closed = self.stopped.then_some(Closed::Stop(StopReason::Stopping));
+        let closed = self.stopped.then_some(InboxEnd::Stop(StopReason::Stopping));
         let waiting = Mutex::new(InboxQueue { closed, ..InboxQueue::default() });
         let inbox = Arc::new(Inbox { topic, number, waiting, filled: Notify::new() });
         self.inboxes.entry(topic.about).or_default().insert(number, Arc::clone(&inbox));
@@ -308,7 +308,7 @@ impl HubState {
 
     fn close(&mut self, stop: StopReason) {
         for inbox in self.inboxes.drain().flat_map(|(_, inboxes)| inboxes.into_values()) {
-            inbox.shut(Closed::Stop(stop));
+            inbox.shut(InboxEnd::Stop(stop));
         }
     }
 }
@@ -331,7 +331,7 @@ impl Inbox {
         let mut waiting = self.lock();
         if waiting.events.len() == INBOX_MAX {
             drop(waiting);
-            self.shut(Closed::Full);
+            self.shut(InboxEnd::Full);
             return false;
         }
         waiting.events.push_back(*event);
@@ -340,13 +340,13 @@ impl Inbox {
         true
     }
 
-    fn shut(&self, closed: Closed) {
+    fn shut(&self, closed: InboxEnd) {
         self.lock().closed.get_or_insert(closed);
         self.filled.notify_one();
     }
 
     /// Takes all waiting events. If there are none, returns whether the inbox was closed.
-    pub(super) fn take(&self) -> Result<VecDeque<Event>, Closed> {
+    pub(super) fn take(&self) -> Result<VecDeque<Event>, InboxEnd> {
         let mut waiting = self.lock();
         match (waiting.events.is_empty(), waiting.closed) {
             (true, Some(closed)) => Err(closed),
@@ -369,7 +369,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_waits_for_the_database_goes_on_when_it_answers_again() {
+    async fn a_waiting_reader_continues_when_the_database_returns() {
         let hub = crate::testing::hub();
         let mut seen = 0;
         let day = Duration::from_secs(86_400);

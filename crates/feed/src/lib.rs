@@ -21,7 +21,7 @@ mod execution;
 mod follower;
 mod group;
 mod hub;
-mod joined;
+mod list_cursor;
 mod operation;
 mod retention;
 mod share;
@@ -38,7 +38,7 @@ use anyhow::Context as _;
 use db::{Db, Wake};
 use tokio::task::JoinSet;
 
-pub use cursor::{CursorScope, FeedCursor, Seen, Snapshot};
+pub use cursor::{CursorScope, FeedCursor, ListedEvents, Snapshot};
 pub use event::{About, Event, EventKind, Kinds, Mark, Position, Stamp, Topic};
 pub use execution::EventWithCursor;
 pub use hub::Hub;

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_tells_no_listeners_apart() {
+    fn the_cursor_does_not_separate_listeners() {
         let engine = engine();
         let one = read(&engine, (PLAIN, json!({ "a": 1, "after": "x" }), None));
         let other = read(&engine, (PLAIN, json!({ "a": 1 }), Some(7)));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_viewer_tells_apart_only_where_results_depend_on_the_viewer() {
+    fn the_viewer_separates_listeners_only_if_results_depend_on_it() {
         let engine = engine();
         let key = |query, user| read(&engine, (query, json!({}), user)).key;
         assert!(key(PLAIN, Some(1)) == key(PLAIN, Some(2)));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_is_not_usable_is_refused() {
+    fn an_invalid_argument_is_refused() {
         let engine = engine();
         let subscription = subscription(prepare(&engine, PLAIN, &json!({ "a": -1 })), 1_000);
         match ListenerOperation::read(subscription, &engine, read_root_field) {

@@ -1,7 +1,7 @@
 //! Subscriptions to the feed: a listener catches up with what it missed, then joins the group with the same
 //! operation.
 
-mod back;
+mod catch_up;
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use request::executor::Executor;
 use request::subscribe::{End, Payloads, Subscribe, Subscription, SubscriptionResult};
 use telemetry::metrics;
 
-use self::back::Back;
+use self::catch_up::CatchUp;
 use super::cursor::FeedCursor;
 use super::follower::Follower;
 use super::group::{Groups, Listener};
@@ -69,8 +69,8 @@ impl Inner {
         };
         let member = self.groups.enter(&operation, found);
         let follower = Follower::resume(Arc::clone(&self.hub), topic, &cursor)?;
-        let back = Back::new((&self.groups, &self.hub), operation.client, follower, member);
-        Ok(SharedListener { state: ListenerState::Back(Box::new(back)), _counted: ListenerGuard::new() })
+        let catch_up = CatchUp::new((&self.groups, &self.hub), operation.client, follower, member);
+        Ok(SharedListener { state: ListenerState::CatchUp(Box::new(catch_up)), _counted: ListenerGuard::new() })
     }
 }
 
@@ -87,7 +87,7 @@ struct SharedListener {
 }
 
 enum ListenerState {
-    Back(Box<Back>),
+    CatchUp(Box<CatchUp>),
     Live(Listener),
 }
 
@@ -98,15 +98,15 @@ impl SharedListener {
         let payload = loop {
             match state {
                 ListenerState::Live(ref mut listener) => break listener.next().await,
-                ListenerState::Back(mut back) => {
-                    if let Some(payload) = back.results.pop_front() {
-                        state = ListenerState::Back(back);
+                ListenerState::CatchUp(mut catch_up) => {
+                    if let Some(payload) = catch_up.results.pop_front() {
+                        state = ListenerState::CatchUp(catch_up);
                         break Ok(payload);
                     }
                     // A client that does not read must not block others.
-                    let next = telemetry::apart(async move { (back.next().await, back) });
+                    let next = telemetry::apart(async move { (catch_up.next().await, catch_up) });
                     match Box::pin(next).await {
-                        (Ok(None), back) => state = ListenerState::Back(back),
+                        (Ok(None), catch_up) => state = ListenerState::CatchUp(catch_up),
                         (Ok(Some(listener)), _) => state = ListenerState::Live(listener),
                         (Err(end), _) => return Some((Err(end), None)),
                     }

@@ -12,12 +12,12 @@ use super::source::TickRow;
 pub(super) struct Stamping {
     asked: AtomicU64,
     wanted: Notify,
-    stamped: watch::Sender<Stamped>,
+    stamped: watch::Sender<StampingState>,
 }
 
 /// The last state of the tail.
 #[derive(Clone, Debug, Default)]
-struct Stamped {
+struct StampingState {
     /// Requests up to this number were answered.
     number: u64,
     sessions: u64,
@@ -44,7 +44,7 @@ impl Stamping {
         let mut stamped = self.stamped.subscribe();
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         self.wanted.notify_one();
-        let is_done = |stamped: &Stamped| stamped.number >= number || stamped.session != Some(session);
+        let is_done = |stamped: &StampingState| stamped.number >= number || stamped.session != Some(session);
         let stamped = stamped.wait_for(is_done).await.map_err(|_| SessionLost)?;
         if stamped.session == Some(session) { Ok(stamped.tick.clone()) } else { Err(SessionLost) }
     }

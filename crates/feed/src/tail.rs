@@ -59,7 +59,7 @@ pub(super) struct Tail {
 
 /// Why the feed cannot be read at the moment.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum TailError {
     #[error("{}", describe_driver(.0))]
     Read(#[from] sqlx::Error),
     #[error("{}", describe(.0))]
@@ -68,7 +68,7 @@ pub(super) enum Trouble {
     Silence,
 }
 
-impl Trouble {
+impl TailError {
     /// Prepares the next attempt.
     pub(super) fn prepare_retry(&self) {
         if let Self::Read(error) = self
@@ -99,13 +99,13 @@ impl Tail {
         }
     }
 
-    async fn follow(&self) -> Result<std::convert::Infallible, Trouble> {
-        let settled = timeout(TIMEOUT, settle(&self.db)).await.map_err(|_| Trouble::Silence)??;
+    async fn follow(&self) -> Result<std::convert::Infallible, TailError> {
+        let settled = timeout(TIMEOUT, settle(&self.db)).await.map_err(|_| TailError::Silence)??;
         if settled {
             tracing::warn!("the feed's events are of another database: starting a new epoch; cursors expire");
         }
-        let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| Trouble::Silence)??;
-        timeout(TIMEOUT, connection.prepare_to_tick()).await.map_err(|_| Trouble::Silence)??;
+        let mut connection = timeout(TIMEOUT, self.hub.source.connect()).await.map_err(|_| TailError::Silence)??;
+        timeout(TIMEOUT, connection.prepare_to_tick()).await.map_err(|_| TailError::Silence)??;
         let heard = Wake::default();
         // Aborted when this is dropped.
         let mut listening = tokio::task::JoinSet::new();
@@ -125,7 +125,7 @@ impl Tail {
         outcome
     }
 
-    async fn poll(&self, connection: &mut FeedConnection, heard: &Wake) -> Result<std::convert::Infallible, Trouble> {
+    async fn poll(&self, connection: &mut FeedConnection, heard: &Wake) -> Result<std::convert::Infallible, TailError> {
         let mut short = SHORT;
         let mut looked;
         let mut news_at: Option<Instant> = None;
@@ -134,10 +134,10 @@ impl Tail {
         let mut told = Instant::now();
         loop {
             looked = Instant::now();
-            let look = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| Trouble::Silence)??;
+            let look = timeout(TIMEOUT, self.look(connection)).await.map_err(|_| TailError::Silence)??;
             let Look { has_events, is_waiting, by_tick, gap, .. } = look;
             if tell && (has_events || is_waiting) && told.elapsed() >= NOTIFY_GAP {
-                timeout(TIMEOUT, connection.notify()).await.map_err(|_| Trouble::Silence)??;
+                timeout(TIMEOUT, connection.notify()).await.map_err(|_| TailError::Silence)??;
                 tell = false;
                 told = Instant::now();
             } else if !has_events && !is_waiting {
@@ -171,7 +171,7 @@ impl Tail {
     }
 
     /// Dispatches new events.
-    async fn look(&self, connection: &mut FeedConnection) -> Result<Look, Trouble> {
+    async fn look(&self, connection: &mut FeedConnection) -> Result<Look, TailError> {
         let request = self.hub.stamping.take();
         let tick = connection.tick().await?.filter(|tick| tick.order == FeedOrder::Ticks);
         self.hub.stamping.note(request, tick.as_ref());

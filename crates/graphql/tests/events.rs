@@ -121,7 +121,7 @@ async fn each_event_has_its_own_response_and_all_share_look_ups() {
 }
 
 #[test]
-fn what_says_where_to_begin_tells_no_executions_apart() {
+fn the_start_position_does_not_separate_executions() {
     let engine = engine();
     let key = |query, variables| prepare(&engine, query, &variables).sharing_key("after");
     let query = "subscription ($about: Int, $after: String) { filmed(about: $about, after: $after) { id } }";

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stated_password_alone_fits_the_hash() {
+    fn only_the_stated_password_fits_the_hash() {
         let text = hash(1).unwrap();
         assert!(text.starts_with("$argon2id$v=19$") && text.len() <= 128, "{text}");
         let parsed = PasswordHash::new(&text).unwrap();

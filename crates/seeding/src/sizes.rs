@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_nobody_named_are_lowered_to_what_fits() {
+    fn default_numbers_are_lowered_to_what_fits() {
         for (asked, named) in [
             (Sizes { movies: 10, ..Sizes::demo() }, "movies"),
             (Sizes { movies: 0, ..Sizes::demo() }, "movies"),

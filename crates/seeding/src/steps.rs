@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_no_larger_than_asked_unless_of_one_group() {
+    fn chunks_respect_their_size_unless_of_one_group() {
         let world = World::new(1, Sizes { ratings: 60_000, users: 5_000, ..Sizes::demo() });
         let chunks = RATINGS.chunks(&world);
         assert!(chunks.len() >= 6);

@@ -27,7 +27,7 @@ pub enum HistoryLine {
     /// The values that follow are those at the end. They replace those of an earlier reading.
     Reading(ReadingStart),
     /// A value at the end.
-    Found(Sight),
+    Found(ThingValue),
     /// The last line.
     End(HistoryEnd),
 }
@@ -91,7 +91,7 @@ pub struct HistoryCall {
     pub stale: bool,
     /// What it wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wrote: Option<Sight>,
+    pub wrote: Option<ThingValue>,
     /// The id of the new object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -103,13 +103,13 @@ pub struct HistoryCall {
     pub viewer: Option<String>,
     /// What it read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub saw: Vec<Sight>,
+    pub saw: Vec<ThingValue>,
 }
 
 /// A thing and its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Sight {
+pub struct ThingValue {
     /// The thing, such as `comment/17`.
     pub thing: String,
     /// Its value; null if it does not exist.
@@ -199,7 +199,7 @@ impl Display for Thing<'_> {
 
 impl Thing<'_> {
     /// The thing with this value.
-    pub fn with(&self, value: Option<u32>) -> Sight {
-        Sight { thing: self.to_string(), value }
+    pub fn with(&self, value: Option<u32>) -> ThingValue {
+        ThingValue { thing: self.to_string(), value }
     }
 }

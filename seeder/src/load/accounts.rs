@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
-use super::api::{Api, ApiResponse, Attempts, Failure, RequestContext, payload};
+use super::api::{Api, ApiResponse, Attempts, RequestContext, RequestFailure, payload};
 use super::documents::{LOG_IN, Mutation};
 use super::lock;
 
@@ -43,7 +43,7 @@ impl LoadAccounts {
         for number in 1..=members_max {
             match Account::log_in(api, &format!("load{number}"), password).await {
                 Ok(account) => members.push(account),
-                Err(Failure::Refused { code, .. }) if code != "RATE_LIMITED" => break,
+                Err(RequestFailure::Refused { code, .. }) if code != "RATE_LIMITED" => break,
                 Err(failure) => return Err(explain(&format!("load{number}"), &failure)),
             }
         }
@@ -56,29 +56,29 @@ impl LoadAccounts {
     }
 }
 
-fn explain(username: &str, failure: &Failure) -> anyhow::Error {
+fn explain(username: &str, failure: &RequestFailure) -> anyhow::Error {
     match failure {
-        Failure::Refused { code, message } if code == "RATE_LIMITED" => {
+        RequestFailure::Refused { code, message } if code == "RATE_LIMITED" => {
             anyhow!("the server accepts no log-ins at the moment: {message}")
         }
-        Failure::Refused { .. } => anyhow!(
+        RequestFailure::Refused { .. } => anyhow!(
             "there is no demo account {username:?} with this password ({}): seed with `seeder seed --with-demo-accounts` \
              or start `kinoteka --demo` on an empty database, or name the password by --password",
             failure.message()
         ),
-        Failure::Unknown { .. } => anyhow!("{username:?} cannot log in: {}", failure.message()),
+        RequestFailure::Unknown { .. } => anyhow!("{username:?} cannot log in: {}", failure.message()),
     }
 }
 
 impl Account {
-    async fn log_in(api: &Api, username: &str, password: &str) -> Result<Self, Failure> {
+    async fn log_in(api: &Api, username: &str, password: &str) -> Result<Self, RequestFailure> {
         let token = fetch_token(api, username, password).await?;
         let (username, password) = (username.to_owned(), password.to_owned());
         Ok(Self { username, password, token: RwLock::new(token), position: Mutex::default() })
     }
 
     /// Sends a query that waits for the latest known position.
-    pub async fn query(&self, api: &Api, document: &str, variables: &Value) -> Result<Value, Failure> {
+    pub async fn query(&self, api: &Api, document: &str, variables: &Value) -> Result<Value, RequestFailure> {
         self.request(api, document, variables, true).await.0
     }
 
@@ -95,7 +95,7 @@ impl Account {
     }
 
     /// Starts another session, which this account does not use itself.
-    pub async fn begin_session(&self, api: &Api) -> Result<String, Failure> {
+    pub async fn begin_session(&self, api: &Api) -> Result<String, RequestFailure> {
         fetch_token(api, &self.username, &self.password).await
     }
 
@@ -138,7 +138,7 @@ impl Account {
     }
 
     /// Logs in again, unless another task just did: sessions expire and can be ended.
-    async fn renew(&self, api: &Api, old: &str) -> Result<String, Failure> {
+    async fn renew(&self, api: &Api, old: &str) -> Result<String, RequestFailure> {
         let mut token = self.token.write().await;
         if *token == old {
             *token = fetch_token(api, &self.username, &self.password).await?;
@@ -152,7 +152,7 @@ fn rank(position: &str) -> Vec<(usize, &str)> {
     position.split('/').map(|part| (part.len(), part)).collect()
 }
 
-async fn fetch_token(api: &Api, username: &str, password: &str) -> Result<String, Failure> {
+async fn fetch_token(api: &Api, username: &str, password: &str) -> Result<String, RequestFailure> {
     let input = json!({ "login": username, "password": password });
     for _ in 0..LOG_INS_MAX {
         // A log-in that is sent again with its key returns no token, so each has its own key.
@@ -162,7 +162,7 @@ async fn fetch_token(api: &Api, username: &str, password: &str) -> Result<String
             return Ok(token.to_owned());
         }
     }
-    Err(Failure::Refused { code: "no token".to_owned(), message: "logIn returned no token".to_owned() })
+    Err(RequestFailure::Refused { code: "no token".to_owned(), message: "logIn returned no token".to_owned() })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::accounts::{Account, LoadAccounts};
-use super::api::{Api, Attempts, Failure, RequestContext};
+use super::api::{Api, Attempts, RequestContext, RequestFailure};
 use super::documents::{
     ADD_COMMENT, Mutation, OLDEST_PRESENCES, ORDER_MOVIE, RATE, REMOVE_AVAILABILITY, SET_AVAILABILITY,
 };
@@ -16,11 +16,11 @@ use super::lock;
 use super::recorder::Recorder;
 use super::screen::Screen;
 use super::stock::{Parent, Stock, SubjectKind, nodes};
-use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Thing, ThingValue};
 use crate::script::{Action, Content, Draw, LoadStep, Offer, TITLE};
 
 /// The outcome of an action.
-pub type ActionOutcome = Result<ActionEffect, Failure>;
+pub type ActionOutcome = Result<ActionEffect, RequestFailure>;
 
 /// What an action did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) struct WriteIntent {
     /// The number of the call.
     pub(super) number: u32,
     /// The thing, and its new value.
-    pub(super) wrote: Sight,
+    pub(super) wrote: ThingValue,
     /// The id of the new object's parent.
     pub(super) under: Option<String>,
     /// The field of the payload with the new object; empty if it is not needed.
@@ -120,7 +120,7 @@ impl LoadActor {
         mutation: &Mutation,
         input: Value,
         write: WriteIntent,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, RequestFailure> {
         let key = self.key(write.number);
         let (outcome, sent) = match account {
             Some(account) => account.mutate(&self.api, mutation, &input, &key).await,
@@ -128,8 +128,8 @@ impl LoadActor {
         };
         let ended = match &outcome {
             Ok(_) => CallOutcome::Done,
-            Err(Failure::Unknown { .. }) => CallOutcome::Unknown,
-            Err(Failure::Refused { .. }) => CallOutcome::Refused,
+            Err(RequestFailure::Unknown { .. }) => CallOutcome::Unknown,
+            Err(RequestFailure::Refused { .. }) => CallOutcome::Refused,
         };
         self.recorder.record(|| {
             let code = outcome.as_ref().err().map(|failure| failure.code().to_owned());
@@ -234,8 +234,8 @@ impl LoadActor {
             match &outcome {
                 // Another client was faster.
                 Err(failure) if failure.code() == "NOT_FOUND" => continue,
-                Err(Failure::Refused { .. }) => {}
-                Ok(_) | Err(Failure::Unknown { .. }) => self.note_price(movie, cinema),
+                Err(RequestFailure::Refused { .. }) => {}
+                Ok(_) | Err(RequestFailure::Unknown { .. }) => self.note_price(movie, cinema),
             }
             outcome?;
             removed += 1;
@@ -262,7 +262,7 @@ impl LoadActor {
             let wrote = Thing::Presence(&movie, &cinema).with(Some(offer.price));
             let write = WriteIntent { number, wrote, under: None, made: "" };
             let outcome = self.change(Some(editor), &SET_AVAILABILITY, input, write).await;
-            if !matches!(outcome, Err(Failure::Refused { .. })) {
+            if !matches!(outcome, Err(RequestFailure::Refused { .. })) {
                 self.note_price(movie, cinema);
             }
             outcome?;
@@ -309,8 +309,8 @@ impl LoadActor {
         let write = WriteIntent { number: self.ledger.number(), wrote, under: Some(subject.id.clone()), made: "" };
         let outcome = self.change(Some(account), &RATE, input, write).await;
         match &outcome {
-            Err(failure @ Failure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
-            Ok(_) | Err(Failure::Unknown { .. }) => self.ledger.keep(|notes| {
+            Err(failure @ RequestFailure::Refused { .. }) => self.forget_if_gone(kind, failure, &subject.id),
+            Ok(_) | Err(RequestFailure::Unknown { .. }) => self.ledger.keep(|notes| {
                 notes.ratings.insert((member, subject.id.clone()));
             }),
         }
@@ -322,7 +322,7 @@ impl LoadActor {
     }
 
     /// Others delete objects, too. Forgets them, so that they are not used again.
-    fn forget_if_gone(&self, kind: SubjectKind, failure: &Failure, id: &str) {
+    fn forget_if_gone(&self, kind: SubjectKind, failure: &RequestFailure, id: &str) {
         if failure.code() == "NOT_FOUND" {
             self.stock.forget(kind, id);
         }

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use super::documents::Mutation;
 use super::lock;
-use super::outages::{OperationKind, OutageClock, OutageClocks};
+use super::outages::{OutageClock, OutageClocks, OutageKind};
 use crate::history::check::Outages;
 
 /// The timeout of one request.
@@ -42,7 +42,7 @@ const CLOSED: &str = "connection closed";
 
 /// Why an operation returned nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum RequestFailure {
     /// The server refused it: nothing changed.
     Refused {
         /// The code of the error.
@@ -59,7 +59,7 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl RequestFailure {
     /// The code of the error.
     pub fn code(&self) -> &str {
         match self {
@@ -114,7 +114,7 @@ pub struct Attempts {
 }
 
 /// The outcome of an operation, and how it was sent.
-pub type ApiResponse = (Result<Value, Failure>, Attempts);
+pub type ApiResponse = (Result<Value, RequestFailure>, Attempts);
 
 /// Limits of the server for one client or user that have refused requests.
 #[derive(Debug, Default)]
@@ -182,7 +182,7 @@ impl Api {
     }
 
     /// The outages, by kind of operation.
-    pub fn outages(&self) -> BTreeMap<OperationKind, Outages> {
+    pub fn outages(&self) -> BTreeMap<OutageKind, Outages> {
         self.outages.outages()
     }
 
@@ -210,7 +210,7 @@ impl Api {
     ///
     /// # Errors
     /// `Refused` for an error of the server, `Unknown` without a response.
-    pub async fn query(&self, document: &str, variables: &Value) -> Result<Value, Failure> {
+    pub async fn query(&self, document: &str, variables: &Value) -> Result<Value, RequestFailure> {
         self.send(RequestContext::default(), None, document, variables).await.0
     }
 
@@ -237,9 +237,9 @@ impl Api {
     ) -> ApiResponse {
         let body = json!({ "query": document, "variables": variables }).to_string();
         let kind = match (key, context.token) {
-            (Some(_), _) => OperationKind::Mutations,
-            (None, Some(_)) => OperationKind::SignedInReads,
-            (None, None) => OperationKind::AnonymousReads,
+            (Some(_), _) => OutageKind::Mutations,
+            (None, Some(_)) => OutageKind::SignedInReads,
+            (None, None) => OutageKind::AnonymousReads,
         };
         let start = Instant::now();
         let deadline = start + self.retry_for;
@@ -254,7 +254,7 @@ impl Api {
             sent.end = Instant::now();
             // Only a trial selects nothing.
             let outcome = match outcome {
-                SendOutcome::Data(data) if kind != OperationKind::AnonymousReads && data == json!({}) => nonsense(200),
+                SendOutcome::Data(data) if kind != OutageKind::AnonymousReads && data == json!({}) => nonsense(200),
                 other => other,
             };
             let kept = std::ptr::eq(client, &self.client);
@@ -273,14 +273,14 @@ impl Api {
             let (code, message) = match outcome {
                 SendOutcome::Data(data) => return (Ok(data), sent),
                 SendOutcome::Error(code, message) if is_doubtful => {
-                    return (Err(Failure::Unknown { code, message }), sent);
+                    return (Err(RequestFailure::Unknown { code, message }), sent);
                 }
-                SendOutcome::Error(code, message) => return (Err(Failure::Refused { code, message }), sent),
+                SendOutcome::Error(code, message) => return (Err(RequestFailure::Refused { code, message }), sent),
                 SendOutcome::Transient(code, message) | SendOutcome::NoResponse(code, message) => (code, message),
             };
             is_doubtful = true;
             if Instant::now() + pause > deadline {
-                return (Err(Failure::Unknown { code, message }), sent);
+                return (Err(RequestFailure::Unknown { code, message }), sent);
             }
             self.count_retry(code);
             sleep(jittered(pause)).await;
@@ -356,18 +356,18 @@ fn nonsense(status: u16) -> SendOutcome {
 ///
 /// # Errors
 /// The payload has errors, or is missing.
-pub fn payload(mut data: Value, field: &str) -> Result<Value, Failure> {
+pub fn payload(mut data: Value, field: &str) -> Result<Value, RequestFailure> {
     let payload = data[field].take();
     if !payload.is_object() {
         let message = format!("the response has no {field}");
-        return Err(Failure::Unknown { code: "no payload".to_owned(), message });
+        return Err(RequestFailure::Unknown { code: "no payload".to_owned(), message });
     }
     match payload["errors"].as_array().and_then(|errors| errors.first()) {
         None => Ok(payload),
         Some(error) => {
             let text = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
             let prefix = error["field"].as_str().map(|field| format!("{field}: ")).unwrap_or_default();
-            Err(Failure::Refused { code: text("code"), message: prefix + &text("message") })
+            Err(RequestFailure::Refused { code: text("code"), message: prefix + &text("message") })
         }
     }
 }

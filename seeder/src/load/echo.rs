@@ -11,10 +11,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::act::LoadActor;
-use super::api::{Failure, RequestContext};
+use super::api::{RequestContext, RequestFailure};
 use super::documents::{LOG_OUT, READ_BACK, VIEWER};
 use super::ledger::text_of;
-use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Sight, Thing};
+use crate::history::line::{CallOutcome, HistoryCall, HistoryLine, Thing, ThingValue};
 
 /// Concurrent reads. Further changes are not read back meanwhile.
 const READS_MAX: usize = 32;
@@ -58,7 +58,7 @@ impl Echo {
     }
 
     /// What a response says about it.
-    fn sight(&self, actor: &LoadActor, member: usize, node: &Value) -> Sight {
+    fn sight(&self, actor: &LoadActor, member: usize, node: &Value) -> ThingValue {
         let mark = node["text"].as_str().and_then(|text| actor.ledger.read_mark(text));
         // After history was lost, an id may belong to another object.
         let text_of_own = |number| mark.filter(|(own, _)| *own == number).map(|(_, text)| text);
@@ -179,7 +179,7 @@ fn record_session(
     thing: &Thing<'_>,
     number: u32,
     session: Option<String>,
-    outcome: &Result<Value, Failure>,
+    outcome: &Result<Value, RequestFailure>,
     sent: &super::api::Attempts,
 ) {
     let (value, viewer) = match outcome {

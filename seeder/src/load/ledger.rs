@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_are_read_back_by_their_run_alone() {
+    fn marks_are_recognized_by_their_run_only() {
         let (ledger, other) = (Ledger::new("0a1b".to_owned(), true), Ledger::new("0a1c".to_owned(), true));
         let text = ledger.marked("Сильно [и точно]", 17);
         assert_eq!((ledger.read_mark(&text), other.read_mark(&text)), (Some((17, 17)), None));

@@ -44,10 +44,10 @@ use tokio::time::sleep;
 
 use accounts::LoadAccounts;
 use act::LoadActor;
-use api::{Api, Failure};
+use api::{Api, RequestFailure};
 use ledger::{Ledger, text_of};
 use listen::Listeners;
-use outages::OperationKind;
+use outages::OutageKind;
 use pace::Behind;
 pub use pace::Pace;
 use paint::Paint;
@@ -78,7 +78,7 @@ const BEHIND_MAX: Duration = Duration::from_secs(1);
 
 /// The options of a load.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct LoadOptions {
     /// The servers.
     pub urls: Vec<Url>,
     /// The password of the demo accounts.
@@ -121,7 +121,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// # Errors
 /// The load cannot start; what was read back is not what was acknowledged; the server's limits refused more than a
 /// few actions; the rate was not reached; the server is down at the end; no action was done.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn run(options: LoadOptions) -> anyhow::Result<()> {
     // If the page cannot be written, fail before anything is done.
     let page = options.page.as_ref().map(|path| open_page(path)).transpose()?;
     let (actor, echoes) = prepare(&options).await?;
@@ -149,7 +149,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             outages: {
                 let mut outages = actor.api.outages();
                 let feed = listeners.as_ref().and(verdict.conclusion.as_ref());
-                outages.extend(feed.map(|conclusion| (OperationKind::Feed, conclusion.feed_outages)));
+                outages.extend(feed.map(|conclusion| (OutageKind::Feed, conclusion.feed_outages)));
                 outages
             },
             listeners: listeners.map(|listeners| {
@@ -203,7 +203,7 @@ fn open_page(path: &Path) -> anyhow::Result<File> {
 type Echoes = Option<mpsc::UnboundedReceiver<echo::Echo>>;
 
 /// Logs in and reads what the server has.
-async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
+async fn prepare(options: &LoadOptions) -> anyhow::Result<(LoadActor, Echoes)> {
     for url in &options.urls {
         preflight::check(&Api::new(vec![url.clone()], Duration::ZERO)?).await?;
     }
@@ -238,7 +238,7 @@ async fn prepare(options: &Options) -> anyhow::Result<(LoadActor, Echoes)> {
 }
 
 /// Acts until the time is over or the load is stopped. Returns how far actions were behind.
-async fn drive(options: &Options, actor: &Arc<LoadActor>, stats: &Arc<Stats>, echoes: Echoes) -> Behind {
+async fn drive(options: &LoadOptions, actor: &Arc<LoadActor>, stats: &Arc<Stats>, echoes: Echoes) -> Behind {
     let mut stop = actor.stopper.subscribe();
     let acting = pace::act(actor, stats, &options.pace, &options.mix, options.rng_seed);
     let timing = async {
@@ -291,7 +291,7 @@ async fn keep_fresh(actor: &LoadActor) {
     tokio::join!(publications, movies);
 }
 
-async fn listen(options: &Options, actor: &Arc<LoadActor>) -> anyhow::Result<Option<Listeners>> {
+async fn listen(options: &LoadOptions, actor: &Arc<LoadActor>) -> anyhow::Result<Option<Listeners>> {
     if options.listeners == 0 {
         return Ok(None);
     }
@@ -309,7 +309,7 @@ struct Verdict {
 }
 
 /// Collects the faults of listeners and, if requested, reads everything back.
-async fn check(options: &Options, actor: &LoadActor, listeners: Option<&mut Listeners>) -> anyhow::Result<Verdict> {
+async fn check(options: &LoadOptions, actor: &LoadActor, listeners: Option<&mut Listeners>) -> anyhow::Result<Verdict> {
     let mut faults = Vec::new();
     let mut read = false;
     if options.verify {
@@ -337,7 +337,7 @@ async fn check(options: &Options, actor: &LoadActor, listeners: Option<&mut List
 }
 
 /// Reads back until there are no faults: a replica may lag for a while.
-async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
+async fn read_back(actor: &LoadActor) -> Result<(), RequestFailure> {
     let deadline = Instant::now() + READ_BACK_PATIENCE;
     let mut pause = READ_BACK_PAUSE;
     loop {

@@ -12,7 +12,7 @@ use crate::history::check::Outages;
 /// A kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum OperationKind {
+pub enum OutageKind {
     /// Anonymous queries.
     AnonymousReads,
     /// Queries with a token.
@@ -23,7 +23,7 @@ pub enum OperationKind {
     Feed,
 }
 
-impl OperationKind {
+impl OutageKind {
     /// The name in the report.
     pub fn name(self) -> &'static str {
         match self {
@@ -75,11 +75,11 @@ impl OutageClock {
 
 /// The outages by kind.
 #[derive(Debug, Default)]
-pub struct OutageClocks(Mutex<BTreeMap<OperationKind, OutageClock>>);
+pub struct OutageClocks(Mutex<BTreeMap<OutageKind, OutageClock>>);
 
 impl OutageClocks {
     /// Records the outcome of a request.
-    pub fn note(&self, kind: OperationKind, sent_at: Instant, has_succeeded: bool) {
+    pub fn note(&self, kind: OutageKind, sent_at: Instant, has_succeeded: bool) {
         let mut clocks = lock(&self.0);
         let clock = clocks.entry(kind).or_default();
         if has_succeeded {
@@ -90,7 +90,7 @@ impl OutageClocks {
     }
 
     /// The outages of the kinds that occurred.
-    pub fn outages(&self) -> BTreeMap<OperationKind, Outages> {
+    pub fn outages(&self) -> BTreeMap<OutageKind, Outages> {
         lock(&self.0).iter().map(|(kind, clock)| (*kind, clock.outages())).collect()
     }
 }
@@ -118,13 +118,13 @@ mod tests {
     fn an_outage_begins_with_the_last_success() {
         let clocks = OutageClocks::default();
         let sent_at = Instant::now();
-        clocks.note(OperationKind::Mutations, sent_at, true);
+        clocks.note(OutageKind::Mutations, sent_at, true);
         let succeeded = Instant::now();
-        clocks.note(OperationKind::Mutations, sent_at, false);
-        clocks.note(OperationKind::AnonymousReads, sent_at, true);
+        clocks.note(OutageKind::Mutations, sent_at, false);
+        clocks.note(OutageKind::AnonymousReads, sent_at, true);
         let outages = clocks.outages();
-        assert!(outages[&OperationKind::Mutations].longest <= succeeded.elapsed().as_secs_f64() + 0.1);
-        assert_eq!(outages[&OperationKind::AnonymousReads].count, 0);
-        assert_eq!(outages[&OperationKind::Mutations].count, 1);
+        assert!(outages[&OutageKind::Mutations].longest <= succeeded.elapsed().as_secs_f64() + 0.1);
+        assert_eq!(outages[&OutageKind::AnonymousReads].count, 0);
+        assert_eq!(outages[&OutageKind::Mutations].count, 1);
     }
 }

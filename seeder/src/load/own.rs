@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::act::{ActionEffect, ActionOutcome, LoadActor, WriteIntent, id_of};
-use super::api::Failure;
+use super::api::RequestFailure;
 use super::documents::{CREATE_PUBLICATION, DELETE_PUBLICATION, DELETE_USER, SIGN_UP, UPDATE_PUBLICATION};
 use super::echo::OwnObject;
 use super::ledger::OwnPublication;
@@ -119,6 +119,6 @@ impl LoadActor {
 }
 
 /// Whether an object that was to be deleted can be picked again.
-fn is_still_there(outcome: &Result<Value, Failure>) -> bool {
-    matches!(outcome, Err(failure @ Failure::Refused { .. }) if failure.code() != "NOT_FOUND")
+fn is_still_there(outcome: &Result<Value, RequestFailure>) -> bool {
+    matches!(outcome, Err(failure @ RequestFailure::Refused { .. }) if failure.code() != "NOT_FOUND")
 }

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_have_colours_only_where_they_are_wanted() {
+    fn verdicts_are_coloured_only_if_enabled() {
         assert_eq!(Paint::none().verdict(true, false), "PASS");
         assert_eq!(Paint::none().verdict(false, true).lines().count(), 6);
         assert_eq!(Paint(true).red("CONFLICT 1"), "\x1b[31mCONFLICT 1\x1b[0m");

@@ -4,7 +4,7 @@ use anyhow::{anyhow, bail};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::api::{Api, Failure};
+use super::api::{Api, RequestFailure};
 use super::documents::{LISTEN, MUTATIONS, queries};
 
 /// Reads a server's URL.
@@ -55,7 +55,7 @@ async fn try_out(api: &Api, document: &str, variables: &Value) -> anyhow::Result
     }
 }
 
-fn other_schema(failure: &Failure) -> anyhow::Error {
+fn other_schema(failure: &RequestFailure) -> anyhow::Error {
     anyhow!("the server's schema has another version: {}; use the seeder of the same version", failure.message())
 }
 
@@ -64,7 +64,7 @@ fn names(api: &Api) -> String {
     urls.join(", ")
 }
 
-fn explain(api: &Api, failure: &Failure) -> anyhow::Error {
+fn explain(api: &Api, failure: &RequestFailure) -> anyhow::Error {
     let url = names(api);
     match failure.code() {
         "no connection" => {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_that_cannot_be_driven_are_refused() {
+    fn unsupported_urls_are_refused() {
         assert!(parse_url("http://127.0.0.1:8000/graphql").is_ok());
         for text in ["127.0.0.1:8000", "https://films.example/graphql", "ws://films.example", "", "http://"] {
             assert!(parse_url(text).is_err(), "{text}");

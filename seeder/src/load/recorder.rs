@@ -50,7 +50,7 @@ impl Recorder {
             file.write(&HistoryLine::Run(run.clone())).with_context(explain)?;
         }
         let (messages, inbox) = channel();
-        let scribe = Scribe { checker: Checker::new(run), writer, error: None };
+        let scribe = RecorderThread { checker: Checker::new(run), writer, error: None };
         let thread = std::thread::spawn(move || scribe.follow(&inbox));
         Ok(Self { began: Instant::now(), messages: Some(messages), thread: Some(thread) })
     }
@@ -115,13 +115,13 @@ impl Drop for Recorder {
 }
 
 /// The thread's work.
-struct Scribe {
+struct RecorderThread {
     checker: Checker,
     writer: Option<HistoryWriter>,
     error: Option<anyhow::Error>,
 }
 
-impl Scribe {
+impl RecorderThread {
     fn follow(mut self, inbox: &Receiver<Message>) {
         loop {
             match inbox.recv_timeout(FLUSH_EVERY) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::api::ReachedLimit;
-use super::outages::OperationKind;
+use super::outages::OutageKind;
 use super::paint::Paint;
 use super::stats::Line;
 use super::timeline::Second;
@@ -41,7 +41,7 @@ pub struct Report {
     /// How often no server responded, and for how long.
     pub silence: Outages,
     /// The outages by kind of operation.
-    pub outages: BTreeMap<OperationKind, Outages>,
+    pub outages: BTreeMap<OutageKind, Outages>,
     /// The results of the listeners.
     pub listeners: Option<ListenersReport>,
     /// The requested rate, and how far behind the load ended.
@@ -314,7 +314,7 @@ impl Report {
 mod tests {
     use super::*;
     use crate::load::act::ActionEffect;
-    use crate::load::api::Failure;
+    use crate::load::api::RequestFailure;
     use crate::load::page::page;
     use crate::load::stats::Stats;
     use crate::script::Action;
@@ -325,7 +325,7 @@ mod tests {
         for ms in 1..=100 {
             stats.count(Action::RateMovie, Duration::from_millis(ms), &Ok(ActionEffect::Acted));
         }
-        let refused = Failure::Refused { code: "CONFLICT".to_owned(), message: "was ordered".to_owned() };
+        let refused = RequestFailure::Refused { code: "CONFLICT".to_owned(), message: "was ordered".to_owned() };
         stats.count(Action::OrderMovie, Duration::from_millis(3), &Err(refused));
         stats.count(Action::OrderMovie, Duration::from_millis(3), &Ok(ActionEffect::Skipped));
         let report = Report {
@@ -338,7 +338,7 @@ mod tests {
             retries: (2, BTreeMap::from([("no connection".to_owned(), 2)])),
             limits: BTreeMap::from([("mutations-per-user".to_owned(), ReachedLimit { refused: 7, max: 600 })]),
             silence: Outages { count: 1, seconds: 1.5, longest: 1.5 },
-            outages: BTreeMap::from([(OperationKind::Mutations, Outages { count: 2, seconds: 3.0, longest: 2.0 })]),
+            outages: BTreeMap::from([(OutageKind::Mutations, Outages { count: 2, seconds: 3.0, longest: 2.0 })]),
             listeners: Some(ListenersReport { count: 3, events: 30, connections: 3, restarts: 0 }),
             rate: Some((50.0, Duration::ZERO)),
             examples: stats.examples(),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::api::{Api, Failure};
+use super::api::{Api, RequestFailure};
 use super::documents::{MOVIES, PUBLICATIONS, REGISTRIES};
 use super::ledger::text_of;
 use super::lock;
@@ -67,7 +67,7 @@ impl Stock {
     ///
     /// # Errors
     /// The server does not respond.
-    pub async fn read(api: &Api) -> Result<Self, Failure> {
+    pub async fn read(api: &Api) -> Result<Self, RequestFailure> {
         let stock = Self::default();
         stock.refresh_movies(api).await?;
         stock.refresh_publications(api).await?;
@@ -81,7 +81,7 @@ impl Stock {
     ///
     /// # Errors
     /// The server does not respond.
-    pub async fn refresh_movies(&self, api: &Api) -> Result<(), Failure> {
+    pub async fn refresh_movies(&self, api: &Api) -> Result<(), RequestFailure> {
         let mut movies = Vec::new();
         let mut after = Value::Null;
         for _ in 0..MOVIE_PAGES {
@@ -101,7 +101,7 @@ impl Stock {
     ///
     /// # Errors
     /// The server does not respond.
-    pub async fn refresh_publications(&self, api: &Api) -> Result<(), Failure> {
+    pub async fn refresh_publications(&self, api: &Api) -> Result<(), RequestFailure> {
         let data = api.query(PUBLICATIONS, &json!({})).await?;
         lock(&self.publications).fill(nodes(&data["publications"]));
         Ok(())

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::act::LoadActor;
-use super::api::Failure;
+use super::api::RequestFailure;
 use super::documents::{COMMENTS_OF, ORDERS, PRICES, PUBLICATIONS_OF, READ_BACK, users};
 use super::ledger::text_of;
 use super::stock::nodes;
@@ -23,7 +23,7 @@ const PRICES_BATCH: usize = 10;
 ///
 /// # Errors
 /// The server does not respond.
-pub async fn read_back(actor: &LoadActor) -> Result<(), Failure> {
+pub async fn read_back(actor: &LoadActor) -> Result<(), RequestFailure> {
     let at = actor.recorder.micros(std::time::Instant::now());
     actor.recorder.record(|| HistoryLine::Reading(ReadingStart { at }));
     let positions = actor.accounts.members.iter().chain([&actor.accounts.editor, &actor.accounts.admin]);
@@ -50,7 +50,7 @@ fn marks(actor: &LoadActor, page: &Value) -> Vec<(u32, u32)> {
     nodes(page).filter_map(|node| actor.ledger.read_mark(node["text"].as_str()?)).collect()
 }
 
-async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let mut after = Value::Null;
     loop {
@@ -69,7 +69,7 @@ async fn read_comments(actor: &LoadActor, member: usize) -> Result<(), Failure> 
     }
 }
 
-async fn read_publications(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_publications(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let mut before = Value::Null;
     loop {
@@ -87,7 +87,7 @@ async fn read_publications(actor: &LoadActor, member: usize) -> Result<(), Failu
     }
 }
 
-async fn read_orders(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_orders(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let mut after = Value::Null;
     loop {
@@ -104,7 +104,7 @@ async fn read_orders(actor: &LoadActor, member: usize) -> Result<(), Failure> {
     }
 }
 
-async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), Failure> {
+async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), RequestFailure> {
     let account = &actor.accounts.members[member];
     let of_member = |(index, subject): &(usize, String)| (*index == member).then(|| subject.clone());
     let subjects: Vec<String> = actor.ledger.notes().ratings.iter().filter_map(of_member).collect();
@@ -118,7 +118,7 @@ async fn read_ratings(actor: &LoadActor, member: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn read_users(actor: &LoadActor) -> Result<(), Failure> {
+async fn read_users(actor: &LoadActor) -> Result<(), RequestFailure> {
     let numbers = actor.ledger.notes().signed_up.clone();
     for batch in numbers.chunks(USERS_BATCH) {
         let names: Vec<_> = batch.iter().map(|number| actor.ledger.username(*number)).collect();
@@ -131,7 +131,7 @@ async fn read_users(actor: &LoadActor) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn read_prices(actor: &LoadActor) -> Result<(), Failure> {
+async fn read_prices(actor: &LoadActor) -> Result<(), RequestFailure> {
     let prices: Vec<_> = actor.ledger.notes().prices.clone().into_iter().collect();
     for batch in prices.chunks(PRICES_BATCH) {
         let ids: Vec<_> = batch.iter().map(|(movie, _)| movie).collect();

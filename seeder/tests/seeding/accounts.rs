@@ -29,7 +29,7 @@ async fn demo_accounts_have_the_stated_password_and_roles(backend: Backend) {
 }
 
 #[tokio::test]
-async fn accounts_that_were_made_are_named() {
+async fn created_accounts_are_listed() {
     for (number, named) in [("0", "admin"), ("1", "admin, load1"), ("2", "admin, load1 to load2")] {
         let database = TestDatabase::migrated(Backend::Sqlite).await;
         let output = seed(&database, &["--with-demo-accounts", "--load-accounts", number]);

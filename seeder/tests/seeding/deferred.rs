@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use crate::program::{STEPS, command, seed_well};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(deferred_indexes_come_back_as_they_were);
+on_both!(deferred_indexes_are_restored_unchanged);
 
 /// Changes that a database administrator may have made by hand.
 const BY_HAND: [&str; 7] = [
@@ -18,7 +18,7 @@ const BY_HAND: [&str; 7] = [
     "ALTER INDEX users_rating_unique_pk2 SET (fillfactor = 70)",
 ];
 
-async fn deferred_indexes_come_back_as_they_were(backend: Backend) {
+async fn deferred_indexes_are_restored_unchanged(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     if backend == Backend::Postgres {
@@ -35,7 +35,7 @@ async fn deferred_indexes_come_back_as_they_were(backend: Backend) {
 
 /// After kill -9, dropped objects can be restored without continuing the seed.
 #[tokio::test(flavor = "multi_thread")]
-async fn restore_brings_back_what_a_killed_run_left_away() {
+async fn restore_completes_a_killed_run() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;

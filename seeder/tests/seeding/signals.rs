@@ -8,13 +8,13 @@ use crate::deferred::{catalogue, pending};
 use crate::program::{SECONDS, STEPS, command, eventually, in_shell, message, seed_until, signal, start_until};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(a_run_that_is_told_to_stop_brings_back_what_it_took_away, several_hangups_are_one_wish,);
+on_both!(a_stopped_run_restores_what_it_dropped, several_hangups_count_once,);
 
 fn deferring() -> Vec<&'static str> {
     [SECONDS, &["--defer-indexes"]].concat()
 }
 
-async fn a_run_that_is_told_to_stop_brings_back_what_it_took_away(backend: Backend) {
+async fn a_stopped_run_restores_what_it_dropped(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;
@@ -35,7 +35,7 @@ async fn a_run_that_is_told_to_stop_brings_back_what_it_took_away(backend: Backe
 }
 
 /// A terminal that closes sends one hang-up, its shell another.
-async fn several_hangups_are_one_wish(backend: Backend) {
+async fn several_hangups_count_once(backend: Backend) {
     let database = TestDatabase::migrated(backend).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;
@@ -60,7 +60,7 @@ async fn several_hangups_are_one_wish(backend: Backend) {
 
 /// The program cannot print to a closed terminal.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_goes_away_stops_a_run() {
+async fn a_closing_terminal_stops_a_run() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;

@@ -13,9 +13,9 @@ use crate::deferred::{catalogue, pending};
 use crate::program::{SECONDS, command, eventually, message, seed_until, seed_well, signal};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(of_two_seeders_with_other_flags_one_fills_the_database);
+on_both!(one_of_two_seeders_with_other_flags_fills_the_database);
 
-async fn of_two_seeders_with_other_flags_one_fills_the_database(backend: Backend) {
+async fn one_of_two_seeders_with_other_flags_fills_the_database(backend: Backend) {
     let (database, alone) = (TestDatabase::migrated(backend).await, TestDatabase::migrated(backend).await);
     let flags =
         [["--movies=400", "--rng-seed=1", "--comments=1000"], ["--movies=450", "--rng-seed=2", "--comments=900"]];
@@ -51,7 +51,7 @@ async fn assert_is_sound(db: &DatabaseConnection) {
 
 /// Only SQLite: on PostgreSQL a lock lets one seeder look at a time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_seeders_that_have_both_found_the_file_empty_one_fills_it() {
+async fn one_of_two_seeders_on_an_empty_file_fills_it() {
     let (database, alone) =
         (TestDatabase::migrated(Backend::Sqlite).await, TestDatabase::migrated(Backend::Sqlite).await);
     let options = |movies| SeedOptions { sizes: Sizes { movies, ..Sizes::demo() }, ..SeedOptions::default() };
@@ -105,7 +105,7 @@ impl Drop for Halted {
 
 /// The server has not noticed yet that the seeder was killed: one of its connections is still active.
 #[tokio::test(flavor = "multi_thread")]
-async fn restore_waits_for_what_a_killed_run_has_left_at_work() {
+async fn restore_waits_for_connections_of_a_killed_run() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let db = database.connect().await;
     let before = catalogue(&db).await;

@@ -6,7 +6,7 @@ use crate::content::assert_same_rows;
 use crate::program::{command, in_shell};
 use crate::support::database::{Backend, TestDatabase};
 
-on_both!(a_run_that_nobody_reads_goes_on_to_its_end, a_run_without_outputs_goes_on_to_its_end);
+on_both!(a_run_without_readers_continues_to_its_end, a_run_without_outputs_continues_to_its_end);
 
 /// Runs a program whose output pipes are closed before it prints.
 fn run_unread(command: &mut Command) -> ExitStatus {
@@ -15,7 +15,7 @@ fn run_unread(command: &mut Command) -> ExitStatus {
     child.wait().unwrap()
 }
 
-async fn a_run_that_nobody_reads_goes_on_to_its_end(backend: Backend) {
+async fn a_run_without_readers_continues_to_its_end(backend: Backend) {
     let (database, whole) = (TestDatabase::migrated(backend).await, TestDatabase::seeded(backend).await);
     let status = run_unread(&mut command(&database, "seed", &[]));
     assert!(status.success(), "{status}");
@@ -26,7 +26,7 @@ async fn a_run_that_nobody_reads_goes_on_to_its_end(backend: Backend) {
 }
 
 /// A file that is opened next, such as the database, must not reuse the number of a closed output.
-async fn a_run_without_outputs_goes_on_to_its_end(backend: Backend) {
+async fn a_run_without_outputs_continues_to_its_end(backend: Backend) {
     let (database, whole) = (TestDatabase::migrated(backend).await, TestDatabase::seeded(backend).await);
     let status = in_shell("exec \"$@\" <&- >&- 2>&-", &database, &[]).status().unwrap();
     assert!(status.success(), "{status}");

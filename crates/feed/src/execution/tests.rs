@@ -85,7 +85,7 @@ async fn events_are_executed_in_order_and_in_batches() {
 }
 
 #[tokio::test]
-async fn an_event_that_fails_is_executed_again_behind_those_before_it() {
+async fn a_failed_event_is_retried_after_earlier_ones() {
     let tries = AtomicU32::new(0);
     // More attempts than for other failures.
     let mut execution = execution(1_000, move |sent| match sent.event.comment {
@@ -179,7 +179,7 @@ async fn an_operation_that_always_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_event_waits_for_a_database_that_answers_nobody() {
+async fn an_event_waits_while_the_database_is_down() {
     let (mut execution, _) = too_slow(TIMEOUTS_MAX, false);
     let runs = run_all(&mut execution, events(1), |_| Ok(None)).await;
     assert_eq!(runs[0][0].1.get("errors"), None, "{runs:?}");
@@ -197,14 +197,14 @@ async fn the_results_of_a_batch_are_bounded_together() {
 }
 
 #[test]
-fn what_resolvers_report_is_logged_once() {
+fn errors_of_resolvers_are_logged_once() {
     assert!(!is_of_engine(&ApiError::Internal("broken".into()).into()));
     assert!(!is_of_engine(&ApiError::CursorExpired.into()));
     assert!(is_of_engine(&FieldError::internal("The field was not resolved.")));
 }
 
 #[tokio::test]
-async fn a_large_result_is_made_alone_and_one_that_is_too_large_says_so() {
+async fn a_large_result_is_made_alone_and_a_too_large_one_is_an_error() {
     let large = usize::try_from(BATCH_BYTES).unwrap();
     let mut execution = execution(2 * BATCH_BYTES, move |sent| match sent.event.comment {
         3 => Ok("x".repeat(large)),
@@ -222,7 +222,7 @@ async fn a_large_result_is_made_alone_and_one_that_is_too_large_says_so() {
 }
 
 #[tokio::test]
-async fn a_result_waits_for_room_behind_those_before_it() {
+async fn a_result_waits_for_room_after_earlier_ones() {
     let mut execution = execution(BATCH_BYTES, |sent| match sent.event.comment {
         2 => Ok("x".repeat(20_000)),
         _ => Ok(String::new()),
@@ -237,7 +237,7 @@ async fn a_result_waits_for_room_behind_those_before_it() {
 }
 
 #[tokio::test]
-async fn small_results_need_room_only_beside_others() {
+async fn small_results_need_room_only_next_to_others() {
     let mut execution = execution(BATCH_BYTES, |_| Ok("x".repeat(5_000)));
     // Three results together are small enough to need no room.
     let runs = run_all(&mut execution, events(7), |_| Err(exhausted())).await;

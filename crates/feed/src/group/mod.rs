@@ -343,7 +343,7 @@ mod tests {
 
     /// The server's grace period ends while a client starts to listen.
     #[test]
-    fn a_group_that_is_founded_while_the_runtime_ends_holds_up_nobody() {
+    fn creating_a_group_while_the_runtime_ends_blocks_nobody() {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (operation, executions, hub) = runtime.block_on(async {
             let executor = executor(|_| Ok(String::new()));

@@ -38,12 +38,12 @@ impl<T: Row> Object<T> {
 }
 
 /// Leaves of rows as a column.
-struct Written {
+struct LeafColumn {
     rows: Rows,
     write: WriteLeaf,
 }
 
-impl Leaves for Written {
+impl Leaves for LeafColumn {
     fn write(&self, place: usize, out: &mut Out) {
         (self.write)(self.rows.table(), self.rows.row(place), out);
     }
@@ -51,7 +51,7 @@ impl Leaves for Written {
 
 fn write_later(write: WriteLeaf) -> ResolveAll {
     Arc::new(move |call| {
-        let leaves = Written { rows: call.rows.clone(), write: Arc::clone(&write) };
+        let leaves = LeafColumn { rows: call.rows.clone(), write: Arc::clone(&write) };
         Box::pin(async move { Column::Leaves(Box::new(leaves)) })
     })
 }
@@ -94,7 +94,7 @@ mod tests {
     use crate::execution::FieldError;
 
     #[test]
-    fn those_who_do_not_show_a_field_are_null() {
+    fn hidden_fields_are_null() {
         let objects = Cells { cells: vec![Cell::Object { part: 0, row: 0 }, Cell::Error(0)], ..Cells::default() };
         for (found, first, second) in [
             (Column::Leaves(Box::new(vec![1, 2])), Cell::Leaf(0), Cell::Leaf(1)),

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_stand_where_their_objects_do() {
+    fn errors_replace_their_objects() {
         let error = || FieldError::plain("gone");
         let Column::Cells(cells) = Output::complete(vec![Ok(1), Err(error()), Ok(3)]) else { panic!("no cells") };
         assert_eq!(cells.cells, [Cell::Leaf(0), Cell::Error(0), Cell::Leaf(1)]);

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_of_no_character_are_refused() {
+    fn invalid_escapes_are_refused() {
         let cases = [
             r"\x",
             r"\",

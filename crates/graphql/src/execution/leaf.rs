@@ -216,7 +216,7 @@ mod tests {
 
     /// Each character at each position of a word, between bytes that differ from it in one bit.
     #[test]
-    fn escapes_are_found_at_every_place() {
+    fn escapes_are_found_at_every_position() {
         for character in (0..0x300).chain([0x2028, 0xFFFD, 0x1F3AC]).filter_map(char::from_u32) {
             for before in 0..9 {
                 let text = format!("{}{character}{}", "!".repeat(before), "\u{7f}]#Ё \u{1f}".repeat(2));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 pub use build::{SchemaBuilder, SchemaError};
-pub use table::{NameIndex, Named};
+pub use table::{HasName, NameIndex};
 
 use crate::document::{BaseType, OperationKind, TypeExpression};
 

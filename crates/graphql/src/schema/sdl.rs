@@ -112,7 +112,7 @@ impl Parser<'_> {
         Ok(names)
     }
 
-    fn table<T: super::Named>(
+    fn table<T: super::HasName>(
         &mut self,
         open: u8,
         close: u8,

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use super::{DirectiveDefinition, FieldDefinition, InputValue, Type};
 
 /// Something with a name.
-pub trait Named {
+pub trait HasName {
     /// The name.
     fn name(&self) -> &str;
 }
 
 macro_rules! named {
     ($($of:ident),*) => {
-        $(impl<N> Named for $of<N> {
+        $(impl<N> HasName for $of<N> {
             fn name(&self) -> &str {
                 &self.name
             }
@@ -35,7 +35,7 @@ impl<T> Default for NameIndex<T> {
     }
 }
 
-impl<T: Named> NameIndex<T> {
+impl<T: HasName> NameIndex<T> {
     /// Adds an item, or replaces the one with its name.
     pub fn insert(&mut self, item: T) {
         if let Some(i) = self.position(item.name()) {
@@ -66,7 +66,7 @@ impl<T: Named> NameIndex<T> {
     }
 }
 
-impl<T: Named> FromIterator<T> for NameIndex<T> {
+impl<T: HasName> FromIterator<T> for NameIndex<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut table = Self::default();
         items.into_iter().for_each(|item| table.insert(item));
@@ -74,7 +74,7 @@ impl<T: Named> FromIterator<T> for NameIndex<T> {
     }
 }
 
-impl<'t, T: Named> IntoIterator for &'t NameIndex<T> {
+impl<'t, T: HasName> IntoIterator for &'t NameIndex<T> {
     type Item = &'t T;
     type IntoIter = std::slice::Iter<'t, T>;
 

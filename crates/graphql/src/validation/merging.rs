@@ -16,11 +16,11 @@ use crate::schema::{self, TypeId, TypeKind, TypeRef};
 
 /// How similar the fields of a group must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Likeness {
+enum Similarity {
     /// One field with the same arguments.
-    Be,
+    SameField,
     /// The same kind of value.
-    LookAlike,
+    SameShape,
 }
 
 /// A selection set and its type, if it is known.
@@ -36,10 +36,10 @@ struct FieldWithParent<'d> {
 /// Sets to check, and groups that were checked, each by the offsets of its fields.
 #[derive(Default)]
 struct MergeQueue<'d> {
-    open: Vec<(Vec<TypedSelections<'d>>, Likeness)>,
+    open: Vec<(Vec<TypedSelections<'d>>, Similarity)>,
     /// The fragments that some set spreads.
     spread: HashSet<&'d str>,
-    seen: HashSet<(Likeness, Box<[u32]>)>,
+    seen: HashSet<(Similarity, Box<[u32]>)>,
 }
 
 impl<'d> Validator<'d> {
@@ -47,14 +47,14 @@ impl<'d> Validator<'d> {
         let document = self.document;
         let mut work = MergeQueue::default();
         for operation in document.operations.iter().rev() {
-            work.open.push((vec![(&operation.selections, self.root(operation.kind))], Likeness::Be));
+            work.open.push((vec![(&operation.selections, self.root(operation.kind))], Similarity::SameField));
         }
         self.merge_open(&mut work);
         // Fragments that an operation spreads were checked there, with more fields.
         for fragment in &document.fragments {
             if work.spread.insert(fragment.name.text) {
                 let on = self.schema.find(fragment.on.text);
-                work.open.push((vec![(&fragment.selections, on)], Likeness::Be));
+                work.open.push((vec![(&fragment.selections, on)], Similarity::SameField));
                 self.merge_open(&mut work);
             }
         }
@@ -115,20 +115,20 @@ impl<'d> Validator<'d> {
         Some(groups)
     }
 
-    fn group(&mut self, group: &[FieldWithParent<'d>], must: Likeness, work: &mut MergeQueue<'d>) {
+    fn group(&mut self, group: &[FieldWithParent<'d>], must: Similarity, work: &mut MergeQueue<'d>) {
         let key = group.iter().map(|member| member.field.name.at).collect();
-        if !work.seen.insert((must, key)) || !self.look_alike(group) {
+        if !work.seen.insert((must, key)) || !self.check_same_shape(group) {
             return;
         }
         let objects = self.objects(group);
-        if must == Likeness::LookAlike || objects.len() > 1 {
-            self.open_below(group, Likeness::LookAlike, work);
+        if must == Similarity::SameShape || objects.len() > 1 {
+            self.open_below(group, Similarity::SameShape, work);
         }
-        if must == Likeness::LookAlike {
+        if must == Similarity::SameShape {
             return;
         }
         if objects.len() < 2 {
-            self.be_one(group, work);
+            self.check_same_field(group, work);
             return;
         }
         for object in objects {
@@ -137,7 +137,7 @@ impl<'d> Validator<'d> {
             }
             let meets = |member: &&FieldWithParent<'d>| !self.is_object(member.parent) || member.parent == Some(object);
             let part: Vec<FieldWithParent<'d>> = group.iter().filter(meets).copied().collect();
-            self.be_one(&part, work);
+            self.check_same_field(&part, work);
         }
     }
 
@@ -160,7 +160,7 @@ impl<'d> Validator<'d> {
     }
 
     /// Queues the selection sets of a group, one level below.
-    fn open_below(&self, group: &[FieldWithParent<'d>], must: Likeness, work: &mut MergeQueue<'d>) {
+    fn open_below(&self, group: &[FieldWithParent<'d>], must: Similarity, work: &mut MergeQueue<'d>) {
         let with_selections = group.iter().filter(|member| !member.field.selections.is_empty());
         let below = |member: &FieldWithParent<'d>| {
             let of = self.definition(member).map(|definition| *definition.of.name());
@@ -173,7 +173,7 @@ impl<'d> Validator<'d> {
     }
 
     /// Whether the types of a group have the same shape; reports the first that does not.
-    fn look_alike(&mut self, group: &[FieldWithParent<'d>]) -> bool {
+    fn check_same_shape(&mut self, group: &[FieldWithParent<'d>]) -> bool {
         let schema = self.schema;
         let mut first = None;
         for member in group {
@@ -192,7 +192,7 @@ impl<'d> Validator<'d> {
     }
 
     /// The fields of a group must be one field with the same arguments.
-    fn be_one(&mut self, group: &[FieldWithParent<'d>], work: &mut MergeQueue<'d>) {
+    fn check_same_field(&mut self, group: &[FieldWithParent<'d>], work: &mut MergeQueue<'d>) {
         let Some(FieldWithParent { field: first, .. }) = group.first().copied() else { return };
         let name = first.response_name().text;
         for member in &group[1..] {
@@ -206,7 +206,7 @@ impl<'d> Validator<'d> {
                 return self.conflict(first, member.field, message);
             }
         }
-        self.open_below(group, Likeness::Be, work);
+        self.open_below(group, Similarity::SameField, work);
     }
 
     fn conflict(&mut self, a: &Field<'d>, b: &Field<'d>, message: std::fmt::Arguments<'_>) {

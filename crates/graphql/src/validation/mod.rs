@@ -61,7 +61,7 @@ struct Scope<'d> {
 }
 
 /// A violation, before offsets become positions.
-struct Broken {
+struct RawViolation {
     rule: ValidationRule,
     message: String,
     at: Vec<u32>,
@@ -85,7 +85,7 @@ struct Validator<'d> {
     scope: Scope<'d>,
     /// The path to the current argument or input field.
     inputs: Vec<PathSegment<'d>>,
-    broken: Vec<Broken>,
+    broken: Vec<RawViolation>,
     steps_left: usize,
     is_out_of_steps: bool,
 }
@@ -114,7 +114,7 @@ impl<'d> Validator<'d> {
     fn fail(&mut self, rule: ValidationRule, at: &[u32], message: fmt::Arguments<'_>) {
         if self.broken.len() < VIOLATIONS_MAX {
             let input = if rule == ValidationRule::ValuesOfCorrectType { self.input_path() } else { None };
-            self.broken.push(Broken { rule, message: message.to_string(), at: at.to_vec(), input });
+            self.broken.push(RawViolation { rule, message: message.to_string(), at: at.to_vec(), input });
         }
     }
 
@@ -154,7 +154,7 @@ impl<'d> Validator<'d> {
         }
         let offsets: Vec<u32> = self.broken.iter().flat_map(|broken| broken.at.iter().copied()).collect();
         let mut found = positions(text, &offsets).into_iter();
-        let violation = |broken: Broken| Violation {
+        let violation = |broken: RawViolation| Violation {
             rule: broken.rule,
             positions: found.by_ref().take(broken.at.len()).collect(),
             message: broken.message,

@@ -149,7 +149,7 @@ fn combinations(depth: usize) -> String {
 }
 
 #[test]
-fn judging_ends_within_its_steps() {
+fn validation_ends_within_its_steps() {
     let schema = schema();
     let limits = DocumentLimits { tokens: 15_000, validation_steps: 100_000, ..DocumentLimits::NONE };
     let comment = "{comment(id:\"1\"){...F0}}";

@@ -130,9 +130,9 @@ fn plans_are_linear_in_their_documents_or_refused() {
 
 /// Conditions make many plans of one document. The least used ones are dropped.
 #[test]
-fn plans_of_all_truths_keep_within_the_cache() {
+fn plans_of_all_conditions_stay_within_the_cache() {
     const CACHE: u64 = 4 << 20;
-    if !is_alone("plans::plans_of_all_truths_keep_within_the_cache") {
+    if !is_alone("plans::plans_of_all_conditions_stay_within_the_cache") {
         return;
     }
     let names = 0..40;
@@ -159,9 +159,9 @@ fn plans_of_all_truths_keep_within_the_cache() {
 
 /// Documents that are used once do not exceed the cache either.
 #[test]
-fn documents_keep_within_the_cache() {
+fn documents_stay_within_the_cache() {
     const CACHE: u64 = 4 << 20;
-    if !is_alone("plans::documents_keep_within_the_cache") {
+    if !is_alone("plans::documents_stay_within_the_cache") {
         return;
     }
     let engine = engine(EngineSettings { cache_bytes: CACHE, ..plan_limits() });
@@ -209,7 +209,7 @@ fn variables_in_many_places_are_counted() {
 
 /// Rows that become null leave errors, which are limited like data.
 #[test]
-fn answers_keep_within_their_bytes() {
+fn responses_stay_within_their_bytes() {
     const BYTES: usize = 10_000;
     let sdl = "type Query { rows: [Row] sure: [Row!] } type Row { id: Int! text: String }";
     let text = "x".repeat(100);
@@ -234,7 +234,7 @@ fn answers_keep_within_their_bytes() {
 
 /// A mutation is executed however large its response is.
 #[test]
-fn an_answer_of_a_mutation_keeps_what_there_is_room_for() {
+fn a_response_of_a_mutation_keeps_the_fields_that_fit() {
     let sdl = "type Query { a: Int } type Mutation { first: Payload second: Payload third: Payload }
         type Payload { token: String wide: [Row] rows: [Row]! } type Row { text: String! }";
     let rows: Json = (0..100).map(|_| json!({"text": "x".repeat(100)})).collect();

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_and_weightless_groups_are_kept() {
+    fn bounds_and_weightless_groups_are_respected() {
         let shares = Shares::deal(100, &[10.0, 1.0, 0.0, 1.0], |group| if group == 0 { 5 } else { 30 });
         assert_eq!((shares.count(0), shares.count(1), shares.count(2), shares.count(3)), (5, 30, 0, 30));
     }

@@ -81,7 +81,7 @@ impl World {
         let too_large = all.into_iter().filter(|(_, asked, dealt, _)| dealt.total() < *asked);
         let too_large: Vec<_> = too_large
             .map(|(name, asked, dealt, others)| {
-                format!("--{name} {asked} is too large; with these {others} it is {} at most", dealt.total())
+                format!("--{name} {asked} is too large; with these {others} the maximum is {}", dealt.total())
             })
             .collect();
         if too_large.is_empty() { Ok(()) } else { Err(too_large.join(". ")) }

@@ -32,7 +32,7 @@ enum ListenerPosition {
 
 /// A listener.
 #[derive(Debug)]
-struct ListenerState {
+struct ListenerProgress {
     part: usize,
     position: ListenerPosition,
     number: u32,
@@ -48,10 +48,10 @@ pub struct FeedPart {
 
 /// All events of all listeners.
 #[derive(Debug, Default)]
-pub struct Feed {
+pub struct FeedHistory {
     /// The parts.
     pub parts: Vec<FeedPart>,
-    listeners: Vec<ListenerState>,
+    listeners: Vec<ListenerProgress>,
     /// The number of events.
     pub events: u64,
     /// When a listener last restarted.
@@ -59,18 +59,19 @@ pub struct Feed {
 }
 
 /// How an event fits the feed.
-pub struct Receipt {
+pub struct EventMatch {
     /// The part, counted from 1.
     pub part: u8,
     /// Whether it is the first time in this part.
     pub is_first: bool,
 }
 
-impl Feed {
+impl FeedHistory {
     /// A feed with listeners that start at one cursor.
     pub fn new(listeners: u32) -> Self {
-        let listeners =
-            (0..listeners).map(|number| ListenerState { part: 0, position: ListenerPosition::At(0), number }).collect();
+        let listeners = (0..listeners)
+            .map(|number| ListenerProgress { part: 0, position: ListenerPosition::At(0), number })
+            .collect();
         Self { parts: vec![FeedPart::default()], listeners, events: 0, restarted: None }
     }
 
@@ -83,7 +84,7 @@ impl Feed {
     pub fn has(&mut self, number: u32) -> bool {
         let count = self.listeners.len();
         if number as usize == count {
-            self.listeners.push(ListenerState { part: 0, position: ListenerPosition::At(0), number });
+            self.listeners.push(ListenerProgress { part: 0, position: ListenerPosition::At(0), number });
         }
         number as usize <= count
     }
@@ -100,7 +101,7 @@ impl Feed {
     }
 
     /// A listener receives an event.
-    pub fn receive(&mut self, listener: u32, id: &str, comment: u32, line: u32, findings: &mut Findings) -> Receipt {
+    pub fn receive(&mut self, listener: u32, id: &str, comment: u32, line: u32, findings: &mut Findings) -> EventMatch {
         self.events += 1;
         let key = hash(id);
         let state = &mut self.listeners[listener as usize];
@@ -150,12 +151,12 @@ impl Feed {
                 *position += shift;
             }
         }
-        Receipt { part: u8::try_from(number + 1).unwrap_or(u8::MAX), is_first: known.is_none() }
+        EventMatch { part: u8::try_from(number + 1).unwrap_or(u8::MAX), is_first: known.is_none() }
     }
 
     /// Finds listeners that have not received everything.
     pub fn find_behind(&self, findings: &mut Findings) {
-        for ListenerState { part, position, number } in &self.listeners {
+        for ListenerProgress { part, position, number } in &self.listeners {
             let order = &self.parts[*part].order;
             let (has, of) = match position {
                 ListenerPosition::At(position) => (*position, order.len()),

@@ -21,7 +21,7 @@ use anyhow::{anyhow, bail};
 use serde::Serialize;
 
 pub use command::run;
-use feed::Feed;
+use feed::FeedHistory;
 use finding::FindingKind;
 use finding::Findings;
 pub use finish::Conclusion;
@@ -29,7 +29,7 @@ use register::{Floor, NONE, NOTHING, Register, ThingKind, WriteRecord};
 pub use spans::Outages;
 use spans::Spans;
 
-use super::line::{CallOutcome, HistoryCall, HistoryEvent, HistoryLine, HistoryRun, Sight};
+use super::line::{CallOutcome, HistoryCall, HistoryEvent, HistoryLine, HistoryRun, ThingValue};
 
 /// The feed has an outage if an acknowledged comment arrives later than this, in microseconds.
 const DELAY_MICROS: u64 = 1_000_000;
@@ -79,7 +79,7 @@ pub struct Checker {
     /// What sessions have read of each other's things.
     floors: HashMap<(u16, u32), Floor>,
     suspects: Vec<Suspect>,
-    feed: Feed,
+    feed: FeedHistory,
     delays: Spans,
     reading: u32,
     findings: Findings,
@@ -89,7 +89,7 @@ impl Checker {
     /// Starts a check of a run's history.
     pub fn new(run: HistoryRun) -> Self {
         Self {
-            feed: Feed::new(run.listeners),
+            feed: FeedHistory::new(run.listeners),
             run,
             counts: Counts { lines: 1, ..Counts::default() },
             names: HashMap::new(),
@@ -219,7 +219,7 @@ impl Checker {
         Ok(())
     }
 
-    fn take_found(&mut self, found: &Sight, line: u32) -> anyhow::Result<()> {
+    fn take_found(&mut self, found: &ThingValue, line: u32) -> anyhow::Result<()> {
         if self.reading == 0 {
             bail!("a value at the end comes before the start of a reading");
         }
@@ -252,7 +252,7 @@ impl Checker {
         Ok(session)
     }
 
-    fn sight(&mut self, sight: &Sight) -> anyhow::Result<(u32, u32)> {
+    fn sight(&mut self, sight: &ThingValue) -> anyhow::Result<(u32, u32)> {
         Ok((self.thing(&sight.thing)?, sight.value.unwrap_or(NOTHING)))
     }
 

@@ -70,7 +70,7 @@ fn found(kind: &str, lines: &[u32]) -> Vec<(String, Vec<u32>)> {
 const COMMENT: &str = "comment/1";
 
 #[test]
-fn what_nobody_knows_may_be_there_or_not_but_once() {
+fn unknown_outcomes_may_exist_at_most_once() {
     let unknown = write(1, 9, "a", "unknown", COMMENT, 1);
     let with = |found: &[(&str, Value)]| kinds(&[vec![run(0), unknown.clone()], end(found)].concat(), true, false);
     assert_eq!(with(&[]), []);
@@ -92,7 +92,7 @@ fn the_last_reading_counts() {
 }
 
 #[test]
-fn of_writes_at_the_same_time_any_may_be_last() {
+fn any_of_concurrent_writes_may_be_last() {
     let rating = "rating/a/M";
     for (second, values) in [(5, [true, true]), (11, [false, true])] {
         for (value, fits) in [1, 2].into_iter().zip(values) {
@@ -144,7 +144,7 @@ fn a_read_may_end_before_the_write_that_it_saw() {
 }
 
 #[test]
-fn what_is_under_something_goes_with_it() {
+fn children_are_deleted_with_their_parent() {
     let mut made = write(1, 2, "a", "done", "publication/1", 1);
     made["call"]["id"] = "P".into();
     let comment = write_under(3, 4, "b", "done", "comment/2", 2, "P");
@@ -165,7 +165,7 @@ fn comments() -> Vec<Value> {
 }
 
 #[test]
-fn listeners_hear_the_same_in_the_order_of_time() {
+fn listeners_receive_the_same_in_the_order_of_time() {
     let judge = |events: &[(u32, u32)]| {
         let events = events.iter().map(|(listener, comment)| event(90, *listener, &format!("c{comment}"), *comment));
         let lines: Vec<_> = [run(2)].into_iter().chain(comments()).chain(events).collect();

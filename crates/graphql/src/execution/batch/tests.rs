@@ -58,7 +58,7 @@ fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<Answer>, Vec<Vec<i32>>) {
 }
 
 #[test]
-fn keys_that_are_asked_for_at_once_are_read_by_one_statement() {
+fn concurrent_keys_are_read_by_one_statement() {
     let (answers, reads) = ask(&[("a", &[3, 1]), ("a", &[2, 3]), ("b", &[1]), ("a", &[])]);
     let all = Ok(vec![1, 2, 3]);
     assert_eq!(answers, [all.clone(), all.clone(), Ok(vec![1]), all]);
@@ -66,7 +66,7 @@ fn keys_that_are_asked_for_at_once_are_read_by_one_statement() {
 }
 
 #[test]
-fn an_error_reaches_all_who_asked() {
+fn an_error_reaches_all_callers() {
     let (answers, reads) = ask(&[("a", &[1]), ("a", &[0]), ("b", &[2])]);
     assert_eq!(answers, [Err("zero".to_owned()), Err("zero".to_owned()), Ok(vec![2])]);
     assert_eq!(reads.len(), 2);
@@ -85,7 +85,7 @@ fn what_was_read_is_not_kept() {
 
 /// The first caller is cancelled while it waits, while it reads, or while others wait for its statement.
 #[test]
-fn another_goes_on_for_a_caller_that_is_gone() {
+fn another_caller_takes_over_for_a_cancelled_one() {
     for polls in 1..6 {
         let (batches, reads, gate) = (Batches::new(), Reads::default(), Semaphore::new(0));
         let answers = block_on(async {
@@ -140,7 +140,7 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
 
 /// Two statements that never end occupy all slots.
 #[test]
-fn slow_statements_hold_up_others_for_a_moment_only() {
+fn slow_statements_delay_others_only_briefly() {
     let (batches, reads) = (Batches::new(), Reads::default());
     let (shut, open) = (Semaphore::new(0), Semaphore::new(100));
     let found = block_on(async {
@@ -163,7 +163,7 @@ fn slow_statements_hold_up_others_for_a_moment_only() {
 }
 
 #[test]
-fn a_statement_has_so_many_keys_and_no_more() {
+fn a_statement_has_a_maximum_number_of_keys() {
     let many: Vec<i32> = (1..=i32::try_from(KEYS_MAX).unwrap_or(i32::MAX)).collect();
     let (answers, reads) = ask(&[("a", &many[1..]), ("a", &[1]), ("a", &[2])]);
     assert!(answers.iter().all(Result::is_ok));
@@ -171,7 +171,7 @@ fn a_statement_has_so_many_keys_and_no_more() {
 }
 
 #[test]
-fn rows_are_shared_while_they_are_new_and_have_what_is_wanted() {
+fn rows_are_shared_while_they_are_new_and_have_the_columns() {
     let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
     let rows = Arc::new(FoundRows::new());
     let ask = async |statement: &'static str, keys: &[i32], columns, since| {

@@ -7,7 +7,7 @@ use crate::error::DocumentLimits;
 use crate::plan::{Cost, PageSizes};
 
 #[test]
-fn costs_follow_pages_keys_and_the_dearest_type() {
+fn costs_follow_pages_keys_and_the_most_expensive_type() {
     const PAGES: PageSizes = PageSizes { default: 20, max: 100 };
     // Depth, root fields, fields of the plan, values.
     let cases = [
@@ -68,7 +68,7 @@ fn costs_follow_pages_keys_and_the_dearest_type() {
 }
 
 #[test]
-fn values_of_arguments_are_counted_wherever_they_stand() {
+fn values_of_arguments_are_counted_wherever_they_occur() {
     let long: Json = "x".repeat(1_000).into();
     let twice = "query ($k: [String!]) { a: movie(tags: $k) { id } b: movie(tags: $k, id: 1) { id } }";
     let below = "query ($n: Int!) { a: all { ...F } b: all { ...F } }

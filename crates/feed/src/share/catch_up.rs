@@ -22,7 +22,7 @@ use crate::hub::Hub;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// A returning listener.
-pub(super) struct Back {
+pub(super) struct CatchUp {
     groups: Arc<Groups>,
     group: Arc<Group>,
     hub: Arc<Hub>,
@@ -38,7 +38,7 @@ pub(super) struct Back {
     pub(super) results: VecDeque<SubscriptionResult>,
 }
 
-impl Back {
+impl CatchUp {
     pub(super) fn new(
         (groups, hub): (&Arc<Groups>, &Arc<Hub>),
         client: IpAddr,

@@ -11,7 +11,7 @@ use request::error::{ApiError, ApiResult, log_database};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use tokio::time::timeout;
 
-use super::cursor::{CURSOR_BYTES_MAX, FeedCursor, Seen, Snapshot};
+use super::cursor::{CURSOR_BYTES_MAX, FeedCursor, ListedEvents, Snapshot};
 use super::event::{Mark, Position, Stamp};
 use super::hub::Hub;
 
@@ -46,7 +46,7 @@ impl Hub {
     ///
     /// # Errors
     /// `Busy` while the feed cannot be read, and if a cursor has no room for the snapshot; errors of the database.
-    pub async fn cursor_behind(&self, list: &impl ConnectionTrait) -> ApiResult<String> {
+    pub async fn cursor_after_list(&self, list: &impl ConnectionTrait) -> ApiResult<String> {
         if list.get_database_backend() == DbBackend::Sqlite {
             return read_row_cursor(list).await.map_err(|error| ApiError::from(log_database(error)));
         }
@@ -73,7 +73,7 @@ impl Hub {
             true => None,
             false => {
                 let snapshot = Snapshot::parse(&snapshot).ok_or_else(unavailable)?;
-                Some(Arc::new(Seen { snapshot, tick: last.tick, mark: last.mark }))
+                Some(Arc::new(ListedEvents { snapshot, tick: last.tick, mark: last.mark }))
             }
         };
         let text = FeedCursor { epoch, mark: place, seen }.text();
