@@ -148,6 +148,9 @@ async fn listeners_that_return_together_share_executions() {
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(sent.event.comment.to_string())
     });
+    // Keeps the group, and so its results, when the first are done before the last begin.
+    let mut stays = feed.subscribe(feed.subscription());
+    assert!(timeout(Duration::ZERO, stays.next()).await.is_err());
     let begun = Instant::now();
     let mut listeners = tokio::task::JoinSet::new();
     for number in 0..1_000 {
