@@ -198,8 +198,26 @@ pub async fn open_timed(
         DatabaseUrl::Postgres(options) => postgres::open(url, options, usual(access, pool, timeouts)).await,
         DatabaseUrl::Sqlite(options) => match access {
             Access::Write => open_sqlite_writer(url, options, pool, timeouts).await.map(|writer| writer.db),
-            Access::Read => open_sqlite_reader(url, options, pool, timeouts).await,
+            Access::Read => open_sqlite_reader(url, options, pool, timeouts, Releases::default()).await,
         },
+    }
+}
+
+/// Opens a pool for queries as [`open_timed`] does. Connections of a SQLite file that are being released are told.
+///
+/// # Errors
+/// When the database cannot be reached or opened: the message names it and the remedy.
+pub async fn open_reader(
+    url: &DatabaseUrl,
+    pool: PoolSettings,
+    timeouts: Option<Timeouts>,
+    generation: &Generation,
+) -> Result<DatabaseConnection, ConnectError> {
+    match url {
+        DatabaseUrl::Postgres(_) => open_timed(url, Access::Read, pool, timeouts).await,
+        DatabaseUrl::Sqlite(options) => {
+            open_sqlite_reader(url, options, pool, timeouts, generation.releases().clone()).await
+        }
     }
 }
 
@@ -278,6 +296,7 @@ async fn open_sqlite_reader(
     options: &SqliteConnectOptions,
     pool: PoolSettings,
     timeouts: Option<Timeouts>,
+    releases: Releases,
 ) -> Result<DatabaseConnection, ConnectError> {
     let options = set_up(options.clone().create_if_missing(false).pragma("query_only", "on"), timeouts);
     let statement_timeout = timeouts.map(|timeouts| timeouts.statement);
@@ -287,6 +306,14 @@ async fn open_sqlite_reader(
         .after_connect(move |connection, _| Box::pin(set_deadline(connection, statement_timeout)))
         .before_acquire(move |connection, _| {
             Box::pin(async move { set_deadline(connection, statement_timeout).await.map(|()| true) })
+        })
+        .after_release(move |connection, _| {
+            let running = releases.begin();
+            Box::pin(async move {
+                let _running = running;
+                // Waits for a statement that was given up.
+                connection.ping().await.map(|()| true)
+            })
         })
         .connect_with(options)
         .await

@@ -24,6 +24,7 @@ mod replicas;
 mod rights;
 mod snapshot;
 mod transaction;
+mod turn;
 mod wake;
 mod writes;
 
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use migration::Commits;
-use migration::connect::{DatabaseUrl, Releases, Writer};
+use migration::connect::{DatabaseUrl, Writer};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, metric};
 use tokio::time::timeout;
 
@@ -48,10 +49,11 @@ use self::replicas::Replicas;
 pub use self::rights::{MissingRights, NEEDED as RIGHTS_NEEDED, check as check_rights, missing as missing_rights};
 use self::snapshot::ReadSnapshot;
 pub use self::transaction::Transaction;
+pub use self::turn::Turn;
 pub use self::wake::Wake;
 pub use self::writes::Writes;
 use request::error::{ApiError, ApiResult};
-use request::quota::{Quota, QuotaNames, Share};
+use request::quota::{Quota, QuotaNames};
 use telemetry::metrics;
 
 /// Called with every SQL statement that was run: its text, how long it took, and whether it failed.
@@ -81,29 +83,6 @@ pub struct Db {
     writers: Arc<Quota>,
     snapshots: Arc<Quota>,
     acquire_timeout: Duration,
-}
-
-/// A turn to write: to be held as long as the change takes. If its change is given up, its connection may be of no use for a
-/// while, and neither is the turn.
-#[derive(Debug)]
-pub struct WriteTurn {
-    share: Option<Share>,
-    releases: Releases,
-}
-
-impl WriteTurn {
-    /// Ends it at once: the change is done, and has its connection no more.
-    pub fn end(mut self) {
-        self.share = None;
-    }
-}
-
-impl Drop for WriteTurn {
-    fn drop(&mut self) {
-        if let Some(share) = self.share.take() {
-            self.releases.keep(share);
-        }
-    }
 }
 
 /// The address whose turns the server's own changes take.
@@ -143,10 +122,10 @@ impl Db {
     ///
     /// # Errors
     /// Others have not made room in time.
-    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<WriteTurn> {
+    pub async fn turn_to_write(&self, address: IpAddr) -> ApiResult<Turn> {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
         let share = turn.map_err(|_| ApiError::Busy("too many changes are waiting for the database"))?;
-        Ok(WriteTurn { share: Some(share), releases: self.leader.generation.releases().clone() })
+        Ok(Turn::new(share, &self.leader.generation))
     }
 
     /// What a change has failed of: `error`, or why no connection for it could be made.
@@ -182,7 +161,7 @@ impl Db {
     /// and ends when the last copy of this is dropped. It holds a connection, of which half are for such reads at most.
     pub fn snapshot(&self) -> ReadPool {
         let read = self.fresh().read;
-        let snapshot = ReadSnapshot::new(read.connections().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
+        let snapshot = ReadSnapshot::new(read.place().clone(), Arc::clone(&self.snapshots), self.acquire_timeout);
         read.of(snapshot)
     }
 
@@ -194,12 +173,13 @@ impl Db {
         F: Future<Output = Result<T, DbErr>>,
     {
         let place = self.replica.as_ref().filter(|_| self.write.get_database_backend() == DbBackend::Postgres)?;
-        let _turn = self.read.only(place.clone()).turn().await.ok()?;
+        let turn = self.read.only(place.clone()).turn().await.ok()?;
         let mut asked = self.ask_replica(place, &ask).await;
         if asked.as_ref().is_err_and(place::is_retried) && !place.sight.is_away() {
             metrics::cluster().read_retries.inc();
             asked = self.ask_replica(place, &ask).await;
         }
+        turn.end();
         match asked {
             Ok(Some(found)) => {
                 metrics::cluster().sessions_from_replica.inc();
