@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use migration::connect::Generation;
-use request::error::{describe, is_full};
+use request::error::{describe, is_disconnected, is_full};
 use request::retry::Repeats;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TryGetable};
 use telemetry::metrics;
@@ -135,7 +135,8 @@ impl Cluster {
                 seen.missed = 0;
                 seen.found += u64::from(!standing.is_read_only);
             }
-            Err(_) => seen.missed += 1,
+            // It serves those whom it has room for.
+            Err(error) => seen.missed += u32::from(!is_full(error)),
         });
         if let Some((replica, seen)) = replica {
             replica.note(seen.as_ref().err());
@@ -158,7 +159,12 @@ impl Cluster {
                 // Before it is dropped, so that its connection is not kept.
                 self.0.leader.own.end();
                 self.0.replica.iter().for_each(|replica| replica.own.end());
-                Err(silence())
+                let (leader, reader) = self.watchers();
+                let reason = match why_unreachable(reader).await {
+                    Some(reason) => Some(reason),
+                    None => why_unreachable(leader).await,
+                };
+                Err(reason.unwrap_or_else(silence))
             }
         }
     }
@@ -270,10 +276,14 @@ impl Watched {
             self.own.end();
         }
         match outcome {
-            // The pool goes on trying where connections are refused, and does not say so.
             Err(_) | Ok(Err(DbErr::ConnectionAcquire(_))) => {
                 Err(why_unreachable(&self.pool).await.unwrap_or_else(silence))
             }
+            // One connection was cut, which says nothing of others; unless no other can be made.
+            Ok(Err(error)) if is_disconnected(&error) => match why_unreachable(&self.pool).await {
+                None => Err(silence()),
+                Some(reason) => Err(if is_silence(&reason) { error } else { reason }),
+            },
             Ok(outcome) => outcome,
         }
     }
