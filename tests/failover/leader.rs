@@ -139,3 +139,47 @@ async fn a_leader_without_room_for_another_connection_is_not_away() {
         assert!(changed.is_good() && ready.1 == "full", "{changed:?}, {ready:?} after {:?}", started.elapsed());
     }
 }
+
+/// What the server does by itself has no client who goes away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_own_changes_are_given_up_with_a_frozen_leader() {
+    let pair = Pair::start().await;
+    let (url, standby) = (pair.url(), pair.standby_url());
+    let urls = ["--database-url", &url, "--database-read-url", &standby, "--lock-timeout-ms", "60000"];
+    let hashing = ["--password-memory-kib", "64", "--password-passes", "1"];
+    let server = crate::process::Server::start(&[&urls[..], &hashing, AT_ONCE].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    primary.execute_unprepared("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
+    primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    until("it is read-only", async || !user.comment().await.is_good()).await;
+    user.wait_for("read-only").await;
+    // From now on the server tries by itself whether it can be written again.
+    primary.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
+    let lock = primary.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE idempotency_keys IN EXCLUSIVE MODE").await.unwrap();
+    let other = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    other.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
+    other.execute_unprepared("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
+    other.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    let waiting = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    until("it tries", async || text(&other, waiting).await != "0").await;
+    pair.primary.signal("STOP");
+    pair.fail_over();
+    user.wait_for("full").await;
+    pair.primary.signal("CONT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_stops_beside_a_frozen_leader() {
+    let pair = Pair::start().await;
+    let server = pair.serve(AT_ONCE);
+    let user = Client::sign_up(&server, "anna").await;
+    pair.primary.signal("STOP");
+    user.wait_for("read-only").await;
+    server.signal("TERM");
+    let (status, log) = server.wait(Duration::from_secs(20));
+    assert!(status.success() && log.contains("stopped"), "{log}");
+    pair.primary.signal("CONT");
+}

@@ -66,6 +66,8 @@ struct LeaderSeen {
     found: u64,
     /// Looks since then that have found no leader.
     missed: u32,
+    /// How often another leader was found than the one before.
+    changes: u64,
 }
 
 /// After so many looks in vain, what waits for the leader's answer is given up. One may just have been slow.
@@ -126,17 +128,18 @@ impl Cluster {
         });
         leader.note(led.as_ref().err());
         metrics::cluster().leader_known.set((!leader.sight.is_away()).into());
-        if let Ok(standing) = &led {
-            self.note_leader(standing);
-        }
+        let is_another = led.as_ref().is_ok_and(|standing| self.note_leader(standing));
         // Last of all: whoever waits then uses new connections.
-        self.0.leader_seen.send_modify(|seen| match &led {
-            Ok(standing) => {
-                seen.missed = 0;
-                seen.found += u64::from(!standing.is_read_only);
+        self.0.leader_seen.send_modify(|seen| {
+            seen.changes += u64::from(is_another);
+            match &led {
+                Ok(standing) => {
+                    seen.missed = 0;
+                    seen.found += u64::from(!standing.is_read_only);
+                }
+                // It serves those whom it has room for.
+                Err(error) => seen.missed += u32::from(!is_full(error)),
             }
-            // It serves those whom it has room for.
-            Err(error) => seen.missed += u32::from(!is_full(error)),
         });
         if let Some((replica, seen)) = replica {
             replica.note(seen.as_ref().err());
@@ -192,9 +195,11 @@ impl Cluster {
         }
     }
 
-    /// Waits until looks have not found the leader.
+    /// Waits until looks have not found the leader, or have found another one.
     pub async fn wait_until_lost(&self) {
-        let _ = self.0.leader_seen.subscribe().wait_for(|seen| seen.missed >= LOST_AFTER).await;
+        let mut seen = self.0.leader_seen.subscribe();
+        let before = seen.borrow().changes;
+        let _ = seen.wait_for(|seen| seen.missed >= LOST_AFTER || seen.changes != before).await;
     }
 
     /// Whether there are replicas to read from, and none was seen when somebody last looked.
@@ -226,12 +231,15 @@ impl Cluster {
         self.history().positions.back().map(|(_, position)| *position)
     }
 
-    fn note_leader(&self, standing: &Standing) {
+    /// Says whether it is another one than before.
+    fn note_leader(&self, standing: &Standing) -> bool {
         let mut history = self.history();
+        let mut is_another = false;
         if let Some(timeline) = standing.timeline {
             metrics::cluster().leader_timeline.set(timeline);
             let before = history.timeline.replace(timeline);
             if let Some(before) = before.filter(|before| *before != timeline) {
+                is_another = true;
                 metrics::cluster().failovers.inc();
                 tracing::warn!("another leader: timeline {timeline} after {before}");
                 history.positions.clear();
@@ -240,6 +248,7 @@ impl Cluster {
             }
         }
         history.note(Instant::now(), standing.position);
+        is_another
     }
 
     fn note_lag(&self, replica: Option<&Standing>) {

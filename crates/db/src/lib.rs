@@ -88,6 +88,9 @@ pub struct Db {
 /// The address whose turns the server's own changes take.
 pub const OWN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
+/// How long such a change may take at most, even if only its own connection is lost. It is made again later.
+const OWN_CHANGE_MAX: Duration = Duration::from_secs(600);
+
 /// How turns are called. None is refused: who has waited for too long is told so by [`ApiError::Busy`].
 const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
@@ -126,6 +129,20 @@ impl Db {
         let turn = timeout(self.acquire_timeout, self.writers.wait(address)).await;
         let share = turn.map_err(|_| ApiError::Busy("too many changes are waiting for the database"))?;
         Ok(Turn::new(share, &self.leader.generation))
+    }
+
+    /// Makes a change of the server's own, in its turn; `None` if it gets none. No request bounds it, so it is given up once
+    /// the leader is lost: a server that is frozen never answers.
+    pub async fn change<T>(&self, change: impl Future<Output = Result<T, DbErr>>) -> Option<Result<T, DbErr>> {
+        let turn = self.turn_to_write(OWN).await.ok()?;
+        tokio::select! {
+            outcome = timeout(OWN_CHANGE_MAX, change) => if let Ok(outcome) = outcome {
+                turn.end();
+                return Some(outcome);
+            },
+            () = self.cluster.wait_until_lost() => {}
+        }
+        Some(Err(silence()))
     }
 
     /// What a change has failed of: `error`, or why no connection for it could be made.
