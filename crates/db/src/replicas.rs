@@ -198,11 +198,11 @@ impl Replicas {
 
     async fn poll(&self) {
         let mut pollers = self.0.pollers.lock().await;
-        let mut asked = Vec::new();
+        let mut alive = Vec::new();
         for poller in std::mem::take(&mut pollers.all) {
             match ask(&poller.pool).await {
                 Ok((server, position)) if server == poller.server && self.servers().note(&server, position) => {
-                    asked.push(poller);
+                    alive.push(poller);
                 }
                 // The connection was reopened to another server, or no query reads from this one any longer.
                 Ok(_) => close(poller.pool),
@@ -213,7 +213,7 @@ impl Replicas {
                 }
             }
         }
-        pollers.all = asked;
+        pollers.all = alive;
         self.servers().forget_old();
         self.search(&mut pollers).await;
     }
@@ -321,8 +321,8 @@ impl Servers {
 
     /// Whether a server is not polled.
     fn lacks(&self, pollers: &[Poller]) -> bool {
-        let is_asked = |server: &String| pollers.iter().any(|poller| poller.server == *server);
-        pollers.len() < SERVERS_MAX && (self.known.is_empty() || !self.known.keys().all(is_asked))
+        let is_polled = |server: &String| pollers.iter().any(|poller| poller.server == *server);
+        pollers.len() < SERVERS_MAX && (self.known.is_empty() || !self.known.keys().all(is_polled))
     }
 }
 

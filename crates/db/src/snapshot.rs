@@ -15,10 +15,10 @@ pub(super) struct ReadSnapshot {
     pool: DatabaseConnection,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
-    begun: OnceCell<Begun>,
+    transaction: OnceCell<SnapshotTransaction>,
 }
 
-struct Begun {
+struct SnapshotTransaction {
     txn: DatabaseTransaction,
     // After the transaction, so that the connection is returned first.
     _turn: Share,
@@ -41,22 +41,22 @@ pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
 
 impl ReadSnapshot {
     pub(super) fn new(pool: DatabaseConnection, turns: Arc<Quota>, acquire_timeout: Duration) -> Self {
-        Self { pool, turns, acquire_timeout, begun: OnceCell::new() }
+        Self { pool, turns, acquire_timeout, transaction: OnceCell::new() }
     }
 
     /// Returns the transaction. The first call begins it.
     pub(super) async fn transaction(&self) -> Result<&DatabaseTransaction, DbErr> {
-        let begun = self.begun.get_or_try_init(async || {
+        let transaction = self.transaction.get_or_try_init(async || {
             let turn = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
             let turn = turn.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
-            Ok::<_, DbErr>(Begun { txn: migration::begin_snapshot(&self.pool).await?, _turn: turn })
+            Ok::<_, DbErr>(SnapshotTransaction { txn: migration::begin_snapshot(&self.pool).await?, _turn: turn })
         });
-        Ok(&begun.await?.txn)
+        Ok(&transaction.await?.txn)
     }
 }
 
 impl fmt::Debug for ReadSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadSnapshot").field("begun", &self.begun.initialized()).finish_non_exhaustive()
+        f.debug_struct("ReadSnapshot").field("transaction", &self.transaction.initialized()).finish_non_exhaustive()
     }
 }

@@ -48,12 +48,12 @@ const LOG_GAP: Duration = Duration::from_secs(10);
 
 /// Logs a repeated event once in a while, with the number of omitted messages.
 #[derive(Debug, Default)]
-pub struct Repeats {
+pub struct LogLimiter {
     logged: Option<Instant>,
     left_out: u64,
 }
 
-impl Repeats {
+impl LogLimiter {
     /// No event so far.
     pub const fn none() -> Self {
         Self { logged: None, left_out: 0 }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_happens_again_is_logged_with_how_often() {
-        let (mut repeats, start) = (Repeats::none(), Instant::now());
+        let (mut repeats, start) = (LogLimiter::none(), Instant::now());
         let mut at = |seconds| repeats.note(start + Duration::from_secs(seconds));
         assert_eq!([at(0), at(1), at(9), at(10), at(11)], [Some(0), None, None, Some(2), None]);
     }

@@ -151,9 +151,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    struct EventFields(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Written {
+    impl io::Write for EventFields {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn log(ansi: bool, work: impl FnOnce()) -> String {
-        let written = Written::default();
+        let written = EventFields::default();
         let writer = written.clone();
         let format = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(ansi).event_format(Pretty);
         tracing::subscriber::with_default(format.finish(), work);
