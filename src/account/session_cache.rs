@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_session_is_kept_by_both_its_keys() {
+    fn each_session_is_cached_by_both_keys() {
         let cache = SessionCache::new(LONG);
         let keys = |session: i32| {
             let token = Sha256::digest(session.to_be_bytes()).into();

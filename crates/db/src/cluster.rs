@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lag_is_told_by_where_the_leader_was() {
+    fn a_lag_is_measured_by_the_leader_s_past_positions() {
         let (mut history, start) = (LeaderHistory::default(), Instant::now());
         assert_eq!(history.lag(7), None);
         for (second, position) in [(0, 100), (1, 200), (2, 200), (3, 300)] {

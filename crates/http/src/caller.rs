@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_nobody_has_named_is_noticed() {
+    fn an_unconfigured_proxy_is_detected() {
         let (proxy, other) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
         let client = |number: u32| HeaderValue::from_str(&format!("192.0.2.{number}")).unwrap();
         let warned = |requests: &dyn Fn(u32) -> (IpAddr, Option<HeaderValue>)| {

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_head_has_its_time_from_its_first_byte() {
+    async fn a_head_times_out_from_its_first_byte() {
         let wait = OpenConnections::new(10).join(TIMEOUTS);
         let timer = HeadTimer(Arc::clone(&wait));
         let first = timer.sleep_until(timer.now());
@@ -280,11 +280,11 @@ mod tests {
         assert!(waits_for(&wait, TIMEOUTS.head));
         pass(&wait, Duration::from_secs(10));
         wait.note_read();
-        assert!(waits_for(&wait, Duration::from_secs(20)), "later bytes give no more time");
+        assert!(waits_for(&wait, Duration::from_secs(20)), "later bytes do not extend the timeout");
         drop(first);
-        assert!(wait.deadline().is_none(), "the head is whole");
+        assert!(wait.deadline().is_none(), "the head is complete");
         wait.note_read();
-        assert!(wait.deadline().is_none() && wait.silent_since().is_none(), "a body has a time of its own");
+        assert!(wait.deadline().is_none() && wait.silent_since().is_none(), "a body has its own timeout");
         let mut second = timer.sleep_until(timer.now());
         assert!(waits_for(&wait, TIMEOUTS.idle + GRACE));
         pass(&wait, TIMEOUTS.idle);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_silent_ones_make_room() {
+    fn the_longest_idle_connections_are_closed() {
         let connections = OpenConnections::new(4);
         let mut waits = Vec::new();
         for seconds in [40, 30, 20, 0] {
@@ -310,10 +310,14 @@ mod tests {
         waits[0].note_read();
         connections.close_silent(1);
         let told: Vec<_> = waits.iter().map(|wait| is_ready(wait.closing())).collect();
-        assert_eq!(told, [false, true, false, false], "the first is heard, and the third is not silent as long");
+        assert_eq!(
+            told,
+            [false, true, false, false],
+            "the first has sent something, and the third was not idle as long"
+        );
         connections.close_silent(10);
         let told: Vec<_> = waits.iter().map(|wait| is_ready(wait.closing())).collect();
-        assert_eq!(told, [false, true, true, false], "the last has only just come");
+        assert_eq!(told, [false, true, true, false], "the last one has just connected");
         waits.remove(1);
         assert_eq!(connections.missing(), 0);
     }

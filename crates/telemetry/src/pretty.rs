@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_goes_on_below() {
+    fn a_long_line_is_wrapped() {
         let client = std::net::IpAddr::from([0xfd00, 1, 2, 3, 4, 5, 6, 0xabcd]);
         let lines = log(false, || {
             tracing::warn!(
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_writes_lines_of_their_own() {
+    fn logged_texts_cannot_add_lines() {
         let line = log(false, || tracing::info!(agent = "a\nb \x1b[31m", "bad\nnews \x1b[2J{}", 1));
         assert_eq!(line.lines().count(), 1, "{line}");
         assert!(!line.contains('\x1b'), "{line}");

@@ -121,7 +121,7 @@ impl Database {
 }
 
 #[tokio::test]
-async fn what_met_another_is_run_again_and_leaves_one_run_behind() {
+async fn a_conflicting_transaction_is_retried_and_leaves_one_run() {
     // Not serializable, a deadlock, and SQLite's busy.
     let database = Database::new().await;
     let mut all = Vec::new();
@@ -136,7 +136,7 @@ async fn what_met_another_is_run_again_and_leaves_one_run_behind() {
 }
 
 #[tokio::test]
-async fn what_meets_others_again_and_again_fails() {
+async fn a_transaction_that_always_conflicts_fails() {
     let database = Database::new().await;
     let job = Failing::new(u32::MAX, || coded("40001"));
     assert!(matches!(database.run(&job).await, Err(ApiError::Database(_))));
@@ -144,7 +144,7 @@ async fn what_meets_others_again_and_again_fails() {
 }
 
 #[tokio::test]
-async fn what_fails_by_itself_is_run_once() {
+async fn other_failures_are_not_retried() {
     let database = Database::new().await;
     // An unexplained unique violation, a full disk, and a session that has ended.
     for with in [(|| coded("23505")) as fn() -> Rejection, || coded("53100"), || ApiError::UnknownToken.into()] {
@@ -155,7 +155,7 @@ async fn what_fails_by_itself_is_run_once() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
+async fn a_rejected_change_runs_once_and_leaves_nothing() {
     let database = Database::new().await;
     let job = Failing::new(1, || UserError::conflict("input.title", UserErrorReason::Taken, "is taken").into());
     let outcome = database.run(&job).await.unwrap();
@@ -165,7 +165,7 @@ async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
 
 /// The lock timeout has already passed then.
 #[tokio::test]
-async fn a_lock_that_is_not_given_is_waited_for_once() {
+async fn a_lock_timeout_is_not_retried() {
     let database = Database::new().await;
     let other = open_writer(&database.url.parse().unwrap(), POOL, None).await.unwrap();
     let held = Transaction::begin(&other).await.unwrap();

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_known_to_be_undone_only_if_somebody_says_so() {
+    fn a_change_counts_as_undone_only_if_reported() {
         let told = |code| has_done_nothing(&of_statement(sqlx::Error::Database(Box::new(CodedError(code)))));
         for code in ["25006", "40001", "40P01", "53300", "55P03", "57014", "25P03", "23505"] {
             assert!(told(code), "{code}");
