@@ -123,7 +123,7 @@ impl Batch<Root> for CommentCursor {
     async fn find(call: Call<'_, Root>) -> Result<Vec<String>, FieldError> {
         let hub = call.context.services().writes.of_domain::<Arc<Hub>>();
         let cursor = match call.context.db().is_snapshot() {
-            true => hub.cursor_behind(call.context.db()).await?,
+            true => hub.cursor_after_list(call.context.db()).await?,
             false => hub.cursor_before_now(),
         };
         Ok(vec![cursor; call.rows.len()])

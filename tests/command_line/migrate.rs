@@ -287,7 +287,7 @@ async fn up_needs_rights_only_if_something_is_pending() {
     owner.execute_unprepared(&standby).await.unwrap();
     for command in [&["up"][..], &["down", "--yes"], &["adopt"]] {
         let refused = run(&[&["migrate"], command, &["--database-url", &database.url]].concat());
-        assert!(refused.failure().contains("takes no changes; name the primary"), "{command:?}: {refused:?}");
+        assert!(refused.failure().contains("is a standby or read-only; name the leader"), "{command:?}: {refused:?}");
     }
 }
 
