@@ -42,7 +42,7 @@ pub(super) struct EventResult {
     pub(super) event: Event,
     pub(super) payload: SubscriptionResult,
     /// When its execution started.
-    pub(super) begun: Instant,
+    pub(super) started: Instant,
     /// The share of memory for its bytes, unless it is small.
     share: Option<Share>,
 }
@@ -246,7 +246,7 @@ impl FeedExecution {
             let send = |event: &Event| EventWithCursor { event: *event, cursor: scope.cursor(event.mark).into() };
             let batch: Arc<Vec<EventWithCursor>> = Arc::new(batch.map(send).collect());
             let turn = turns.wait(client).await;
-            let begun = Instant::now();
+            let started = Instant::now();
             let answers = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
                 Ok(answers) => answers,
                 Err(_) if batch.len() > 1 => {
@@ -254,14 +254,14 @@ impl FeedExecution {
                     continue;
                 }
                 // The operation is too large.
-                Err(_) if self.hub.has_read_since(begun) => vec![Ok(Answer::failed(&self.prepared, &too_slow()))],
+                Err(_) if self.hub.has_read_since(started) => vec![Ok(Answer::failed(&self.prepared, &too_slow()))],
                 Err(_) => {
                     let patience = self.patience;
                     tracing::warn!("an event was not executed within {patience:?}: its listeners have to reconnect");
                     return Err(End::Stopping);
                 }
             };
-            let outcomes = self.accept((&batch, begun), answers, &mut room);
+            let outcomes = self.accept((&batch, started), answers, &mut room);
             drop(turn);
             events.drain(..outcomes.len());
             if !outcomes.is_empty() || events.is_empty() {
@@ -270,7 +270,7 @@ impl FeedExecution {
         }
     }
 
-    /// The minimum age limit of rows and results for events that were read at these moments.
+    /// Rows and results from before the returned moment are too old for events that were read at these moments.
     pub(super) fn fresh_since(hub: &Hub, read: impl IntoIterator<Item = Instant>) -> Instant {
         let now = Instant::now();
         let aged = now.checked_sub(SHARED_AGE_MAX).unwrap_or(now);
@@ -294,14 +294,14 @@ impl FeedExecution {
     /// The results of the first events, up to one that must be executed again.
     fn accept(
         &mut self,
-        (batch, begun): (&[EventWithCursor], Instant),
+        (batch, started): (&[EventWithCursor], Instant),
         answers: Vec<Result<Answer, EngineRefusal>>,
         room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Vec<EventResult> {
         let (mut outcomes, mut largest, mut unshared) = (Vec::with_capacity(batch.len()), 0, 0);
         let is_alone = batch.len() == 1;
         for (EventWithCursor { event, cursor }, answer) in batch.iter().zip(answers) {
-            let answer = match self.judge(answer, (is_alone, begun)) {
+            let answer = match self.judge(answer, (is_alone, started)) {
                 AnswerAction::Deliver(answer) => answer,
                 AnswerAction::Alone => {
                     largest = BATCH_BYTES;
@@ -335,7 +335,7 @@ impl FeedExecution {
                 },
             };
             note_errors(&answer.errors);
-            outcomes.push(EventResult { event: *event, payload, begun, share });
+            outcomes.push(EventResult { event: *event, payload, started, share });
             self.attempt = Attempt::default();
         }
         self.bytes_expected = largest.max(self.bytes_expected / 2);
@@ -343,7 +343,7 @@ impl FeedExecution {
         outcomes
     }
 
-    fn judge(&mut self, answer: Result<Answer, EngineRefusal>, (is_alone, begun): (bool, Instant)) -> AnswerAction {
+    fn judge(&mut self, answer: Result<Answer, EngineRefusal>, (is_alone, started): (bool, Instant)) -> AnswerAction {
         let answer = match answer {
             Ok(answer) => answer,
             Err(_) if !is_alone => return AnswerAction::Alone,
@@ -353,7 +353,7 @@ impl FeedExecution {
         if !is_alone && has_code(&answer, &["TOO_COMPLEX"]) {
             return AnswerAction::Alone;
         }
-        let Some(failure) = self.failure(&answer, begun) else {
+        let Some(failure) = self.failure(&answer, started) else {
             (self.given_up, self.too_slow) = (0, 0);
             return AnswerAction::Deliver(answer);
         };
@@ -365,13 +365,13 @@ impl FeedExecution {
         AnswerAction::Deliver(answer)
     }
 
-    /// Why an execution that started at `begun` should be repeated.
-    fn failure(&self, answer: &Answer, begun: Instant) -> Option<ExecutionFailure> {
+    /// Why an execution that started at `started` should be repeated.
+    fn failure(&self, answer: &Answer, started: Instant) -> Option<ExecutionFailure> {
         if has_code(answer, AWAY) {
             return Some(ExecutionFailure::Away);
         }
         if has_code(answer, TIMEOUT) {
-            return Some(if self.hub.has_read_since(begun) {
+            return Some(if self.hub.has_read_since(started) {
                 ExecutionFailure::TooSlow
             } else {
                 ExecutionFailure::Away

@@ -196,8 +196,8 @@ impl Engine {
             Some(cached) => cached,
             None => self.cache(parsed.insert(self.parse(request.query)?))?,
         };
-        let place = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
-        let operation = &cached.operations[place];
+        let index = cached.choose(request.operation_name).map_err(EngineRefusal::Operation)?;
+        let operation = &cached.operations[index];
         self.check_inputs(request.variables)?;
         let variables = coerce_variable_types(&self.schema, &operation.variables, request.variables);
         let variables = variables.map_err(EngineRefusal::Variables)?;
@@ -205,7 +205,7 @@ impl Engine {
             let (path, message) = (format!("variables.{name}"), "must not be null".to_owned());
             EngineRefusal::Variables(vec![InputError { path, message }])
         })?;
-        let key = PlanKey { document: cached.number, operation: place, truths };
+        let key = PlanKey { document: cached.number, operation: index, truths };
         let plan = match self.plans.get(&key) {
             Some(plan) => plan,
             None => {

@@ -101,11 +101,11 @@ impl Engine {
     /// # Errors
     /// A value is invalid.
     pub fn root_arguments<A: Send + Sync + 'static>(&self, prepared: &Prepared) -> Result<Arc<A>, FieldError> {
-        let mistaken = || FieldError::internal("The root field has other arguments.");
-        let field = prepared.only_root_field().ok_or_else(mistaken)?;
-        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(mistaken()) };
+        let unexpected = || FieldError::internal("The root field has other arguments.");
+        let field = prepared.only_root_field().ok_or_else(unexpected)?;
+        let ValueSource::Resolve { reader, arguments, .. } = &field.kind else { return Err(unexpected()) };
         let read = arguments.read(&self.schema, &prepared.variables, *reader)?;
-        read.downcast().map_err(|_| mistaken())
+        read.downcast().map_err(|_| unexpected())
     }
 }
 

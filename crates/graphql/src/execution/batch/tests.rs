@@ -181,17 +181,20 @@ fn rows_are_shared_while_they_are_new_and_have_the_columns() {
         found.map(|found| found.to_vec()).unwrap_or_default()
     };
     let found = block_on(async {
-        let begun = Instant::now();
-        let first = ask("a", &[1, 2, 3], 0b01, begun).await;
+        let started = Instant::now();
+        let first = ask("a", &[1, 2, 3], 0b01, started).await;
         // The same rows, and fewer.
-        assert_eq!([ask("a", &[1, 2, 3], 0b01, begun).await, ask("a", &[2], 0, begun).await], [first.clone(), first]);
+        assert_eq!(
+            [ask("a", &[1, 2, 3], 0b01, started).await, ask("a", &[2], 0, started).await],
+            [first.clone(), first]
+        );
         assert_eq!(reads.keys().len(), 1);
         // Other columns, keys and statements, and rows that are too old, are read; columns together with those of
         // others.
-        assert_eq!(ask("a", &[2], 0b10, begun).await, [2]);
-        assert_eq!(ask("a", &[2], 0b11, begun).await, [2]);
-        assert_eq!(ask("a", &[4], 0b01, begun).await, [4]);
-        assert_eq!(ask("b", &[1], 0b01, begun).await, [1]);
+        assert_eq!(ask("a", &[2], 0b10, started).await, [2]);
+        assert_eq!(ask("a", &[2], 0b11, started).await, [2]);
+        assert_eq!(ask("a", &[4], 0b01, started).await, [4]);
+        assert_eq!(ask("b", &[1], 0b01, started).await, [1]);
         assert_eq!(ask("a", &[1], 0b01, Instant::now()).await, [1]);
     });
     assert!(found.is_some());
