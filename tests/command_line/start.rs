@@ -239,9 +239,9 @@ async fn production_warns_of_what_is_for_development() {
             warnings(&[&url[..], &["--production"]].concat())
         };
         let warned = reset(&["admin", "editor", "load1", "member"]);
-        assert!(warned.contains("everybody knows: load2, load3, load4;"), "{warned}");
+        assert!(warned.contains("public password: load2, load3, load4;"), "{warned}");
         let warned = reset(&["load2", "load3", "load4"]);
-        assert!(!warned.contains("everybody knows"), "{warned}");
+        assert!(!warned.contains("public password"), "{warned}");
     }
 }
 
