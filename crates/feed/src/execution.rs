@@ -248,7 +248,7 @@ impl FeedExecution {
             let turn = turns.wait(client).await;
             let started = Instant::now();
             let responses = match timeout(self.patience, self.execute(Arc::clone(&batch))).await {
-                Ok(answers) => answers,
+                Ok(responses) => responses,
                 Err(_) if batch.len() > 1 => {
                     self.limit = BatchLimit::SMALLEST;
                     continue;
@@ -297,7 +297,7 @@ impl FeedExecution {
     fn accept(
         &mut self,
         (batch, started): (&[EventWithCursor], Instant),
-        answers: Vec<Result<EngineResponse, EngineRefusal>>,
+        responses: Vec<Result<EngineResponse, EngineRefusal>>,
         room: &mut impl FnMut(u64) -> Result<Option<Share>, Exhausted>,
     ) -> Vec<EventResult> {
         let (mut outcomes, mut largest, mut unshared) = (Vec::with_capacity(batch.len()), 0, 0);
