@@ -128,7 +128,7 @@ pub struct EngineResponse {
 }
 
 /// The expected size of a plan's first response.
-const ANSWER_BYTES: usize = 1_024;
+const RESPONSE_BYTES: usize = 1_024;
 
 /// Maximum size of the buffer that is allocated for a response at first.
 const CAPACITY_MAX: usize = 256 << 10;
@@ -294,7 +294,7 @@ impl Engine {
         }
         let cost = plan.has_constant_cost().then(|| plan.cost(&Inputs::new(), *pages));
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        Ok(CachedPlan { number, plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
+        Ok(CachedPlan { number, plan, cost, response_bytes: AtomicUsize::new(RESPONSE_BYTES) })
     }
 
     /// Checks the lists and objects of variables with the parser's limits for literals.
@@ -359,12 +359,12 @@ fn write_response(
     bytes_max: usize,
 ) -> Result<EngineResponse, EngineRefusal> {
     let PreparedOperation { plan: cached, .. } = prepared;
-    let expected = cached.answer_bytes.load(Ordering::Relaxed);
+    let expected = cached.response_bytes.load(Ordering::Relaxed);
     // A large response must not make all later ones allocate as much memory.
     let capacity = (expected + expected / 8).min(CAPACITY_MAX).min(bytes_max);
     let response = write(&cached.plan, (root, at), capacity, bytes_max);
     let Response { json, errors } = response.map_err(|_| EngineRefusal::TooLarge(bytes_max))?;
-    cached.answer_bytes.store(json.len(), Ordering::Relaxed);
+    cached.response_bytes.store(json.len(), Ordering::Relaxed);
     Ok(EngineResponse { json, errors })
 }
 
@@ -404,7 +404,7 @@ impl EngineResponse {
     #[must_use]
     pub fn failed(prepared: &PreparedOperation, error: &FieldError) -> Self {
         let plan = &prepared.plan.plan;
-        match write(plan, (&failed(plan, error), 0), ANSWER_BYTES, usize::MAX) {
+        match write(plan, (&failed(plan, error), 0), RESPONSE_BYTES, usize::MAX) {
             Ok(Response { json, errors }) => Self { json, errors },
             Err(_) => Self { json: Vec::new(), errors: Vec::new() },
         }

@@ -114,7 +114,7 @@ impl Execution<'_> {
                 }
             }
             ValueSource::Introspect(selection) => match self.introspector {
-                Some(introspector) => match introspector.answer(selection, self.variables).await {
+                Some(introspector) => match introspector.value(selection, self.variables).await {
                     Ok(json) => return FieldValues::Introspection(json),
                     Err(error) => Column::Failed(error),
                 },
