@@ -135,7 +135,7 @@ fn config_warns_about_doubtful_settings() {
         (vec!["--production"], vec!["--production on SQLite", "/metrics is open"]),
         ([&["--production"], &postgres_and_metrics[..]].concat(), vec![]),
         ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["leave out --demo"]),
-        (vec!["--listen", "0.0.0.0:8000"], vec!["/metrics is open to all who can reach --listen (0.0.0.0:8000)"]),
+        (vec!["--listen", "0.0.0.0:8000"], vec!["everyone who can reach --listen (0.0.0.0:8000)"]),
         ([&["--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec![]),
     ] {
         let warned = warnings(&args);

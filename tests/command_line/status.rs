@@ -87,7 +87,7 @@ async fn watch_continues() {
 #[test]
 fn invalid_addresses_are_refused() {
     for (flag, value, why) in [
-        ("--patroni-url", "n1:8008", "only http:// is asked"),
+        ("--patroni-url", "n1:8008", "only http:// is supported"),
         ("--instances", "http://u:s3cret@n1", "without a user"),
         ("--monitor-url", "sqlite://kinoteka.db", "only PostgreSQL has statistics"),
         ("--monitor-url", "http://n1", "unknown scheme"),

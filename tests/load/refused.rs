@@ -19,7 +19,7 @@ fn refusal(url: &str, args: &[&str]) -> String {
 async fn an_unreachable_server_is_named() {
     let url = format!("http://{}/graphql", own_address());
     let text = refusal(&url, &[]);
-    assert!(text.contains("nobody answers at") && text.contains("--url"), "{text}");
+    assert!(text.contains("no server answers at") && text.contains("--url"), "{text}");
 }
 
 #[test]
@@ -62,7 +62,10 @@ async fn limits_that_refuse_a_load_are_named() {
     let output = load(&served.url(), &args).output().unwrap();
     let said = message(&output);
     assert_eq!(said.matches("refuses requests: its --mutations-per-user is 20;").count(), 1, "{said}");
-    assert!(said.contains("limits refused") && said.contains("start it with more --mutations-per-user"), "{said}");
+    assert!(
+        said.contains("limits refused") && said.contains("restart it with higher values of --mutations-per-user"),
+        "{said}"
+    );
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let limit = &report["limits"]["mutations-per-user"];
     assert!(limit["max"] == 20 && limit["refused"].as_u64().unwrap() > 20, "{report:#}");
@@ -80,7 +83,7 @@ async fn limits_that_refuse_a_load_are_named() {
 
 #[test]
 fn invalid_actions_and_rates_are_refused() {
-    for (arg, words) in [("--mix=dance", "rate-publication"), ("--rate=0", "actions a second")] {
+    for (arg, words) in [("--mix=dance", "rate-publication"), ("--rate=0", "actions per second")] {
         let output = load("http://127.0.0.1:8000/graphql", &[arg]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");

@@ -146,7 +146,7 @@ async fn the_rate_is_kept(backend: Backend) {
     // No server is this fast.
     let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
     let text = message(&load(&served.url(), &args).output().unwrap());
-    assert!(text.contains("200000 actions/s are out of reach"), "{text}");
+    assert!(text.contains("200000 actions/s were not reached"), "{text}");
 }
 
 /// Actions that were due while the server was stopped count from then, although at most two were
@@ -186,5 +186,5 @@ async fn a_server_that_stays_down_is_reported() {
     running.read(20);
     drop(served.node);
     let text = message(&running.end());
-    assert!(text.contains("the server has been away for the last"), "{text}");
+    assert!(text.contains("the server has been down for the last"), "{text}");
 }

@@ -46,6 +46,20 @@ test('a tab that is clicked immediately shows its own query', async () => {
   await page.close();
 });
 
+test('a tab that is run immediately runs its own operation', async () => {
+  const { page, troubles } = await open('/');
+  await shows(page, '.graphiql-query-editor', 'query Movies');
+  // Before GraphiQL has read the tab's document, which it does a moment later.
+  await page.evaluate(() => {
+    const tabs = [...document.querySelectorAll('.graphiql-tab-button')];
+    tabs.find(({ textContent }) => textContent === 'Film').click();
+    document.querySelector('.graphiql-execute-button').click();
+  });
+  await shows(page, '.graphiql-response', '"originalTitle"');
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
 test('GraphiQL runs the examples and shows docs and history', async () => {
   const { page, troubles } = await open('/');
   await shows(page, '.graphiql-query-editor', 'query Movies');

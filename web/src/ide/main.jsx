@@ -7,6 +7,7 @@ import './ide.css';
 
 import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { GraphiQL } from 'graphiql';
+import { parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { createRoot } from 'react-dom/client';
 
@@ -59,7 +60,21 @@ async function fetchAndLogIn(url, request) {
   return response;
 }
 
-const fetcher = createGraphiQLFetcher({ url: endpoint, wsClient, fetch: fetchAndLogIn });
+const send = createGraphiQLFetcher({ url: endpoint, wsClient, fetch: fetchAndLogIn });
+
+/** GraphiQL 5.4 reads a document 100 ms after its last change. Until then it passes the operation that was there before. */
+function fetcher(params, options) {
+  let documentAST;
+  try {
+    documentAST = parse(params.query);
+  } catch {
+    // The server reports the syntax error.
+    return send({ ...params, operationName: undefined }, { ...options, documentAST });
+  }
+  const names = documentAST.definitions.filter(({ kind }) => kind === 'OperationDefinition').map(({ name }) => name?.value);
+  const operationName = names.includes(params.operationName) || names.length !== 1 ? params.operationName : names[0];
+  return send({ ...params, operationName }, { ...options, documentAST });
+}
 
 createRoot(document.getElementById('ide')).render(
   <GraphiQL fetcher={fetcher} defaultTabs={examples} defaultQuery={NEW_TAB} defaultEditorToolsVisibility="variables">
