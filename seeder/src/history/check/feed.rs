@@ -159,8 +159,17 @@ impl Feed {
             let order = &self.parts[*part].order;
             let (has, of) = match place {
                 ListenerPlace::At(place) => (*place, order.len()),
-                // It has begun anew, and heard nothing that others heard.
-                ListenerPlace::Joining(held) => (held.len(), order.len().max(held.len())),
+                // It has begun anew, and heard nothing that others heard: they have missed that, or it has missed theirs.
+                ListenerPlace::Joining(held) if !held.is_empty() => {
+                    findings.add(FindingKind::ListenersDiffer, [held[0].line, order[0].line], || {
+                        format!(
+                            "listener {number} began anew and heard {} events, of which others heard none",
+                            held.len()
+                        )
+                    });
+                    continue;
+                }
+                ListenerPlace::Joining(_) => (0, order.len()),
             };
             if has < of {
                 findings.add(FindingKind::MissedEvent, [order[has].line], || {
