@@ -104,8 +104,10 @@ impl Executor {
         let done = self.run(prepared, &context, budget, running).await?;
         let is_stale = match (reads_from, done.retry_after_s) {
             (ReadsFrom::StaleReplicas, _) => true,
-            // The leader has gone in this moment.
-            (ReadsFrom::Leader, Some(_)) => return self.execute_stale(prepared, caller, budget, done).await,
+            // The leader has gone in this moment, or a replica that had come far enough.
+            (ReadsFrom::Leader | ReadsFrom::FreshReplicas, Some(_)) => {
+                return self.execute_stale(prepared, caller, budget, done).await;
+            }
             _ => false,
         };
         // What the leader has shown, replicas may lack.
@@ -116,7 +118,7 @@ impl Executor {
         Ok(Outcome { is_stale, after, ..done })
     }
 
-    /// Executes a query that the leader has not answered again, if there is no leader any more.
+    /// Executes a query again that was not answered where it has to read, if it may read elsewhere now.
     async fn execute_stale(
         &self,
         prepared: &Prepared,
