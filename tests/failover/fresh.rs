@@ -126,6 +126,31 @@ async fn without_a_leader_a_response_says_that_it_may_be_stale() {
     assert_eq!(user.count("kinoteka_stale_answers_total").await, 3.0);
 }
 
+/// New connections may lead to another replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_leader_older_data_on_a_new_connection_is_marked_stale() {
+    let pair = Pair::start().await;
+    let late = pair.primary.standby();
+    let reads = Front::to(pair.standby.address()).await;
+    let server = serve(&pair, &format!("postgres://kinoteka@{}/postgres", reads.address), &[]);
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    Pair::pause(&late).await;
+    let (query, after) = comment(&user).await;
+    pair.settle().await;
+    pair.primary.stop_at_once();
+    user.wait_for("read-only").await;
+    let anonymous = Client::of(&server);
+    assert!(finds(&anonymous, &query, after.as_deref()).await);
+    reads.lead_to(late.address());
+    reads.cut();
+    for _ in 0..3 {
+        let answer = anonymous.ask_after(&query, after.as_deref()).await;
+        assert!(answer.is_good(), "{answer:?}");
+        assert!(answer.is_stale && answer.body["data"]["node"].is_null(), "{answer:?}");
+    }
+}
+
 /// The minimum number of statements of requests with this operation name.
 fn statements(log: &str, operation: &str) -> u64 {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());

@@ -140,6 +140,25 @@ async fn a_leader_without_room_for_another_connection_is_not_away() {
     }
 }
 
+/// They are read from the leader alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_with_a_cursor_is_refused_at_once_without_a_leader() {
+    const JOINED: &str = "{ commentCursor movies(first: 1) { nodes { title } } persons(first: 1) { nodes { id } } }";
+    let pair = Pair::start().await;
+    let server = pair.serve(AT_ONCE);
+    let user = Client::sign_up(&server, "anna").await;
+    assert!(user.ask(JOINED).await.is_good());
+    for signal in ["STOP", "KILL"] {
+        pair.primary.signal(signal);
+        // At first nobody knows that it says nothing more.
+        for at_most in [Duration::from_secs(4), Duration::from_secs(2)] {
+            let refused = user.ask(JOINED).await;
+            assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
+            assert!(refused.retry_after.is_some() && refused.took < at_most, "{refused:?}");
+        }
+    }
+}
+
 /// What the server does by itself has no client who goes away.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_servers_own_changes_are_given_up_with_a_frozen_leader() {

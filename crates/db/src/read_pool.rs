@@ -181,10 +181,14 @@ impl ReadPool {
             return ask(self.place.pool.clone(), statement).await;
         }
         let (mut first, mut second) = self.places();
-        if let (true, Some(other)) = (self.is_fresh && std::ptr::eq(first, &self.place), second) {
+        if self.is_fresh && self.replicas.is_some() && std::ptr::eq(first, &self.place) {
             if let Some(outcome) = self.run_fresh(&statement, ask).await {
                 return outcome;
             }
+            let Some(other) = second else {
+                // Its connection may have been lost. What is too old is not shown.
+                return self.run_fresh(&statement, ask).await.unwrap_or_else(|| Err(silence()));
+            };
             (first, second) = (other, None);
         }
         turn.move_to(&first.generation);

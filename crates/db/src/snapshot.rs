@@ -11,7 +11,7 @@ use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::place::Place;
+use super::place::{Place, is_silence, silence};
 use super::turn::Turn;
 
 /// A transaction that begins with the first read and ends on drop. It holds a connection meanwhile.
@@ -65,16 +65,21 @@ impl ReadSnapshot {
     {
         let SnapshotTransaction { txn, unanswered, .. } = self.transaction.get_or_try_init(|| self.begin()).await?;
         unanswered.fetch_add(1, Ordering::Relaxed);
-        let outcome = ask(txn).await;
-        unanswered.fetch_sub(1, Ordering::Relaxed);
+        let outcome = self.place.attempt(false, ask(txn)).await;
+        if !outcome.as_ref().is_err_and(is_silence) {
+            unanswered.fetch_sub(1, Ordering::Relaxed);
+        }
         outcome
     }
 
     async fn begin(&self) -> Result<SnapshotTransaction, DbErr> {
+        if self.place.liveness.is_away() {
+            return Err(silence());
+        }
         let share = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
         let share = share.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
         let turn = Some(Turn::new(share, &self.place.generation));
-        let txn = migration::begin_snapshot(&self.place.pool).await?;
+        let txn = self.place.attempt(false, migration::begin_snapshot(&self.place.pool)).await?;
         Ok(SnapshotTransaction { txn, turn, unanswered: AtomicUsize::new(0) })
     }
 }

@@ -104,8 +104,10 @@ impl Executor {
         let done = self.run(prepared, &context, budget, running).await?;
         let is_stale = match (reads_from, done.retry_after_s) {
             (ReadsFrom::StaleReplicas, _) => true,
-            // The leader has just been lost.
-            (ReadsFrom::Leader, Some(_)) => return self.execute_stale(prepared, caller, budget, done).await,
+            // The leader has just been lost, or the replica with the session's changes.
+            (ReadsFrom::Leader | ReadsFrom::FreshReplicas, Some(_)) => {
+                return self.execute_stale(prepared, caller, budget, done).await;
+            }
             _ => false,
         };
         // Replicas may lack what the leader has returned.
@@ -116,7 +118,7 @@ impl Executor {
         Ok(Outcome { is_stale, after, ..done })
     }
 
-    /// Executes a query again that the leader did not answer, if there is no leader any longer.
+    /// Retries a query whose server did not respond, if it may now read from another one.
     async fn execute_stale(
         &self,
         prepared: &PreparedOperation,
