@@ -107,5 +107,5 @@ async fn a_server_with_another_schema_is_reported() {
     let app = Router::new().route_service("/graphql", GraphQL::new(schema));
     tokio::spawn(async move { axum::serve(listener, app).await });
     let text = tokio::task::spawn_blocking(move || refusal(&url, &[])).await.unwrap();
-    assert!(text.contains("of another version") && text.contains("movies"), "{text}");
+    assert!(text.contains("has another version") && text.contains("movies"), "{text}");
 }
