@@ -145,7 +145,7 @@ impl Authenticate for Nothing {
         Box::pin(ready(Err(ApiError::Unauthenticated)))
     }
 
-    fn authenticate_anew<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
+    fn authenticate_uncached<'a>(&'a self, token: &'a str) -> BoxFuture<'a, ApiResult<SignedIn>> {
         self.authenticate(token)
     }
 

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use graphql::{Engine, EngineRefusal, Prepared, Request};
+use graphql::{Engine, EngineRefusal, PreparedOperation, Request};
 use kinoteka::http::Limits;
 use kinoteka::library;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| library::engine(&Limits::DEFAULT, true).unwrap());
 
-fn prepare(engine: &Engine, query: &str) -> Result<Prepared, EngineRefusal> {
+fn prepare(engine: &Engine, query: &str) -> Result<PreparedOperation, EngineRefusal> {
     engine.prepare(&Request { query, operation_name: None, variables: &serde_json::Map::new() })
 }
 

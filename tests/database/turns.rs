@@ -13,7 +13,7 @@ use crate::support::database::{Backend, TestDatabase, read_texts};
 on_both!(reads_that_were_given_up_keep_their_turns, snapshots_that_were_given_up_keep_their_turns);
 
 /// What a statement may take.
-const STATEMENT: Duration = Duration::from_secs(3);
+const STATEMENT: Duration = Duration::from_secs(5);
 
 /// What comes sooner has not waited for it.
 const SOON: Duration = Duration::from_secs(1);

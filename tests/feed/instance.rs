@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::{StreamExt, stream};
-use graphql::{EngineRefusal, OperationKind, Prepared, Request};
+use graphql::{EngineRefusal, OperationKind, PreparedOperation, Request};
 use kinoteka::answer::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
@@ -127,7 +127,7 @@ fn executor(db: &Db, feed: &Feed) -> Executor {
     Executor { engine, contexts: Arc::new(contexts) }
 }
 
-fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<Prepared, EngineRefusal> {
+fn prepare(executor: &Executor, query: &str, variables: &Value) -> Result<PreparedOperation, EngineRefusal> {
     let variables = variables.as_object().unwrap();
     executor.engine.prepare(&Request { query, operation_name: None, variables })
 }

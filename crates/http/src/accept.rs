@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn event_streams_are_for_those_who_name_them() {
+    fn event_streams_are_for_clients_that_name_them() {
         let json = Some(ResponseFormat::Json);
         for (accept, wanted) in [
             ("text/event-stream", Some(Acceptable { answer: None, events: true })),

@@ -44,7 +44,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         headers.insert(REQUEST_ID, value);
     }
     if reading.is_complete() {
-        serve::tell_keep_alive(keep_alive, status, headers);
+        serve::set_keep_alive(keep_alive, status, headers);
     } else {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if let Some(link) = link {
