@@ -88,7 +88,11 @@ async fn an_unknown_variable_gives_a_warning_with_a_similar_name() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     // In the server's log.
     let server = Server::start_by(&["env", "KINOTEKA_LISTN=1"], &["--database-url", &database.url]);
-    assert!(server.told.contains("did you mean KINOTEKA_LISTEN?") && server.told.contains("WARN"), "{}", server.told);
+    assert!(
+        server.startup_log.contains("did you mean KINOTEKA_LISTEN?") && server.startup_log.contains("WARN"),
+        "{}",
+        server.startup_log
+    );
     server.signal("TERM");
     assert!(server.wait(PATIENCE).0.success());
 }
@@ -134,7 +138,7 @@ fn config_warns_about_doubtful_settings() {
         (vec![], vec![]),
         (vec!["--production"], vec!["--production on SQLite", "/metrics is public"]),
         ([&["--production"], &postgres_and_metrics[..]].concat(), vec![]),
-        ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["leave out --demo"]),
+        ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["omit --demo"]),
         (vec!["--listen", "0.0.0.0:8000"], vec!["everyone who can reach --listen (0.0.0.0:8000)"]),
         ([&["--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec![]),
     ] {

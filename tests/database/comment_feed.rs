@@ -18,7 +18,7 @@ const ORDER: &str = "SELECT kind || ' ' || comment_id || coalesce(' of movie ' |
     || coalesce(' of publication ' || publication_id, '') FROM comment_events ORDER BY id";
 
 /// The events of `sql`, run in one transaction.
-async fn told(fixture: &Fixture, sql: &str) -> Vec<String> {
+async fn events_of(fixture: &Fixture, sql: &str) -> Vec<String> {
     let before = read_texts(&fixture.db, ORDER).await.len();
     fixture.commit(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     read_texts(&fixture.db, ORDER).await.split_off(before)
@@ -46,7 +46,7 @@ async fn each_change_is_written_once(backend: Backend) {
         ("DELETE FROM publications WHERE id = 2", &[]),
     ] {
         let sql = sql.replace("{yes}", if backend == Backend::Postgres { "true" } else { "1" });
-        assert_eq!(told(&fixture, &sql).await, expected, "{sql}");
+        assert_eq!(events_of(&fixture, &sql).await, expected, "{sql}");
     }
 }
 
@@ -69,17 +69,17 @@ async fn nothing_else_is_written(backend: Backend) {
         "DELETE FROM users WHERE id = 3",
         "INSERT INTO comments (comment, movie_id) SELECT 'Ничего', id FROM movies WHERE id < 0",
     ] {
-        assert_eq!(told(&fixture, sql).await, [""; 0], "{sql}");
+        assert_eq!(events_of(&fixture, sql).await, [""; 0], "{sql}");
     }
 }
 
 async fn a_cascade_writes_an_event_for_each_comment(backend: Backend) {
     let fixture = Fixture::new(backend).await;
     fixture.run("INSERT INTO comment_tombstones (comment_id) VALUES (4)").await.unwrap();
-    let mut thread = told(&fixture, "DELETE FROM publications WHERE id = 1").await;
+    let mut thread = events_of(&fixture, "DELETE FROM publications WHERE id = 1").await;
     thread.sort();
     assert_eq!(thread, ["DELETED 3 of publication 1", "DELETED 5 of publication 1"]);
-    let mut movie = told(&fixture, "DELETE FROM movies WHERE id = 3").await;
+    let mut movie = events_of(&fixture, "DELETE FROM movies WHERE id = 3").await;
     movie.sort();
     assert_eq!(movie, ["DELETED 1 of movie 3", "DELETED 2 of movie 3"]);
 }

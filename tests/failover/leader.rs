@@ -97,7 +97,7 @@ async fn a_read_only_server_is_unavailable_and_its_connections_are_abandoned() {
     let refused = user.comment().await;
     assert_eq!((refused.status.as_u16(), refused.code()), (503, "UNAVAILABLE"), "{refused:?}");
     let told = "read-only: the database cannot be written: it is read-only\n";
-    until("it says so", async || user.ready().await.2 == told).await;
+    until("`/readyz` reports it", async || user.ready().await.2 == told).await;
     user.read(READ).await;
     primary.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
     primary.execute_unprepared("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
@@ -106,30 +106,30 @@ async fn a_read_only_server_is_unavailable_and_its_connections_are_abandoned() {
     assert!(user.comment().await.is_good());
 }
 
-/// Whoever has connections goes on; only new ones are refused.
+/// Existing connections continue to work. Only new ones are refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_without_room_for_another_connection_is_not_away() {
+async fn a_leader_that_refuses_new_connections_is_not_down() {
     let pair = Pair::start().await;
     let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
-    // Limits of roles do not hold for superusers.
+    // Limits of roles do not apply to superusers.
     primary.execute_unprepared("CREATE ROLE app LOGIN IN ROLE kinoteka").await.unwrap();
     let url = pair.url().replace("kinoteka@", "app@");
     let server = crate::process::Server::start(&[&["--database-url", &url], crate::pair::HASHING].concat());
     let user = Client::sign_up(&server, "anna").await;
     let opened = "kinoteka_pool_connections_open{pool=\"write\"}";
-    until("there are connections", async || {
+    until("connections are open", async || {
         join_all((0..12).map(|_| user.read(VIEWER))).await;
         user.count(opened).await > 4.0
     })
     .await;
     primary.execute_unprepared("ALTER ROLE app CONNECTION LIMIT 0").await.unwrap();
-    // Both connections of whoever looks: at how the server is, and at its schema and rights.
+    // The two connections of the health checks: of the server's state, and of its schema and rights.
     for looked_at in ["%pg_last_xact_replay_timestamp%", "%regclass%"] {
         let cut = format!(
             "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
              WHERE usename = 'app' AND query LIKE '{looked_at}'"
         );
-        until("a connection is cut", async || text(&primary, &cut).await != "0").await;
+        until("a connection is closed", async || text(&primary, &cut).await != "0").await;
     }
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(6) {

@@ -10,7 +10,7 @@ use crate::support::database::{Backend, connect_to};
 use crate::support::postgres::Server;
 
 /// Adds a comment and waits for its event.
-async fn told(db: &DatabaseConnection, listener: &mut Listener, text: &str) -> Value {
+async fn add_and_receive(db: &DatabaseConnection, listener: &mut Listener, text: &str) -> Value {
     say(db, 1, text).await;
     let event = listener.event().await;
     assert_eq!(event["comment"]["text"], text);
@@ -29,17 +29,17 @@ async fn an_open_transaction_only_delays_its_own_comments() {
     let mut listeners = [one.listen(ADDED, json!({})), other.listen(ADDED, json!({}))];
     let slow = database.connect().await;
     slow.execute_unprepared("BEGIN; UPDATE movies SET budget = 1 WHERE id = 2").await.unwrap();
-    told(&db, &mut listeners[0], "рядом с чужой записью").await;
+    add_and_receive(&db, &mut listeners[0], "рядом с чужой записью").await;
     say(&slow, 1, "поздний").await;
-    let before = told(&db, &mut listeners[0], "рядом с комментарием").await;
+    let before = add_and_receive(&db, &mut listeners[0], "рядом с комментарием").await;
     let lost = database.connect().await;
     lost.execute_unprepared("BEGIN").await.unwrap();
     say(&lost, 1, "никогда").await;
-    told(&db, &mut listeners[0], "ещё один").await;
+    add_and_receive(&db, &mut listeners[0], "ещё один").await;
     lost.execute_unprepared("ROLLBACK").await.unwrap();
     slow.execute_unprepared("COMMIT").await.unwrap();
     assert_eq!(listeners[0].texts(1).await, ["поздний"]);
-    told(&db, &mut listeners[0], "конец").await;
+    add_and_receive(&db, &mut listeners[0], "конец").await;
     let all = ["рядом с чужой записью", "рядом с комментарием", "ещё один", "поздний", "конец"];
     assert_eq!(listeners[1].texts(5).await, all);
     // The late comment keeps its position, also for returning listeners and in the table.
@@ -71,13 +71,13 @@ async fn other_databases_indexes_and_prepared_transactions_delay_nothing() {
     let mut listener = instance.listen(ADDED, json!({}));
     let elsewhere = connect_to(&server.url("elsewhere")).await.unwrap();
     elsewhere.execute_unprepared("BEGIN; CREATE TABLE t (i int)").await.unwrap();
-    told(&db, &mut listener, "рядом с другой базой").await;
+    add_and_receive(&db, &mut listener, "рядом с другой базой").await;
 
     let prepared = connect_to(&url).await.unwrap();
     prepared.execute_unprepared("BEGIN").await.unwrap();
     say(&prepared, 1, "подготовленный").await;
     prepared.execute_unprepared("PREPARE TRANSACTION 'one'").await.unwrap();
-    told(&db, &mut listener, "рядом с подготовленной").await;
+    add_and_receive(&db, &mut listener, "рядом с подготовленной").await;
 
     // It waits for the transaction that writes the table.
     let writer = connect_to(&url).await.unwrap();
@@ -92,7 +92,7 @@ async fn other_databases_indexes_and_prepared_transactions_delay_nothing() {
         assert!(begun.elapsed() < PATIENCE, "the index creation does not start");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    told(&db, &mut listener, "рядом с индексом").await;
+    add_and_receive(&db, &mut listener, "рядом с индексом").await;
     writer.execute_unprepared("COMMIT").await.unwrap();
     db.execute_unprepared("COMMIT PREPARED 'one'").await.unwrap();
     assert_eq!(listener.texts(1).await, ["подготовленный"]);
@@ -164,7 +164,7 @@ async fn events_removed_by_hand_are_not_delivered_and_nothing_else_is_lost() {
     let mut listener = instance.listen(ADDED, json!({}));
     let mut cursors = Vec::new();
     for text in ["а", "б", "в", "г"] {
-        cursors.push(told(&db, &mut listener, text).await);
+        cursors.push(add_and_receive(&db, &mut listener, text).await);
     }
     db.execute_unprepared("DELETE FROM comment_events WHERE comment_id IN (2, 4)").await.unwrap();
     let other = Instance::start(&database.url).await;
@@ -172,7 +172,7 @@ async fn events_removed_by_hand_are_not_delivered_and_nothing_else_is_lost() {
     assert!(other.listen(ADDED, json!({ "after": cursors[3] })).is_silent().await, "its tick exists");
     db.execute_unprepared("TRUNCATE comment_events").await.unwrap();
     let mut back = other.listen(ADDED, json!({ "after": cursors[0] }));
-    told(&db, &mut listener, "д").await;
+    add_and_receive(&db, &mut listener, "д").await;
     let third = Instance::start(&database.url).await;
     let mut empty = third.listen(ADDED, json!({ "after": cursors[2] }));
     assert_eq!((empty.texts(1).await, back.event().await["comment"].is_object()), (vec!["д".to_owned()], true));
@@ -187,7 +187,7 @@ async fn events_removed_by_hand_are_not_delivered_and_nothing_else_is_lost() {
     assert_eq!(listener.refusal().await, ["CURSOR_EXPIRED"]);
     assert_eq!(kept.refusal().await, ["CURSOR_EXPIRED"]);
     let mut anew = fourth.listen(ADDED, json!({}));
-    told(&db, &mut anew, "е").await;
+    add_and_receive(&db, &mut anew, "е").await;
     assert_eq!(fourth.listen(ADDED, json!({ "after": cursors[0] })).refusal().await, ["CURSOR_EXPIRED"]);
 }
 
@@ -209,14 +209,14 @@ async fn ticks_of_another_database_start_an_epoch() {
     let (database, db) = database(Backend::Postgres).await;
     let first = Instance::start(&database.url).await;
     let mut listener = first.listen(ADDED, json!({}));
-    let cursor = told(&db, &mut listener, "раз").await;
+    let cursor = add_and_receive(&db, &mut listener, "раз").await;
     first.stop().await;
     db.execute_unprepared("UPDATE comment_ticks SET snapshot = '900000:900000:'").await.unwrap();
     let instance = Instance::start(&database.url).await;
     assert_eq!(read(&db, "SELECT count(*)::text FROM comment_ticks").await, "0");
     assert_eq!(instance.listen(ADDED, json!({ "after": cursor })).refusal().await, ["CURSOR_EXPIRED"]);
     let mut anew = instance.listen(ADDED, json!({}));
-    told(&db, &mut anew, "два").await;
+    add_and_receive(&db, &mut anew, "два").await;
 }
 
 /// Events are removed by ticks, in bounded transactions, without late ones.
@@ -230,7 +230,7 @@ async fn old_ticks_are_removed_with_their_events() {
     say(&slow, 1, "поздний").await;
     let many = "INSERT INTO comments (comment, movie_id) SELECT 'c' || i, 2 FROM generate_series(1, 2500) AS i";
     db.execute_unprepared(many).await.unwrap();
-    let cursor = told_last(&mut listener, 2_500).await;
+    let cursor = last_event(&mut listener, 2_500).await;
     db.execute_unprepared("UPDATE comment_ticks SET at = at - interval '2 hours'").await.unwrap();
     slow.execute_unprepared("COMMIT").await.unwrap();
     assert_eq!(listener.texts(1).await, ["поздний"]);
@@ -247,10 +247,10 @@ async fn old_ticks_are_removed_with_their_events() {
     for instance in [&instance, &other] {
         assert_eq!(instance.listen(ADDED, json!({ "after": cursor })).texts(1).await, ["поздний"]);
     }
-    told(&db, &mut listener, "конец").await;
+    add_and_receive(&db, &mut listener, "конец").await;
 }
 
-async fn told_last(listener: &mut Listener, count: usize) -> Value {
+async fn last_event(listener: &mut Listener, count: usize) -> Value {
     listener.texts(count - 1).await;
     listener.event().await["cursor"].clone()
 }
@@ -261,7 +261,7 @@ async fn a_feed_waits_for_a_database_that_returns_read_only() {
     let (database, db) = database(Backend::Postgres).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));
-    told(&db, &mut listener, "раз").await;
+    add_and_receive(&db, &mut listener, "раз").await;
     let name = read(&db, "SELECT current_database()::text").await;
     let reconnect = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'kinoteka feed'";
@@ -285,7 +285,7 @@ async fn the_default_isolation_level_does_not_matter() {
         db.execute_unprepared(&set).await.unwrap();
         let instance = Instance::start(&database.url).await;
         let mut listener = instance.listen(ADDED, json!({}));
-        told(&db, &mut listener, "раз").await;
+        add_and_receive(&db, &mut listener, "раз").await;
     }
 }
 
@@ -311,16 +311,16 @@ async fn setting_the_clock_does_not_change_the_order() {
     let (database, db) = database(Backend::Postgres).await;
     let instance = Instance::start(&database.url).await;
     let mut listener = instance.listen(ADDED, json!({}));
-    let first = told(&db, &mut listener, "а").await;
+    let first = add_and_receive(&db, &mut listener, "а").await;
     db.execute_unprepared("UPDATE comment_ticks SET at = at + interval '1 day'").await.unwrap();
-    told(&db, &mut listener, "б").await;
+    add_and_receive(&db, &mut listener, "б").await;
     db.execute_unprepared(
         "UPDATE comment_events SET at = at - interval '3 days' WHERE comment_id = 2;
          UPDATE comment_ticks SET at = at - interval '3 days' WHERE tick = 2",
     )
     .await
     .unwrap();
-    told(&db, &mut listener, "в").await;
+    add_and_receive(&db, &mut listener, "в").await;
     assert_eq!(remove_old_events(&instance.db, std::time::Duration::from_secs(3_600)).await.unwrap(), 0);
     let other = Instance::start(&database.url).await;
     assert_eq!(other.listen(ADDED, json!({ "after": first })).texts(2).await, ["б", "в"]);

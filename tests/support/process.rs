@@ -64,7 +64,7 @@ pub struct Server {
     child: Child,
     pub url: String,
     /// Its log until it was ready.
-    pub told: String,
+    pub startup_log: String,
     log: Box<dyn BufRead + Send>,
 }
 
@@ -92,7 +92,7 @@ impl Server {
     fn follow(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Box::new(BufReader::new(child.stderr.take().unwrap()));
-        let mut server = Self { child, url: String::new(), told: String::new(), log };
+        let mut server = Self { child, url: String::new(), startup_log: String::new(), log };
         server.url = server.next_url("/graphql");
         server
     }
@@ -102,8 +102,12 @@ impl Server {
         let address = own_address().to_string();
         let mut child = command(&["serve", "--listen", &address]).args(args).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stderr.take());
-        let mut server =
-            Self { child, url: format!("http://{address}/graphql"), told: String::new(), log: Box::new(io::empty()) };
+        let mut server = Self {
+            child,
+            url: format!("http://{address}/graphql"),
+            startup_log: String::new(),
+            log: Box::new(io::empty()),
+        };
         let deadline = Instant::now() + Duration::from_secs(120);
         while TcpStream::connect(&address).is_err() {
             assert!(
@@ -132,7 +136,7 @@ impl Server {
                     return url.to_owned();
                 }
             }
-            self.told.push_str(&line);
+            self.startup_log.push_str(&line);
         }
     }
 
