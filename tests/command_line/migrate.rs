@@ -76,7 +76,7 @@ async fn down_says_what_is_deleted_and_asks(backend: Backend) {
     let before = status();
     // Nobody to be asked.
     let refused = run(&all);
-    assert!(refused.failure().ends_with("nothing was changed; add --yes to take the steps back"), "{refused:?}");
+    assert!(refused.failure().ends_with("so nothing was changed; add --yes to revert the steps"), "{refused:?}");
     for told in [
         "reverting 0016_publication_deletions deletes 1 row of publications, the column publications.deleted_at",
         "the table movies with 500 rows",
@@ -298,7 +298,7 @@ async fn an_extension_that_is_missing_is_said_with_its_remedy() {
     let error = database.connect().await.execute_unprepared("CREATE EXTENSION no_such").await.unwrap_err();
     let told = migration::explain_refusal(&error).unwrap();
     assert!(
-        told.contains("no_such") && told.ends_with("install PostgreSQL's contrib modules on each of its servers"),
+        told.contains("no_such") && told.ends_with("install PostgreSQL's contrib modules on each server"),
         "{told}"
     );
 }

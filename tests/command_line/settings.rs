@@ -132,9 +132,9 @@ fn config_warns_of_doubtful_settings() {
     let postgres_and_metrics = [postgres, metrics].concat();
     for (args, words) in [
         (vec![], vec![]),
-        (vec!["--production"], vec!["--production on SQLite", "/metrics is open"]),
+        (vec!["--production"], vec!["--production on SQLite", "/metrics is public"]),
         ([&["--production"], &postgres_and_metrics[..]].concat(), vec![]),
-        ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["leave out --demo"]),
+        ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["omit --demo"]),
         (vec!["--listen", "0.0.0.0:8000"], vec!["everyone who can reach --listen (0.0.0.0:8000)"]),
         ([&["--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec![]),
     ] {

@@ -64,7 +64,7 @@ async fn replica_of_another_kind_is_refused() {
         &["--database-url", &postgres.url, "--database-read-url", &sqlite.url],
         &["--database-read-url", "replica"],
     );
-    refuses(&["--database-url", &postgres.url, "--database-read-url", &stale.url], &["--database-read-url", "stale"]);
+    refuses(&["--database-url", &postgres.url, "--database-read-url", &stale.url], &["--database-read-url", "outdated"]);
     drop(Server::start(&["--database-url", &postgres.url, "--database-read-url", &postgres.url]));
 }
 
@@ -140,7 +140,7 @@ async fn port_in_use_is_named() {
 #[tokio::test]
 async fn stale_postgres_schema_is_refused_and_migrated_on_request() {
     let database = TestDatabase::empty(Backend::Postgres).await;
-    refuses(&["--database-url", &database.url], &["0001_tables", "stale", "kinoteka migrate up"]);
+    refuses(&["--database-url", &database.url], &["0001_tables", "outdated", "kinoteka migrate up"]);
     drop(Server::start(&["--database-url", &database.url, "--migrate"]));
     drop(Server::start(&["--database-url", &database.url]));
 }
