@@ -8,7 +8,7 @@ use graphql::{Context, FoundRows, OperationKind, PreparedOperation, SharedRows};
 use quick_cache::sync::Cache;
 
 use super::Backends;
-use crate::answer::Budget;
+use crate::budget::Budget;
 use crate::comment::objects::CommentCursor;
 use crate::db::Db;
 use crate::executor;

@@ -76,7 +76,7 @@ async fn down_shows_what_is_deleted_and_asks(backend: Backend) {
     let before = status();
     // Without a terminal, nobody can confirm.
     let refused = run(&all);
-    assert!(refused.failure().ends_with("nothing was changed; add --yes to revert the steps"), "{refused:?}");
+    assert!(refused.failure().ends_with("so nothing was changed; add --yes to revert the steps"), "{refused:?}");
     for told in [
         "reverting 0016_publication_deletions deletes 1 row of publications, the column publications.deleted_at",
         "the table movies with 500 rows",

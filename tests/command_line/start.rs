@@ -64,7 +64,10 @@ async fn a_replica_of_another_kind_is_refused() {
         &["--database-url", &postgres.url, "--database-read-url", &sqlite.url],
         &["--database-read-url", "replica"],
     );
-    refuses(&["--database-url", &postgres.url, "--database-read-url", &stale.url], &["--database-read-url", "outdated"]);
+    refuses(
+        &["--database-url", &postgres.url, "--database-read-url", &stale.url],
+        &["--database-read-url", "outdated"],
+    );
     drop(Server::start(&["--database-url", &postgres.url, "--database-read-url", &postgres.url]));
 }
 

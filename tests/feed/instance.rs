@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use futures_util::{StreamExt, stream};
 use graphql::{EngineRefusal, OperationKind, PreparedOperation, Request};
-use kinoteka::answer::Budget;
+use kinoteka::budget::Budget;
 use kinoteka::comment::subscription::read_root_field;
 use kinoteka::config::Cli;
 use kinoteka::db::Db;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use graphql::{EngineRefusal, EngineResponse, FieldError, OperationKind, PreparedOperation, Row, Rows, TypeName};
-use request::answer::{Budget, UNSHARED};
+use request::budget::{Budget, UNSHARED};
 use request::error::RequestError;
 use request::executor::Executor;
 use request::quota::{Exhausted, Quota, QuotaNames, Share};

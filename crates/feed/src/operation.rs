@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use graphql::{Engine, FieldError, PreparedOperation, SharingKey};
-use request::answer::Budget;
+use request::budget::Budget;
 use request::error::RequestError;
 use request::executor::Executor;
 use request::subscribe::{End, Subscription};

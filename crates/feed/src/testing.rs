@@ -11,7 +11,7 @@ use graphql::{
     Root, argument,
 };
 use migration::connect::pool_options;
-use request::answer::Budget;
+use request::budget::Budget;
 use request::error::ApiError;
 use request::executor::{Contexts, Executor};
 use request::quota::{Quota, QuotaNames};

@@ -16,22 +16,22 @@ use super::serve::ConnectionHandle;
 use super::{events, respond, socket};
 
 /// Responds to every request to the endpoint, whatever its method.
-pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
+pub(super) async fn handle(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     let wanted = accept::negotiate(request.headers());
-    let outcome = handle(&endpoint, request, wanted).await;
+    let outcome = dispatch(&endpoint, request, wanted).await;
     outcome.unwrap_or_else(|refusal| {
         refusal.count();
         match wanted {
             // Errors in a document, for a client that only reads event streams.
-            Some(Acceptable { answer: None, events: true }) if refusal.status.is_none() => {
+            Some(Acceptable { format: None, events: true }) if refusal.status.is_none() => {
                 events::refuse(&refusal.errors)
             }
-            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.answer).unwrap_or(ResponseFormat::Json)),
+            _ => respond::refuse(refusal, wanted.and_then(|wanted| wanted.format).unwrap_or(ResponseFormat::Json)),
         }
     })
 }
 
-async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Acceptable>) -> Result<Response, Refusal> {
+async fn dispatch(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Acceptable>) -> Result<Response, Refusal> {
     if socket::is_wanted(&request) {
         return socket::open(endpoint, request);
     }
@@ -39,7 +39,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
     if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
         return Err(Refusal::method());
     }
-    let Acceptable { answer, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
+    let Acceptable { format, events } = wanted.ok_or_else(Refusal::not_acceptable)?;
     let (caller, token) = endpoint.callers.meet(request.headers(), request.extensions())?;
     let token: Option<Arc<str>> = token.map(Into::into);
     let resume_from = if events { events::read_last_id(request.headers())? } else { None };
@@ -60,7 +60,7 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
                 kept: None,
             };
             match endpoint.begin(ask).await? {
-                StartedOperation::One(done) => Ok(match answer {
+                StartedOperation::One(done) => Ok(match format {
                     Some(format) => respond::respond(done, format),
                     None => events::respond_once(done),
                 }),
@@ -72,10 +72,10 @@ async fn handle(endpoint: &Arc<Endpoint>, request: Request, wanted: Option<Accep
             }
         }
         Operations::Batch(operations) => {
-            let answer = answer.ok_or_else(Refusal::not_acceptable)?;
+            let format = format.ok_or_else(Refusal::not_acceptable)?;
             let mutations = caller.mutations.clone();
             let batch = endpoint.execute_batch(operations, caller, token.as_deref());
-            Ok(respond::respond(endpoint.in_time(address, false, mutations, batch).await?, answer))
+            Ok(respond::respond(endpoint.in_time(address, false, mutations, batch).await?, format))
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let (request, reading) = unread::watch(request);
     let mut response = Arc::clone(&context).scope(next.run(request)).await;
     let status = response.status();
-    context.answered(status.as_u16());
+    context.set_status(status.as_u16());
     let headers = response.headers_mut();
     for (name, value) in SAFE_HEADERS {
         headers.entry(name).or_insert(value);
@@ -138,7 +138,7 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// The response after a panic in a handler.
-pub(super) fn answer_panic(panic: Box<dyn Any + Send>) -> Response {
+pub(super) fn respond_to_panic(panic: Box<dyn Any + Send>) -> Response {
     let error = report_panic(&*panic);
     (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "errors": [error] }))).into_response()
 }

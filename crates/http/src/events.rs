@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::poll;
 use futures_util::stream::{self, Stream, StreamExt};
-use request::answer::UNSHARED;
+use request::budget::UNSHARED;
 use request::error::RequestError;
 use request::quota::Share;
 use request::subscribe::{EVENT_ID_BYTES_MAX, Payloads, ResumeFrom, SubscriptionResult};
@@ -59,7 +59,7 @@ fn finished(payload: &SubscriptionResult) -> Response {
     let mut text = StreamBuffer::default();
     text.write_next(payload);
     text.write(COMPLETE);
-    answer(Body::new(text.finish()))
+    respond(Body::new(text.finish()))
 }
 
 fn refused(errors: &[RequestError]) -> SubscriptionResult {
@@ -94,7 +94,7 @@ pub(super) fn listen(
         pieces: Pieces::default(),
         _slot: slot,
     };
-    answer(Body::from_stream(listener.chunks()))
+    respond(Body::from_stream(listener.chunks()))
 }
 
 /// The state of an event stream. It is dropped when the stream ends or the client leaves.
@@ -289,7 +289,7 @@ impl StreamBuffer {
     }
 }
 
-fn answer(body: Body) -> Response {
+fn respond(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));

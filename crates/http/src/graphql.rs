@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::Method;
 use graphql::{Cost, OperationKind, PreparedOperation};
-use request::answer::{Budget, hold};
+use request::budget::{Budget, hold};
 use request::executor::{Executor, Outcome, short_name};
 use request::quota::Quota;
 use request::subscribe::{Subscribe, Subscription};
@@ -93,7 +93,7 @@ impl Endpoint {
                 self.ask_position(&mut caller, token).await?;
             }
             let viewer = caller.viewer;
-            let budget = self.answer_budget(address);
+            let budget = self.response_budget(address);
             if prepared.kind() != OperationKind::Subscription {
                 let outcome = self.executor.execute(&prepared, caller, &budget).await.map_err(Refusal::spent)?;
                 let mut consistency = Consistency::default();
@@ -143,7 +143,7 @@ impl Endpoint {
         Ok(())
     }
 
-    fn answer_budget(&self, address: IpAddr) -> Arc<Budget> {
+    fn response_budget(&self, address: IpAddr) -> Arc<Budget> {
         Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), address)
     }
 
@@ -216,7 +216,7 @@ impl Endpoint {
         if let Some(token) = token {
             self.sign_in(&mut caller, token).await?;
         }
-        let budget = self.answer_budget(caller.address);
+        let budget = self.response_budget(caller.address);
         let (mut cost, mut written) = (Cost::default(), BatchWriter::new());
         let mut changed = false;
         let count = operations.len();
@@ -260,7 +260,7 @@ impl Endpoint {
         if changed {
             written.consistency().after = self.executor.contexts.position_after(caller.viewer).await;
         }
-        let answer = written.finish();
-        Ok(ExecutionResult { json: hold(answer.json, budget.share()), ..answer })
+        let result = written.finish();
+        Ok(ExecutionResult { json: hold(result.json, budget.share()), ..result })
     }
 }

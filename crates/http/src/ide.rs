@@ -87,7 +87,7 @@ pub(super) fn routes(ide: bool, status: bool, demo: Option<&DemoLogin>) -> Route
     let served = pages(BUILT).into_iter().filter(|page| is_served(&page.route));
     served.fold(router, |router, page| {
         let route = page.route.clone();
-        router.route(&route, get(async move |headers: HeaderMap| answer(&page, &headers)))
+        router.route(&route, get(async move |headers: HeaderMap| respond(&page, &headers)))
     })
 }
 
@@ -131,7 +131,7 @@ fn route(path: &str) -> String {
     }
 }
 
-fn answer(page: &Page, request: &HeaderMap) -> Response {
+fn respond(page: &Page, request: &HeaderMap) -> Response {
     let headers = [
         (CONTENT_TYPE, page.content_type),
         (CACHE_CONTROL, page.cache),

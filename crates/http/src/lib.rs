@@ -98,13 +98,13 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     let HttpServices { executor, subscribe, authenticate, overview } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
     let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
-    let graphql = any(dispatch::answer).with_state(Arc::clone(&endpoint));
+    let graphql = any(dispatch::handle).with_state(Arc::clone(&endpoint));
     let mut router = health_routes(status).route("/graphql", graphql);
     if settings.ide || overview.is_some() {
         router = router.merge(ide::routes(settings.ide, overview.is_some(), settings.demo.as_ref()));
     }
     if let Some(overview) = overview {
-        router = router.route("/status.json", get(overview::answer).with_state((endpoint, overview)));
+        router = router.route("/status.json", get(overview::handle).with_state((endpoint, overview)));
     }
     let mut paths = vec!["/graphql", "/livez", "/readyz"];
     if settings.ide {
@@ -123,7 +123,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
         option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
         MapRequestLayer::new(envelope::allow_identity::<Body>),
         compression(limits.compress_from_bytes),
-        CatchPanicLayer::custom(envelope::answer_panic),
+        CatchPanicLayer::custom(envelope::respond_to_panic),
     ))
 }
 

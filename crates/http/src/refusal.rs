@@ -2,7 +2,7 @@
 
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use request::answer::BudgetError;
+use request::budget::BudgetError;
 use request::error::{ApiError, LIMIT_ANSWER_BYTES, OUTCOME, OUTCOME_UNKNOWN, RequestError, UNAVAILABLE};
 use request::quota::Exhausted;
 use serde_json::Value as Json;

@@ -113,13 +113,13 @@ impl BatchWriter {
 }
 
 /// The response to a request that was not executed.
-pub(super) fn refuse(refusal: Refusal, answer: ResponseFormat) -> Response {
+pub(super) fn refuse(refusal: Refusal, format: ResponseFormat) -> Response {
     let Refusal { status, headers, errors, .. } = refusal;
-    let status = status.unwrap_or(match answer {
+    let status = status.unwrap_or(match format {
         ResponseFormat::GraphqlResponse => StatusCode::BAD_REQUEST,
         ResponseFormat::Json => StatusCode::OK,
     });
-    let mut response = write(self::errors(&errors), status, answer);
+    let mut response = write(self::errors(&errors), status, format);
     response.headers_mut().extend(headers);
     response
 }
@@ -140,11 +140,11 @@ fn unwritable(error: &serde_json::Error) -> Bytes {
     Bytes::from_static(br#"{"errors":[{"message":"internal error","extensions":{"code":"INTERNAL"}}]}"#)
 }
 
-fn write(json: Bytes, status: StatusCode, answer: ResponseFormat) -> Response {
+fn write(json: Bytes, status: StatusCode, format: ResponseFormat) -> Response {
     let mut response = Response::new(Body::new(Pieces::from(json)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(VARY, HeaderValue::from_static("accept"));
     response

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use telemetry::metrics;
 
-use crate::answer::{Budget, BudgetError};
+use crate::budget::{Budget, BudgetError};
 use crate::error::UNAVAILABLE;
 use crate::position::{Position, ReadsFrom};
 use crate::retry;

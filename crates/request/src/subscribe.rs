@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use graphql::PreparedOperation;
 
-use crate::answer::{Budget, hold};
+use crate::budget::{Budget, hold};
 use crate::error::RequestError;
 use crate::quota::Share;
 use crate::viewer::Caller;

@@ -81,7 +81,7 @@ pub struct RequestContext {
     target: String,
     started: Instant,
     /// The status, and the number of microseconds until the response began.
-    answer: OnceLock<(u16, u128)>,
+    status: OnceLock<(u16, u128)>,
     stream: OnceLock<StreamSummary>,
     statements: AtomicU32,
     /// The codes of the errors in its response, without duplicates.
@@ -107,7 +107,7 @@ pub const CLIENT_GONE: u16 = 499;
 impl Drop for RequestContext {
     fn drop(&mut self) {
         let (status, duration_us) =
-            self.answer.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
+            self.status.get().copied().unwrap_or_else(|| (CLIENT_GONE, self.started.elapsed().as_micros()));
         let stream = self.stream.get();
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).join(",");
         macro_rules! log_line {
@@ -157,7 +157,7 @@ impl RequestContext {
             trace,
             target,
             started: Instant::now(),
-            answer: OnceLock::new(),
+            status: OnceLock::new(),
             stream: OnceLock::new(),
             statements: AtomicU32::new(0),
             errors: Mutex::default(),
@@ -166,9 +166,9 @@ impl RequestContext {
     }
 
     /// Records the response's status and time.
-    pub fn answered(&self, status: u16) {
+    pub fn set_status(&self, status: u16) {
         // Only the first response counts.
-        let _ = self.answer.set((status, self.started.elapsed().as_micros()));
+        let _ = self.status.set((status, self.started.elapsed().as_micros()));
     }
 
     /// Records what was done after the response began.

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use request::answer::Budget;
+use request::budget::Budget;
 use request::error::{ApiError, RequestError};
 use request::quota::{Exhausted, Quota, Share, network};
 use request::subscribe::{End, SubscriptionResult};
