@@ -14,6 +14,8 @@ const label = form.querySelector('label');
 let subject = null;
 /** What the form does: gets the text, gives the comment. Null if it is a comment on the subject. */
 let task = null;
+/** What the comment is about under which the form was opened. */
+let about = null;
 let written = () => {};
 
 /** Sends what is written: `done` gets the comment as the API answered it. */
@@ -33,9 +35,14 @@ export function showForm(newSubject = subject) {
   hint.querySelector('span').textContent = isLost ? 'Find a movie to comment on it, or reply to a comment.' : '';
 }
 
-/** Brings the form back from what is about to be removed, with what was written. */
+/** Brings the form back from what is about to be removed, with what was written: a comment of its own from then on. */
 export function rescue(leaving) {
-  if (leaving.contains(form)) goHome(text.value);
+  if (!leaving.contains(form)) return;
+  const [draft, hadFocus] = [text.value, form.contains(document.activeElement)];
+  goHome(draft);
+  if (draft && subject === null) begin(`Comment on ${about.title}`, draft, commentOn(about));
+  if (draft) refused.textContent = 'What you wrote under is no longer here. You can send this as a comment of its own.';
+  if (hadFocus && !form.hidden) text.focus();
 }
 
 function goHome(kept = '') {
@@ -46,25 +53,34 @@ function goHome(kept = '') {
   showForm();
 }
 
-function work(item, title, value, newTask) {
-  if (!isLoggedIn()) return openLogIn();
+const commentOn = ({ id }) => (value) => addComment({ subjectId: id, text: value });
+
+/** Gives the form a task, with a text to begin with. */
+function begin(title, value, newTask) {
   task = newTask;
   label.textContent = title;
   text.value = value;
   refused.textContent = '';
-  item.querySelector('.body').append(form);
   showForm();
+}
+
+function work(comment, item, ...given) {
+  if (!isLoggedIn()) return openLogIn();
+  about = comment.subject;
+  item.querySelector('.body').append(form);
+  begin(...given);
   text.focus();
 }
 
 /** Opens the form under a comment, to reply to it. */
 export function reply(comment, item) {
-  work(item, `Reply to ${authorOf(comment)}`, '', (value) => addComment({ parentId: comment.id, text: value }));
+  const send = (value) => addComment({ parentId: comment.id, text: value });
+  work(comment, item, `Reply to ${authorOf(comment)}`, '', send);
 }
 
 /** Opens the form under a comment of one's own, to change it. */
 export function edit(comment, item) {
-  work(item, 'Edit your comment', comment.text, (value) => editComment({ id: comment.id, text: value }));
+  work(comment, item, 'Edit your comment', comment.text, (value) => editComment({ id: comment.id, text: value }));
 }
 
 /** Leaves the form, and gives the focus back to what opened it. */
@@ -79,7 +95,7 @@ form.addEventListener('submit', async (event) => {
   refused.textContent = '';
   form.inert = true;
   try {
-    const send = task ?? ((value) => addComment({ subjectId: subject.id, text: value }));
+    const send = task ?? commentOn(subject);
     const comment = await send(text.value);
     form.inert = false;
     const isReply = task !== null;
