@@ -148,6 +148,10 @@ pub struct InstanceReport {
     pub operations_s: f64,
     /// Errors in responses since its start.
     pub errors: f64,
+    /// Of these, those that are not the client's fault: `INTERNAL`, `UNAVAILABLE` and `TIMEOUT`.
+    pub failures: f64,
+    /// Operations that took more than a second.
+    pub slow_operations: f64,
     /// Requests that are being answered.
     pub requests_in_flight: f64,
     /// Its feed of comments.
@@ -162,6 +166,8 @@ pub struct InstanceReport {
 pub struct FeedReport {
     /// Whether it can read the database.
     pub is_connected: bool,
+    /// How often it has looked for new events.
+    pub polls: f64,
     /// Whether ticks order its events.
     pub is_by_tick: bool,
     /// Who listens.
