@@ -60,7 +60,8 @@ async fn down(database: &DatabaseArgs, steps: u32, yes: bool, waiting: &WaitArgs
         log::print(&format!("taking back {} deletes {deleted}", loss.name));
     }
     if !yes && !losses.is_empty() {
-        confirm(&format!("Take back {} steps of the {}?", losses.len(), database.url()?))?;
+        let steps = if losses.len() == 1 { "1 step".to_owned() } else { format!("{} steps", losses.len()) };
+        confirm(&format!("Take back {steps} of the {}?", database.url()?))?;
     }
     let taken_back = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
     report("took back", &taken_back, "nothing to take back");

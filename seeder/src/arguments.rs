@@ -32,13 +32,17 @@ pub enum SeederCommand {
     /// again with the same flags. Nobody else should write to the database meanwhile.
     #[command(after_help = "\
 Examples:
-  seeder seed                                   the embedded database, ./kinoteka.db
-  seeder seed --database-url postgres://kinoteka@localhost/kinoteka --size original --defer-indexes
-  seeder seed --size medium --comments 1000000  medium, but for the comments
-  seeder seed --rng-seed 7                      other data of the same size
+  seeder seed
+      the embedded database, ./kinoteka.db
+  seeder seed --database-url postgres://localhost/kinoteka --defer-indexes
+      PostgreSQL, with the indexes made last
+  seeder seed --size medium --comments 1000000
+      medium, but for the comments
+  seeder seed --rng-seed 7
+      other data of the same size
 
-The schema must be there: run `kinoteka migrate up` first. A database that has any row in the sixteen tables is refused,
-unless an unfinished run has stored it. Seeded users cannot log in, but for those of --with-demo-accounts.")]
+The schema must be there: run `kinoteka migrate up` first. A database that has any row in the sixteen tables is \
+refused, unless an unfinished run has stored it. Seeded users cannot log in, but for those of --with-demo-accounts.")]
     Seed(Box<SeedArguments>),
 
     /// Drive a server as users do: comments, ratings, orders, publications and more, through its GraphQL API.
@@ -49,12 +53,16 @@ unless an unfinished run has stored it. Seeded users cannot log in, but for thos
     /// database that matters.
     #[command(after_help = "\
 Examples:
-  seeder load                                                      one worker with the original's pauses
-  seeder load --workers 10 --duration 60 --quiet                   ten of them for a minute, the report alone
+  seeder load
+      one worker with the original's pauses
+  seeder load --workers 10 --duration 60 --quiet
+      ten of them for a minute, the report alone
   seeder load --rate 500 --duration 30 --mix comment-movie=3,rate-movie
-  seeder load --duration 20 --listeners 5 --verify                 then reads everything back
+      500 actions a second, of two kinds
+  seeder load --duration 20 --listeners 5 --verify
+      reads everything back at the end
 
-Actions: create-user, delete-user, create-publication, update-publication, delete-publication, comment-movie,
+Actions: create-user, delete-user, create-publication, update-publication, delete-publication, comment-movie, \
 comment-publication, change-presences, order-movie, rate-movie, rate-publication.")]
     Load(Box<LoadArguments>),
 
@@ -67,11 +75,14 @@ comment-publication, change-presences, order-movie, rate-movie, rate-publication
     /// another viewer. Each fault names its lines.
     #[command(after_help = "\
 Examples:
-  seeder load --duration 60 --listeners 5 --history run.jsonl      a load that writes its history
-  seeder check run.jsonl                                           judges it
-  seeder check --json run.jsonl | jq .faults.counts                how many faults of each kind
+  seeder load --duration 60 --listeners 5 --history run.jsonl
+      a load that writes its history
+  seeder check run.jsonl
+      judges it
+  seeder check --json run.jsonl | jq .faults.counts
+      how many faults of each kind
 
-Status: 0 if there are no faults, 1 if there are, 2 if the file is not a whole history: cut short, altered, or of
+Status: 0 if there are no faults, 1 if there are, 2 if the file is not a whole history: cut short, altered, or of \
 several runs. docs/consistency.md describes the lines, how they are judged, and what cannot be seen.")]
     Check {
         /// The history.
@@ -413,6 +424,27 @@ impl LoadArguments {
             quiet: self.quiet,
             page: self.report.clone(),
             json: self.json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::SeederArguments;
+
+    /// The rest is wrapped at 80 columns, which would tear them apart.
+    #[test]
+    fn examples_fit_a_terminal() {
+        let seeder = SeederArguments::command();
+        let texts: Vec<_> = seeder.get_subcommands().filter_map(|command| command.get_after_help()).collect();
+        assert!(texts.len() >= 3);
+        for text in texts {
+            let text = text.to_string();
+            let (examples, rest) = text.split_once("\n\n").unwrap();
+            assert!(examples.lines().all(|line| line.len() <= 80), "{examples}");
+            assert!(!rest.contains('\n'), "a line for each paragraph: {rest}");
         }
     }
 }

@@ -6,6 +6,7 @@ use migration::connect::DatabaseUrl;
 use settings::Invocation;
 
 use super::{Cli, ServeArgs};
+use crate::{db, telemetry};
 
 impl ServeArgs {
     /// The values that follow from other settings, by their flags.
@@ -18,6 +19,27 @@ impl ServeArgs {
             ("lock-timeout-ms", self.lock_timeout().as_millis().to_string()),
             ("leader-wait-ms", self.leader_wait().time_max.as_millis().to_string()),
         ]
+    }
+
+    /// Checks what the command line's parser does not: `kinoteka config` and `serve` refuse the same settings, and `serve`
+    /// does so before it changes anything.
+    ///
+    /// # Errors
+    /// The flag and what is wrong.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.database.url()?;
+        let read_url = self.database_read_url.as_deref();
+        if let Some(DatabaseUrl::Sqlite(_)) =
+            read_url.map(|url| db::parse_url("--database-read-url", url)).transpose()?
+        {
+            anyhow::bail!("--database-read-url: only PostgreSQL has replicas; leave it out on SQLite");
+        }
+        self.sources.command_sources()?;
+        telemetry::read_filter(&self.log_filter)?;
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
+            anyhow::bail!("--metrics-listen: {} is the address of --listen; choose another port", self.listen);
+        }
+        Ok(())
     }
 
     /// Settings that are valid and probably wrong, each with its remedy.
@@ -47,7 +69,10 @@ impl ServeArgs {
 
 /// The settings in force with their sources, a line each, below the headings of `--help`.
 pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
-    let settings = invocation.settings();
+    let mut settings = invocation.settings();
+    // Each heading once.
+    let headings: Vec<_> = settings.iter().map(|setting| setting.heading.clone()).collect();
+    settings.sort_by_key(|setting| headings.iter().position(|heading| *heading == setting.heading));
     let derived = args.derived();
     let (mut written, mut heading) = (String::new(), "");
     for setting in &settings {

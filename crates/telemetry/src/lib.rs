@@ -29,13 +29,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// Reads the value of `--log-filter`.
+///
+/// # Errors
+/// The message quotes the value.
+pub fn read_filter(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(filter)
+        .map_err(|error| anyhow::anyhow!("--log-filter: {filter:?} is invalid ({error}); try \"info\""))
+}
+
 /// Starts logging to standard error, by [`log`]: whether and how fast somebody reads it holds up nobody.
 ///
 /// # Errors
 /// A filter that cannot be parsed; the message quotes it.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is no filter ({error}); try \"info\""))?;
+    let filter = read_filter(filter)?;
     let log = log::start().context("logging cannot start")?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
