@@ -82,6 +82,8 @@ test('a node in trouble is shown, with its story and what to do', async () => {
   const { page, troubles } = await open();
   await enter(page, 'admin', 'kinoteka-demo');
   await state(page, 'all is well');
+  const { width } = await page.locator('main').boundingBox();
+  assert.ok(width > 1_000, `what all pages have in common gives way: ${width} pixels`);
   assert.deepEqual(await page.locator('table').first().locator('tbody th').allTextContents(), ['n1', 'n2', 'n3']);
   await screenshot(page, 'status-1-well');
   // The focus stays where it is while the page is drawn anew.
@@ -135,6 +137,15 @@ test('it is readable on a phone in the dark, and small', async () => {
   console.log(`/status: ${bytes} bytes in all, loaded in ${loaded.toFixed(0)} ms`);
   assert.ok(bytes < 100_000, `${bytes} bytes`);
   assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('without GraphiQL the first link leads to a page that there is', async () => {
+  const { page } = await newPage(chromium.browser, origin);
+  await page.route('**/site.json', (route) => route.fulfill({ json: { pages: ['/monitoring', '/status'], demo: null } }));
+  await page.goto(`${origin}/status`);
+  await page.getByRole('link', { name: 'Status' }).waitFor();
+  assert.equal(new URL(await page.locator('.brand').evaluate(({ href }) => href)).pathname, '/status');
   await page.close();
 });
 
