@@ -82,7 +82,7 @@ fn read(name: &str, ready: &str, metrics: &str) -> InstanceReport {
         operations: metrics.sum("kinoteka_operation_duration_seconds_count"),
         operations_s: metrics.sum("kinoteka_operation_duration_seconds_sum"),
         errors: metrics.sum("kinoteka_errors_total"),
-        failures: FAILURES.iter().map(|code| metrics.sum_where("kinoteka_errors_total", "code", code)).sum(),
+        failures: add(FAILURES.iter().map(|code| (*code, metrics.sum_where("kinoteka_errors_total", "code", code)))),
         slow_operations: metrics.sum("kinoteka_operation_duration_seconds_count")
             - metrics.sum_where("kinoteka_operation_duration_seconds_bucket", "le", "1.0"),
         requests_in_flight: metrics.sum("kinoteka_http_requests_in_flight"),
@@ -140,12 +140,17 @@ impl<'t> Metrics<'t> {
     }
 
     fn sum_where(&self, name: &str, key: &str, value: &str) -> f64 {
-        self.of(name).filter(|(labels, _)| label(labels, key) == Some(value)).map(|(_, value)| value).sum()
+        add(self.of(name).filter(|(labels, _)| label(labels, key) == Some(value)))
     }
 
     fn sum(&self, name: &str) -> f64 {
-        self.of(name).map(|(_, value)| value).sum()
+        add(self.of(name))
     }
+}
+
+/// The sum of values. `Iterator::sum` of none is -0, which people would see.
+fn add<'t>(samples: impl Iterator<Item = (&'t str, f64)>) -> f64 {
+    samples.fold(0.0, |sum, (_, value)| sum + value)
 }
 
 /// A label whose value has no quotes, as all that is read here.
@@ -188,6 +193,9 @@ kinoteka_pool_connections_max{pool=\"sessions\"} 3
         assert_eq!(seen.version.as_deref(), Some("0.1.0"));
         let pools: Vec<_> = seen.pools.iter().map(|pool| (&*pool.name, pool.max, pool.in_use)).collect();
         assert_eq!(pools, [("sessions", 3.0, 0.0), ("write", 8.0, 5.0)]);
+        let fresh = read("k1", "full", "kinoteka_feed_connected 1\n");
+        let counts = [fresh.operations, fresh.errors, fresh.failures, fresh.slow_operations, fresh.requests_in_flight];
+        assert!(counts.iter().all(|count| count.to_string() == "0"), "{counts:?}");
         let lite = read("k1", "full", &TEXT.replace("sessions", "read"));
         assert_eq!((lite.database, lite.timeline, lite.is_leader_known), (Some("SQLite"), None, None));
         let other = read("k1", "<html>", "");
