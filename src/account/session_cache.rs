@@ -1,8 +1,8 @@
-//! Sessions that this instance looked up a moment ago, so that most requests do not ask the database whose token is whose.
+//! Sessions that this instance looked up recently, so that most requests do not query the database for their token.
 //!
-//! Only sessions that were found are kept, and none for longer than its time to live: that bounds for how long a change by
-//! another instance stays unknown. What this instance changes is known at once, also to look-ups that are under way: a
-//! look-up that began before the change does not count.
+//! Only existing sessions are cached, and none for longer than its time to live: that bounds how long a change by
+//! another instance stays unknown. A change by this instance is known immediately, also to look-ups in progress: one
+//! that began before the change does not count.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,16 +13,16 @@ use quick_cache::sync::Cache;
 
 use crate::viewer::Viewer;
 
-/// Sessions at most. The cache is divided by hash, so some are evicted when nine tenths of so many are there.
+/// The maximum number of sessions. The cache is divided by hash, so evictions begin at about nine tenths of it.
 const SESSIONS_MAX: usize = 10_000;
 
-/// A session is kept by its token and by its key.
+/// A session is cached by its token and by its key.
 const KEYS_OF_A_SESSION: usize = 2;
 
-/// From so many changed users on, those are looked for whose change no longer matters.
+/// From this many changed users on, changes that no longer matter are removed.
 const CHANGES_SWEPT: usize = 64;
 
-/// How a session is found.
+/// How to find a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum SessionKey {
     /// By the hash of its token.
@@ -31,7 +31,7 @@ pub(super) enum SessionKey {
     Session(i32),
 }
 
-/// A session that was found.
+/// An existing session.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FoundSession {
     pub viewer: Viewer,
@@ -44,18 +44,18 @@ pub(super) struct FoundSession {
 #[derive(Debug)]
 pub(super) struct SessionCache {
     sessions: Cache<SessionKey, FoundSession>,
-    /// When sessions or roles of a user were changed last.
+    /// The last change of each user's sessions or roles.
     changes: Mutex<HashMap<i32, Instant>>,
     time_to_live: Duration,
 }
 
 impl SessionCache {
-    /// Keeps sessions for this time; none if it is zero.
+    /// Caches sessions for this long. Caches none if it is zero.
     pub(super) fn new(time_to_live: Duration) -> Self {
         Self { sessions: Cache::new(SESSIONS_MAX * KEYS_OF_A_SESSION), changes: Mutex::default(), time_to_live }
     }
 
-    /// Whose session it is, if that is known.
+    /// The session's viewer, if it is cached.
     pub(super) fn get(&self, key: &SessionKey, now: DateTime<Utc>) -> Option<Viewer> {
         let FoundSession { viewer, expires_at, asked_at } = self.sessions.get(key)?;
         let is_fresh = asked_at.elapsed() < self.time_to_live && now < expires_at;
@@ -64,18 +64,18 @@ impl SessionCache {
         (is_fresh && !is_changed).then_some(viewer)
     }
 
-    /// Keeps a session.
+    /// Caches a session.
     pub(super) fn put(&self, key: SessionKey, found: FoundSession) {
         if !self.time_to_live.is_zero() {
             self.sessions.insert(key, found);
         }
     }
 
-    /// Forgets the sessions of a user.
+    /// Removes the sessions of a user.
     pub(super) fn forget(&self, user: i32) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         if changes.len() >= CHANGES_SWEPT && changes.len().is_power_of_two() {
-            // Sessions that were asked for before are too old by now.
+            // Look-ups from before are outdated by now.
             changes.retain(|_, changed_at| changed_at.elapsed() < self.time_to_live);
         }
         changes.insert(user, Instant::now());

@@ -26,7 +26,7 @@ const TITLES: FoldedTexts<cinema_titles::Entity> =
     FoldedTexts { owner: cinema_titles::Column::CinemaId, texts: &[cinema_titles::Column::Title], by_words: false };
 
 impl CinemaFilter {
-    /// The rows that the filter leaves.
+    /// The rows that match the filter.
     pub(super) async fn rows(self, db: &ReadPool) -> ApiResult<Select<cinema_online::Entity>> {
         let title = has_text(db, cinema_online::Column::Id, TITLES, "filter.title", self.title).await?;
         Ok(cinema_online::Entity::find().filter(Condition::all().add_option(title)))
@@ -121,7 +121,7 @@ impl Editable for Cinema {
     }
 }
 
-/// The maximum length of an address in characters. Addresses are in an index, which bounds them.
+/// The maximum length of a URL in characters. URLs are in an index, which limits their length.
 const URL_LENGTH_MAX: usize = 512;
 
 fn check_url(problems: &mut Problems, field: &str, given: String) -> String {

@@ -1,4 +1,4 @@
-//! What clients send: filters and orders of publications, and the inputs of mutations.
+//! Inputs of publications: filters and orders, and those of mutations.
 
 use async_graphql::{Enum, ID, InputObject};
 use entity::{publication_tags, publication_titles, publications, publications_category, rating_totals, users};
@@ -43,7 +43,7 @@ impl PublicationFilter {
         if from.zip(before).is_some_and(|(from, before)| from > before) {
             return Err(ApiError::bad_input("filter.createdBefore", "is before `createdFrom`; swap them"));
         }
-        // What a removed user wrote stays, but nobody learns which it was.
+        // A deleted user's publications remain, but nobody learns which they are.
         let by_author = author.map(|id| {
             let living = users::Entity::find()
                 .select_only()
@@ -187,7 +187,7 @@ impl Editable for PublicationCategory {
     }
 }
 
-/// How long an excerpt is.
+/// The length of an excerpt.
 #[derive(Debug, InputObject)]
 pub struct ExcerptArguments {
     /// The maximum number of characters, 1 to 1000.

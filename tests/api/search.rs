@@ -336,7 +336,7 @@ async fn nothing_that_is_typed_breaks_the_search(backend: Backend) {
         ("я".repeat(201), "query: must be at most 200 characters long"),
         ("я".repeat(10_000), "query: must be at most 200 characters long"),
         ("да ".repeat(17), "query: has too many words; the limit is 16"),
-        ("-матрица".to_owned(), "query: says only what to leave out; add a word to look for"),
+        ("-матрица".to_owned(), "query: contains only exclusions; add a word to search for"),
     ] {
         let errors = app.query(SEARCH, json!({ "query": query })).await.errors();
         assert_eq!(errors, [format!("BAD_USER_INPUT {error}")]);
@@ -367,7 +367,7 @@ async fn nothing_that_is_typed_breaks_the_search(backend: Backend) {
             {
                 let answer = app.query(SEARCH, json!({ "query": query })).await;
                 let only_left_out = answer.0["errors"][0]["message"]
-                    == json!("query: says only what to leave out; add a word to look for");
+                    == json!("query: contains only exclusions; add a word to search for");
                 assert!(answer.0["errors"].is_null() || only_left_out, "{query:?}: {answer}");
             }
         }

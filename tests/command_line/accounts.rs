@@ -41,14 +41,14 @@ async fn roles_are_granted_and_revoked(backend: Backend) {
     let (anna, boris) = (add_user(&db, "anna").await, add_user(&db, "boris").await);
     let role =
         |change: &str, user: &str, role: &str| run(&["role", change, user, role, "--database-url", &database.url]);
-    assert_eq!(role("grant", "Anna", "admin").ok(), "Anna has the role now\n");
-    assert_eq!(role("grant", "anna", "admin").ok(), "anna has the role now\n");
-    assert_eq!(role("grant", "boris@example.org", "editor").ok(), "boris@example.org has the role now\n");
+    assert_eq!(role("grant", "Anna", "admin").ok(), "granted the role to Anna\n");
+    assert_eq!(role("grant", "anna", "admin").ok(), "granted the role to anna\n");
+    assert_eq!(role("grant", "boris@example.org", "editor").ok(), "granted the role to boris@example.org\n");
     assert_eq!(roles(&db).await, [(anna, "admin".to_owned()), (boris, "editor".to_owned())]);
     let last = role("revoke", "anna", "admin");
     assert_eq!(last.failure(), "error: anna: this user is the last admin; grant ADMIN to another user first");
     role("grant", "boris", "admin").ok();
-    assert_eq!(role("revoke", "anna", "admin").ok(), "anna has the role no more\n");
+    assert_eq!(role("revoke", "anna", "admin").ok(), "revoked the role from anna\n");
     assert_eq!(roles(&db).await, [(boris, "admin".to_owned()), (boris, "editor".to_owned())]);
     let log = audit_log::Entity::find().all(&db).await.unwrap();
     let actions: Vec<_> = log.iter().map(|entry| (entry.action.as_str(), entry.user_id)).collect();

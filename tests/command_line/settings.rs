@@ -139,7 +139,7 @@ fn config_and_serve_refuse_the_same_settings() {
         (&["--monitor-url", "sqlite://x.db"], "--monitor-url: only PostgreSQL has statistics"),
         (&["--database-read-url", "sqlite://x.db"], "--database-read-url: only PostgreSQL has replicas"),
         (&["--database-read-url", "sesame"], "--database-read-url: not a URL"),
-        (&["--log-filter", "kinoteka=loud"], "--log-filter: \"kinoteka=loud\" is invalid"),
+        (&["--log-filter", "kinoteka=loud"], "--log-filter \"kinoteka=loud\" is not a valid filter"),
         (&["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8001"], "--metrics-listen: 127.0.0.1:8001 is"),
     ] {
         for command in ["config", "serve"] {
@@ -160,7 +160,7 @@ fn config_warns_of_doubtful_settings() {
         (vec!["--production"], vec!["--production on SQLite", "/metrics is open"]),
         ([&["--production"], &postgres_and_metrics[..]].concat(), vec![]),
         ([&["--production", "--demo"], &postgres_and_metrics[..]].concat(), vec!["leave out --demo"]),
-        (vec!["--listen", "0.0.0.0:8000"], vec!["/metrics is open to all who can reach --listen (0.0.0.0:8000)"]),
+        (vec!["--listen", "0.0.0.0:8000"], vec!["everyone who can reach --listen (0.0.0.0:8000)"]),
         ([&["--listen", "0.0.0.0:8000"], &metrics[..]].concat(), vec![]),
     ] {
         let warned = warnings(&args);

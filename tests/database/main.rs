@@ -20,3 +20,4 @@ mod schema;
 mod side_tables;
 mod steps;
 mod transactions;
+mod turns;

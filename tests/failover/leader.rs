@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 
 use crate::pair::{Client, PATIENCE, Pair, READ, VIEWER, text, until};
@@ -103,4 +104,82 @@ async fn a_server_that_is_read_only_is_unavailable_and_its_connections_are_given
     primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
     user.wait_for("full").await;
     assert!(user.comment().await.is_good());
+}
+
+/// Whoever has connections goes on; only new ones are refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_room_for_another_connection_is_not_away() {
+    let pair = Pair::start().await;
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    // Limits of roles do not hold for superusers.
+    primary.execute_unprepared("CREATE ROLE app LOGIN IN ROLE kinoteka").await.unwrap();
+    let url = pair.url().replace("kinoteka@", "app@");
+    let server = crate::process::Server::start(&[&["--database-url", &url], crate::pair::HASHING].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    let opened = "kinoteka_pool_connections_open{pool=\"write\"}";
+    until("there are connections", async || {
+        join_all((0..12).map(|_| user.read(VIEWER))).await;
+        user.count(opened).await > 4.0
+    })
+    .await;
+    primary.execute_unprepared("ALTER ROLE app CONNECTION LIMIT 0").await.unwrap();
+    // Both connections of whoever looks: at how the server is, and at its schema and rights.
+    for looked_at in ["%pg_last_xact_replay_timestamp%", "%regclass%"] {
+        let cut = format!(
+            "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity
+             WHERE usename = 'app' AND query LIKE '{looked_at}'"
+        );
+        until("a connection is cut", async || text(&primary, &cut).await != "0").await;
+    }
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(6) {
+        user.read(VIEWER).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let (changed, ready) = (user.comment().await, user.ready().await);
+        assert!(changed.is_good() && ready.1 == "full", "{changed:?}, {ready:?} after {:?}", started.elapsed());
+    }
+}
+
+/// What the server does by itself has no client who goes away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_own_changes_are_given_up_with_a_frozen_leader() {
+    let pair = Pair::start().await;
+    let (url, standby) = (pair.url(), pair.standby_url());
+    let urls = ["--database-url", &url, "--database-read-url", &standby, "--lock-timeout-ms", "60000"];
+    let hashing = ["--password-memory-kib", "64", "--password-passes", "1"];
+    let server = crate::process::Server::start(&[&urls[..], &hashing, AT_ONCE].concat());
+    let user = Client::sign_up(&server, "anna").await;
+    pair.settle().await;
+    let primary = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    primary.execute_unprepared("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
+    primary.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    until("it is read-only", async || !user.comment().await.is_good()).await;
+    user.wait_for("read-only").await;
+    // From now on the server tries by itself whether it can be written again.
+    primary.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
+    let lock = primary.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE idempotency_keys IN EXCLUSIVE MODE").await.unwrap();
+    let other = connect_to(&pair.primary.url("postgres")).await.unwrap();
+    other.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
+    other.execute_unprepared("ALTER SYSTEM RESET default_transaction_read_only").await.unwrap();
+    other.execute_unprepared("SELECT pg_reload_conf()").await.unwrap();
+    let waiting = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    until("it tries", async || text(&other, waiting).await != "0").await;
+    pair.primary.signal("STOP");
+    pair.fail_over();
+    user.wait_for("full").await;
+    pair.primary.signal("CONT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_stops_beside_a_frozen_leader() {
+    let pair = Pair::start().await;
+    let server = pair.serve(AT_ONCE);
+    let user = Client::sign_up(&server, "anna").await;
+    pair.primary.signal("STOP");
+    user.wait_for("read-only").await;
+    server.signal("TERM");
+    let (status, log) = server.wait(Duration::from_secs(20));
+    assert!(status.success() && log.contains("stopped"), "{log}");
+    pair.primary.signal("CONT");
 }

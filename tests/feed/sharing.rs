@@ -130,8 +130,8 @@ async fn many_who_come_back_cost_what_one_does(backend: Backend) {
     for listening in back.collect::<Vec<_>>() {
         listening.await.unwrap();
     }
-    let (reads, rounds) = (instance.reads() - before, 1 + begun.elapsed().as_secs() / 2);
-    // One for each batch, and the group's own.
+    let (reads, rounds) = (instance.reads() - before, 6 + begun.elapsed().as_secs() / 2);
+    // One for each batch, and the group's own. Alone, each listener would need a round of its own.
     assert!(reads as u64 <= 10 * rounds, "{reads} statements in {:?}", begun.elapsed());
 }
 

@@ -101,8 +101,9 @@ async fn a_storm_costs_no_more_for_more_listeners(backend: Backend) {
     let executions = metric(&other, EXECUTIONS).await - counts[0];
     let statements = metric(&other, STATEMENTS).await - counts[1];
     println!("{} listeners: {took:?}, {executions} executions, {statements} statements", sockets.len());
-    // What was executed is shared for two seconds. The group that they join executes the events once, too.
-    let rounds = 2.0 + took.as_secs_f64() / 2.0;
+    // Results are shared for two seconds. Executions repeat at the start: the group executes the events, too, and a
+    // listener that reads them later needs newer results. Alone, each listener would need a round of its own.
+    let rounds = 6.0 + took.as_secs_f64() / 2.0;
     assert!(executions <= MISSED as f64 * rounds, "{executions} executions in {took:?}");
     // A batch has up to 32 events and two statements.
     assert!(statements <= 40.0 * rounds, "{statements} statements in {took:?}");

@@ -241,16 +241,16 @@ async fn a_history_that_is_not_whole_is_refused() {
     let mut missing = lines.clone();
     missing.remove(5);
     unusable(&(missing.join("\n") + "\n"), "lines are missing or added");
-    unusable(&format!("{one}{other}"), "something stands behind");
+    unusable(&format!("{one}{other}"), "text follows the last line");
     unusable(&format!("{}\n{other}", lines[..9].join("\n")), "another run");
-    unusable(&(one.clone() + lines[5] + "\n"), "something stands behind");
+    unusable(&(one.clone() + lines[5] + "\n"), "text follows the last line");
     let history = History(lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect());
     let call = history.find(|line| line["call"]["wrote"].is_object());
     for (field, value, words) in [
         ("end", json!(0), "ends before it begins"),
         ("instance", json!(1), "names 1 servers"),
         ("end", json!(-1), "not a line of a history"),
-        ("wrote", json!({ "thing": "cat/1", "value": 1 }), "names no thing"),
+        ("wrote", json!({ "thing": "cat/1", "value": 1 }), "is not a thing"),
         ("colour", json!("red"), "unknown field"),
     ] {
         let mut altered = history.clone();

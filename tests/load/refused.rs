@@ -19,7 +19,7 @@ fn refusal(url: &str, args: &[&str]) -> String {
 async fn a_server_that_is_not_there_is_named() {
     let url = format!("http://{}/graphql", own_address());
     let text = refusal(&url, &[]);
-    assert!(text.contains("nobody answers at") && text.contains("--url"), "{text}");
+    assert!(text.contains("no server answers at") && text.contains("--url"), "{text}");
 }
 
 #[test]
@@ -62,7 +62,10 @@ async fn a_server_that_limits_the_load_is_told_what_to_raise() {
     let output = load(&served.url(), &args).output().unwrap();
     let said = message(&output);
     assert_eq!(said.matches("refuses requests: its --mutations-per-user is 20;").count(), 1, "{said}");
-    assert!(said.contains("limits refused") && said.contains("start it with more --mutations-per-user"), "{said}");
+    assert!(
+        said.contains("limits refused") && said.contains("restart it with higher values of --mutations-per-user"),
+        "{said}"
+    );
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let limit = &report["limits"]["mutations-per-user"];
     assert!(limit["max"] == 20 && limit["refused"].as_u64().unwrap() > 20, "{report:#}");
@@ -80,7 +83,7 @@ async fn a_server_that_limits_the_load_is_told_what_to_raise() {
 
 #[test]
 fn actions_and_rates_that_are_none_are_refused() {
-    for (arg, words) in [("--mix=dance", "rate-publication"), ("--rate=0", "actions a second")] {
+    for (arg, words) in [("--mix=dance", "rate-publication"), ("--rate=0", "actions per second")] {
         let output = load("http://127.0.0.1:8000/graphql", &[arg]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{output:?}");

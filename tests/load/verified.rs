@@ -146,7 +146,7 @@ async fn a_rate_is_kept(backend: Backend) {
     // No server is that fast.
     let args = ["--rate=200000", "--duration=2", "--in-flight-max=4", "--quiet", "--mix=rate-movie"];
     let text = message(&load(&served.url(), &args).output().unwrap());
-    assert!(text.contains("200000 actions/s are out of reach"), "{text}");
+    assert!(text.contains("200000 actions/s were not reached"), "{text}");
 }
 
 /// What should have begun while the server stood still counts from then, though no more than two
@@ -186,5 +186,5 @@ async fn a_server_that_stays_away_is_told() {
     running.read(20);
     drop(served.node);
     let text = message(&running.end());
-    assert!(text.contains("the server has been away for the last"), "{text}");
+    assert!(text.contains("the server has been down for the last"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! Opening the pools, and what they take.
+//! Opens the pools, and computes what they need.
 
 use anyhow::{Context as _, bail};
 use migration::Commits;
@@ -14,10 +14,10 @@ use super::place::{Place, Sight};
 use super::replicas::{self, Replicas};
 use super::{Db, LeaderQueue, LeaderWait, Observer, ReadPool, TURNS, Writes, most_of, writers_max_per_client};
 
-/// Connections for looking up sessions: each look-up takes well under a millisecond.
+/// Connections for looking up sessions. Each look-up takes well under a millisecond.
 const SESSION_CONNECTIONS: u32 = 3;
 
-/// Connections for looking at a server: one at how it is, one at its schema and rights.
+/// Connections for looking at a server: one for its state, one for its schema and rights.
 const WATCHERS: u32 = 2;
 
 /// The pools of an open database.
@@ -28,17 +28,17 @@ struct Pools {
     replicas: Option<Replicas>,
     cluster: Cluster,
     commits: Commits,
-    /// Changes at a time.
+    /// The maximum number of concurrent changes.
     writers: u64,
 }
 
 impl Db {
-    /// Opens a database for writes, and for reads its replica or, on SQLite, the file again. A
-    /// statement that takes longer than `timeouts` allow is stopped. `observer` sees all statements. The pools of
-    /// PostgreSQL connect when they are used: a server may be away at the moment.
+    /// Opens a database for writes. For reads, opens its replica or, on SQLite, the file again. A statement that takes
+    /// longer than `timeouts` allow is stopped. `observer` sees all statements. The pools of PostgreSQL connect when
+    /// they are first used: a server may be down at start.
     ///
     /// # Errors
-    /// When a SQLite file cannot be opened: the flag, the database and the remedy.
+    /// A SQLite file cannot be opened: the flag, the database and the remedy.
     pub async fn open(
         url: &DatabaseUrl,
         read_url: Option<&DatabaseUrl>,
@@ -148,7 +148,7 @@ fn pool_of(
     PostgresPool { access, settings, timeouts: Some(timeouts), lifetime, generation: generation.clone(), arrivals }
 }
 
-/// The servers behind the read URL, and connections to ask each of them.
+/// The servers behind the read URL, with connections to poll each of them.
 fn ask_replicas(
     options: &PgConnectOptions,
     generation: &Generation,
@@ -172,14 +172,15 @@ async fn sqlite(
 ) -> anyhow::Result<Pools> {
     let Writer { db, commits } = connect::open_writer(url, settings, Some(timeouts)).await.context("--database-url")?;
     let flag = if read_url.is_some() { "--database-read-url" } else { "--database-url" };
-    let open = async |settings| {
-        connect::open_timed(read_url.unwrap_or(url), Access::Read, settings, Some(timeouts)).await.context(flag)
+    let open = async |settings, generation: &Generation| {
+        connect::open_reader(read_url.unwrap_or(url), settings, Some(timeouts), generation).await.context(flag)
     };
-    let place = |pool| Place::new(pool, Generation::default(), Sight::default());
-    let leader = place(observed(db, &observer));
-    let replica = place(observed(open(settings).await?, &observer));
-    let pool = open(PoolSettings { connections_max: 1, ..settings }).await?;
-    let (own, sight) = (Generation::default(), leader.sight.clone());
+    let place = |pool, generation| Place::new(pool, generation, Sight::default());
+    let leader = place(observed(db, &observer), Generation::default());
+    let (read, own) = (Generation::default(), Generation::default());
+    let replica = place(observed(open(settings, &read).await?, &observer), read);
+    let pool = open(PoolSettings { connections_max: 1, ..settings }, &own).await?;
+    let sight = leader.sight.clone();
     let cluster =
         Cluster::new(Watched { pool, own, generations: Vec::new(), sight, name: url.to_string() }, None, None);
     Ok(Pools { leader, replica: Some(replica), sessions: None, replicas: None, cluster, commits, writers: 1 })
@@ -192,12 +193,12 @@ fn observed(mut pool: DatabaseConnection, observer: &Option<Observer>) -> Databa
     pool
 }
 
-/// Files that connections to the database take at most: those of the pools, with `connections_max` each, and
-/// `more` of others.
+/// The maximum number of files that connections to the database use: those of the pools, with `connections_max` each,
+/// and `more` others.
 pub fn files(url: &DatabaseUrl, replica: bool, connections_max: u32, more: u32) -> u64 {
     let (connections_max, more) = (u64::from(connections_max), u64::from(more));
     match url {
-        // One more each is made to see whether the database can be reached, and others to see how it is.
+        // Each pool needs one more to test whether the database can be reached, and others to look at its state.
         DatabaseUrl::Postgres(_) => {
             let asking = if replica { replicas::CONNECTIONS_MAX as u64 } else { 0 };
             (connections_max + 1 + u64::from(WATCHERS)) * if replica { 2 } else { 1 }

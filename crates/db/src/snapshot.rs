@@ -1,18 +1,22 @@
-//! Reads that all see one moment of the database that is written to.
+//! Reads that all see one snapshot of the database for writes.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use request::quota::{Quota, QuotaNames, Share};
+use request::quota::{Quota, QuotaNames};
 use sea_orm::error::ConnAcquireErr;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr};
+use sea_orm::{DatabaseTransaction, DbErr};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-/// A transaction that begins with the first read and ends when this is dropped. It holds a connection meanwhile.
+use super::place::Place;
+use super::turn::Turn;
+
+/// A transaction that begins with the first read and ends on drop. It holds a connection meanwhile.
 pub(super) struct ReadSnapshot {
-    pool: DatabaseConnection,
+    place: Place,
     turns: Arc<Quota>,
     acquire_timeout: Duration,
     begun: OnceCell<Begun>,
@@ -20,11 +24,21 @@ pub(super) struct ReadSnapshot {
 
 struct Begun {
     txn: DatabaseTransaction,
-    // Behind it: given back when the connection is.
-    _turn: Share,
+    turn: Option<Turn>,
+    /// Statements whose response has not arrived yet.
+    unanswered: AtomicUsize,
 }
 
-/// One that waits too long for its turn fails as one that waits too long for a connection.
+impl Drop for Begun {
+    fn drop(&mut self) {
+        // Otherwise a statement was abandoned, and the turn is kept as long as its connection.
+        if let Some(turn) = self.turn.take_if(|_| *self.unanswered.get_mut() == 0) {
+            turn.end();
+        }
+    }
+}
+
+/// A read that waits too long for its turn fails like one that waits too long for a connection.
 const TURNS: QuotaNames = QuotaNames {
     limit: "database-connections",
     limit_per_client: "database-connections",
@@ -32,7 +46,7 @@ const TURNS: QuotaNames = QuotaNames {
     retry_after_s: 1,
 };
 
-/// Turns for so many connections. Half of them may be held by snapshots, and of these half by those of one client.
+/// Turns for this many connections. Snapshots may hold half of the connections, and one client's snapshots a quarter.
 pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
     let half = |number: u32| (number / 2).max(1);
     let max = half(connections_max);
@@ -40,18 +54,28 @@ pub(super) fn turns(connections_max: u32) -> Arc<Quota> {
 }
 
 impl ReadSnapshot {
-    pub(super) fn new(pool: DatabaseConnection, turns: Arc<Quota>, acquire_timeout: Duration) -> Self {
-        Self { pool, turns, acquire_timeout, begun: OnceCell::new() }
+    pub(super) fn new(place: Place, turns: Arc<Quota>, acquire_timeout: Duration) -> Self {
+        Self { place, turns, acquire_timeout, begun: OnceCell::new() }
     }
 
-    /// The transaction, which the first call begins.
-    pub(super) async fn transaction(&self) -> Result<&DatabaseTransaction, DbErr> {
-        let begun = self.begun.get_or_try_init(async || {
-            let turn = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
-            let turn = turn.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
-            Ok::<_, DbErr>(Begun { txn: migration::begin_snapshot(&self.pool).await?, _turn: turn })
-        });
-        Ok(&begun.await?.txn)
+    /// Queries in the transaction. The first call begins it.
+    pub(super) async fn run<'s, T, F>(&'s self, ask: impl FnOnce(&'s DatabaseTransaction) -> F) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let Begun { txn, unanswered, .. } = self.begun.get_or_try_init(|| self.begin()).await?;
+        unanswered.fetch_add(1, Ordering::Relaxed);
+        let outcome = ask(txn).await;
+        unanswered.fetch_sub(1, Ordering::Relaxed);
+        outcome
+    }
+
+    async fn begin(&self) -> Result<Begun, DbErr> {
+        let share = timeout(self.acquire_timeout, self.turns.wait(telemetry::client())).await;
+        let share = share.map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?;
+        let turn = Some(Turn::new(share, &self.place.generation));
+        let txn = migration::begin_snapshot(&self.place.pool).await?;
+        Ok(Begun { txn, turn, unanswered: AtomicUsize::new(0) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A small schema with a subscription, for the tests of this module.
+//! A small schema with a subscription, for the tests of this crate.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -25,12 +25,12 @@ use super::hub::Hub;
 use super::operation::RootField;
 use super::source::{FeedOrder, HistoryPage, Source};
 
-/// Everything that the tests of the feed listen to.
+/// The topic of the tests.
 pub(super) const TOPIC: Topic = Topic { kinds: Kinds::ADDED, about: None };
 
 struct Happened {
     about: Option<i64>,
-    /// More events than these at once never end.
+    /// More concurrent events than this never end.
     at_once: Option<usize>,
     after: Option<String>,
 }
@@ -84,7 +84,7 @@ impl Describe for Happenings {
     }
 }
 
-/// Gives the text of an event, or an error in its place.
+/// The text of an event, or an error.
 pub(super) type Text = Box<dyn Fn(&EventWithCursor) -> Result<String, FieldError> + Send + Sync>;
 
 fn text(context: &Context, sent: &EventWithCursor) -> Result<String, FieldError> {
@@ -135,14 +135,14 @@ pub(super) fn prepare(engine: &Engine, query: &str, variables: &Value) -> Prepar
 /// The client of [`subscription`].
 pub(super) const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// A subscription whose results take at most so many bytes.
+/// A subscription whose results take at most this number of bytes.
 pub(super) fn subscription(prepared: Prepared, bytes_max: u64) -> Subscription {
     let names = QuotaNames { limit: "all", limit_per_client: "own", held: "are held", retry_after_s: 1 };
     let budget = Budget::new(bytes_max, Quota::new(names, u64::MAX, u64::MAX), CLIENT);
     Subscription { prepared, caller: Caller::anonymous(CLIENT), budget, resume_from: None }
 }
 
-/// A hub of a feed without events, whose database is never connected to.
+/// A hub of a feed without events. It never connects to a database.
 pub(super) fn hub() -> Arc<Hub> {
     let source = Source::Sqlite(pool_options().connect_lazy("sqlite::memory:").unwrap());
     let (epoch, order, edge) = ("abcdefabcdef".into(), FeedOrder::Rows, Mark::of_row(0, 0, 0));

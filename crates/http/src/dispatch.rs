@@ -1,4 +1,4 @@
-//! Which way a request to `/graphql` takes: a socket, a stream of events, one operation or a batch.
+//! Dispatches requests to `/graphql`: a socket, an event stream, one operation or a batch.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use super::refusal::Refusal;
 use super::serve::ConnectionHandle;
 use super::{events, respond, socket};
 
-/// Answers any request to the endpoint, whatever its method.
+/// Responds to every request to the endpoint, whatever its method.
 pub(super) async fn answer(State(endpoint): State<Arc<Endpoint>>, request: Request<Body>) -> Response {
     let wanted = accept::negotiate(request.headers());
     let outcome = handle(&endpoint, request, wanted).await;
     outcome.unwrap_or_else(|refusal| {
         refusal.count();
         match wanted {
-            // What is wrong with a document, for a client that reads nothing else.
+            // Errors in a document, for a client that only reads event streams.
             Some(Acceptable { answer: None, events: true }) if refusal.status.is_none() => {
                 events::refuse(&refusal.errors)
             }

@@ -1,4 +1,4 @@
-//! The GraphQL endpoint: what it shares among requests, and how it executes them.
+//! The GraphQL endpoint: what requests share, and how they are executed.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -25,26 +25,26 @@ use super::refusal::Refusal;
 use super::respond::{Answer, BatchWriter, Seen};
 use super::{HttpSettings, body, respond};
 
-/// What answers `/graphql`.
+/// The endpoint `/graphql`.
 pub(super) struct Endpoint {
     executor: Executor,
     subscribe: Arc<dyn Subscribe>,
     pub(super) callers: Callers,
     pub(super) origins: Origins,
     pub(super) sockets: Arc<Quota>,
-    /// Bytes of what operations on sockets and event streams keep.
+    /// The memory of operations on sockets and of event streams, in bytes.
     pub(super) kept: Arc<Quota>,
     pub(super) limits: Limits,
-    /// Places for requests that run.
+    /// Slots for running requests.
     running: Arc<Quota>,
-    /// Places for those that wait for one.
+    /// Slots for requests that wait for one of these.
     waiting: Arc<Quota>,
-    /// Room for bodies that are being read, in bytes.
+    /// Memory for bodies that are being read, in bytes.
     bodies: Arc<Quota>,
-    /// Memory for answers that are being made or wait for their clients.
+    /// Memory for responses that are being built or sent.
     unsent: Arc<Quota>,
     subscriptions: Arc<Quota>,
-    /// What subscriptions give for an event, in values.
+    /// The values that subscriptions return for an event.
     subscribed: Arc<Quota>,
 }
 
@@ -74,7 +74,7 @@ impl Endpoint {
         }
     }
 
-    /// Begins an operation: a query or a mutation is done then, a subscription listens.
+    /// Begins an operation: runs a query or a mutation to its end, or starts a subscription.
     ///
     /// # Errors
     /// The operation is not executed, or takes too long.
@@ -87,7 +87,7 @@ impl Endpoint {
                 self.sign_in(&mut caller, token).await?;
             }
             let prepared = self.prepare(&operation, safe, &mut Cost::default())?;
-            // A plan has all that it needs of the document.
+            // The plan no longer needs the document.
             drop(operation);
             if let (OperationKind::Query, Some(token)) = (prepared.kind(), &token) {
                 self.ask_position(&mut caller, token).await?;
@@ -109,7 +109,7 @@ impl Endpoint {
             }
             let mut kept = kept.map_or_else(|| self.kept.take(address, 0), Ok).map_err(Refusal::exhausted)?;
             kept.grow(prepared.bytes().saturating_sub(kept.amount())).map_err(Refusal::exhausted)?;
-            // Variables that are not declared are gone.
+            // Undeclared variables are dropped.
             kept.shrink(kept.amount().saturating_sub(prepared.bytes()));
             let shares = [
                 kept,
@@ -129,8 +129,8 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Has a query see what its user has changed on any instance, unless it has said itself what it has to see: a session
-    /// that is known already was not looked up.
+    /// Sets the position of a query, unless the client has sent one, so that it sees what its user has changed on any
+    /// instance. A cached session has no position, because it was not looked up.
     async fn ask_position(&self, caller: &mut Caller, token: &str) -> Result<(), Refusal> {
         if caller.after.is_none() && self.executor.contexts.asks_positions() {
             let found = self.callers.sign_in_anew(token).await?;
@@ -143,8 +143,8 @@ impl Endpoint {
         Budget::new(self.limits.limit_answer_bytes, Arc::clone(&self.unsent), address)
     }
 
-    /// Does work for one of the requests that may run at a time, within a request's time. Where that is
-    /// not refused at once, the wait for its turn has as much.
+    /// Runs work for one of the concurrent requests, within the request timeout. If the request waits for its slot
+    /// instead of being refused, the wait has the same timeout.
     pub(super) async fn in_time<T>(
         &self,
         address: IpAddr,
@@ -153,7 +153,7 @@ impl Endpoint {
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
         let time = self.limits.request_timeout();
-        // One that waits for its body does not hold up others.
+        // The slot is taken after the body was read, so that slow bodies do not block others.
         let place = match self.running.take(address, 1) {
             Err(exhausted) if waits => {
                 let _waiting = self.waiting.take(address, 1).map_err(Refusal::exhausted)?;
@@ -166,7 +166,7 @@ impl Endpoint {
         timeout(time, work).await.unwrap_or_else(too_late)
     }
 
-    /// Reads what a request says.
+    /// Reads a request's operations.
     pub(super) async fn read(&self, request: Request, address: IpAddr) -> Result<Operations, Refusal> {
         if request.method() != Method::POST {
             let query = request.uri().query().unwrap_or_default();
@@ -185,14 +185,14 @@ impl Endpoint {
         Bounds::of(&self.limits)
     }
 
-    /// The operation, ready to be executed. Its cost is added to that of a batch's operations before it.
+    /// Prepares an operation. Its cost is added to that of the batch's earlier operations.
     ///
     /// # Errors
-    /// The operation is not to be executed.
+    /// The operation must not be executed.
     fn prepare(&self, operation: &OperationParams, safe: bool, cost: &mut Cost) -> Result<Prepared, Refusal> {
         let prepared = self.executor.prepare(&operation.request()).map_err(|refusal| Refusal::engine(&refusal))?;
         if let (Some(context), Some(name)) = (telemetry::current_request(), prepared.name()) {
-            // The first one of a batch or a socket.
+            // Only the first one of a batch or a socket.
             let _ = context.operation.set(short_name(name));
         }
         if safe && prepared.kind() == OperationKind::Mutation {
@@ -202,7 +202,7 @@ impl Endpoint {
         Ok(prepared)
     }
 
-    /// One after the other: a later one sees what an earlier one has changed.
+    /// Runs them one after another: a later one sees what an earlier one has changed.
     pub(super) async fn execute_batch(
         &self,
         operations: Vec<BatchEntry>,
@@ -222,7 +222,7 @@ impl Endpoint {
                 if prepared.kind() == OperationKind::Subscription {
                     return Err(Refusal::is_stream());
                 }
-                // A mutation before may have ended the session, or changed the role. Mutations look themselves.
+                // An earlier mutation may have ended the session or changed the role. Mutations check that themselves.
                 let is_mutation = prepared.kind() == OperationKind::Mutation;
                 if changed && !is_mutation {
                     if let Some(token) = token {
@@ -250,7 +250,7 @@ impl Endpoint {
                     written.add(&respond::errors(&refusal.errors), refusal.retry_after_s());
                 }
             }
-            // Many that need not wait for anything would hold up others, and the time limit.
+            // Many operations that never wait would block others, and the timeout.
             tokio::task::yield_now().await;
         }
         if changed {

@@ -1,4 +1,4 @@
-//! How the cluster, the servers and the database are, for admins: `/status.json`.
+//! The state of the cluster, the servers and the database, for admins: `/status.json`.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use super::graphql::Endpoint;
 use super::refusal::Refusal;
 use super::respond::{self, Answer, Seen};
 
-/// Knows how the cluster, the servers and the database are.
+/// Reports the state of the cluster, the servers and the database.
 pub trait Overview: Send + Sync {
-    /// One JSON document. It may take some seconds: what is away is waited for.
+    /// Returns one JSON document. It may take some seconds, because it waits for servers that do not respond.
     ///
     /// # Errors
-    /// There is no JSON.
+    /// The JSON cannot be written.
     fn overview(&self) -> BoxFuture<'_, ApiResult<Vec<u8>>>;
 }
 

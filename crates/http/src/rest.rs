@@ -1,8 +1,8 @@
-//! How long a connection may wait for a request.
+//! The timeouts of idle connections.
 //!
-//! A request's head has `--header-timeout-ms` from its first byte, and so has a connection that has never
-//! sent one. Between two requests a connection rests for `--idle-timeout-ms`, which clients are told, or for
-//! less when connections run out.
+//! A request's head has `--header-timeout-ms` from its first byte, as has a connection that has never sent one. Between
+//! two requests a connection may be idle for `--idle-timeout-ms`, which clients are told, or for less when connections
+//! run out.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -17,45 +17,46 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// A connection rests for this much longer than its client is told: what was sent in time arrives in time.
+/// A connection may be idle for this much longer than its client is told, so that a request sent in time arrives in
+/// time.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How long a connection may be silent even when connections run out.
+/// How long a connection may be idle even when connections run out.
 const SHORT_REST: Duration = Duration::from_secs(1);
 
-/// Between two looks for connections that can be closed.
+/// The interval of checks for connections to close.
 const RELIEF_PAUSE: Duration = Duration::from_millis(250);
 
-/// Of so many slots for connections one is kept free.
+/// One slot for connections is kept free for each of this many.
 const SLOTS_PER_FREE_ONE: usize = 16;
 
-/// The times of a connection.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// For the head of a request.
     pub(super) head: Duration,
-    /// For the rest between two requests.
+    /// Between two requests.
     pub(super) idle: Duration,
-    /// For what a client still sends of a request that has its response.
+    /// For the rest of a request that already has its response.
     pub(super) unread: Duration,
 }
 
-/// What a connection waits for.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// The first byte of all.
+    /// Waits for its very first byte.
     Fresh(Instant),
-    /// The first byte of another request.
+    /// Waits for the first byte of another request.
     Idle(Instant),
-    /// The rest of a head.
+    /// Waits for the rest of a head.
     Head(Instant),
-    /// Nothing: a request is under way, or it is a WebSocket.
+    /// A request is in progress, or it is a WebSocket.
     Busy,
-    /// The client to see its response, while it sends a body that nobody reads.
+    /// Waits until the client sees its response, while it sends a body that is not read.
     Unread,
 }
 
-/// One connection's waiting.
+/// The waiting state of one connection.
 #[derive(Debug)]
 pub(super) struct Wait {
     number: u64,
@@ -66,7 +67,7 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// Something was read.
+    /// Records that something was read.
     pub(super) fn note_read(&self) {
         let mut phase = self.phase();
         if matches!(*phase, Phase::Fresh(_) | Phase::Idle(_)) {
@@ -74,12 +75,12 @@ impl Wait {
         }
     }
 
-    /// Resolves when the connection had better be closed, if it is still silent.
+    /// Resolves when the connection should be closed, if it is still idle.
     pub(super) async fn closing(&self) {
         self.closing.notified().await;
     }
 
-    /// Since when nothing has come, if no request is under way.
+    /// Since when it has been idle. `None` during a request.
     pub(super) fn silent_since(&self) -> Option<Instant> {
         match *self.phase() {
             Phase::Fresh(since) | Phase::Idle(since) => Some(since),
@@ -87,18 +88,18 @@ impl Wait {
         }
     }
 
-    /// The request that is under way has its response, and its body was not read to its end.
+    /// Records that the request has its response, and its body was not read to the end.
     pub(super) fn leave_unread(&self) {
         *self.phase() = Phase::Unread;
     }
 
     /// How long to read on after the last response, for a client that sends the rest of its request before it reads.
     pub(super) fn time_to_drain(&self) -> Option<Duration> {
-        // A head that is refused is not read to its end, either.
+        // A refused head is not read to the end either.
         matches!(*self.phase(), Phase::Head(_) | Phase::Unread).then_some(self.patience.unread)
     }
 
-    /// When it has waited for too long.
+    /// When its wait times out.
     fn deadline(&self) -> Option<Instant> {
         match *self.phase() {
             Phase::Fresh(since) | Phase::Head(since) => since.checked_add(self.patience.head),
@@ -107,8 +108,8 @@ impl Wait {
         }
     }
 
-    /// A head is waited for. What of it has come along with the request before is not seen here: such a
-    /// connection is idle until more comes.
+    /// A head is expected. The part that arrived with the previous request is not visible here: such a connection is
+    /// idle until more arrives.
     fn begin(&self) {
         let mut phase = self.phase();
         if !matches!(*phase, Phase::Fresh(_)) {
@@ -116,7 +117,7 @@ impl Wait {
         }
     }
 
-    /// The head is whole.
+    /// The head is complete.
     fn end(&self) {
         *self.phase() = Phase::Busy;
     }
@@ -132,7 +133,7 @@ impl Drop for Wait {
     }
 }
 
-/// All connections, of which the longest silent ones are closed when there is no more room.
+/// All connections. Those that have been idle longest are closed when slots run out.
 #[derive(Debug)]
 pub(super) struct Crowd {
     slots: usize,
@@ -142,12 +143,12 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Room for so many.
+    /// A number of slots.
     pub(super) fn new(slots: usize) -> Arc<Self> {
         Arc::new(Self { slots, next: AtomicU64::default(), waits: Mutex::default(), short: Notify::new() })
     }
 
-    /// A connection comes. It leaves when nothing of it is there any more.
+    /// Adds a connection. It is removed when its last part is dropped.
     pub(super) fn join(self: &Arc<Self>, patience: Patience) -> Arc<Wait> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let phase = Mutex::new(Phase::Fresh(Instant::now()));
@@ -159,8 +160,7 @@ impl Crowd {
         wait
     }
 
-    /// Closes silent connections, the longest silent ones first, whenever nearly all slots are taken. Never
-    /// ends.
+    /// Closes idle connections, the longest idle first, whenever nearly all slots are in use. Never returns.
     pub(super) async fn relieve(&self) {
         loop {
             self.short.notified().await;
@@ -174,14 +174,14 @@ impl Crowd {
         }
     }
 
-    /// How many slots should be free and are not.
+    /// How many more slots should be free.
     fn missing(&self) -> usize {
         let wanted = (self.slots / SLOTS_PER_FREE_ONE).max(1);
         wanted.saturating_sub(self.slots.saturating_sub(self.lock().len()))
     }
 
     fn close_silent(&self, count: usize) {
-        // The last of a connection may be dropped here, which takes the lock.
+        // The last reference of a connection may be dropped here, which takes the lock.
         let waits: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         let mut silent: Vec<_> = waits
             .iter()
@@ -199,10 +199,10 @@ impl Crowd {
     }
 }
 
-/// Tells hyper when a connection has waited for too long.
+/// Tells hyper when a connection has waited too long.
 ///
-/// hyper has one time for both waits: it sets a timer when it begins to wait for a head, polls it whenever
-/// nothing more can be read, and drops it when the head is whole. This timer looks at what has come.
+/// hyper has one timeout for both waits: it sets a timer when it begins to wait for a head, polls it whenever nothing
+/// more can be read, and drops it when the head is complete. This timer checks what has arrived.
 pub(super) struct HeadTimer(pub(super) Arc<Wait>);
 
 impl Timer for HeadTimer {
@@ -250,7 +250,7 @@ mod tests {
     const PATIENCE: Patience =
         Patience { head: Duration::from_secs(30), idle: Duration::from_secs(120), unread: Duration::from_secs(10) };
 
-    /// Moves everything that is waited for into the past.
+    /// Moves all waits into the past.
     fn pass(wait: &Wait, time: Duration) {
         let mut phase = wait.phase();
         if let Phase::Fresh(since) | Phase::Idle(since) | Phase::Head(since) = &mut *phase {
@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// Whether it waits for about so long from now on. A busy machine may take some of it.
+    /// Whether it waits for about this long from now. A slow machine may shorten it.
     fn waits_for(wait: &Wait, time: Duration) -> bool {
         let due = wait.deadline().unwrap() - Instant::now();
         due <= time && due + Duration::from_secs(5) > time

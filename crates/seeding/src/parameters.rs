@@ -1,4 +1,4 @@
-//! What tells one seed from another: noted in the database, so that only the same goes on.
+//! The parameters of a seed. The database stores them, so that only the same seed continues.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::SeedOptions;
 use crate::sizes::Sizes;
 
-/// All that the rows of a seed depend on.
+/// Everything that determines the rows of a seed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Parameters {
     rng_seed: u64,
@@ -18,22 +18,22 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Those of a seed.
+    /// The parameters of some options.
     pub fn of(options: &SeedOptions) -> Self {
         Self { rng_seed: options.rng_seed, load_accounts: options.demo_accounts, sizes: options.sizes }
     }
 
-    /// As they are noted.
+    /// The stored form.
     pub fn to_text(&self) -> String {
         Value::Object(self.flags()).to_string()
     }
 
-    /// Reads what was noted; `None` when another program wrote it.
+    /// Reads the stored form; `None` if another program wrote it.
     pub fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
-    /// Where others differ, flag by flag.
+    /// The differences from other parameters, flag by flag.
     pub fn differences(&self, other: &Self) -> String {
         let asked = other.flags();
         let different: Vec<_> = self
@@ -63,7 +63,7 @@ impl fmt::Display for Parameters {
     }
 }
 
-/// A parameter as it is asked for on the command line.
+/// A parameter as a command-line flag.
 fn flag(name: &str, value: &Value) -> String {
     match (name, value) {
         ("load_accounts", Value::Null) => "no --with-demo-accounts".to_owned(),

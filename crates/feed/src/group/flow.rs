@@ -1,4 +1,4 @@
-//! Hands results to a group's listeners, no faster than most of them take them.
+//! Sends results to a group's listeners, at the speed of most of them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,26 +16,26 @@ use crate::execution::EventResult;
 /// How long a group waits for most of its listeners when they are half a backlog behind.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How much longer it waits for nearly all of them: in a burst those that come last are not slow.
+/// How much longer it waits for nearly all: in a burst the last ones are not slow.
 const PATIENCE_FOR_LAST: Duration = Duration::from_millis(100);
 
-/// One in so many is never waited for.
+/// One in this many is never waited for.
 const STRAGGLERS: usize = 16;
 
-/// Between two looks whether they have taken what they could.
+/// The interval between checks of what they have taken.
 const LOOK: Duration = Duration::from_millis(1);
 
-/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, a moment for nearly
-/// all, and not for those that are slow.
+/// Keeps a group from running ahead of all its listeners, as in a burst. It waits for most of them, a moment for
+/// nearly all, and not for slow ones.
 #[derive(Default)]
 pub(super) struct Flow {
-    /// What was sent last, half a backlog at most, and its bytes.
+    /// The last results, at most half a backlog, and their bytes.
     sent: VecDeque<(Arc<Delivery>, u64)>,
     bytes: u64,
     patience: Patience,
 }
 
-/// Whether listeners are waited for. Those that have used it up are not waited for again before they have caught up.
+/// Whether to wait for listeners. After a time-out, the group does not wait again until they have caught up.
 #[derive(Default)]
 struct Patience {
     is_over_for_most: bool,
@@ -43,7 +43,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Whether to go on waiting while so many have taken a result, since `begun` and since most had it.
+    /// Whether to keep waiting, given how many have taken a result, and the time since `begun` and since most had it.
     fn lasts(&mut self, taken: usize, expected: usize, begun: Duration, most_since: Duration) -> bool {
         if taken >= expected - expected / STRAGGLERS {
             *self = Self::default();
@@ -60,7 +60,7 @@ impl Patience {
 }
 
 impl Flow {
-    /// Hands a result to those who listen, as soon as most have taken what was sent half a backlog before.
+    /// Sends a result as soon as most listeners have taken the one from half a backlog before.
     pub(super) async fn send(&mut self, to: (&Group, &Sender<Arc<Delivery>>), outcome: EventResult) -> Arc<Delivery> {
         let bytes = outcome.payload.json.len() as u64;
         self.bytes += bytes;
@@ -99,7 +99,7 @@ fn send((group, results): (&Group, &Sender<Arc<Delivery>>), outcome: EventResult
     let position = event.mark.position;
     let delivery =
         Arc::new(Delivery { position, payload: Mutex::new(Some(payload)), expected, taken: AtomicUsize::new(0) });
-    // Nobody listening is no fault: all are still catching up.
+    // All listeners may still be catching up.
     let _ = results.send(Arc::clone(&delivery));
     state.position = position;
     drop(state);

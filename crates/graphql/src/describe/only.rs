@@ -1,4 +1,4 @@
-//! Fields that some objects show and others do not, by who asks.
+//! Fields that are visible on some objects only, depending on the caller.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::execution::column::{Cell, Cells, Column, Leaves, Rows, index};
 use crate::execution::leaf::Out;
 
 impl<T: Row> Object<T> {
-    /// The field before is null for objects that `shows` says no to: it is neither read nor resolved for them.
-    /// `shows` sees the columns that the field needs, and who asks: the field is [personal](Self::personal).
+    /// The previous field is null for objects for which `shows` returns false: it is neither read nor resolved for
+    /// them.
+    /// `shows` gets the columns that the field needs and the context, so the field is [personal](Self::personal).
     #[must_use]
     pub fn only_if(self, shows: impl Fn(&Context, &T) -> bool + Send + Sync + 'static) -> Self {
         let shows = Arc::new(shows);
@@ -36,13 +37,13 @@ impl<T: Row> Object<T> {
     }
 }
 
-/// Leaves of rows, as a column.
-struct Written {
+/// Leaves of rows as a column.
+struct LeafColumn {
     rows: Rows,
     write: WriteLeaf,
 }
 
-impl Leaves for Written {
+impl Leaves for LeafColumn {
     fn write(&self, place: usize, out: &mut Out) {
         (self.write)(self.rows.table(), self.rows.row(place), out);
     }
@@ -50,7 +51,7 @@ impl Leaves for Written {
 
 fn write_later(write: WriteLeaf) -> ResolveAll {
     Arc::new(move |call| {
-        let leaves = Written { rows: call.rows.clone(), write: Arc::clone(&write) };
+        let leaves = LeafColumn { rows: call.rows.clone(), write: Arc::clone(&write) };
         Box::pin(async move { Column::Leaves(Box::new(leaves)) })
     })
 }
@@ -68,7 +69,7 @@ async fn resolve_shown(shown: &[bool], call: RawCall<'_>, resolve: &ResolveAll) 
     spread(found, &places, shown.len())
 }
 
-/// What was found for the objects at these places, as a column of `len` objects: null for the others.
+/// Expands the column of the objects at these positions to `len` objects; the others are null.
 fn spread(found: Column, places: &[usize], len: usize) -> Column {
     let (found, cells) = match found {
         Column::Leaves(leaves) => {
@@ -93,7 +94,7 @@ mod tests {
     use crate::execution::FieldError;
 
     #[test]
-    fn those_who_do_not_show_a_field_are_null() {
+    fn hidden_fields_are_null() {
         let objects = Cells { cells: vec![Cell::Object { part: 0, row: 0 }, Cell::Error(0)], ..Cells::default() };
         for (found, first, second) in [
             (Column::Leaves(Box::new(vec![1, 2])), Cell::Leaf(0), Cell::Leaf(1)),

@@ -1,4 +1,4 @@
-//! From the text of a request to its answer.
+//! Executes requests, from the text to the response.
 
 mod cache;
 mod prepared;
@@ -66,30 +66,30 @@ pub struct Request<'a> {
 pub enum EngineRefusal {
     /// The document does not parse.
     Parse(ParseError),
-    /// The document is not valid.
+    /// The document is invalid.
     Invalid(Invalid),
     /// A limit is exceeded.
     Limit(LimitExceeded),
-    /// There is no operation of this name, or there are several and no name.
+    /// No operation has this name, or there are several and no name was given.
     Operation(&'static str),
-    /// Variables do not fit their types.
+    /// Variables have invalid values.
     Variables(Vec<InputError>),
     /// The cost of the operation with its variables is too high.
     TooComplex {
-        /// Which cost.
+        /// The limit.
         limit: CostLimit,
         /// The cost.
         found: u64,
-        /// The highest that is allowed.
+        /// The maximum.
         max: u64,
     },
-    /// Introspection is off, and this selects it.
+    /// Introspection is off, and the operation selects it.
     Introspection(SourcePosition),
-    /// The response is larger than so many bytes.
+    /// The response is larger than this number of bytes.
     TooLarge(usize),
 }
 
-/// What is bounded of an operation with its variables.
+/// A limit on the cost of an operation with its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CostLimit {
     /// [`Cost::depth`].
@@ -130,7 +130,7 @@ pub struct Answer {
 /// The expected size of a plan's first response.
 const ANSWER_BYTES: usize = 1_024;
 
-/// Bytes that a response begins with, at most; it grows as it needs.
+/// Maximum size of the buffer that is allocated for a response at first.
 const CAPACITY_MAX: usize = 256 << 10;
 
 impl Engine {
@@ -146,7 +146,7 @@ impl Engine {
         }
         let introspector = settings.introspection.then(|| Introspector::new(Box::new(introspection)));
         let schema = builder.build()?;
-        // Whoever may not read the schema is told no names of it.
+        // If introspection is off, messages must not suggest names.
         let schema = if settings.introspection { schema.with_suggestions() } else { schema };
         Ok(Self::new(schema, description, introspector, settings))
     }
@@ -184,7 +184,7 @@ impl Engine {
         self.prepare_noting(request, |_| {})
     }
 
-    /// The same. `note` is told whether the document was in the cache, also if the request is refused.
+    /// The same. `note` is called with whether the document was in the cache, even if the request is refused.
     ///
     /// # Errors
     /// The request is refused.
@@ -234,7 +234,7 @@ impl Engine {
         self.run(prepared, context).await.answer(bytes_max)
     }
 
-    /// The same without an answer yet.
+    /// The same, before the response is written.
     pub async fn run<'p>(&self, prepared: &'p Prepared, context: &Context) -> Executed<'p> {
         let root = run(&self.execution(prepared, context), &prepared.plan.plan).await;
         Executed { prepared, root }
@@ -293,7 +293,7 @@ impl Engine {
         Ok(CachedPlan { number, plan, cost, answer_bytes: AtomicUsize::new(ANSWER_BYTES) })
     }
 
-    /// Checks the lists and objects of variables, as the parser checks those of literals.
+    /// Checks the lists and objects of variables with the parser's limits for literals.
     fn check_inputs(&self, variables: &Inputs) -> Result<(), EngineRefusal> {
         let limits = &self.settings.limits;
         let mut open: Vec<&Json> = variables.values().collect();
@@ -313,11 +313,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds the cost of an operation to that of the operations before it in a batch: together they may have as many
-    /// values as one.
+    /// Adds the cost of an operation to that of the previous ones in a batch. Together they may have as many values
+    /// as one operation.
     ///
     /// # Errors
-    /// They have more.
+    /// They have more values.
     pub fn add_cost(&self, total: &mut Cost, prepared: &Prepared) -> Result<(), EngineRefusal> {
         let (cost, max) = (prepared.cost, self.settings.cost_max);
         let values = total.values.saturating_add(cost.values);
@@ -347,11 +347,11 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// Writes the answer for one object of the root.
+/// Writes the response for one object of the root.
 fn answer(prepared: &Prepared, root: &ResponseObjects, at: usize, bytes_max: usize) -> Result<Answer, EngineRefusal> {
     let Prepared { plan: cached, .. } = prepared;
     let expected = cached.answer_bytes.load(Ordering::Relaxed);
-    // One large response does not make all later ones take as much memory.
+    // A large response must not make all later ones allocate as much memory.
     let capacity = (expected + expected / 8).min(CAPACITY_MAX).min(bytes_max);
     let response = write(&cached.plan, (root, at), capacity, bytes_max);
     let Response { json, errors } = response.map_err(|_| EngineRefusal::TooLarge(bytes_max))?;
@@ -366,7 +366,7 @@ pub struct Executed<'p> {
 }
 
 impl Executed<'_> {
-    /// The answer, of at most `bytes_max` bytes.
+    /// The response, of at most `bytes_max` bytes.
     ///
     /// # Errors
     /// It is larger.
@@ -374,7 +374,8 @@ impl Executed<'_> {
         answer(self.prepared, &self.root, 0, bytes_max)
     }
 
-    /// The answer of a mutation that is larger than `bytes_max` bytes: what there is no room for is null, with this error.
+    /// The response of a mutation that is larger than `bytes_max` bytes. Fields without room are null, with this
+    /// error.
     pub fn shortened(&self, bytes_max: usize, error: &FieldError) -> Answer {
         match write_shortened(&self.prepared.plan.plan, &self.root, bytes_max, error) {
             Ok(Response { json, errors }) => Answer { json, errors },
@@ -390,7 +391,7 @@ impl std::fmt::Debug for Executed<'_> {
 }
 
 impl Answer {
-    /// The answer of an operation whose data is left out for this reason: each field of the root has this error.
+    /// A response without data: each field of the root has this error.
     #[must_use]
     pub fn failed(prepared: &Prepared, error: &FieldError) -> Self {
         let plan = &prepared.plan.plan;

@@ -1,4 +1,4 @@
-//! Answers of `__schema` and `__type`, which are the same for the same selections.
+//! Executes `__schema` and `__type`, whose values are the same for the same selections.
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -9,10 +9,10 @@ use crate::describe::Introspect;
 use crate::input::Inputs;
 use crate::plan::IntrospectionField;
 
-/// Bytes of answers that are kept: tools ask the same again and again.
+/// Bytes of cached values: tools send the same queries again and again.
 const KEPT_BYTES: u64 = 4 << 20;
 
-/// Answers and keeps them.
+/// Executes introspection and caches the values.
 pub(crate) struct Introspector {
     introspect: Box<dyn Introspect>,
     answers: Cache<String, Out, Bytes>,

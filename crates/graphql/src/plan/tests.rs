@@ -1,4 +1,4 @@
-//! Plans as text: what is resolved where, in which order, and with what.
+//! Plans as text: which fields are resolved, in which order, and with which arguments.
 
 mod costs;
 
@@ -43,9 +43,9 @@ const SDL: &str = "
 
 struct Nothing;
 
-struct Given(Inputs);
+struct TestArguments(Inputs);
 
-impl Arguments for Given {
+impl Arguments for TestArguments {
     fn describe(_: &mut async_graphql::registry::Registry) -> ArgumentTypes {
         ArgumentTypes::new()
     }
@@ -56,13 +56,13 @@ impl Arguments for Given {
 }
 
 impl Resolve<Root> for Nothing {
-    type Arguments = Given;
+    type Arguments = TestArguments;
 
     fn type_name(_: &mut async_graphql::registry::Registry) -> String {
         String::new()
     }
 
-    async fn resolve(_: Call<'_, Root, Given>) -> Column {
+    async fn resolve(_: Call<'_, Root, TestArguments>) -> Column {
         Column::Failed(FieldError::plain("nothing is there"))
     }
 }
@@ -102,14 +102,14 @@ fn object(json: Json) -> Inputs {
     }
 }
 
-/// What was compiled, with what it was compiled for.
-struct Compiled {
+/// A compiled plan and its inputs.
+struct CompiledPlan {
     schema: Schema,
     variables: Inputs,
     plan: Plan,
 }
 
-fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<Compiled, String> {
+fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<CompiledPlan, String> {
     let schema = Schema::from_sdl(SDL).map_err(|error| error.to_string())?;
     let document: Document<'_> = parse(text, DocumentLimits::NONE).map_err(|error| error.to_string())?;
     if let Err(invalid) = crate::validate(&schema, &document, &DocumentLimits::NONE) {
@@ -122,11 +122,11 @@ fn compiled(text: &str, variables: Json, limits: &DocumentLimits) -> Result<Comp
     let types = (&schema, &description(&schema));
     let plan = compile(types, &document, operation, (&conditions, &truths), limits);
     let plan = plan.map_err(|exceeded| format!("{:?}", exceeded.limit))?;
-    Ok(Compiled { schema, variables, plan })
+    Ok(CompiledPlan { schema, variables, plan })
 }
 
-/// `alias:field{…}`, with the type before the braces where there are several, and arguments that wait for variables as
-/// `(late)`.
+/// `alias:field{…}`, with the type before the braces if there are several. `(late)` stands for arguments with
+/// variables.
 fn show(set: &PlanSelection, out: &mut String) {
     for (i, field) in set.fields.iter().enumerate() {
         let (_, name) = field.coordinate.split_once('.').unwrap_or_default();
@@ -162,7 +162,7 @@ fn shown(text: &str, variables: Json) -> String {
 }
 
 #[test]
-fn fields_of_one_name_are_merged_where_the_first_stands() {
+fn fields_of_one_name_are_merged_at_the_first() {
     let cases = [
         ("{ all { id } dear }", "all{id} dear"),
         ("{ dear all { id } dear }", "dear all{id}"),
@@ -276,7 +276,7 @@ fn a_plan_is_personal_if_a_planned_field_is() {
 }
 
 #[test]
-fn arguments_are_read_once_unless_variables_stand_in_them() {
+fn arguments_without_variables_are_read_once() {
     let cases = [
         ("{ movie { id } }", json!({}), "ready", r#"{"id":"1"}"#),
         ("{ movie(id: 5, tags: \"a\") { id } }", json!({}), "ready", r#"{"id":"5","tags":["a"]}"#),
@@ -307,7 +307,7 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
         ("query ($a: [String!]) { movie(tags: $a) { id } }", json!({}), "late", r#"{"id":"1"}"#),
     ];
     for (text, variables, wanted, arguments) in cases {
-        let Ok(Compiled { schema, variables, plan }) = compiled(text, variables, &DocumentLimits::NONE) else {
+        let Ok(CompiledPlan { schema, variables, plan }) = compiled(text, variables, &DocumentLimits::NONE) else {
             panic!("{text}")
         };
         let ValueSource::Resolve { reader, arguments: planned, .. } = &plan.root.fields[0].kind else {
@@ -316,7 +316,8 @@ fn arguments_are_read_once_unless_variables_stand_in_them() {
         let when = if matches!(**planned, super::ArgumentPlan::Ready(_)) { "ready" } else { "late" };
         assert_eq!(when, wanted, "{text}");
         let read = planned.read(&schema, &variables, *reader).map_err(|error| error.message.to_string());
-        let read = read.map(|read| read.downcast::<Given>().map(|given| Json::Object(given.0.clone()).to_string()));
+        let read =
+            read.map(|read| read.downcast::<TestArguments>().map(|given| Json::Object(given.0.clone()).to_string()));
         let read = match read {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => panic!("{text}"),
@@ -346,11 +347,11 @@ fn plans_have_limits() {
     }
 }
 
-/// A field that many types have is planned for each, and its arguments are read once for each.
+/// A field of many types is planned for each, and its arguments are read once for each.
 #[test]
 fn arguments_are_shared() {
     let text = "{ a: all { ...F } b: all { ...F } } fragment F on Movie { related(first: 1) { totalCount } }";
-    let Ok(Compiled { plan, .. }) = compiled(text, json!({}), &DocumentLimits::NONE) else { panic!("{text}") };
+    let Ok(CompiledPlan { plan, .. }) = compiled(text, json!({}), &DocumentLimits::NONE) else { panic!("{text}") };
     let arguments: Vec<_> = plan.root.fields.iter().map(|field| &field.selected[0].1.fields[0].kind).collect();
     let [ValueSource::Resolve { arguments: a, .. }, ValueSource::Resolve { arguments: b, .. }] = arguments[..] else {
         panic!()

@@ -30,7 +30,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// The fragments that a definition spreads, also through others.
+    /// The fragments that a definition spreads, directly or through others.
     fn reached(&mut self, scope: &Scope<'d>, fragments: &[Scope<'d>]) -> Vec<usize> {
         let mut reached = Vec::new();
         let mut seen = HashSet::new();
@@ -75,7 +75,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// The variable's type fits the place that it stands in.
+    /// Checks that the variable's type fits its position.
     fn allowed(&mut self, operation: &'d Operation<'d>, i: usize, of: Option<&TypeRef>, found: &VariableUse<'d>) {
         let (schema, variable) = (self.schema, &operation.variables[i]);
         let name = found.name;
@@ -96,7 +96,7 @@ impl<'d> Validator<'d> {
         }
     }
 
-    /// A fragment must not spread itself, however far below. Each spread is followed once.
+    /// A fragment must not spread itself, directly or through others. Each spread is followed once.
     fn cycles(&mut self, fragments: &[Scope<'d>]) {
         #[derive(Clone, Copy, PartialEq)]
         enum VisitState {

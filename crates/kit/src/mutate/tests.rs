@@ -1,4 +1,4 @@
-//! What is run again, how often, and what earlier runs leave behind.
+//! What is retried, how often, and what earlier runs leave behind.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -18,7 +18,7 @@ use super::*;
 use crate::problem::UserError;
 use crate::reason::UserErrorReason;
 
-/// What a database says, by its code.
+/// An error of a database, by its code.
 #[derive(Debug)]
 struct Told(&'static str);
 
@@ -61,7 +61,7 @@ fn told(code: &'static str) -> Rejection {
     DbErr::Exec(RuntimeErr::SqlxError(Arc::new(error))).into()
 }
 
-/// Stores its number, and fails in its first runs.
+/// Stores the number of its run, and fails in its first runs.
 struct Failing {
     runs: AtomicU32,
     times: u32,
@@ -92,7 +92,7 @@ struct Database {
 
 const POOL: PoolSettings = PoolSettings { connections_max: 1, acquire_timeout: Duration::from_secs(30) };
 
-/// How long the lock of writers is waited for.
+/// How long SQLite waits for the write lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Database {
@@ -110,7 +110,7 @@ impl Database {
         run(&self.writer, &asked, None, job, &Sent::default()).await
     }
 
-    /// The runs that have left something behind.
+    /// The runs whose rows remain.
     async fn stored(&self) -> Vec<i32> {
         let rows = self.writer.db.query_all_raw(sea_orm::Statement::from_string(
             sea_orm::DbBackend::Sqlite,
@@ -146,7 +146,7 @@ async fn what_meets_others_again_and_again_fails() {
 #[tokio::test]
 async fn what_fails_by_itself_is_run_once() {
     let database = Database::new().await;
-    // A unique violation that nobody has explained, a full disk, and a session that has ended.
+    // An unexplained unique violation, a full disk, and a session that has ended.
     for with in [(|| told("23505")) as fn() -> Rejection, || told("53100"), || ApiError::UnknownToken.into()] {
         let job = Failing::new(1, with);
         assert!(database.run(&job).await.is_err());
@@ -163,7 +163,7 @@ async fn what_is_refused_is_run_once_and_leaves_nothing_behind() {
     assert_eq!((job.runs.into_inner(), database.stored().await), (1, Vec::new()));
 }
 
-/// It has then waited for as long as it may.
+/// The lock timeout has already passed then.
 #[tokio::test]
 async fn a_lock_that_is_not_given_is_waited_for_once() {
     let database = Database::new().await;

@@ -1,4 +1,4 @@
-//! What callers share, and what they do not.
+//! What callers share and what they do not.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::{Batches, FoundRows, KEYS_MAX, RUNNING_MAX, SharedRows};
 use crate::execution::FieldError;
 
-/// Statements that were read: their keys.
+/// The keys of the statements that were read.
 #[derive(Default)]
 struct Reads {
     keys: Mutex<Vec<Vec<i32>>>,
@@ -21,7 +21,7 @@ struct Reads {
 }
 
 impl Reads {
-    /// Reads once `gate` lets it.
+    /// Reads when `gate` allows it.
     async fn read(&self, keys: Vec<i32>, gate: &Semaphore) -> Result<Vec<i32>, FieldError> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).push(keys.clone());
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
@@ -46,7 +46,7 @@ type Answer = Result<Vec<i32>, String>;
 type Shared = Result<Arc<Vec<i32>>, FieldError>;
 type Caller<'c> = Pin<Box<dyn Future<Output = Shared> + 'c>>;
 
-/// What each of several callers gets that ask at once, and the statements that were read.
+/// The results of several concurrent callers, and the statements that were read.
 fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<Answer>, Vec<Vec<i32>>) {
     let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
     let one = async |(statement, keys): &(&'static str, &[i32])| {
@@ -58,7 +58,7 @@ fn ask(callers: &[(&'static str, &[i32])]) -> (Vec<Answer>, Vec<Vec<i32>>) {
 }
 
 #[test]
-fn keys_that_are_asked_for_at_once_are_read_by_one_statement() {
+fn concurrent_keys_are_read_by_one_statement() {
     let (answers, reads) = ask(&[("a", &[3, 1]), ("a", &[2, 3]), ("b", &[1]), ("a", &[])]);
     let all = Ok(vec![1, 2, 3]);
     assert_eq!(answers, [all.clone(), all.clone(), Ok(vec![1]), all]);
@@ -66,7 +66,7 @@ fn keys_that_are_asked_for_at_once_are_read_by_one_statement() {
 }
 
 #[test]
-fn an_error_reaches_all_who_asked() {
+fn an_error_reaches_all_callers() {
     let (answers, reads) = ask(&[("a", &[1]), ("a", &[0]), ("b", &[2])]);
     assert_eq!(answers, [Err("zero".to_owned()), Err("zero".to_owned()), Ok(vec![2])]);
     assert_eq!(reads.len(), 2);
@@ -83,9 +83,9 @@ fn what_was_read_is_not_kept() {
     assert_eq!(reads.keys(), [[1], [0], [1]]);
 }
 
-/// The first caller is gone while it waits, while it reads, or while others wait for its statement.
+/// The first caller is cancelled while it waits, while it reads, or while others wait for its statement.
 #[test]
-fn another_goes_on_for_a_caller_that_is_gone() {
+fn another_caller_takes_over_for_a_cancelled_one() {
     for polls in 1..6 {
         let (batches, reads, gate) = (Batches::new(), Reads::default(), Semaphore::new(0));
         let answers = block_on(async {
@@ -120,7 +120,7 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
                 let (batches, reads, gate) = (&batches, &reads, &gate);
                 async move { batches.read(&"a", &[key], |keys| reads.read(keys, gate)).await }
             });
-            // Each is on its way before the next comes.
+            // Each one starts before the next comes.
             for _ in 0..3 {
                 let _ = futures_util::poll!(&mut caller);
                 tokio::task::yield_now().await;
@@ -132,15 +132,15 @@ fn statements_of_one_kind_run_two_at_a_time_and_gather_keys_meanwhile() {
     });
     assert_eq!(answers.map(|answers| answers.iter().filter(|answer| answer.is_ok()).count()), Some(20));
     assert!(reads.running_most.load(Ordering::SeqCst) >= RUNNING_MAX);
-    // A slow machine may lose patience once or twice.
+    // On a slow machine the wait may time out once or twice.
     let keys = reads.keys();
     assert_eq!(keys[..2], [[1], [2]]);
     assert!(keys.len() < 10 && keys.concat() == (1..=20).collect::<Vec<_>>(), "{keys:?}");
 }
 
-/// Two that read for ever have taken all turns.
+/// Two statements that never end occupy all slots.
 #[test]
-fn slow_statements_hold_up_others_for_a_moment_only() {
+fn slow_statements_delay_others_only_briefly() {
     let (batches, reads) = (Batches::new(), Reads::default());
     let (shut, open) = (Semaphore::new(0), Semaphore::new(100));
     let found = block_on(async {
@@ -163,7 +163,7 @@ fn slow_statements_hold_up_others_for_a_moment_only() {
 }
 
 #[test]
-fn a_statement_has_so_many_keys_and_no_more() {
+fn a_statement_has_a_maximum_number_of_keys() {
     let many: Vec<i32> = (1..=i32::try_from(KEYS_MAX).unwrap_or(i32::MAX)).collect();
     let (answers, reads) = ask(&[("a", &many[1..]), ("a", &[1]), ("a", &[2])]);
     assert!(answers.iter().all(Result::is_ok));
@@ -171,7 +171,7 @@ fn a_statement_has_so_many_keys_and_no_more() {
 }
 
 #[test]
-fn rows_are_shared_while_they_are_new_and_have_what_is_wanted() {
+fn rows_are_shared_while_they_are_new_and_have_the_columns() {
     let (batches, reads, open) = (Batches::new(), Reads::default(), Semaphore::new(100));
     let rows = Arc::new(FoundRows::new());
     let ask = async |statement: &'static str, keys: &[i32], columns, since| {
@@ -186,7 +186,8 @@ fn rows_are_shared_while_they_are_new_and_have_what_is_wanted() {
         // The same rows, and fewer.
         assert_eq!([ask("a", &[1, 2, 3], 0b01, begun).await, ask("a", &[2], 0, begun).await], [first.clone(), first]);
         assert_eq!(reads.keys().len(), 1);
-        // Other columns, keys and statements, and rows that are too old, are read; columns with those of others.
+        // Other columns, keys and statements, and rows that are too old, are read; columns together with those of
+        // others.
         assert_eq!(ask("a", &[2], 0b10, begun).await, [2]);
         assert_eq!(ask("a", &[2], 0b11, begun).await, [2]);
         assert_eq!(ask("a", &[4], 0b01, begun).await, [4]);
