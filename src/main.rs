@@ -67,6 +67,7 @@ async fn run_command(invocation: &Invocation<Cli>) -> anyhow::Result<ExitCode> {
         telemetry::start_logging(args.log_format, &args.log_filter)?;
         let doubts = args.warnings().into_iter().map(|warning| invocation.name_variables(&warning));
         unknown.into_iter().chain(doubts).for_each(|warning| tracing::warn!("{warning}"));
+        args.check()?;
         serve(args).await?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -93,7 +94,7 @@ fn show_config(invocation: &Invocation<Cli>, args: &ServeArgs, markdown: bool) -
     if markdown {
         return print(&config::reference());
     }
-    args.database.url()?;
+    args.check()?;
     print(&config::describe(invocation, args))?;
     let warnings = args.warnings();
     warnings.iter().for_each(|warning| log::print(&format!("warning: {}", invocation.name_variables(warning))));

@@ -60,7 +60,8 @@ async fn down(database: &DatabaseArgs, steps: u32, yes: bool, waiting: &WaitArgs
         log::print(&format!("reverting {} deletes {deleted}", loss.name));
     }
     if !yes && !losses.is_empty() {
-        confirm(&format!("Revert {} steps of the {}?", losses.len(), database.url()?))?;
+        let steps = if losses.len() == 1 { "1 step".to_owned() } else { format!("{} steps", losses.len()) };
+        confirm(&format!("Revert {steps} of the {}?", database.url()?))?;
     }
     let reverted = waiting.migration(&log::print).down(&db, steps).await.map_err(explain)?;
     report("reverted", &reverted, "nothing to revert");

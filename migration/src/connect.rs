@@ -63,7 +63,9 @@ impl FromStr for DatabaseUrl {
             "postgres" | "postgresql" if names_several_hosts(url) => Err(SEVERAL_HOSTS.to_owned()),
             "postgres" | "postgresql" => PgConnectOptions::from_str(url)
                 .map(|options| Self::Postgres(Box::new(without_brackets(options))))
-                .map_err(|error| format!("not a PostgreSQL URL: {error}")),
+                .map_err(|error| {
+                    format!("not a PostgreSQL URL: {error}; write special characters of a password as %2F and so on")
+                }),
             "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
                 Err(format!("an in-memory SQLite database is lost with its connection; name a file: {SQLITE_EXAMPLE}"))
             }
@@ -74,9 +76,12 @@ impl FromStr for DatabaseUrl {
                 Ok(options) => Ok(Self::Sqlite(Box::new(options.synchronous(SqliteSynchronous::Normal)))),
                 Err(error) => Err(format!("not a SQLite URL: {error}")),
             },
-            _ => Err(format!(
-                "unknown scheme {scheme:?}; use postgres://user:password@host/database or sqlite://file?mode=rwc"
-            )),
+            // Another form of it, such as libpq's `host=h password=p`, may have a password: only a scheme is repeated.
+            _ => {
+                let is_scheme = url.contains("://") && scheme.chars().all(|one| one.is_ascii_alphanumeric());
+                let wrong = if is_scheme { format!("unknown scheme {scheme:?}") } else { "not a URL".to_owned() };
+                Err(format!("{wrong}; use postgres://user:password@host/database or sqlite://file?mode=rwc"))
+            }
         }
     }
 }
@@ -398,8 +403,11 @@ fn explain_missing(url: &DatabaseUrl, access: Access) -> &'static str {
         (true, Access::Read) => {
             "check that it exists and is readable; `kinoteka migrate up` and `kinoteka serve` create it"
         }
+        (false, Access::Read) => {
+            "check that it exists and is readable; with ?mode=rwc in the URL, `kinoteka migrate up` creates it"
+        }
         (true, Access::Write) => "check that its folder exists and is writable",
-        (false, _) => "check that its folder exists and is writable; ?mode=rwc in the URL creates the file",
+        (false, Access::Write) => "check that its folder exists and is writable; ?mode=rwc in the URL creates the file",
     }
 }
 

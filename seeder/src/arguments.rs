@@ -419,3 +419,24 @@ impl LoadArguments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::SeederArguments;
+
+    /// The rest is wrapped at 80 columns, which would tear them apart.
+    #[test]
+    fn examples_fit_a_terminal() {
+        let seeder = SeederArguments::command();
+        let texts: Vec<_> = seeder.get_subcommands().filter_map(|command| command.get_after_help()).collect();
+        assert!(texts.len() >= 3);
+        for text in texts {
+            let text = text.to_string();
+            let (examples, rest) = text.split_once("\n\n").unwrap();
+            assert!(examples.lines().all(|line| line.len() <= 80), "{examples}");
+            assert!(!rest.contains('\n'), "a line for each paragraph: {rest}");
+        }
+    }
+}

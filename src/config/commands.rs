@@ -40,6 +40,7 @@ pub enum Command {
 
 /// How the status is shown.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "--patroni-url, --monitor-url and --instances say where to look: see --help")]
 pub struct StatusCommand {
     /// Refresh the status every 2 seconds, until the command is stopped.
     #[arg(long)]
@@ -61,7 +62,7 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: DatabaseArgs,
         /// The maximum number of steps to apply. The default is all.
-        #[arg(long, value_name = "N", value_parser = number::<u32>(0..=1_000))]
+        #[arg(long, value_name = "N", value_parser = number::<u32>(1..=1_000))]
         steps: Option<u32>,
         /// How long it waits for locks.
         #[command(flatten)]
@@ -73,7 +74,7 @@ pub enum MigrateCommand {
         #[command(flatten)]
         database: DatabaseArgs,
         /// The number of steps.
-        #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(0..=1_000))]
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u32>(1..=1_000))]
         steps: u32,
         /// Do not ask. Required without a terminal.
         #[arg(long)]

@@ -6,6 +6,7 @@ use migration::connect::DatabaseUrl;
 use settings::Invocation;
 
 use super::{Cli, ServeArgs};
+use crate::{db, telemetry};
 
 impl ServeArgs {
     /// The values derived from other settings, by flag.
@@ -18,6 +19,27 @@ impl ServeArgs {
             ("lock-timeout-ms", self.lock_timeout().as_millis().to_string()),
             ("leader-wait-ms", self.leader_wait().time_max.as_millis().to_string()),
         ]
+    }
+
+    /// Checks what the parser of the command line does not. `kinoteka config` and `serve` refuse the same settings, and
+    /// `serve` does so before it changes anything.
+    ///
+    /// # Errors
+    /// The flag and the reason.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.database.url()?;
+        let read_url = self.database_read_url.as_deref();
+        if let Some(DatabaseUrl::Sqlite(_)) =
+            read_url.map(|url| db::parse_url("--database-read-url", url)).transpose()?
+        {
+            anyhow::bail!("--database-read-url: only PostgreSQL has replicas; omit it on SQLite");
+        }
+        self.sources.command_sources()?;
+        telemetry::read_filter(&self.log_filter)?;
+        if self.metrics_listen == Some(self.listen) && self.listen.port() != 0 {
+            anyhow::bail!("--metrics-listen: {} is the address of --listen; use another port", self.listen);
+        }
+        Ok(())
     }
 
     /// Warnings about valid settings that are probably wrong, each with its solution.
@@ -45,7 +67,10 @@ impl ServeArgs {
 
 /// The effective settings with their sources, one line each, under the headings of `--help`.
 pub fn describe(invocation: &Invocation<Cli>, args: &ServeArgs) -> String {
-    let settings = invocation.settings();
+    let mut settings = invocation.settings();
+    // Each heading once.
+    let headings: Vec<_> = settings.iter().map(|setting| setting.heading.clone()).collect();
+    settings.sort_by_key(|setting| headings.iter().position(|heading| *heading == setting.heading));
     let derived = args.derived();
     let (mut written, mut heading) = (String::new(), "");
     for setting in &settings {

@@ -52,11 +52,12 @@ impl StatusArgs {
 
 /// Parses the address of a program to query over HTTP.
 fn read_address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("{error}; write it as http://host:port"))?;
+    let example = "must be an address inside your network, such as http://10.0.0.11:8008";
+    let url = Url::parse(text).map_err(|error| format!("{example} ({error})"))?;
     match url.scheme() {
         "http" if url.username().is_empty() && url.password().is_none() && url.query().is_none() => Ok(url),
-        "http" => Err("write it as http://host:port, without a user or a query".to_owned()),
-        _ => Err("only http:// is supported; use an address inside your network".to_owned()),
+        "http" => Err(format!("{example}, without a user or a query")),
+        _ => Err(example.to_owned()),
     }
 }
 

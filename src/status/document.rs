@@ -148,6 +148,10 @@ pub struct InstanceReport {
     pub operations_s: f64,
     /// Errors in responses since its start.
     pub errors: f64,
+    /// Errors that are not the client's fault: `INTERNAL`, `UNAVAILABLE` and `TIMEOUT`.
+    pub failures: f64,
+    /// Operations that took more than a second.
+    pub slow_operations: f64,
     /// Requests in flight.
     pub requests_in_flight: f64,
     /// Its comment feed.
@@ -162,6 +166,8 @@ pub struct InstanceReport {
 pub struct FeedReport {
     /// Whether it can read the database.
     pub is_connected: bool,
+    /// How often it has looked for new events.
+    pub polls: f64,
     /// Whether its events are ordered by ticks.
     pub is_by_tick: bool,
     /// The number of listeners.

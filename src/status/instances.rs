@@ -10,6 +10,9 @@ use super::document::{FeedReport, InstanceReport, PoolReport};
 use super::fetch::{Fetch, below};
 use crate::http::Status;
 
+/// Codes of errors that are not the client's fault, as in the alert ErrorRateHigh.
+const FAILURES: [&str; 3] = ["INTERNAL", "UNAVAILABLE", "TIMEOUT"];
+
 /// The servers to query.
 #[derive(Clone)]
 pub enum InstanceSources {
@@ -79,9 +82,13 @@ fn read(name: &str, ready: &str, metrics: &str) -> InstanceReport {
         operations: metrics.sum("kinoteka_operation_duration_seconds_count"),
         operations_s: metrics.sum("kinoteka_operation_duration_seconds_sum"),
         errors: metrics.sum("kinoteka_errors_total"),
+        failures: add(FAILURES.iter().map(|code| (*code, metrics.sum_where("kinoteka_errors_total", "code", code)))),
+        slow_operations: metrics.sum("kinoteka_operation_duration_seconds_count")
+            - metrics.sum_where("kinoteka_operation_duration_seconds_bucket", "le", "1.0"),
         requests_in_flight: metrics.sum("kinoteka_http_requests_in_flight"),
         feed: metrics.one("kinoteka_feed_connected").map(|connected| FeedReport {
             is_connected: connected > 0.0,
+            polls: metrics.sum("kinoteka_feed_polls_total"),
             is_by_tick: metrics.sum("kinoteka_feed_by_tick") > 0.0,
             listeners: metrics.sum("kinoteka_feed_listeners"),
             deliveries: metrics.sum("kinoteka_feed_deliveries_total"),
@@ -132,9 +139,18 @@ impl<'t> Metrics<'t> {
         self.of(name).next().map(|(_, value)| value)
     }
 
-    fn sum(&self, name: &str) -> f64 {
-        self.of(name).map(|(_, value)| value).sum()
+    fn sum_where(&self, name: &str, key: &str, value: &str) -> f64 {
+        add(self.of(name).filter(|(labels, _)| label(labels, key) == Some(value)))
     }
+
+    fn sum(&self, name: &str) -> f64 {
+        add(self.of(name))
+    }
+}
+
+/// The sum of values. `Iterator::sum` of none is -0, which people would see.
+fn add<'t>(samples: impl Iterator<Item = (&'t str, f64)>) -> f64 {
+    samples.fold(0.0, |sum, (_, value)| sum + value)
 }
 
 /// A label whose value has no quotes, as with all labels that are read here.
@@ -150,6 +166,11 @@ mod tests {
     const TEXT: &str = "# TYPE kinoteka_errors counter
 kinoteka_errors_total{code=\"INTERNAL\"} 2
 kinoteka_errors_total{code=\"TIMEOUT\"} 3
+kinoteka_errors_total{code=\"NOT_FOUND\"} 4
+kinoteka_operation_duration_seconds_count{operation=\"Films\"} 9
+kinoteka_operation_duration_seconds_bucket{le=\"1.0\",operation=\"Films\"} 7
+kinoteka_operation_duration_seconds_bucket{le=\"2.5\",operation=\"Films\"} 8
+kinoteka_feed_polls_total 12
 kinoteka_feed_connected 1
 kinoteka_feed_listeners 4
 kinoteka_leader_known 1
@@ -166,10 +187,15 @@ kinoteka_pool_connections_max{pool=\"sessions\"} 3
         let seen = read("k1", "read-only: no database accepts changes\n", TEXT);
         assert_eq!(seen.readiness.as_deref(), Some("read-only"));
         assert_eq!(seen.reason.as_deref(), Some("no database accepts changes"));
-        assert_eq!((seen.errors, seen.timeline, seen.database), (5.0, Some(7), Some("PostgreSQL")));
+        assert_eq!((seen.errors, seen.timeline, seen.database), (9.0, Some(7), Some("PostgreSQL")));
+        assert_eq!((seen.operations, seen.failures, seen.slow_operations), (9.0, 5.0, 2.0));
+        assert_eq!(seen.feed.as_ref().map(|feed| feed.polls), Some(12.0));
         assert_eq!(seen.version.as_deref(), Some("0.1.0"));
         let pools: Vec<_> = seen.pools.iter().map(|pool| (&*pool.name, pool.max, pool.in_use)).collect();
         assert_eq!(pools, [("sessions", 3.0, 0.0), ("write", 8.0, 5.0)]);
+        let fresh = read("k1", "full", "kinoteka_feed_connected 1\n");
+        let counts = [fresh.operations, fresh.errors, fresh.failures, fresh.slow_operations, fresh.requests_in_flight];
+        assert!(counts.iter().all(|count| count.to_string() == "0"), "{counts:?}");
         let lite = read("k1", "full", &TEXT.replace("sessions", "read"));
         assert_eq!((lite.database, lite.timeline, lite.is_leader_known), (Some("SQLite"), None, None));
         let other = read("k1", "<html>", "");

@@ -21,6 +21,9 @@ const KEPT_BYTES_MAX: i64 = 1 << 30;
 /// The maximum time in seconds for which a transaction may delay comments.
 const HELD_BACK_S_MAX: f64 = 10.0;
 
+/// For how long nobody may read the feed: longer than the longest --feed-poll-ms.
+const UNREAD_MAX: Duration = Duration::from_secs(75);
+
 const AT_ONCE: Duration = Duration::ZERO;
 const SOON: Duration = Duration::from_secs(2);
 
@@ -46,15 +49,15 @@ impl Finding {
         Self { name, severity, subject: None, text, effect, after: AT_ONCE, mark: String::new() }
     }
 
-    fn critical(name: &'static str, text: impl Into<String>, effect: &'static str) -> Self {
+    pub(super) fn critical(name: &'static str, text: impl Into<String>, effect: &'static str) -> Self {
         Self::new(name, Severity::Critical, text.into(), effect)
     }
 
-    fn warning(name: &'static str, text: impl Into<String>, effect: &'static str) -> Self {
+    pub(super) fn warning(name: &'static str, text: impl Into<String>, effect: &'static str) -> Self {
         Self::new(name, Severity::Warning, text.into(), effect)
     }
 
-    fn of(self, subject: &str) -> Self {
+    pub(super) fn of(self, subject: &str) -> Self {
         Self { subject: Some(subject.to_owned()), ..self }
     }
 
@@ -194,6 +197,14 @@ pub(super) fn judge_instances(instances: &[InstanceReport], found: &mut Vec<Find
     for instance in instances {
         judge_instance(instance, found);
     }
+    let feeds: Vec<_> = instances.iter().filter_map(|instance| instance.feed.as_ref()).collect();
+    if !feeds.is_empty() {
+        let polls: f64 = feeds.iter().map(|feed| feed.polls).sum();
+        let (text, effect) =
+            ("No server reads the feed.", "Listeners get no new comments. They miss nothing: they get them later.");
+        let finding = Finding::critical("SequencerAbsent", text, effect).after(UNREAD_MAX);
+        found.push(Finding { mark: polls.to_string(), ..finding });
+    }
     let seen = |instance: &&InstanceReport| instance.is_leader_known.is_some();
     let leaders = instances.iter().filter(seen).map(|one| one.timeline.filter(|_| one.is_leader_known == Some(true)));
     let mut leaders: Vec<_> = leaders.collect();
@@ -241,5 +252,42 @@ fn judge_instance(instance: &InstanceReport, found: &mut Vec<Finding>) {
         let text = format!("All {} connections of pool {} of {name} are in use.", pool.max, pool.name);
         let finding = Finding::warning("PoolExhausted", text, "Requests wait for a connection.").of(name);
         found.push(Finding { mark: pool.name.clone(), ..finding.after(LATER) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::FeedReport;
+
+    fn server(polls: f64) -> InstanceReport {
+        let feed = FeedReport {
+            is_connected: true,
+            polls,
+            is_by_tick: true,
+            listeners: 0.0,
+            deliveries: 0.0,
+            held_back_s: 0.0,
+        };
+        InstanceReport { readiness: Some("full".to_owned()), feed: Some(feed), ..InstanceReport::default() }
+    }
+
+    #[test]
+    fn a_feed_is_absent_when_nobody_reads_it_for_long() {
+        let found = |polls: [f64; 2]| {
+            let mut found = Vec::new();
+            judge_instances(&polls.map(server), &mut found);
+            let one = found.pop().unwrap();
+            assert!(found.is_empty() && one.name == "SequencerAbsent" && one.after == UNREAD_MAX, "{one:?}");
+            one.mark
+        };
+        assert_eq!(found([7.0, 9.0]), found([7.0, 9.0]), "the same fault as before");
+        assert_ne!(found([7.0, 9.0]), found([7.0, 10.0]), "one reads");
+        let mut found = Vec::new();
+        judge_instances(
+            &[InstanceReport { readiness: Some("full".to_owned()), ..InstanceReport::default() }],
+            &mut found,
+        );
+        assert!(found.is_empty(), "{found:?}");
     }
 }

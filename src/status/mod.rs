@@ -10,6 +10,7 @@ mod instances;
 mod judge;
 mod patroni;
 pub mod print;
+mod rates;
 mod statistics;
 mod units;
 
@@ -23,6 +24,7 @@ use url::Url;
 
 use self::fetch::Fetch;
 use self::judge::Finding;
+use self::rates::Rates;
 use self::statistics::{Monitor, Statistics};
 use crate::clock;
 use crate::error::{ApiError, ApiResult};
@@ -75,6 +77,7 @@ struct History {
     since: HashMap<FindingKey, Instant>,
     /// The start of the oldest finding that does not count yet.
     pending: Option<Instant>,
+    rates: Rates,
 }
 
 /// The name, subject and mark of a finding.
@@ -140,7 +143,7 @@ impl Gatherer {
             judge::judge_database(database, answers.is_some(), &mut found);
         }
         judge::judge_instances(&instances, &mut found);
-        let symptoms = self.remember(found);
+        let symptoms = self.remember(&instances, found);
         StatusDocument {
             at: clock::now(),
             is_well: symptoms.is_empty() && sources.iter().all(|source| source.trouble.is_none()),
@@ -153,11 +156,13 @@ impl Gatherer {
     }
 
     /// The findings that were seen long enough.
-    fn remember(&self, found: Vec<Finding>) -> Vec<Symptom> {
+    fn remember(&self, instances: &[InstanceReport], mut found: Vec<Finding>) -> Vec<Symptom> {
         let (mut history, now) = (self.history(), Instant::now());
         if history.looked.replace(now).is_some_and(|looked| now.duration_since(looked) > GAP_MAX) {
             history.since.clear();
+            history.rates.clear();
         }
+        history.rates.judge(instances, now, &mut found);
         let mut since = HashMap::new();
         let mut symptoms: Vec<Symptom> = Vec::new();
         history.pending = None;
@@ -167,6 +172,9 @@ impl Gatherer {
             since.insert(key, first);
             let age = now.duration_since(first);
             if age < finding.after {
+                if finding.after > SETTLED_AFTER {
+                    continue;
+                }
                 history.pending = Some(history.pending.map_or(first, |pending| pending.min(first)));
                 continue;
             }

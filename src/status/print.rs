@@ -95,17 +95,19 @@ fn print_instances(instances: &[InstanceReport], text: &mut String) {
         let state = match instance.readiness.as_deref() {
             Some("full") => Cell("full".to_owned(), GOOD),
             Some("read-only") => Cell("read-only".to_owned(), DOUBTFUL),
-            state => Cell(state.unwrap_or("silent").to_owned(), BAD),
+            state => Cell(state.unwrap_or("no response").to_owned(), BAD),
         };
         let feed = instance.feed.as_ref();
+        // A server that does not answer tells nothing.
+        let counted = |count| maybe(instance.readiness.as_ref().map(|_| count));
         vec![
             cell(&instance.name),
             state,
             maybe(instance.version.as_ref()),
             maybe(instance.timeline),
             maybe(instance.replica_lag_s.map(|lag| format!("{lag:.1} s"))),
-            cell(instance.operations),
-            cell(instance.errors),
+            counted(instance.operations),
+            counted(instance.errors),
             maybe(instance.memory_bytes.map(show_bytes)),
             maybe(feed.map(|feed| feed.listeners)),
             match feed.map(|feed| feed.is_connected) {

@@ -32,8 +32,13 @@ async fn expect_not_found(app: &TestApp, path: &str, words: &[&str], missing: &[
 async fn the_response_to_an_unknown_path_lists_the_paths() {
     let database = || TestDatabase::migrated(Backend::Sqlite);
     let app = TestApp::start(database().await, &[]).await;
-    expect_not_found(&app, "/nothing", &["\"/nothing\"", "/graphql", "/livez", "/readyz", "/plain", "/metrics"], &[])
-        .await;
+    expect_not_found(
+        &app,
+        "/nothing",
+        &["\"/nothing\"", "/graphql", "/livez", "/readyz", "/plain", "/status.json", "/metrics"],
+        &[],
+    )
+    .await;
     expect_not_found(&app, "/graphql/", &["did you mean /graphql?"], &[]).await;
     expect_not_found(&app, "/api/GraphQL", &["did you mean /graphql?"], &[]).await;
     let long = format!("/{}", "x".repeat(5_000));

@@ -60,7 +60,14 @@ async fn requests_are_logged_with_codes_client_and_user(backend: Backend) {
         ask(&server, Some(&token), query, json!({})).await;
     }
     ask(&server, Some("no token of ours"), "query Stranger { __typename }", json!({})).await;
+    for path in ["/livez", "/plain", "/nothing"] {
+        client::new().get(server.url.replace("/graphql", path)).send().await.unwrap();
+    }
     let (lines, log) = lines(server);
+    for path in ["/livez", "/plain", "/nothing"] {
+        let line = lines.iter().find(|line| line["message"] == format!("GET {path}"));
+        assert!(line.is_some_and(|line| line["client"] == "127.0.0.1"), "{path}: {log}");
+    }
     let requests: Vec<_> = lines.iter().filter(|line| line["message"] == "POST /graphql").collect();
     assert_eq!(requests.len(), 6, "{log}");
     let user = requests[1]["user"].as_i64().unwrap();

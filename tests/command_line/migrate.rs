@@ -123,6 +123,7 @@ fn a_missing_sqlite_file_is_reported_with_the_remedy() {
         let status = run(&["migrate", "status", "--database-url", &format!("sqlite://{}{mode}", file.display())]);
         assert!(status.failure().contains(told), "{status:?}");
         assert_eq!(status.stderr.contains("mode=rwc"), mode.is_empty(), "{status:?}");
+        assert!(status.stderr.contains("`kinoteka migrate up`"), "which creates it; reading does not: {status:?}");
     }
     assert!(!file.exists());
 }

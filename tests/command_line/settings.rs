@@ -121,12 +121,37 @@ fn config_shows_settings_with_their_sources_and_no_secret() {
     assert_eq!(setting(&shown, "--database-read-url"), ["postgres://anna:***@localhost/films", "DATABASE_READ_URL"]);
     assert_eq!(setting(&shown, "--database-url")[1], "KINOTEKA_DATABASE_URL");
     assert_eq!(setting(&shown, "--lock-timeout-ms").join(" "), "500 default, lowered by --request-timeout-ms");
+    let mut headings: Vec<_> = shown.lines().filter(|line| line.ends_with(':')).collect();
+    headings.sort_unstable();
+    assert!(headings.len() > 8 && headings.windows(2).all(|pair| pair[0] != pair[1]), "{headings:?}");
     // Every flag of `serve` is listed.
     for arg in Cli::command().get_arguments().filter(|arg| arg.get_env().is_some()) {
         setting(&shown, &format!("--{}", arg.get_long().unwrap()));
     }
     let broken = run_with(&["config"], &[("DATABASE_URL", "postgres://anna:sesame@a b/")]);
     assert!(!format!("{broken:?}").contains("sesame") && broken.failure().contains("DATABASE_URL"), "{broken:?}");
+}
+
+/// Nothing is created or changed by a server that then refuses to start.
+#[test]
+fn config_and_serve_refuse_the_same_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kinoteka.db");
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    for (args, words) in [
+        (&["--monitor-url", "sesame"][..], "--monitor-url: not a URL"),
+        (&["--monitor-url", "sqlite://x.db"], "--monitor-url: only PostgreSQL has statistics"),
+        (&["--database-read-url", "sqlite://x.db"], "--database-read-url: only PostgreSQL has replicas"),
+        (&["--database-read-url", "sesame"], "--database-read-url: not a URL"),
+        (&["--log-filter", "kinoteka=loud"], "--log-filter \"kinoteka=loud\" is not a valid filter"),
+        (&["--listen", "127.0.0.1:8001", "--metrics-listen", "127.0.0.1:8001"], "--metrics-listen: 127.0.0.1:8001 is"),
+    ] {
+        for command in ["config", "serve"] {
+            let run = run(&[&[command, "--database-url", &url], args].concat());
+            assert!(run.failure().contains(words) && !run.stderr.contains("sesame"), "{command} {args:?}: {run:?}");
+            assert!(!file.exists(), "{args:?}");
+        }
+    }
 }
 
 #[test]
@@ -193,6 +218,8 @@ fn help_fits_80_columns_and_h_is_short() {
     for flag in ["--database-url", "--demo", "--listen", "--log-format", "--production", "see more with '--help'"] {
         assert!(short.contains(flag), "{flag} is missing in {short}");
     }
+    let status = run(&["status", "-h"]).ok();
+    assert!(status.contains("--patroni-url") && status.contains("see --help"), "{status}");
     assert!(!short.contains("--limit-depth") && long.contains("--limit-depth"), "{short}");
     for heading in ["Database:", "Addresses:", "Start:", "Accounts:", "Limits:", "Timeouts:", "Logs:"] {
         assert!(long.lines().any(|line| line == heading), "{heading} is missing in {long}");

@@ -20,9 +20,19 @@ fn refuses(args: &[&str], words: &[&str]) {
 
 #[test]
 fn invalid_database_urls_are_refused() {
-    for url in ["mysql://localhost/kinoteka", "kinoteka", "", "http://localhost/"] {
-        refuses(&["--database-url", url], &["--database-url", "unknown scheme", "postgres://", "sqlite://"]);
+    for (url, wrong) in [
+        ("mysql://localhost/kinoteka", "unknown scheme \"mysql\""),
+        ("kinoteka", "not a URL"),
+        ("", "not a URL"),
+        ("http://localhost/", "unknown scheme \"http\""),
+    ] {
+        refuses(&["--database-url", url], &["--database-url", wrong, "postgres://", "sqlite://"]);
     }
+    for url in ["host=localhost password=sesame", "postgres://anna:ses/ame@localhost/x", "sesame"] {
+        let run = run(&["serve", "--database-url", url]);
+        assert!(!run.failure().contains("ame"), "{run:?}");
+    }
+    refuses(&["--database-url", "postgres://anna:ses/ame@localhost/x"], &["%2F"]);
     refuses(&["--database-url", "sqlite::memory:"], &["in-memory", "sqlite://kinoteka.db?mode=rwc"]);
     refuses(&["--database-url", "postgres://localhost:port/x"], &["--database-url", "not a PostgreSQL URL"]);
     refuses(&["--database-url", "sqlite://x.db?mode=banana"], &["--database-url", "not a SQLite URL"]);

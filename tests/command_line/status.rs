@@ -43,6 +43,9 @@ async fn an_unreachable_source_is_named_and_sets_the_exit_code() {
     let run = run(&["status", "--instances", &address(&server), "--patroni-url", "http://127.0.0.1:1"]);
     assert_eq!(run.status.code(), Some(1), "{run:?}");
     assert!(run.stdout.contains("| full "), "the rest must be shown: {run:?}");
+    let silent = crate::process::run(&["status", "--instances", "http://127.0.0.1:1"]).stdout;
+    let row = silent.lines().find(|line| line.starts_with("| 127.0.0.1:1 ")).unwrap();
+    assert!(row.contains("| no response ") && !row.contains("| 0 "), "its counts are unknown: {row}");
     let line = run.stdout.lines().find(|line| line.starts_with("patroni: ")).unwrap();
     assert!(line.contains("refused") && line.ends_with("start it, or correct --patroni-url"), "{line}");
 }
@@ -87,7 +90,7 @@ async fn watch_continues() {
 #[test]
 fn invalid_addresses_are_refused() {
     for (flag, value, why) in [
-        ("--patroni-url", "n1:8008", "only http:// is supported"),
+        ("--patroni-url", "n1:8008", "such as http://10.0.0.11:8008"),
         ("--instances", "http://u:s3cret@n1", "without a user"),
         ("--monitor-url", "sqlite://kinoteka.db", "only PostgreSQL has statistics"),
         ("--monitor-url", "http://n1", "unknown scheme"),

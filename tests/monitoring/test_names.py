@@ -1,6 +1,7 @@
 """Each metric in rules, dashboards and docs is registered by the server or defined in queries.yml."""
 
 import re
+import subprocess
 import unittest
 
 from names import ROOT, WRITTEN, queried_names, recorded_names, registered_names, unrecorded_names
@@ -16,6 +17,13 @@ OTHERS = {"kinoteka_app", "kinoteka_comments", "kinoteka_", "kinoteka_0"}
 
 
 class Names(unittest.TestCase):
+    def test_programs_can_be_run(self) -> None:
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        files = [ROOT / name for name in listed.splitlines()]
+        programs = [file for file in files if file.is_file() and file.open("rb").read(3) == b"#!/"]
+        self.assertGreater(len(programs), 20)
+        self.assertEqual([file for file in programs if not file.stat().st_mode & 0o100], [], "chmod +x")
+
     def test_recorded_metrics_are_registered(self) -> None:
         every_form = set().union(*registered_names().values())
         gone = recorded_names("kinoteka") - every_form

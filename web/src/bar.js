@@ -102,6 +102,8 @@ async function readSite() {
   // GraphiQL shows the schema's documentation.
   if (pages.includes('/')) links.push(make('a', { href: './#docs', textContent: 'Docs' }));
   nav.append(...links);
+  // With --production there is no GraphiQL.
+  if (!pages.includes('/') && links.length) brand.href = links[0].href;
   if (accounts) offer(accounts);
 }
 
@@ -126,8 +128,9 @@ form.addEventListener('submit', (event) => {
   enterAs(login.value.trim(), password.value);
 });
 
+const brand = make('a', { className: 'brand', href: './', textContent: 'Kinoteka' });
 document.getElementById('bar').append(
-  make('a', { className: 'brand', href: './', textContent: 'Kinoteka' }),
+  brand,
   nav,
   make('div', { className: 'account' }, who, enter, leave),
   message,

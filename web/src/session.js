@@ -11,6 +11,9 @@ const LOG_OUT = 'mutation LogOut { logOut { endedSessions } }';
 /** The address of the API, relative to the page. */
 export const endpoint = new URL('graphql', document.baseURI).href;
 
+/** How long a page waits for a response. */
+export const PATIENCE_MS = 15_000;
+
 const listeners = new Set();
 let token = sessionStorage.getItem(KEY);
 let user = null;
@@ -56,11 +59,14 @@ export async function ask(query, variables, headers = {}) {
   try {
     const body = JSON.stringify({ query, variables });
     headers = { 'content-type': 'application/json', ...headers };
-    response = await fetchSignedIn(endpoint, { method: 'POST', headers, body });
+    response = await fetchSignedIn(endpoint, { method: 'POST', headers, body, signal: AbortSignal.timeout(PATIENCE_MS) });
   } catch {
     throw new Error('The server does not respond.');
   }
-  const { data, errors } = await response.json();
+  const { data, errors } = await response.json().catch(() => {
+    // A page of a proxy, or a response that was cut off.
+    throw new Error(`The server does not respond (status ${response.status}).`);
+  });
   if (errors) {
     throw Object.assign(new Error(errors[0].message), { code: errors[0].extensions?.code });
   }
@@ -68,8 +74,8 @@ export async function ask(query, variables, headers = {}) {
 }
 
 /** The payload of a successful mutation. Throws the payload's first error otherwise. */
-export async function mutate(query, input) {
-  const [payload] = Object.values(await ask(query, { input }));
+export async function mutate(query, input, headers) {
+  const [payload] = Object.values(await ask(query, { input }, headers));
   if (payload.errors.length) throw new Error(payload.errors[0].message);
   return payload;
 }

@@ -218,6 +218,77 @@ test('a logged-in user comments, replies, edits and deletes', async () => {
   await page.close();
 });
 
+/** Logs in as a member, on the page of a movie or of everything. */
+async function openAsMember(path) {
+  const opened = await open(path);
+  await opened.state('connected');
+  await opened.page.getByRole('button', { name: 'Log in to comment' }).click();
+  await opened.page.getByRole('button', { name: 'Log in as member' }).click();
+  await opened.page.locator('.who', { hasText: 'member' }).waitFor();
+  await opened.state('connected');
+  return opened;
+}
+
+test('what a proxy answers is explained, and what is sent again is done once', async () => {
+  const { page, state, shown } = await openAsMember(MOVIE);
+  const box = page.getByRole('textbox', { name: /^Comment on / });
+  const [refused, send] = [page.locator('#refused'), page.getByRole('button', { name: 'Send' })];
+  // The comment is made, and the response is lost.
+  await page.route('**/graphql', async (route) => {
+    await route.fetch();
+    await route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad Gateway</h1>' });
+  });
+  await box.fill('[один раз]');
+  await send.click();
+  await refused.filter({ hasText: 'The server does not respond (status 502).' }).waitFor();
+  assert.equal(await box.inputValue(), '[один раз]');
+  await page.unroute('**/graphql');
+  await send.click();
+  await page.waitForFunction(() => document.getElementById('text').value === '');
+  // A second comment with the same text is another one.
+  await box.fill('[один раз]');
+  await send.click();
+  await page.waitForFunction(() => document.getElementById('text').value === '');
+  await page.reload();
+  await state('connected');
+  assert.equal((await shown()).filter((text) => text === '[один раз]').length, 2);
+  // Nothing is answered at all.
+  await page.evaluate(() => {
+    const timeout = AbortSignal.timeout.bind(AbortSignal);
+    AbortSignal.timeout = (ms) => timeout(ms / 100);
+  });
+  await page.route('**/graphql', () => {});
+  await box.fill('[без ответа]');
+  await send.click();
+  await refused.filter({ hasText: /^The server does not respond\.$/ }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'text');
+  await page.close();
+});
+
+test('a draft outlives the comment that it replies to, and the focus what is deleted', async () => {
+  const { page, troubles, wait } = await openAsMember('/live');
+  await say('[под ним]');
+  await wait('[под ним]');
+  const comment = page.locator('#comments > li', { hasText: '[под ним]' });
+  await comment.getByRole('button', { name: /^Reply to / }).click();
+  await page.getByRole('textbox', { name: /^Reply to / }).fill('[черновик]');
+  await write("DELETE FROM comments WHERE comment = '[под ним]'");
+  await comment.waitFor({ state: 'detached' });
+  await page.locator('#refused', { hasText: 'no longer here' }).waitFor();
+  const box = page.getByRole('textbox', { name: /^Comment on / });
+  assert.equal(await box.inputValue(), '[черновик]');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'text');
+  await page.keyboard.press('Control+Enter');
+  const own = page.locator('#comments > li', { hasText: '[черновик]' });
+  await own.getByRole('button', { name: 'Delete your comment' }).focus();
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.keyboard.press('Enter');
+  await own.waitFor({ state: 'detached' });
+  assert.match(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), /^Reply to /);
+  assert.deepEqual(troubles, []);
+  await page.close();
+});
+
 test('the page is accessible, dark and light, with its form and without', async () => {
   for (const look of [{ colorScheme: 'dark', viewport: PHONE }, {}]) {
     const { page, state } = await open('/live', look);

@@ -82,6 +82,8 @@ test('a node with a fault is shown with its history and the remedy', async () =>
   const { page, troubles } = await open();
   await enter(page, 'admin', 'kinoteka-demo');
   await state(page, 'healthy');
+  const { width } = await page.locator('main').boundingBox();
+  assert.ok(width > 1_000, `the page's own width wins over that of all pages: ${width} pixels`);
   assert.deepEqual(await page.locator('table').first().locator('tbody th').allTextContents(), ['n1', 'n2', 'n3']);
   await screenshot(page, 'status-1-well');
   // The focus does not move when the page is redrawn.
@@ -135,6 +137,15 @@ test('the page fits a phone, is accessible in the dark, and is small', async () 
   console.log(`/status: ${bytes} bytes in total, loaded in ${loaded.toFixed(0)} ms`);
   assert.ok(bytes < 100_000, `${bytes} bytes`);
   assert.deepEqual(troubles, []);
+  await page.close();
+});
+
+test('without GraphiQL the first link leads to an existing page', async () => {
+  const { page } = await newPage(chromium.browser, origin);
+  await page.route('**/site.json', (route) => route.fulfill({ json: { pages: ['/monitoring', '/status'], demo: null } }));
+  await page.goto(`${origin}/status`);
+  await page.getByRole('link', { name: 'Status' }).waitFor();
+  assert.equal(new URL(await page.locator('.brand').evaluate(({ href }) => href)).pathname, '/status');
   await page.close();
 });
 

@@ -56,11 +56,8 @@ impl Callers {
         headers: &HeaderMap,
         extensions: &Extensions,
     ) -> Result<(Caller, Option<String>), Refusal> {
-        let mut caller = Caller::anonymous(self.address(headers, extensions));
-        if let Some(request) = telemetry::current_request() {
-            // A request has only one client.
-            let _ = request.client.set(caller.address);
-        }
+        let known = telemetry::current_request().and_then(|request| request.client.get().copied());
+        let mut caller = Caller::anonymous(known.unwrap_or_else(|| self.address(headers, extensions)));
         caller.agent = text(headers, USER_AGENT).map(|agent| agent.chars().take(AGENT_LENGTH_MAX).collect());
         caller.idempotency_key = headers.get(IDEMPOTENCY_KEY).map(|key| check_key(key.as_bytes())).transpose()?;
         caller.after = headers.get(AFTER).map(|position| read_position(position.as_bytes())).transpose()?;
@@ -94,7 +91,7 @@ impl Callers {
     }
 
     /// The peer's address, or behind trusted proxies the last forwarded address that is not theirs.
-    fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
+    pub(super) fn address(&self, headers: &HeaderMap, extensions: &Extensions) -> IpAddr {
         let peer =
             extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip().to_canonical());
         let trusted = |address: &IpAddr| self.proxies.iter().any(|network| network.contains(address));

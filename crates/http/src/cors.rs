@@ -20,8 +20,7 @@ impl FromStr for Origin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse =
-            || format!("{text:?} is not an origin; use only a scheme, a host and a port: https://films.example");
+        let refuse = || "must be an origin: only a scheme, a host and a port, such as https://films.example".to_owned();
         let uri: Uri = text.parse().map_err(|_| refuse())?;
         let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(refuse());

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT_ENCODING, CONNECTION, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
@@ -17,6 +17,7 @@ use telemetry::{self, RequestContext};
 use uuid::Uuid;
 
 use super::accept::ResponseFormat;
+use super::caller::Callers;
 use super::refusal::Refusal;
 use super::serve::{self, ConnectionHandle};
 use super::{respond, unread};
@@ -28,8 +29,10 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Gives the request an id, or keeps a valid one from a proxy, and logs one line when all its work is done.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(callers): State<Callers>, request: Request, next: Next) -> Response {
     let context = identify(&request);
+    // Set once, here.
+    let _ = context.client.set(callers.address(request.headers(), request.extensions()));
     let link = request.extensions().get::<ConnectionHandle>().cloned();
     let keep_alive = link.as_ref().and_then(|link| link.keep_alive(&request));
     let (request, reading) = unread::watch(request);

@@ -40,7 +40,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get};
 use ipnet::IpNet;
 use request::executor::Executor;
@@ -97,18 +97,20 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     let HttpSettings { limits, cors_origins, trusted_proxies, .. } = settings;
     let HttpServices { executor, subscribe, authenticate, overview } = services;
     let callers = Callers::new(authenticate, trusted_proxies.clone());
-    let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers, settings));
+    let endpoint = Arc::new(Endpoint::new(executor, subscribe, callers.clone(), settings));
     let graphql = any(dispatch::handle).with_state(Arc::clone(&endpoint));
     let mut router = health_routes(status).route("/graphql", graphql);
+    let mut paths = vec!["/graphql", "/livez", "/readyz"];
+    if settings.ide {
+        paths.extend(["/", "/live", "/plain"].into_iter().filter(|path| ide::has(path)));
+    }
     if settings.ide || overview.is_some() {
         router = router.merge(ide::routes(settings.ide, overview.is_some(), settings.demo.as_ref()));
     }
     if let Some(overview) = overview {
         router = router.route("/status.json", get(overview::handle).with_state((endpoint, overview)));
-    }
-    let mut paths = vec!["/graphql", "/livez", "/readyz"];
-    if settings.ide {
-        paths.extend(["/", "/live", "/plain"].into_iter().filter(|path| ide::has(path)));
+        paths.extend(["/status", "/monitoring"].into_iter().filter(|path| ide::has(path)));
+        paths.push("/status.json");
     }
     if settings.metrics {
         router = router.merge(metrics_route(status));
@@ -118,7 +120,7 @@ pub fn router(services: HttpServices, status: &Arc<dyn Status>, settings: &HttpS
     // One layer, the outermost part first: the router boxes the routes and each request once for every layer.
     router.layer((
         from_fn(metrics::observe),
-        from_fn(envelope::observe),
+        from_fn_with_state(callers, envelope::observe),
         from_fn(envelope::require_host),
         option_layer((!cors_origins.is_empty()).then(|| cors::layer(cors_origins))),
         MapRequestLayer::new(envelope::allow_identity::<Body>),

@@ -28,13 +28,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// Parses the value of `--log-filter`.
+///
+/// # Errors
+/// The filter cannot be parsed; the message quotes it.
+pub fn read_filter(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(filter)
+        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is not a valid filter ({error}); try \"info\""))
+}
+
 /// Starts logging to standard error with [`log`]: a slow or missing reader blocks nobody.
 ///
 /// # Errors
 /// The filter cannot be parsed; the message quotes it.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| anyhow::anyhow!("--log-filter {filter:?} is not a valid filter ({error}); try \"info\""))?;
+    let filter = read_filter(filter)?;
     let log = log::start().context("cannot start logging")?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

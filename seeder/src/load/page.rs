@@ -25,8 +25,8 @@ pub fn page(report: &Report, failure: Option<&str>) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>{verdict}: load {run}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1><span class=\"{class}\">{verdict}</span> Load {run}</h1>\n<p>{why}</p>\n{}{}{}{}</body>\n</html>\n",
+         <title>{verdict}: load {run}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1><span class=\"{class}\">{verdict}</span> Load {run}</h1>\n<p>{why}</p>\n{}{}{}{}</main>\n</body>\n</html>\n",
         table(report, &lines),
         percentiles(&lines),
         over_time(&report.seconds),

@@ -31,6 +31,20 @@ const DELETE = `mutation Delete($input: DeleteCommentInput!) {
   deleteComment(input: $input) { deletedId errors { message } }
 }`;
 
+/** Keys of changes without a response, by what they change. */
+const keys = new Map();
+
+/** Makes a change once, though it is sent again after its response was lost. */
+async function once(query, input) {
+  const change = JSON.stringify([query, input]);
+  // `crypto.randomUUID` needs HTTPS.
+  const key = keys.get(change) ?? crypto.getRandomValues(new Uint32Array(4)).join('-');
+  keys.set(change, key);
+  const payload = await mutate(query, input, { 'idempotency-key': key });
+  keys.delete(change);
+  return payload;
+}
+
 const pause = () => new Promise((done) => setTimeout(done, 300 + Math.random() * 1_000));
 
 const stock = createClient({
@@ -45,9 +59,9 @@ const stock = createClient({
 });
 const client = resumable(withPongTimeout(stock, 5_000));
 
-export const addComment = async (input) => (await mutate(ADD, input)).comment;
-export const editComment = async (input) => (await mutate(EDIT, input)).comment;
-export const deleteComment = (id) => mutate(DELETE, { id });
+export const addComment = async (input) => (await once(ADD, input)).comment;
+export const editComment = async (input) => (await once(EDIT, input)).comment;
+export const deleteComment = (id) => once(DELETE, { id });
 
 /** Movies by a part of their title, or by their id. */
 export async function find(wanted) {

@@ -53,6 +53,8 @@ export class Threads {
     if (!item) return false;
     if (comment) {
       this.#fill(item, comment);
+      const focused = document.activeElement;
+      if (focused.hidden && item.contains(focused)) this.#passFocus(item);
       if (isEdited) item.querySelector('.note').textContent = 'edited';
     } else {
       this.#remove(item);
@@ -79,7 +81,15 @@ export class Threads {
 
   #remove(item) {
     this.#actions.leaving(item);
+    if (item.contains(document.activeElement)) this.#passFocus(item);
     item.remove();
+  }
+
+  /** Gives the focus to the next other comment, or the one before: keys go on from there, not from the top of the page. */
+  #passFocus(item) {
+    const isAfter = (button) => item.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const all = [...this.#list.querySelectorAll('.acts button:not([hidden])')].filter((button) => !item.contains(button));
+    (all.find(isAfter) ?? all.at(-1))?.focus({ preventScroll: true });
   }
 
   #make(comment, isFresh) {

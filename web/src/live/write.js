@@ -14,6 +14,8 @@ const label = form.querySelector('label');
 let subject = null;
 /** The form's action: takes the text, returns the comment. Null for a comment on the subject. */
 let task = null;
+/** What the comment is about under which the form was opened. */
+let about = null;
 let written = () => {};
 
 /** Sets the callback that gets each written comment as the API returned it. */
@@ -33,9 +35,14 @@ export function showForm(newSubject = subject) {
   hint.querySelector('span').textContent = isLost ? 'Find a movie to comment on it, or reply to a comment.' : '';
 }
 
-/** Moves the form, with its text, out of an element that is about to be removed. */
+/** Moves the form, with its text, out of an element that is about to be removed: a comment of its own from then on. */
 export function rescue(leaving) {
-  if (leaving.contains(form)) goHome(text.value);
+  if (!leaving.contains(form)) return;
+  const [draft, hadFocus] = [text.value, form.contains(document.activeElement)];
+  goHome(draft);
+  if (draft && subject === null) begin(`Comment on ${about.title}`, draft, commentOn(about));
+  if (draft) refused.textContent = 'What you wrote under is no longer here. You can send this as a comment of its own.';
+  if (hadFocus && !form.hidden) text.focus();
 }
 
 function goHome(draft = '') {
@@ -46,25 +53,34 @@ function goHome(draft = '') {
   showForm();
 }
 
-function work(item, title, value, newTask) {
-  if (!isLoggedIn()) return openLogIn();
+const commentOn = ({ id }) => (value) => addComment({ subjectId: id, text: value });
+
+/** Gives the form a task, with a text to begin with. */
+function begin(title, value, newTask) {
   task = newTask;
   label.textContent = title;
   text.value = value;
   refused.textContent = '';
-  item.querySelector('.body').append(form);
   showForm();
+}
+
+function work(comment, item, ...given) {
+  if (!isLoggedIn()) return openLogIn();
+  about = comment.subject;
+  item.querySelector('.body').append(form);
+  begin(...given);
   text.focus();
 }
 
 /** Opens the form under a comment, to reply to it. */
 export function reply(comment, item) {
-  work(item, `Reply to ${authorOf(comment)}`, '', (value) => addComment({ parentId: comment.id, text: value }));
+  const send = (value) => addComment({ parentId: comment.id, text: value });
+  work(comment, item, `Reply to ${authorOf(comment)}`, '', send);
 }
 
 /** Opens the form under the user's own comment, to edit it. */
 export function edit(comment, item) {
-  work(item, 'Edit your comment', comment.text, (value) => editComment({ id: comment.id, text: value }));
+  work(comment, item, 'Edit your comment', comment.text, (value) => editComment({ id: comment.id, text: value }));
 }
 
 /** Closes the form and returns the focus to the button that opened it. */
@@ -79,7 +95,7 @@ form.addEventListener('submit', async (event) => {
   refused.textContent = '';
   form.inert = true;
   try {
-    const send = task ?? ((value) => addComment({ subjectId: subject.id, text: value }));
+    const send = task ?? commentOn(subject);
     const comment = await send(text.value);
     form.inert = false;
     const isReply = task !== null;

@@ -3,8 +3,8 @@
 
 import '../bar.js';
 import { openLogIn } from '../bar.js';
-import { fetchSignedIn, isLoggedIn, onSession } from '../session.js';
-import { morph } from './dom.js';
+import { PATIENCE_MS, fetchSignedIn, isLoggedIn, onSession } from '../session.js';
+import { make, morph } from './dom.js';
 import { forget, remember, rememberGap } from './history.js';
 import { draw, redraw } from './plots.js';
 import { details, node, overview, symptoms } from './views.js';
@@ -13,6 +13,7 @@ const PAUSE_MS = 2_000;
 const element = (id) => document.getElementById(id);
 const [state, gate, enter, shown] = ['state', 'gate', 'enter', 'shown'].map(element);
 const url = new URL('status.json', document.baseURI);
+const command = make('code', { textContent: 'kinoteka role grant USER admin' });
 
 let seen = null;
 let timer;
@@ -30,7 +31,7 @@ function close(text, mayEnter) {
   forget();
   shown.hidden = true;
   gate.hidden = false;
-  gate.firstElementChild.textContent = text;
+  gate.firstElementChild.replaceChildren(...[text].flat());
   enter.hidden = !mayEnter;
   showState('waiting', 'not shown');
 }
@@ -61,7 +62,7 @@ function show() {
 async function look() {
   let response;
   try {
-    response = await fetchSignedIn(url, { signal: AbortSignal.timeout(15_000) });
+    response = await fetchSignedIn(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
     if (response.ok) return await response.json();
   } catch {
     throw new Error('the server does not respond');
@@ -81,7 +82,7 @@ async function poll(mine) {
     show();
   } catch (error) {
     if (mine !== turn || error.status === 401) return;
-    if (error.status === 403) return close('This page is only for admins. `kinoteka role grant USER admin` makes a user an admin.', false);
+    if (error.status === 403) return close(['This page is only for admins. ', command, ' makes a user an admin.'], false);
     rememberGap();
     showState('bad', error.message);
     if (!seen) gate.firstElementChild.textContent = `No status yet: ${error.message}.`;

@@ -7,6 +7,8 @@ import { eventsOf } from './history.js';
 const WELL = ['running', 'streaming'];
 const memberState = ({ silence, state }) => (silence || !WELL.includes(state) ? 'bad' : 'good');
 const number = (value) => value?.toLocaleString() ?? '';
+/** What a server has counted; unknown if it does not respond. */
+const counted = (instance, what) => (instance.readiness ? number(instance[what]) : '');
 const restart = (member) => (member.isRestartPending ? stated('waiting', 'pending') : null);
 
 function nodeLink(name) {
@@ -33,8 +35,8 @@ function servers({ instances }) {
   const rows = instances.map((instance) => [
     make('th', { scope: 'row', textContent: instance.name }),
     stated(READINESS[instance.readiness] ?? 'bad', instance.readiness ?? 'no response'),
-    instance.database, instance.version, instance.timeline, seconds(instance.replicaLagS), number(instance.operations),
-    number(instance.errors), bytes(instance.memoryBytes), feed(instance), number(instance.feed?.listeners), pools(instance),
+    instance.database, instance.version, instance.timeline, seconds(instance.replicaLagS), counted(instance, 'operations'),
+    counted(instance, 'errors'), bytes(instance.memoryBytes), feed(instance), number(instance.feed?.listeners), pools(instance),
   ]);
   const headers = ['Server', 'State', 'Database', 'Version', 'TL', 'Replica lag', 'Operations', 'Errors', 'Memory', 'Feed',
     'Listeners', 'Pools: in use of max'];
@@ -69,7 +71,7 @@ function database({ database, cluster }) {
 function sources({ sources }) {
   const flags = { patroni: '--patroni-url', monitor: '--monitor-url', instances: '--instances' };
   const lines = sources.map(({ name, address, trouble, remedy }) => {
-    const text = trouble ? `${trouble}. Remedy: ${remedy}.` : address ? `responds at ${address}` : `not configured; set ${flags[name]}`;
+    const text = trouble ? `${trouble}. Remedy: ${remedy}.` : address ? `at ${address}` : `not configured; set ${flags[name]}`;
     return make('li', { className: trouble ? 'state bad' : 'state plain' }, make('b', { textContent: name }), `: ${text}`);
   });
   return [make('h2', { textContent: 'Sources' }), make('ul', { className: 'sources' }, lines)];
